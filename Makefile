@@ -1,0 +1,43 @@
+# install: .venv   up: the whole system on this machine   test: all tests   lint: all checks   lock: new pins
+PYTHON ?= python3
+DISTRIBUTIONS := $(wildcard libs/* services/*)
+EDITABLE := $(foreach d,$(DISTRIBUTIONS),-e ./$(d))
+
+.PHONY: install up test lint format lock clean
+install: .venv/.installed
+
+.venv/.installed: requirements/all.txt requirements/uv.txt pyproject.toml $(DISTRIBUTIONS:%=%/pyproject.toml)
+	test -x .venv/bin/python || $(PYTHON) -m venv .venv
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
+	.venv/bin/uv pip install --quiet --python .venv/bin/python --require-hashes -r requirements/all.txt
+	.venv/bin/uv pip install --quiet --python .venv/bin/python --no-deps $(EDITABLE)
+	touch $@
+
+up: install
+	.venv/bin/isthmus up
+
+test: install
+	tests/peers/install
+	.venv/bin/ruff format --check --quiet
+	.venv/bin/ruff check --quiet
+	.venv/bin/lint-imports
+	.venv/bin/mypy
+	.venv/bin/pytest $(ARGS)
+
+lint: install
+	.venv/bin/ruff format --check
+	.venv/bin/ruff check
+	.venv/bin/lint-imports
+	.venv/bin/mypy
+
+format: install
+	.venv/bin/ruff format --quiet
+	.venv/bin/ruff check --fix --quiet
+
+lock: install
+	.venv/bin/uv lock --upgrade
+	.venv/bin/uv export --quiet --no-header --no-emit-workspace --all-packages --all-groups -o requirements/all.txt
+	echo 'uv>=0.13,<1' | .venv/bin/uv pip compile --quiet --no-header --generate-hashes --no-emit-index-url - -o requirements/uv.txt
+
+clean:
+	rm -rf .venv

@@ -1,0 +1,1 @@
+"""The isthmus command: the whole system on one machine, and its daily use from a shell."""

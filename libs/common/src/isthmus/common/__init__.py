@@ -1,0 +1,1 @@
+"""What the services of Isthmus share: bus, blobs, dicom, dicomweb, dimse, config, telemetry, service."""

@@ -1,0 +1,1 @@
+"""The worker for DIMSE origins: C-ECHO, C-FIND, C-GET, C-MOVE, C-STORE."""

@@ -1,0 +1,1 @@
+"""The face for searches: QIDO-RS, and the list of origins."""

@@ -1,0 +1,1 @@
+"""The DIMSE face: what PACS and modalities send to us."""

@@ -1,0 +1,1 @@
+"""The face for retrieval: WADO-RS."""

@@ -1,0 +1,212 @@
+"""The tree of what can fail.
+
+Every failure is one of these. `isthmus.common.dicomweb.problem` maps each class once to an HTTP status,
+`isthmus.common.dimse.status` once to a DIMSE status, and `isthmus.common.messages.failure` carries it over the bus.
+
+    IsthmusError
+      SettingsError               the settings are wrong: exit 2, before anything is started
+      ContractError               a message on the bus that is not what the contract says
+      RequestError                what the client sent cannot be done
+        InvalidParameter            a query parameter, a UID or a header; names it
+        UnknownOrigin
+        NoSuchObject                the origin has no such study, series, instance or value
+        NotAcceptable               no representation that the client takes; lists what there is
+        UnsupportedMediaType        no payload that we take
+        UnreadablePayload           the payload cannot be read at all
+        TooManyMatches              the fan-out of a relational search passed its cap
+      OriginError                 the origin does not do it; carries its name and, if there is one, its DIMSE status
+        OriginUnreachable           no connection
+        AssociationRejected
+        NoAcceptedContext           the association is there, but not for what we need
+        OriginTimeout               silence for longer than the origin's time-out
+        AssociationAborted          aborted, or the connection was lost in the middle
+        OperationFailed             a failure status
+        NotDelivered                the origin lists the object, but does not send it
+        OriginCancelled             C-CANCEL, because nobody waited any more
+      Incomplete                  part of it arrived, and it stays that way; names the missing SOP Instance UIDs
+      UnavailableError            one of our own parts is away
+        BusUnavailable
+        StoreUnavailable            S3
+        NoWorker                    nobody serves this origin
+"""
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+
+class IsthmusError(Exception):
+    """A failure with a detail that a person can read; it never holds patient data."""
+
+    title: ClassVar[str] = "Something failed"
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail)
+        self.detail = detail
+
+
+class SettingsError(IsthmusError):
+    """The settings are wrong."""
+
+    title = "The settings are wrong"
+
+
+class ContractError(IsthmusError):
+    """A message on the bus is not what the contract says."""
+
+    title = "A message on the bus could not be understood"
+
+
+class RequestError(IsthmusError):
+    """What the client sent cannot be done."""
+
+    title = "The request cannot be done"
+
+
+class InvalidParameter(RequestError):
+    """A query parameter, path segment or header has a value that cannot be."""
+
+    title = "A parameter is invalid"
+
+    def __init__(self, parameter: str, detail: str) -> None:
+        super().__init__(f"{parameter}: {detail}")
+        self.parameter = parameter
+
+
+class UnknownOrigin(RequestError):
+    """No origin of this name is configured."""
+
+    title = "No such origin"
+
+    def __init__(self, origin: str) -> None:
+        super().__init__(f"No origin is named {origin!r}")
+        self.origin = origin
+
+
+class NoSuchObject(RequestError):
+    """The origin holds no such study, series, instance or value."""
+
+    title = "No such object"
+
+
+class NotAcceptable(RequestError):
+    """None of the representations that there are is one the client takes (PS3.18 8.7.8)."""
+
+    title = "No acceptable representation"
+
+    def __init__(self, detail: str, available: Sequence[str]) -> None:
+        super().__init__(detail)
+        self.available = tuple(available)
+
+
+class UnsupportedMediaType(RequestError):
+    """The payload's media type is none that this resource takes."""
+
+    title = "The payload's media type is not supported"
+
+
+class UnreadablePayload(RequestError):
+    """Nothing of the payload could be read."""
+
+    title = "The payload cannot be read"
+
+
+class TooManyMatches(RequestError):
+    """A search would need more queries than the cap allows."""
+
+    title = "The search is too wide"
+
+
+class OriginError(IsthmusError):
+    """The origin does not do what it was asked."""
+
+    title = "The origin failed"
+
+    def __init__(self, detail: str, *, origin: str, status: int | None = None) -> None:
+        super().__init__(detail)
+        self.origin = origin
+        self.status = status
+        """The DIMSE status (PS3.7 Annex C), where the origin gave one."""
+
+
+class OriginUnreachable(OriginError):
+    """No connection to the origin."""
+
+    title = "The origin cannot be reached"
+
+
+class AssociationRejected(OriginError):
+    """The origin rejected the association (PS3.8 9.3.4)."""
+
+    title = "The origin rejected the association"
+
+
+class NoAcceptedContext(OriginError):
+    """The origin accepted no presentation context for what is needed."""
+
+    title = "The origin does not support the operation"
+
+
+class OriginTimeout(OriginError):
+    """The origin was silent for longer than its time-out."""
+
+    title = "The origin did not answer in time"
+
+
+class AssociationAborted(OriginError):
+    """The association was aborted, or its connection lost, in the middle of an operation."""
+
+    title = "The origin broke off"
+
+
+class OperationFailed(OriginError):
+    """The origin answered with a failure status."""
+
+    title = "The origin answered with a failure"
+
+
+class NotDelivered(OriginError):
+    """The origin lists the object but sent nothing of it."""
+
+    title = "The origin did not deliver"
+
+
+class OriginCancelled(OriginError):
+    """The operation was cancelled, because nobody waited for it any more."""
+
+    title = "The operation was cancelled"
+
+
+class Incomplete(IsthmusError):
+    """Part of what was asked for arrived, the rest did not and will not."""
+
+    title = "The origin delivered only a part"
+
+    def __init__(self, detail: str, *, origin: str, missing: Sequence[str]) -> None:
+        super().__init__(detail)
+        self.origin = origin
+        self.missing = tuple(missing)
+        """SOP Instance UIDs."""
+
+
+class UnavailableError(IsthmusError):
+    """One of our own parts is away; it is worth trying again."""
+
+    title = "A part of the gateway is away"
+
+
+class BusUnavailable(UnavailableError):
+    """NATS does not answer."""
+
+    title = "The bus is away"
+
+
+class StoreUnavailable(UnavailableError):
+    """S3 does not answer, or takes nothing."""
+
+    title = "The blob store is away"
+
+
+class NoWorker(UnavailableError):
+    """Nobody on the bus serves this origin."""
+
+    title = "No worker serves the origin"

@@ -1,7 +1,7 @@
 """The tree of what can fail.
 
 Every failure is one of these. `isthmus.common.dicomweb.problem` maps each class once to an HTTP status,
-`isthmus.common.dimse.status` once to a DIMSE status, and `isthmus.common.messages.failure` carries it over the bus.
+`isthmus.common.dimse.status` once to a DIMSE status, and `isthmus.common.messages` carries it over the bus.
 
     IsthmusError
       SettingsError               the settings are wrong: exit 2, before anything is started
@@ -14,7 +14,7 @@ Every failure is one of these. `isthmus.common.dicomweb.problem` maps each class
         UnsupportedMediaType        no payload that we take
         UnreadablePayload           the payload cannot be read at all
         TooManyMatches              the fan-out of a relational search passed its cap
-      OriginError                 the origin does not do it; carries its name and, if there is one, its DIMSE status
+      OriginError                 the origin does not do it; carries its name and DIMSE status
         OriginUnreachable           no connection
         AssociationRejected
         NoAcceptedContext           the association is there, but not for what we need
@@ -23,7 +23,7 @@ Every failure is one of these. `isthmus.common.dicomweb.problem` maps each class
         OperationFailed             a failure status
         NotDelivered                the origin lists the object, but does not send it
         OriginCancelled             C-CANCEL, because nobody waited any more
-      Incomplete                  part of it arrived, and it stays that way; names the missing SOP Instance UIDs
+      Incomplete                  part of it arrived, and it stays that way; names what is missing
       UnavailableError            one of our own parts is away
         BusUnavailable
         StoreUnavailable            S3

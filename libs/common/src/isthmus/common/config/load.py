@@ -1,0 +1,84 @@
+"""Reading the settings, and saying clearly what is wrong with them."""
+
+import os
+import tomllib
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Final
+
+from pydantic import BaseModel, ValidationError
+
+from isthmus.common.config.settings import Settings
+from isthmus.common.errors import SettingsError
+
+ENVIRONMENT_PREFIX: Final = "ISTHMUS_"
+NOT_SETTINGS: Final = frozenset({"ISTHMUS_CONFIG"})
+"""Environment names that are no settings: where the settings file is."""
+
+
+def load_settings(path: Path | None) -> Settings:
+    """Read the settings file and the environment (`ISTHMUS_GATEWAY__LISTEN`; lists as JSON) over it.
+
+    Args:
+        path: the TOML file; None, or a file that does not exist, means all defaults.
+
+    Raises:
+        SettingsError: a line for each thing that is wrong, with file, key and what was expected.
+    """
+    content = _read(path) if path is not None and path.exists() else {}
+    _check_environment(os.environ)
+    try:
+        return Settings.model_validate(content)
+    except ValidationError as error:
+        source = str(path) if content else "environment"
+        raise SettingsError("\n".join(_lines(error, source))) from None
+    except ValueError as error:  # pydantic-settings: a value in the environment that is no JSON
+        raise SettingsError(f"environment: {error}") from None
+
+
+def _read(path: Path) -> dict[str, object]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"{path}: is no TOML: {error}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path}: cannot be read: {error}") from None
+
+
+def _check_environment(environ: Mapping[str, str]) -> None:
+    known = {ENVIRONMENT_PREFIX + name.upper() for name in Settings.model_fields}
+    for name in environ:
+        upper = name.upper()
+        if upper.startswith(ENVIRONMENT_PREFIX) and upper not in NOT_SETTINGS:
+            section = upper.split("__", maxsplit=1)[0]
+            if section not in known:
+                raise SettingsError(f"environment: {name} is no setting{_nearest(section, known)}")
+
+
+def _lines(error: ValidationError, source: str) -> Iterable[str]:
+    for problem in error.errors(include_input=False, include_url=False, include_context=False):
+        location = problem["loc"]
+        key = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location).lstrip(".")
+        if problem["type"] == "extra_forbidden":
+            yield f"{source}: {key} is no setting{_nearest(str(location[-1]), _siblings(location))}"
+        else:
+            message = problem["msg"].removeprefix("Value error, ")
+            yield f"{source}: {key or 'settings'}: {message}"
+
+
+def _siblings(location: tuple[int | str, ...]) -> set[str]:
+    """The known keys of the table in which an unknown one stands."""
+    model: type[BaseModel] = Settings
+    for part in location[:-1]:
+        if isinstance(part, int):
+            continue
+        annotation = next((f.annotation for n, f in model.model_fields.items() if part in (n, f.alias)), None)
+        candidates = [annotation, *getattr(annotation, "__args__", ())]
+        model = next((c for c in candidates if isinstance(c, type) and issubclass(c, BaseModel)), model)
+    return {field.alias or name for name, field in model.model_fields.items()}
+
+
+def _nearest(name: str, known: Iterable[str]) -> str:
+    close = get_close_matches(name, list(known), n=1, cutoff=0.5)
+    return f"; did you mean {close[0]}?" if close else ""

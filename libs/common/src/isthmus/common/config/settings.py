@@ -1,0 +1,224 @@
+"""Every setting there is, with its default. The names here are the names in `isthmus.toml`."""
+
+from enum import StrEnum
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Annotated, ClassVar, Self
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from isthmus.common.errors import UnknownOrigin
+
+
+class Protocol(StrEnum):
+    """What an origin speaks."""
+
+    DIMSE = "dimse"
+    DICOMWEB = "dicomweb"
+    S3 = "s3"
+    INBOX = "inbox"
+
+
+class RetrieveMethod(StrEnum):
+    """How a DIMSE origin is asked for instances (PS3.4 C.4.2, C.4.3)."""
+
+    C_GET = "c-get"
+    C_MOVE = "c-move"
+
+
+class ListenAddress(str):
+    """`host:port` of a server socket; the host is an IP address or `localhost`, port 0 means any free one."""
+
+    __slots__ = ()
+
+    @property
+    def host(self) -> str:
+        """The host, without the brackets of an IPv6 address."""
+        return self.rpartition(":")[0].strip("[]")
+
+    @property
+    def port(self) -> int:
+        """The port."""
+        return int(self.rpartition(":")[2])
+
+
+def _listen_address(text: str) -> ListenAddress:
+    host, colon, port = text.rpartition(":")
+    if not colon or not port.isascii() or not port.isdigit() or int(port) > 65535:
+        raise ValueError('is no "host:port"')
+    if host != "localhost":
+        try:
+            address = ip_address(host.strip("[]"))
+        except ValueError:
+            raise ValueError(f"{host!r} is no IP address") from None
+        if not address.is_loopback:
+            raise ValueError("must be a loopback address: there is no access control yet")
+    return ListenAddress(text)
+
+
+def _ae_title(text: str) -> str:
+    title = text.strip()
+    if not title or len(title) > 16 or "\\" in title or not title.isprintable() or not title.isascii():
+        raise ValueError("is no AE title: 1 to 16 printable ASCII characters without backslash (PS3.5 6.2)")
+    return title
+
+
+Listen = Annotated[str, AfterValidator(_listen_address)]
+AETitle = Annotated[str, AfterValidator(_ae_title)]
+OriginName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
+
+
+class Section(BaseModel):
+    """A table of the settings file; a key that it does not know is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Gateway(Section):
+    """The one address that HTTP clients use."""
+
+    listen: Listen = ListenAddress("127.0.0.1:8080")
+
+
+class Scp(Section):
+    """The DIMSE face."""
+
+    ae_title: AETitle = "ISTHMUS"
+    """Also our calling AE title."""
+    listen: Listen = ListenAddress("127.0.0.1:11112")
+
+
+class Replicas(Section):
+    """How many processes of each service `isthmus up` starts."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+    qido: Annotated[int, Field(ge=1, le=64)] = 1
+    wado: Annotated[int, Field(ge=1, le=64)] = 1
+    stow: Annotated[int, Field(ge=1, le=64)] = 1
+    dimse_scu: Annotated[int, Field(ge=1, le=64, alias="dimse-scu")] = 1
+
+
+class Up(Section):
+    """`isthmus up`."""
+
+    replicas: Replicas = Replicas()
+
+
+class Search(Section):
+    """Limits of QIDO-RS."""
+
+    max_matches: Annotated[int, Field(ge=1, le=1_000_000)] = 10_000
+    """Most matches in one answer."""
+    max_parents: Annotated[int, Field(ge=1)] = 500
+    """Most studies or series that a relational search fans out over."""
+
+
+class Http(Section):
+    """The HTTP server that each service has: its resources, `/healthz`, `/readyz`, `/metrics`."""
+
+    listen: Listen = ListenAddress("127.0.0.1:0")
+
+
+class Nats(Section):
+    """The bus."""
+
+    url: str = "nats://127.0.0.1:4222"
+    user: str = ""
+    password: str = Field(default="", repr=False)
+
+
+class S3(Section):
+    """The blob store: anything that speaks S3."""
+
+    endpoint: str = "127.0.0.1:9000"
+    bucket: str = "isthmus"
+    access_key: str = Field(default="", repr=False)
+    secret_key: str = Field(default="", repr=False)
+
+
+class Telemetry(Section):
+    """Traces and logs."""
+
+    traces: Path | None = None
+    """Folder for spans when OTEL_EXPORTER_OTLP_ENDPOINT is not set."""
+    log_level: Annotated[str, StringConstraints(pattern="^(DEBUG|INFO|WARNING|ERROR)$")] = "INFO"
+
+
+class Origin(Section):
+    """A system that holds or takes DICOM objects."""
+
+    name: OriginName
+    protocol: Protocol = Protocol.DIMSE
+    ae_title: AETitle
+    host: Annotated[str, StringConstraints(min_length=1)] = "127.0.0.1"
+    port: Annotated[int, Field(ge=1, le=65535)]
+    retrieve: Annotated[tuple[RetrieveMethod, ...], Field(min_length=1)] = (
+        RetrieveMethod.C_GET,
+        RetrieveMethod.C_MOVE,
+    )
+    """The methods allowed, in the order in which they are tried."""
+    associations: Annotated[int, Field(ge=1, le=64)] = 4
+    """Most associations at one time."""
+    timeout_seconds: Annotated[float, Field(gt=0, le=3600)] = 30.0
+    """Of silence, not in total."""
+    character_set: str = "ISO_IR 192"
+    """Specific Character Set (PS3.3 C.12.1.1.2) of the queries that we send."""
+
+    RESERVED: ClassVar[frozenset[str]] = frozenset({"all"})
+
+    @model_validator(mode="after")
+    def _can_be_served(self) -> Self:
+        if self.name in self.RESERVED:
+            raise ValueError(f"the name {self.name!r} is reserved")
+        if self.protocol is not Protocol.DIMSE:
+            raise ValueError(f"protocol {self.protocol.value!r} is not yet supported")
+        if len(set(self.retrieve)) != len(self.retrieve):
+            raise ValueError("retrieve names a method twice")
+        return self
+
+
+class Settings(BaseSettings):
+    """The whole settings file."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="ISTHMUS_", env_nested_delimiter="__", extra="forbid", frozen=True
+    )
+
+    gateway: Gateway = Gateway()
+    scp: Scp = Scp()
+    up: Up = Up()
+    search: Search = Search()
+    http: Http = Http()
+    nats: Nats = Nats()
+    s3: S3 = S3()
+    telemetry: Telemetry = Telemetry()
+    origins: tuple[Origin, ...] = ()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Let the environment win over the file, whose content comes as init arguments."""
+        return env_settings, init_settings
+
+    @model_validator(mode="after")
+    def _names_are_unique(self) -> Self:
+        names = [origin.name for origin in self.origins]
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"two origins are named {name!r}")
+        return self
+
+    def origin(self, name: str) -> Origin:
+        """Give the origin of this name, or raise `UnknownOrigin`."""
+        for origin in self.origins:
+            if origin.name == name:
+                return origin
+        raise UnknownOrigin(name)

@@ -1,0 +1,93 @@
+from pathlib import Path
+
+import pytest
+
+from isthmus.common.config import RetrieveMethod, load_settings
+from isthmus.common.errors import SettingsError, UnknownOrigin
+
+ORIGIN = """
+[[origins]]
+name = "pacs"
+ae_title = "ORTHANC"
+port = 4242
+"""
+
+
+def written(directory: Path, text: str) -> Path:
+    path = directory / "isthmus.toml"
+    path.write_text(text)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("[gatway]\nlisten = '127.0.0.1:1'", "gatway is no setting; did you mean gateway?"),
+        ("[gateway]\nlistn = '127.0.0.1:1'", "gateway.listn is no setting; did you mean listen?"),
+        (ORIGIN + "asociations = 2", "origins[0].asociations is no setting; did you mean associations?"),
+        ("[up.replicas]\ndimse-scp = 2", "up.replicas.dimse-scp is no setting; did you mean dimse-scu?"),
+        ("[gateway]\nlisten = '8080'", 'gateway.listen: is no "host:port"'),
+        ("[gateway]\nlisten = '0.0.0.0:8080'", "gateway.listen: must be a loopback address"),
+        ("[gateway]\nlisten = 'hospital:8080'", "gateway.listen: 'hospital' is no IP address"),
+        ("[scp]\nae_title = 'A TITLE THAT IS TOO LONG'", "scp.ae_title: is no AE title"),
+        (ORIGIN.replace("4242", "70000"), "origins[0].port: Input should be less than or equal to 65535"),
+        (ORIGIN.replace('"pacs"', '"PACS"'), "origins[0].name: String should match pattern"),
+        (ORIGIN.replace('"pacs"', '"all"'), "origins[0]: the name 'all' is reserved"),
+        (ORIGIN + ORIGIN, "two origins are named 'pacs'"),
+        (ORIGIN + "protocol = 'dicomweb'", "origins[0]: protocol 'dicomweb' is not yet supported"),
+        (ORIGIN + "retrieve = ['c-put']", "origins[0].retrieve[0]: Input should be 'c-get' or 'c-move'"),
+        (ORIGIN + "retrieve = []", "origins[0].retrieve: Tuple should have at least 1 item"),
+        ("origins = 5", "origins: Input should be a valid tuple"),
+        ("[gateway", "is no TOML"),
+    ],
+)
+def test_a_wrong_setting_is_named(tmp_path: Path, text: str, complaint: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        load_settings(written(tmp_path, text))
+    assert complaint in caught.value.detail
+    assert "isthmus.toml" in caught.value.detail
+
+
+def test_a_secret_is_not_quoted(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError) as caught:
+        load_settings(written(tmp_path, "[s3]\nsecret_key = ['hunter2']"))
+    assert "hunter2" not in caught.value.detail
+
+
+def test_an_unknown_environment_name_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ISTHMUS_GATEWY__LISTEN", "127.0.0.1:1")
+    with pytest.raises(SettingsError, match="did you mean ISTHMUS_GATEWAY"):
+        load_settings(None)
+
+
+def test_an_environment_value_that_is_no_json_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ISTHMUS_ORIGINS", "[{")
+    with pytest.raises(SettingsError, match="origins"):
+        load_settings(None)
+
+
+def test_the_environment_wins_over_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ISTHMUS_GATEWAY__LISTEN", "127.0.0.1:9999")
+    monkeypatch.setenv("ISTHMUS_UP__REPLICAS__DIMSE-SCU", "3")
+    settings = load_settings(written(tmp_path, "[gateway]\nlisten = '127.0.0.1:1'\n[up.replicas]\nwado = 2"))
+    assert settings.gateway.listen == "127.0.0.1:9999"
+    assert settings.up.replicas.wado == 2
+    assert settings.up.replicas.dimse_scu == 3
+
+
+def test_a_list_in_the_environment_is_json(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ISTHMUS_ORIGINS", '[{"name": "a", "ae_title": "A", "port": 104}]')
+    origin = load_settings(None).origin("a")
+    assert origin.port == 104
+    assert origin.retrieve == (RetrieveMethod.C_GET, RetrieveMethod.C_MOVE)
+
+
+def test_a_file_that_is_absent_means_the_defaults(tmp_path: Path) -> None:
+    settings = load_settings(tmp_path / "isthmus.toml")
+    assert settings.gateway.listen == "127.0.0.1:8080"
+    assert settings.origins == ()
+
+
+def test_an_origin_that_is_not_there_is_an_error() -> None:
+    with pytest.raises(UnknownOrigin, match="'nowhere'"):
+        load_settings(None).origin("nowhere")

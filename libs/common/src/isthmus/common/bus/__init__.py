@@ -1,0 +1,1 @@
+"""NATS: requests with streamed answers, work queues, and the progress of jobs."""

@@ -1,0 +1,67 @@
+"""The subjects of the contract: the one place that makes names into tokens.
+
+Subjects are `dicom.{verb}.{origin}...`. A UID or name is one token: `.` is written as `=`, whatever else could mean
+something to NATS (blanks, `*`, `>`), and `=` and `%` themselves, as `%` and two hexadecimal digits.
+"""
+
+from typing import Final
+
+_PLAIN: Final = frozenset("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_-")
+
+
+def token(name: str) -> str:
+    """Write a name or UID as one token of a subject."""
+    return "".join(_escaped(character) for character in name) or "%"
+
+
+def _escaped(character: str) -> str:
+    if character in _PLAIN:
+        return character
+    if character == ".":
+        return "="
+    return "".join(f"%{byte:02X}" for byte in character.encode())
+
+
+def query(origin: str) -> str:
+    """Searches of one origin."""
+    return f"dicom.query.{token(origin)}"
+
+
+def echo(origin: str) -> str:
+    """C-ECHO, or its counterpart."""
+    return f"dicom.echo.{token(origin)}"
+
+
+def retrieve(origin: str, lane: str, study: str) -> str:
+    """The retrieve job of one study; `*` stands for any lane."""
+    return f"dicom.retrieve.{token(origin)}.{lane}.{token(study)}"
+
+
+def retrieves(origin: str, lane: str) -> str:
+    """All retrieve jobs of an origin's lane."""
+    return f"dicom.retrieve.{token(origin)}.{lane}.*"
+
+
+def interest(origin: str, study: str, generation: str) -> str:
+    """Where the worker asks whether anyone still waits."""
+    return f"dicom.interest.{token(origin)}.{token(study)}.{generation}"
+
+
+def progress(origin: str, study: str, generation: str) -> str:
+    """The facts of one generation."""
+    return f"dicom.progress.{token(origin)}.{token(study)}.{generation}"
+
+
+def received(origin: str, study: str) -> str:
+    """Where scp asks who wanted an instance of this study."""
+    return f"dicom.received.{token(origin)}.{token(study)}"
+
+
+def store(origin: str) -> str:
+    """Store jobs of one origin."""
+    return f"dicom.store.{token(origin)}"
+
+
+def stored(origin: str, job: str) -> str:
+    """The results of one store job."""
+    return f"dicom.stored.{token(origin)}.{token(job)}"

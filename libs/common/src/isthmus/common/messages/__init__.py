@@ -1,0 +1,41 @@
+"""The contract on the bus: what flows between our services, as frozen dataclasses in msgpack.
+
+A message is a map with `v` (the version of the contract), `type` (the name of the class) and its fields. A field
+that the reader does not know is ignored, one that is missing is a `ContractError` that names it.
+"""
+
+from isthmus.common.messages.blobs import BlobRef
+from isthmus.common.messages.codec import VERSION, decode, encode
+from isthmus.common.messages.failure import Failure
+from isthmus.common.messages.query import Echo, EchoDone, Matches, Query, QueryDone
+from isthmus.common.messages.retrieve import (
+    InstanceReady,
+    Received,
+    ReceivedAnswer,
+    Retrieve,
+    RetrieveDone,
+    RetrieveStarted,
+)
+from isthmus.common.messages.store import InstanceStored, Store, StoreDone
+
+__all__ = [
+    "VERSION",
+    "BlobRef",
+    "Echo",
+    "EchoDone",
+    "Failure",
+    "InstanceReady",
+    "InstanceStored",
+    "Matches",
+    "Query",
+    "QueryDone",
+    "Received",
+    "ReceivedAnswer",
+    "Retrieve",
+    "RetrieveDone",
+    "RetrieveStarted",
+    "Store",
+    "StoreDone",
+    "decode",
+    "encode",
+]

@@ -1,0 +1,56 @@
+"""Messages to bytes and back."""
+
+from functools import cache
+from typing import Final, TypeVar
+
+import msgpack
+from pydantic import TypeAdapter, ValidationError
+
+from isthmus.common.errors import ContractError
+
+VERSION: Final = 1
+
+M = TypeVar("M")
+
+
+@cache
+def _adapter(kind: type[M]) -> TypeAdapter[M]:
+    return TypeAdapter(kind)
+
+
+def encode(message: object) -> bytes:
+    """Write a message as a msgpack map with its version and type."""
+    kind = type(message)
+    fields = _adapter(kind).dump_python(message, mode="python")
+    packed: bytes = msgpack.packb({"v": VERSION, "type": kind.__name__, **fields}, default=str)
+    return packed
+
+
+def decode(data: bytes, *kinds: type[M]) -> M:
+    """Read a message of one of these types.
+
+    Raises:
+        ContractError: it is no message, of another version or type, or a field is missing or wrong; the text names
+            the field, never its value.
+    """
+    try:
+        fields = msgpack.unpackb(data)
+    except (ValueError, msgpack.UnpackException) as error:
+        raise ContractError(f"no msgpack: {type(error).__name__}") from None
+    if not isinstance(fields, dict):
+        raise ContractError("no map")
+    if fields.get("v") != VERSION:
+        raise ContractError(f"version {fields.get('v')!r}, and not {VERSION}")
+    name = fields.get("type")
+    kind = next((kind for kind in kinds if kind.__name__ == name), None)
+    if kind is None:
+        expected = " or ".join(kind.__name__ for kind in kinds)
+        raise ContractError(f"a {name!r}, and not {expected}")
+    try:
+        return _adapter(kind).validate_python(fields)
+    except ValidationError as error:
+        wrong = ", ".join(
+            f"{'.'.join(map(str, problem['loc']))} ({problem['type']})"
+            for problem in error.errors(include_input=False, include_url=False, include_context=False)
+        )
+        raise ContractError(f"{name}: {wrong}") from None

@@ -1,0 +1,56 @@
+"""Failures, as they cross the bus."""
+
+from dataclasses import dataclass
+from typing import Final, Self
+
+from isthmus.common import errors
+from isthmus.common.errors import IsthmusError
+
+_ORIGIN_ERRORS: Final[dict[str, type[errors.OriginError]]] = {
+    kind.__name__: kind
+    for kind in (
+        errors.OriginUnreachable,
+        errors.AssociationRejected,
+        errors.NoAcceptedContext,
+        errors.OriginTimeout,
+        errors.AssociationAborted,
+        errors.OperationFailed,
+        errors.NotDelivered,
+        errors.OriginCancelled,
+    )
+}
+_OTHERS: Final[dict[str, type[IsthmusError]]] = {
+    kind.__name__: kind
+    for kind in (
+        errors.ContractError,
+        errors.NoSuchObject,
+        errors.BusUnavailable,
+        errors.StoreUnavailable,
+        errors.NoWorker,
+    )
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """An error of `isthmus.common.errors` on its way to whoever asked."""
+
+    kind: str
+    """The name of the error's class."""
+    detail: str
+    origin: str = ""
+    status: int | None = None
+    """The DIMSE status, where the origin gave one."""
+
+    @classmethod
+    def of(cls, error: IsthmusError) -> Self:
+        """Write down an error."""
+        if isinstance(error, errors.OriginError):
+            return cls(type(error).__name__, error.detail, error.origin, error.status)
+        return cls(type(error).__name__, error.detail)
+
+    def error(self) -> IsthmusError:
+        """Give the error back, to be raised at the other side."""
+        if origin_error := _ORIGIN_ERRORS.get(self.kind):
+            return origin_error(self.detail, origin=self.origin, status=self.status)
+        return _OTHERS.get(self.kind, IsthmusError)(self.detail)

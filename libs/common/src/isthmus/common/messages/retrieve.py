@@ -1,0 +1,67 @@
+"""Retrieving: the job, the facts that it publishes while it runs, and what a C-MOVE brings."""
+
+from dataclasses import dataclass
+
+from isthmus.common.messages.blobs import BlobRef
+from isthmus.common.messages.failure import Failure
+
+
+@dataclass(frozen=True, slots=True)
+class Retrieve:
+    """Bring a study, one of its series, or one instance into S3."""
+
+    origin: str
+    study: str
+    series: str | None = None
+    instance: str | None = None
+
+    def covers(self, other: "Retrieve") -> bool:
+        """Tell whether this job brings all that the other wants."""
+        return (
+            (self.origin, self.study) == (other.origin, other.study)
+            and self.series in (None, other.series)
+            and self.instance in (None, other.instance)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class RetrieveStarted:
+    """A worker took the job; after a crash there is a second one."""
+
+    scope: Retrieve
+    traceparent: str
+    """W3C trace context of the transfer, for those who joined it."""
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceReady:
+    """An instance is in S3, whole."""
+
+    blob: BlobRef
+
+
+@dataclass(frozen=True, slots=True)
+class RetrieveDone:
+    """The end of a generation."""
+
+    completed: int
+    missing: tuple[str, ...]
+    """SOP Instance UIDs that the origin lists and did not deliver."""
+    failure: Failure | None = None
+    """Why some or all are missing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """An instance that scp put into S3 because a C-MOVE of ours may have asked for it."""
+
+    blob: BlobRef
+    calling_ae_title: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReceivedAnswer:
+    """What scp answers to the C-STORE."""
+
+    status: int
+    """DIMSE status (PS3.4 B.2.3)."""

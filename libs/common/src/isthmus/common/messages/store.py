@@ -1,0 +1,39 @@
+"""Storing: the job, and what became of each instance."""
+
+from dataclasses import dataclass
+
+from isthmus.common.messages.blobs import BlobRef
+from isthmus.common.messages.failure import Failure
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """Send instances to an origin."""
+
+    origin: str
+    job: str
+    """Random: two equal requests are two jobs."""
+    blobs: tuple[BlobRef, ...] = ()
+    manifest: str | None = None
+    """S3 key of the list of refs (msgpack of `Store` without a manifest), where it is too long for a message."""
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceStored:
+    """The origin's answer for one instance."""
+
+    index: int
+    """Its place in the job."""
+    sop_class_uid: str
+    sop_instance_uid: str
+    status: int
+    """DIMSE status (PS3.4 B.2.3); 0110 where there was no answer, then `failure` says why."""
+    failure: Failure | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StoreDone:
+    """Every instance of the job has its `InstanceStored`."""
+
+    stored: int
+    failed: int

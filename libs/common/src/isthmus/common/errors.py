@@ -27,6 +27,7 @@ Every failure is one of these. `isthmus.common.dicomweb.problem` maps each class
       UnavailableError            one of our own parts is away
         BusUnavailable
         StoreUnavailable            S3
+          BlobMissing                 S3 has no such blob, though something names it
         NoWorker                    nobody serves this origin
 """
 
@@ -204,6 +205,12 @@ class StoreUnavailable(UnavailableError):
     """S3 does not answer, or takes nothing."""
 
     title = "The blob store is away"
+
+
+class BlobMissing(StoreUnavailable):
+    """S3 holds no blob of this key, though something names it: it was deleted meanwhile, and fetching again helps."""
+
+    title = "A blob is no longer there"
 
 
 class NoWorker(UnavailableError):

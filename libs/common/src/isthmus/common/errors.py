@@ -13,6 +13,7 @@ Every failure is one of these. `isthmus.common.dicomweb.problem` maps each class
         NotAcceptable               no representation that the client takes; lists what there is
         UnsupportedMediaType        no payload that we take
         UnreadablePayload           the payload cannot be read at all
+          TruncatedPayload          it ended before its end was marked; what came before may be good
         TooManyMatches              the fan-out of a relational search passed its cap
       OriginError                 the origin does not do it; carries its name and DIMSE status
         OriginUnreachable           no connection
@@ -111,6 +112,12 @@ class UnreadablePayload(RequestError):
     title = "The payload cannot be read"
 
 
+class TruncatedPayload(UnreadablePayload):
+    """The payload ended before its closing delimiter; the parts before the cut are good."""
+
+    title = "The payload is truncated"
+
+
 class TooManyMatches(RequestError):
     """A search would need more queries than the cap allows."""
 
@@ -164,6 +171,13 @@ class OperationFailed(OriginError):
 
     title = "The origin answered with a failure"
 
+    def __init__(
+        self, detail: str, *, origin: str, status: int | None = None, operation: str | None = None
+    ) -> None:
+        super().__init__(detail, origin=origin, status=status)
+        self.operation = operation
+        """The DIMSE service, such as "C-GET", where it is known: A900 is the client's fault in a search only."""
+
 
 class NotDelivered(OriginError):
     """The origin lists the object but sent nothing of it."""
@@ -208,7 +222,7 @@ class StoreUnavailable(UnavailableError):
 
 
 class BlobMissing(StoreUnavailable):
-    """S3 holds no blob of this key, though something names it: it was deleted meanwhile, and fetching again helps."""
+    """S3 holds no blob of this key, though something names it: deleted meanwhile; fetching again helps."""
 
     title = "A blob is no longer there"
 

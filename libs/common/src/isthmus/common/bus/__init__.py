@@ -1,1 +1,6 @@
 """NATS: requests with streamed answers, work queues, and the progress of jobs."""
+
+from isthmus.common.bus.client import Bus
+from isthmus.common.bus.search import MatchWriter, search, serve_queries
+
+__all__ = ["Bus", "MatchWriter", "search", "serve_queries"]

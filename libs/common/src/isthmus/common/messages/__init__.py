@@ -10,6 +10,7 @@ from isthmus.common.messages.failure import Failure
 from isthmus.common.messages.query import Echo, EchoDone, Matches, Query, QueryDone
 from isthmus.common.messages.retrieve import (
     InstanceReady,
+    MissingInstance,
     Received,
     ReceivedAnswer,
     Retrieve,
@@ -27,6 +28,7 @@ __all__ = [
     "InstanceReady",
     "InstanceStored",
     "Matches",
+    "MissingInstance",
     "Query",
     "QueryDone",
     "Received",

@@ -41,12 +41,19 @@ class InstanceReady:
 
 
 @dataclass(frozen=True, slots=True)
+class MissingInstance:
+    """An instance that the origin lists and did not deliver."""
+
+    series_instance_uid: str
+    sop_instance_uid: str
+
+
+@dataclass(frozen=True, slots=True)
 class RetrieveDone:
     """The end of a generation."""
 
     completed: int
-    missing: tuple[str, ...]
-    """SOP Instance UIDs that the origin lists and did not deliver."""
+    missing: tuple[MissingInstance, ...]
     failure: Failure | None = None
     """Why some or all are missing."""
 

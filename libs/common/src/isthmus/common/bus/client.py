@@ -1,0 +1,168 @@
+"""The connection to NATS, and one message at a time over it."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from typing import Final, Self, TypeVar
+
+import nats.errors
+import nats.js.errors
+import structlog
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription
+from nats.js import JetStreamContext
+from opentelemetry import context
+from opentelemetry.trace import SpanKind
+
+from isthmus.common.bus import streams
+from isthmus.common.config.settings import Nats
+from isthmus.common.errors import BusUnavailable, IsthmusError, NoWorker, UnavailableError
+from isthmus.common.messages import decode, encode
+from isthmus.common.telemetry import extract, inject, span
+
+PUBLISH_TIMEOUT: Final = 5.0
+"""Seconds for JetStream to acknowledge a publication."""
+CONNECT_TIMEOUT: Final = 30.0
+
+M = TypeVar("M")
+A = TypeVar("A")
+
+log = structlog.get_logger()
+
+
+@contextmanager
+def bus_errors(what: str) -> Iterator[None]:
+    """Turn what nats-py raises into our own errors; `what` names what was tried."""
+    try:
+        yield
+    except nats.errors.NoRespondersError:
+        raise NoWorker(f"{what}: nobody answers") from None
+    except nats.js.errors.NoStreamResponseError:
+        raise BusUnavailable(f"{what}: the stream is missing") from None
+    except nats.errors.TimeoutError:
+        raise BusUnavailable(f"{what}: no answer in time") from None
+    except nats.errors.Error as error:
+        raise BusUnavailable(f"{what}: {type(error).__name__}") from error
+
+
+def verb(subject: str) -> str:
+    """Give the part of a subject that may stand in a span's name: `dicom.query`."""
+    return ".".join(subject.split(".", maxsplit=2)[:2])
+
+
+class Bus:
+    """A connection to NATS that reconnects for ever, with the streams of the contract declared."""
+
+    def __init__(self, client: Client) -> None:
+        self.client = client
+        self.jetstream: JetStreamContext = client.jetstream(timeout=PUBLISH_TIMEOUT)
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    @classmethod
+    async def connect(cls, settings: Nats, name: str) -> Self:
+        """Connect and declare the streams.
+
+        Raises:
+            BusUnavailable: no server within `CONNECT_TIMEOUT`, or it refuses us.
+        """
+        client = Client()
+        bus = cls(client)
+        try:
+            async with asyncio.timeout(CONNECT_TIMEOUT):
+                await client.connect(
+                    settings.url,
+                    name=name,
+                    user=settings.user or None,
+                    password=settings.password or None,
+                    connect_timeout=2,
+                    max_reconnect_attempts=-1,
+                    reconnect_time_wait=0.25,  # type: ignore[arg-type]  # seconds; annotated as int
+                    ping_interval=5,
+                    max_outstanding_pings=2,
+                    error_cb=_log_error,
+                    reconnected_cb=bus._declare,
+                )
+                await streams.declare(bus.jetstream)
+        except (TimeoutError, OSError, nats.errors.Error) as error:
+            await client.close()
+            raise BusUnavailable(f"No connection to NATS: {type(error).__name__}") from error
+        return bus
+
+    async def _declare(self) -> None:
+        """Declare the streams again: a server may have come back without them."""
+        try:
+            await streams.declare(self.jetstream)
+        except nats.errors.Error as error:
+            log.warning("streams not declared", error=type(error).__name__)
+
+    @property
+    def connected(self) -> bool:
+        """Whether NATS answers now."""
+        return self.client.is_connected
+
+    async def close(self) -> None:
+        """Let what is being answered finish, then disconnect."""
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=5)
+        for task in self._tasks:
+            task.cancel()
+        await self.client.close()
+
+    async def request(self, subject: str, message: object, answer: type[A], timeout: float = 5.0) -> A:
+        """Ask, and wait for one answer.
+
+        Raises:
+            NoWorker: nobody serves the subject.
+            BusUnavailable: no answer within `timeout` seconds, or NATS is away.
+            ContractError: the answer is none of this type.
+        """
+        with span(f"send {verb(subject)}", kind=SpanKind.PRODUCER, **{"messaging.system": "nats"}):
+            with bus_errors(verb(subject)):
+                reply = await self.client.request(subject, encode(message), timeout, headers=inject())
+            return decode(reply.data, answer)
+
+    async def serve(
+        self, subject: str, queue: str, handler: Callable[[M], Awaitable[object]], kind: type[M]
+    ) -> Subscription:
+        """Answer requests, each in a task of its own and in the trace of whoever asked.
+
+        A handler says what failed in its answer; an error that it raises is logged, and nobody gets an answer.
+        """
+
+        async def answer(message: Msg) -> None:
+            with bus_errors(verb(subject)):
+                await message.respond(encode(await handler(decode(message.data, kind))))
+
+        return await self.subscribe(subject, queue, answer)
+
+    async def subscribe(
+        self, subject: str, queue: str, handler: Callable[[Msg], Awaitable[None]]
+    ) -> Subscription:
+        """Run a task for each message, in the trace of its sender."""
+
+        async def start(message: Msg) -> None:
+            task = asyncio.create_task(self._handle(subject, message, handler))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+        with bus_errors(verb(subject)):
+            return await self.client.subscribe(subject, queue, cb=start)
+
+    async def _handle(self, subject: str, message: Msg, handler: Callable[[Msg], Awaitable[None]]) -> None:
+        token = context.attach(extract(message.headers or {}))
+        try:
+            with span(f"process {verb(subject)}", kind=SpanKind.CONSUMER, **{"messaging.system": "nats"}):
+                await handler(message)
+        except UnavailableError as error:
+            log.warning("request lost", subject=verb(subject), detail=error.detail)
+        except IsthmusError as error:
+            log.error("request not understood", subject=verb(subject), detail=error.detail)
+        except Exception:  # the edge: whoever asked sees silence, the log says why
+            log.exception("request failed", subject=verb(subject))
+        finally:
+            context.detach(token)
+
+
+async def _log_error(error: Exception) -> None:
+    log.warning("nats", error=type(error).__name__)

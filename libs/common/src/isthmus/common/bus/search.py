@@ -1,0 +1,210 @@
+"""Streamed request-reply: one query, many acknowledged batches of matches, one end.
+
+The reader's acknowledgement is the back-pressure: `+` asks for more, `cancel` ends it. A reader that is gone has no
+subscription any more, which the worker sees at its next batch. The worker sends an empty batch every second, so that
+a dead one is not mere silence.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import aclosing, asynccontextmanager, suppress
+from typing import Final
+
+import nats.errors
+import structlog
+from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription
+from opentelemetry.trace import SpanKind
+
+from isthmus.common.bus import subjects
+from isthmus.common.bus.client import Bus, bus_errors
+from isthmus.common.dicom.json_model import DicomJson
+from isthmus.common.errors import BusUnavailable, IsthmusError, NoWorker
+from isthmus.common.messages import Failure, Matches, Query, QueryDone, decode, encode
+from isthmus.common.telemetry import inject, span
+
+MORE: Final = b"+"
+CANCEL: Final = b"cancel"
+BATCH_MATCHES: Final = 100
+BATCH_BYTES: Final = 256 * 1024
+BATCH_SECONDS: Final = 0.05
+WINDOW: Final = 2
+"""Batches under way without an acknowledgement."""
+HEARTBEAT_SECONDS: Final = 1.0
+READER_SECONDS: Final = 60.0
+"""How long a reader may think about a batch."""
+
+
+@asynccontextmanager
+async def search(bus: Bus, query: Query, *, silence: float = 5.0) -> AsyncIterator[AsyncIterator[DicomJson]]:
+    """Give the matches of a query, in the origin's order, as they come.
+
+    Leaving the block early cancels the query at the origin. The iteration raises the failure that cut the matches
+    short (an `OriginError`), NoWorker when nobody serves the origin, and BusUnavailable when the worker is silent
+    for `silence` seconds.
+    """
+    with span("send dicom.query", kind=SpanKind.PRODUCER, **{"messaging.system": "nats"}):
+        inbox = bus.client.new_inbox()
+        with bus_errors("dicom.query"):
+            subscription = await bus.client.subscribe(inbox)
+            await bus.client.publish(
+                subjects.query(query.origin), encode(query), reply=inbox, headers=inject()
+            )
+        try:
+            async with aclosing(_matches(subscription, query.origin, silence)) as matches:
+                yield matches
+        finally:
+            with suppress(nats.errors.Error):
+                await subscription.unsubscribe()
+
+
+async def _matches(subscription: Subscription, origin: str, silence: float) -> AsyncIterator[DicomJson]:
+    while True:
+        try:
+            message = await subscription.next_msg(timeout=silence)
+        except nats.errors.TimeoutError:
+            raise BusUnavailable(f"The worker of {origin!r} went silent") from None
+        except nats.errors.Error as error:
+            raise BusUnavailable(f"dicom.query: {type(error).__name__}") from error
+        if (message.headers or {}).get("Status") == "503":
+            raise NoWorker(f"No worker serves {origin!r}")
+        batch = decode(message.data, Matches, QueryDone)
+        if isinstance(batch, QueryDone):
+            if batch.failure is not None:
+                raise batch.failure.error()
+            return
+        answer = CANCEL
+        try:
+            for match in batch.matches:
+                yield match
+            answer = MORE
+        finally:
+            if batch.matches:
+                with suppress(nats.errors.Error):
+                    await message.respond(answer)
+
+
+class MatchWriter:
+    """The worker's end: gathers matches into batches and sends them as fast as the reader takes them."""
+
+    def __init__(self, bus: Bus, inbox: str) -> None:
+        self._bus = bus
+        self._inbox = inbox
+        self._pending: list[DicomJson] = []
+        self._pending_since = 0.0
+        self._sent_at = 0.0
+        self._under_way: deque[asyncio.Task[None]] = deque()
+        self._sending = asyncio.Lock()
+        self.abandoned = asyncio.Event()
+        """Set when the reader cancelled or is gone."""
+
+    async def add(self, match: DicomJson) -> None:
+        """Add a match; waits while the reader is behind."""
+        if not self._pending:
+            self._pending_since = asyncio.get_running_loop().time()
+        self._pending.append(match)
+        if self._sent_at == 0.0 or len(self._pending) >= BATCH_MATCHES:
+            await self.flush()
+
+    async def flush(self) -> None:
+        """Send what is there."""
+        async with self._sending:
+            matches, self._pending = self._pending, []
+            await self._send(tuple(matches))
+
+    async def _send(self, matches: tuple[DicomJson, ...]) -> None:
+        if not matches:
+            return
+        payload = encode(Matches(matches))
+        if len(payload) > BATCH_BYTES and len(matches) > 1:
+            middle = len(matches) // 2
+            await self._send(matches[:middle])
+            await self._send(matches[middle:])
+            return
+        while len(self._under_way) >= WINDOW:
+            await self._under_way.popleft()
+        self._sent_at = asyncio.get_running_loop().time()
+        self._under_way.append(asyncio.create_task(self._request(payload, READER_SECONDS)))
+
+    async def _request(self, payload: bytes, timeout: float) -> None:
+        try:
+            answer = await self._bus.client.request(self._inbox, payload, timeout)
+        except nats.errors.Error:
+            self.abandoned.set()
+        else:
+            if answer.data != MORE:
+                self.abandoned.set()
+
+    async def keep_alive(self) -> None:
+        """Send what has waited long enough, and a sign of life when there is nothing; runs until cancelled."""
+        loop = asyncio.get_running_loop()
+        heartbeat_at = loop.time()
+        while True:
+            await asyncio.sleep(BATCH_SECONDS)
+            now = loop.time()
+            if self._pending and now - self._pending_since >= BATCH_SECONDS:
+                await self.flush()
+            if now - heartbeat_at >= HEARTBEAT_SECONDS:
+                heartbeat_at = now
+                await self._heartbeat()
+
+    async def _heartbeat(self) -> None:
+        try:
+            await self._bus.client.request(self._inbox, encode(Matches(())), BATCH_SECONDS)
+        except nats.errors.NoRespondersError:
+            self.abandoned.set()
+        except nats.errors.Error:
+            return  # nobody acknowledges a heartbeat; that it finds a subscription is enough
+
+    async def finish(self, failure: Failure | None) -> None:
+        """Send the rest, and the end."""
+        await self.flush()
+        with bus_errors("dicom.query"):
+            await self._bus.client.publish(self._inbox, encode(QueryDone(failure)))
+        await asyncio.gather(*self._under_way)
+
+    def close(self) -> None:
+        """Give up on acknowledgements that have not come."""
+        for task in self._under_way:
+            task.cancel()
+
+
+log = structlog.get_logger()
+
+Searcher = Callable[[Query, MatchWriter], Awaitable[None]]
+
+
+async def serve_queries(bus: Bus, origin: str, searcher: Searcher) -> Subscription:
+    """Answer the queries of an origin, in a queue group with its other workers.
+
+    The searcher adds matches to the writer and raises what fails; it is cancelled when the reader is gone.
+    """
+
+    async def handle(message: Msg) -> None:
+        query = decode(message.data, Query)
+        writer = MatchWriter(bus, message.reply)
+        ticking = asyncio.create_task(writer.keep_alive())
+        searching = asyncio.ensure_future(searcher(query, writer))
+        leaving = asyncio.create_task(writer.abandoned.wait())
+        try:
+            await asyncio.wait({searching, leaving}, return_when=asyncio.FIRST_COMPLETED)
+            if searching.done():
+                await writer.finish(_failure(searching))
+        finally:
+            for task in (searching, leaving, ticking):
+                task.cancel()
+            await asyncio.gather(searching, leaving, ticking, return_exceptions=True)
+            writer.close()
+
+    return await bus.subscribe(subjects.query(origin), "workers", handle)
+
+
+def _failure(searching: asyncio.Future[None]) -> Failure | None:
+    error = searching.exception()
+    if error is None:
+        return None
+    if isinstance(error, IsthmusError):
+        return Failure.of(error)
+    log.error("search failed", exc_info=error)
+    return Failure.of(IsthmusError("The worker failed; its log says more"))

@@ -1,0 +1,6 @@
+"""The life of a service: settings, telemetry, bus and blobs, its HTTP server, its health, its graceful stop."""
+
+from isthmus.common.service.parts import Parts
+from isthmus.common.service.run import run
+
+__all__ = ["Parts", "run"]

@@ -1,0 +1,95 @@
+"""A whole service process, from its settings to its graceful stop."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from pathlib import Path
+from typing import Final
+
+import structlog
+import uvloop
+from starlette.routing import BaseRoute
+
+from isthmus.common.blobs import BlobStore
+from isthmus.common.bus import Bus
+from isthmus.common.config import ListenAddress, Settings, load_settings
+from isthmus.common.errors import IsthmusError, SettingsError
+from isthmus.common.service.health import health_routes
+from isthmus.common.service.parts import Parts
+from isthmus.common.service.server import application, server
+from isthmus.common.telemetry import configure_logging, setup
+from isthmus.common.threads import Threads
+
+S3_THREADS: Final = 8
+STARTING_FAILED: Final = 1
+SETTINGS_WRONG: Final = 2
+
+Routes = Callable[[Parts], Sequence[BaseRoute]]
+Lifespan = Callable[[Parts], AbstractAsyncContextManager[None]]
+
+log = structlog.get_logger()
+
+
+def run(name: str, *, routes: Routes | None = None, lifespan: Lifespan | None = None) -> int:
+    """Run a service until SIGTERM or SIGINT, and give its exit code.
+
+    Args:
+        name: the service's name, in logs and traces.
+        routes: the resources of a face, beside `/healthz`, `/readyz` and `/metrics`.
+        lifespan: what runs as long as the service does: a worker's subscriptions.
+    """
+    path = os.environ.get("ISTHMUS_CONFIG")
+    try:
+        settings = load_settings(Path(path) if path else None)
+    except SettingsError as error:
+        sys.stderr.write(f"{error.detail}\n")
+        return SETTINGS_WRONG
+    configure_logging(name, settings.telemetry.log_level)
+    traces = settings.telemetry.traces
+    telemetry = setup(name, traces_file=traces / f"{name}-{os.getpid()}.jsonl" if traces else None)
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(_serve(name, settings, routes, lifespan))
+    except IsthmusError as error:
+        log.error("cannot start", title=error.title, detail=error.detail)
+        return STARTING_FAILED
+    finally:
+        telemetry.shutdown()
+    return 0
+
+
+@asynccontextmanager
+async def open_parts(name: str, settings: Settings) -> AsyncIterator[Parts]:
+    """Connect to NATS and S3."""
+    threads = Threads("s3", S3_THREADS)
+    bus = await Bus.connect(settings.nats, name)
+    try:
+        s3 = settings.s3
+        blobs = BlobStore(s3.endpoint, s3.access_key, s3.secret_key, s3.bucket, threads=threads)
+        await blobs.ensure_bucket()
+        yield Parts(settings, bus, blobs)
+    finally:
+        await bus.close()
+        threads.close()
+
+
+async def _serve(name: str, settings: Settings, routes: Routes | None, lifespan: Lifespan | None) -> None:
+    async with open_parts(name, settings) as parts:
+        async with lifespan(parts) if lifespan else nullcontext():
+            own = routes(parts) if routes else ()
+            listening = server(
+                application([*health_routes(parts), *own]), ListenAddress(settings.http.listen)
+            )
+
+            def stop() -> None:
+                listening.should_exit = True
+
+            loop = asyncio.get_running_loop()
+            for number in (signal.SIGTERM, signal.SIGINT):
+                loop.add_signal_handler(number, stop)
+            log.info("started", listen=settings.http.listen)
+            await listening.serve()
+            log.info("stopping")

@@ -1,0 +1,53 @@
+"""The HTTP server of a service: uvicorn, under our own signals."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Final
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.routing import BaseRoute
+
+from isthmus.common.config import ListenAddress
+from isthmus.common.dicomweb.problem import exception_handlers
+from isthmus.common.telemetry import AsgiTracing
+
+DRAIN_SECONDS: Final = 5
+"""How long running requests may go on after a stop."""
+
+
+class Server(uvicorn.Server):
+    """A uvicorn that leaves the signals to the service, which has more to stop than the server."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Capture none."""
+        yield
+
+
+def application(routes: Sequence[BaseRoute]) -> Starlette:
+    """Compose the routes with tracing, and with problem+json for whatever fails."""
+    return Starlette(
+        routes=list(routes),
+        middleware=[Middleware(AsgiTracing)],
+        exception_handlers=dict(exception_handlers),
+    )
+
+
+def server(app: Starlette, listen: ListenAddress) -> Server:
+    """Make the server; `serve()` runs it until `should_exit` is set."""
+    return Server(
+        uvicorn.Config(
+            app,
+            host=listen.host,
+            port=listen.port,
+            http="httptools",
+            lifespan="off",
+            log_config=None,
+            access_log=False,  # URLs hold patient data; the trace has the route
+            server_header=False,
+            forwarded_allow_ips="127.0.0.1,::1",
+            timeout_graceful_shutdown=DRAIN_SECONDS,
+        )
+    )

@@ -2,6 +2,7 @@
 
 import struct
 import warnings
+from collections.abc import Iterable
 from io import BytesIO
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -47,6 +48,22 @@ class Identity(NamedTuple):
     study_instance_uid: str
     series_instance_uid: str
     sop_instance_uid: str
+
+
+Listing = dict[str, dict[str, set[str]]]
+"""What an origin holds: {Study Instance UID: {Series Instance UID: {SOP Instance UID}}}."""
+
+
+def listing(instances: Iterable[Identity]) -> Listing:
+    """Arrange instances by study and series.
+
+    Where two patients share a Study Instance UID, it is one study.
+    """
+    studies: Listing = {}
+    for instance in instances:
+        study = studies.setdefault(instance.study_instance_uid, {})
+        study.setdefault(instance.series_instance_uid, set()).add(instance.sop_instance_uid)
+    return studies
 
 
 _IDENTIFYING: Final = ("PatientID", "StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")

@@ -1,0 +1,27 @@
+"""Whom we talk to."""
+
+from dataclasses import dataclass
+from typing import Self
+
+from isthmus.common.config import Origin
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """The application entity at the other end, and who we are to it."""
+
+    origin: str
+    """The origin's name, for errors and spans."""
+    host: str
+    port: int
+    called_ae_title: str
+    calling_ae_title: str
+    timeout: float
+    """Seconds of silence, not in total."""
+
+    @classmethod
+    def of(cls, origin: Origin, calling_ae_title: str) -> Self:
+        """Take the peer from an origin's settings."""
+        return cls(
+            origin.name, origin.host, origin.port, origin.ae_title, calling_ae_title, origin.timeout_seconds
+        )

@@ -2,11 +2,13 @@
 
 from tests.peers.clients import Outcome, echoscu, findscu, getscu, movescu, storescu
 from tests.peers.dcmtk import Dcmqrscp, Storescp
+from tests.peers.leftovers import Leftovers
 from tests.peers.orthanc import Orthanc, OrthancError
 from tests.peers.process import Peer, PeerDied, Process, eventually, free_port
 
 __all__ = [
     "Dcmqrscp",
+    "Leftovers",
     "Orthanc",
     "OrthancError",
     "Outcome",

@@ -1,0 +1,84 @@
+"""What every test may ask for: the corpus, and PACS that nobody here wrote, one of each for the whole run."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.data_sets import distinct_files
+from tests.peers import Dcmqrscp, Leftovers, Orthanc, Peer, Storescp, free_port
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nothing_is_left_running() -> Iterator[None]:
+    """Whatever a test starts, it also ends."""
+    leftovers = Leftovers()
+    yield
+    left = leftovers.end()
+    assert not left, f"left running: {left}"
+
+
+@pytest.fixture(scope="session")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """The files that come with pydicom, each an instance of its own."""
+    return distinct_files(tmp_path_factory.mktemp("corpus"))
+
+
+@pytest.fixture(scope="session")
+def isthmus_peer() -> Peer:
+    """Where the PACS of this run believe our own scp to be: the AE title ISTHMUS, on a port that is free."""
+    return Peer("ISTHMUS", "127.0.0.1", free_port())
+
+
+@pytest.fixture(scope="session")
+def _storescp(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Storescp]:
+    with Storescp(tmp_path_factory.mktemp("storescp")) as receiver:
+        yield receiver
+
+
+@pytest.fixture
+def storescp(_storescp: Storescp) -> Storescp:
+    """A receiver that keeps every bit, empty at the beginning of the test; the PACS know it as STORESCP."""
+    _storescp.clear()
+    return _storescp
+
+
+@pytest.fixture(scope="session")
+def orthanc(
+    tmp_path_factory: pytest.TempPathFactory, corpus: list[Path], _storescp: Storescp, isthmus_peer: Peer
+) -> Iterator[Orthanc]:
+    """An Orthanc that holds the corpus; tests only read from it."""
+    directory = tmp_path_factory.mktemp("orthanc")
+    with Orthanc(directory, destinations=[_storescp.peer, isthmus_peer]) as pacs:
+        pacs.load(corpus)
+        yield pacs
+
+
+@pytest.fixture(scope="session")
+def _writable_orthanc(tmp_path_factory: pytest.TempPathFactory, isthmus_peer: Peer) -> Iterator[Orthanc]:
+    directory = tmp_path_factory.mktemp("writable-orthanc")
+    with Orthanc(directory, ae_title="EMPTY", destinations=[isthmus_peer]) as pacs:
+        yield pacs
+
+
+@pytest.fixture
+def empty_orthanc(_writable_orthanc: Orthanc) -> Orthanc:
+    """An Orthanc that holds nothing at the beginning of the test, and takes what is stored in it."""
+    _writable_orthanc.delete_all()
+    return _writable_orthanc
+
+
+@pytest.fixture(scope="session")
+def dcmqrscp(
+    tmp_path_factory: pytest.TempPathFactory, corpus: list[Path], _storescp: Storescp, isthmus_peer: Peer
+) -> Iterator[Dcmqrscp]:
+    """A dcmqrscp that holds what it can of the corpus; tests only read from it."""
+    directory = tmp_path_factory.mktemp("dcmqrscp")
+    with Dcmqrscp(directory, destinations=[_storescp.peer, isthmus_peer]) as pacs:
+        pacs.load(corpus)
+        yield pacs

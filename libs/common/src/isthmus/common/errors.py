@@ -176,7 +176,7 @@ class OperationFailed(OriginError):
     ) -> None:
         super().__init__(detail, origin=origin, status=status)
         self.operation = operation
-        """The DIMSE service, such as "C-GET", where it is known: A900 is the client's fault in C-FIND only."""
+        """The DIMSE service, such as "C-GET", where it is known: A900 is a client's fault in C-FIND only."""
 
 
 class NotDelivered(OriginError):

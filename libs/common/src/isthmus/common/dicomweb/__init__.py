@@ -1,0 +1,68 @@
+"""DICOMweb (PS3.18), as far as the HTTP faces and the workers for DICOMweb origins share it.
+
+Which representation a client gets, multipart/related in both directions, the paths of resources, and errors
+as answers. Nothing here knows a service or the bus.
+"""
+
+from isthmus.common.dicomweb.accept import (
+    ANY,
+    BULKDATA,
+    BULKDATA_PARTS,
+    DICOM_FILE,
+    DICOM_JSON,
+    DICOM_PARTS,
+    JSON,
+    Choice,
+    MediaRange,
+    Offer,
+    accepted_by,
+    negotiate,
+    parse_accept,
+)
+from isthmus.common.dicomweb.json_response import DicomJsonResponse, json_array
+from isthmus.common.dicomweb.media_type import MediaType
+from isthmus.common.dicomweb.multipart_in import Part, PartLimits, read_parts
+from isthmus.common.dicomweb.multipart_out import MultipartWriter
+from isthmus.common.dicomweb.problem import exception_handlers, http_status, problem_response
+from isthmus.common.dicomweb.resource import Resource, check_origin, public_base_url
+from isthmus.common.dicomweb.warning import (
+    EMPTYVALUEMATCHING_NOT_SUPPORTED,
+    FUZZYMATCHING_NOT_SUPPORTED,
+    MULTIPLEVALUEMATCHING_NOT_SUPPORTED,
+    additional_results,
+    warning_header,
+)
+
+__all__ = [
+    "ANY",
+    "BULKDATA",
+    "BULKDATA_PARTS",
+    "DICOM_FILE",
+    "DICOM_JSON",
+    "DICOM_PARTS",
+    "EMPTYVALUEMATCHING_NOT_SUPPORTED",
+    "FUZZYMATCHING_NOT_SUPPORTED",
+    "JSON",
+    "MULTIPLEVALUEMATCHING_NOT_SUPPORTED",
+    "Choice",
+    "DicomJsonResponse",
+    "MediaRange",
+    "MediaType",
+    "MultipartWriter",
+    "Offer",
+    "Part",
+    "PartLimits",
+    "Resource",
+    "accepted_by",
+    "additional_results",
+    "check_origin",
+    "exception_handlers",
+    "http_status",
+    "json_array",
+    "negotiate",
+    "parse_accept",
+    "problem_response",
+    "public_base_url",
+    "read_parts",
+    "warning_header",
+]

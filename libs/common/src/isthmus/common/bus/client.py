@@ -25,6 +25,9 @@ PUBLISH_TIMEOUT: Final = 5.0
 """Seconds for JetStream to acknowledge a publication."""
 CONNECT_TIMEOUT: Final = 30.0
 
+MESSAGING: Final = {"messaging.system": "nats"}
+"""Attributes of every span around a message."""
+
 M = TypeVar("M")
 A = TypeVar("A")
 
@@ -117,7 +120,7 @@ class Bus:
             BusUnavailable: no answer within `timeout` seconds, or NATS is away.
             ContractError: the answer is none of this type.
         """
-        with span(f"send {verb(subject)}", kind=SpanKind.PRODUCER, **{"messaging.system": "nats"}):
+        with span(f"send {verb(subject)}", MESSAGING, kind=SpanKind.PRODUCER):
             with bus_errors(verb(subject)):
                 reply = await self.client.request(subject, encode(message), timeout, headers=inject())
             return decode(reply.data, answer)
@@ -127,7 +130,8 @@ class Bus:
     ) -> Subscription:
         """Answer requests, each in a task of its own and in the trace of whoever asked.
 
-        A handler says what failed in its answer; an error that it raises is logged, and nobody gets an answer.
+        A handler says what failed in its answer; an error that it raises is logged, and nobody gets an
+        answer.
         """
 
         async def answer(message: Msg) -> None:
@@ -152,7 +156,7 @@ class Bus:
     async def _handle(self, subject: str, message: Msg, handler: Callable[[Msg], Awaitable[None]]) -> None:
         token = context.attach(extract(message.headers or {}))
         try:
-            with span(f"process {verb(subject)}", kind=SpanKind.CONSUMER, **{"messaging.system": "nats"}):
+            with span(f"process {verb(subject)}", MESSAGING, kind=SpanKind.CONSUMER):
                 await handler(message)
         except UnavailableError as error:
             log.warning("request lost", subject=verb(subject), detail=error.detail)

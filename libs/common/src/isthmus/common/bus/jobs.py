@@ -20,7 +20,7 @@ from opentelemetry import context
 from opentelemetry.trace import SpanKind
 
 from isthmus.common.bus import streams, subjects
-from isthmus.common.bus.client import Bus, bus_errors, verb
+from isthmus.common.bus.client import MESSAGING, Bus, bus_errors, verb
 from isthmus.common.errors import BusUnavailable, ContractError, NoWorker
 from isthmus.common.messages import Retrieve, Store, decode, encode
 from isthmus.common.telemetry import extract, inject, span
@@ -54,7 +54,7 @@ async def submit_retrieve(bus: Bus, wanted: Retrieve) -> Submitted:
         BusUnavailable: NATS does not take it.
     """
     subject = subjects.retrieve(wanted.origin, INTERACTIVE, wanted.study)
-    with span("send dicom.retrieve", kind=SpanKind.PRODUCER, **{"messaging.system": "nats"}):
+    with span("send dicom.retrieve", MESSAGING, kind=SpanKind.PRODUCER):
         while True:
             with bus_errors("dicom.retrieve"):
                 try:
@@ -83,10 +83,11 @@ async def submit_store(bus: Bus, store: Store) -> int:
     Raises:
         BusUnavailable: NATS does not take it.
     """
-    with span("send dicom.store", kind=SpanKind.PRODUCER, **{"messaging.system": "nats"}):
-        with bus_errors("dicom.store"):
-            ack = await bus.jetstream.publish(subjects.store(store.origin), encode(store), headers=inject())
-            return ack.seq
+    subject = subjects.store(store.origin)
+    sending = span("send dicom.store", MESSAGING, kind=SpanKind.PRODUCER)
+    with sending, bus_errors("dicom.store"):
+        ack = await bus.jetstream.publish(subject, encode(store), headers=inject())
+        return ack.seq
 
 
 async def is_queued(bus: Bus, stream: str, sequence: int) -> bool:
@@ -134,7 +135,7 @@ class Running(Generic[J]):
 
     def __init__(self, message: Msg, job: J, generation: str) -> None:
         self._message = message
-        self.job = job
+        self.job: J = job
         self.generation = generation
         self.deliveries = message.metadata.num_delivered
         """How often the job was taken, this time included; more than once means that a worker died."""
@@ -152,13 +153,19 @@ class Running(Generic[J]):
                 await self._message.in_progress()
 
 
-Work = Callable[[Running[J]], Awaitable[None]]
-
-
-async def work(bus: Bus, stream: str, origin: str, kind: type[J], worker: Work[J], *, at_once: int) -> None:
+async def work(
+    bus: Bus,
+    stream: str,
+    origin: str,
+    kind: type[J],
+    worker: Callable[[Running[J]], Awaitable[None]],
+    *,
+    at_once: int,
+) -> None:
     """Take an origin's jobs and work on them, `at_once` at a time; runs until cancelled.
 
-    The worker publishes the end of the job and acknowledges it. When it raises, the job stays and is delivered again.
+    The worker publishes the end of the job and acknowledges it. When it raises, the job stays and is
+    delivered again.
     """
     subject = subjects.retrieves(origin, INTERACTIVE) if stream == streams.JOBS else subjects.store(origin)
     room = asyncio.Semaphore(at_once)
@@ -198,13 +205,18 @@ async def _consume(bus: Bus, stream: str, origin: str, subject: str) -> JetStrea
 
 
 async def _work_on(
-    bus: Bus, stream: str, message: Msg, kind: type[J], worker: Work[J], room: asyncio.Semaphore
+    bus: Bus,
+    stream: str,
+    message: Msg,
+    kind: type[J],
+    worker: Callable[[Running[J]], Awaitable[None]],
+    room: asyncio.Semaphore,
 ) -> None:
     token = context.attach(extract(message.headers or {}))
     try:
-        with span(f"process {verb(message.subject)}", kind=SpanKind.CONSUMER, **{"messaging.system": "nats"}):
+        with span(f"process {verb(message.subject)}", MESSAGING, kind=SpanKind.CONSUMER):
             generation = await _generation(bus, message.metadata.sequence.stream)
-            running = Running(message, decode(message.data, kind), generation)
+            running: Running[J] = Running(message, decode(message.data, kind), generation)
             keeping = asyncio.create_task(running.keep())
             try:
                 await worker(running)

@@ -1,25 +1,25 @@
 """Streamed request-reply: one query, many acknowledged batches of matches, one end.
 
-The reader's acknowledgement is the back-pressure: `+` asks for more, `cancel` ends it. A reader that is gone has no
-subscription any more, which the worker sees at its next batch. The worker sends an empty batch every second, so that
-a dead one is not mere silence.
+The reader's acknowledgement is the back-pressure: `+` asks for more, `cancel` ends it. A reader that is gone
+has no subscription any more, which the worker sees at its next batch. The worker sends an empty batch every
+second, so that a dead one is not mere silence.
 """
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, asynccontextmanager, suppress
 from typing import Final
 
 import nats.errors
 import structlog
+from isthmus.common.dicom.json_model import DicomJson
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 from opentelemetry.trace import SpanKind
 
 from isthmus.common.bus import subjects
-from isthmus.common.bus.client import Bus, bus_errors
-from isthmus.common.dicom.json_model import DicomJson
+from isthmus.common.bus.client import MESSAGING, Bus, bus_errors
 from isthmus.common.errors import BusUnavailable, IsthmusError, NoWorker
 from isthmus.common.messages import Failure, Matches, Query, QueryDone, decode, encode
 from isthmus.common.telemetry import inject, span
@@ -40,11 +40,11 @@ READER_SECONDS: Final = 60.0
 async def search(bus: Bus, query: Query, *, silence: float = 5.0) -> AsyncIterator[AsyncIterator[DicomJson]]:
     """Give the matches of a query, in the origin's order, as they come.
 
-    Leaving the block early cancels the query at the origin. The iteration raises the failure that cut the matches
-    short (an `OriginError`), NoWorker when nobody serves the origin, and BusUnavailable when the worker is silent
-    for `silence` seconds.
+    Leaving the block early cancels the query at the origin. The iteration raises the failure that cut the
+    matches short (an `OriginError`), NoWorker when nobody serves the origin, and BusUnavailable when the
+    worker is silent for `silence` seconds.
     """
-    with span("send dicom.query", kind=SpanKind.PRODUCER, **{"messaging.system": "nats"}):
+    with span("send dicom.query", MESSAGING, kind=SpanKind.PRODUCER):
         inbox = bus.client.new_inbox()
         with bus_errors("dicom.query"):
             subscription = await bus.client.subscribe(inbox)
@@ -59,7 +59,9 @@ async def search(bus: Bus, query: Query, *, silence: float = 5.0) -> AsyncIterat
                 await subscription.unsubscribe()
 
 
-async def _matches(subscription: Subscription, origin: str, silence: float) -> AsyncIterator[DicomJson]:
+async def _matches(
+    subscription: Subscription, origin: str, silence: float
+) -> AsyncGenerator[DicomJson, None]:
     while True:
         try:
             message = await subscription.next_msg(timeout=silence)
@@ -137,7 +139,7 @@ class MatchWriter:
                 self.abandoned.set()
 
     async def keep_alive(self) -> None:
-        """Send what has waited long enough, and a sign of life when there is nothing; runs until cancelled."""
+        """Send what has waited long enough, and signs of life; runs until cancelled."""
         loop = asyncio.get_running_loop()
         heartbeat_at = loop.time()
         while True:

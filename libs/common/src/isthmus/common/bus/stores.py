@@ -8,11 +8,10 @@ from typing import Final
 from isthmus.common.bus import jobs, progress, streams, subjects
 from isthmus.common.bus.client import Bus
 from isthmus.common.errors import BusUnavailable
-from isthmus.common.messages import InstanceStored, Store, StoreDone, encode
+from isthmus.common.messages import InstanceStored, Store, StoreDone, encode, store_fact
 
 INLINE_BYTES: Final = 256 * 1024
 """A longer list of blob refs is not put on the bus, but into a manifest."""
-FACTS: Final = (InstanceStored, StoreDone)
 
 
 def new_job() -> str:
@@ -49,7 +48,7 @@ async def run_store(bus: Bus, store: Store) -> AsyncIterator[AsyncIterator[Insta
                     raise
         return there
 
-    async with progress.follow(bus, subject, still_there, *FACTS) as facts:
+    async with progress.follow(bus, subject, store_fact, still_there) as facts:
 
         async def results() -> AsyncIterator[InstanceStored]:
             nonlocal began

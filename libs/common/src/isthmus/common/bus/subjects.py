@@ -1,7 +1,8 @@
 """The subjects of the contract: the one place that makes names into tokens.
 
-Subjects are `dicom.{verb}.{origin}...`. A UID or name is one token: `.` is written as `=`, whatever else could mean
-something to NATS (blanks, `*`, `>`), and `=` and `%` themselves, as `%` and two hexadecimal digits.
+Subjects are `dicom.{verb}.{origin}...`. A UID or name is one token: `.` is written as `=`, whatever else
+could mean something to NATS (blanks, `*`, `>`), and `=` and `%` themselves, as `%` and two hexadecimal
+digits.
 """
 
 from typing import Final

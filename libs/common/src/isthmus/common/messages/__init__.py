@@ -1,7 +1,7 @@
 """The contract on the bus: what flows between our services, as frozen dataclasses in msgpack.
 
-A message is a map with `v` (the version of the contract), `type` (the name of the class) and its fields. A field
-that the reader does not know is ignored, one that is missing is a `ContractError` that names it.
+A message is a map with `v` (the version of the contract), `type` (the name of the class) and its fields. A
+field that the reader does not know is ignored, one that is missing is a `ContractError` that names it.
 """
 
 from isthmus.common.messages.blobs import BlobRef
@@ -15,9 +15,11 @@ from isthmus.common.messages.retrieve import (
     ReceivedAnswer,
     Retrieve,
     RetrieveDone,
+    RetrieveFact,
     RetrieveStarted,
+    retrieve_fact,
 )
-from isthmus.common.messages.store import InstanceStored, Store, StoreDone
+from isthmus.common.messages.store import InstanceStored, Store, StoreDone, StoreFact, store_fact
 
 __all__ = [
     "VERSION",
@@ -35,9 +37,13 @@ __all__ = [
     "ReceivedAnswer",
     "Retrieve",
     "RetrieveDone",
+    "RetrieveFact",
     "RetrieveStarted",
     "Store",
     "StoreDone",
+    "StoreFact",
     "decode",
     "encode",
+    "retrieve_fact",
+    "store_fact",
 ]

@@ -1,7 +1,6 @@
 """Messages to bytes and back."""
 
-from functools import cache
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar, overload
 
 import msgpack
 from pydantic import TypeAdapter, ValidationError
@@ -11,11 +10,17 @@ from isthmus.common.errors import ContractError
 VERSION: Final = 1
 
 M = TypeVar("M")
+N = TypeVar("N")
+P = TypeVar("P")
 
 
-@cache
+_adapters: dict[type, TypeAdapter[Any]] = {}
+
+
 def _adapter(kind: type[M]) -> TypeAdapter[M]:
-    return TypeAdapter(kind)
+    if kind not in _adapters:
+        _adapters[kind] = TypeAdapter(kind)
+    return _adapters[kind]
 
 
 def encode(message: object) -> bytes:
@@ -26,11 +31,20 @@ def encode(message: object) -> bytes:
     return packed
 
 
-def decode(data: bytes, *kinds: type[M]) -> M:
+@overload
+def decode(data: bytes, first: type[M], /) -> M: ...
+@overload
+def decode(data: bytes, first: type[M], second: type[N], /) -> M | N: ...
+@overload
+def decode(data: bytes, first: type[M], second: type[N], third: type[P], /) -> M | N | P: ...
+@overload
+def decode(data: bytes, /, *kinds: type[M]) -> M: ...
+def decode(data: bytes, /, *kinds: type[M]) -> M:
     """Read a message of one of these types.
 
     Raises:
-        ContractError: it is no message, of another version or type, or a field is missing or wrong; the text names
+        ContractError: it is no message, of another version or type, or a field is missing or wrong; the text
+        names
             the field, never its value.
     """
     try:

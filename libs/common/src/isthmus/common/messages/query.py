@@ -6,6 +6,7 @@ from isthmus.common.dicom.attributes import AttributePath
 from isthmus.common.dicom.json_model import DicomJson
 from isthmus.common.dicom.levels import Level
 from isthmus.common.dicom.matching import MatchingKey
+
 from isthmus.common.messages.failure import Failure
 
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from isthmus.common.messages.blobs import BlobRef
+from isthmus.common.messages.codec import decode
 from isthmus.common.messages.failure import Failure
 
 
@@ -56,6 +57,14 @@ class RetrieveDone:
     missing: tuple[MissingInstance, ...]
     failure: Failure | None = None
     """Why some or all are missing."""
+
+
+RetrieveFact = RetrieveStarted | InstanceReady | RetrieveDone
+
+
+def retrieve_fact(data: bytes) -> RetrieveFact:
+    """Read one of the facts of a retrieve job."""
+    return decode(data, RetrieveStarted, InstanceReady, RetrieveDone)
 
 
 @dataclass(frozen=True, slots=True)

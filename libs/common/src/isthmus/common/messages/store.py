@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from isthmus.common.messages.blobs import BlobRef
+from isthmus.common.messages.codec import decode
 from isthmus.common.messages.failure import Failure
 
 
@@ -15,7 +16,7 @@ class Store:
     """Random: two equal requests are two jobs."""
     blobs: tuple[BlobRef, ...] = ()
     manifest: str | None = None
-    """S3 key of the list of refs (msgpack of `Store` without a manifest), where it is too long for a message."""
+    """S3 key of the job with its refs (a `Store` without a manifest), where a message has no room."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,3 +38,11 @@ class StoreDone:
 
     stored: int
     failed: int
+
+
+StoreFact = InstanceStored | StoreDone
+
+
+def store_fact(data: bytes) -> StoreFact:
+    """Read one of the facts of a store job."""
+    return decode(data, InstanceStored, StoreDone)

@@ -11,9 +11,15 @@ from isthmus.common.bus import jobs, progress, streams, subjects
 from isthmus.common.bus.client import Bus, bus_errors
 from isthmus.common.bus.jobs import Submitted
 from isthmus.common.errors import BusUnavailable, Incomplete, NoSuchObject, NotDelivered, OriginCancelled
-from isthmus.common.messages import BlobRef, InstanceReady, Retrieve, RetrieveDone, RetrieveStarted
+from isthmus.common.messages import (
+    BlobRef,
+    InstanceReady,
+    Retrieve,
+    RetrieveDone,
+    RetrieveFact,
+    retrieve_fact,
+)
 
-FACTS: Final = (RetrieveStarted, InstanceReady, RetrieveDone)
 RESUBMISSIONS: Final = 5
 """How often a job that ended under our hands (cancelled for another's sake, lost) is submitted again."""
 
@@ -96,7 +102,7 @@ async def _await_end(bus: Bus, wanted: Retrieve, submitted: Submitted) -> None:
 @asynccontextmanager
 async def _facts(
     bus: Bus, wanted: Retrieve, submitted: Submitted
-) -> AsyncIterator[AsyncIterator[RetrieveStarted | InstanceReady | RetrieveDone]]:
+) -> AsyncIterator[AsyncIterator[RetrieveFact]]:
     sequence = jobs.sequence_of(submitted.generation)
     subject = subjects.progress(wanted.origin, wanted.study, submitted.generation)
 
@@ -106,7 +112,7 @@ async def _facts(
             await jobs.require_worker(bus, streams.JOBS, wanted.origin)
         return there
 
-    async with progress.follow(bus, subject, still_there, *FACTS) as facts:
+    async with progress.follow(bus, subject, retrieve_fact, still_there) as facts:
         yield facts
 
 

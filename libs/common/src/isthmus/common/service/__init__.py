@@ -1,4 +1,4 @@
-"""The life of a service: settings, telemetry, bus and blobs, its HTTP server, its health, its graceful stop."""
+"""The life of a service: settings, telemetry, bus and blobs, its HTTP server, its health, its stop."""
 
 from isthmus.common.service.parts import Parts
 from isthmus.common.service.run import run

@@ -77,19 +77,16 @@ async def open_parts(name: str, settings: Settings) -> AsyncIterator[Parts]:
 
 
 async def _serve(name: str, settings: Settings, routes: Routes | None, lifespan: Lifespan | None) -> None:
-    async with open_parts(name, settings) as parts:
-        async with lifespan(parts) if lifespan else nullcontext():
-            own = routes(parts) if routes else ()
-            listening = server(
-                application([*health_routes(parts), *own]), ListenAddress(settings.http.listen)
-            )
+    async with open_parts(name, settings) as parts, lifespan(parts) if lifespan else nullcontext():
+        own = routes(parts) if routes else ()
+        listening = server(application([*health_routes(parts), *own]), ListenAddress(settings.http.listen))
 
-            def stop() -> None:
-                listening.should_exit = True
+        def stop() -> None:
+            listening.should_exit = True
 
-            loop = asyncio.get_running_loop()
-            for number in (signal.SIGTERM, signal.SIGINT):
-                loop.add_signal_handler(number, stop)
-            log.info("started", listen=settings.http.listen)
-            await listening.serve()
-            log.info("stopping")
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stop)
+        log.info("started", listen=settings.http.listen)
+        await listening.serve()
+        log.info("stopping")

@@ -1,0 +1,58 @@
+"""What a running system tells about itself: traces, metrics and logs, never with patient data in them.
+
+`setup` and `configure_logging` once in a process; then `with span(...)` around what takes time, `inject`
+and `extract` where a message leaves and comes in, `AsgiTracing` around an HTTP application, `get_logger` in
+a module.
+"""
+
+from opentelemetry.context import Context
+from opentelemetry.trace import Link, Span, SpanKind
+
+from isthmus.common.telemetry.asgi import AsgiTracing
+from isthmus.common.telemetry.logs import configure_logging, get_logger, quiet_pynetdicom
+from isthmus.common.telemetry.metrics import counter, gauge, histogram, metrics_text
+from isthmus.common.telemetry.propagation import add_link, extract, inject, link_from, traceresponse
+from isthmus.common.telemetry.records import SpanEvent, SpanLink, SpanNode, SpanRecord, read_spans, tree
+from isthmus.common.telemetry.setup import Telemetry, setup
+from isthmus.common.telemetry.spans import (
+    current_context,
+    current_trace_id,
+    in_context,
+    record_failure,
+    span,
+    tracer,
+)
+
+__all__ = [
+    "AsgiTracing",
+    "Context",
+    "Link",
+    "Span",
+    "SpanEvent",
+    "SpanKind",
+    "SpanLink",
+    "SpanNode",
+    "SpanRecord",
+    "Telemetry",
+    "add_link",
+    "configure_logging",
+    "counter",
+    "current_context",
+    "current_trace_id",
+    "extract",
+    "gauge",
+    "get_logger",
+    "histogram",
+    "in_context",
+    "inject",
+    "link_from",
+    "metrics_text",
+    "quiet_pynetdicom",
+    "read_spans",
+    "record_failure",
+    "setup",
+    "span",
+    "tracer",
+    "traceresponse",
+    "tree",
+]

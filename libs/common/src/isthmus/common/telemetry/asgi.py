@@ -1,0 +1,75 @@
+"""One SERVER span and one duration for each HTTP request, by OpenTelemetry's semantic conventions for HTTP.
+
+The concrete path and the query stay out, because they hold UIDs and matching keys: the route's template
+stands for them (`/aets/{origin}/studies/{study}`).
+"""
+
+from time import perf_counter
+
+from opentelemetry.trace import Span, SpanKind, Status, StatusCode
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from isthmus.common.telemetry.metrics import histogram
+from isthmus.common.telemetry.propagation import TRACEPARENT, extract, traceresponse
+from isthmus.common.telemetry.spans import AttributeValue, span
+
+METHODS = frozenset({"CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE"})
+PROBES = frozenset({"/healthz", "/readyz", "/metrics"})
+
+request_duration = histogram(
+    "http.server.request.duration", "s", "Duration of HTTP requests, to the end of the body"
+)
+
+
+class AsgiTracing:
+    """The outermost ASGI layer of a face: around Starlette, not among its middleware, to see all errors.
+
+    It continues an incoming `traceparent`, names its own span in the response header `traceresponse`, and
+    lasts until the body is sent. Probes and `/metrics` pass untraced.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection of the ASGI server."""
+        if scope["type"] != "http" or scope["path"] in PROBES:
+            await self._app(scope, receive, send)
+            return
+        method = scope["method"] if scope["method"] in METHODS else "_OTHER"
+        traceparent = Headers(scope=scope).get(TRACEPARENT)
+        context = extract({TRACEPARENT: traceparent} if traceparent else None)
+        began = perf_counter()
+        status = 500  # what the server answers if the application fails before it answers
+
+        with span(method, {"http.request.method": method}, kind=SpanKind.SERVER, context=context) as request:
+
+            async def send_traced(message: Message) -> None:
+                nonlocal status
+                if message["type"] == "http.response.start":
+                    status = message["status"]
+                    MutableHeaders(scope=message)["traceresponse"] = traceresponse(request)
+                await send(message)
+
+            try:
+                await self._app(scope, receive, send_traced)
+            finally:
+                seen = _describe(request, scope, method, status)
+                request_duration.record(perf_counter() - began, seen)
+
+
+def _describe(request: Span, scope: Scope, method: str, status: int) -> dict[str, AttributeValue]:
+    """Say in the span what is known at the end, and give the attributes of the metric."""
+    attributes: dict[str, AttributeValue] = {"http.response.status_code": status}
+    route = scope.get("route")  # set by Starlette's router, in this very dictionary
+    if isinstance(route, Route):
+        attributes["http.route"] = route.path
+        request.update_name(f"{method} {route.path}")
+    request.set_attributes(attributes)
+    request.set_attribute("url.scheme", scope["scheme"])
+    if status >= 500:
+        request.set_attribute("error.type", str(status))
+        request.set_status(Status(StatusCode.ERROR))
+    return {"http.request.method": method, **attributes}

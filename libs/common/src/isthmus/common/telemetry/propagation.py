@@ -1,0 +1,53 @@
+"""The W3C trace context, in and out: `traceparent` only, no `tracestate`, no baggage."""
+
+from collections.abc import Mapping
+
+from opentelemetry.context import Context
+from opentelemetry.trace import (
+    Link,
+    Span,
+    format_span_id,
+    format_trace_id,
+    get_current_span,
+)
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+TRACEPARENT = "traceparent"
+_propagator = TraceContextTextMapPropagator()
+
+
+def inject() -> dict[str, str]:
+    """Give the headers that carry the current span; none outside a span."""
+    headers: dict[str, str] = {}
+    _propagator.inject(headers)
+    return {name: value for name, value in headers.items() if name == TRACEPARENT}
+
+
+def extract(headers: Mapping[str, str] | None) -> Context:
+    """Give the context that `headers` carry, for `span(context=...)`; a new trace's if they carry none.
+
+    What is not a traceparent of W3C's grammar counts as none.
+    """
+    traceparent = (headers or {}).get(TRACEPARENT)
+    return _propagator.extract({TRACEPARENT: traceparent} if traceparent else {}, Context())
+
+
+def link_from(traceparent: str | None) -> Link | None:
+    """Give a link to the span that `traceparent` names, None if it names none."""
+    if traceparent is None:
+        return None
+    context = get_current_span(extract({TRACEPARENT: traceparent})).get_span_context()
+    return Link(context) if context.is_valid else None
+
+
+def add_link(traceparent: str | None) -> None:
+    """Link the current span to another one, whose work it waits for (a job that somebody else began)."""
+    link = link_from(traceparent)
+    if link is not None:
+        get_current_span().add_link(link.context)
+
+
+def traceresponse(answered: Span) -> str:
+    """Give the value of the response header `traceresponse` (W3C Trace Context, level 2)."""
+    context = answered.get_span_context()
+    return f"00-{format_trace_id(context.trace_id)}-{format_span_id(context.span_id)}-01"

@@ -1,0 +1,118 @@
+"""Spans: what everybody writes `with span(...)` for.
+
+A span never holds patient data: no text of a foreign exception (pydicom's quote values), no URL path and no
+S3 key.
+"""
+
+import asyncio
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+from opentelemetry import context as otel_context
+from opentelemetry.context import Context
+from opentelemetry.trace import (
+    Link,
+    NoOpTracerProvider,
+    Span,
+    SpanKind,
+    Status,
+    StatusCode,
+    Tracer,
+    TracerProvider,
+    format_trace_id,
+    get_current_span,
+    use_span,
+)
+
+from isthmus.common.errors import IsthmusError
+
+AttributeValue = str | bool | int | float | Sequence[str]
+
+
+class _Installed:
+    """Who makes the spans of this process; OpenTelemetry's own global can be set only once."""
+
+    provider: TracerProvider = NoOpTracerProvider()
+
+
+def install(provider: TracerProvider) -> None:
+    """Make spans by `provider` from now on."""
+    _Installed.provider = provider
+
+
+def tracer(name: str) -> Tracer:
+    """Give the tracer for an instrumentation scope; `span` is what most code wants."""
+    return _Installed.provider.get_tracer(name)
+
+
+@contextmanager
+def span(
+    name: str,
+    attributes: Mapping[str, AttributeValue] | None = None,
+    /,
+    *,
+    kind: SpanKind = SpanKind.INTERNAL,
+    context: Context | None = None,
+    links: Sequence[Link] = (),
+    current: bool = True,
+    **more: AttributeValue,
+) -> Iterator[Span]:
+    """Do something in a span, as a child of the current one or of the one in `context`.
+
+    An exception marks the span as failed, with its type, and the title of one of ours; its text stays out.
+
+    Args:
+        name: low in variety: a template, never a UID.
+        attributes: by OpenTelemetry's semantic conventions where there are any.
+        kind: who is on the other side.
+        context: what `extract` gave; the current context by default.
+        links: spans of other traces that this one waits for or continues.
+        current: False around a `yield` of an asynchronous generator, which may go on in another context.
+        more: attributes whose names are Python names.
+    """
+    started = tracer("isthmus").start_span(
+        name, context, kind, {**(attributes or {}), **more}, links, record_exception=False
+    )
+    try:
+        if current:
+            with use_span(started, record_exception=False, set_status_on_exception=False):
+                yield started
+        else:
+            yield started
+    except (asyncio.CancelledError, GeneratorExit):
+        started.set_attribute("isthmus.cancelled", True)
+        raise
+    except BaseException as error:
+        record_failure(started, error)
+        raise
+    finally:
+        started.end()
+
+
+def record_failure(failed: Span, error: BaseException) -> None:
+    """Mark a span as failed, without the exception's text."""
+    failed.set_attribute("error.type", type(error).__qualname__)
+    failed.set_status(
+        Status(StatusCode.ERROR, error.title if isinstance(error, IsthmusError) else type(error).__qualname__)
+    )
+
+
+def current_trace_id() -> str | None:
+    """Give the trace that the caller is in, as 32 hex digits."""
+    spoken_of = get_current_span().get_span_context()
+    return format_trace_id(spoken_of.trace_id) if spoken_of.is_valid else None
+
+
+def current_context() -> Context:
+    """Give the context to carry into a thread that is not `Threads`' own (pynetdicom's)."""
+    return otel_context.get_current()
+
+
+@contextmanager
+def in_context(context: Context) -> Iterator[None]:
+    """Be in `context`, in a thread that did not inherit it."""
+    token = otel_context.attach(context)
+    try:
+        yield
+    finally:
+        otel_context.detach(token)

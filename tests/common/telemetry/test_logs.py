@@ -1,0 +1,145 @@
+"""What a process logs: JSON lines with service and trace, and never a value from a data set.
+
+Each test runs a small program of its own, because logging belongs to the whole process.
+"""
+
+import json
+import os
+import pty
+import subprocess
+import sys
+
+import pytest
+
+PATIENT = "DOE^JOHN"
+BEGIN = """
+import logging, sys, warnings
+from isthmus.common.errors import StoreUnavailable
+from isthmus.common.telemetry import configure_logging, extract, get_logger, span
+configure_logging("wado")
+log = get_logger("isthmus.wado")
+"""
+
+
+def logged(program: str) -> list[dict[str, str]]:
+    done = subprocess.run(
+        [sys.executable, "-c", BEGIN + program], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert PATIENT not in done.stderr
+    return [json.loads(line) for line in done.stderr.splitlines()]
+
+
+def test_of_an_exception_the_types_and_the_frames_are_shown_and_no_foreign_text() -> None:
+    (line,) = logged("""
+def decode():
+    raise ValueError("DOE^JOHN is no date")
+try:
+    try:
+        decode()
+    except ValueError as error:
+        raise StoreUnavailable("S3 put: 503") from error
+except StoreUnavailable:
+    log.exception("failed", attempt="1")
+""")
+    assert line["error"] == "StoreUnavailable: S3 put: 503 from ValueError"
+    assert "<string>:" in line["frames"]
+    assert (line["event"], line["level"], line["attempt"]) == ("failed", "error", "1")
+
+
+def test_an_uncaught_exception_is_logged_without_its_text() -> None:
+    (line,) = logged("raise ValueError('DOE^JOHN')")
+    assert (line["event"], line["error"]) == ("uncaught exception", "ValueError")
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "logger.exception(error)",
+        "logger.error(str(error))",
+        "logger.error(f'failed: {error}')",
+        "logger.error('failed: %s', error)",
+    ],
+)
+def test_a_library_that_logs_an_exceptions_text_does_not_get_it_out(statement: str) -> None:
+    (line,) = logged(f"""
+logger = logging.getLogger("pynetdicom.acse")
+try:
+    raise ValueError("DOE^JOHN")
+except ValueError as error:
+    {statement}
+""")
+    assert "ValueError" in line["event"]
+
+
+def test_warnings_show_their_place_once_and_never_their_text() -> None:
+    (line,) = logged("""
+from pydicom.dataset import Dataset
+for value in ("DOE^JOHN", "DOE^JOHN2"):
+    Dataset().StudyDate = value
+""")
+    assert line["logger"] == "py.warnings"
+    assert line["event"].startswith("UserWarning at ")
+
+
+def test_a_tasks_exception_that_nobody_fetched_is_not_quoted() -> None:
+    (line,) = logged("""
+import asyncio, gc
+async def fail():
+    raise ValueError("DOE^JOHN")
+async def main():
+    task = asyncio.create_task(fail())
+    await asyncio.wait([task])
+asyncio.run(main())
+gc.collect()
+""")
+    assert line["event"] == "Task exception was never retrieved"
+    assert line["error"] == "ValueError"
+
+
+def test_a_value_that_json_does_not_know_shows_its_type() -> None:
+    (line,) = logged("""
+class Name:
+    def __repr__(self): return "DOE^JOHN"
+log.info("seen", name=Name())
+""")
+    assert line["name"] == "Name"
+
+
+def test_access_logs_and_identifiers_are_silent() -> None:
+    assert (
+        logged("""
+logging.getLogger("uvicorn.access").info('GET /studies?PatientName=DOE^JOHN')
+logging.getLogger("urllib3.connectionpool").warning('Retrying /studies/DOE^JOHN')
+logging.getLogger("pynetdicom.events").info('(0010,0010) PN DOE^JOHN')
+logging.getLogger("pydicom").warning("Invalid value for VR PN: 'DOE^JOHN'")
+""")
+        == []
+    )
+
+
+def test_every_line_names_service_time_and_inside_a_span_the_trace() -> None:
+    outside, inside, library = logged("""
+log.info("outside")
+incoming = {"traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"}
+with span("work", context=extract(incoming)):
+    log.info("inside")
+    logging.getLogger("uvicorn.error").info("Started %s", "server")
+""")
+    assert outside["service"] == inside["service"] == library["service"] == "wado"
+    assert outside["timestamp"].endswith("Z")
+    assert "trace_id" not in outside
+    assert inside["trace_id"] == library["trace_id"] == "0af7651916cd43dd8448eb211c80319c"
+    assert library["event"] == "Started server"
+    assert library["logger"] == "uvicorn.error"
+
+
+def test_on_a_terminal_an_event_is_one_coloured_line() -> None:
+    master, terminal = pty.openpty()
+    program = "try: 1/0\nexcept ZeroDivisionError: log.exception('failed', origin='pacs')"
+    subprocess.run([sys.executable, "-c", BEGIN + program], stderr=terminal, timeout=60, check=True)
+    os.close(terminal)
+    shown = os.read(master, 65536).decode()
+    os.close(master)
+    assert len(shown.splitlines()) == 1
+    assert "\x1b[" in shown
+    assert "ZeroDivisionError" in shown

@@ -1,0 +1,6 @@
+"""The servers that `isthmus up` brings along, each of which can be started alone, in tests for example."""
+
+from isthmus.cli.embedded.nats import EmbeddedNats
+from isthmus.cli.embedded.s3 import EmbeddedS3
+
+__all__ = ["EmbeddedNats", "EmbeddedS3"]

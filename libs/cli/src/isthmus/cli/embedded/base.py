@@ -1,0 +1,94 @@
+"""What the embedded servers have in common: free ports, private files, use as async context managers."""
+
+import os
+import random
+from abc import ABC, abstractmethod
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from isthmus.cli.process import Process, Program, StartError, port_is_free
+
+LOOPBACK = "127.0.0.1"
+
+# Below the ports that Linux gives to outgoing connections (ip(7), ip_local_port_range), so that none of these
+# takes one of ours while a server restarts.
+_PORTS = range(20000, 32000)
+
+
+def free_ports(count: int) -> list[int]:
+    """Pick different TCP ports of the loopback interface on which nobody listens."""
+    picked: list[int] = []
+    for port in random.sample(_PORTS, len(_PORTS)):
+        if port_is_free(LOOPBACK, port):
+            picked.append(port)
+        if len(picked) == count:
+            return picked
+    raise StartError("isthmus", "finds no free port")
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a file that only its owner can read, all of it or nothing."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.unlink(missing_ok=True)
+    with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(text)
+    temporary.replace(path)
+
+
+class Embedded(ABC):
+    """A server that we bring along.
+
+    It can be used alone (`async with EmbeddedNats(directory) as nats:`, its output goes to a file in the
+    directory), or be prepared and given to the supervisor as a `Program`.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory.resolve()
+        self._process: Process | None = None
+
+    @property
+    @abstractmethod
+    def program(self) -> Program:
+        """How it is run; the same after every restart."""
+
+    @abstractmethod
+    def prepare(self) -> None:
+        """Write the files that it needs."""
+
+    def clean(self) -> None:  # noqa: B027  (most leave nothing behind)
+        """Remove what it leaves outside its directory; called when it has ended."""
+
+    @property
+    def pid(self) -> int:
+        """The process id, while it is used alone."""
+        if self._process is None:
+            raise RuntimeError("not started")
+        return self._process.pid
+
+    async def __aenter__(self) -> Self:
+        self.directory.mkdir(parents=True, exist_ok=True)
+        self.prepare()
+        program = self.program
+        log = self.directory / f"{program.name}.log"
+        self._process = await Process.start(program, log=log)
+        try:
+            await self._process.wait_ready()
+        except BaseException as error:
+            await self._stop()
+            if isinstance(error, StartError):
+                lines = log.read_text(errors="replace").splitlines()[-20:]
+                raise StartError(program.name, f"did not start: {error}", lines) from error
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self._stop()
+
+    async def _stop(self) -> None:
+        if self._process is not None:
+            await self._process.stop()
+            self._process = None
+        self.clean()

@@ -1,0 +1,52 @@
+import os
+import stat
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+import urllib3
+from minio import Minio
+from minio.error import S3Error
+
+from isthmus.cli.embedded import EmbeddedS3
+
+
+def client(server: EmbeddedS3, http: urllib3.PoolManager, secret_key: str | None = None) -> Minio:
+    return Minio(
+        server.endpoint,
+        server.access_key,
+        secret_key or server.secret_key,
+        secure=False,
+        region="us-east-1",
+        http_client=http,
+    )
+
+
+async def test_the_keys_are_in_a_private_file_and_not_in_the_arguments(tmp_path: Path) -> None:
+    server = EmbeddedS3(tmp_path / "s3")
+    server.directory.mkdir()
+    server.prepare()
+    credentials = server.directory / "s3.json"
+    assert server.secret_key in credentials.read_text()
+    assert stat.S_IMODE(credentials.stat().st_mode) == 0o600
+    assert server.secret_key not in " ".join(server.program.command)
+
+
+async def test_objects_are_there_after_a_restart_on_other_ports_and_a_wrong_key_is_refused(
+    tmp_path: Path,
+) -> None:
+    with urllib3.PoolManager(retries=False, timeout=5) as http:
+        async with EmbeddedS3(tmp_path / "s3") as server:
+            client(server, http).put_object(server.bucket, "kept", BytesIO(b"bytes"), 5)
+            with pytest.raises(S3Error, match="AccessDenied"):
+                client(server, http, secret_key="wrong-key").bucket_exists(server.bucket)
+        async with EmbeddedS3(tmp_path / "s3") as server:
+            answer = client(server, http).get_object(server.bucket, "kept")
+            assert answer.data == b"bytes"
+            answer.release_conn()
+
+
+async def test_nothing_is_left_in_the_folder_for_temporary_files(tmp_path: Path) -> None:
+    async with EmbeddedS3(tmp_path / "s3") as server:
+        ports = {option.partition("=")[2] for option in server.program.command if ".port" in option}
+    assert not [name for name in os.listdir("/tmp") if any(f"-{port}.sock" in name for port in ports)]

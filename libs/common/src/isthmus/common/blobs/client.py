@@ -1,0 +1,231 @@
+"""S3 as blocking calls, for threads: the minio SDK with time-outs, and the one owner of retries.
+
+Writes go through presigned URLs: the SDK would take the body as one `bytes` object, hash it, and send it
+under a single time-out. A key holds UIDs, so no key and no text of the SDK's exceptions gets into an error
+of ours.
+"""
+
+import html
+import random
+import re
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
+from typing import TypeVar
+from urllib.parse import urlsplit
+from xml.etree.ElementTree import ParseError
+
+import certifi
+import urllib3
+from minio import Minio
+from minio.error import MinioException
+from urllib3.exceptions import HTTPError
+
+from isthmus.common.blobs.body import slices
+from isthmus.common.blobs.refusal import Refused, judge
+from isthmus.common.errors import BlobMissing
+
+T = TypeVar("T")
+
+CONTENT_TYPE = "application/dicom"
+# While a body is sent, urllib3 uses the time-out of the connection; for 128 KiB at a time it is enough.
+CONNECT_SECONDS = 2
+READ_SECONDS = 5
+COMPLETE_SECONDS = 30  # a server may copy all parts before it answers
+
+_CODE = re.compile(rb"<Code>\s*(\w+)\s*</Code>")
+_UPLOAD_ID = re.compile(rb"<UploadId>\s*([^<]+?)\s*</UploadId>")
+
+
+class _Pool(urllib3.PoolManager):
+    """Connections whose reads end at the deadline of the operation that the thread is in."""
+
+    def __init__(self, connections: int) -> None:
+        super().__init__(maxsize=connections, retries=0, cert_reqs="CERT_REQUIRED", ca_certs=certifi.where())
+        self.thread = threading.local()
+
+    def urlopen(  # type: ignore[override]  # the base declares keywords as Any, which we do not
+        self, method: str, url: str, redirect: bool = True, **kw: object
+    ) -> urllib3.BaseHTTPResponse:
+        remaining = max(getattr(self.thread, "deadline", 0) - time.monotonic(), 0.1)
+        patience: float = getattr(self.thread, "patience", READ_SECONDS)
+        kw["timeout"] = urllib3.Timeout(
+            connect=min(CONNECT_SECONDS, remaining), read=min(patience, remaining)
+        )
+        return super().urlopen(method, url, redirect, **kw)
+
+
+class S3Client:
+    """One bucket."""
+
+    def __init__(
+        self,
+        endpoint: str,
+        access_key: str,
+        secret_key: str,
+        bucket: str,
+        *,
+        connections: int,
+        deadline: float,
+    ) -> None:
+        url = urlsplit(endpoint if "://" in endpoint else f"http://{endpoint}")
+        self.bucket = bucket
+        self._deadline = deadline
+        self._closing = threading.Event()
+        self._pool = _Pool(connections)
+        self.sdk = Minio(
+            url.netloc, access_key, secret_key, secure=url.scheme == "https", http_client=self._pool
+        )
+
+    def close(self) -> None:
+        """Close the idle connections, and let no operation try again."""
+        self._closing.set()
+        self._pool.clear()
+
+    def retry(
+        self,
+        operation: str,
+        attempt: Callable[[], T],
+        *,
+        deadline: float | None = None,
+        patience: float = READ_SECONDS,
+    ) -> T:
+        """Do `attempt` until it succeeds, again and again until the deadline.
+
+        Args:
+            operation: what it is called in an error.
+            attempt: must be repeatable; raises what the SDK and urllib3 raise, or `Refused`.
+            deadline: seconds for all attempts together, where it is not the client's own.
+            patience: seconds that S3 may be silent.
+
+        Raises:
+            BlobMissing: S3 has no such key.
+            StoreUnavailable: S3 refuses, or the deadline has passed.
+        """
+        end = time.monotonic() + min(self._deadline, deadline or self._deadline)
+        pause = 0.05
+        while True:
+            self._pool.thread.deadline = end
+            self._pool.thread.patience = patience
+            try:
+                return attempt()
+            except (MinioException, HTTPError, OSError, ParseError, Refused) as error:
+                reason, again = judge(operation, error)
+            wait = pause * random.uniform(0.5, 1)  # noqa: S311 - jitter
+            if not again or time.monotonic() + wait >= end or self._closing.wait(wait):
+                raise reason
+            pause = min(pause * 2, 2)
+
+    def request(
+        self,
+        method: str,
+        key: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: Sequence[memoryview] = (),
+        content_type: str = CONTENT_TYPE,
+    ) -> urllib3.BaseHTTPResponse:
+        """Send one request with a body, by a presigned URL.
+
+        Raises:
+            Refused: the answer is not a success.
+        """
+        url = self.sdk.get_presigned_url(
+            method, self.bucket, key, expires=timedelta(hours=1), extra_query_params=dict(query or {})
+        )
+        response = self._pool.urlopen(
+            method,
+            url,
+            body=slices(body),
+            headers={
+                "Content-Type": content_type,
+                "Content-Length": str(sum(view.nbytes for view in body)),
+            },
+        )
+        # The completion of an upload may fail after its 200 is out.
+        if response.status not in {200, 204} or b"<Error>" in response.data[:512]:
+            code = _CODE.search(response.data)
+            status = response.status if response.status >= 300 else 500
+            raise Refused(status, code.group(1).decode() if code else "")
+        return response
+
+    def put(self, key: str, body: Sequence[memoryview]) -> None:
+        """Write a blob by one request."""
+        self.retry("put", lambda: self.request("PUT", key, body=body))
+
+    def open(self, key: str, offset: int, length: int | None) -> urllib3.BaseHTTPResponse:
+        """Begin to read, once; the caller closes and releases the response.
+
+        Raises:
+            Refused: S3 gives another range than it was asked for.
+        """
+        if length is None and offset == 0:
+            return self.sdk.get_object(self.bucket, key)
+        response = self.sdk.get_object(self.bucket, key, offset, length or 0)
+        if response.status != 206:
+            response.close()
+            response.release_conn()
+            raise Refused(response.status, "RangeIgnored")
+        return response
+
+    def begin_upload(self, key: str) -> str:
+        """Begin a multipart upload, and give its id."""
+
+        def attempt() -> str:
+            found = _UPLOAD_ID.search(self.request("POST", key, query={"uploads": ""}).data)
+            if found is None:
+                raise Refused(500, "NoUploadId")
+            return html.unescape(found.group(1).decode())
+
+        return self.retry("begin upload", attempt)
+
+    def upload_part(self, key: str, upload_id: str, number: int, body: Sequence[memoryview]) -> str:
+        """Write a part, numbered from 1, and give its ETag."""
+        query = {"partNumber": str(number), "uploadId": upload_id}
+        return self.retry(
+            "upload part", lambda: self.request("PUT", key, query=query, body=body).headers.get("ETag", "")
+        )
+
+    def complete_upload(self, key: str, upload_id: str, etags: Sequence[str], size: int) -> None:
+        """Make the parts into a blob of `size` bytes."""
+        parts = "".join(
+            f"<Part><PartNumber>{number}</PartNumber><ETag>{html.escape(etag)}</ETag></Part>"
+            for number, etag in enumerate(etags, 1)
+        )
+        body = f"<CompleteMultipartUpload>{parts}</CompleteMultipartUpload>".encode()
+
+        def attempt() -> None:
+            try:
+                self.request(
+                    "POST",
+                    key,
+                    query={"uploadId": upload_id},
+                    body=[memoryview(body)],
+                    content_type="application/xml",
+                )
+            except Refused as refused:
+                # An attempt whose answer was lost has completed it already.
+                if refused.code != "NoSuchUpload" or self.sdk.stat_object(self.bucket, key).size != size:
+                    raise
+
+        self.retry("complete upload", attempt, patience=COMPLETE_SECONDS)
+
+    def abort_upload(self, key: str, upload_id: str, *, deadline: float) -> None:
+        """Drop the parts."""
+
+        def attempt() -> None:
+            try:
+                self.request("DELETE", key, query={"uploadId": upload_id})
+            except Refused as refused:
+                if refused.status != 404:
+                    raise
+
+        self.retry("abort upload", attempt, deadline=deadline)
+
+    def delete(self, key: str, *, deadline: float | None = None) -> None:
+        """Delete a blob; it is no error if there is none."""
+        try:
+            self.retry("delete", lambda: self.sdk.remove_object(self.bucket, key), deadline=deadline)
+        except BlobMissing:
+            return

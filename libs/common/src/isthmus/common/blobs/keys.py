@@ -1,0 +1,54 @@
+"""S3 keys: the one place that makes names into them.
+
+A UID of the grammar `[0-9A-Za-z._-]{1,128}` stays as it is. PACS hold worse (spaces, slashes, nothing at
+all): any other character is percent-encoded as UTF-8, so that no UID and no name can mean more than itself,
+and what would be too long for a file system is hashed. Two names never share a key.
+"""
+
+import hashlib
+import re
+from urllib.parse import quote
+
+_PLAIN = re.compile(r"[0-9A-Za-z._-]{1,128}", re.ASCII)
+_LONGEST = 200  # MinIO makes a file name of each segment; those end at 255 bytes
+
+
+def held_key(origin: str, study: str, series: str, instance: str, digest: str) -> str:
+    """Where an instance lies that an origin sent.
+
+    Args:
+        origin: its name.
+        study: Study Instance UID.
+        series: Series Instance UID.
+        instance: SOP Instance UID.
+        digest: SHA-256 of the bytes, in hex: what differs is never written over.
+    """
+    return f"held/{'/'.join(segment(name) for name in (origin, study, series, instance, digest))}.dcm"
+
+
+def held_prefix(origin: str, study: str) -> str:
+    """The beginning of the keys of all instances of a study that an origin sent."""
+    return f"held/{segment(origin)}/{segment(study)}/"
+
+
+def spool_key(job: str, n: int) -> str:
+    """Where the `n`th instance of a store job lies on its way."""
+    return f"{spool_prefix(job)}{n}.dcm"
+
+
+def spool_prefix(job: str) -> str:
+    """The beginning of the keys of everything that belongs to a store job."""
+    return f"spool/{segment(job)}/"
+
+
+def segment(name: str) -> str:
+    """Make a name into one segment of a key: of 1 to 200 characters, without `/`, and never `.` or `..`."""
+    if _PLAIN.fullmatch(name) and name not in {".", ".."}:
+        return name
+    encoded = quote(name.encode("utf-8", "surrogatepass"), safe="").replace("~", "%7E") or "%"
+    if not encoded.strip("."):
+        encoded = encoded.replace(".", "%2E")
+    if len(encoded) > _LONGEST:
+        # "%s" begins no escape, so a hash is never mistaken for an encoded name.
+        return f"%sha256.{hashlib.sha256(name.encode('utf-8', 'surrogatepass')).hexdigest()}"
+    return encoded

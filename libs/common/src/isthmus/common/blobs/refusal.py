@@ -1,0 +1,47 @@
+"""What it means when S3 does not do what it was asked."""
+
+from xml.etree.ElementTree import ParseError
+
+from minio.error import InvalidResponseError, S3Error, ServerError
+
+from isthmus.common.errors import BlobMissing, StoreUnavailable
+
+
+class Refused(Exception):
+    """S3 answered, but not with success."""
+
+    def __init__(self, status: int, code: str) -> None:
+        super().__init__(status, code)
+        self.status = status
+        self.code = code
+
+
+def judge(operation: str, error: Exception) -> tuple[StoreUnavailable, bool]:
+    """Say what a failed attempt means, and whether it is worth another one."""
+    status, code = _status(error)
+    if status == 404 and code in {"NoSuchKey", ""}:
+        return BlobMissing(f"S3 {operation}: no such blob"), False
+    if status is None:
+        return StoreUnavailable(f"S3 {operation}: {_kind(error)}"), True
+    again = status < 400 or status >= 500 or status in {408, 425, 429} or code == "RequestTimeout"
+    return StoreUnavailable(f"S3 {operation}: {status} {code}".rstrip()), again
+
+
+def _status(error: Exception) -> tuple[int | None, str]:
+    if isinstance(error, Refused):
+        return error.status, error.code
+    if isinstance(error, S3Error):
+        return error.response.status, error.code or ""
+    if isinstance(error, ServerError):
+        return error.status_code, ""
+    return None, ""
+
+
+def _kind(error: Exception) -> str:
+    """Name the cause at the bottom: "ConnectionRefusedError" says more than "MaxRetryError"."""
+    if isinstance(error, InvalidResponseError | ParseError):
+        return "not an S3 answer"
+    cause: BaseException = error
+    while (deeper := getattr(cause, "reason", None) or cause.__cause__) and isinstance(deeper, BaseException):
+        cause = deeper
+    return type(cause).__name__

@@ -1,0 +1,186 @@
+"""The blob store."""
+
+import asyncio
+import io
+import itertools
+from collections.abc import AsyncGenerator
+from contextlib import closing
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from minio.datatypes import Object
+from minio.error import S3Error
+
+from isthmus.common.blobs.body import Data, buffers
+from isthmus.common.blobs.client import S3Client
+from isthmus.common.blobs.download import Download
+from isthmus.common.blobs.file import READ_AHEAD, RangeReader
+from isthmus.common.blobs.sink import Sink
+from isthmus.common.errors import StoreUnavailable
+from isthmus.common.telemetry import SpanKind, span
+from isthmus.common.threads import Threads
+
+CHUNK = 256 * 1024
+DEADLINE = 30.0
+HEALTH_SECONDS = 2.0
+_PAGE = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class ListedBlob:
+    """A blob as a listing shows it."""
+
+    key: str
+    size: int
+
+
+class BlobStore:
+    """One bucket of any S3.
+
+    A blob is written once and never overwritten. Every operation is tried again until its deadline, and then
+    raises `StoreUnavailable`. Those whose name ends in `_blocking`, and `open`, are for threads that block
+    anyway.
+    """
+
+    def __init__(
+        self,
+        endpoint: str,
+        access_key: str,
+        secret_key: str,
+        bucket: str,
+        *,
+        threads: Threads,
+        deadline: float = DEADLINE,
+    ) -> None:
+        """Prepare; nothing is connected yet.
+
+        Args:
+            endpoint: `host:port` or `http://host:port`; with TLS `https://host:port`.
+            access_key: whose the bucket is.
+            secret_key: what requests are signed with.
+            bucket: its name.
+            threads: where the operations run; as many connections are kept open as it has workers.
+            deadline: seconds for one operation, all attempts together; for `stream`, for each chunk.
+        """
+        self.bucket = bucket
+        self._threads = threads
+        self._client = S3Client(
+            endpoint, access_key, secret_key, bucket, connections=threads.workers, deadline=deadline
+        )
+
+    def close(self) -> None:
+        """Close the connections; operations under way are not tried again. The threads are the caller's."""
+        self._client.close()
+
+    async def ensure_bucket(self) -> None:
+        """Make the bucket if it is not there; waits for an S3 that is just starting."""
+
+        def attempt() -> None:
+            if not self._client.sdk.bucket_exists(self.bucket):
+                try:
+                    self._client.sdk.make_bucket(self.bucket)
+                except S3Error as error:
+                    if error.code not in {"BucketAlreadyOwnedByYou", "BucketAlreadyExists"}:
+                        raise
+
+        await self._threads.run(self._client.retry, "make bucket", attempt)
+
+    async def healthy(self) -> bool:
+        """Tell whether S3 answers and has the bucket, within three seconds."""
+
+        def ask() -> bool:
+            return self._client.retry(
+                "health", lambda: self._client.sdk.bucket_exists(self.bucket), deadline=HEALTH_SECONDS
+            )
+
+        try:
+            async with asyncio.timeout(HEALTH_SECONDS + 1):  # threads that are all stuck are no health either
+                return await self._threads.run(ask)
+        except (StoreUnavailable, TimeoutError):
+            return False
+
+    async def put(self, key: str, data: Data) -> None:
+        """Write a blob; it is durable when this returns.
+
+        Raises:
+            StoreUnavailable: S3 does not take it.
+        """
+        await self._threads.run(self.put_blocking, key, data)
+
+    def put_blocking(self, key: str, data: Data) -> None:
+        """Write a blob from a thread, as `put`."""
+        body = buffers(data)
+        with span("S3 put", {"s3.size": sum(view.nbytes for view in body)}, kind=SpanKind.CLIENT):
+            self._client.put(key, body)
+
+    async def get(self, key: str, *, offset: int = 0, length: int | None = None) -> bytes:
+        """Read a blob, or `length` bytes of it from `offset` on, at once.
+
+        Raises:
+            BlobMissing: there is no such blob.
+            StoreUnavailable: S3 does not give it.
+        """
+        return await self._threads.run(self.get_blocking, key, offset, length)
+
+    def get_blocking(self, key: str, offset: int = 0, length: int | None = None) -> bytes:
+        """Read a blob from a thread, as `get`."""
+        with (
+            span("S3 get", kind=SpanKind.CLIENT) as getting,
+            closing(Download(self._client, key, offset, length)) as download,
+        ):
+            pieces = list(iter(lambda: download.read(8 * 1024 * 1024), b""))
+            data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+            getting.set_attribute("s3.size", len(data))
+            return data
+
+    async def stream(
+        self, key: str, *, chunk: int = CHUNK, offset: int = 0, length: int | None = None
+    ) -> AsyncGenerator[bytes, None]:
+        """Read a blob, or a range of it, as chunks in constant memory.
+
+        A connection that breaks is replaced, and reading goes on where it stopped. A reader that leaves early
+        closes the iterator (`contextlib.aclosing`), and the connection with it.
+
+        Raises:
+            BlobMissing: there is no such blob.
+            StoreUnavailable: S3 does not give it, or not all of it.
+        """
+        download = Download(self._client, key, offset, length)
+        with span("S3 get", kind=SpanKind.CLIENT, current=False) as getting, closing(download):
+            size = 0
+            while piece := await self._threads.run(download.read, chunk):
+                size += len(piece)
+                yield piece
+            getting.set_attribute("s3.size", size)
+
+    def open(self, key: str, size: int) -> BinaryIO:
+        """Give a blob of `size` bytes as a seekable file, for one thread; it fetches 64 KiB at a time."""
+        return io.BufferedReader(
+            RangeReader(lambda offset, length: self.get_blocking(key, offset, length), size), READ_AHEAD
+        )
+
+    def sink(self, key: str) -> Sink:
+        """Give a blob that is written as its bytes arrive."""
+        return Sink(self._client, self._threads, key)
+
+    async def delete(self, key: str) -> None:
+        """Delete a blob; it is no error if there is none."""
+        await self._threads.run(self._client.delete, key)
+
+    async def list(self, prefix: str) -> AsyncGenerator[ListedBlob, None]:
+        """List the blobs whose keys begin with `prefix`, in the order of their keys."""
+        last: str | None = None
+        while True:
+            page = await self._threads.run(self._page, prefix, last)
+            for listed in page:
+                last = listed.object_name
+                yield ListedBlob(listed.object_name or "", listed.size or 0)
+            if len(page) < _PAGE:
+                return
+
+    def _page(self, prefix: str, after: str | None) -> "tuple[Object, ...]":
+        def attempt() -> "tuple[Object, ...]":
+            found = self._client.sdk.list_objects(self.bucket, prefix, recursive=True, start_after=after)
+            return tuple(itertools.islice(found, _PAGE))
+
+        return self._client.retry("list", attempt)

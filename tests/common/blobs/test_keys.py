@@ -1,0 +1,58 @@
+"""No UID and no name means more than itself in a key."""
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from isthmus.common.blobs import held_key, segment, spool_key
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("", "%"),
+        (".", "%2E"),
+        ("..", "%2E%2E"),
+        ("1.2/../3", "1.2%2F..%2F3"),
+        ("1.2 3\0", "1.2%203%00"),
+        ("%2E", "%252E"),
+        ("a~b", "a%7Eb"),
+        ("ä", "%C3%A4"),
+    ],
+)
+def test_what_is_no_uid_is_percent_encoded(name: str, expected: str) -> None:
+    assert segment(name) == expected
+
+
+def test_what_is_too_long_is_hashed() -> None:
+    assert re.fullmatch(r"%sha256\.[0-9a-f]{64}", segment("1" * 201))
+    assert segment("1" * 201) != segment("1" * 202)
+    assert segment("/" * 100).startswith("%sha256.")
+
+
+@given(st.text(), st.text())
+def test_two_names_never_share_a_segment(one: str, other: str) -> None:
+    assert (segment(one) == segment(other)) == (one == other)
+
+
+@given(st.text(st.characters(codec=None), max_size=300))
+def test_a_segment_is_always_a_plain_file_name(name: str) -> None:
+    encoded = segment(name)
+    assert re.fullmatch(r"[0-9A-Za-z._%-]{1,200}", encoded)
+    assert encoded not in {".", ".."}
+
+
+def test_a_uid_stays_as_it_is_even_a_long_one_and_one_with_letters() -> None:
+    assert segment("1." + "2" * 126) == "1." + "2" * 126
+    assert segment("1.2.ABC_x-9") == "1.2.ABC_x-9"
+
+
+def test_a_held_instance_lies_under_its_origin_and_uids() -> None:
+    assert held_key("pacs", "1.2", "1.2.3", "1.2.3.4", "ab12") == "held/pacs/1.2/1.2.3/1.2.3.4/ab12.dcm"
+    assert held_key("pacs", "..", "", "a/b", "ab12") == "held/pacs/%2E%2E/%/a%2Fb/ab12.dcm"
+
+
+def test_a_spooled_instance_lies_under_its_job() -> None:
+    assert spool_key("0a1b", 7) == "spool/0a1b/7.dcm"

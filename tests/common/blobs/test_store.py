@@ -12,11 +12,17 @@ from uuid import uuid4
 
 import pydicom
 import pytest
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.trace import NoOpTracerProvider
 from pydicom.data import get_testdata_file
 
 from isthmus.cli.embedded import EmbeddedS3
 from isthmus.common.blobs import BlobStore, Buffer, digest_of, held_key, size_of
 from isthmus.common.errors import BlobMissing, StoreUnavailable
+from isthmus.common.telemetry import span
+from isthmus.common.telemetry.spans import install
 from isthmus.common.threads import Threads
 from tests.common.blobs.conftest import Way
 
@@ -277,3 +283,23 @@ async def test_pydicom_reads_a_header_without_fetching_the_pixels(
 
     assert await asyncio.to_thread(read) == "MR"
     assert fetched == [64 * 1024]
+
+
+async def test_spans_tell_of_sizes_and_not_of_keys(store: BlobStore) -> None:
+    ended = InMemorySpanExporter()
+    provider = TracerProvider(shutdown_on_exit=False)
+    provider.add_span_processor(SimpleSpanProcessor(ended))
+    install(provider)
+    key = new_key()
+    with span("request") as request:
+        await store.put(key, [b"head", b"er"])
+        await store.get(key)
+        assert [chunk async for chunk in store.stream(key)] == [b"header"]
+    install(NoOpTracerProvider())
+    *inside, _ = ended.get_finished_spans()
+    assert [(each.name, each.attributes) for each in inside] == [
+        ("S3 put", {"s3.size": 6}),
+        ("S3 get", {"s3.size": 6}),
+        ("S3 get", {"s3.size": 6}),
+    ]
+    assert all(each.parent == request.get_span_context() for each in inside)

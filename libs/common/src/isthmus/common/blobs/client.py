@@ -6,6 +6,7 @@ of ours.
 """
 
 import html
+import os
 import random
 import re
 import threading
@@ -42,7 +43,12 @@ class _Pool(urllib3.PoolManager):
     """Connections whose reads end at the deadline of the operation that the thread is in."""
 
     def __init__(self, connections: int) -> None:
-        super().__init__(maxsize=connections, retries=0, cert_reqs="CERT_REQUIRED", ca_certs=certifi.where())
+        super().__init__(
+            maxsize=connections,
+            retries=0,
+            cert_reqs="CERT_REQUIRED",
+            ca_certs=os.environ.get("SSL_CERT_FILE") or certifi.where(),
+        )
         self.thread = threading.local()
 
     def urlopen(  # type: ignore[override]  # the base declares keywords as Any, which we do not

@@ -4,7 +4,7 @@
 """
 
 from isthmus.common.blobs.body import Buffer, Data, digest_of, size_of
-from isthmus.common.blobs.keys import held_key, held_prefix, segment, spool_key, spool_prefix
+from isthmus.common.blobs.keys import held_key, segment, spool_key, spool_prefix
 from isthmus.common.blobs.sink import Sink
 from isthmus.common.blobs.store import BlobStore, ListedBlob
 
@@ -16,7 +16,6 @@ __all__ = [
     "Sink",
     "digest_of",
     "held_key",
-    "held_prefix",
     "segment",
     "size_of",
     "spool_key",

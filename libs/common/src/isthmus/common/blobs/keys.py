@@ -26,11 +26,6 @@ def held_key(origin: str, study: str, series: str, instance: str, digest: str) -
     return f"held/{'/'.join(segment(name) for name in (origin, study, series, instance, digest))}.dcm"
 
 
-def held_prefix(origin: str, study: str) -> str:
-    """The beginning of the keys of all instances of a study that an origin sent."""
-    return f"held/{segment(origin)}/{segment(study)}/"
-
-
 def spool_key(job: str, n: int) -> str:
     """Where the `n`th instance of a store job lies on its way."""
     return f"{spool_prefix(job)}{n}.dcm"

@@ -9,7 +9,7 @@ from opentelemetry.context import Context
 from opentelemetry.trace import Link, Span, SpanKind
 
 from isthmus.common.telemetry.asgi import AsgiTracing
-from isthmus.common.telemetry.logs import configure_logging, get_logger, quiet_pynetdicom
+from isthmus.common.telemetry.logs import configure_logging, get_logger
 from isthmus.common.telemetry.metrics import counter, gauge, histogram, metrics_text
 from isthmus.common.telemetry.propagation import add_link, extract, inject, link_from, traceresponse
 from isthmus.common.telemetry.records import SpanEvent, SpanLink, SpanNode, SpanRecord, read_spans, tree
@@ -47,7 +47,6 @@ __all__ = [
     "inject",
     "link_from",
     "metrics_text",
-    "quiet_pynetdicom",
     "read_spans",
     "record_failure",
     "setup",

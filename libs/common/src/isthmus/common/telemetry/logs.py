@@ -97,17 +97,6 @@ def configure_logging(service: str, level: str = "INFO") -> None:
     sys.excepthook = _log_uncaught
 
 
-def quiet_pynetdicom() -> None:
-    """Keep pynetdicom from writing out request and response identifiers at all (`common.dimse` calls this).
-
-    Apart from `configure_logging`, because the HTTP faces never import pynetdicom.
-    """
-    from pynetdicom import _config  # noqa: PLC0415 - see above
-
-    _config.LOG_REQUEST_IDENTIFIERS = False
-    _config.LOG_RESPONSE_IDENTIFIERS = False
-
-
 def _renderers(terminal: bool) -> list[Processor]:
     if terminal:
         return [structlog.dev.ConsoleRenderer(colors=True, pad_event_to=30)]

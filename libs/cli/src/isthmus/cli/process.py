@@ -1,8 +1,8 @@
 """One child process: its command line, how it is started, watched and stopped.
 
 Every child leads a session of its own, so that a Ctrl-C in the terminal reaches only us and we decide the
-order in which they stop, and so that whatever a child started is stopped with it. On Linux a child is killed by
-the kernel when we are: nothing is left running after a SIGKILL of `isthmus up` (prctl(2), PR_SET_PDEATHSIG).
+order in which they stop, and so that whatever a child started is stopped with it. On Linux a child is killed
+by the kernel when we are (prctl(2), PR_SET_PDEATHSIG): nothing outlives `isthmus up`, even if that is killed.
 """
 
 import asyncio

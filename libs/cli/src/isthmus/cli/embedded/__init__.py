@@ -1,6 +1,7 @@
 """The servers that `isthmus up` brings along, each of which can be started alone, in tests for example."""
 
+from isthmus.cli.embedded.gateway import EmbeddedGateway
 from isthmus.cli.embedded.nats import EmbeddedNats
 from isthmus.cli.embedded.s3 import EmbeddedS3
 
-__all__ = ["EmbeddedNats", "EmbeddedS3"]
+__all__ = ["EmbeddedGateway", "EmbeddedNats", "EmbeddedS3"]

@@ -1,0 +1,207 @@
+"""The routes of the gateway, with tiny faces behind it that answer with their name."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from isthmus.cli.embedded import EmbeddedGateway
+from isthmus.cli.embedded.base import free_ports
+
+Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+UNKNOWN = ["/", "/aets/pacs/", "/aets/pacs/patients", "/dicomweb/studies", "/metrics", "/healthz"]
+ROUTES = [
+    ("GET", "/aets", "qido"),
+    ("GET", "/aets/pacs", "qido"),
+    ("GET", "/aets/pacs/studies?PatientName=A*", "qido"),
+    ("GET", "/aets/pacs/series", "qido"),
+    ("GET", "/aets/pacs/instances", "qido"),
+    ("GET", "/aets/pacs/studies/1.2/series", "qido"),
+    ("GET", "/aets/pacs/studies/1.2/instances", "qido"),
+    ("GET", "/aets/pacs/studies/1.2/series/3/instances", "qido"),
+    ("POST", "/aets/pacs/studies", "stow"),
+    ("POST", "/aets/pacs/studies/1.2", "stow"),
+    ("GET", "/aets/pacs/studies/1.2", "wado"),
+    ("GET", "/aets/pacs/studies/1.2/metadata", "wado"),
+    ("GET", "/aets/pacs/studies/1.2/series/3", "wado"),
+    ("GET", "/aets/pacs/studies/1.2/series/3/metadata", "wado"),
+    ("GET", "/aets/pacs/studies/1.2/series/3/instances/4", "wado"),
+    ("GET", "/aets/pacs/studies/1.2/series/3/instances/4/bulkdata/7FE00010", "wado"),
+    ("POST", "/aets/pacs/studies/1.2/series", "wado"),
+    ("DELETE", "/aets/pacs/studies/1.2", "wado"),
+]
+
+
+class Face:
+    """An HTTP server of a few lines, whose handler can be replaced."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.address = ""
+        self.heads: list[str] = []
+        self.handler: Handler = self._answer
+
+    async def start(self) -> asyncio.Server:
+        server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self.address = "{}:{}".format(*server.sockets[0].getsockname())
+        return server
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.heads.append((await reader.readuntil(b"\r\n\r\n")).decode())
+        await self.handler(reader, writer)
+        writer.close()
+
+    async def _answer(self, _: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        body = self.name.encode()
+        writer.write(
+            b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
+        )
+        await writer.drain()
+
+
+class Gateway:
+    """A gateway, the faces behind it, and a client."""
+
+    def __init__(self, server: EmbeddedGateway, faces: dict[str, Face], client: httpx2.AsyncClient) -> None:
+        self.server = server
+        self.wado = faces["wado"]
+        self.stow = faces["stow"]
+        self.client = client
+
+
+@pytest.fixture
+async def gateway(tmp_path: Path) -> AsyncIterator[Gateway]:
+    faces = {name: Face(name) for name in ("qido", "wado", "stow")}
+    servers = [await face.start() for face in faces.values()]
+    (port,) = free_ports(1)
+    server = EmbeddedGateway(
+        tmp_path,
+        "127.0.0.1",
+        port,
+        qido=[faces["qido"].address],
+        wado=[faces["wado"].address],
+        stow=[faces["stow"].address],
+    )
+    async with server, httpx2.AsyncClient(base_url=server.url, trust_env=False, timeout=10) as client:
+        yield Gateway(server, faces, client)
+    for listening in servers:
+        listening.close()
+
+
+async def test_unknown_paths_are_404_as_problem_json(gateway: Gateway) -> None:
+    for path in UNKNOWN:
+        response = await gateway.client.get(path)
+        assert (path, response.status_code) == (path, 404)
+        assert response.headers["content-type"] == "application/problem+json"
+        assert response.json()["status"] == 404
+
+
+async def test_a_face_that_is_away_is_503_as_problem_json(tmp_path: Path) -> None:
+    nobody, port = free_ports(2)
+    away = [f"127.0.0.1:{nobody}"]
+    server = EmbeddedGateway(tmp_path, "127.0.0.1", port, qido=away, wado=away, stow=away)
+    async with server, httpx2.AsyncClient(base_url=server.url, trust_env=False, timeout=10) as client:
+        response = await client.get(
+            "/aets/pacs/studies?PatientName=Doe", headers={"traceparent": TRACEPARENT}
+        )
+    assert response.status_code == 503
+    assert response.headers["content-type"] == "application/problem+json"
+    assert response.headers["retry-after"] == "5"
+    assert response.json()["title"] == "A part of the gateway is away"
+    assert response.json()["trace_id"] == "0af7651916cd43dd8448eb211c80319c"
+    log = (tmp_path / "gateway.log").read_text()
+    assert "Doe" not in log
+
+
+async def test_of_two_replicas_the_one_that_is_there_answers(tmp_path: Path) -> None:
+    nobody, port = free_ports(2)
+    face = Face("qido")
+    listening = await face.start()
+    both = [f"127.0.0.1:{nobody}", face.address]
+    server = EmbeddedGateway(tmp_path, "127.0.0.1", port, qido=both, wado=both, stow=both)
+    async with server, httpx2.AsyncClient(base_url=server.url, trust_env=False, timeout=10) as client:
+        answers = [(await client.get("/aets")).text for _ in range(4)]
+    assert answers == ["qido"] * 4
+    listening.close()
+
+
+async def test_a_body_that_breaks_off_breaks_off_for_the_client_too(gateway: Gateway) -> None:
+    async def break_off(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\npart\r\n")
+        await writer.drain()
+
+    gateway.wado.handler = break_off
+    with pytest.raises(httpx2.RemoteProtocolError):
+        await gateway.client.get("/aets/pacs/studies/1.2")
+
+
+async def test_a_client_that_leaves_is_noticed_behind_the_gateway(gateway: Gateway) -> None:
+    noticed = asyncio.Event()
+
+    async def go_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\npart\r\n")
+        await writer.drain()
+        assert await reader.read() == b""
+        noticed.set()
+
+    gateway.wado.handler = go_on
+    async with gateway.client.stream("GET", "/aets/pacs/studies/1.2") as response:
+        assert await anext(response.aiter_raw()) == b"part"
+    async with asyncio.timeout(5):
+        await noticed.wait()
+
+
+async def test_what_a_face_has_sent_arrives_while_it_still_sends(gateway: Gateway) -> None:
+    arrived = asyncio.Event()
+
+    async def wait_in_between(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nfirst\r\n")
+        await arrived.wait()
+        writer.write(b"6\r\nsecond\r\n0\r\n\r\n")
+        await writer.drain()
+
+    gateway.wado.handler = wait_in_between
+    async with gateway.client.stream("GET", "/aets/pacs/studies/1.2") as response:
+        chunks = response.aiter_raw()
+        assert await anext(chunks) == b"first"
+        arrived.set()
+        assert await anext(chunks) == b"second"
+
+
+async def test_what_a_client_has_sent_arrives_while_it_still_sends(gateway: Gateway) -> None:
+    arrived = asyncio.Event()
+
+    async def take(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"first")
+        arrived.set()
+        await reader.readuntil(b"second")
+        writer.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
+        await writer.drain()
+
+    async def body() -> AsyncIterator[bytes]:
+        yield b"first"
+        await arrived.wait()
+        yield b"second"
+
+    gateway.stow.handler = take
+    response = await gateway.client.post("/aets/pacs/studies", content=body())
+    assert response.status_code == 200
+
+
+async def test_the_trace_context_and_the_client_s_host_pass(gateway: Gateway) -> None:
+    await gateway.client.get("/aets/pacs/studies/1.2", headers={"traceparent": TRACEPARENT})
+    head = gateway.wado.heads[-1].lower()
+    assert f"traceparent: {TRACEPARENT}" in head
+    assert f"host: {gateway.server.url.removeprefix('http://')}" in head
+    assert "x-forwarded-for: 127.0.0.1" in head
+    assert "x-forwarded-proto: http" in head
+
+
+@pytest.mark.parametrize(("method", "path", "face"), ROUTES)
+async def test_each_resource_has_its_face(gateway: Gateway, method: str, path: str, face: str) -> None:
+    response = await gateway.client.request(method, path)
+    assert response.text == face

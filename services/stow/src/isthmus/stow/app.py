@@ -1,0 +1,19 @@
+"""The resources of STOW-RS (PS3.18 Table 10.5.1-1)."""
+
+from collections.abc import Sequence
+from functools import partial
+
+from starlette.routing import BaseRoute, Route
+
+from isthmus.common.service import Parts
+from isthmus.stow.settings import StowSettings
+from isthmus.stow.store import Storing, store
+
+
+def routes(parts: Parts) -> Sequence[BaseRoute]:
+    """Give the routes of the service."""
+    endpoint = partial(store, Storing(StowSettings.of(parts.settings), parts.bus, parts.blobs))
+    return [
+        Route("/aets/{origin}/studies", endpoint, methods=["POST"]),
+        Route("/aets/{origin}/studies/{study}", endpoint, methods=["POST"]),
+    ]

@@ -1,0 +1,115 @@
+"""What became of each instance, as the response module and a status (PS3.18 10.5.3, Annex I)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import quote
+
+from isthmus.common.dicom.json_model import DicomJson, JsonElement
+
+SUCCESS: Final = 0x0000
+STUDY_MISMATCH: Final = 0xA901
+"""The study is not the one in the URL (PS3.18 I.2.2 leaves the last two digits of A9xx to us)."""
+CANNOT_UNDERSTAND: Final = 0xC000
+_WARNINGS: Final = frozenset({0x0001, 0x0107, 0x0116})
+"""Warnings of PS3.7 Annex C; those of the Storage Service Class (PS3.4 B.2.3) are Bxxx."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one instance."""
+
+    study_instance_uid: str
+    series_instance_uid: str
+    sop_instance_uid: str
+    sop_class_uid: str
+    status: int
+    """DIMSE status (PS3.4 B.2.3), which is also the Failure Reason or Warning Reason."""
+
+    @property
+    def has_warning(self) -> bool:
+        """Whether the origin took it, but with a warning."""
+        return self.status >> 12 == 0xB or self.status in _WARNINGS
+
+    @property
+    def is_stored(self) -> bool:
+        """Whether the origin has it."""
+        return self.status == SUCCESS or self.has_warning
+
+    @property
+    def is_out_of_resources(self) -> bool:
+        """Whether it is worth sending again later."""
+        return self.status >> 8 == 0xA7
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What became of a whole request."""
+
+    outcomes: tuple[Outcome, ...]
+    """In the order of the parts."""
+    unreadable: int = 0
+    """Parts that are no DICOM objects, so that there is no instance to name."""
+
+    @property
+    def status_code(self) -> int:
+        """The HTTP status (PS3.18 Table 10.5.3-1); 503 when the origin wants all of it again later."""
+        stored = sum(outcome.is_stored for outcome in self.outcomes)
+        if stored == 0:
+            later = self.outcomes and all(outcome.is_out_of_resources for outcome in self.outcomes)
+            return 503 if later and not self.unreadable else 409
+        clean = stored == len(self.outcomes) and not any(outcome.has_warning for outcome in self.outcomes)
+        return 200 if clean and not self.unreadable else 202
+
+    def module(self, studies_url: str) -> DicomJson:
+        """Write the Store Instances Response Module (PS3.18 Table I.1-1), no sequence without an item.
+
+        Args:
+            studies_url: the origin's `studies` resource, absolute.
+        """
+        stored = [outcome for outcome in self.outcomes if outcome.is_stored]
+        failed = [outcome for outcome in self.outcomes if not outcome.is_stored]
+        studies = {outcome.study_instance_uid for outcome in stored}
+        module: DicomJson = {
+            # Type 2: it is the URL of one study, and empty when there is not exactly one.
+            "00081190": {"vr": "UR", "Value": [f"{studies_url}/{quote(study, safe='')}" for study in studies]}
+            if len(studies) == 1
+            else {"vr": "UR"}
+        }
+        if failed:
+            module["00081198"] = _sequence([_failed(outcome) for outcome in failed])
+        if stored:
+            module["00081199"] = _sequence([_referenced(outcome, studies_url) for outcome in stored])
+        if self.unreadable:
+            reason: DicomJson = {"00081197": {"vr": "US", "Value": [CANNOT_UNDERSTAND]}}
+            module["0008119A"] = _sequence([reason] * self.unreadable)
+        return module
+
+
+def _failed(outcome: Outcome) -> DicomJson:
+    return {**_reference(outcome), "00081197": {"vr": "US", "Value": [outcome.status]}}
+
+
+def _referenced(outcome: Outcome, studies_url: str) -> DicomJson:
+    study, series, instance = (
+        quote(uid, safe="")
+        for uid in (outcome.study_instance_uid, outcome.series_instance_uid, outcome.sop_instance_uid)
+    )
+    item: DicomJson = {
+        **_reference(outcome),
+        "00081190": {"vr": "UR", "Value": [f"{studies_url}/{study}/series/{series}/instances/{instance}"]},
+    }
+    if outcome.has_warning:
+        item["00081196"] = {"vr": "US", "Value": [outcome.status]}
+    return dict(sorted(item.items()))
+
+
+def _reference(outcome: Outcome) -> DicomJson:
+    return {
+        "00081150": {"vr": "UI", "Value": [outcome.sop_class_uid]},
+        "00081155": {"vr": "UI", "Value": [outcome.sop_instance_uid]},
+    }
+
+
+def _sequence(items: Sequence[DicomJson]) -> JsonElement:
+    return {"vr": "SQ", "Value": list(items)}

@@ -1,0 +1,122 @@
+"""Storing (PS3.18 10.5): the body into S3 as it comes, the job to a worker, its results to the client."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from isthmus.common.dicom.uids import check_uid
+from starlette.requests import Request
+from starlette.responses import Response
+
+from isthmus.common.blobs import BlobStore
+from isthmus.common.bus import Bus
+from isthmus.common.bus.stores import run_store
+from isthmus.common.dicomweb.accept import DICOM_JSON, JSON, accepted_by, negotiate
+from isthmus.common.dicomweb.json_response import DicomJsonResponse
+from isthmus.common.dicomweb.problem import RETRY_AFTER_SECONDS
+from isthmus.common.dicomweb.resource import check_origin, public_base_url
+from isthmus.common.errors import NoWorker, OperationFailed
+from isthmus.common.messages import BlobRef, InstanceStored
+from isthmus.common.telemetry import get_logger
+from isthmus.stow.payload import parts_of
+from isthmus.stow.receive import receive
+from isthmus.stow.response import Outcome, Report
+from isthmus.stow.settings import StowSettings
+from isthmus.stow.spool import Spool
+
+NO_ANSWER: Final = 0x0110
+"""Processing failure: the status of an instance for which the origin gave none."""
+
+Answers = Mapping[int, InstanceStored]
+"""The origin's answers, by the places of the instances in the spool."""
+
+log = get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Storing:
+    """What the resources of this service stand on."""
+
+    settings: StowSettings
+    bus: Bus
+    blobs: BlobStore
+
+
+async def store(storing: Storing, request: Request) -> Response:
+    """Store what the body holds, and say of each instance what became of it.
+
+    Raises:
+        UnreadablePayload: nothing in it can be read.
+        OriginError: the origin gave no answer, not to a single instance.
+        UnavailableError: the worker, NATS or S3 is away.
+    """
+    origin = check_origin(request.path_params["origin"])
+    storing.settings.require_origin(origin)
+    study = request.path_params.get("study")
+    if study is not None:
+        check_uid(study, "StudyInstanceUID")
+    media_type = negotiate(accepted_by(request), [DICOM_JSON, JSON]).offer.name
+    studies_url = f"{public_base_url(request)}/aets/{origin}/studies"
+    parts = parts_of(request)
+    async with Spool(storing.blobs) as spool:
+        received = await receive(parts, spool, study)
+        answers = await _send(storing.bus, spool, origin)
+        outcomes = tuple(
+            _outcome(spool.refs[each], answers.get(each)) if isinstance(each, int) else each
+            for each in received.instances
+        )
+    report = Report(outcomes, received.unreadable)
+    _log(report)
+    if len(answers) == len(outcomes) and not received.unreadable:
+        _raise_if_unanswered(answers)
+    response = DicomJsonResponse(report.module(studies_url), report.status_code, media_type=media_type)
+    if response.status_code == 503:
+        response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+    return response
+
+
+async def _send(bus: Bus, spool: Spool, origin: str) -> Answers:
+    if not spool.refs:
+        return {}
+    job = await spool.store(origin)
+    answers = {}
+    # From here on a worker may read the blobs, and go on when this request is cancelled or NATS fails us.
+    spool.is_lent = True
+    try:
+        async with run_store(bus, job) as results:
+            async for result in results:
+                answers[result.index] = result
+    except NoWorker:
+        spool.is_lent = False
+        raise
+    spool.is_lent = False
+    return answers
+
+
+def _outcome(ref: BlobRef, answer: InstanceStored | None) -> Outcome:
+    return Outcome(
+        ref.study_instance_uid,
+        ref.series_instance_uid,
+        ref.sop_instance_uid,
+        ref.sop_class_uid,
+        NO_ANSWER if answer is None else answer.status,
+    )
+
+
+def _raise_if_unanswered(answers: Answers) -> None:
+    """Raise why the origin gave no answer to any instance; one answer is enough for a report."""
+    failures = [answer.failure for answer in answers.values() if answer.status == NO_ANSWER]
+    errors = [failure.error() for failure in failures if failure is not None]
+    if len(errors) == len(answers) and not any(isinstance(error, OperationFailed) for error in errors):
+        raise errors[0]
+
+
+def _log(report: Report) -> None:
+    statuses = sorted({f"{outcome.status:04X}" for outcome in report.outcomes if not outcome.is_stored})
+    if statuses or report.unreadable:
+        log.warning(
+            "not all stored",
+            instances=len(report.outcomes),
+            statuses=statuses,
+            unreadable=report.unreadable,
+        )

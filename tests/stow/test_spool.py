@@ -1,0 +1,85 @@
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from isthmus.common.blobs import BlobStore, spool_key
+from isthmus.common.errors import UnreadablePayload
+from isthmus.common.messages import Store, decode
+from isthmus.stow.spool import Spool, new_timed_job, read_head
+from isthmus.stow.sweep import sweep
+from tests.data_sets import identity
+
+
+async def chunks_of(data: bytes, size: int = 10_000) -> AsyncIterator[bytes]:
+    for start in range(0, len(data), size):
+        yield data[start : start + size]
+
+
+async def nothing() -> AsyncIterator[bytes]:
+    return
+    yield b""
+
+
+async def breaks_off() -> AsyncIterator[bytes]:
+    yield b"something"
+    raise UnreadablePayload("The body ends here")
+
+
+async def test_what_is_no_object_has_no_head() -> None:
+    assert await read_head(chunks_of(b"no object" * 1000)) is None
+    assert await read_head(nothing()) is None
+
+
+async def test_a_part_that_breaks_off_leaves_nothing(blobs: BlobStore, series: list[Path]) -> None:
+    head = await read_head(chunks_of(series[0].read_bytes()))
+    assert head is not None
+    async with Spool(blobs) as spool:
+        with pytest.raises(UnreadablePayload):
+            await spool.add(head, breaks_off())
+        assert spool.refs == []
+        assert [blob async for blob in blobs.list(f"spool/{spool.job}/")] == []
+
+
+async def test_an_object_is_identified_by_its_beginning(series: list[Path]) -> None:
+    large = chunks_of(series[0].read_bytes() + bytes(1_000_000))
+    head = await read_head(large)
+    assert head is not None
+    assert head.identity.sop_instance_uid == identity(series[0]).sop_instance_uid
+    assert len(head.data) < 100_000
+    assert len(await anext(large)) == 10_000
+
+
+async def test_a_lent_spool_is_kept(blobs: BlobStore, series: list[Path]) -> None:
+    head = await read_head(chunks_of(series[0].read_bytes()))
+    assert head is not None
+    async with Spool(blobs) as spool:
+        ref = await spool.add(head, nothing())
+        spool.is_lent = True
+    assert await blobs.get(ref.key) == series[0].read_bytes()
+
+
+async def test_refs_too_long_for_a_message_go_into_a_manifest(blobs: BlobStore, series: list[Path]) -> None:
+    head = await read_head(chunks_of(series[0].read_bytes()))
+    assert head is not None
+    async with Spool(blobs) as spool:
+        ref = await spool.add(head, nothing())
+        assert (await spool.store("pacs")).blobs == (ref,)
+        spool.refs.extend([ref] * 999)
+        job = await spool.store("pacs")
+        assert job.blobs == ()
+        assert job.manifest is not None
+        assert decode(await blobs.get(job.manifest), Store).blobs == (ref,) * 1000
+    assert [blob async for blob in blobs.list(f"spool/{spool.job}/")] == []
+
+
+async def test_what_is_left_of_old_jobs_is_swept_up(blobs: BlobStore) -> None:
+    now = time.time()
+    old, young = (spool_key(new_timed_job(now - age), 0) for age in (90_000, 10_000))
+    await blobs.put(old, b"old")
+    await blobs.put(young, b"young")
+    assert await sweep(blobs, now) == 1
+    left = [blob.key async for blob in blobs.list("spool/")]
+    assert old not in left
+    assert young in left

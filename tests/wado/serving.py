@@ -1,0 +1,26 @@
+"""The application of a face in a real uvicorn, because only a real connection can be broken off."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+from starlette.routing import BaseRoute
+
+from isthmus.common.config import ListenAddress
+from isthmus.common.service.server import application, server
+
+
+@asynccontextmanager
+async def serving(routes: Sequence[BaseRoute]) -> AsyncIterator[str]:
+    """Serve on a free port of loopback; gives the base URL."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        address = f"127.0.0.1:{listening.getsockname()[1]}"
+        running = server(application(routes), ListenAddress(address))
+        # The socket takes connections from here on, the server answers them when it is ready.
+        task = asyncio.create_task(running.serve(sockets=[listening]))
+        try:
+            yield f"http://{address}"
+        finally:
+            running.should_exit = True
+            await task

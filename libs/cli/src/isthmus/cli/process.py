@@ -36,13 +36,15 @@ class Program:
     """What to run, and how to see that it is ready.
 
     Attributes:
-        name: What its log lines are prefixed with.
+        name: What it is called; replicas have the same name.
+        replica: Which one of several it is, from 1; 0 is the only one.
         command: The executable, as an absolute path, and its arguments; no secrets, everybody can see them.
         ready: Whether the program does its work now; called again until it says so, must not raise.
         environment: What is set besides our own environment.
         directory: Its working directory.
         ready_within: Seconds after which it counts as failed to start.
         stop_within: Seconds that it has between SIGTERM and SIGKILL.
+        shows: Which lines of its output the user wants to see.
     """
 
     name: str
@@ -52,6 +54,13 @@ class Program:
     directory: Path | None = None
     ready_within: float = 30
     stop_within: float = 5
+    replica: int = 0
+    shows: Callable[[str], bool] = bool
+
+    @property
+    def label(self) -> str:
+        """What its log lines are prefixed with."""
+        return f"{self.name}-{self.replica}" if self.replica else self.name
 
 
 class StartError(Exception):
@@ -60,6 +69,7 @@ class StartError(Exception):
     def __init__(self, name: str, reason: str, last_lines: Sequence[str] = ()) -> None:
         super().__init__("\n".join([f"{name} {reason}", *(f"  {line}" for line in last_lines)]))
         self.name = name
+        self.reason = reason
 
 
 class Process:
@@ -102,7 +112,7 @@ class Process:
                 start_new_session=True,
             )
         except OSError as error:
-            raise StartError(program.name, f"cannot be run: {error.strerror}") from error
+            raise StartError(program.label, f"cannot be run: {error.strerror}") from error
         finally:
             if log:
                 os.close(output)
@@ -147,7 +157,7 @@ class Process:
                     pause = min(pause * 1.5, 0.25)
         except TimeoutError:
             reason = f"was not ready within {self.program.ready_within:g} s"
-            raise StartError(self.program.name, reason, [*self.last_lines]) from None
+            raise StartError(self.program.label, reason, [*self.last_lines]) from None
 
     async def stop(self) -> None:
         """Stop it and whatever it started: SIGTERM, and SIGKILL for what is left after `stop_within`."""

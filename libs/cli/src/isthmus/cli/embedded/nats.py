@@ -41,6 +41,7 @@ class EmbeddedNats(Embedded):
             command=[executable("nats-server"), "--config", str(self.directory / "nats.conf")],
             ready=self._ready,
             directory=self.directory,
+            shows=lambda line: "[INF]" not in line,
         )
 
     def prepare(self) -> None:

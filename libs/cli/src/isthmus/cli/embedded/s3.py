@@ -73,6 +73,8 @@ class EmbeddedS3(Embedded):
             directory=self.directory,
             # It takes up to half a minute to stop, after it has stopped serving; a kill loses nothing.
             stop_within=2,
+            # Only what it dies of: the paths in its other lines name studies.
+            shows=lambda line: line.startswith("F"),
         )
 
     def prepare(self) -> None:

@@ -57,7 +57,7 @@ def _vr(tag: int) -> str | None:
 
 
 def vr_of(tag: str) -> str:
-    """Give the value representation of a tag (PS3.6); `UN` for private ones, the first where there are several."""
+    """Give the value representation of a tag (PS3.6): the first of several, `UN` for private ones."""
     return (_vr(int(tag, 16)) or "UN").split(" or ", maxsplit=1)[0]
 
 

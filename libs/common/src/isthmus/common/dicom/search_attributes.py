@@ -78,7 +78,7 @@ DEFAULT_RETURN: Final[Mapping[Level, tuple[AttributePath, ...]]] = {
         "NumberOfFrames",
     ),
 }
-"""Tables 10.6.3-3 to 10.6.3-5: attributes of every match; RetrieveURL is added by the face."""
+"""Tables 10.6.3-3 to 10.6.3-5: attributes of every match; the face adds RetrieveURL."""
 
 REQUIRED_RETURN: Final[Mapping[Level, tuple[str, ...]]] = {
     Level.STUDY: tags_of(

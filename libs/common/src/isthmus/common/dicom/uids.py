@@ -19,7 +19,8 @@ _GRAMMAR: Final = re.compile(r"[0-9A-Za-z._-]{1,128}")
 def check_uid(value: str, parameter: str) -> str:
     """Give the UID back if it is one: 1 to 128 characters of `[0-9A-Za-z._-]`.
 
-    That is wider than PS3.5 9.1, because real PACS hold worse; `.` and `..` mean something in paths and are refused.
+    That is wider than PS3.5 9.1, because real PACS hold worse; `.` and `..` mean something in paths and are
+    refused.
 
     Raises:
         InvalidParameter: it is none; names the parameter.

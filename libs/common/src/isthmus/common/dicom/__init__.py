@@ -1,0 +1,1 @@
+"""DICOM itself: UIDs, attributes, Part 10 bytes, the JSON model, matching."""

@@ -50,7 +50,7 @@ class Matcher:
         self._tests = [(key.path, _test_of(key, fuzzy=fuzzy)) for key in keys if any(key.values)]
 
     def matches(self, match: DicomJson) -> bool:
-        """Tell whether all keys hold; a stored value that is none of its VR never matches, and never raises."""
+        """Tell whether all keys hold; a stored value that is none of its VR never matches."""
         return all(_holds(match, path, test) for path, test in self._tests)
 
 

@@ -90,7 +90,9 @@ REQUIRED_RETURN: Final[Mapping[Level, tuple[str, ...]]] = {
             "NumberOfStudyRelatedInstances",
         )
     ),
-    Level.SERIES: tags_of(("Modality", "SeriesInstanceUID", "SeriesNumber", "NumberOfSeriesRelatedInstances")),
+    Level.SERIES: tags_of(
+        ("Modality", "SeriesInstanceUID", "SeriesNumber", "NumberOfSeriesRelatedInstances")
+    ),
     Level.IMAGE: tags_of(("SOPClassUID", "SOPInstanceUID", "InstanceNumber")),
 }
 """The same tables, types R and U: there even when the origin does not know them, then without a value."""
@@ -155,7 +157,7 @@ OPTIONAL: Final[Mapping[Level, tuple[AttributePath, ...]]] = {
         "SpecimenDescriptionSequence",
     ),
 }
-"""Optional keys (PS3.4 Tables C.6-1 to C.6-5 and their customary neighbours): what `includefield=all` adds."""
+"""Optional keys (PS3.4 Tables C.6-1 to C.6-5 and customary ones): what `includefield=all` adds."""
 
 _LEVELS: Final[Mapping[str, Level]] = {
     path[0]: level

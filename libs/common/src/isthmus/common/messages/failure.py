@@ -14,7 +14,6 @@ _ORIGIN_ERRORS: Final[dict[str, type[errors.OriginError]]] = {
         errors.NoAcceptedContext,
         errors.OriginTimeout,
         errors.AssociationAborted,
-        errors.OperationFailed,
         errors.NotDelivered,
         errors.OriginCancelled,
     )
@@ -41,16 +40,24 @@ class Failure:
     origin: str = ""
     status: int | None = None
     """The DIMSE status, where the origin gave one."""
+    operation: str | None = None
+    """The DIMSE operation that failed."""
 
     @classmethod
     def of(cls, error: IsthmusError) -> Self:
         """Write down an error."""
+        if isinstance(error, errors.OperationFailed):
+            return cls("OperationFailed", error.detail, error.origin, error.status, error.operation)
         if isinstance(error, errors.OriginError):
             return cls(type(error).__name__, error.detail, error.origin, error.status)
         return cls(type(error).__name__, error.detail)
 
     def error(self) -> IsthmusError:
         """Give the error back, to be raised at the other side."""
+        if self.kind == "OperationFailed":
+            return errors.OperationFailed(
+                self.detail, origin=self.origin, status=self.status, operation=self.operation
+            )
         if origin_error := _ORIGIN_ERRORS.get(self.kind):
             return origin_error(self.detail, origin=self.origin, status=self.status)
         return _OTHERS.get(self.kind, IsthmusError)(self.detail)

@@ -64,15 +64,16 @@ def run(name: str, *, routes: Routes | None = None, lifespan: Lifespan | None = 
 @asynccontextmanager
 async def open_parts(name: str, settings: Settings) -> AsyncIterator[Parts]:
     """Connect to NATS and S3."""
+    s3 = settings.s3
     threads = Threads("s3", S3_THREADS)
+    blobs = BlobStore(s3.endpoint, s3.access_key, s3.secret_key, s3.bucket, threads=threads)
     bus = await Bus.connect(settings.nats, name)
     try:
-        s3 = settings.s3
-        blobs = BlobStore(s3.endpoint, s3.access_key, s3.secret_key, s3.bucket, threads=threads)
         await blobs.ensure_bucket()
         yield Parts(settings, bus, blobs)
     finally:
         await bus.close()
+        blobs.close()
         threads.close()
 
 

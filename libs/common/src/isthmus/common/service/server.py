@@ -6,8 +6,8 @@ from typing import Final
 
 import uvicorn
 from starlette.applications import Starlette
-from starlette.middleware import Middleware
 from starlette.routing import BaseRoute
+from starlette.types import ASGIApp
 
 from isthmus.common.config import ListenAddress
 from isthmus.common.dicomweb.problem import exception_handlers
@@ -26,16 +26,12 @@ class Server(uvicorn.Server):
         yield
 
 
-def application(routes: Sequence[BaseRoute]) -> Starlette:
+def application(routes: Sequence[BaseRoute]) -> ASGIApp:
     """Compose the routes with tracing, and with problem+json for whatever fails."""
-    return Starlette(
-        routes=list(routes),
-        middleware=[Middleware(AsgiTracing)],
-        exception_handlers=dict(exception_handlers),
-    )
+    return AsgiTracing(Starlette(routes=list(routes), exception_handlers=dict(exception_handlers)))
 
 
-def server(app: Starlette, listen: ListenAddress) -> Server:
+def server(app: ASGIApp, listen: ListenAddress) -> Server:
     """Make the server; `serve()` runs it until `should_exit` is set."""
     return Server(
         uvicorn.Config(

@@ -1,0 +1,7 @@
+"""Run the worker for DIMSE origins."""
+
+from isthmus.common.service import run
+from isthmus.dimse_scu.worker import worker
+
+if __name__ == "__main__":
+    raise SystemExit(run("dimse-scu", lifespan=worker))

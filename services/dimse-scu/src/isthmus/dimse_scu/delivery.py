@@ -1,0 +1,141 @@
+"""Instances on their way from the origin into S3, and then onto the progress of their job."""
+
+import asyncio
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import copy_context
+from threading import BoundedSemaphore, Lock
+from typing import Final
+
+import structlog
+from isthmus.common.dicom.part10 import file_header, identify
+
+from isthmus.common.blobs import BlobStore, digest_of, held_key
+from isthmus.common.bus import Bus, progress, subjects
+from isthmus.common.bus.jobs import Running
+from isthmus.common.dimse import ReceivedInstance
+from isthmus.common.errors import IsthmusError, UnavailableError
+from isthmus.common.messages import BlobRef, InstanceReady, Retrieve
+from isthmus.common.threads import run_coroutine_from_thread
+
+PUTS_AT_ONCE: Final = 4
+HELD_AT_ONCE: Final = 8
+"""Instances in memory: being put, or waiting for it. More make the origin wait."""
+PUBLISH_SECONDS: Final = 10.0
+SUCCESS: Final = 0x0000
+OUT_OF_RESOURCES: Final = 0xA700
+
+log = structlog.get_logger()
+
+
+class Delivery:
+    """What one job has received: each instance once in S3, and published when it is there."""
+
+    def __init__(self, bus: Bus, blobs: BlobStore, running: Running[Retrieve]) -> None:
+        self._bus = bus
+        self._blobs = blobs
+        self._wanted = running.job
+        self._generation = running.generation
+        self._subject = subjects.progress(self._wanted.origin, self._wanted.study, running.generation)
+        self._loop = asyncio.get_running_loop()
+        self._putting = ThreadPoolExecutor(PUTS_AT_ONCE, thread_name_prefix="put")
+        self._room = BoundedSemaphore(HELD_AT_ONCE)
+        self._lock = Lock()
+        self._digests: dict[str, str] = {}
+        self._under_way: set[Future[None]] = set()
+        self._failure: UnavailableError | None = None
+        self.received: set[str] = set()
+        """SOP Instance UIDs that are in S3 and published."""
+
+    def take(self, instance: ReceivedInstance) -> int:
+        """Take an instance from a C-GET sub-operation; called by DIMSE threads.
+
+        It is put while the next one comes; what became of it, `settle` tells. Gives the DIMSE status for the
+        origin: success, or out of resources once anything could not be kept.
+        """
+        if self._failure is not None:
+            return OUT_OF_RESOURCES
+        self._room.acquire()
+        future = self._putting.submit(copy_context().run, self._keep, instance)
+        with self._lock:
+            self._under_way.add(future)
+        future.add_done_callback(self._kept)
+        return SUCCESS
+
+    def _kept(self, future: Future[None]) -> None:
+        self._room.release()
+        with self._lock:
+            self._under_way.discard(future)
+
+    def _keep(self, instance: ReceivedInstance) -> None:
+        try:
+            blob = self._put(instance)
+            if blob is not None:
+                announcing = self.announce(blob)
+                run_coroutine_from_thread(announcing, self._loop, PUBLISH_SECONDS)
+        except UnavailableError as error:
+            self._failure = error
+        except IsthmusError as error:
+            # It stays among the missing, and is asked for again.
+            log.warning("instance not kept", origin=self._wanted.origin, detail=error.detail)
+        except Exception:  # the edge of a thread of ours: the instance stays among the missing
+            log.exception("instance not kept", origin=self._wanted.origin)
+
+    def _put(self, instance: ReceivedInstance) -> BlobRef | None:
+        syntax = instance.transfer_syntax_uid
+        # The data set's UIDs count: origins cut over-long ones in the command.
+        identity = identify(instance.data, syntax)
+        if identity.study_instance_uid != self._wanted.study:
+            log.warning("instance of another study dropped", origin=self._wanted.origin)
+            return None
+        digest = digest_of(instance.data)
+        with self._lock:
+            known = self._digests.setdefault(identity.sop_instance_uid, digest)
+        if known != digest:
+            log.warning("instance sent twice, with other bytes", origin=self._wanted.origin)
+            return None
+        header = file_header(
+            sop_class_uid=identity.sop_class_uid,
+            sop_instance_uid=identity.sop_instance_uid,
+            transfer_syntax_uid=syntax,
+            source_ae_title=None,
+        )
+        series = identity.series_instance_uid
+        key = held_key(self._wanted.origin, self._wanted.study, series, identity.sop_instance_uid, digest)
+        self._blobs.put_blocking(key, (header, instance.data))
+        return BlobRef(
+            bucket=self._blobs.bucket,
+            key=key,
+            size=len(header) + len(instance.data),
+            study_instance_uid=identity.study_instance_uid,
+            series_instance_uid=series,
+            sop_instance_uid=identity.sop_instance_uid,
+            sop_class_uid=identity.sop_class_uid,
+            transfer_syntax_uid=syntax,
+        )
+
+    async def announce(self, blob: BlobRef) -> None:
+        """Publish that an instance is in S3.
+
+        Raises:
+            BusUnavailable: NATS does not take it.
+        """
+        message_id = f"{self._generation}.{subjects.token(blob.sop_instance_uid)}"
+        await progress.publish(self._bus, self._subject, InstanceReady(blob), message_id)
+        self.received.add(blob.sop_instance_uid)
+
+    async def settle(self) -> None:
+        """Wait until everything taken is in S3 and published.
+
+        Raises:
+            UnavailableError: something could not be kept.
+        """
+        with self._lock:
+            under_way = [asyncio.wrap_future(future) for future in self._under_way]
+        if under_way:
+            await asyncio.gather(*under_way)
+        if self._failure is not None:
+            raise self._failure
+
+    def close(self) -> None:
+        """Let the threads go when they are done."""
+        self._putting.shutdown(wait=False)

@@ -1,0 +1,56 @@
+"""C-GET: instances come back on the association that asks for them (PS3.4 C.4.3)."""
+
+from collections.abc import Iterable, Sequence
+
+from isthmus.common.dimse import STUDY_ROOT_GET, Association, AssociationPool, Operation, classes_of, for_get
+from isthmus.dimse_scu.ask import Ask
+from isthmus.dimse_scu.delivery import Delivery
+from isthmus.dimse_scu.listing import Listed
+from isthmus.dimse_scu.outcome import judge
+
+
+class Get:
+    """Pulls by C-GET."""
+
+    def __init__(self, pool: AssociationPool, delivery: Delivery) -> None:
+        self._pool = pool
+        self._delivery = delivery
+        self._association: Association | None = None
+
+    def associations(self, instances: Sequence[Listed]) -> Iterable[Sequence[Listed]]:
+        """Divide by SOP class: an association has room for 128 presentation contexts."""
+        groups = for_get(_classes(instances))
+        for group in groups:
+            classes = {context.abstract_syntax for context in group}
+            members = [listed for listed in instances if classes & set(_classes([listed]))]
+            if members:
+                yield members
+
+    async def __call__(self, ask: Ask) -> None:
+        """Ask, and wait until all that came is in S3."""
+        (contexts, *_) = for_get(_classes(ask.instances))
+        identifier = ask.identifier()
+
+        def pull(association: Association) -> None:
+            self._association = association
+            result = association.get(STUDY_ROOT_GET, identifier, self._delivery.take)
+            judge(result, Operation.C_GET, association.peer.origin)
+
+        try:
+            await self._pool.run(contexts, pull)
+        finally:
+            await self._delivery.settle()
+
+    def cancel(self) -> None:
+        """Send C-CANCEL."""
+        if self._association is not None:
+            self._association.cancel()
+
+
+def _classes(instances: Iterable[Listed]) -> list[str]:
+    """Give the SOP classes, guessed from the modality where the origin does not tell."""
+    classes: dict[str, None] = {}
+    for listed in instances:
+        names = (listed.sop_class_uid,) if listed.sop_class_uid else classes_of((listed.modality,))
+        classes.update(dict.fromkeys(names))
+    return list(classes)

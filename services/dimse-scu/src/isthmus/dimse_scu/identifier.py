@@ -1,0 +1,103 @@
+"""Queries as C-FIND, C-GET and C-MOVE identifiers (PS3.4 C.4.1.1.3, C.4.2.1.4)."""
+
+from collections.abc import Iterable, Sequence
+
+from isthmus.common.dicom.attributes import AttributePath, vr_of
+from isthmus.common.dicom.levels import Level
+from isthmus.common.dicom.matching import MatchingKey
+from pydicom import Dataset
+from pydicom.dataelem import DataElement
+from pydicom.sequence import Sequence as ItemSequence
+from pydicom.tag import Tag
+from pydicom.uid import UID
+
+from isthmus.common.messages import Query
+
+_STUDY = "0020000D"
+_SERIES = "0020000E"
+_INSTANCE = "00080018"
+_NOT_SENT = frozenset({"00081190", "00080056", "00080201", "00080005"})
+"""RetrieveURL, InstanceAvailability, TimezoneOffsetFromUTC are made here; the character set is ours."""
+
+
+def find_identifier(query: Query, character_set: str) -> Dataset:
+    """Write a query as C-FIND identifier: return keys empty, matching keys with what an origin can match."""
+    identifier = _base(query.level, character_set)
+    for path in query.return_keys:
+        if path[0] not in _NOT_SENT:
+            _set(identifier, path, "")
+    for key in query.keys:
+        _set(identifier, key.path, _sent_value(key, fuzzy=query.fuzzy))
+    return identifier
+
+
+def retrieve_identifier(level: Level, study: str, series: str | None, instances: Iterable[str]) -> Dataset:
+    """Write which study, series or instances are to be sent (PS3.4 C.4.2.1.4.1)."""
+    identifier = _base(level, None)
+    _set(identifier, (_STUDY,), study)
+    if series is not None:
+        _set(identifier, (_SERIES,), series)
+    if level is Level.IMAGE:
+        _set(identifier, (_INSTANCE,), "\\".join(instances))
+    return identifier
+
+
+def list_identifier(level: Level, study: str, series: str | None, return_tags: Sequence[str]) -> Dataset:
+    """Write a C-FIND for the children of a study or series."""
+    identifier = _base(level, None)
+    _set(identifier, (_STUDY,), study)
+    if level is Level.IMAGE:
+        _set(identifier, (_SERIES,), series or "")
+    for tag in return_tags:
+        _set(identifier, (tag,), "")
+    return identifier
+
+
+def _base(level: Level, character_set: str | None) -> Dataset:
+    identifier = Dataset()
+    if character_set is not None:
+        identifier.SpecificCharacterSet = character_set
+    identifier.QueryRetrieveLevel = level.value
+    return identifier
+
+
+def _sent_value(key: MatchingKey, *, fuzzy: bool) -> str:
+    """Give what is sent for a key; empty (universal matching) where only we can match it.
+
+    Only UIDs may come as a list (PS3.4 C.2.2.2.2), ranges exist for dates and times alone (C.2.2.2.5), and
+    fuzzy matching of names was not negotiated.
+    """
+    vr = vr_of(key.path[-1])
+    if vr == "UI":
+        return "\\".join(key.values)
+    if len(key.values) != 1 or (vr == "PN" and fuzzy) or vr == "AS":
+        return ""
+    (value,) = key.values
+    return "" if value == "-" else value
+
+
+def _set(dataset: Dataset, path: AttributePath, value: str) -> None:
+    *parents, last = path
+    for parent in parents:
+        tag = Tag(int(parent, 16))
+        if tag not in dataset:
+            dataset.add(DataElement(tag, "SQ", ItemSequence([Dataset()])))
+        (dataset,) = dataset[tag].value
+    tag, vr = Tag(int(last, 16)), vr_of(last)
+    if vr == "SQ":
+        if tag not in dataset:
+            dataset.add(DataElement(tag, "SQ", ItemSequence([Dataset()])))
+        return
+    if tag in dataset and not value:
+        return
+    # A matching key may be what its VR forbids in a data set: a range, a wildcard, a UID that is too long.
+    dataset.add(DataElement(tag, vr, _value(vr, value), validation_mode=0))
+
+
+def _value(vr: str, value: str) -> object:
+    if vr == "UI":
+        uids = [UID(uid, validation_mode=0) for uid in value.split("\\")] if value else []
+        return uids if len(uids) != 1 else uids[0]
+    if not value:
+        return None
+    return value

@@ -1,0 +1,161 @@
+"""A store job: C-STORE of each of its instances, byte for byte as they are in S3 (PS3.4 Annex B)."""
+
+from collections.abc import AsyncGenerator, Iterable, Sequence
+from contextlib import aclosing
+from typing import Final
+
+from isthmus.common.dicom.part10 import read_file_meta
+
+from isthmus.common.blobs import BlobStore
+from isthmus.common.bus import Bus, progress, subjects
+from isthmus.common.bus.jobs import MAX_DELIVERIES, Running
+from isthmus.common.config import Origin
+from isthmus.common.dimse import (
+    Association,
+    AssociationPool,
+    Category,
+    Context,
+    Operation,
+    StoreResult,
+    category,
+    failure,
+    for_store,
+)
+from isthmus.common.errors import (
+    IsthmusError,
+    NoAcceptedContext,
+    NotDelivered,
+    OperationFailed,
+    OriginError,
+    StoreUnavailable,
+)
+from isthmus.common.messages import BlobRef, Failure, InstanceStored, Store, StoreDone, decode, store_fact
+from isthmus.common.threads import Threads
+
+PROCESSING_FAILURE: Final = 0x0110
+SOP_CLASS_NOT_SUPPORTED: Final = 0x0122
+
+Numbered = tuple[int, BlobRef]
+
+
+class StoreWork:
+    """Works on the store jobs of one origin."""
+
+    def __init__(
+        self, bus: Bus, blobs: BlobStore, pool: AssociationPool, threads: Threads, origin: Origin
+    ) -> None:
+        self._bus = bus
+        self._blobs = blobs
+        self._pool = pool
+        self._threads = threads
+        self._origin = origin
+
+    async def __call__(self, running: Running[Store]) -> None:
+        """Send every instance, publish each answer, then the end; only then is the job off the queue.
+
+        A job that a dead worker left goes on after the last published answer.
+
+        Raises:
+            BusUnavailable: an answer could not be published; the job is delivered again.
+        """
+        store = running.job
+        subject = subjects.stored(store.origin, store.job)
+        facts = await progress.replay(self._bus, subject, store_fact) if running.deliveries > 1 else []
+        results = {fact.index: fact for fact in facts if isinstance(fact, InstanceStored)}
+        left = [one for one in enumerate(await self._refs(store)) if one[0] not in results]
+        if running.deliveries > MAX_DELIVERIES:
+            detail = f"Given up after {MAX_DELIVERIES} workers died of it"
+            sending = self._none(left, NotDelivered(detail, origin=store.origin))
+        else:
+            sending = self._send_all(left)
+        async with aclosing(sending) as answers:
+            async for result in answers:
+                await progress.publish(self._bus, subject, result, f"{store.job}.{result.index}")
+                results[result.index] = result
+        failed = sum(result.failure is not None for result in results.values())
+        done = StoreDone(len(results) - failed, failed)
+        await progress.publish(self._bus, subject, done, f"{store.job}.done")
+        await running.acknowledge()
+
+    async def _refs(self, store: Store) -> Sequence[BlobRef]:
+        if store.manifest is None:
+            return store.blobs
+        return decode(await self._blobs.get(store.manifest), Store).blobs
+
+    async def _send_all(self, left: Sequence[Numbered]) -> AsyncGenerator[InstanceStored, None]:
+        """Send over as few associations as their presentation contexts allow."""
+        for contexts in for_store((ref.sop_class_uid, ref.transfer_syntax_uid) for _, ref in left):
+            pairs = {(context.abstract_syntax, context.transfer_syntaxes[0]) for context in contexts}
+            group = [one for one in left if (one[1].sop_class_uid, one[1].transfer_syntax_uid) in pairs]
+            async with aclosing(self._send_group(contexts, group)) as answers:
+                async for answer in answers:
+                    yield answer
+
+    async def _send_group(
+        self, contexts: Sequence[Context], group: Sequence[Numbered]
+    ) -> AsyncGenerator[InstanceStored, None]:
+        """Send over one association after another: after one that broke, the next instance gets a new one."""
+        left = list(group)
+        while left:
+            try:
+                async with self._pool.lease(contexts) as association:
+                    reused = association.answered > 0
+                    while left and association.alive:
+                        index, ref = left[0]
+                        answered = association.answered
+                        answer = await self._send(association, index, ref)
+                        if reused and association.answered == answered and not association.alive:
+                            # The origin had dropped it silently, while it waited for its next use.
+                            break
+                        left.pop(0)
+                        yield answer
+            except NoAcceptedContext as error:
+                refused = failure(SOP_CLASS_NOT_SUPPORTED, Operation.C_STORE, error.origin)
+                async for answer in self._none(left, refused):
+                    yield answer
+                return
+            except OriginError as error:
+                # No association: it is no use to try with each of the rest.
+                async for answer in self._none(left, error):
+                    yield answer
+                return
+
+    async def _none(
+        self, left: Iterable[Numbered], error: IsthmusError
+    ) -> AsyncGenerator[InstanceStored, None]:
+        for index, ref in left:
+            yield _failed(index, ref, error)
+
+    async def _send(self, association: Association, index: int, ref: BlobRef) -> InstanceStored:
+        try:
+            result = await self._threads.run(self._store, association, ref)
+        except (OriginError, StoreUnavailable) as error:
+            return _failed(index, ref, error)
+        error = (
+            failure(result.status, Operation.C_STORE, association.peer.origin)
+            if category(result.status) is Category.FAILURE
+            else None
+        )
+        return InstanceStored(
+            index,
+            ref.sop_class_uid,
+            ref.sop_instance_uid,
+            result.status,
+            Failure.of(error) if error else None,
+        )
+
+    def _store(self, association: Association, ref: BlobRef) -> StoreResult:
+        with self._blobs.open(ref.key, ref.size) as file:
+            file.seek(read_file_meta(file).dataset_offset)
+            return association.store(
+                file,
+                sop_class_uid=ref.sop_class_uid,
+                sop_instance_uid=ref.sop_instance_uid,
+                transfer_syntax_uid=ref.transfer_syntax_uid,
+            )
+
+
+def _failed(index: int, ref: BlobRef, error: IsthmusError) -> InstanceStored:
+    """Write down that there was no answer, or only our own."""
+    status = error.status if isinstance(error, OperationFailed) and error.status else PROCESSING_FAILURE
+    return InstanceStored(index, ref.sop_class_uid, ref.sop_instance_uid, status, Failure.of(error))

@@ -1,0 +1,62 @@
+"""What the worker serves: the verbs of the contract, for each DIMSE origin."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Final
+
+from isthmus.common.bus import serve_queries, streams, subjects
+from isthmus.common.bus.jobs import work
+from isthmus.common.config import Origin
+from isthmus.common.dimse import AssociationPool, Peer
+from isthmus.common.messages import Echo, Retrieve, Store
+from isthmus.common.service import Parts
+from isthmus.common.threads import Threads
+from isthmus.dimse_scu.echo import EchoWork
+from isthmus.dimse_scu.find import FindWork
+from isthmus.dimse_scu.retrieve import RetrieveWork
+from isthmus.dimse_scu.settings import DimseScuSettings
+from isthmus.dimse_scu.store import StoreWork
+
+SPARE_THREADS: Final = 2
+"""Beyond one for each association: for opening and closing."""
+
+
+@asynccontextmanager
+async def worker(parts: Parts) -> AsyncIterator[None]:
+    """Serve all origins until left; then what runs is broken off, and goes to another worker."""
+    settings = DimseScuSettings.of(parts.settings)
+    # A loop that takes jobs never ends by itself: should one fail, the group ends the process, and it starts
+    # again.
+    async with asyncio.TaskGroup() as group, AsyncExitStack() as stack:
+        for origin in settings.origins:
+            await stack.enter_async_context(_origin_worker(parts, origin, settings.ae_title, group))
+        yield
+
+
+@asynccontextmanager
+async def _origin_worker(
+    parts: Parts, origin: Origin, ae_title: str, group: asyncio.TaskGroup
+) -> AsyncIterator[None]:
+    threads = Threads(f"dimse-{origin.name}", origin.associations + SPARE_THREADS)
+    pool = AssociationPool(Peer.of(origin, ae_title), origin.associations, threads)
+    searches = await serve_queries(parts.bus, origin.name, FindWork(pool, origin))
+    echoes = await parts.bus.serve(subjects.echo(origin.name), "workers", EchoWork(pool), Echo)
+    retrieving = RetrieveWork(parts.bus, parts.blobs, pool, origin, ae_title)
+    storing = StoreWork(parts.bus, parts.blobs, pool, threads, origin)
+    at_once = origin.associations
+    jobs = (
+        work(parts.bus, streams.JOBS, origin.name, Retrieve, retrieving, at_once=at_once),
+        work(parts.bus, streams.STORES, origin.name, Store, storing, at_once=at_once),
+    )
+    working = [group.create_task(job) for job in jobs]
+    try:
+        yield
+    finally:
+        await searches.unsubscribe()
+        await echoes.unsubscribe()
+        for task in working:
+            task.cancel()
+        await asyncio.wait(working)
+        await pool.close()
+        threads.close()

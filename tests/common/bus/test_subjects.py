@@ -1,0 +1,19 @@
+import pytest
+
+from isthmus.common.bus import subjects
+
+
+@pytest.mark.parametrize("name", ["", ".", "*", ">", "a b", "a\tb", "1.2.>", "a\r\nPUB x 0", "é", "%", "="])
+def test_no_name_means_more_than_itself(name: str) -> None:
+    token = subjects.token(name)
+    assert token
+    assert not set(token) & set(".*> \t\r\n")
+
+
+def test_different_names_are_different_tokens() -> None:
+    names = ["1.2", "1=2", "1%3D2", "1%2", "12", "", "%", "1 2"]
+    assert len({subjects.token(name) for name in names}) == len(names)
+
+
+def test_the_dots_of_a_uid_are_equal_signs() -> None:
+    assert subjects.retrieve("pacs", "interactive", "1.2.3") == "dicom.retrieve.pacs.interactive.1=2=3"

@@ -1,0 +1,93 @@
+import msgpack
+import pytest
+from isthmus.common.dicom.levels import Level
+from isthmus.common.dicom.matching import MatchingKey
+
+from isthmus.common.errors import AssociationAborted, ContractError, IsthmusError, NoSuchObject, OriginError
+from isthmus.common.messages import (
+    BlobRef,
+    Failure,
+    InstanceReady,
+    MissingInstance,
+    Query,
+    Retrieve,
+    RetrieveDone,
+    RetrieveStarted,
+    Store,
+    decode,
+    encode,
+)
+
+BLOB = BlobRef(
+    "isthmus", "held/a", 5, "1.2", "1.2.3", "1.2.3.4", "1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.1.2.1"
+)
+
+
+def packed(**fields: object) -> bytes:
+    data: bytes = msgpack.packb(fields)
+    return data
+
+
+@pytest.mark.parametrize(
+    ("data", "complaint"),
+    [
+        (b"\xc1", "no msgpack"),
+        (b"", "no msgpack"),
+        (msgpack.packb([1]), "no map"),
+        (packed(v=2, type="Retrieve", origin="a", study="1"), "version 2"),
+        (packed(type="Retrieve", origin="a", study="1"), "version None"),
+        (packed(v=1, type="Store", origin="a", job="1"), "a 'Store', and not Retrieve"),
+        (packed(v=1, type="Retrieve", origin="a"), r"Retrieve: study \(missing\)"),
+        (packed(v=1, type="Retrieve", origin="a", study=5), r"Retrieve: study \(string_type\)"),
+    ],
+)
+def test_what_is_no_message_is_an_error_that_names_the_field(data: bytes, complaint: str) -> None:
+    with pytest.raises(ContractError, match=complaint):
+        decode(data, Retrieve)
+
+
+def test_a_wrong_value_is_not_quoted() -> None:
+    with pytest.raises(ContractError) as caught:
+        decode(packed(v=1, type="Retrieve", origin="a", study={"name": "Doe^John"}), Retrieve)
+    assert "Doe" not in caught.value.detail
+
+
+def test_an_unknown_field_is_ignored() -> None:
+    data = packed(v=1, type="Retrieve", origin="a", study="1", colour="blue")
+    assert decode(data, Retrieve) == Retrieve("a", "1")
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        Query(
+            "pacs", Level.STUDY, (MatchingKey(("00100010",), ("Doe*",)),), (("00400275", "00400009"),), True
+        ),
+        Store("pacs", "job", (BLOB,)),
+        InstanceReady(BLOB),
+        RetrieveDone(3, (MissingInstance("1.2", "1.2.3"),), Failure("OperationFailed", "no", "pacs", 0xC000)),
+    ],
+)
+def test_a_message_survives_the_bus(message: object) -> None:
+    assert decode(encode(message), type(message)) == message
+
+
+def test_the_type_tells_the_facts_apart() -> None:
+    data = encode(RetrieveStarted(Retrieve("a", "1"), "00-"))
+    assert isinstance(decode(data, InstanceReady, RetrieveStarted), RetrieveStarted)
+
+
+def test_an_origin_error_keeps_its_kind_its_origin_and_its_status() -> None:
+    error = Failure.of(AssociationAborted("broke off", origin="pacs", status=0xC123)).error()
+    assert isinstance(error, AssociationAborted)
+    assert isinstance(error, OriginError)
+    assert (error.detail, error.origin, error.status) == ("broke off", "pacs", 0xC123)
+
+
+def test_another_error_keeps_its_kind() -> None:
+    assert isinstance(Failure.of(NoSuchObject("none")).error(), NoSuchObject)
+
+
+def test_an_unknown_kind_is_a_plain_error() -> None:
+    error = Failure("FromTheFuture", "odd").error()
+    assert type(error) is IsthmusError

@@ -1,0 +1,247 @@
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+
+from isthmus.common.bus import Bus, jobs, progress, streams, subjects
+from isthmus.common.bus.jobs import Running
+from isthmus.common.errors import (
+    Incomplete,
+    IsthmusError,
+    NoSuchObject,
+    NotDelivered,
+    NoWorker,
+    OperationFailed,
+    OriginCancelled,
+)
+from isthmus.common.messages import (
+    BlobRef,
+    Failure,
+    InstanceReady,
+    MissingInstance,
+    Retrieve,
+    RetrieveDone,
+    RetrieveStarted,
+)
+from isthmus.common.retrieval import read
+
+STUDY, SERIES = "1.2", "1.2.3"
+CT, EXPLICIT = "1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.1.2.1"
+
+
+def blob(number: int, series: str = SERIES) -> BlobRef:
+    return BlobRef("isthmus", f"held/{number}", 1, STUDY, series, f"{series}.{number}", CT, EXPLICIT)
+
+
+class FakeWorker:
+    """Publishes what the test says, as a worker would."""
+
+    def __init__(self, bus: Bus) -> None:
+        self.bus = bus
+        self.jobs: list[Retrieve] = []
+        self.script: Callable[[FakeWorker, Running[Retrieve]], Awaitable[RetrieveDone]] = _nothing
+
+    async def __call__(self, running: Running[Retrieve]) -> None:
+        self.jobs.append(running.job)
+        await self.publish(running, RetrieveStarted(running.job, ""), "started")
+        await self.publish(running, await self.script(self, running), "done")
+        await running.acknowledge()
+
+    async def ready(self, running: Running[Retrieve], *blobs: BlobRef) -> None:
+        for one in blobs:
+            await self.publish(running, InstanceReady(one), one.sop_instance_uid)
+
+    async def publish(self, running: Running[Retrieve], fact: object, name: str) -> None:
+        subject = subjects.progress(running.job.origin, running.job.study, running.generation)
+        await progress.publish(self.bus, subject, fact, f"{running.generation}.{name}")
+
+
+async def _nothing(_: FakeWorker, __: Running[Retrieve]) -> RetrieveDone:
+    return RetrieveDone(0, ())
+
+
+@asynccontextmanager
+async def at_work(bus: Bus, origin: str) -> AsyncIterator[FakeWorker]:
+    worker = FakeWorker(bus)
+    working = asyncio.create_task(jobs.work(bus, streams.JOBS, origin, Retrieve, worker, at_once=4))
+    yield worker
+    working.cancel()
+    await asyncio.wait([working])
+
+
+async def everything(bus: Bus, wanted: Retrieve) -> list[BlobRef]:
+    async with read(bus, wanted) as instances:
+        return [instance async for instance in instances]
+
+
+async def test_nobody_serves_the_origin(bus: Bus, origin_name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress, "SILENCE", 0.2)
+    with pytest.raises(NoWorker):
+        await everything(bus, Retrieve(origin_name, STUDY))
+
+
+async def test_an_unknown_study_is_no_such_object(bus: Bus, origin_name: str) -> None:
+    async with at_work(bus, origin_name):
+        with pytest.raises(NoSuchObject):
+            await everything(bus, Retrieve(origin_name, STUDY))
+
+
+@pytest.mark.parametrize(
+    ("done", "error"),
+    [
+        (RetrieveDone(0, (), Failure("OperationFailed", "no", "pacs", 0xC000)), OperationFailed),
+        (
+            RetrieveDone(0, (MissingInstance(SERIES, "1"),), Failure("NotDelivered", "no", "pacs")),
+            NotDelivered,
+        ),
+        (RetrieveDone(0, (MissingInstance(SERIES, "1"),)), NotDelivered),
+    ],
+)
+async def test_a_failure_before_the_first_instance_is_raised(
+    bus: Bus, origin_name: str, done: RetrieveDone, error: type[IsthmusError]
+) -> None:
+    async def script(_: FakeWorker, __: Running[Retrieve]) -> RetrieveDone:
+        return done
+
+    async with at_work(bus, origin_name) as worker:
+        worker.script = script
+        with pytest.raises(error):
+            await everything(bus, Retrieve(origin_name, STUDY))
+
+
+@pytest.mark.parametrize(
+    "done",
+    [
+        RetrieveDone(1, (MissingInstance(SERIES, f"{SERIES}.2"),)),
+        RetrieveDone(1, (), Failure("AssociationAborted", "broke off", "pacs")),
+    ],
+)
+async def test_a_part_is_never_the_whole(bus: Bus, origin_name: str, done: RetrieveDone) -> None:
+    async def script(worker: FakeWorker, running: Running[Retrieve]) -> RetrieveDone:
+        await worker.ready(running, blob(1))
+        return done
+
+    async with at_work(bus, origin_name) as worker:
+        worker.script = script
+        with pytest.raises(Incomplete) as caught:
+            await everything(bus, Retrieve(origin_name, STUDY))
+    assert caught.value.missing == tuple(missing.sop_instance_uid for missing in done.missing)
+
+
+async def test_each_instance_comes_once(bus: Bus, origin_name: str) -> None:
+    async def script(worker: FakeWorker, running: Running[Retrieve]) -> RetrieveDone:
+        await worker.ready(running, blob(1), blob(2))
+        await worker.publish(running, InstanceReady(blob(1)), "again")
+        return RetrieveDone(2, ())
+
+    async with at_work(bus, origin_name) as worker:
+        worker.script = script
+        assert await everything(bus, Retrieve(origin_name, STUDY)) == [blob(1), blob(2)]
+
+
+async def test_one_transfer_serves_all_who_ask(bus: Bus, origin_name: str) -> None:
+    joined = asyncio.Event()
+
+    async def script(worker: FakeWorker, running: Running[Retrieve]) -> RetrieveDone:
+        await worker.ready(running, blob(1))
+        await joined.wait()
+        await worker.ready(running, blob(2), blob(1, "1.2.4"))
+        return RetrieveDone(3, ())
+
+    async with at_work(bus, origin_name) as worker:
+        worker.script = script
+        async with read(bus, Retrieve(origin_name, STUDY)) as first:
+            assert await anext(first) == blob(1)
+            series = asyncio.create_task(everything(bus, Retrieve(origin_name, STUDY, SERIES)))
+            async with read(bus, Retrieve(origin_name, STUDY, SERIES, f"{SERIES}.1")) as instance:
+                assert await anext(instance) == blob(1)
+                joined.set()
+                assert [one async for one in instance] == []
+            assert [one async for one in first] == [blob(2), blob(1, "1.2.4")]
+        assert await series == [blob(1), blob(2)]
+        assert len(worker.jobs) == 1
+
+
+async def test_what_lacks_elsewhere_in_the_study_does_not_spoil_a_series(bus: Bus, origin_name: str) -> None:
+    joined = asyncio.Event()
+
+    async def script(worker: FakeWorker, running: Running[Retrieve]) -> RetrieveDone:
+        await joined.wait()
+        await worker.ready(running, blob(1))
+        failure = Failure("NotDelivered", "no", "pacs")
+        return RetrieveDone(1, (MissingInstance("1.2.4", "1.2.4.1"),), failure)
+
+    async with at_work(bus, origin_name) as worker:
+        worker.script = script
+        study = asyncio.create_task(everything(bus, Retrieve(origin_name, STUDY)))
+        while not worker.jobs:
+            await asyncio.sleep(0)
+        series = asyncio.create_task(everything(bus, Retrieve(origin_name, STUDY, SERIES)))
+        joined.set()
+        with pytest.raises(Incomplete):
+            await study
+        assert await series == [blob(1)]
+
+
+async def test_a_wider_retrieve_waits_for_a_narrow_one(bus: Bus, origin_name: str) -> None:
+    joined = asyncio.Event()
+
+    async def script(worker: FakeWorker, running: Running[Retrieve]) -> RetrieveDone:
+        await worker.ready(running, blob(1))
+        if running.job.series is not None:
+            await joined.wait()
+            return RetrieveDone(1, ())
+        await worker.ready(running, blob(1, "1.2.4"))
+        return RetrieveDone(2, ())
+
+    async with at_work(bus, origin_name) as worker:
+        worker.script = script
+        async with read(bus, Retrieve(origin_name, STUDY, SERIES)) as series:
+            await anext(series)
+            study = asyncio.create_task(everything(bus, Retrieve(origin_name, STUDY)))
+            joined.set()
+            assert await study == [blob(1), blob(1, "1.2.4")]
+        assert worker.jobs == [Retrieve(origin_name, STUDY, SERIES), Retrieve(origin_name, STUDY)]
+
+
+async def test_who_joins_a_job_that_was_just_given_up_gets_another(bus: Bus, origin_name: str) -> None:
+    async def script(worker: FakeWorker, running: Running[Retrieve]) -> RetrieveDone:
+        await worker.ready(running, blob(1))
+        if len(worker.jobs) == 1:
+            return RetrieveDone(1, (), Failure.of(OriginCancelled("nobody", origin=origin_name)))
+        await worker.ready(running, blob(2))
+        return RetrieveDone(2, ())
+
+    async with at_work(bus, origin_name) as worker:
+        worker.script = script
+        assert await everything(bus, Retrieve(origin_name, STUDY)) == [blob(1), blob(2)]
+
+
+async def test_interest_is_answered_while_the_reader_is_there(bus: Bus, origin_name: str) -> None:
+    left = asyncio.Event()
+    answers: list[bool] = []
+    asked = asyncio.Event()
+
+    async def script(worker: FakeWorker, running: Running[Retrieve]) -> RetrieveDone:
+        await worker.ready(running, blob(1))
+        subject = subjects.interest(origin_name, STUDY, running.generation)
+        answers.append(bool((await bus.client.request(subject, b"", 1)).data))
+        asked.set()
+        await left.wait()
+        try:
+            await bus.client.request(subject, b"", 1)
+        except Exception as error:
+            answers.append(type(error).__name__ != "NoRespondersError")
+        asked.set()
+        return RetrieveDone(1, ())
+
+    async with at_work(bus, origin_name) as worker:
+        worker.script = script
+        async with read(bus, Retrieve(origin_name, STUDY)) as instances:
+            await anext(instances)
+            await asked.wait()
+        asked.clear()
+        left.set()
+        await asked.wait()
+    assert answers == [True, False]

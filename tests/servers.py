@@ -1,0 +1,78 @@
+"""NATS and S3 for the tests: one real server of each for the whole run, on free ports of loopback."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+from uuid import uuid4
+
+import pytest
+
+from isthmus.cli.embedded import EmbeddedNats, EmbeddedS3
+from isthmus.common.blobs import BlobStore
+from isthmus.common.bus import Bus
+from isthmus.common.config.settings import S3, Nats
+from isthmus.common.threads import Threads
+
+E = TypeVar("E", EmbeddedNats, EmbeddedS3)
+
+
+@contextmanager
+def started(server: E) -> Iterator[E]:
+    """Run a server for longer than one event loop lives."""
+    with asyncio.Runner() as runner:
+        runner.run(server.__aenter__())
+        try:
+            yield server
+        finally:
+            runner.run(server.__aexit__(None, None, None))
+
+
+@pytest.fixture(scope="session")
+def nats_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nats]:
+    """A running nats-server."""
+    with started(EmbeddedNats(tmp_path_factory.mktemp("nats"))) as server:
+        yield Nats(url=server.url, user=server.user, password=server.password)
+
+
+@pytest.fixture(scope="session")
+def s3_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3]:
+    """A running SeaweedFS."""
+    with started(EmbeddedS3(tmp_path_factory.mktemp("s3"))) as server:
+        yield S3(
+            endpoint=server.endpoint,
+            bucket=server.bucket,
+            access_key=server.access_key,
+            secret_key=server.secret_key,
+        )
+
+
+@pytest.fixture
+async def bus(nats_settings: Nats) -> AsyncIterator[Bus]:
+    """A connection to the bus."""
+    connection = await Bus.connect(nats_settings, "test")
+    yield connection
+    await connection.close()
+
+
+@pytest.fixture
+async def blobs(s3_settings: S3) -> AsyncIterator[BlobStore]:
+    """The blob store, its bucket there."""
+    threads = Threads("test-s3", 4)
+    store = BlobStore(
+        s3_settings.endpoint,
+        s3_settings.access_key,
+        s3_settings.secret_key,
+        s3_settings.bucket,
+        threads=threads,
+    )
+    await store.ensure_bucket()
+    yield store
+    store.close()
+    threads.close()
+
+
+@pytest.fixture
+def origin_name() -> str:
+    """The name of an origin that no other test uses."""
+    return f"origin-{uuid4().hex[:12]}"

@@ -27,9 +27,15 @@ class Outcome(NamedTuple):
     """What it said, with the statuses that it got."""
 
 
-def echoscu(peer: Peer, *, calling: str = "ECHOSCU") -> Outcome:
-    """C-ECHO (PS3.7 9.1.5)."""
-    return _run("echoscu", peer, calling, options=["--verbose"])
+def echoscu(peer: Peer, *, calling: str = "ECHOSCU", timeout_seconds: int = TIMEOUT_SECONDS) -> Outcome:
+    """C-ECHO (PS3.7 9.1.5).
+
+    Args:
+        peer: whom to ask.
+        calling: our AE title.
+        timeout_seconds: how long to wait for the response.
+    """
+    return _run("echoscu", peer, calling, options=["--verbose", "--dimse-timeout", str(timeout_seconds)])
 
 
 def storescu(peer: Peer, files: Iterable[Path], *, calling: str = "STORESCU") -> Outcome:
@@ -45,18 +51,31 @@ def findscu(peer: Peer, keys: Keys, *, calling: str = "FINDSCU") -> list[pydicom
         The matches, in the order in which they came.
 
     Raises:
-        AssertionError: the client was not content.
+        AssertionError: the final status was not Success.
     """
     with tempfile.TemporaryDirectory() as directory:
-        options = ["--study", *_keys(keys), "--extract", "--output-directory", directory]
+        options = ["--study", "--verbose", *_keys(keys), "--extract", "--output-directory", directory]
         outcome = _run("findscu", peer, calling, options=options)
-        assert outcome.code == 0, outcome.log
+        # It ends with 0 whatever the status is.
+        assert "Final Find Response (Success)" in outcome.log, outcome.log
         return [pydicom.dcmread(file) for file in sorted(Path(directory).iterdir())]
 
 
-def movescu(peer: Peer, destination: str, keys: Keys, *, calling: str = "MOVESCU") -> Outcome:
-    """C-MOVE in the Study Root model to an AE title that the peer knows."""
-    options = ["--study", "--verbose", *_keys(keys), "--move", destination]
+def movescu(
+    peer: Peer, destination: str, keys: Keys, *, calling: str = "MOVESCU", cancel_after: int | None = None
+) -> Outcome:
+    """C-MOVE in the Study Root model to an AE title that the peer knows.
+
+    Args:
+        peer: the PACS.
+        destination: the AE title to which it shall send.
+        keys: what to send.
+        calling: our AE title.
+        cancel_after: send C-CANCEL after so many responses.
+    """
+    options = ["--study", "--debug", *_keys(keys), "--move", destination]
+    if cancel_after is not None:
+        options += ["--cancel", str(cancel_after)]
     return _run("movescu", peer, calling, options=options)
 
 

@@ -1,7 +1,7 @@
-"""Run the PACS: its configuration is the first line of standard input, each further one is new behaviours or null.
+"""Run the PACS: standard input has its configuration, then on each further line new behaviours or null.
 
-It says on standard output what happens, one event a line; null asks for one that comes after all that were due.
-It ends with its standard input.
+It says on standard output what happens, one event a line; null asks for one that comes after all that were
+due. It ends with its standard input.
 """
 
 import json

@@ -1,0 +1,61 @@
+"""DIMSE: associations with origins, quick, bounded in time, and with the bytes as they are.
+
+`Association` is for threads and blocks; `AssociationPool` is the asyncio side. What is changed of pynetdicom
+is all in `sockets`, whose `install` a process that accepts associations calls itself.
+"""
+
+from isthmus.common.dimse.association import Association
+from isthmus.common.dimse.contexts import (
+    FIND,
+    GET,
+    MAX_CONTEXTS,
+    MOVE,
+    NON_PATIENT_OBJECTS,
+    RARE,
+    STUDY_ROOT_FIND,
+    STUDY_ROOT_GET,
+    STUDY_ROOT_MOVE,
+    VERIFICATION,
+    Context,
+    classes_of,
+    for_get,
+    for_store,
+)
+from isthmus.common.dimse.negotiation import Accepted
+from isthmus.common.dimse.peer import Peer
+from isthmus.common.dimse.pool import AssociationPool
+from isthmus.common.dimse.results import FindResponse, ReceivedInstance, StoreResult, SubOperations
+from isthmus.common.dimse.sockets import MAX_PDU, install
+from isthmus.common.dimse.status import Category, Operation, category, dimse_status, failure
+
+__all__ = [
+    "FIND",
+    "GET",
+    "MAX_CONTEXTS",
+    "MAX_PDU",
+    "MOVE",
+    "NON_PATIENT_OBJECTS",
+    "RARE",
+    "STUDY_ROOT_FIND",
+    "STUDY_ROOT_GET",
+    "STUDY_ROOT_MOVE",
+    "VERIFICATION",
+    "Accepted",
+    "Association",
+    "AssociationPool",
+    "Category",
+    "Context",
+    "FindResponse",
+    "Operation",
+    "Peer",
+    "ReceivedInstance",
+    "StoreResult",
+    "SubOperations",
+    "category",
+    "classes_of",
+    "dimse_status",
+    "failure",
+    "for_get",
+    "for_store",
+    "install",
+]

@@ -1,8 +1,8 @@
 """The presentation contexts that we propose (PS3.8 9.3.2.2; PS3.7 D.3.3.4).
 
 An association has room for 128. Within one context the acceptor picks one syntax for the class, so a PACS
-that holds another transcodes silently, fails, or sends nothing. Of five strategies the best was one context for
-each pair of class and syntax: an origin can then send every instance as it holds it.
+that holds another transcodes silently, fails, or sends nothing. Of five strategies the best was one context
+for each pair of class and syntax: an origin can then send every instance as it holds it.
 """
 
 from collections.abc import Iterable, Sequence

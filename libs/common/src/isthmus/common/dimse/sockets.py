@@ -1,11 +1,11 @@
 """All that we change of pynetdicom, in one place; each change has a test that fails when upstream changes.
 
 - **Sockets.** Peers write the header and the body of a PDU separately, and delayed acknowledgements make each
-  such exchange wait 40 ms: 88 ms for a C-FIND with one match, 3-5 ms with `TCP_NODELAY` and with `TCP_QUICKACK`
+  such exchange wait 40 ms: 88 ms for a C-FIND with one match, 3-5 ms with `TCP_NODELAY` and `TCP_QUICKACK`
   after every `recv` (the kernel takes the latter back at any time). Data are read into one buffer made in
-  advance, a read or write that makes no progress ends after the association's network time-out, and a socket is
-  closed whatever its state.
-- **UIDs.** Over-long UIDs are received as they are: upstream aborts the association, or answers nothing at all.
+  advance, a read or write that makes no progress ends after the association's network time-out, and a socket
+  is closed whatever its state.
+- **UIDs.** Over-long UIDs are received as they are: upstream aborts the association, or never answers.
 - **Logs.** pynetdicom logs identifiers and UIDs, pydicom's warnings quote values: neither may say a word.
 """
 

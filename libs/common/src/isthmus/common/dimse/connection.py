@@ -1,0 +1,233 @@
+"""Messages over one association: sending with back-pressure, receiving with patience, all ways to end it.
+
+One thread at a time sends requests and receives; `interrupt`, `heard` and `send` of a message that fits one
+PDU (a C-CANCEL) may come from any other thread meanwhile.
+"""
+
+import queue
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from io import BytesIO
+from typing import BinaryIO, Final, Self, TypeAlias, cast
+
+from pynetdicom.association import Association as Negotiated
+from pynetdicom.dimse_messages import (
+    C_CANCEL_RQ,
+    C_ECHO_RQ,
+    C_FIND_RQ,
+    C_GET_RQ,
+    C_MOVE_RQ,
+    C_STORE_RQ,
+    C_STORE_RSP,
+    DIMSEMessage,
+)
+from pynetdicom.dimse_primitives import C_CANCEL, C_ECHO, C_FIND, C_GET, C_MOVE, C_STORE
+from pynetdicom.pdu_primitives import P_DATA
+
+from isthmus.common.dimse.contexts import Context
+from isthmus.common.dimse.negotiation import Accepted, negotiate
+from isthmus.common.dimse.peer import Peer
+from isthmus.common.dimse.sockets import MAX_PDU, TunedSocket
+from isthmus.common.errors import AssociationAborted, OriginCancelled, OriginTimeout
+
+Message: TypeAlias = C_ECHO | C_FIND | C_GET | C_MOVE | C_STORE
+
+SLICE: Final = 0.25
+"""Seconds between looks at whether the association is still there."""
+QUEUED_PDUS: Final = 8
+"""How many PDUs wait for the socket: a data set of any size takes no more memory than this."""
+PDV_OVERHEAD: Final = 6
+"""Length and context id of a PDV, and its message control header (PS3.8 D.1, E.2)."""
+ABORT_GRACE: Final = 1.0
+"""Seconds for an A-ABORT to go out, before the socket is closed under it."""
+RELEASE_GRACE: Final = 2.0
+"""Seconds for the answer to an A-RELEASE."""
+_ESTABLISHED: Final = "Sta6"  # PS3.8 9.2.1
+_CLOSING: Final = "Sta13"
+
+_REQUESTS: Final[dict[type, type[DIMSEMessage]]] = {
+    C_ECHO: C_ECHO_RQ,
+    C_FIND: C_FIND_RQ,
+    C_GET: C_GET_RQ,
+    C_MOVE: C_MOVE_RQ,
+    C_STORE: C_STORE_RQ,
+    C_CANCEL: C_CANCEL_RQ,
+}
+
+
+class Connection:
+    """An established association, as a way for messages."""
+
+    def __init__(self, peer: Peer, association: Negotiated, connection: TunedSocket) -> None:
+        self.peer = peer
+        self.accepted = tuple(
+            Accepted(cast("int", item.context_id), str(item.abstract_syntax), str(item.transfer_syntax[0]))
+            for item in association.accepted_contexts
+        )
+        self.received = 0
+        """Messages that came."""
+        self.give_up_at: float | None = None
+        """Monotonic time at which waiting ends with an abort: a cancelled operation's grace."""
+        self._association = association
+        self._socket = connection
+        self._upper_layer = association.dul
+        self._sending = threading.Lock()
+        self._interrupted = False
+        self._released = False
+        self._heard_at = time.monotonic()
+
+    @classmethod
+    def open(cls, peer: Peer, contexts: Sequence[Context], max_pdu: int = MAX_PDU) -> Self:
+        """Connect and negotiate; raises what `negotiate` does."""
+        return cls(peer, *negotiate(peer, contexts, max_pdu))
+
+    @property
+    def alive(self) -> bool:
+        """Whether the association is established, as far as its socket tells."""
+        return (
+            not self._interrupted
+            and not self._released
+            and self._upper_layer.is_alive()
+            and self._upper_layer.state_machine.current_state == _ESTABLISHED
+            and self._upper_layer.peek_next_pdu() is None
+        )
+
+    def heard(self) -> None:
+        """Start the peer's time-out anew: an operation begins, or it was heard in another way (C-MOVE)."""
+        self._heard_at = time.monotonic()
+
+    def send(self, message: Message | C_CANCEL, context_id: int, data: BinaryIO | None = None) -> None:
+        """Send a message; `data` is a data set, read from where it stands to its end, and sent as it is.
+
+        Raises:
+            AssociationAborted: the association is gone.
+            OriginTimeout: the peer takes no more data.
+        """
+        responding = isinstance(message, C_STORE) and message.MessageIDBeingRespondedTo is not None
+        encoder = C_STORE_RSP() if responding else _REQUESTS[type(message)]()
+        encoder.primitive_to_message(message)
+        limit = self._association.dimse.maximum_pdu_size or MAX_PDU  # 0 is "no limit"
+        for fragment in encoder.encode_msg(context_id, limit):
+            self._put(fragment)
+        if data is not None:
+            for control, chunk in _fragments(data, limit - PDV_OVERHEAD):
+                fragment = P_DATA()
+                fragment.presentation_data_value_list.append((context_id, control + chunk))
+                self._put(fragment)
+
+    def _put(self, fragment: P_DATA) -> None:
+        waiting = self._upper_layer.to_provider_queue
+        while True:
+            with self._sending:
+                if not self.alive:
+                    break
+                if waiting.qsize() < QUEUED_PDUS:
+                    self._upper_layer.send_pdu(fragment)
+                    return
+            self._check_patience()
+            with waiting.not_full:  # which the queue notifies of each item that is taken
+                waiting.not_full.wait_for(lambda: waiting._qsize() < QUEUED_PDUS, SLICE)
+        raise self._lost()
+
+    def receive(self) -> tuple[int, Message]:
+        """Wait for the next message, and give the id of its presentation context with it.
+
+        Raises:
+            OriginTimeout: nothing came in or went out for the peer's time-out; the association is aborted.
+            AssociationAborted: by the peer or by `interrupt`; or released by the peer, or lost.
+            OriginCancelled: the grace of a cancelled operation is over; the association is aborted.
+        """
+        messages = self._association.dimse.msg_queue
+        while True:
+            self._check_grace()
+            alive = self.alive  # before the look into the queue: a last message may be there already
+            try:
+                context_id, message = messages.get(timeout=SLICE if alive else 0)
+            except queue.Empty:
+                if not alive:
+                    raise self._lost() from None
+                self._check_patience()
+                continue
+            if context_id is None or message is None:
+                raise self._lost()
+            self.received += 1
+            return context_id, cast("Message", message)
+
+    def _check_grace(self) -> None:
+        if self.give_up_at is not None and time.monotonic() >= self.give_up_at:
+            self.abort()
+            raise OriginCancelled(
+                "The origin went on after a C-CANCEL and was aborted", origin=self.peer.origin
+            )
+
+    def _check_patience(self) -> None:
+        self._check_grace()
+        if time.monotonic() - max(self._heard_at, self._socket.last_progress) >= self.peer.timeout:
+            self.abort()
+            raise OriginTimeout(
+                f"{self.peer.called_ae_title} was silent for {self.peer.timeout:g} s", origin=self.peer.origin
+            )
+
+    def _lost(self) -> AssociationAborted:
+        by_us = self._interrupted
+        self.abort()
+        reason = "was aborted by us" if by_us else "was broken off"
+        return AssociationAborted(
+            f"The association with {self.peer.called_ae_title} {reason}", origin=self.peer.origin
+        )
+
+    def interrupt(self) -> None:
+        """Send an A-ABORT and return at once; `send` and `receive` raise `AssociationAborted` then."""
+        with self._sending:
+            if self._interrupted or self._released or not self._upper_layer.is_alive():
+                return
+            self._interrupted = True
+            if self._upper_layer.state_machine.current_state != _CLOSING:
+                self._association.acse.send_abort(0x00)
+
+    def abort(self) -> None:
+        """Send an A-ABORT (PS3.8 7.3) and close the connection; does nothing to one that has ended."""
+        self.interrupt()
+        self._upper_layer.join(ABORT_GRACE)
+        self._socket.wake()  # the upper layer may hang in a read or write
+        self._end()
+
+    def release(self) -> None:
+        """Release the association (PS3.8 7.2); abort it if the peer does not answer."""
+        with self._sending:
+            releasing = self.alive
+            self._released = releasing or self._released
+        if releasing:
+            self._association.acse_timeout = min(RELEASE_GRACE, self.peer.timeout)
+            self._association._is_paused = True  # the reactor that never ran
+            self._association.release()
+            self._end()
+        else:
+            self.abort()
+
+    def _end(self) -> None:
+        self._upper_layer.join(self.peer.timeout)
+        self._upper_layer.kill_dul()
+        self._socket._shutdown_socket()
+
+
+def _fragments(data: BinaryIO, size: int) -> Iterator[tuple[bytes, bytes]]:
+    """Cut a data set into PDVs, each with its message control header (PS3.8 E.2)."""
+    chunk = _read(data, size)
+    while following := _read(data, size):
+        yield b"\x00", chunk
+        chunk = following
+    yield b"\x02", chunk
+
+
+def _read(data: BinaryIO, size: int) -> bytes:
+    """Read exactly `size` bytes, fewer only at the end, from whatever may give less at a time."""
+    chunk = data.read(size)
+    if len(chunk) in (0, size):
+        return chunk
+    whole = BytesIO()
+    while chunk:
+        whole.write(chunk)
+        chunk = data.read(size - whole.tell())
+    return whole.getvalue()

@@ -1,0 +1,122 @@
+"""Requesting an association (PS3.8 7.1, 9.3.2), and what it comes to."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pydicom.uid import UID
+from pynetdicom.ae import ApplicationEntity
+from pynetdicom.association import Association as Negotiated
+from pynetdicom.pdu_primitives import A_ASSOCIATE, SCP_SCU_RoleSelectionNegotiation
+from pynetdicom.presentation import PresentationContext, build_context
+from pynetdicom.transport import AddressInformation
+
+from isthmus.common.dicom.uids import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
+from isthmus.common.dimse.contexts import Context
+from isthmus.common.dimse.peer import Peer
+from isthmus.common.dimse.sockets import TunedSocket, install
+from isthmus.common.errors import (
+    AssociationAborted,
+    AssociationRejected,
+    NoAcceptedContext,
+    OriginError,
+    OriginTimeout,
+    OriginUnreachable,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """A presentation context that the origin accepted."""
+
+    context_id: int
+    abstract_syntax: str
+    transfer_syntax_uid: str
+
+
+def negotiate(peer: Peer, contexts: Sequence[Context], max_pdu: int) -> tuple[Negotiated, TunedSocket]:
+    """Connect and negotiate; each step may take the peer's time-out.
+
+    pynetdicom's own reactor thread, which would poll for requests, is never started: the operations read the
+    queue of messages themselves, and only the thread of the upper layer runs.
+
+    Raises:
+        OriginUnreachable: no connection.
+        AssociationRejected: with the peer's reason (PS3.8 9.3.4).
+        NoAcceptedContext: the peer accepts nothing of what was proposed.
+        OriginTimeout: connected, but no answer.
+        AssociationAborted: the peer broke off.
+    """
+    install()
+    began = time.monotonic()
+    try:
+        association, connection = _prepare(peer, contexts, max_pdu)
+    except OSError as error:  # the host's name leads nowhere
+        raise OriginUnreachable(
+            f"{peer.host}:{peer.port}: {type(error).__name__}", origin=peer.origin
+        ) from error
+    association.request()
+    if association.is_established:
+        return association, connection
+    failure = _failure(peer, association, connection, time.monotonic() - began)
+    connection._shutdown_socket()
+    association.dul.join(peer.timeout)
+    raise failure
+
+
+def _prepare(peer: Peer, contexts: Sequence[Context], max_pdu: int) -> tuple[Negotiated, TunedSocket]:
+    entity = ApplicationEntity(peer.calling_ae_title)
+    entity.acse_timeout = entity.dimse_timeout = peer.timeout
+    entity.network_timeout = entity.connection_timeout = peer.timeout
+    remote = AddressInformation(peer.host, peer.port)
+    local = AddressInformation("0.0.0.0" if remote.is_ipv4 else "::", 0)  # noqa: S104  # outgoing
+    association = Negotiated(entity, "requestor")
+    association.name = f"dimse-{peer.origin}"
+    connection = TunedSocket(association, address=local)
+    association.set_socket(connection)
+    association.acceptor.ae_title = peer.called_ae_title
+    association.acceptor.address_info = remote
+    requestor = association.requestor
+    requestor.ae_title = peer.calling_ae_title
+    requestor.address_info = local
+    requestor.maximum_length = max_pdu
+    requestor.implementation_class_uid = UID(IMPLEMENTATION_CLASS_UID)
+    requestor.implementation_version_name = IMPLEMENTATION_VERSION_NAME
+    requestor.requested_contexts = _numbered(contexts)
+    for sop_class_uid in dict.fromkeys(context.abstract_syntax for context in contexts if context.as_scp):
+        role = SCP_SCU_RoleSelectionNegotiation()
+        role.sop_class_uid = sop_class_uid
+        role.scu_role = False
+        role.scp_role = True
+        requestor.add_negotiation_item(role)
+    return association, connection
+
+
+def _numbered(contexts: Sequence[Context]) -> list[PresentationContext]:
+    proposed = []
+    for number, context in enumerate(contexts):
+        item = build_context(context.abstract_syntax, list(context.transfer_syntaxes))
+        item.context_id = 2 * number + 1
+        proposed.append(item)
+    return proposed
+
+
+def _failure(peer: Peer, association: Negotiated, connection: TunedSocket, elapsed: float) -> OriginError:
+    answer = association.acceptor.primitive
+    if not connection.was_connected:
+        return OriginUnreachable(f"No connection to {peer.host}:{peer.port}", origin=peer.origin)
+    if association.is_rejected and isinstance(answer, A_ASSOCIATE):
+        return AssociationRejected(
+            f"{peer.called_ae_title} rejected the association: {answer.result_str}, {answer.reason_str}",
+            origin=peer.origin,
+        )
+    if isinstance(answer, A_ASSOCIATE) and answer.result == 0 and not association.accepted_contexts:
+        return NoAcceptedContext(
+            f"{peer.called_ae_title} accepted none of the proposed presentation contexts", origin=peer.origin
+        )
+    if elapsed >= peer.timeout:
+        return OriginTimeout(
+            f"{peer.called_ae_title} did not answer the association request within {peer.timeout:g} s",
+            origin=peer.origin,
+        )
+    return AssociationAborted(f"{peer.called_ae_title} broke off the negotiation", origin=peer.origin)

@@ -1,0 +1,145 @@
+"""Requesting and ending an association, and C-ECHO."""
+
+import socket
+import time
+
+import pytest
+from pynetdicom import evt
+
+from isthmus.common.dimse import VERIFICATION, Association, Context
+from isthmus.common.errors import (
+    AssociationAborted,
+    AssociationRejected,
+    NoAcceptedContext,
+    OperationFailed,
+    OriginTimeout,
+    OriginUnreachable,
+)
+from tests.common.dimse.acceptor import CT, aborting, acceptor, listener, on, peer, silent
+
+
+def test_nobody_listens() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    with pytest.raises(OriginUnreachable, match=f"No connection to 127.0.0.1:{port}"):
+        Association.open(peer(port), [VERIFICATION])
+
+
+def test_the_host_has_no_address() -> None:
+    with pytest.raises(OriginUnreachable, match=r"nowhere\.invalid"):
+        Association.open(peer(104, host="nowhere.invalid"), [VERIFICATION])
+
+
+def test_the_peer_rejects_us_and_says_why() -> None:
+    with acceptor() as good, pytest.raises(AssociationRejected, match="Called AE title not recognised"):
+        Association.open(peer(good.port, called="OTHER"), [VERIFICATION])
+
+
+def test_the_peer_accepts_nothing_of_what_is_proposed() -> None:
+    with acceptor() as good, pytest.raises(NoAcceptedContext):
+        Association.open(good, [Context(CT, ("1.2.840.10008.1.2",))])
+
+
+def test_the_peer_says_nothing() -> None:
+    began = time.monotonic()
+    with listener(silent) as quiet, pytest.raises(OriginTimeout):
+        Association.open(quiet, [VERIFICATION])
+    assert time.monotonic() - began < 3
+
+
+def test_the_peer_falls_silent_in_the_middle_of_its_answer() -> None:
+    began = time.monotonic()
+    with (
+        listener(lambda connection: connection.sendall(b"\x02\x00\x00\x00")) as quiet,
+        pytest.raises(OriginTimeout),
+    ):
+        Association.open(quiet, [VERIFICATION])
+    assert time.monotonic() - began < 3
+
+
+def test_the_peer_hangs_up() -> None:
+    with (
+        listener(lambda connection: connection.shutdown(socket.SHUT_RDWR), timeout=5) as rude,
+        pytest.raises(AssociationAborted),
+    ):
+        Association.open(rude, [VERIFICATION])
+
+
+def test_the_peer_is_no_dicom() -> None:
+    with (
+        listener(
+            lambda connection: connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n"), timeout=5
+        ) as web,
+        pytest.raises(AssociationAborted),
+    ):
+        Association.open(web, [VERIFICATION])
+
+
+def test_the_accepted_contexts_are_known() -> None:
+    with acceptor(classes=[CT, "1.2.840.10008.1.1"]) as good:
+        opened = Association.open(good, [VERIFICATION, Context("1.2.3", ("1.2.840.10008.1.2",))])
+        assert [(item.context_id, item.abstract_syntax) for item in opened.accepted] == [
+            (1, "1.2.840.10008.1.1")
+        ]
+        opened.release()
+
+
+def test_a_failed_echo_carries_its_status() -> None:
+    with acceptor(on(evt.EVT_C_ECHO, lambda _: 0x0122)) as good:
+        opened = Association.open(good, [VERIFICATION])
+        with pytest.raises(OperationFailed) as caught:
+            opened.echo()
+        assert caught.value.status == 0x0122
+        assert opened.alive
+        opened.release()
+
+
+def test_an_echo_without_its_context() -> None:
+    with acceptor(classes=[CT]) as good:
+        opened = Association.open(good, [Context(CT, ("1.2.840.10008.1.2",))])
+        with pytest.raises(NoAcceptedContext):
+            opened.echo()
+        assert opened.alive
+        opened.release()
+
+
+def test_an_echo_tells_how_long_it_took() -> None:
+    with acceptor() as good:
+        opened = Association.open(good, [VERIFICATION])
+        assert 0 < opened.echo() < 5
+        opened.release()
+
+
+def test_an_abort_by_the_peer_is_seen_without_asking() -> None:
+    with acceptor(on(evt.EVT_C_ECHO, aborting)) as rude:
+        opened = Association.open(rude, [VERIFICATION])
+        with pytest.raises(AssociationAborted):
+            opened.echo()
+        assert not opened.alive
+
+
+def test_a_released_association_is_not_alive() -> None:
+    with acceptor() as good:
+        opened = Association.open(good, [VERIFICATION])
+        assert opened.alive
+        opened.release()
+        assert not opened.alive
+        with pytest.raises(AssociationAborted):
+            opened.echo()
+
+
+def test_release_and_abort_may_come_more_than_once() -> None:
+    with acceptor() as good:
+        opened = Association.open(good, [VERIFICATION])
+        opened.abort()
+        opened.release()
+        opened.abort()
+        assert not opened.alive
+
+
+def test_an_abort_is_quick() -> None:
+    with acceptor() as good:
+        opened = Association.open(good, [VERIFICATION])
+        began = time.monotonic()
+        opened.abort()
+        assert time.monotonic() - began < 0.5

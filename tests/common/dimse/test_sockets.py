@@ -1,0 +1,122 @@
+"""What we change of pynetdicom, and that it is still what we changed."""
+
+import hashlib
+import inspect
+import socket
+import subprocess
+import sys
+
+import pynetdicom
+import pytest
+from pynetdicom import acse, association, dimse, dimse_messages, dul, evt, transport
+from pynetdicom.utils import set_uid
+
+from isthmus.common.dimse import VERIFICATION, Association, install
+from isthmus.common.dimse.connection import Connection
+from isthmus.common.dimse.sockets import TunedSocket
+from tests.common.dimse.acceptor import acceptor
+
+OVER_LONG = "1.2." + "3" * 70
+
+
+def socket_of(opened: Association) -> socket.socket:
+    connection: Connection = opened._connection
+    assert connection._socket.socket is not None
+    return connection._socket.socket
+
+
+def test_the_pinned_version_is_installed() -> None:
+    assert pynetdicom.__version__ == "3.0.4"
+
+
+UPSTREAM_SOCKET = TunedSocket.__bases__[0]
+
+
+@pytest.mark.parametrize(
+    ("owner", "name", "digest"),
+    [
+        (UPSTREAM_SOCKET, "__init__", "1f0325fdef2c"),
+        (UPSTREAM_SOCKET, "connect", "aeeeae413bd3"),
+        (UPSTREAM_SOCKET, "close", "c726c8db5381"),
+        (UPSTREAM_SOCKET, "recv", "6bc20a33b1b7"),
+        (UPSTREAM_SOCKET, "send", "1ea8158c0b51"),
+        (UPSTREAM_SOCKET, "_shutdown_socket", "e2b2628faa81"),
+        (transport.RequestHandler, "_create_association", "05c8d12b7986"),
+        (dul.DULServiceProvider, "run_reactor", "e3a10eb3a093"),
+        (dul.DULServiceProvider, "_process_recv_primitive", "4c0ebbb3e646"),
+        (dul.DULServiceProvider, "_read_pdu_data", "19f2d4e38c13"),
+        (dimse.DIMSEServiceProvider, "receive_primitive", "5f99c86b14a1"),
+        (dimse.DIMSEServiceProvider, "send_msg", "a839cf2fb469"),
+        (dimse_messages.DIMSEMessage, "encode_msg", "73000c902c52"),
+        (dimse_messages.DIMSEMessage, "primitive_to_message", "71fd61d5997f"),
+        (association.Association, "request", "928cd0e3013c"),
+        (association.Association, "release", "c7d713502b77"),
+        (acse.ACSE, "_negotiate_as_requestor", "507959152c58"),
+        (acse.ACSE, "negotiate_release", "e66977c72923"),
+    ],
+)
+def test_what_we_replace_or_stand_on_is_what_we_read(owner: type, name: str, digest: str) -> None:
+    """A new version: read the difference, think about `sockets` and `connection`, then change the digest."""
+    source = inspect.getsource(getattr(owner, name))
+    assert hashlib.sha256(source.encode()).hexdigest()[:12] == digest
+
+
+def test_upstream_alone_refuses_over_long_uids() -> None:
+    """When this fails, the relaxation can go."""
+    program = f"from pynetdicom.utils import set_uid; set_uid({OVER_LONG!r}, 'UID')"
+    ended = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", program], capture_output=True, check=False, text=True
+    )
+    assert "must not exceed 64 characters" in ended.stderr
+
+
+def test_over_long_uids_pass_without_a_warning() -> None:
+    install()
+    assert set_uid(OVER_LONG, "UID") == OVER_LONG
+
+
+def test_both_ends_send_at_once() -> None:
+    accepting: list[object] = []
+    with acceptor((evt.EVT_ACCEPTED, lambda event: accepting.append(event.assoc.dul.socket))) as peer:
+        opened = Association.open(peer, [VERIFICATION])
+        assert isinstance(accepting[0], TunedSocket)
+        assert accepting[0].socket is not None
+        for end in (socket_of(opened), accepting[0].socket):
+            assert end.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+            assert end.gettimeout()
+        opened.release()
+
+
+def test_every_read_is_acknowledged_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    options: list[tuple[int, int]] = []
+
+    class Recorded(socket.socket):
+        def setsockopt(self, level: int, option: int, value: object, *_: object) -> None:
+            options.append((level, option))
+
+    with acceptor() as peer:
+        opened = Association.open(peer, [VERIFICATION])
+        connection = opened._connection._socket
+        original = socket_of(opened)
+        connection.socket = Recorded(fileno=original.detach())
+        connection.socket.settimeout(5)
+        opened.echo()
+        assert options.count((socket.IPPROTO_TCP, socket.TCP_QUICKACK)) >= 2
+        opened.release()
+
+
+def test_an_impossible_pdu_length_takes_no_memory() -> None:
+    with acceptor() as peer:
+        opened = Association.open(peer, [VERIFICATION])
+        with pytest.raises(OSError, match="impossible PDU length"):
+            opened._connection._socket.recv(0xFFFFFFFF)
+        opened.release()
+
+
+def test_a_socket_is_closed_though_the_peer_was_first() -> None:
+    with acceptor() as peer:
+        opened = Association.open(peer, [VERIFICATION])
+        connected = socket_of(opened)
+        connected.shutdown(socket.SHUT_RDWR)
+        opened.abort()
+        assert connected.fileno() == -1

@@ -1,0 +1,62 @@
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from pydicom import Dataset
+from pynetdicom import AE
+
+from isthmus.cli.embedded import EmbeddedDemoPacs
+from isthmus.common.dimse import STUDY_ROOT_FIND, VERIFICATION
+
+
+@pytest.fixture
+async def demo(tmp_path: Path) -> AsyncIterator[EmbeddedDemoPacs]:
+    pacs = EmbeddedDemoPacs(
+        tmp_path, destination="ISTHMUS", destination_host="127.0.0.1", destination_port=11112
+    )
+    async with pacs:
+        yield pacs
+
+
+def find(pacs: EmbeddedDemoPacs, **keys: str) -> list[Dataset]:
+    ae = AE()
+    ae.add_requested_context(STUDY_ROOT_FIND)
+    association = ae.associate(pacs.host, pacs.port, ae_title=pacs.ae_title)
+    identifier = Dataset()
+    for keyword, value in keys.items():
+        setattr(identifier, keyword, value)
+    responses = association.send_c_find(identifier, STUDY_ROOT_FIND)
+    matches = [match for _, match in responses if match is not None]
+    association.release()
+    return matches
+
+
+async def test_it_answers_c_echo(demo: EmbeddedDemoPacs) -> None:
+    def echo() -> int:
+        ae = AE()
+        ae.add_requested_context(VERIFICATION.abstract_syntax)
+        association = ae.associate(demo.host, demo.port, ae_title=demo.ae_title)
+        status = association.send_c_echo()
+        association.release()
+        return int(status.Status)
+
+    assert await asyncio.to_thread(echo) == 0x0000
+
+
+async def test_it_lists_each_study_once(demo: EmbeddedDemoPacs) -> None:
+    keys = {"QueryRetrieveLevel": "STUDY", "StudyInstanceUID": "", "PatientName": ""}
+    studies = [match.StudyInstanceUID for match in await asyncio.to_thread(find, demo, **keys)]
+    assert len(studies) >= 20
+    assert len(set(studies)) == len(studies)
+
+
+async def test_it_lists_every_instance_of_a_series(demo: EmbeddedDemoPacs) -> None:
+    keys = {
+        "QueryRetrieveLevel": "IMAGE",
+        "StudyInstanceUID": "1.3.6.1.4.1.5962.1.2.1.20040119072730.12322",
+        "SeriesInstanceUID": "1.3.6.1.4.1.5962.1.3.1.1.20040119072730.12322",
+        "SOPInstanceUID": "",
+    }
+    instances = [match.SOPInstanceUID for match in await asyncio.to_thread(find, demo, **keys)]
+    assert instances == ["1.3.6.1.4.1.5962.1.1.1.1.1.20040119072730.12322"]

@@ -38,6 +38,7 @@ class FaultyPacs:
         *behaviours: Behaviour,
         ae_title: str = "FAULTY",
         destinations: Iterable[Peer] = (),
+        port: int = 0,
     ) -> None:
         """Start it, and wait until it listens.
 
@@ -46,6 +47,7 @@ class FaultyPacs:
             behaviours: what it does wrong.
             ae_title: its own.
             destinations: where C-MOVE may send.
+            port: where it listens; any free one by default.
         """
         self._received = tempfile.TemporaryDirectory()
         self._events: list[Event] = []
@@ -70,6 +72,7 @@ class FaultyPacs:
             destinations=list(destinations),
             behaviours=to_json(behaviours),
             received=self._received.name,
+            port=port,
         )
         self._write(asdict(configuration))
         try:

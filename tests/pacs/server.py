@@ -49,6 +49,8 @@ class Configuration:
     behaviours: Sequence[tuple[str, Mapping[str, object]]]
     received: str
     """The folder for what is stored."""
+    port: int = 0
+    """Where it listens; any free one by default."""
 
 
 class Server:
@@ -67,6 +69,7 @@ class Server:
         self._numbers = itertools.count(1)
         self._stored = itertools.count(1)
         self._ae = AE(self.ae_title)
+        self._port = configuration.port
 
     def start(self) -> None:
         """Listen on a free port of loopback, and say which."""
@@ -92,7 +95,7 @@ class Server:
             (evt.EVT_C_ECHO, self._on_echo),
             (evt.EVT_C_STORE, self._on_store),
         ]
-        server = self._ae.start_server((LOOPBACK, 0), block=False, evt_handlers=handlers)
+        server = self._ae.start_server((LOOPBACK, self._port), block=False, evt_handlers=handlers)
         if server is None:
             raise RuntimeError("pynetdicom gives the server when it is told not to block")
         self.emit(Event(kind=Kind.LISTENING, port=server.server_address[1]))

@@ -1,0 +1,85 @@
+"""The worker in this process, on a real bus and store, in front of a PACS that misbehaves as told."""
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Protocol
+
+import pytest
+
+from isthmus.common.blobs import BlobStore
+from isthmus.common.bus import Bus
+from isthmus.common.config import Origin, RetrieveMethod, Settings
+from isthmus.common.config.settings import Scp
+from isthmus.common.service import Parts
+from isthmus.dimse_scu.worker import worker
+from tests.data_sets import identity, make_series
+from tests.pacs import FaultyPacs
+
+COUNT = 12
+
+
+@pytest.fixture(scope="session")
+def images(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """A study of one series."""
+    return make_series(tmp_path_factory.mktemp("study"), COUNT)
+
+
+@pytest.fixture(scope="session")
+def study(images: list[Path]) -> str:
+    """Its Study Instance UID."""
+    return identity(images[0]).study_instance_uid
+
+
+@pytest.fixture(scope="session")
+def series(images: list[Path]) -> str:
+    """Its Series Instance UID."""
+    return identity(images[0]).series_instance_uid
+
+
+@pytest.fixture(scope="session")
+def uids(images: list[Path]) -> list[str]:
+    """Its SOP Instance UIDs."""
+    return [identity(image).sop_instance_uid for image in images]
+
+
+@pytest.fixture(scope="session")
+def _pacs(images: list[Path]) -> Iterator[FaultyPacs]:
+    with FaultyPacs(images) as pacs:
+        yield pacs
+
+
+@pytest.fixture
+def pacs(_pacs: FaultyPacs) -> FaultyPacs:
+    """A PACS that holds the study, and behaves until told otherwise."""
+    _pacs.wait_until_closed()
+    _pacs.forget()
+    _pacs.behave()
+    return _pacs
+
+
+class Serve(Protocol):
+    """Starts a worker for the PACS under a name, with settings of its own; it ends with the test."""
+
+    async def __call__(self, name: str, **settings: object) -> Origin: ...
+
+
+@pytest.fixture
+async def serve(bus: Bus, blobs: BlobStore, pacs: FaultyPacs) -> AsyncIterator[Serve]:
+    async with AsyncExitStack() as stack:
+
+        async def start(name: str, **settings: object) -> Origin:
+            common = {"name": name, "ae_title": pacs.peer.ae_title, "port": pacs.peer.port}
+            patience = {"retrieve": [RetrieveMethod.C_GET], "timeout_seconds": 3}
+            origin = Origin.model_validate({**common, **patience, **settings})
+            parts = Parts(Settings(origins=(origin,), scp=Scp(ae_title="ISTHMUS")), bus, blobs)
+            await stack.enter_async_context(worker(parts))
+            return origin
+
+        yield start
+
+
+@pytest.fixture
+async def origin(serve: Serve, origin_name: str) -> Origin:
+    """The PACS as an origin that a worker serves, by C-GET alone."""
+    return await serve(origin_name)

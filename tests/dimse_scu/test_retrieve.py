@@ -1,0 +1,240 @@
+"""What a PACS may do to a retrieve, and what comes of it."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from isthmus.common.blobs import BlobStore
+from isthmus.common.bus import Bus
+from isthmus.common.config import Origin
+from isthmus.common.dicom.part10 import read_file_meta
+from isthmus.common.errors import (
+    AssociationRejected,
+    Incomplete,
+    IsthmusError,
+    NoSuchObject,
+    NotDelivered,
+    OperationFailed,
+    OriginTimeout,
+    OriginUnreachable,
+)
+from isthmus.common.messages import BlobRef, Retrieve
+from isthmus.common.retrieval import read
+from isthmus.dimse_scu import retrieve
+from tests.data_sets import identity, make_series, raw_dataset
+from tests.dimse_scu.conftest import Serve
+from tests.pacs import (
+    AbortsAfter,
+    FailsSuboperations,
+    FaultyPacs,
+    FindFails,
+    IgnoresMatchingKeys,
+    Kind,
+    Operation,
+    RefusesAssociation,
+    SendsTwice,
+    Silent,
+    Slow,
+    SuccessWithNothingSent,
+)
+from tests.peers import free_port
+
+
+async def everything(bus: Bus, wanted: Retrieve) -> list[BlobRef]:
+    async with read(bus, wanted) as instances:
+        return [instance async for instance in instances]
+
+
+def names(blobs: list[BlobRef]) -> set[str]:
+    return {blob.sop_instance_uid for blob in blobs}
+
+
+async def test_a_study_arrives_whole_and_byte_for_byte(
+    bus: Bus, blobs: BlobStore, origin: Origin, pacs: FaultyPacs, study: str, images: list[Path]
+) -> None:
+    arrived = await everything(bus, Retrieve(origin.name, study))
+    expected = {identity(image).sop_instance_uid: raw_dataset(image) for image in images}
+    assert {blob.sop_instance_uid: raw_dataset(await blobs.get(blob.key)) for blob in arrived} == expected
+    assert len(pacs.operations(Operation.GET)) == 1
+
+
+async def test_the_blob_ref_tells_what_the_blob_is(
+    bus: Bus, blobs: BlobStore, origin: Origin, study: str, series: str, uids: list[str]
+) -> None:
+    (blob,) = await everything(bus, Retrieve(origin.name, study, series, uids[0]))
+    content = await blobs.get(blob.key)
+    assert len(content) == blob.size
+    with blobs.open(blob.key, blob.size) as file:
+        meta = await asyncio.to_thread(read_file_meta, file)
+    assert (meta.sop_class_uid, meta.sop_instance_uid) == (blob.sop_class_uid, blob.sop_instance_uid)
+    assert meta.transfer_syntax_uid == blob.transfer_syntax_uid
+
+
+async def test_one_instance_is_asked_for_alone(
+    bus: Bus, origin: Origin, pacs: FaultyPacs, study: str, series: str, uids: list[str]
+) -> None:
+    arrived = await everything(bus, Retrieve(origin.name, study, series, uids[3]))
+    assert names(arrived) == {uids[3]}
+    assert pacs.sent() == [uids[3]]
+
+
+@pytest.mark.parametrize(
+    "wanted", [("1.2.3.4.5", None, None), (None, "1.2.3.4.5", None), (None, "known", "1.2.3.4.5")]
+)
+async def test_what_the_origin_does_not_list_is_no_such_object(
+    bus: Bus, origin: Origin, study: str, series: str, wanted: tuple[str | None, str | None, str | None]
+) -> None:
+    other_study, other_series, instance = wanted
+    job = Retrieve(
+        origin.name, other_study or study, series if other_series == "known" else other_series, instance
+    )
+    with pytest.raises(NoSuchObject):
+        await everything(bus, job)
+
+
+async def test_an_origin_that_is_not_there_is_unreachable(
+    bus: Bus, serve: Serve, origin_name: str, study: str
+) -> None:
+    origin = await serve(origin_name, port=free_port())
+    with pytest.raises(OriginUnreachable):
+        await everything(bus, Retrieve(origin.name, study))
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "error"),
+    [
+        (RefusesAssociation(), AssociationRejected),
+        (Silent(), OriginTimeout),
+        (FindFails(status=0xC001), OperationFailed),
+        (FindFails(status=0xA700, matches=0), OperationFailed),
+        (SuccessWithNothingSent(), NotDelivered),
+        (AbortsAfter(instances=0), IsthmusError),
+    ],
+)
+async def test_a_failure_before_the_first_instance_is_told_and_the_next_request_works(
+    bus: Bus,
+    origin: Origin,
+    pacs: FaultyPacs,
+    study: str,
+    uids: list[str],
+    behaviour: RefusesAssociation,
+    error: type[IsthmusError],
+) -> None:
+    pacs.behave(behaviour)
+    with pytest.raises(error):
+        await everything(bus, Retrieve(origin.name, study))
+    pacs.behave()
+    assert names(await everything(bus, Retrieve(origin.name, study))) == set(uids)
+
+
+async def test_a_listing_that_breaks_off_in_the_middle_is_no_short_study(
+    bus: Bus, origin: Origin, pacs: FaultyPacs, study: str
+) -> None:
+    pacs.behave(FindFails(status=0xC001, matches=5))
+    with pytest.raises(OperationFailed):
+        await everything(bus, Retrieve(origin.name, study))
+
+
+async def test_what_was_not_sent_before_an_abort_is_fetched_again(
+    bus: Bus, origin: Origin, pacs: FaultyPacs, study: str, uids: list[str]
+) -> None:
+    pacs.behave(AbortsAfter(instances=5, times=1))
+    assert names(await everything(bus, Retrieve(origin.name, study))) == set(uids)
+
+
+async def test_an_origin_that_always_breaks_off_gives_what_it_gave(
+    bus: Bus, origin: Origin, pacs: FaultyPacs, study: str, uids: list[str]
+) -> None:
+    pacs.behave(AbortsAfter(instances=5))
+    assert names(await everything(bus, Retrieve(origin.name, study))) == set(uids)
+
+
+async def test_sub_operations_that_fail_are_named_and_all_others_arrive(
+    bus: Bus, origin: Origin, pacs: FaultyPacs, study: str, uids: list[str]
+) -> None:
+    bad = {uids[0]: 0xA700, uids[7]: 0xC000}
+    pacs.behave(FailsSuboperations(statuses=bad))
+    async with read(bus, Retrieve(origin.name, study)) as instances:
+        arrived = [await anext(instances) for _ in range(len(uids) - len(bad))]
+        with pytest.raises(Incomplete) as caught:
+            await anext(instances)
+    assert set(caught.value.missing) == set(bad)
+    assert names(arrived) == set(uids) - set(bad)
+
+
+async def test_sub_operations_that_failed_once_are_fetched_again(
+    bus: Bus, origin: Origin, pacs: FaultyPacs, study: str, uids: list[str]
+) -> None:
+    pacs.behave(FailsSuboperations(statuses={uids[2]: 0xA700}, times=1))
+    assert names(await everything(bus, Retrieve(origin.name, study))) == set(uids)
+    assert len(pacs.operations(Operation.GET)) == 2
+
+
+async def test_success_with_nothing_sent_is_asked_once_more(
+    bus: Bus, origin: Origin, pacs: FaultyPacs, study: str, uids: list[str]
+) -> None:
+    pacs.behave(SuccessWithNothingSent(times=1))
+    assert names(await everything(bus, Retrieve(origin.name, study))) == set(uids)
+
+
+async def test_an_instance_sent_twice_arrives_once(
+    bus: Bus, origin: Origin, pacs: FaultyPacs, study: str, uids: list[str]
+) -> None:
+    pacs.behave(SendsTwice())
+    arrived = await everything(bus, Retrieve(origin.name, study))
+    assert [blob.sop_instance_uid for blob in arrived].count(uids[0]) == 1
+    assert names(arrived) == set(uids)
+
+
+async def test_what_the_origin_lists_beyond_the_question_is_not_waited_for(
+    bus: Bus, origin: Origin, pacs: FaultyPacs, study: str, series: str, uids: list[str]
+) -> None:
+    pacs.behave(IgnoresMatchingKeys())
+    arrived = await everything(bus, Retrieve(origin.name, study, series, uids[4]))
+    assert names(arrived) == {uids[4]}
+
+
+async def test_a_reader_that_leaves_stops_the_origin_by_c_cancel(
+    bus: Bus, origin: Origin, pacs: FaultyPacs, study: str, uids: list[str]
+) -> None:
+    pacs.behave(Slow(seconds=0.5))
+    async with read(bus, Retrieve(origin.name, study)) as instances:
+        await anext(instances)
+    async with asyncio.timeout(5):
+        await asyncio.to_thread(pacs.wait_for, lambda event: event.kind is Kind.CANCELLED)
+    assert len(pacs.sent()) < len(uids)
+
+
+async def test_a_second_reader_keeps_the_transfer_alive(
+    bus: Bus, origin: Origin, pacs: FaultyPacs, study: str, uids: list[str]
+) -> None:
+    pacs.behave(Slow(seconds=0.4))
+    async with read(bus, Retrieve(origin.name, study)) as first:
+        await anext(first)
+        second = asyncio.create_task(everything(bus, Retrieve(origin.name, study)))
+        await anext(first)
+    assert names(await second) == set(uids)
+    assert len(pacs.operations(Operation.GET)) == 1
+    assert pacs.cancels() == 0
+
+
+async def test_a_job_that_killed_its_workers_is_given_up(
+    bus: Bus, serve: Serve, origin_name: str, study: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retrieve, "MAX_DELIVERIES", 0)
+    await serve(origin_name)
+    with pytest.raises(NotDelivered, match="Given up"):
+        await everything(bus, Retrieve(origin_name, study))
+
+
+async def test_many_studies_at_once_stay_within_the_associations_allowed(
+    bus: Bus, serve: Serve, origin_name: str, tmp_path: Path
+) -> None:
+    files = [file for seed in range(20, 40) for file in make_series(tmp_path, 3, seed=seed)]
+    studies = {identity(file).study_instance_uid for file in files}
+    with FaultyPacs(files) as pacs:
+        origin = await serve(origin_name, port=pacs.peer.port, associations=2)
+        results = await asyncio.gather(*(everything(bus, Retrieve(origin.name, one)) for one in studies))
+        assert [len(result) for result in results] == [3] * len(studies)
+        assert pacs.associations_at_once() <= 2

@@ -1,0 +1,109 @@
+"""A search as an HTTP exchange (PS3.18 10.6.1 to 10.6.3)."""
+
+import asyncio
+from collections.abc import Coroutine
+from dataclasses import dataclass
+from typing import Final, TypeVar
+
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+
+from isthmus.common.bus import Bus
+from isthmus.common.dicom.attributes import tag_of
+from isthmus.common.dicom.json_model import DicomJson
+from isthmus.common.dicom.levels import Level
+from isthmus.common.dicom.uids import check_uid
+from isthmus.common.dicomweb import (
+    DICOM_JSON,
+    JSON,
+    DicomJsonResponse,
+    Resource,
+    accepted_by,
+    additional_results,
+    negotiate,
+    public_base_url,
+    warning_header,
+)
+from isthmus.common.errors import InvalidParameter
+from isthmus.qido.parameters import parse_parameters
+from isthmus.qido.plan import Scope, uid_of
+from isthmus.qido.search import find
+from isthmus.qido.settings import QidoSettings
+
+_RETRIEVE_URL: Final = tag_of("RetrieveURL")
+_PATH: Final = {Level.STUDY: ("study", "StudyInstanceUID"), Level.SERIES: ("series", "SeriesInstanceUID")}
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class SearchTransaction:
+    """Answers searches for the resources of one level."""
+
+    settings: QidoSettings
+    bus: Bus
+    level: Level
+
+    async def answer(self, request: Request) -> Response:
+        """Answer with all matches up to the limit, or with the error; never with some of what was found.
+
+        Raises:
+            UnknownOrigin: no such origin is configured.
+            InvalidParameter: a UID of the path or a query parameter is wrong.
+            NotAcceptable: the client takes no JSON.
+            IsthmusError: what `find` raises.
+        """
+        scope = self._scope(request)
+        choice = negotiate(accepted_by(request), [DICOM_JSON, JSON])
+        parameters = parse_parameters(request.scope["query_string"], self.level)
+        base = public_base_url(request)
+        found = await _unless_client_leaves(request, find(self.bus, self.settings, scope, parameters))
+        response = DicomJsonResponse(
+            [_with_retrieve_url(match, scope, base) for match in found.matches], media_type=choice.offer.name
+        )
+        texts = [*parameters.warnings, *([additional_results(None)] if found.more else [])]
+        for text in texts:
+            response.headers.append("Warning", warning_header(f"{base}/aets/{scope.origin}", text))
+        return response
+
+    def _scope(self, request: Request) -> Scope:
+        path = request.path_params
+        return Scope(
+            origin=self.settings.origin(path["origin"]).name,
+            level=self.level,
+            uids={
+                level: check_uid(path[name], keyword)
+                for level, (name, keyword) in _PATH.items()
+                if name in path
+            },
+        )
+
+
+def _with_retrieve_url(match: DicomJson, scope: Scope, base: str) -> DicomJson:
+    """Add where a match can be retrieved; its UIDs may be such that no URL can name it."""
+    try:
+        uids = [check_uid(uid_of(match, level), level.value) for level in Level if level <= scope.level]
+    except InvalidParameter:
+        return dict(sorted(match.items()))
+    url = base + Resource(scope.origin, *uids).path
+    return dict(sorted({**match, _RETRIEVE_URL: {"vr": "UR", "Value": [url]}}.items()))
+
+
+async def _unless_client_leaves(request: Request, work: Coroutine[None, None, T]) -> T:
+    """Cancel the search when nobody waits for it any more, and with it the queries at the origin."""
+    working = asyncio.create_task(work)
+    leaving = asyncio.create_task(_disconnected(request))
+    try:
+        await asyncio.wait({working, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        if not working.done():
+            raise ClientDisconnect
+        return working.result()
+    finally:
+        for task in (working, leaving):
+            task.cancel()
+        await asyncio.gather(working, leaving, return_exceptions=True)
+
+
+async def _disconnected(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass

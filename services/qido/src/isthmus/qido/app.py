@@ -1,0 +1,28 @@
+"""The resources of QIDO-RS (PS3.18 Table 10.6.1-1), and the origins."""
+
+from collections.abc import Sequence
+
+from starlette.routing import BaseRoute, Route
+
+from isthmus.common.dicom.levels import Level
+from isthmus.common.service import Parts
+from isthmus.qido.answer import SearchTransaction
+from isthmus.qido.origins import Origins
+from isthmus.qido.settings import QidoSettings
+
+
+def routes(parts: Parts) -> Sequence[BaseRoute]:
+    """Give the routes of the service."""
+    settings = QidoSettings.of(parts.settings)
+    origins = Origins(settings, parts.bus)
+    studies, series, instances = (SearchTransaction(settings, parts.bus, level).answer for level in Level)
+    return [
+        Route("/aets", origins.index),
+        Route("/aets/{origin}", origins.check),
+        Route("/aets/{origin}/studies", studies),
+        Route("/aets/{origin}/series", series),
+        Route("/aets/{origin}/instances", instances),
+        Route("/aets/{origin}/studies/{study}/series", series),
+        Route("/aets/{origin}/studies/{study}/instances", instances),
+        Route("/aets/{origin}/studies/{study}/series/{series}/instances", instances),
+    ]

@@ -1,0 +1,152 @@
+"""Carrying out a plan: its queries over the bus, and of their matches those that the client gets."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+
+from isthmus.common.bus import Bus, search
+from isthmus.common.dicom.json_model import DicomJson
+from isthmus.common.dicom.levels import Level
+from isthmus.common.errors import TooManyMatches
+from isthmus.qido.fan_out import fan_out
+from isthmus.qido.parameters import SearchParameters
+from isthmus.qido.plan import Plan, Scope, Step, uid_of
+from isthmus.qido.settings import QidoSettings
+
+AT_ONCE: Final = 3
+"""Queries of one search at the same time: less than the associations an origin has by default."""
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The answer to a search."""
+
+    matches: list[DicomJson]
+    more: bool
+    """There are others beyond the limit; DIMSE does not tell how many."""
+
+
+async def find(bus: Bus, settings: QidoSettings, scope: Scope, parameters: SearchParameters) -> Found:
+    """Search, in the origin's order, and stop it there as soon as the answer is known.
+
+    Raises:
+        TooManyMatches: it would take more queries than the cap allows.
+        OriginError: the origin failed; what it found until then is not the whole, and is dropped.
+        NoWorker: nobody serves the origin.
+        BusUnavailable: its worker is silent.
+    """
+    limit = min(settings.max_matches, settings.max_matches if parameters.limit is None else parameters.limit)
+    queries = _Queries(
+        bus,
+        Plan.of(scope, parameters),
+        cap=settings.max_parents,
+        needed=parameters.offset + limit + 1,
+        has_limit=parameters.limit is not None,
+    )
+    found: list[DicomJson] = []
+    skipped = 0
+    async with aclosing(queries.matches()) as matches:
+        async for match in matches:
+            if skipped < parameters.offset:
+                skipped += 1
+            elif len(found) < limit:
+                found.append(match)
+            else:
+                return Found(found, more=True)
+    return Found(found, more=False)
+
+
+class _Queries:
+    """The queries of one search."""
+
+    def __init__(self, bus: Bus, plan: Plan, *, cap: int, needed: int, has_limit: bool) -> None:
+        self._bus = bus
+        self._plan = plan
+        self._cap = cap
+        self._needed = needed
+        self._has_limit = has_limit
+        self._turns = asyncio.Semaphore(AT_ONCE)
+
+    def matches(self) -> AsyncGenerator[DicomJson, None]:
+        """Give the matches of the last step, merged with those they belong to."""
+        first, *others = self._plan.steps
+        root = self._plan.scope.attributes()
+        if not others:
+            return self._stream(first, root)
+        matches = self._parents(first, root)
+        for above, step in zip(self._plan.steps, others, strict=False):
+            matches = self._children(matches, above.level, step)
+        return matches
+
+    async def _stream(self, step: Step, parent: DicomJson) -> AsyncGenerator[DicomJson, None]:
+        query = step.query(self._plan.scope.origin, parent, fuzzy=self._plan.fuzzy)
+        async with search(self._bus, query) as matches:
+            async for match in matches:
+                yield step.merge(parent, match)
+
+    async def _collect(self, step: Step, parent: DicomJson, most: int) -> list[DicomJson]:
+        """Give the first matches; when this returns, the query is over and its association free again."""
+        collected: list[DicomJson] = []
+        async with self._turns, aclosing(self._stream(step, parent)) as matches:
+            async for match in matches:
+                collected.append(match)
+                if len(collected) >= most:
+                    break
+        return collected
+
+    async def _parents(self, step: Step, root: DicomJson) -> AsyncGenerator[DicomJson, None]:
+        parents = await self._collect(step, root, self._cap + 1)
+        if len(parents) > self._cap and not self._has_limit:
+            raise self._too_wide(step.level)
+        for parent in parents:
+            yield parent
+
+    async def _children(
+        self, parents: AsyncGenerator[DicomJson, None], level: Level, step: Step
+    ) -> AsyncGenerator[DicomJson, None]:
+        """Give the children of each parent, in order, until there are enough or the cap is reached."""
+        over_cap = False
+
+        async def within_cap() -> AsyncGenerator[DicomJson, None]:
+            nonlocal over_cap
+            seen: set[tuple[str, ...]] = set()
+            async with aclosing(parents):
+                async for parent in parents:
+                    uids = tuple(uid_of(parent, each) for each in Level if each <= level)
+                    if not uids[-1]:
+                        log.warning(
+                            "match without its UID", origin=self._plan.scope.origin, level=level.value
+                        )
+                        continue
+                    if uids in seen:
+                        continue
+                    if len(seen) == self._cap:
+                        over_cap = True
+                        return
+                    seen.add(uids)
+                    yield parent
+
+        async def query(parent: DicomJson) -> list[DicomJson]:
+            return await self._collect(step, parent, self._needed)
+
+        async with (
+            aclosing(within_cap()) as capped,
+            aclosing(fan_out(capped, query, AT_ONCE)) as families,
+        ):
+            async for family in families:
+                for child in family:
+                    yield child
+        if over_cap:
+            raise self._too_wide(level)
+
+    def _too_wide(self, level: Level) -> TooManyMatches:
+        return TooManyMatches(
+            f"The search would have to look into more than {self._cap} resources of the {level.value} level:"
+            " match more attributes, or give a limit"
+        )

@@ -1,0 +1,40 @@
+"""What qido uses of the settings."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Self
+
+from isthmus.common.config import Origin, Settings
+from isthmus.common.errors import UnknownOrigin
+
+
+@dataclass(frozen=True, slots=True)
+class QidoSettings:
+    """The origins that there are, and the limits of a search."""
+
+    origins: Mapping[str, Origin]
+    """By name, in the order of the settings file."""
+    max_matches: int
+    """Most matches in one answer."""
+    max_parents: int
+    """Most studies, and most series, that a relational search fans out over."""
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        """Take out what is needed here."""
+        return cls(
+            origins={origin.name: origin for origin in settings.origins},
+            max_matches=settings.search.max_matches,
+            max_parents=settings.search.max_parents,
+        )
+
+    def origin(self, name: str) -> Origin:
+        """Give an origin.
+
+        Raises:
+            UnknownOrigin: no such origin is configured.
+        """
+        try:
+            return self.origins[name]
+        except KeyError:
+            raise UnknownOrigin(name) from None

@@ -1,0 +1,189 @@
+"""What the commands ask of the running gateway, over HTTP."""
+
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Self
+from urllib.parse import quote
+
+import httpx2
+import orjson
+
+from isthmus.cli.run_file import RunFile
+from isthmus.common.dicom.json_model import DicomJson
+from isthmus.common.dicomweb import Part, read_parts
+from isthmus.common.errors import IsthmusError
+
+# An origin may need longer than any time-out that we could choose; the gateway ends what takes too long.
+_TIMEOUT: Final = httpx2.Timeout(None, connect=5)
+_DICOM_PARTS: Final = 'multipart/related; type="application/dicom"; transfer-syntax=*'
+
+
+class GatewayAway(IsthmusError):
+    """The gateway does not answer, or broke off."""
+
+    title = "The gateway does not answer"
+
+
+class Refused(IsthmusError):
+    """The gateway answered with an error."""
+
+    title = "The gateway refused"
+
+
+@dataclass(frozen=True)
+class EchoAnswer:
+    """Whether an origin answers, measured now."""
+
+    name: str
+    ok: bool
+    latency_ms: float
+    detail: str | None = None
+
+
+@dataclass(frozen=True)
+class SearchAnswer:
+    """The matches, and what the gateway warned of."""
+
+    matches: Sequence[DicomJson]
+    warning: str | None
+
+
+class Gateway:
+    """The gateway of a running system."""
+
+    def __init__(self, http: httpx2.AsyncClient) -> None:
+        self._http = http
+
+    @classmethod
+    @asynccontextmanager
+    async def of(cls, data: Path) -> AsyncIterator[Self]:
+        """Find the gateway that runs with a data folder.
+
+        Raises:
+            NotRunning: nothing does.
+        """
+        url = RunFile.read(data).gateway
+        async with httpx2.AsyncClient(base_url=url, trust_env=False, timeout=_TIMEOUT) as http:
+            yield cls(http)
+
+    async def echo(self, origin: str) -> EchoAnswer:
+        """Have C-ECHO sent to an origin.
+
+        Raises:
+            Refused: there is no such origin.
+            GatewayAway: no answer.
+        """
+        async with self._request("GET", f"/aets/{_segment(origin)}") as response:
+            answer = _json(await response.aread())
+        if response.status_code not in (200, 503) or not isinstance(answer, dict) or "ok" not in answer:
+            raise Refused(_reason(response))
+        return EchoAnswer(answer["name"], answer["ok"], answer["latency_ms"], answer.get("detail"))
+
+    async def search(self, path: str, parameters: Sequence[tuple[str, str]]) -> SearchAnswer:
+        """Search (PS3.18 10.6).
+
+        Raises:
+            Refused: the search failed.
+            GatewayAway: no answer.
+        """
+        headers = {"Accept": "application/dicom+json"}
+        async with self._request("GET", path, params=parameters, headers=headers) as response:
+            body = await response.aread()
+        _require_success(response)
+        matches = _json(body) if body else []
+        if not isinstance(matches, list):
+            raise Refused("the answer to the search is no DICOM JSON")
+        return SearchAnswer(matches, response.headers.get("warning"))
+
+    @asynccontextmanager
+    async def retrieve(self, path: str) -> AsyncIterator[AsyncGenerator[Part, None]]:
+        """Retrieve instances in the transfer syntaxes in which they are held (PS3.18 10.4).
+
+        Raises:
+            Refused: nothing comes.
+            GatewayAway: the body broke off: it is incomplete.
+        """
+        async with self._request("GET", path, headers={"Accept": _DICOM_PARTS}) as response:
+            if not response.is_success:
+                await response.aread()
+            _require_success(response)
+            yield read_parts(response.aiter_raw(), response.headers.get("content-type"))
+
+    async def store(self, origin: str, content_type: str, body: AsyncIterator[bytes]) -> DicomJson:
+        """Store instances; gives the response module (PS3.18 10.5.3).
+
+        Raises:
+            Refused: nothing of it was taken.
+            GatewayAway: it is not known what was taken.
+        """
+        headers = {"Content-Type": content_type, "Accept": "application/dicom+json"}
+        path = f"/aets/{_segment(origin)}/studies"
+        async with self._request("POST", path, content=body, headers=headers) as response:
+            module = _json(await response.aread())
+        if not isinstance(module, dict) or not {"00081198", "00081199", "0008119A"} & module.keys():
+            raise Refused(_reason(response))
+        return module
+
+    @asynccontextmanager
+    async def _request(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Sequence[tuple[str, str]] = (),
+        headers: Mapping[str, str] | None = None,
+        content: AsyncIterator[bytes] | None = None,
+    ) -> AsyncIterator[httpx2.Response]:
+        query = httpx2.QueryParams(list(params))
+        try:
+            async with self._http.stream(
+                method, path, params=query, headers=headers, content=content
+            ) as response:
+                yield response
+        except httpx2.ConnectError:
+            raise GatewayAway(f"nobody answers at {self._http.base_url}") from None
+        except httpx2.TransportError as error:
+            # Its text may hold the URL, and that a patient's name.
+            raise GatewayAway(f"the connection was broken off ({type(error).__name__})") from None
+
+
+def resource_path(origin: str, study: str, series: str | None = None, instance: str | None = None) -> str:
+    """Give the path of a study, series or instance."""
+    path = f"/aets/{_segment(origin)}/studies/{_segment(study)}"
+    if series is not None:
+        path += f"/series/{_segment(series)}"
+    if instance is not None:
+        path += f"/instances/{_segment(instance)}"
+    return path
+
+
+def _segment(name: str) -> str:
+    """Keep a name from being more than one segment of a path; what is wrong with it the gateway says."""
+    return quote(name, safe="")
+
+
+def _require_success(response: httpx2.Response) -> None:
+    if not response.is_success:
+        raise Refused(_reason(response))
+
+
+def _reason(response: httpx2.Response) -> str:
+    """Say why, from `application/problem+json` (RFC 9457)."""
+    problem = _json(response.content)
+    if not isinstance(problem, dict):
+        return f"HTTP {response.status_code}"
+    reason = ": ".join(str(problem[key]) for key in ("title", "detail") if problem.get(key))
+    if "missing" in problem:
+        reason += f"; missing: {', '.join(problem['missing'])}"
+    if "trace_id" in problem:
+        reason += f" (isthmus trace {problem['trace_id']})"
+    return reason or f"HTTP {response.status_code}"
+
+
+def _json(body: bytes) -> object:
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return None

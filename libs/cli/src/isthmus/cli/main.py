@@ -1,0 +1,148 @@
+"""The `isthmus` command. Exit codes: 0 all went well, 1 something failed, 2 the command or the settings are wrong."""
+
+import asyncio
+import re
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+from isthmus.cli.echo import echo
+from isthmus.cli.find import FindLevel, find
+from isthmus.cli.get import get
+from isthmus.cli.output import write_error
+from isthmus.cli.process import StartError
+from isthmus.cli.run_file import InUse
+from isthmus.cli.store import store
+from isthmus.cli.trace import trace
+from isthmus.cli.up import up
+from isthmus.common.errors import IsthmusError, SettingsError
+
+FAILED: Final = 1
+USAGE: Final = 2
+
+_TRACE_ID: Final = re.compile(r"[0-9a-f]{32}")
+
+app = typer.Typer(
+    name="isthmus",
+    help="A gateway between DICOMweb and DIMSE.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,  # it would show the values of variables
+)
+
+Data = Annotated[Path, typer.Option("--data", help="The folder in which the system keeps its data.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
+OriginArgument = Annotated[str, typer.Argument(metavar="ORIGIN", help="The name of an origin.")]
+
+DEFAULT_DATA: Final = Path(".isthmus")
+
+
+@app.command("up")
+def _up(
+    config: Annotated[Path, typer.Option("--config", help="The settings; may be absent.")] = Path(
+        "isthmus.toml"
+    ),
+    data: Data = DEFAULT_DATA,
+) -> None:
+    """Run the whole system on this machine, until Ctrl-C."""
+    with _exit_codes():
+        up(config, data)
+
+
+@app.command("echo")
+def _echo(origin: OriginArgument, data: Data = DEFAULT_DATA, as_json: AsJson = False) -> None:
+    """Ask whether an origin answers (C-ECHO)."""
+    _finish(echo(data, origin, as_json=as_json))
+
+
+@app.command("find")
+def _find(
+    origin: OriginArgument,
+    keys: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[KEY=VALUE]...", help="Matching keys: PatientName=A*, StudyDate=2024-, ..."),
+    ] = None,
+    level: Annotated[FindLevel, typer.Option(help="What to search for.")] = FindLevel.STUDY,
+    limit: Annotated[int | None, typer.Option(min=0, help="Most matches to give.")] = None,
+    include: Annotated[list[str] | None, typer.Option(help="A further attribute; may be repeated.")] = None,
+    data: Data = DEFAULT_DATA,
+    as_json: AsJson = False,
+) -> None:
+    """Search an origin (QIDO-RS)."""
+    pairs = [_key(text) for text in keys or []]
+    _finish(find(data, origin, pairs, level=level, limit=limit, include=include or [], as_json=as_json))
+
+
+@app.command("get")
+def _get(
+    origin: OriginArgument,
+    study: Annotated[str, typer.Argument(metavar="STUDY", help="Study Instance UID.")],
+    series: Annotated[str | None, typer.Argument(metavar="[SERIES", help="Series Instance UID.")] = None,
+    instance: Annotated[str | None, typer.Argument(metavar="[INSTANCE]]", help="SOP Instance UID.")] = None,
+    output: Annotated[Path, typer.Option("--output", help="The folder for the files.")] = Path(),
+    data: Data = DEFAULT_DATA,
+    as_json: AsJson = False,
+) -> None:
+    """Retrieve a study, series or instance into files (WADO-RS), each as the origin holds it."""
+    _finish(get(data, origin, study, series, instance, output=output, as_json=as_json))
+
+
+@app.command("store")
+def _store(
+    origin: OriginArgument,
+    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Files, and folders of files.")],
+    data: Data = DEFAULT_DATA,
+    as_json: AsJson = False,
+) -> None:
+    """Store files in an origin (STOW-RS)."""
+    _finish(store(data, origin, paths, as_json=as_json))
+
+
+@app.command("trace")
+def _trace(
+    trace_id: Annotated[str, typer.Argument(metavar="TRACE_ID", help="32 hexadecimal digits.")],
+    data: Data = DEFAULT_DATA,
+    as_json: AsJson = False,
+) -> None:
+    """Show what happened in one request, from HTTP to the origin."""
+    if not _TRACE_ID.fullmatch(trace_id):
+        raise typer.BadParameter("a trace id has 32 hexadecimal digits, in lower case")
+    with _exit_codes():
+        if not trace(data, trace_id, as_json=as_json):
+            raise typer.Exit(FAILED)
+
+
+def run() -> None:
+    """Run the command line."""
+    app()
+
+
+def _key(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals or not name:
+        raise typer.BadParameter(f"{text!r} is no KEY=VALUE")
+    return name, value
+
+
+def _finish(command: Coroutine[None, None, bool | None]) -> None:
+    with _exit_codes():
+        if asyncio.run(command) is False:
+            raise typer.Exit(FAILED)
+
+
+@contextmanager
+def _exit_codes() -> Iterator[None]:
+    try:
+        yield
+    except (SettingsError, InUse) as error:
+        write_error(error.detail)
+        raise typer.Exit(USAGE) from None
+    except IsthmusError as error:
+        write_error(error.detail)
+        raise typer.Exit(FAILED) from None
+    except StartError as error:
+        write_error(f"isthmus cannot run: {error}")
+        raise typer.Exit(FAILED) from None

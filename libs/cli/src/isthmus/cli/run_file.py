@@ -1,0 +1,128 @@
+"""`DATA/run.json`: where everything of a running `isthmus up` is; and the lock that says that it runs."""
+
+import fcntl
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from isthmus.cli.embedded.base import write_private
+from isthmus.common.errors import IsthmusError
+
+
+class NotRunning(IsthmusError):
+    """No `isthmus up` uses this data folder."""
+
+    title = "Nothing runs"
+
+
+class InUse(IsthmusError):
+    """Another `isthmus up` uses this data folder."""
+
+    title = "The data folder is in use"
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+class NatsPart(_Part):
+    """How to reach the bus."""
+
+    url: str
+    user: str
+    password: str
+
+
+class S3Part(_Part):
+    """How to reach the blobs."""
+
+    endpoint: str
+    bucket: str
+    access_key: str
+    secret_key: str
+
+
+class ScpPart(_Part):
+    """How to reach the DIMSE face."""
+
+    ae_title: str
+    host: str
+    port: int
+
+
+class RunFile(_Part):
+    """The whole file; it holds secrets, so only its owner can read it."""
+
+    gateway: str
+    nats: NatsPart
+    s3: S3Part
+    scp: ScpPart
+    services: Mapping[str, list[int]]
+
+    def write(self, data: Path) -> None:
+        """Write it into the data folder, all of it at once."""
+        write_private(_path(data), self.model_dump_json(indent=2) + "\n")
+
+    @classmethod
+    def read(cls, data: Path) -> "RunFile":
+        """Read what runs.
+
+        Raises:
+            NotRunning: nothing does, or not yet.
+        """
+        if _is_locked(data):
+            try:
+                return cls.model_validate_json(_path(data).read_bytes())
+            except (OSError, ValidationError):
+                raise NotRunning(f"isthmus up is not ready yet with the data folder {data}") from None
+        raise NotRunning(
+            f"no isthmus up runs with the data folder {data}; start it, or name another by --data"
+        )
+
+
+@contextmanager
+def hold(data: Path) -> Iterator[None]:
+    """Make the data folder ours until the end; the run file of who was killed before, or ours, is removed.
+
+    Raises:
+        InUse: another process holds it.
+    """
+    data.mkdir(parents=True, exist_ok=True, mode=0o700)
+    descriptor = os.open(_lock(data), os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise InUse(f"another isthmus up runs with the data folder {data}") from None
+        _path(data).unlink(missing_ok=True)
+        try:
+            yield
+        finally:
+            _path(data).unlink(missing_ok=True)
+    finally:
+        os.close(descriptor)
+
+
+def _is_locked(data: Path) -> bool:
+    try:
+        descriptor = os.open(_lock(data), os.O_RDONLY)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
+def _path(data: Path) -> Path:
+    return data / "run.json"
+
+
+def _lock(data: Path) -> Path:
+    return data / "lock"

@@ -1,0 +1,156 @@
+"""Everything that `isthmus up` runs, put together from the settings."""
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+
+from isthmus.cli.embedded import EmbeddedDemoPacs, EmbeddedGateway, EmbeddedNats, EmbeddedS3
+from isthmus.cli.embedded.base import LOOPBACK, Embedded, free_ports
+from isthmus.cli.embedded.probe import answers
+from isthmus.cli.process import Program, port_is_free
+from isthmus.cli.run_file import NatsPart, RunFile, S3Part, ScpPart
+from isthmus.common.config import ListenAddress, Settings
+from isthmus.common.errors import SettingsError
+
+DEMO_ORIGIN = "demo"
+
+
+class System:
+    """NATS, S3, the services and the gateway, and a demo PACS when no origin is configured.
+
+    Raises:
+        SettingsError: a port that the settings name is taken.
+    """
+
+    def __init__(self, settings: Settings, *, config: Path, data: Path) -> None:
+        data = data.resolve()
+        self._settings = settings
+        self._config = config.resolve()
+        self._traces = data / "traces"
+        gateway = _free_address("gateway.listen", settings.gateway.listen)
+        self._scp = _free_address("scp.listen", settings.scp.listen)
+        self._nats = EmbeddedNats(data / "nats")
+        self._s3 = EmbeddedS3(data / "s3")
+        self._demo: EmbeddedDemoPacs | None = None
+        if not settings.origins:
+            self._demo = EmbeddedDemoPacs(
+                data / "demo",
+                destination=settings.scp.ae_title,
+                destination_host=self._scp.host,
+                destination_port=self._scp.port,
+            )
+        replicas = settings.up.replicas
+        counts = {
+            "qido": replicas.qido,
+            "wado": replicas.wado,
+            "stow": replicas.stow,
+            "dimse-scu": replicas.dimse_scu,
+            "scp": 1,
+        }
+        ports = iter(free_ports(sum(counts.values())))
+        self._ports = {name: [next(ports) for _ in range(count)] for name, count in counts.items()}
+        faces = {name: [f"{LOOPBACK}:{port}" for port in ports] for name, ports in self._ports.items()}
+        self._gateway = EmbeddedGateway(
+            data / "gateway",
+            gateway.host,
+            gateway.port,
+            qido=faces["qido"],
+            wado=faces["wado"],
+            stow=faces["stow"],
+        )
+
+    @property
+    def url(self) -> str:
+        """Where HTTP clients go."""
+        return self._gateway.url
+
+    def prepare(self) -> None:
+        """Write the files that the servers need."""
+        self._traces.mkdir(parents=True, exist_ok=True)
+        for server in self._servers():
+            server.directory.mkdir(parents=True, exist_ok=True)
+            server.prepare()
+
+    def stages(self) -> Sequence[Sequence[Program]]:
+        """Give the programs in the order in which they start; those of one stage start at the same time."""
+        services = [program for name in self._ports for program in self._service(name)]
+        beneath = [server.program for server in self._servers() if server is not self._gateway]
+        return [beneath, services, [self._gateway.program]]
+
+    def clean(self) -> None:
+        """Remove what the servers have left outside the data folder."""
+        for server in self._servers():
+            server.clean()
+
+    def run_file(self, pids: Mapping[str, Sequence[int]]) -> RunFile:
+        """Describe the running system."""
+        return RunFile(
+            gateway=self.url,
+            nats=NatsPart(url=self._nats.url, user=self._nats.user, password=self._nats.password),
+            s3=S3Part(
+                endpoint=self._s3.endpoint,
+                bucket=self._s3.bucket,
+                access_key=self._s3.access_key,
+                secret_key=self._s3.secret_key,
+            ),
+            scp=ScpPart(ae_title=self._settings.scp.ae_title, host=self._scp.host, port=self._scp.port),
+            services={name: [*running] for name, running in pids.items()},
+        )
+
+    def _servers(self) -> Sequence[Embedded]:
+        demo = [self._demo] if self._demo is not None else []
+        return [self._nats, self._s3, *demo, self._gateway]
+
+    def _service(self, name: str) -> Sequence[Program]:
+        ports = self._ports[name]
+        return [
+            Program(
+                name=name,
+                replica=number if len(ports) > 1 else 0,
+                command=[sys.executable, "-m", f"isthmus.{name.replace('-', '_')}"],
+                environment=self._environment(port),
+                ready=partial(answers, LOOPBACK, port, "/readyz"),
+                # They end what clients still wait for within 5 s.
+                stop_within=5.5,
+            )
+            for number, port in enumerate(ports, start=1)
+        ]
+
+    def _environment(self, port: int) -> Mapping[str, str]:
+        environment = {
+            "ISTHMUS_CONFIG": str(self._config),
+            "ISTHMUS_HTTP__LISTEN": f"{LOOPBACK}:{port}",
+            "ISTHMUS_SCP__LISTEN": str(self._scp),
+            "ISTHMUS_NATS__URL": self._nats.url,
+            "ISTHMUS_NATS__USER": self._nats.user,
+            "ISTHMUS_NATS__PASSWORD": self._nats.password,
+            "ISTHMUS_S3__ENDPOINT": self._s3.endpoint,
+            "ISTHMUS_S3__BUCKET": self._s3.bucket,
+            "ISTHMUS_S3__ACCESS_KEY": self._s3.access_key,
+            "ISTHMUS_S3__SECRET_KEY": self._s3.secret_key,
+            "ISTHMUS_TELEMETRY__TRACES": str(self._traces),
+        }
+        if self._demo is not None:
+            origin = {
+                "name": DEMO_ORIGIN,
+                "protocol": "dimse",
+                "ae_title": self._demo.ae_title,
+                "host": self._demo.host,
+                "port": self._demo.port,
+                "retrieve": ["c-get", "c-move"],
+            }
+            environment["ISTHMUS_ORIGINS"] = json.dumps([origin])
+        return environment
+
+
+def _free_address(setting: str, listen: str) -> ListenAddress:
+    """Give an address that we can listen on; port 0 means any."""
+    address = ListenAddress(listen)
+    if address.port == 0:
+        (port,) = free_ports(1)
+        return ListenAddress(f"{listen.rpartition(':')[0]}:{port}")
+    if not port_is_free(address.host, address.port):
+        raise SettingsError(f"{setting}: {listen} is in use by another program")
+    return address

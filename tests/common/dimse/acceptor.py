@@ -10,7 +10,7 @@ from pynetdicom import AE, evt
 from pynetdicom.dimse_primitives import C_STORE
 from pynetdicom.events import EventHandlerType
 
-from isthmus.common.dimse import Peer, install
+from isthmus.common.dimse import Association, Context, Peer, install
 from isthmus.common.dimse.contexts import COMPRESSED, UNCOMPRESSED
 
 VERIFICATION_CLASS = "1.2.840.10008.1.1"
@@ -95,6 +95,16 @@ def aborting(event: evt.Event) -> int:
 
 def silent(_: socket.socket) -> None:
     """Say nothing."""
+
+
+@contextmanager
+def opened(to: Peer, contexts: Sequence[Context]) -> Iterator[Association]:
+    """Open an association, and release it whatever happens."""
+    association = Association.open(to, contexts)
+    try:
+        yield association
+    finally:
+        association.release()
 
 
 def query(level: str = "STUDY", **keys: str) -> Dataset:

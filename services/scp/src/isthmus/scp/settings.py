@@ -1,0 +1,20 @@
+"""What of the settings this service uses."""
+
+from dataclasses import dataclass
+from typing import Self
+
+from isthmus.common.config import ListenAddress, Origin, Settings
+
+
+@dataclass(frozen=True, slots=True)
+class ScpSettings:
+    """Who we are, and who may store."""
+
+    ae_title: str
+    listen: ListenAddress
+    origins: tuple[Origin, ...]
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        """Take them from all settings."""
+        return cls(settings.scp.ae_title, ListenAddress(settings.scp.listen), settings.origins)

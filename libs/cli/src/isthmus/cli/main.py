@@ -1,4 +1,4 @@
-"""The `isthmus` command. Exit codes: 0 all went well, 1 something failed, 2 the command or the settings are wrong."""
+"""The `isthmus` command; it exits with 0 if all went well, 1 if not, 2 if command or settings are wrong."""
 
 import asyncio
 import re
@@ -37,14 +37,13 @@ Data = Annotated[Path, typer.Option("--data", help="The folder in which the syst
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 OriginArgument = Annotated[str, typer.Argument(metavar="ORIGIN", help="The name of an origin.")]
 
+DEFAULT_CONFIG: Final = Path("isthmus.toml")
 DEFAULT_DATA: Final = Path(".isthmus")
 
 
 @app.command("up")
 def _up(
-    config: Annotated[Path, typer.Option("--config", help="The settings; may be absent.")] = Path(
-        "isthmus.toml"
-    ),
+    config: Annotated[Path, typer.Option("--config", help="The settings; may be absent.")] = DEFAULT_CONFIG,
     data: Data = DEFAULT_DATA,
 ) -> None:
     """Run the whole system on this machine, until Ctrl-C."""

@@ -73,8 +73,9 @@ async def store(data: Path, origin: str, paths: Sequence[Path], *, as_json: bool
 
 
 def _collect(paths: Iterable[Path]) -> tuple[list[Candidate], list[Result]]:
-    """Find the instances among the files: what was named and is none has failed, in a folder it is no matter."""
-    candidates, failed = [], []
+    """Find the instances among the files: what was named and is none has failed, in folders not."""
+    candidates: list[Candidate] = []
+    failed: list[Result] = []
     for path in paths:
         try:
             if path.is_dir():
@@ -107,7 +108,7 @@ def _candidate(path: Path) -> Candidate:
 
 
 def _sop_instance_uid(meta: FileMeta, beginning: bytes) -> str:
-    """Give the one of the data set, by which the answer will name it; File Meta Information may have another."""
+    """Give the one of the data set, by which the answer will name it; the file meta may have another."""
     try:
         return identify(beginning, meta.transfer_syntax_uid).sop_instance_uid
     except MalformedDataset:
@@ -115,7 +116,7 @@ def _sop_instance_uid(meta: FileMeta, beginning: bytes) -> str:
 
 
 def _batches(candidates: Sequence[Candidate]) -> Iterator[Sequence[Candidate]]:
-    """Bound what one request holds, and what is unknown when it breaks off; no UID is twice in one of them."""
+    """Bound what one request holds, and so what is unknown when it breaks off; no UID is twice in it."""
     batch: list[Candidate] = []
     for candidate in candidates:
         full = len(batch) == _BATCH_INSTANCES
@@ -171,7 +172,7 @@ def _not_stored(path: Path, reason: str, *, uid: str | None = None, status: str 
 
 
 def _statuses(module: DicomJson, sequence: str, reason: str) -> Mapping[str, int]:
-    """Read a sequence of the response module (PS3.18 Table I.1-1): the reason of each instance, 0 for none."""
+    """Read a sequence of the response module (PS3.18 Table I.1-1): each instance's reason, 0 for none."""
     items = (_Item.model_validate(item) for item in module.get(sequence, {"vr": "SQ"}).get("Value", []))
     return {item.uid: item.reason(reason) for item in items}
 

@@ -22,7 +22,10 @@ def uids(responses: Iterator[FindResponse]) -> list[bytes]:
 
 
 def endless(event: evt.Event, cancelled: threading.Event) -> Answers:
+    """Send matches with pauses, in which alone a pynetdicom peer looks for a C-CANCEL."""
+    pause = threading.Event()
     for number in range(10_000):
+        pause.wait(0.002)
         if event.is_cancelled:
             cancelled.set()
             yield 0xFE00, None

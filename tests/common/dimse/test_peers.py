@@ -116,6 +116,7 @@ def test_a_get_from_dcmqrscp_brings_the_bytes_that_a_bit_preserving_receiver_get
 
 
 def test_what_is_stored_is_byte_for_byte_what_was_given(storescp: Storescp, corpus: list[Path]) -> None:
+    """But for the NUL behind the two data sets of odd length, without which DCMTK aborts."""
     expected: Counter[str] = Counter()
     refused: Counter[tuple[int | None, bool]] = Counter()
     standard = {
@@ -140,7 +141,8 @@ def test_what_is_stored_is_byte_for_byte_what_was_given(storescp: Storescp, corp
                     refused[error.status, len(uid) > LONGEST_UID] += 1
                     continue
             assert result.status == 0
-            expected[digest(raw_dataset(file))] += 1
+            data = raw_dataset(file)
+            expected[digest(data + b"\0" * (len(data) % 2))] += 1
     assert received_by(storescp) == expected
     assert sum(expected.values()) >= 140
     assert set(refused) == {(0x0117, True)}

@@ -143,7 +143,7 @@ def test_an_origin_that_stops_reading_takes_no_memory_and_times_out() -> None:
 
 @pytest.mark.parametrize("max_pdu", [0, 4096, 16382, 131072])
 @pytest.mark.parametrize("size", [1, 4090, 4091, 131066, 300_001])
-def test_whatever_the_sizes_the_bytes_arrive(max_pdu: int, size: int) -> None:
+def test_whatever_the_sizes_the_bytes_arrive_in_an_even_number(max_pdu: int, size: int) -> None:
     received: list[tuple[str, bytes]] = []
     data = (DATA * 2)[:size]
     with acceptor(
@@ -154,7 +154,7 @@ def test_whatever_the_sizes_the_bytes_arrive(max_pdu: int, size: int) -> None:
         association = Association.open(pacs, [CONTEXT])
         assert store(association, data) == 0
         association.release()
-    assert [stored for _, stored in received] == [data]
+    assert [stored for _, stored in received] == [data + b"\0" * (size % 2)]
 
 
 def test_a_source_is_read_from_where_it_stands_though_it_gives_little_at_a_time() -> None:

@@ -192,6 +192,8 @@ class Association:
     ) -> StoreResult:
         """Send an instance (PS3.4 B.2), byte for byte, in as much memory as a few PDUs take.
 
+        Only a data set of odd length gets a NUL behind it (PS3.5 A.5), without which DCMTK aborts.
+
         Args:
             data: the data set, from where it stands to its end; what reading raises aborts the association.
             sop_class_uid: of the data set.

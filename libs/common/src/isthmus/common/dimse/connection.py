@@ -213,12 +213,17 @@ class Connection:
 
 
 def _fragments(data: BinaryIO, size: int) -> Iterator[tuple[bytes, bytes]]:
-    """Cut a data set into PDVs, each with its message control header (PS3.8 E.2)."""
+    """Cut a data set into PDVs, each with its message control header (PS3.8 E.2).
+
+    A data set of odd length, as deflated and truncated ones may have, gets one NUL behind it, as PS3.5 A.5 says
+    for the deflated: DCMTK aborts at a fragment of odd length.
+    """
+    size -= size % 2
     chunk = _read(data, size)
     while following := _read(data, size):
         yield b"\x00", chunk
         chunk = following
-    yield b"\x02", chunk
+    yield b"\x02", chunk + b"\0" * (len(chunk) % 2)
 
 
 def _read(data: BinaryIO, size: int) -> bytes:

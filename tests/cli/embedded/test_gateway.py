@@ -1,7 +1,7 @@
 """The routes of the gateway, with tiny faces behind it that answer with their name."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import httpx2
@@ -9,8 +9,7 @@ import pytest
 
 from isthmus.cli.embedded import EmbeddedGateway
 from isthmus.cli.embedded.base import free_ports
-
-Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+from tests.cli.face import Face
 
 TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 UNKNOWN = ["/", "/aets/pacs/", "/aets/pacs/patients", "/dicomweb/studies", "/metrics", "/healthz"]
@@ -34,33 +33,6 @@ ROUTES = [
     ("POST", "/aets/pacs/studies/1.2/series", "wado"),
     ("DELETE", "/aets/pacs/studies/1.2", "wado"),
 ]
-
-
-class Face:
-    """An HTTP server of a few lines, whose handler can be replaced."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.address = ""
-        self.heads: list[str] = []
-        self.handler: Handler = self._answer
-
-    async def start(self) -> asyncio.Server:
-        server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        self.address = "{}:{}".format(*server.sockets[0].getsockname())
-        return server
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.heads.append((await reader.readuntil(b"\r\n\r\n")).decode())
-        await self.handler(reader, writer)
-        writer.close()
-
-    async def _answer(self, _: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        body = self.name.encode()
-        writer.write(
-            b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
-        )
-        await writer.drain()
 
 
 class Gateway:

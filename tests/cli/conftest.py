@@ -1,0 +1,30 @@
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from isthmus.cli.run_file import NatsPart, RunFile, S3Part, ScpPart, hold
+from tests.cli.face import Face
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """A data folder."""
+    return tmp_path / "data"
+
+
+@pytest.fixture
+async def gateway(data: Path) -> AsyncIterator[Face]:
+    """What answers as the gateway of a system that runs with the data folder."""
+    face = Face("gateway")
+    listening = await face.start()
+    with hold(data):
+        RunFile(
+            gateway=f"http://{face.address}",
+            nats=NatsPart(url="nats://127.0.0.1:4222", user="user", password="password"),
+            s3=S3Part(endpoint="127.0.0.1:9000", bucket="isthmus", access_key="key", secret_key="secret"),
+            scp=ScpPart(ae_title="ISTHMUS", host="127.0.0.1", port=11112),
+            services={"nats": [1]},
+        ).write(data)
+        yield face
+    listening.close()

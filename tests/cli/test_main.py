@@ -1,0 +1,66 @@
+"""What the command line does before anything is started or asked."""
+
+import socket
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from isthmus.cli.main import app
+from isthmus.cli.run_file import hold
+
+COMMANDS = ["up", "echo", "find", "get", "store", "trace"]
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(app, list(arguments))
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_explains_itself(command: str) -> None:
+    result = run(command, "--help")
+    assert result.exit_code == 0
+    assert "--data" in result.output
+
+
+def test_up_names_an_unknown_setting_and_the_nearest_one(tmp_path: Path) -> None:
+    config = tmp_path / "isthmus.toml"
+    config.write_text('[gateway]\nlisten_on = "127.0.0.1:8080"\n')
+    result = run("up", "--config", str(config), "--data", str(tmp_path / "data"))
+    assert result.exit_code == 2
+    assert "gateway.listen_on is no setting; did you mean listen?" in result.stderr
+    assert not (tmp_path / "data").exists()
+
+
+def test_up_names_a_port_that_is_taken(tmp_path: Path) -> None:
+    config = tmp_path / "isthmus.toml"
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        listen = f"127.0.0.1:{taken.getsockname()[1]}"
+        config.write_text(f'[gateway]\nlisten = "{listen}"\n')
+        result = run("up", "--config", str(config), "--data", str(tmp_path / "data"))
+    assert result.exit_code == 2
+    assert f"gateway.listen: {listen} is in use by another program" in result.stderr
+
+
+def test_up_refuses_a_data_folder_that_is_in_use(tmp_path: Path) -> None:
+    with hold(tmp_path):
+        result = run("up", "--config", str(tmp_path / "isthmus.toml"), "--data", str(tmp_path))
+    assert result.exit_code == 2
+    assert f"another isthmus up runs with the data folder {tmp_path}" in result.stderr
+
+
+@pytest.mark.parametrize("arguments", [["echo", "pacs"], ["find", "pacs"], ["get", "pacs", "1.2"]])
+def test_without_a_running_system_a_command_says_so(tmp_path: Path, arguments: list[str]) -> None:
+    result = run(*arguments, "--data", str(tmp_path))
+    assert result.exit_code == 1
+    assert f"no isthmus up runs with the data folder {tmp_path}" in result.stderr
+
+
+def test_a_key_without_a_value_is_a_usage_error() -> None:
+    result = run("find", "pacs", "PatientName")
+    assert result.exit_code == 2
+    assert "'PatientName' is no KEY=VALUE" in result.stderr
+
+
+def test_a_trace_id_that_is_none_is_a_usage_error() -> None:
+    assert run("trace", "not-a-trace").exit_code == 2

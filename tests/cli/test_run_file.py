@@ -1,0 +1,57 @@
+import stat
+from pathlib import Path
+
+import orjson
+import pytest
+
+from isthmus.cli.run_file import InUse, NotRunning, RunFile, hold
+from tests.cli.face import Face
+
+
+def test_a_folder_that_never_was_one_says_that_nothing_runs(data: Path) -> None:
+    with pytest.raises(NotRunning, match="no isthmus up runs"):
+        RunFile.read(data)
+
+
+def test_what_a_killed_one_left_behind_says_that_nothing_runs(data: Path) -> None:
+    with hold(data):
+        pass
+    (data / "run.json").write_text("{}")
+    with pytest.raises(NotRunning, match="no isthmus up runs"):
+        RunFile.read(data)
+
+
+def test_one_that_still_starts_says_so(data: Path) -> None:
+    with hold(data), pytest.raises(NotRunning, match="not ready yet"):
+        RunFile.read(data)
+
+
+def test_a_folder_belongs_to_one_at_a_time(data: Path) -> None:
+    with hold(data), pytest.raises(InUse), hold(data):
+        pytest.fail("held twice")
+    with hold(data):
+        pass
+
+
+async def test_only_its_owner_reads_it_and_it_tells_where_everything_is(gateway: Face, data: Path) -> None:
+    path = data / "run.json"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert orjson.loads(path.read_bytes()) == {
+        "gateway": f"http://{gateway.address}",
+        "nats": {"url": "nats://127.0.0.1:4222", "user": "user", "password": "password"},
+        "s3": {
+            "endpoint": "127.0.0.1:9000",
+            "bucket": "isthmus",
+            "access_key": "key",
+            "secret_key": "secret",
+        },
+        "scp": {"ae_title": "ISTHMUS", "host": "127.0.0.1", "port": 11112},
+        "services": {"nats": [1]},
+    }
+    assert RunFile.read(data).services == {"nats": [1]}
+
+
+def test_it_is_gone_with_who_wrote_it(data: Path) -> None:
+    with hold(data):
+        (data / "run.json").write_text("{}")
+    assert not (data / "run.json").exists()

@@ -4,6 +4,7 @@ It tolerates what pydicom does: a data set of another VR encoding than its trans
 without a VR inside explicit ones, VRs that nobody knows.
 """
 
+import os
 import struct
 from collections.abc import Iterator
 from typing import BinaryIO, Final, NamedTuple
@@ -91,10 +92,15 @@ class ElementReader:
             dropped += read
         self.position = position
 
-    def elements(self, end: int | None, encoding: Encoding) -> Iterator[Header]:
+    def elements(self, end: int | None, encoding: Encoding, *, outermost: bool = False) -> Iterator[Header]:
         """Give the elements up to `end`, an item delimitation item or the end of the source.
 
         The values that are not read while an element is at hand are skipped.
+
+        Args:
+            end: Where the item ends; None if its length is undefined, or it is the whole data set.
+            encoding: Of these elements.
+            outermost: It is the whole data set, and no item.
 
         Raises:
             BrokenDataset: the data set cannot be read on.
@@ -108,7 +114,7 @@ class ElementReader:
             yield header
             if header.end is not None:
                 self.skip_to(header.end)
-            elif self.position == header.position:
+            elif self.position == header.position and not (outermost and self._skip_to_end(header)):
                 self._skip_undefined(header)
 
     def items(self, header: Header) -> Iterator[tuple[int | None, Encoding]]:
@@ -177,6 +183,20 @@ class ElementReader:
         else:
             for _ in self.fragments(header):
                 pass
+
+    def _skip_to_end(self, header: Header) -> bool:
+        """Skip encapsulated pixel data if it is the last element, without going from fragment to fragment."""
+        if header.tag not in PIXEL_DATA or not self._seekable:
+            return False
+        order = "<" if header.encoding.little_endian else ">"
+        delimiter = struct.pack(f"{order}HHL", SEQUENCE_DELIMITATION >> 16, SEQUENCE_DELIMITATION & 0xFFFF, 0)
+        size = self._source.seek(0, os.SEEK_END)
+        self._source.seek(size - len(delimiter))
+        is_last = self._source.read(len(delimiter)) == delimiter
+        self.position = size if is_last else header.position
+        self._peeked = b""
+        self._source.seek(self.position)
+        return is_last
 
     def _read(self, size: int) -> bytes:
         taken, self._peeked = self._peeked[:size], self._peeked[size:]

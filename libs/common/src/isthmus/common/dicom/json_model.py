@@ -7,13 +7,15 @@ what its VR allows stays a text. The JSON is UTF-8, and its Specific Character S
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from io import BytesIO
-from typing import Final
+from typing import BinaryIO, Final
 
 from pydicom import Dataset
 from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.multival import MultiValue
 from pydicom.sequence import Sequence as PydicomSequence
 
+from isthmus.common.dicom.bulk import BulkPart, BulkPath, BulkValue, Piece, bulk_of, parse_bulk_path
+from isthmus.common.dicom.dataset_source import open_dataset
 from isthmus.common.dicom.element_reader import (
     UNDEFINED,
     BrokenDataset,
@@ -34,7 +36,19 @@ from isthmus.common.dicom.json_values import (
 from isthmus.common.dicom.value_representations import Scope
 from isthmus.common.dicom.vrs import BINARY_VRS, BULK_VRS, PIXEL_DATA, TEXT_VRS
 
-__all__ = ["DicomJson", "JsonElement", "JsonValue", "dataset_to_json"]
+__all__ = [
+    "BulkPart",
+    "BulkPath",
+    "BulkValue",
+    "DicomJson",
+    "JsonElement",
+    "JsonValue",
+    "Piece",
+    "bulk_of",
+    "dataset_to_json",
+    "metadata_of",
+    "parse_bulk_path",
+]
 
 BULK_THRESHOLD: Final = 1024
 """A value of more bytes is only referred to."""
@@ -59,6 +73,29 @@ def dataset_to_json(ds: Dataset, *, bulk_prefix: str | None = None) -> tuple[Dic
     """
     writer = JsonWriter(bulk_prefix)
     return writer.dataset(ds), writer.left_out
+
+
+def metadata_of(source: BinaryIO, bulk_prefix: str) -> tuple[DicomJson, list[str]]:
+    """Describe an instance without reading its pixel data (PS3.18 10.4.1.1.2).
+
+    What is there of a truncated instance is described; `bulk_of` finds what is referred to.
+
+    Args:
+        source: A seekable file of a Part 10 instance.
+        bulk_prefix: The URL below which values of more than 1 KiB, and all pixel data, can be fetched.
+
+    Returns:
+        The description, and the paths of the elements that had to be left out.
+
+    Raises:
+        MalformedDataset: it is no such file, or not one of its elements can be read.
+    """
+    dataset = open_dataset(source)
+    writer = JsonWriter(bulk_prefix)
+    found = writer.read(dataset.reader, dataset.encoding)
+    if not found:
+        raise BrokenDataset("The data set has no element that can be read")
+    return found, writer.left_out
 
 
 class JsonWriter:
@@ -100,7 +137,7 @@ class JsonWriter:
         scope: Scope,
         parent: str,
     ) -> None:
-        for header in reader.elements(end, encoding):
+        for header in reader.elements(end, encoding, outermost=not parent):
             if not _is_described(header.tag):
                 continue
             path = f"{parent}{header.tag:08X}"

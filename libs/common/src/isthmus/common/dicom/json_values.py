@@ -9,7 +9,7 @@ from typing import Final, Required
 
 from typing_extensions import TypedDict  # pydantic needs this one before Python 3.12
 
-from isthmus.common.dicom.charsets import CharacterSet
+from isthmus.common.dicom.character_sets import CharacterSet
 from isthmus.common.dicom.vrs import (
     BINARY_VRS,
     LOCALIZED_VRS,

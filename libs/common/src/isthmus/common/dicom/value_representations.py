@@ -6,7 +6,7 @@ from typing import Final, Self
 
 from pydicom.datadict import dictionary_VR, private_dictionary_VR
 
-from isthmus.common.dicom.charsets import CharacterSet
+from isthmus.common.dicom.character_sets import CharacterSet
 from isthmus.common.dicom.vrs import KNOWN_VRS, PIXEL_DATA
 
 _SPECIFIC_CHARACTER_SET: Final = 0x00080005
@@ -26,6 +26,11 @@ class Scope:
     def nested(self) -> Self:
         """Give the scope of an item."""
         return type(self)(self.character_set, self.signed)
+
+    @staticmethod
+    def depends_on(tag: int) -> bool:
+        """Tell whether an element says something about those that follow."""
+        return tag in (_SPECIFIC_CHARACTER_SET, _PIXEL_REPRESENTATION) or _is_private_creator(tag)
 
     def note(self, tag: int, first: object) -> None:
         """Learn from the first value of an element."""

@@ -33,6 +33,8 @@ IN_PROGRESS: Final = 3.0
 MAX_DELIVERIES: Final = 3
 _ONE_PER_SUBJECT: Final = 10077
 """JetStream error: maximum messages per subject exceeded."""
+_GONE: Final = frozenset({10037, 10043, 10057})
+"""JetStream errors: no message found, sequence not found, message delete failed."""
 
 J = TypeVar("J", Retrieve, Store)
 
@@ -105,7 +107,9 @@ async def withdraw(bus: Bus, stream: str, sequence: int) -> bool:
     with bus_errors(stream):
         try:
             return await bus.jetstream.delete_msg(stream, sequence)
-        except NotFoundError:
+        except APIError as error:
+            if error.err_code not in _GONE:
+                raise
             return False
 
 

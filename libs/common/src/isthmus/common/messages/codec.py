@@ -1,5 +1,6 @@
 """Messages to bytes and back."""
 
+from enum import Enum
 from typing import Any, Final, TypeVar, overload
 
 import msgpack
@@ -23,11 +24,17 @@ def _adapter(kind: type[M]) -> TypeAdapter[M]:
     return _adapters[kind]
 
 
+def _plain(value: object) -> object:
+    if isinstance(value, Enum):
+        return value.value
+    raise TypeError(f"{type(value).__name__} has no form in a message")
+
+
 def encode(message: object) -> bytes:
     """Write a message as a msgpack map with its version and type."""
     kind = type(message)
     fields = _adapter(kind).dump_python(message, mode="python")
-    packed: bytes = msgpack.packb({"v": VERSION, "type": kind.__name__, **fields}, default=str)
+    packed: bytes = msgpack.packb({"v": VERSION, "type": kind.__name__, **fields}, default=_plain)
     return packed
 
 

@@ -1,5 +1,6 @@
 """What the command line does before anything is started or asked."""
 
+import os
 import socket
 from pathlib import Path
 
@@ -10,6 +11,12 @@ from isthmus.cli.main import app
 from isthmus.cli.run_file import hold
 
 COMMANDS = ["up", "echo", "find", "get", "store", "trace"]
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith("ISTHMUS_")]:
+        monkeypatch.delenv(name)
 
 
 def run(*arguments: str) -> Result:

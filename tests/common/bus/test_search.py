@@ -111,9 +111,8 @@ async def test_a_reader_that_leaves_cancels_the_search(bus: Bus, origin_name: st
             while True:
                 await writer.add(match(number))
                 number += 1
-        except asyncio.CancelledError:
+        finally:
             cancelled.set()
-            raise
 
     await serve_queries(bus, origin_name, searcher)
     async with search(bus, query(origin_name)) as matches:

@@ -6,20 +6,19 @@ second, so that a dead one is not mere silence.
 """
 
 import asyncio
-from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, asynccontextmanager, suppress
 from typing import Final
 
 import nats.errors
 import structlog
-from isthmus.common.dicom.json_model import DicomJson
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 from opentelemetry.trace import SpanKind
 
 from isthmus.common.bus import subjects
 from isthmus.common.bus.client import MESSAGING, Bus, bus_errors
+from isthmus.common.dicom.json_model import DicomJson
 from isthmus.common.errors import BusUnavailable, IsthmusError, NoWorker
 from isthmus.common.messages import Failure, Matches, Query, QueryDone, decode, encode
 from isthmus.common.telemetry import inject, span
@@ -87,89 +86,109 @@ async def _matches(
                     await message.respond(answer)
 
 
+class ReaderGone(Exception):
+    """The reader cancelled, or is no longer there."""
+
+
 class MatchWriter:
     """The worker's end: gathers matches into batches and sends them as fast as the reader takes them."""
 
     def __init__(self, bus: Bus, inbox: str) -> None:
         self._bus = bus
         self._inbox = inbox
+        self._answers = bus.client.new_inbox()
         self._pending: list[DicomJson] = []
         self._pending_since = 0.0
-        self._sent_at = 0.0
-        self._under_way: deque[asyncio.Task[None]] = deque()
+        self._sent = 0
+        self._acknowledged = 0
+        self._room = asyncio.Condition()
         self._sending = asyncio.Lock()
         self.abandoned = asyncio.Event()
         """Set when the reader cancelled or is gone."""
 
+    @asynccontextmanager
+    async def listening(self) -> AsyncIterator[None]:
+        """Hear the reader's answers while the block runs."""
+        with bus_errors("dicom.query"):
+            subscription = await self._bus.client.subscribe(self._answers, cb=self._answered)
+        ticking = asyncio.create_task(self._tick())
+        try:
+            yield
+        finally:
+            ticking.cancel()
+            await asyncio.wait({ticking})
+            with suppress(nats.errors.Error):
+                await subscription.unsubscribe()
+
+    async def _answered(self, answer: Msg) -> None:
+        async with self._room:
+            if answer.data == MORE:
+                self._acknowledged += 1
+            else:  # cancelled, or NATS says that nobody listens
+                self.abandoned.set()
+            self._room.notify_all()
+
     async def add(self, match: DicomJson) -> None:
-        """Add a match; waits while the reader is behind."""
+        """Add a match; waits while the reader is behind.
+
+        Raises:
+            ReaderGone: there is no use in going on.
+        """
+        if self.abandoned.is_set():
+            raise ReaderGone
         if not self._pending:
             self._pending_since = asyncio.get_running_loop().time()
         self._pending.append(match)
-        if self._sent_at == 0.0 or len(self._pending) >= BATCH_MATCHES:
+        if self._sent == 0 or len(self._pending) >= BATCH_MATCHES:
             await self.flush()
 
     async def flush(self) -> None:
         """Send what is there."""
         async with self._sending:
-            matches, self._pending = self._pending, []
-            await self._send(tuple(matches))
+            matches, self._pending = tuple(self._pending), []
+            if matches:
+                await self._send(matches)
 
     async def _send(self, matches: tuple[DicomJson, ...]) -> None:
-        if not matches:
-            return
         payload = encode(Matches(matches))
         if len(payload) > BATCH_BYTES and len(matches) > 1:
             middle = len(matches) // 2
             await self._send(matches[:middle])
             await self._send(matches[middle:])
             return
-        while len(self._under_way) >= WINDOW:
-            await self._under_way.popleft()
-        self._sent_at = asyncio.get_running_loop().time()
-        self._under_way.append(asyncio.create_task(self._request(payload, READER_SECONDS)))
+        await self._wait_until(lambda: self._sent - self._acknowledged < WINDOW)
+        self._sent += 1
+        await self._publish(payload)
 
-    async def _request(self, payload: bytes, timeout: float) -> None:
+    async def _publish(self, payload: bytes) -> None:
+        with bus_errors("dicom.query"):
+            await self._bus.client.publish(self._inbox, payload, reply=self._answers)
+
+    async def _wait_until(self, condition: Callable[[], bool]) -> None:
         try:
-            answer = await self._bus.client.request(self._inbox, payload, timeout)
-        except nats.errors.Error:
+            async with asyncio.timeout(READER_SECONDS), self._room:
+                await self._room.wait_for(lambda: condition() or self.abandoned.is_set())
+        except TimeoutError:
             self.abandoned.set()
-        else:
-            if answer.data != MORE:
-                self.abandoned.set()
 
-    async def keep_alive(self) -> None:
-        """Send what has waited long enough, and signs of life; runs until cancelled."""
+    async def _tick(self) -> None:
+        """Send what has waited long enough, and signs of life."""
         loop = asyncio.get_running_loop()
-        heartbeat_at = loop.time()
+        alive_at = loop.time()
         while True:
             await asyncio.sleep(BATCH_SECONDS)
             now = loop.time()
             if self._pending and now - self._pending_since >= BATCH_SECONDS:
                 await self.flush()
-            if now - heartbeat_at >= HEARTBEAT_SECONDS:
-                heartbeat_at = now
-                await self._heartbeat()
-
-    async def _heartbeat(self) -> None:
-        try:
-            await self._bus.client.request(self._inbox, encode(Matches(())), BATCH_SECONDS)
-        except nats.errors.NoRespondersError:
-            self.abandoned.set()
-        except nats.errors.Error:
-            return  # nobody acknowledges a heartbeat; that it finds a subscription is enough
+            if now - alive_at >= HEARTBEAT_SECONDS:
+                alive_at = now
+                await self._publish(encode(Matches(())))
 
     async def finish(self, failure: Failure | None) -> None:
-        """Send the rest, and the end."""
+        """Send the rest, and the end; returns when the reader has all of it."""
         await self.flush()
-        with bus_errors("dicom.query"):
-            await self._bus.client.publish(self._inbox, encode(QueryDone(failure)))
-        await asyncio.gather(*self._under_way)
-
-    def close(self) -> None:
-        """Give up on acknowledgements that have not come."""
-        for task in self._under_way:
-            task.cancel()
+        await self._publish(encode(QueryDone(failure)))
+        await self._wait_until(lambda: self._acknowledged == self._sent)
 
 
 log = structlog.get_logger()
@@ -186,18 +205,17 @@ async def serve_queries(bus: Bus, origin: str, searcher: Searcher) -> Subscripti
     async def handle(message: Msg) -> None:
         query = decode(message.data, Query)
         writer = MatchWriter(bus, message.reply)
-        ticking = asyncio.create_task(writer.keep_alive())
-        searching = asyncio.ensure_future(searcher(query, writer))
-        leaving = asyncio.create_task(writer.abandoned.wait())
-        try:
-            await asyncio.wait({searching, leaving}, return_when=asyncio.FIRST_COMPLETED)
-            if searching.done():
-                await writer.finish(_failure(searching))
-        finally:
-            for task in (searching, leaving, ticking):
-                task.cancel()
-            await asyncio.gather(searching, leaving, ticking, return_exceptions=True)
-            writer.close()
+        async with writer.listening():
+            searching = asyncio.ensure_future(searcher(query, writer))
+            leaving = asyncio.create_task(writer.abandoned.wait())
+            try:
+                await asyncio.wait({searching, leaving}, return_when=asyncio.FIRST_COMPLETED)
+                if searching.done() and not writer.abandoned.is_set():
+                    await writer.finish(_failure(searching))
+            finally:
+                for task in (searching, leaving):
+                    task.cancel()
+                await asyncio.wait({searching, leaving})
 
     return await bus.subscribe(subjects.query(origin), "workers", handle)
 

@@ -1,6 +1,7 @@
 """The server of associations: C-ECHO for anyone, C-STORE for what was asked for."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final, cast
@@ -43,7 +44,8 @@ IDLE_SECONDS: Final = 60.0
 """Of silence, before an association is aborted."""
 ANSWER_SECONDS: Final = 75.0
 """For one C-STORE: S3 has 30 s for each of its steps, whoever asked has 5."""
-STOP_SECONDS: Final = 1.0
+STOP_SECONDS: Final = 3.0
+"""For all associations together to end."""
 
 log = structlog.get_logger()
 
@@ -79,11 +81,13 @@ class Server:
         self._server.shutdown()
         for association in associations:
             association.abort(block=False)
+        deadline = time.monotonic() + STOP_SECONDS
         for association in associations:
-            association.dul.join(STOP_SECONDS)
+            association.dul.join(max(0.0, deadline - time.monotonic()))
             if isinstance(association.dul.socket, TunedSocket):
-                association.dul.socket.wake()
-            association.join(STOP_SECONDS)
+                association.dul.socket.wake()  # in case it hangs in a read or write
+        for association in associations:
+            association.join(max(0.0, deadline - time.monotonic()))
 
     def _store(self, event: evt.Event) -> Dataset:
         """Answer a C-STORE; runs in the association's thread."""

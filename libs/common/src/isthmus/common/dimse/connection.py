@@ -215,8 +215,8 @@ class Connection:
 def _fragments(data: BinaryIO, size: int) -> Iterator[tuple[bytes, bytes]]:
     """Cut a data set into PDVs, each with its message control header (PS3.8 E.2).
 
-    A data set of odd length, as deflated and truncated ones may have, gets one NUL behind it, as PS3.5 A.5 says
-    for the deflated: DCMTK aborts at a fragment of odd length.
+    A data set of odd length, as deflated and truncated ones may have, gets one NUL behind it, as PS3.5 A.5
+    says for the deflated: DCMTK aborts at a fragment of odd length.
     """
     size -= size % 2
     chunk = _read(data, size)

@@ -1,0 +1,117 @@
+"""The DIMSE face on a free port, over a real NATS and S3, and a PACS that sends to it."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from io import BytesIO
+
+import pytest
+
+from isthmus.common.blobs import BlobStore
+from isthmus.common.bus import Bus
+from isthmus.common.config import Origin, Settings
+from isthmus.common.config.settings import Scp
+from isthmus.common.dimse import Association, Context, Peer, StoreResult
+from isthmus.common.service import Parts
+from isthmus.scp.worker import Server, serving
+
+CT = "1.2.840.10008.5.1.4.1.1.2"
+EXPLICIT = "1.2.840.10008.1.2.1"
+PACS = "PACS"
+TWINS = "TWINS"
+
+
+@dataclass(frozen=True)
+class Sending:
+    """What a PACS sends."""
+
+    data: bytes
+    sop_instance_uid: str = "1.2.3.4"
+    sop_class_uid: str = CT
+    transfer_syntax_uid: str = EXPLICIT
+
+
+@pytest.fixture
+def origins(origin_name: str) -> tuple[Origin, ...]:
+    """One origin with an AE title of its own, and two that share one."""
+    return (
+        Origin(name=origin_name, ae_title=PACS, port=104),
+        Origin(name=f"{origin_name}-a", ae_title=TWINS, port=104),
+        Origin(name=f"{origin_name}-b", ae_title=TWINS, port=104),
+    )
+
+
+@pytest.fixture
+def parts(bus: Bus, blobs: BlobStore, origins: tuple[Origin, ...]) -> Parts:
+    return Parts(Settings(scp=Scp(listen="127.0.0.1:0"), origins=origins), bus, blobs)
+
+
+@pytest.fixture
+async def server(parts: Parts) -> AsyncIterator[Server]:
+    async with serving(parts) as running:
+        yield running
+
+
+def peer(server: Server, calling: str = PACS, called: str = "ISTHMUS") -> Peer:
+    return Peer("scp", "127.0.0.1", server.port, called, calling, 20.0)
+
+
+async def send(server: Server, *sending: Sending, calling: str = PACS) -> list[StoreResult]:
+    """Send over one association, and give what was answered."""
+    contexts = [
+        Context(name, (syntax,))
+        for name, syntax in dict.fromkeys((one.sop_class_uid, one.transfer_syntax_uid) for one in sending)
+    ]
+
+    def run() -> list[StoreResult]:
+        association = Association.open(peer(server, calling), contexts)
+        try:
+            return [
+                association.store(
+                    BytesIO(one.data),
+                    sop_class_uid=one.sop_class_uid,
+                    sop_instance_uid=one.sop_instance_uid,
+                    transfer_syntax_uid=one.transfer_syntax_uid,
+                )
+                for one in sending
+            ]
+        finally:
+            association.release()
+
+    return await asyncio.to_thread(run)
+
+
+async def keys(blobs: BlobStore, origin: str) -> list[str]:
+    return [blob.key async for blob in blobs.list(f"held/{origin}")]
+
+
+@pytest.fixture
+def dataset() -> Callable[..., bytes]:
+    """Make data sets in Explicit VR Little Endian."""
+
+    def element(group: int, number: int, vr: bytes, value: bytes) -> bytes:
+        value += (b"\0" if vr == b"UI" else b" ") * (len(value) % 2)
+        return (
+            group.to_bytes(2, "little")
+            + number.to_bytes(2, "little")
+            + vr
+            + len(value).to_bytes(2, "little")
+            + value
+        )
+
+    def make(
+        study: str = "1.2.3", instance: str = "1.2.3.4", series: str = "1.2.3.9", name: bytes = b""
+    ) -> bytes:
+        return b"".join(
+            element(group, number, vr, value)
+            for group, number, vr, value in (
+                (0x0008, 0x0016, b"UI", CT.encode()),
+                (0x0008, 0x0018, b"UI", instance.encode()),
+                (0x0010, 0x0010, b"PN", b"Nobody^" + name),
+                (0x0020, 0x000D, b"UI", study.encode()),
+                (0x0020, 0x000E, b"UI", series.encode()),
+            )
+            if value
+        )
+
+    return make

@@ -14,6 +14,7 @@ Every failure is one of these. `isthmus.common.dicomweb.problem` maps each class
         UnsupportedMediaType        no payload that we take
         UnreadablePayload           the payload cannot be read at all
           TruncatedPayload          it ended before its end was marked; what came before may be good
+          MalformedDataset          no DICOM file or data set, or one without a UID that it must have
         TooManyMatches              the fan-out of a relational search passed its cap
       OriginError                 the origin does not do it; carries its name and DIMSE status
         OriginUnreachable           no connection
@@ -116,6 +117,12 @@ class TruncatedPayload(UnreadablePayload):
     """The payload ended before its closing delimiter; the parts before the cut are good."""
 
     title = "The payload is truncated"
+
+
+class MalformedDataset(UnreadablePayload):
+    """The bytes are no DICOM file or data set, or lack a UID without which no instance can be named."""
+
+    title = "The DICOM object cannot be read"
 
 
 class TooManyMatches(RequestError):

@@ -145,3 +145,7 @@ def _exit_codes() -> Iterator[None]:
     except StartError as error:
         write_error(f"isthmus cannot run: {error}")
         raise typer.Exit(FAILED) from None
+
+
+if __name__ == "__main__":
+    run()

@@ -41,7 +41,8 @@ class EmbeddedNats(Embedded):
             command=[executable("nats-server"), "--config", str(self.directory / "nats.conf")],
             ready=self._ready,
             directory=self.directory,
-            shows=lambda line: "[INF]" not in line,
+            # It warns of the password in its configuration, which only we can read.
+            shows=lambda line: "[INF]" not in line and "Plaintext passwords" not in line,
         )
 
     def prepare(self) -> None:

@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from isthmus.common.bus import Bus
 from isthmus.common.dicom.attributes import tag_of
-from isthmus.common.dicom.json_model import DicomJson
+from isthmus.common.dicom.json_model import DicomJson, JsonElement
 from isthmus.common.dicom.levels import Level
 from isthmus.common.dicom.uids import check_uid
 from isthmus.common.dicomweb import (
@@ -85,8 +85,8 @@ def _with_retrieve_url(match: DicomJson, scope: Scope, base: str) -> DicomJson:
         uids = [check_uid(uid_of(match, level), level.value) for level in Level if level <= scope.level]
     except InvalidParameter:
         return dict(sorted(match.items()))
-    url = base + Resource(scope.origin, *uids).path
-    return dict(sorted({**match, _RETRIEVE_URL: {"vr": "UR", "Value": [url]}}.items()))
+    element: JsonElement = {"vr": "UR", "Value": [base + Resource(scope.origin, *uids).path]}
+    return dict(sorted({**match, _RETRIEVE_URL: element}.items()))
 
 
 async def _unless_client_leaves(request: Request, work: Coroutine[None, None, T]) -> T:

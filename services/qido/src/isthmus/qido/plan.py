@@ -97,7 +97,8 @@ class Plan:
 
 def uid_of(match: DicomJson, level: Level) -> str:
     """Give the UID of a match at a level; empty where it has none."""
-    values = match.get(UNIQUE_KEYS[level], {}).get("Value")
+    element = match.get(UNIQUE_KEYS[level])
+    values = element.get("Value") if element is not None else None
     return str(values[0] or "") if values else ""
 
 

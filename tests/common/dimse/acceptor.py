@@ -9,6 +9,7 @@ from pydicom.dataset import Dataset
 from pynetdicom import AE, evt
 from pynetdicom.dimse_primitives import C_STORE
 from pynetdicom.events import EventHandlerType
+from pynetdicom.transport import ThreadedAssociationServer
 
 from isthmus.common.dimse import Association, Context, Peer, install
 from isthmus.common.dimse.contexts import COMPRESSED, UNCOMPRESSED
@@ -36,8 +37,12 @@ def acceptor(
     for sop_class in classes:
         entity.add_supported_context(sop_class, [*UNCOMPRESSED, *COMPRESSED], scu_role=True, scp_role=True)
         entity.add_requested_context(sop_class)  # for the sub-operations of a C-MOVE
-    server = entity.start_server(("127.0.0.1", 0), block=False, evt_handlers=list(handlers))
-    assert server is not None
+    server = entity.make_server(
+        ("127.0.0.1", 0), evt_handlers=list(handlers), server_class=ThreadedAssociationServer
+    )
+    entity._servers.append(server)  # from where its shutdown removes it
+    serving = threading.Thread(target=server.serve_forever, args=(0.01,))  # stops sooner than upstream's own
+    serving.start()
     try:
         yield peer(server.server_address[1], timeout=timeout)
     finally:
@@ -46,6 +51,7 @@ def acceptor(
         for association in associations:
             association.abort()
             association.join()
+        serving.join()
 
 
 @contextmanager

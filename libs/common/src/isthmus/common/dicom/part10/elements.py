@@ -20,7 +20,7 @@ _SHORT_VRS: Final = frozenset(
 
 
 class CutShort(MalformedDataset):
-    """The bytes end before what was looked for; with more of them it may be found."""
+    """The bytes end before what was looked for; more of them may hold it. Never leaves this package."""
 
 
 class Encoding(NamedTuple):

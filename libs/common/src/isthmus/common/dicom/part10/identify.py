@@ -71,7 +71,10 @@ def identify(dataset: Buffer, transfer_syntax_uid: str) -> Identity:
     Raises:
         MalformedDataset: it is no data set, or a UID is missing; names the attribute.
     """
-    found = find_uids(dataset, transfer_syntax_uid, _NAMES.keys())
+    try:
+        found = find_uids(dataset, transfer_syntax_uid, _NAMES.keys())
+    except CutShort as error:
+        raise MalformedDataset(error.detail) from None
     return Identity(
         study_instance_uid=found[STUDY_INSTANCE_UID],
         series_instance_uid=found[SERIES_INSTANCE_UID],

@@ -57,7 +57,10 @@ def read_file_meta(source: BinaryIO) -> FileMeta:
     Raises:
         MalformedDataset: it is no DICOM file, or a UID is missing; names the attribute.
     """
-    return from_beginning(_chunks(source), _read, _LIMIT)
+    try:
+        return from_beginning(_chunks(source), _read, _LIMIT)
+    except CutShort as error:
+        raise MalformedDataset(error.detail) from None
 
 
 def _chunks(source: BinaryIO) -> Iterator[bytes]:

@@ -17,6 +17,9 @@ from tests.pacs import FaultyPacs, Operation, RefusesAssociation, Silent, StoreS
 from tests.peers import free_port
 
 
+CT = "1.2.840.10008.5.1.4.1.1.2"
+
+
 async def spooled(blobs: BlobStore, files: Sequence[Path]) -> tuple[BlobRef, ...]:
     job = token_hex(8)
     refs = []
@@ -31,7 +34,7 @@ async def spooled(blobs: BlobStore, files: Sequence[Path]) -> tuple[BlobRef, ...
                 uids.study_instance_uid,
                 uids.series_instance_uid,
                 uids.sop_instance_uid,
-                uids.sop_class_uid,
+                CT,
                 transfer_syntax(file),
             )
         )
@@ -48,7 +51,7 @@ async def test_instances_arrive_byte_for_byte_over_one_association(
 ) -> None:
     results = await stored(bus, Store(origin.name, token_hex(8), await spooled(blobs, images)))
     assert [(result.status, result.failure) for result in results] == [(0, None)] * len(images)
-    assert sorted(map(raw_dataset, pacs.stored())) == sorted(map(raw_dataset, images))
+    assert pacs.stored() == {identity(image).sop_instance_uid: [raw_dataset(image)] for image in images}
     assert pacs.associations() == 1
 
 
@@ -86,7 +89,7 @@ async def test_a_uid_that_fits_no_command_is_refused_here(
     results = await stored(bus, Store(origin.name, token_hex(8), await spooled(blobs, over_long)))
     assert {result.status for result in results} == {0x0117}
     assert len(results) == len(over_long) > 0
-    assert pacs.stored() == []
+    assert pacs.stored() == {}
 
 
 @pytest.mark.parametrize(

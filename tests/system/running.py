@@ -92,7 +92,7 @@ class RunningIsthmus:
             kept.append(line)
 
     def stop(self, number: signal.Signals = signal.SIGINT) -> int:
-        """Stop it as Ctrl-C does, and give its exit code; when it takes too long it is killed, and this fails."""
+        """Stop it as Ctrl-C does, and give its exit code; when it takes too long, kill it and fail."""
         if self.process.poll() is None:
             self.process.send_signal(number)
         try:

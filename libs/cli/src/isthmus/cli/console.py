@@ -39,7 +39,7 @@ class Console:
         if event is None:
             return text
         level = str(event.get("level", "info"))
-        said = str(event["event"])
+        said = " ".join(str(event["event"]).split())
         if level in _LEVEL_COLOURS:
             said = self._colour(f"{level}: {said}", _LEVEL_COLOURS[level])
         rest = " ".join(f"{key}={value}" for key, value in event.items() if key not in _KNOWN)

@@ -54,7 +54,7 @@ async def get(
         instances = [asdict(each) for each in arrived]
         detail = failure.detail if failure is not None else None
         write_json({"complete": failure is None, "detail": detail, "instances": instances})
-    else:
+    elif arrived:
         write_line(f"{len(arrived)} instances, {sum(each.bytes for each in arrived)} bytes in {output}")
     if failure is not None:
         which = f"incomplete: {len(arrived)} instances arrived, then: " if arrived else ""
@@ -108,5 +108,7 @@ class _Unfinished:
 @contextmanager
 def _progress() -> Iterator[tuple[Progress, TaskID]]:
     columns = (SpinnerColumn(), TextColumn("{task.description}"), DownloadColumn(), TransferSpeedColumn())
-    with Progress(*columns, console=progress_console, transient=True) as progress:
+    with Progress(
+        *columns, console=progress_console, transient=True, disable=not progress_console.is_terminal
+    ) as progress:
         yield progress, progress.add_task("waiting", total=None)

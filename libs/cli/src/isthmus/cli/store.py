@@ -56,7 +56,9 @@ async def store(data: Path, origin: str, paths: Sequence[Path], *, as_json: bool
     candidates, results = _collect(paths)
     columns = (TextColumn("storing"), BarColumn(), MofNCompleteColumn(), TransferSpeedColumn())
     async with Gateway.of(data) as gateway:
-        with Progress(*columns, console=progress_console, transient=True) as progress:
+        with Progress(
+            *columns, console=progress_console, transient=True, disable=not progress_console.is_terminal
+        ) as progress:
             task = progress.add_task("", total=len(candidates))
             for batch in _batches(candidates):
                 results += await _store(gateway, origin, batch)

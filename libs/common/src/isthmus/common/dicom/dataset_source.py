@@ -7,6 +7,8 @@ from typing import BinaryIO, Final, NamedTuple
 from pydicom.uid import ExplicitVRBigEndian, ImplicitVRLittleEndian
 
 from isthmus.common.dicom.element_reader import BrokenDataset, ElementReader, Encoding
+from isthmus.common.dicom.part10 import read_file_meta
+from isthmus.common.dicom.part10.identify import DEFLATED
 
 _CHUNK: Final = 64 * 1024
 
@@ -30,9 +32,6 @@ def open_dataset(source: BinaryIO) -> OpenDataset:
     Raises:
         MalformedDataset: it is no such file.
     """
-    from isthmus.common.dicom.part10 import read_file_meta  # noqa: PLC0415
-    from isthmus.common.dicom.part10.identify import DEFLATED  # noqa: PLC0415
-
     source.seek(0)
     meta = read_file_meta(source)
     source.seek(meta.dataset_offset)

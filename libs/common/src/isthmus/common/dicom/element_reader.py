@@ -16,6 +16,8 @@ UNDEFINED: Final = 0xFFFFFFFF
 ITEM: Final = 0xFFFEE000
 ITEM_DELIMITATION: Final = 0xFFFEE00D
 SEQUENCE_DELIMITATION: Final = 0xFFFEE0DD
+DEEPEST: Final = 64
+"""Levels of sequences that are read; each costs stack."""
 
 _VR_BYTES: Final = {vr.encode("ascii"): vr for vr in KNOWN_VRS}
 
@@ -59,6 +61,7 @@ class ElementReader:
         self._source = source
         self._seekable = seekable
         self._peeked = b""
+        self._depth = 0
         self.position = source.tell() if seekable else 0
 
     def read(self, size: int) -> bytes:
@@ -107,6 +110,8 @@ class ElementReader:
         """
         while end is None or self.position < end:
             header = self._header(encoding)
+            if header is None and not outermost:
+                raise BrokenDataset("The data set is truncated")
             if header is None or header.tag == ITEM_DELIMITATION:
                 return
             if header.tag >> 16 == 0xFFFE and (header.length or header.tag == ITEM):
@@ -176,13 +181,17 @@ class ElementReader:
         return Header(tag, vr, length, self.position, encoding)
 
     def _skip_undefined(self, header: Header) -> None:
-        if header.vr in (None, "SQ", "UN") and header.tag not in PIXEL_DATA:
-            for end, encoding in self.items(header):
-                for _ in self.elements(end, encoding):
-                    pass
-        else:
+        if header.vr not in (None, "SQ", "UN") or header.tag in PIXEL_DATA:
             for _ in self.fragments(header):
                 pass
+            return
+        if self._depth == DEEPEST:
+            raise BrokenDataset("Its sequences are too deep")
+        self._depth += 1
+        for end, encoding in self.items(header):
+            for _ in self.elements(end, encoding):
+                pass
+        self._depth -= 1
 
     def _skip_to_end(self, header: Header) -> bool:
         """Skip encapsulated pixel data if it is the last element, without going from fragment to fragment."""

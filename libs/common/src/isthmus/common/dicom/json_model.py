@@ -17,6 +17,7 @@ from pydicom.sequence import Sequence as PydicomSequence
 from isthmus.common.dicom.bulk import BulkPart, BulkPath, BulkValue, Piece, bulk_of, parse_bulk_path
 from isthmus.common.dicom.dataset_source import open_dataset
 from isthmus.common.dicom.element_reader import (
+    DEEPEST,
     UNDEFINED,
     BrokenDataset,
     ElementReader,
@@ -54,8 +55,6 @@ BULK_THRESHOLD: Final = 1024
 """A value of more bytes is only referred to."""
 _LONGEST_VALUE: Final = 1024 * 1024
 """A value that must be inline and is longer is left out, so that a length that is wrong costs no memory."""
-_DEEPEST: Final = 64
-"""Levels of sequences."""
 
 _CHARACTER_SET: Final = 0x00080005
 _TRAILING_PADDING: Final = 0xFFFCFFFC
@@ -163,7 +162,7 @@ class JsonWriter:
     def _read_items(
         self, reader: ElementReader, header: Header, scope: Scope, path: str
     ) -> Iterator[DicomJson]:
-        if path.count("/") >= 2 * _DEEPEST:
+        if path.count("/") >= 2 * DEEPEST:
             raise BrokenDataset("Its sequences are too deep")
         for number, (end, encoding) in enumerate(reader.items(header), 1):
             item: DicomJson = {}

@@ -20,6 +20,11 @@ _READY_WITHIN = 90.0
 _STOPS_WITHIN = 10.0
 
 
+def environment() -> Mapping[str, str]:
+    """Give our environment without settings."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("ISTHMUS_")}
+
+
 class RunningIsthmus:
     """A whole system on free ports of loopback.
 
@@ -58,9 +63,8 @@ class RunningIsthmus:
 
     def __enter__(self) -> Self:
         command = [str(ISTHMUS), "up", "--config", str(self.config), "--data", str(self.data)]
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("ISTHMUS_")}
         self._process = subprocess.Popen(
-            command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            command, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
         assert self._process.stdout is not None
         assert self._process.stderr is not None

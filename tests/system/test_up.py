@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from tests.system.running import ISTHMUS, RunningIsthmus
+from tests.system.running import ISTHMUS, RunningIsthmus, environment
 
 NAMES = {"nats", "s3", "demo-pacs", "qido", "wado", "stow", "dimse-scu", "scp", "gateway"}
 CT_STUDY = "1.3.6.1.4.1.5962.1.2.1.20040119072730.12322"
@@ -31,7 +31,7 @@ def client(system: RunningIsthmus) -> Iterator[httpx2.Client]:
 
 def isthmus(system: RunningIsthmus, *arguments: str) -> subprocess.CompletedProcess[str]:
     command = [str(ISTHMUS), *arguments, "--data", str(system.data)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=60, check=False)
 
 
 def gone(pid: int) -> bool:

@@ -13,17 +13,25 @@ AttributePath = tuple[str, ...]
 
 _HEX: Final = re.compile(r"[0-9A-Fa-f]{8}")
 _KEYWORD: Final = re.compile(r"[A-Z][A-Za-z0-9]*")
+_DEEPEST: Final = 16
+"""Tags in a path: no module of PS3.3 nests as deep, and whoever encodes a path does so recursively."""
+_TRAILING_PADDING: Final = 0xFFFCFFFC
 
 
 def parse_path(text: str, parameter: str) -> AttributePath:
     """Read a keyword, a tag of 8 hexadecimal digits, or a dotted path of both (PS3.18 8.3.4.1).
 
-    Private tags are taken, group lengths and the groups of commands and file meta information are not.
+    Eight hexadecimal digits are always a tag; no keyword of PS3.6 has that form. An attribute of a repeating
+    group (60xx) is known by its tags alone, since its keyword stands for all of them. Private tags are taken;
+    group lengths, delimiters, padding, and the groups of commands and file meta information are not.
 
     Raises:
         InvalidParameter: some part of it is no attribute, or a parent is no sequence.
     """
-    path = tuple(_parse_tag(part, parameter) for part in text.split("."))
+    parts = text.split(".")
+    if len(parts) > _DEEPEST:
+        raise InvalidParameter(parameter, f"a path has {_DEEPEST} attributes at most")
+    path = tuple(_parse_tag(part, parameter) for part in parts)
     for parent in path[:-1]:
         if vr_of(parent) != "SQ":
             raise InvalidParameter(parameter, f"{keyword_of(parent) or parent} is no sequence")
@@ -33,23 +41,43 @@ def parse_path(text: str, parameter: str) -> AttributePath:
 def looks_like_attribute(name: str) -> bool:
     """Tell whether the name of a query parameter is meant as an attribute, even one that does not exist."""
     first = name.split(".", maxsplit=1)[0]
-    return bool(_HEX.fullmatch(first) or _KEYWORD.fullmatch(first))
+    return bool(_HEX.fullmatch(first) or _KEYWORD.fullmatch(first)) or _tag_for(first) is not None
 
 
 def _parse_tag(text: str, parameter: str) -> str:
-    if _HEX.fullmatch(text):
-        tag = int(text, 16)
-        known = tag >> 16 & 1 or _vr(tag) is not None
-    else:
-        found = tag_for_keyword(text)
-        tag, known = found or 0, found is not None
-    if not known or tag >> 16 <= 0x0007 or tag & 0xFFFF == 0:
-        shown = text if text.isalnum() and len(text) <= 64 else "this"
+    tag = int(text, 16) if _HEX.fullmatch(text) else _tag_for(text)
+    if tag is None or not _is_attribute(tag):
+        shown = text if text.isascii() and text.isalnum() and len(text) <= 64 else "this"
         raise InvalidParameter(parameter, f"{shown} is no attribute")
     return f"{tag:08X}"
 
 
+def _tag_for(keyword: str) -> int | None:
+    # The dictionary has retired attributes without a keyword, and would give one of them for the empty text.
+    return tag_for_keyword(keyword) if keyword else None
+
+
+def _is_attribute(tag: int) -> bool:
+    group, element = tag >> 16, tag & 0xFFFF
+    if group <= 0x0007 or element == 0 or tag == _TRAILING_PADDING:
+        return False
+    if _is_private(tag):
+        # PS3.5 7.8.1: a private creator, or an element of a block that one reserves.
+        return group != 0xFFFF and (_is_private_creator(tag) or element >= 0x1000)
+    return _vr(tag) not in (None, "NONE")
+
+
+def _is_private(tag: int) -> bool:
+    return tag >> 16 & 1 == 1
+
+
+def _is_private_creator(tag: int) -> bool:
+    return _is_private(tag) and 0x0010 <= tag & 0xFFFF <= 0x00FF
+
+
 def _vr(tag: int) -> str | None:
+    if _is_private_creator(tag):
+        return "LO"
     try:
         return dictionary_VR(tag)
     except KeyError:
@@ -68,7 +96,7 @@ def keyword_of(tag: str) -> str:
 
 def tag_of(keyword: str) -> str:
     """Give the tag of a keyword that is known to exist."""
-    tag = tag_for_keyword(keyword)
+    tag = _tag_for(keyword)
     if tag is None:
         raise KeyError(keyword)
     return f"{tag:08X}"

@@ -1,21 +1,21 @@
 """Attribute matching over DICOM JSON (PS3.4 C.2.2.2): what an origin should have matched, and often did not.
 
 Lenient where an origin may have matched what it does not give back: an attribute that is absent from a match
-keeps it. One that is there and empty, or holds another value, does not.
+keeps it, and so does one whose value is elsewhere (bulk data). One that is there and empty, or holds another
+value, does not.
 """
 
-import re
-import unicodedata
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cache
-from typing import Final
-
-from isthmus.common.dicom.json_model import DicomJson
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final, cast
 
 from isthmus.common.dicom.attributes import AttributePath, vr_of
+from isthmus.common.dicom.json_model import DicomJson, JsonElement
+from isthmus.common.dicom.numeric import NUMBER_VRS, parse_number, read_number
+from isthmus.common.dicom.person_names import fuzzy_name_test, join_groups, literal_name_test
 from isthmus.common.dicom.temporal import (
     Age,
+    Lifetime,
     Span,
     age_between,
     parse_age,
@@ -24,12 +24,19 @@ from isthmus.common.dicom.temporal import (
     parse_time,
     split_range,
 )
+from isthmus.common.dicom.wildcards import compile_wildcards, is_universal
 
 WILDCARD_VRS: Final = frozenset({"AE", "CS", "LO", "LT", "PN", "SH", "ST", "UC", "UR", "UT"})
 """Value representations in which `*` and `?` are wildcards (PS3.4 C.2.2.2.4)."""
 _AGE: Final = "00101010"
 _BIRTH_DATE: Final = "00100030"
 _STUDY_DATE: Final = "00080020"
+_PADDING: Final = " \0"
+_PARSERS: Final[Mapping[str, Callable[[str], Span | None]]] = {
+    "DA": parse_date,
+    "TM": parse_time,
+    "DT": parse_datetime,
+}
 
 Test = Callable[[str], bool]
 
@@ -43,151 +50,162 @@ class MatchingKey:
     """None, or an empty one, means universal matching."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Keys:
+    """What a data set, or one item of a sequence, must hold."""
+
+    tests: list[tuple[str, Test]] = field(default_factory=list)
+    ages: list[Callable[[Age | Lifetime], bool]] = field(default_factory=list)
+    items: dict[str, "_Keys"] = field(default_factory=dict)
+
+    def add(self, key: MatchingKey, path: AttributePath, *, fuzzy: bool) -> None:
+        tag, *below = path
+        if below:
+            self.items.setdefault(tag, _Keys()).add(key, tuple(below), fuzzy=fuzzy)
+        elif key.path == (_AGE,):
+            tests = [_age_test(value) for value in key.values]
+            self.ages.append(lambda age: any(test(age) for test in tests))
+        else:
+            self.tests.append((tag, _test_of(key, fuzzy=fuzzy)))
+
+    def hold(self, match: DicomJson) -> bool:
+        return (
+            all(_value_holds(match, tag, test) for tag, test in self.tests)
+            and all(_age_holds(match, test) for test in self.ages)
+            and all(_item_holds(match, tag, keys) for tag, keys in self.items.items())
+        )
+
+
 class Matcher:
     """Tells whether matches do match."""
 
     def __init__(self, keys: Sequence[MatchingKey], *, fuzzy: bool = False) -> None:
-        self._tests = [(key.path, _test_of(key, fuzzy=fuzzy)) for key in keys if any(key.values)]
+        self._keys = _Keys()
+        for key in keys:
+            if not _is_universal(key):
+                self._keys.add(key, key.path, fuzzy=fuzzy)
 
     def matches(self, match: DicomJson) -> bool:
         """Tell whether all keys hold; a stored value that is none of its VR never matches."""
-        return all(_holds(match, path, test) for path, test in self._tests)
+        return self._keys.hold(match)
 
 
-def _holds(match: DicomJson, path: AttributePath, test: Test) -> bool:
-    if path == (_AGE,):
-        return _age_holds(match, test)
-    values = list(_values(match, path))
-    if not values:
-        return True
-    return any(value is not None and test(value) for value in values)
+def _is_universal(key: MatchingKey) -> bool:
+    """Tell whether a key matches everything; `*` is taken so in any VR, and so is a range without ends."""
+    ranged = vr_of(key.path[-1]) in (*_PARSERS, "AS")
+    return not key.values or any(is_universal(one) or (ranged and one.strip() == "-") for one in key.values)
 
 
-def _age_holds(match: DicomJson, test: Test) -> bool:
-    """An age range is never sent to an origin: leniency would let everything through, so it is derived."""
-    ages = [value for value in _values(match, (_AGE,)) if value]
-    if ages:
-        return any(test(age) for age in ages)
-    born, seen = next(_values(match, (_BIRTH_DATE,)), None), next(_values(match, (_STUDY_DATE,)), None)
-    return born is not None and seen is not None and test(f"{born}/{seen}")
+def _value_holds(match: DicomJson, tag: str, test: Test) -> bool:
+    element = match.get(tag)
+    return element is None or _is_elsewhere(element) or any(test(value) for value in _texts(element))
 
 
-def _values(match: DicomJson, path: AttributePath) -> Iterator[str | None]:
-    """Give the values at a path, in every item: None for an empty one, nothing where it is absent."""
-    element = match.get(path[0])
+def _item_holds(match: DicomJson, tag: str, keys: _Keys) -> bool:
+    """Tell whether one item holds all keys of the sequence (PS3.4 C.2.2.2.6)."""
+    element = match.get(tag)
     if element is None:
-        return
-    values = element.get("Value") or [None]
-    for value in values:
-        if len(path) > 1:
-            if isinstance(value, Mapping):
-                yield from _values(value, path[1:])  # type: ignore[arg-type]  # an item of a sequence
-        elif isinstance(value, Mapping):
-            yield from (str(group) for group in value.values() if group)
-        else:
-            yield None if value in (None, "") else str(value)
+        return True
+    return any(
+        # The item of a sequence is a data set like any other; JsonValue cannot say so without recursion.
+        keys.hold(cast(DicomJson, item))
+        for item in element.get("Value", ())
+        if isinstance(item, Mapping)
+    )
+
+
+def _age_holds(match: DicomJson, test: Callable[[Age | Lifetime], bool]) -> bool:
+    """An age range is never sent to an origin: leniency would let everything through, so it is derived."""
+    stored = [age for text in _texts(match.get(_AGE)) if (age := parse_age(text)) is not None]
+    if stored:
+        return any(test(age) for age in stored)
+    births, studies = _texts(match.get(_BIRTH_DATE)), _texts(match.get(_STUDY_DATE))
+    derived = age_between(births[0], studies[0]) if births and studies else None
+    return derived is not None and test(derived)
+
+
+def _is_elsewhere(element: JsonElement) -> bool:
+    return "BulkDataURI" in element or "InlineBinary" in element
+
+
+def _texts(element: JsonElement | None) -> list[str]:
+    """Give the values of an element that are not empty."""
+    values = element.get("Value", ()) if element is not None else ()
+    texts = (
+        join_groups(value) if isinstance(value, Mapping) else "" if value is None else str(value)
+        for value in values
+    )
+    return [text for text in texts if text]
 
 
 def _test_of(key: MatchingKey, *, fuzzy: bool) -> Test:
     vr = vr_of(key.path[-1])
-    tests = [_single_test(value, vr, fuzzy=fuzzy) for value in key.values if value]
+    tests = [_single_test(value, vr, fuzzy=fuzzy) for value in key.values]
     return lambda stored: any(test(stored) for test in tests)
 
 
 def _single_test(wanted: str, vr: str, *, fuzzy: bool) -> Test:
-    if vr in ("DA", "TM", "DT"):
+    if vr in _PARSERS:
         return _temporal_test(wanted, vr)
     if vr == "AS":
-        return _age_test(wanted)
-    if vr in ("IS", "DS"):
-        return _number_test(wanted)
+        return _stored_age_test(wanted)
+    if vr in NUMBER_VRS:
+        return _number_test(wanted, vr)
     if vr == "PN":
-        return _fuzzy_name_test(wanted) if fuzzy else _name_test(wanted)
+        return fuzzy_name_test(wanted) if fuzzy else literal_name_test(wanted)
+    return _text_test(wanted.strip(_PADDING), vr)
+
+
+def _text_test(wanted: str, vr: str) -> Test:
     if vr in WILDCARD_VRS:
-        pattern = _wildcards(wanted.strip())
-        return lambda stored: pattern.fullmatch(stored.strip()) is not None
-    return lambda stored: stored.strip("\0 ") == wanted.strip()
-
-
-_PARSERS: Final[Mapping[str, Callable[[str], Span | None]]] = {
-    "DA": parse_date,
-    "TM": parse_time,
-    "DT": parse_datetime,
-}
+        pattern = compile_wildcards(wanted)
+        return lambda stored: pattern.fullmatch(stored.strip(_PADDING)) is not None
+    if vr == "AT":
+        return lambda stored: stored.upper() == wanted.upper()
+    return lambda stored: stored.strip(_PADDING) == wanted
 
 
 def _temporal_test(wanted: str, vr: str) -> Test:
     parse = _PARSERS[vr]
     ends = split_range(wanted, vr) or (wanted, wanted)
-    first, last = (parse(end) if end else None for end in ends)
+    first, last = (parse(end) for end in ends)
+    if any(end and span is None for end, span in zip(ends, (first, last), strict=True)):
+        return _never
 
     def test(stored: str) -> bool:
         value = parse(stored)
         if value is None:
             return False
-        return (first is None or value.last >= first.first) and (last is None or value.first <= last.last)
+        return not (first is not None and first.begins_after(value)) and not (
+            last is not None and value.begins_after(last)
+        )
 
     return test
 
 
-def _age_test(wanted: str) -> Test:
+def _age_test(wanted: str) -> Callable[[Age | Lifetime], bool]:
     ends = split_range(wanted, "AS") or (wanted, wanted)
-    first, last = (parse_age(end) if end else None for end in ends)
-
-    def test(stored: str) -> bool:
-        value = _age_of(stored)
-        if value is None:
-            return False
-        return (first is None or value.least >= first.least) and (last is None or value.least < last.below)
-
-    return test
+    first, last = (parse_age(end) for end in ends)
+    if any(end and age is None for end, age in zip(ends, (first, last), strict=True)):
+        return _never
+    return lambda age: (first is None or age.reaches(first)) and (last is None or not age.exceeds(last))
 
 
-def _age_of(stored: str) -> Age | None:
-    born, slash, seen = stored.partition("/")
-    return age_between(born, seen) if slash else parse_age(stored)
+def _stored_age_test(wanted: str) -> Test:
+    test = _age_test(wanted)
+
+    def stored_test(stored: str) -> bool:
+        age = parse_age(stored)
+        return age is not None and test(age)
+
+    return stored_test
 
 
-def _number_test(wanted: str) -> Test:
-    number = _number(wanted)
-    return lambda stored: number is not None and _number(stored) == number
+def _number_test(wanted: str, vr: str) -> Test:
+    number = parse_number(wanted, vr)
+    return lambda stored: number is not None and read_number(stored, vr) == number
 
 
-def _number(text: str) -> float | None:
-    try:
-        return float(text)
-    except ValueError:
-        return None
-
-
-def _name_test(wanted: str) -> Test:
-    """Match a person name without regard to case and to delimiters at the end (PS3.5 6.2.1)."""
-    pattern = _wildcards(_plain_name(wanted))
-    return lambda stored: pattern.fullmatch(_plain_name(stored)) is not None
-
-
-def _plain_name(name: str) -> str:
-    return name.strip().rstrip("^= ").casefold()
-
-
-def _fuzzy_name_test(wanted: str) -> Test:
-    """Match the words of a name as beginnings of words, in any order, without case and accents."""
-    beginnings = _words(wanted.replace("*", " ").replace("?", " "))
-
-    def test(stored: str) -> bool:
-        words = _words(stored)
-        return all(any(word.startswith(beginning) for word in words) for beginning in beginnings)
-
-    return test
-
-
-def _words(name: str) -> list[str]:
-    decomposed = unicodedata.normalize("NFKD", name.casefold())
-    plain = "".join(character for character in decomposed if not unicodedata.combining(character))
-    return re.split(r"[\W_]+", plain.strip("^= ")) if plain.strip("^= ") else []
-
-
-@cache
-def _wildcards(text: str) -> re.Pattern[str]:
-    pattern = "".join(".*" if part == "*" else "." if part == "?" else re.escape(part) for part in text)
-    return re.compile(pattern, re.DOTALL)
+def _never(_: object) -> bool:
+    """A value that is none of its VR finds nothing, rather than everything."""
+    return False

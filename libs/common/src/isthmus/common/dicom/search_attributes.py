@@ -159,19 +159,67 @@ OPTIONAL: Final[Mapping[Level, tuple[AttributePath, ...]]] = {
 }
 """Optional keys (PS3.4 Tables C.6-1 to C.6-5 and customary ones): what `includefield=all` adds."""
 
+_OTHER_SERIES: Final = _paths(
+    "AnatomicalOrientationType",
+    "ClinicalTrialCoordinatingCenterName",
+    "ClinicalTrialSeriesDescription",
+    "ClinicalTrialSeriesID",
+    "CommentsOnThePerformedProcedureStep",
+    "DateOfLastCalibration",
+    "DeviceSerialNumber",
+    "DeviceUID",
+    "GantryID",
+    "InstitutionAddress",
+    "LargestPixelValueInSeries",
+    "OperatorIdentificationSequence",
+    "PerformedProcedureStepEndDate",
+    "PerformedProcedureStepEndTime",
+    "PerformedProtocolCodeSequence",
+    "PerformingPhysicianIdentificationSequence",
+    "PositionReferenceIndicator",
+    "PresentationIntentType",
+    "ReferencedPerformedProcedureStepSequence",
+    "RelatedSeriesSequence",
+    "SeriesDescriptionCodeSequence",
+    "SmallestPixelValueInSeries",
+    "SoftwareVersions",
+    "SynchronizationFrameOfReferenceUID",
+    "TimeOfLastCalibration",
+    "TreatmentSessionUID",
+)
+"""Of the series' modules (PS3.3 C.7.3 to C.7.5): to be matched and included, but by nobody's default."""
+_OTHER_STUDY: Final = _paths(
+    "AdmittingDiagnosesCodeSequence",
+    "ConsultingPhysicianIdentificationSequence",
+    "ConsultingPhysicianName",
+    "IssuerOfAccessionNumberSequence",
+    "OtherStudyNumbers",
+    "PhysiciansOfRecord",
+    "PhysiciansOfRecordIdentificationSequence",
+    "PhysiciansReadingStudyIdentificationSequence",
+    "ReasonForPerformedProcedureCodeSequence",
+    "ReferringPhysicianIdentificationSequence",
+)
+"""Of the study's modules (PS3.3 C.7.2), likewise."""
+
 _LEVELS: Final[Mapping[str, Level]] = {
-    path[0]: level
-    for level in reversed(Level)
-    for table in (REQUIRED_MATCHING, DEFAULT_RETURN, OPTIONAL)
-    for path in table[level]
+    **{path[0]: Level.STUDY for path in _OTHER_STUDY},
+    **{path[0]: Level.SERIES for path in _OTHER_SERIES},
+    **{
+        path[0]: level
+        for level in reversed(Level)
+        for table in (REQUIRED_MATCHING, DEFAULT_RETURN, OPTIONAL)
+        for path in table[level]
+    },
 }
-_PATIENT: Final = "0010"
+_STUDY_GROUPS: Final = ("0010", "0012", "0032", "0038")
+"""The patient, the clinical trial, the request and the visit."""
 
 
 def level_of(tag: str) -> Level:
     """Tell the level that an attribute belongs to; patients belong to their study (PS3.4 C.6.2.1)."""
     if tag in _LEVELS:
         return _LEVELS[tag]
-    if tag.startswith(_PATIENT):
+    if tag.startswith(_STUDY_GROUPS):
         return Level.STUDY
     return Level.IMAGE

@@ -1,3 +1,5 @@
+import json
+
 import pytest
 
 from isthmus.stow.response import Outcome, Report
@@ -71,7 +73,7 @@ def test_a_stored_instance_is_named_with_its_url() -> None:
 
 @pytest.mark.parametrize("status", [0xB000, 0xB006, 0xB007, 0x0107])
 def test_a_warning_is_a_stored_instance_with_a_warning_reason(status: int) -> None:
-    module = Report((outcome(status),)).module(STUDIES)
+    module = json.loads(json.dumps(Report((outcome(status),)).module(STUDIES)))
     assert "00081198" not in module
     assert module["00081199"]["Value"][0]["00081196"] == {"vr": "US", "Value": [status]}
 
@@ -82,6 +84,6 @@ def test_instances_of_several_studies_have_no_common_url() -> None:
 
 
 def test_attributes_are_in_ascending_order() -> None:
-    module = Report((outcome(0xB000), outcome(0xC000)), 1).module(STUDIES)
+    module = json.loads(json.dumps(Report((outcome(0xB000), outcome(0xC000)), 1).module(STUDIES)))
     assert list(module) == sorted(module)
     assert list(module["00081199"]["Value"][0]) == ["00081150", "00081155", "00081190", "00081196"]

@@ -10,11 +10,10 @@ from io import BytesIO
 from types import TracebackType
 from typing import Final, Self
 
-from isthmus.common.dicom.part10 import Identity, file_header, identify, read_file_meta
-
 from isthmus.common.blobs import BlobStore, spool_key
 from isthmus.common.bus.stores import is_inline, new_job
-from isthmus.common.errors import RequestError, StoreUnavailable, UnreadablePayload
+from isthmus.common.dicom.part10 import Identity, file_header, identify, read_file_meta
+from isthmus.common.errors import MalformedDataset, StoreUnavailable, UnreadablePayload
 from isthmus.common.messages import BlobRef, Store, encode
 from isthmus.common.telemetry import get_logger
 
@@ -36,7 +35,7 @@ class Head:
         """Identify the instance.
 
         Raises:
-            RequestError: it cannot be read, or not from as few bytes.
+            MalformedDataset: it cannot be read, or not from as few bytes.
         """
         meta = read_file_meta(BytesIO(data))
         self.identity: Final[Identity] = identify(
@@ -75,7 +74,7 @@ async def read_head(chunks: AsyncIterator[bytes]) -> Head | None:
 def _head(data: bytes) -> Head | None:
     try:
         return Head(data)
-    except RequestError:
+    except MalformedDataset:
         return None
 
 

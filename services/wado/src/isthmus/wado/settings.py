@@ -1,0 +1,28 @@
+"""What wado uses of the settings."""
+
+from dataclasses import dataclass
+from typing import Self
+
+from isthmus.common.config import Settings
+from isthmus.common.errors import UnknownOrigin
+
+
+@dataclass(frozen=True, slots=True)
+class WadoSettings:
+    """The origins that there are."""
+
+    origins: frozenset[str]
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        """Take out what is needed here."""
+        return cls(frozenset(origin.name for origin in settings.origins))
+
+    def require_origin(self, name: str) -> None:
+        """Make sure that an origin is configured.
+
+        Raises:
+            UnknownOrigin: it is not.
+        """
+        if name not in self.origins:
+            raise UnknownOrigin(name)

@@ -1,0 +1,59 @@
+"""wado as its clients see it: a real server over real NATS and S3, with a worker that does as it is told."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from isthmus.common.blobs import BlobStore
+from isthmus.common.bus import Bus, jobs, streams
+from isthmus.common.bus.jobs import Running
+from isthmus.common.config import Origin, Settings
+from isthmus.common.messages import Retrieve
+from isthmus.common.service import Parts
+from isthmus.wado.app import routes
+from tests.data_sets import make_series
+from tests.wado.serving import serving
+from tests.wado.worker import Job, Script
+
+
+@pytest.fixture
+async def client(bus: Bus, blobs: BlobStore, origin_name: str) -> AsyncIterator[httpx2.AsyncClient]:
+    """A client of a wado that knows one origin; URLs are relative to the origin's studies."""
+    settings = Settings(origins=(Origin(name=origin_name, ae_title="PACS", port=104),))
+    async with (
+        serving(routes(Parts(settings, bus, blobs))) as url,
+        httpx2.AsyncClient(base_url=f"{url}/aets/{origin_name}/studies/", timeout=30) as http,
+    ):
+        yield http
+
+
+Employ = Callable[[Script], None]
+
+
+@pytest.fixture
+async def employ(bus: Bus, blobs: BlobStore, origin_name: str) -> AsyncIterator[Employ]:
+    """Let a script do the origin's retrieve jobs."""
+    working: list[asyncio.Task[None]] = []
+
+    def employ(script: Script) -> None:
+        async def work(running: Running[Retrieve]) -> None:
+            await script(Job(bus, blobs, running))
+            await running.acknowledge()
+
+        working.append(
+            asyncio.create_task(jobs.work(bus, streams.JOBS, origin_name, Retrieve, work, at_once=4))
+        )
+
+    yield employ
+    for task in working:
+        task.cancel()
+    await asyncio.gather(*working, return_exceptions=True)
+
+
+@pytest.fixture(scope="session")
+def series(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Three images of one series."""
+    return make_series(tmp_path_factory.mktemp("series"), 3)

@@ -1,0 +1,133 @@
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from isthmus.common.blobs import BlobStore
+from isthmus.common.messages import BlobRef, MissingInstance
+from tests.data_sets import identity
+from tests.wado.bodies import broken_body
+from tests.wado.conftest import Employ
+from tests.wado.urls import instance_of, series_of, study_of
+from tests.wado.worker import Job, put
+
+JSON = {"Accept": "application/dicom+json"}
+
+
+@pytest.fixture
+async def unreadable(blobs: BlobStore, origin_name: str, series: list[Path]) -> BlobRef:
+    """A blob that is none of what its ref says."""
+    good = await put(blobs, origin_name, series[2].read_bytes())
+    key = f"{good.key}.unreadable"
+    content = b"This is no DICOM object. " * 100
+    await blobs.put(key, content)
+    return BlobRef(
+        good.bucket,
+        key,
+        len(content),
+        good.study_instance_uid,
+        good.series_instance_uid,
+        good.sop_instance_uid,
+        good.sop_class_uid,
+        good.transfer_syntax_uid,
+    )
+
+
+async def test_another_media_type_is_406_and_lists_what_there_is(client: httpx2.AsyncClient) -> None:
+    response = await client.get("1.2/metadata", headers={"Accept": "application/dicom+xml"})
+    assert response.status_code == 406
+    assert response.json()["available"] == ["application/dicom+json", "application/json"]
+
+
+async def test_an_instance_that_cannot_be_read_is_502(
+    client: httpx2.AsyncClient, employ: Employ, series: list[Path], unreadable: BlobRef
+) -> None:
+    async def delivers(job: Job) -> None:
+        await job.announce(unreadable)
+        await job.deliver(*series[:2])
+        await job.end()
+
+    employ(delivers)
+    response = await client.get(f"{study_of(series[0])}/metadata", headers=JSON)
+    assert response.status_code == 502
+
+
+async def test_a_later_instance_that_cannot_be_read_breaks_the_body_off(
+    client: httpx2.AsyncClient, employ: Employ, series: list[Path], unreadable: BlobRef
+) -> None:
+    async def delivers(job: Job) -> None:
+        await job.deliver(*series[:2])
+        await job.announce(unreadable)
+        await job.end()
+
+    employ(delivers)
+    _, body = await broken_body(client, f"{study_of(series[0])}/metadata", JSON)
+    assert len(json.loads(body + b"]")) == 2
+
+
+async def test_a_missing_instance_breaks_the_body_off(
+    client: httpx2.AsyncClient, employ: Employ, series: list[Path]
+) -> None:
+    async def delivers_two_of_three(job: Job) -> None:
+        await job.deliver(*series[:2])
+        who = identity(series[2])
+        await job.end(MissingInstance(who.series_instance_uid, who.sop_instance_uid))
+
+    employ(delivers_two_of_three)
+    _, body = await broken_body(client, f"{study_of(series[0])}/metadata", JSON)
+    assert len(json.loads(body + b"]")) == 2
+
+
+@pytest.mark.parametrize("accept", ["application/dicom+json", "application/json", "*/*"])
+@pytest.mark.parametrize("path_of", [study_of, series_of], ids=["study", "series"])
+async def test_every_instance_is_described(
+    client: httpx2.AsyncClient,
+    employ: Employ,
+    series: list[Path],
+    path_of: Callable[[Path], str],
+    accept: str,
+) -> None:
+    async def delivers(job: Job) -> None:
+        await job.deliver(*series)
+        await job.end()
+
+    employ(delivers)
+    response = await client.get(f"{path_of(series[0])}/metadata", headers={"Accept": accept})
+    assert response.status_code == 200
+    assert response.headers["Content-Type"] == accept.replace("*/*", "application/dicom+json")
+    assert [one["00080018"]["Value"] for one in response.json()] == [
+        [identity(file).sop_instance_uid] for file in series
+    ]
+
+
+async def test_an_instance_is_an_array_of_one(
+    client: httpx2.AsyncClient, employ: Employ, series: list[Path]
+) -> None:
+    async def delivers(job: Job) -> None:
+        await job.deliver(*series)
+        await job.end()
+
+    employ(delivers)
+    response = await client.get(f"{instance_of(series[1])}/metadata", headers=JSON)
+    (instance,) = response.json()
+    assert instance["00080018"] == {"vr": "UI", "Value": [identity(series[1]).sop_instance_uid]}
+    assert instance["00100010"]["Value"] == [{"Alphabetic": "Synthetic^Müller 0"}]
+
+
+async def test_pixel_data_is_a_url_by_which_the_client_reaches_us(
+    client: httpx2.AsyncClient, employ: Employ, series: list[Path], origin_name: str
+) -> None:
+    async def delivers(job: Job) -> None:
+        await job.deliver(series[0])
+        await job.end()
+
+    employ(delivers)
+    by_proxy = {**JSON, "Host": "pacs.example:8443", "X-Forwarded-Proto": "https"}
+    response = await client.get(f"{instance_of(series[0])}/metadata", headers=by_proxy)
+    base = f"https://pacs.example:8443/aets/{origin_name}/studies"
+    assert response.json()[0]["7FE00010"] == {
+        "vr": "OW",
+        "BulkDataURI": f"{base}/{instance_of(series[0])}/bulkdata/7FE00010",
+    }

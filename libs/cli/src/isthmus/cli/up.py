@@ -48,6 +48,7 @@ async def _run(system: System, data: Path) -> None:
         nonlocal announced
         announced = True
         system.run_file(running).write(data)
+        console.line("isthmus", "listens on loopback only: there is no access control yet")
         sys.stdout.write(f"isthmus is ready: {system.url}\n")
         sys.stdout.flush()
 

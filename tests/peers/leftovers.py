@@ -8,7 +8,7 @@ from typing import Final
 
 from tests.peers.process import eventually
 
-VARIABLE: Final = "ISTHMUS_TEST_RUN"
+VARIABLE: Final = "TEST_RUN_OF_ISTHMUS"
 GRACE_SECONDS: Final = 5.0
 
 

@@ -37,7 +37,7 @@ def test_a_peer_that_does_not_get_ready_is_stopped(tmp_path: Path) -> None:
 
 
 def test_what_is_left_running_is_found_and_killed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ISTHMUS_TEST_RUN", "to be restored")
+    monkeypatch.setenv("TEST_RUN_OF_ISTHMUS", "to be restored")
     leftovers = Leftovers()
     with subprocess.Popen(["sleep", "60"], env=os.environ) as left:
         monkeypatch.setattr("tests.peers.leftovers.GRACE_SECONDS", 0)

@@ -13,7 +13,8 @@ from typing import Final
 from isthmus.common.dicom.wildcards import compile_wildcards, is_universal
 
 _GROUPS: Final = ("Alphabetic", "Ideographic", "Phonetic")
-_OPEN_END: Final = re.compile(r"(\^\**)+$")
+_COMPONENTS: Final = 5
+_OPEN_END: Final = re.compile(r"\^\**$")
 _WORDS: Final = re.compile(r"[^\W_]+")
 
 
@@ -39,9 +40,11 @@ def literal_name_test(wanted: str) -> Callable[[str], bool]:
 def _group_test(wanted: str) -> Callable[[str], bool]:
     if is_universal(wanted):
         return lambda stored: True
-    plain = _plain(wanted)
     # "Doe^*" must find "Doe", since the delimiters of empty components at the end may be left out.
-    patterns = [compile_wildcards(one) for one in dict.fromkeys((plain, _OPEN_END.sub("", plain)))]
+    variants = [_plain(wanted)]
+    while len(variants) < _COMPONENTS and _OPEN_END.search(variants[-1]):
+        variants.append(_OPEN_END.sub("", variants[-1]))
+    patterns = [compile_wildcards(variant) for variant in variants]
     return lambda stored: any(pattern.fullmatch(_plain(stored)) for pattern in patterns)
 
 

@@ -16,7 +16,7 @@ from isthmus.common.service import Parts
 from isthmus.stow.app import routes
 from tests.data_sets import make_series
 from tests.stow.worker import Job, Script
-from tests.wado.serving import serving
+from tests.wado.serving import ended, serving
 
 
 @pytest.fixture
@@ -48,9 +48,7 @@ async def employ(bus: Bus, blobs: BlobStore, origin_name: str) -> AsyncIterator[
         )
 
     yield employ
-    for task in working:
-        task.cancel()
-    await asyncio.gather(*working, return_exceptions=True)
+    await ended(working)
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,7 @@ from isthmus.common.messages import Retrieve
 from isthmus.common.service import Parts
 from isthmus.wado.app import routes
 from tests.data_sets import make_series
-from tests.wado.serving import serving
+from tests.wado.serving import ended, serving
 from tests.wado.worker import Job, Script
 
 
@@ -48,9 +48,7 @@ async def employ(bus: Bus, blobs: BlobStore, origin_name: str) -> AsyncIterator[
         )
 
     yield employ
-    for task in working:
-        task.cancel()
-    await asyncio.gather(*working, return_exceptions=True)
+    await ended(working)
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 
 from starlette.routing import BaseRoute
@@ -24,3 +24,12 @@ async def serving(routes: Sequence[BaseRoute]) -> AsyncIterator[str]:
         finally:
             running.should_exit = True
             await task
+
+
+async def ended(tasks: Iterable["asyncio.Task[None]"]) -> None:
+    """Cancel tasks until they end: on Python 3.11 `asyncio.wait_for` may drop a cancellation."""
+    running = set(tasks)
+    while running:
+        for task in running:
+            task.cancel()
+        _, running = await asyncio.wait(running, timeout=1)

@@ -5,6 +5,8 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
 from contextlib import aclosing, asynccontextmanager
 from typing import TypeVar
 
+from isthmus.wado.cancel import cancel
+
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -47,7 +49,5 @@ async def ahead(
         async with aclosing(results()) as reader:
             yield reader
     finally:
-        tasks = [beginning, *running]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await cancel([beginning])
+        await cancel(running)

@@ -16,6 +16,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from isthmus.common.errors import Incomplete, IsthmusError
 from isthmus.common.telemetry import get_logger, record_failure
+from isthmus.wado.cancel import cancel
 
 log = get_logger(__name__)
 
@@ -48,9 +49,9 @@ class Streamed:
         finally:
             # Servers also tell of a disconnect when the body is out: what closes then must not be disturbed.
             if not exchange.whole:
-                answering.cancel()
-            leaving.cancel()
-            await asyncio.wait({answering, leaving})
+                await cancel([answering])
+            await cancel([leaving])
+            await asyncio.wait([answering])
         if answering.cancelled():
             log.info("client left", sent_bytes=exchange.sent)
         else:

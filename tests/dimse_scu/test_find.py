@@ -4,11 +4,11 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from isthmus.common.dicom.json_model import DicomJson
 
 from isthmus.common.bus import Bus, search, subjects
 from isthmus.common.config import Origin
 from isthmus.common.dicom.attributes import parse_path
+from isthmus.common.dicom.json_model import DicomJson
 from isthmus.common.dicom.levels import Level
 from isthmus.common.dicom.matching import MatchingKey
 from isthmus.common.errors import (

@@ -16,7 +16,6 @@ from tests.dimse_scu.conftest import Serve
 from tests.pacs import FaultyPacs, Operation, RefusesAssociation, Silent, StoreStatus
 from tests.peers import free_port
 
-
 CT = "1.2.840.10008.5.1.4.1.1.2"
 
 

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from isthmus.common.dicom.levels import Level
 from pydicom import Dataset
 
+from isthmus.common.dicom.levels import Level
 from isthmus.common.messages import Retrieve
 from isthmus.dimse_scu.identifier import retrieve_identifier
 from isthmus.dimse_scu.listing import Listed

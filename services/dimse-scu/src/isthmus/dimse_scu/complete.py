@@ -4,7 +4,6 @@ from typing import Final
 
 from isthmus.common.dicom.json_model import DicomJson, JsonElement
 from isthmus.common.dicom.levels import Level
-
 from isthmus.common.dimse import AssociationPool
 from isthmus.common.messages import Query
 from isthmus.dimse_scu.identifier import list_identifier

@@ -7,11 +7,11 @@ from threading import BoundedSemaphore, Lock
 from typing import Final
 
 import structlog
-from isthmus.common.dicom.part10 import file_header, identify
 
 from isthmus.common.blobs import BlobStore, digest_of, held_key
 from isthmus.common.bus import Bus, progress, subjects
 from isthmus.common.bus.jobs import Running
+from isthmus.common.dicom.part10 import file_header, identify
 from isthmus.common.dimse import ReceivedInstance
 from isthmus.common.errors import IsthmusError, UnavailableError
 from isthmus.common.messages import BlobRef, InstanceReady, Retrieve

@@ -3,12 +3,12 @@
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
-from isthmus.common.dicom.json_model import DicomJson
-from isthmus.common.dicom.matching import Matcher
 from pydicom import Dataset
 
 from isthmus.common.bus import MatchWriter
 from isthmus.common.config import Origin
+from isthmus.common.dicom.json_model import DicomJson
+from isthmus.common.dicom.matching import Matcher
 from isthmus.common.dimse import AssociationPool
 from isthmus.common.messages import Query
 from isthmus.dimse_scu.complete import complete_study, needs_completing

@@ -2,15 +2,16 @@
 
 from collections.abc import Iterable, Sequence
 
-from isthmus.common.dicom.attributes import AttributePath, vr_of
-from isthmus.common.dicom.levels import Level
-from isthmus.common.dicom.matching import MatchingKey
 from pydicom import Dataset
 from pydicom.dataelem import DataElement
 from pydicom.sequence import Sequence as ItemSequence
 from pydicom.tag import Tag
 from pydicom.uid import UID
 
+from isthmus.common.dicom.attributes import AttributePath, vr_of
+from isthmus.common.dicom.levels import Level
+from isthmus.common.dicom.matching import MatchingKey
+from isthmus.common.dicom.wildcards import is_universal
 from isthmus.common.messages import Query
 
 _STUDY = "0020000D"
@@ -18,6 +19,8 @@ _SERIES = "0020000E"
 _INSTANCE = "00080018"
 _NOT_SENT = frozenset({"00081190", "00080056", "00080201", "00080005"})
 """RetrieveURL, InstanceAvailability, TimezoneOffsetFromUTC are made here; the character set is ours."""
+_BINARY = frozenset({"AT", "FD", "FL", "SL", "SS", "SV", "UL", "US", "UV"})
+"""Value representations that origins do not match, and that are no text."""
 
 
 def find_identifier(query: Query, character_set: str) -> Dataset:
@@ -70,10 +73,10 @@ def _sent_value(key: MatchingKey, *, fuzzy: bool) -> str:
     vr = vr_of(key.path[-1])
     if vr == "UI":
         return "\\".join(key.values)
-    if len(key.values) != 1 or (vr == "PN" and fuzzy) or vr == "AS":
+    if len(key.values) != 1 or (vr == "PN" and fuzzy) or vr == "AS" or vr in _BINARY:
         return ""
     (value,) = key.values
-    return "" if value == "-" else value
+    return "" if value == "-" or is_universal(value) else value
 
 
 def _set(dataset: Dataset, path: AttributePath, value: str) -> None:

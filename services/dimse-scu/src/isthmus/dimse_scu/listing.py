@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Final
 
 from isthmus.common.dicom.levels import Level
-
 from isthmus.common.dimse import AssociationPool
 from isthmus.common.messages import MissingInstance, Retrieve
 from isthmus.dimse_scu.identifier import list_identifier

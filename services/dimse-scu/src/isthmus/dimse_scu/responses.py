@@ -6,11 +6,11 @@ from contextlib import aclosing, closing
 from io import BytesIO
 from typing import Final
 
-from isthmus.common.dicom.json_model import DicomJson, dataset_to_json
 from pydicom import Dataset
 from pydicom.uid import UID
 from pynetdicom.dsutils import decode
 
+from isthmus.common.dicom.json_model import DicomJson, dataset_to_json
 from isthmus.common.dimse import FIND, STUDY_ROOT_FIND, Association, AssociationPool, FindResponse
 from isthmus.common.threads import Channel, ChannelClosed
 

@@ -4,12 +4,11 @@ from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import aclosing
 from typing import Final
 
-from isthmus.common.dicom.part10 import read_file_meta
-
 from isthmus.common.blobs import BlobStore
 from isthmus.common.bus import Bus, progress, subjects
 from isthmus.common.bus.jobs import MAX_DELIVERIES, Running
 from isthmus.common.config import Origin
+from isthmus.common.dicom.part10 import read_file_meta
 from isthmus.common.dimse import (
     Association,
     AssociationPool,

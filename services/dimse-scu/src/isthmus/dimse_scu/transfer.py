@@ -10,9 +10,8 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final, Protocol
 
-from isthmus.common.dicom.levels import Level
-
 from isthmus.common.config import Origin, RetrieveMethod
+from isthmus.common.dicom.levels import Level
 from isthmus.common.errors import (
     AssociationAborted,
     NoAcceptedContext,
@@ -166,5 +165,5 @@ class Transfer:
 
 
 def _is_about_what_was_asked(error: OriginError) -> bool:
-    """Tell whether asking for something else may fare better; no connection and silence are not about that."""
+    """Tell whether asking for something else may fare better: not without a connection, nor in silence."""
     return isinstance(error, (OperationFailed, AssociationAborted, NotDelivered, NoAcceptedContext))

@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 from typing import Final
 
@@ -5,9 +6,9 @@ import httpx2
 import pydicom
 import pytest
 from pydicom.encaps import generate_frames
-from pydicom.uid import RLELossless
+from pydicom.uid import ExplicitVRBigEndian, RLELossless
 
-from tests.data_sets import make_series
+from tests.data_sets import make_series, pydicom_files
 from tests.wado.bodies import parts_of
 from tests.wado.conftest import Employ
 from tests.wado.urls import instance_of
@@ -115,3 +116,39 @@ async def test_encapsulated_frames_are_parts_as_they_are_held(
     (part,) = parts_of(response)
     assert part.headers["Content-Type"] == f"{media_type}; transfer-syntax={RLELossless}"
     assert part.content == next(generate_frames(pydicom.dcmread(compressed).PixelData, number_of_frames=1))
+
+
+def frames_of(file: Path) -> list[bytes]:
+    """The pixel data as pydicom reads it: the frames, or all of it in little endian."""
+    ds = pydicom.dcmread(file)
+    syntax = ds.file_meta.TransferSyntaxUID
+    if syntax.is_encapsulated:
+        return list(generate_frames(ds.PixelData, number_of_frames=int(ds.get("NumberOfFrames", 1))))
+    if syntax == ExplicitVRBigEndian:
+        return [ds.pixel_array.astype("<i2").tobytes()]
+    return [ds.PixelData]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "MR_small_implicit.dcm",
+        "MR_small_bigendian.dcm",
+        "image_dfl.dcm",
+        "JPEG2000.dcm",
+        "SC_rgb_rle_2frame.dcm",
+    ],
+)
+async def test_every_url_of_the_metadata_is_served(
+    client: httpx2.AsyncClient, employ: Employ, name: str
+) -> None:
+    (file,) = (file for file in pydicom_files() if file.name == name)
+    employ(delivers(file))
+    described = await client.get(f"{instance_of(file)}/metadata")
+    urls = re.findall(r'"BulkDataURI":"([^"]+)"', described.text)
+    assert urls
+    for url in urls:
+        response = await client.get(url)
+        assert response.status_code == 200
+        parts = [part.content for part in parts_of(response)]
+        assert parts == frames_of(file) or not url.endswith("/7FE00010")

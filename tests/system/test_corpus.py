@@ -1,16 +1,22 @@
 """Every file of the corpus, through the whole system, in front of Orthanc and dcmqrscp, by every method.
 
-What is expected is what the PACS itself lists, and what a receiver that keeps every bit gets from it by C-MOVE.
+What is expected is what the PACS itself lists, and what a receiver that keeps every bit gets from it by
+C-MOVE.
 """
 
+import asyncio
 from typing import Final
 
 import httpx2
 import pytest
 from dicomweb_client.api import DICOMwebClient
 
+from isthmus.common.bus import Bus, progress, subjects
+from isthmus.common.config.settings import Nats
+from isthmus.common.messages import RetrieveDone, retrieve_fact
 from tests.data_sets import Listing
 from tests.peers import Dcmqrscp, Orthanc, Peer, Storescp, movescu
+from tests.system.gateway import Gateway
 from tests.system.multipart import retrieve
 
 PACS: Final = ("orthanc", "dcmqrscp")
@@ -36,12 +42,17 @@ def moved(pacs: tuple[str, Peer, Listing], _storescp: Storescp) -> dict[str, byt
     return received
 
 
+def as_listed(uid: str, listed: set[str]) -> bool:
+    """Tell whether an instance is listed; dcmqrscp lists an over-long UID cut to 64 characters."""
+    return uid in listed or (len(uid) > 64 and uid[:64] in listed)
+
+
 def test_the_corpus_is_large_enough(pacs: tuple[str, Peer, Listing], moved: dict[str, bytes]) -> None:
     _, __, listing = pacs
     instances = {uid for study in listing.values() for series in study.values() for uid in series}
     assert len(instances) >= {"orthanc": 160, "dcmqrscp": 120}[pacs[0]]
     assert len(moved) >= {"orthanc": 160, "dcmqrscp": 120}[pacs[0]]
-    assert set(moved) <= instances
+    assert all(as_listed(uid, instances) for uid in moved)
 
 
 def test_search_finds_every_study_series_and_instance(
@@ -51,13 +62,24 @@ def test_search_finds_every_study_series_and_instance(
     client = DICOMwebClient(f"{http.base_url}/aets/{name}-both")
     found: Listing = {}
     for study in client.search_for_studies(limit=1000):
+        if "Value" not in study["0020000D"]:
+            continue  # dcmqrscp holds files without a Study Instance UID; nobody can ask for them
         study_uid = study["0020000D"]["Value"][0]
         for series in client.search_for_series(study_uid):
             series_uid = series["0020000E"]["Value"][0]
             instances = client.search_for_instances(study_uid, series_uid)
             uids = {instance["00080018"]["Value"][0] for instance in instances}
             found.setdefault(study_uid, {})[series_uid] = uids
-    assert found == listing
+    listed = {
+        study: {series: {cut(name, uid) for uid in uids} for series, uids in content.items()}
+        for study, content in listing.items()
+    }
+    assert found == listed
+
+
+def cut(pacs: str, uid: str) -> str:
+    """Give a UID as the PACS lists it: dcmqrscp cuts over-long ones."""
+    return uid[:64] if pacs == "dcmqrscp" else uid
 
 
 @pytest.mark.parametrize("method", ["move", "both"])
@@ -67,28 +89,45 @@ def test_every_study_arrives_whole_and_byte_for_byte(
     name, _, listing = pacs
     for study, series in listing.items():
         expected = {uid for uids in series.values() for uid in uids}
-        deliverable = {uid: moved[uid] for uid in expected if uid in moved}
-        if not deliverable:
-            continue
-        received, whole = retrieve(http, f"{name}-{method}", study)
-        assert received == deliverable
-        assert whole == (set(deliverable) == expected)
+        deliverable = {uid: data for uid, data in moved.items() if as_listed(uid, expected)}
+        if deliverable:
+            received, whole = retrieve(http, f"{name}-{method}", study)
+            assert received == deliverable
+            assert whole == (len(deliverable) == len(expected))
 
 
-def test_by_c_get_alone_all_that_can_come_comes_and_a_part_breaks_off(
-    pacs: tuple[str, Peer, Listing], moved: dict[str, bytes], http: httpx2.Client
+async def test_by_c_get_alone_all_comes_that_can_and_the_end_names_the_rest(
+    pacs: tuple[str, Peer, Listing], moved: dict[str, bytes], http: httpx2.Client, gateway: Gateway
 ) -> None:
     name, _, listing = pacs
-    broken = 0
+    lacking: set[str] = set()
     for study, series in listing.items():
         expected = {uid for uids in series.values() for uid in uids}
-        if not expected & set(moved):
+        deliverable = {uid: data for uid, data in moved.items() if as_listed(uid, expected)}
+        if not deliverable:
             continue
-        received, whole = retrieve(http, f"{name}-get", study)
-        assert set(received) <= expected
-        assert whole == (set(received) == expected)
-        broken += not whole
-    assert broken <= 3
+        received, whole = await asyncio.to_thread(retrieve, http, f"{name}-get", study)
+        assert set(received) <= set(deliverable)
+        assert whole == (len(received) == len(expected))
+        if not whole:
+            missing = await missing_at_the_end(gateway, f"{name}-get", study)
+            assert missing == {
+                cut(name, uid) for uid in expected if not any(as_listed(got, {uid}) for got in received)
+            }
+        lacking |= set(deliverable) - set(received)
+    assert len(lacking) <= 2  # Orthanc cannot send two of its instances by C-GET
+
+
+async def missing_at_the_end(gateway: Gateway, origin: str, study: str) -> set[str]:
+    """Read which SOP Instance UIDs the last RetrieveDone of a study names."""
+    nats = gateway.run["nats"]
+    bus = await Bus.connect(Nats(url=nats["url"], user=nats["user"], password=nats["password"]), "test")
+    try:
+        done = await progress.last(bus, subjects.progress(origin, study, "*"), retrieve_fact)
+    finally:
+        await bus.close()
+    assert isinstance(done, RetrieveDone)
+    return {instance.sop_instance_uid for instance in done.missing}
 
 
 @pytest.mark.parametrize("method", ["move", "both"])
@@ -99,6 +138,7 @@ def test_metadata_of_every_study_can_be_read(
     client = DICOMwebClient(f"{http.base_url}/aets/{name}-{method}")
     for study, series in listing.items():
         expected = {uid for uids in series.values() for uid in uids}
-        if expected <= set(moved):
+        deliverable = {uid for uid in moved if as_listed(uid, expected)}
+        if len(deliverable) == len(expected):
             metadata = client.retrieve_study_metadata(study)
-            assert {instance["00080018"]["Value"][0] for instance in metadata} == expected
+            assert {instance["00080018"]["Value"][0] for instance in metadata} == deliverable

@@ -27,6 +27,8 @@ from isthmus.dimse_scu.listing import Listed, Listing
 
 UIDS_AT_ONCE: Final = 200
 """Longest list of UIDs in one identifier."""
+LONGEST_UID: Final = 64
+"""PS3.5 9.1."""
 BARREN_AT_MOST: Final = 3
 """Broken associations in a row that brought nothing, after which a method is given up."""
 
@@ -156,7 +158,10 @@ class Transfer:
         return Level.STUDY if self._wanted.series is None else Level.SERIES
 
     def _lacking(self, instances: Iterable[Listed]) -> list[Listed]:
-        return [listed for listed in instances if listed.sop_instance_uid not in self._delivery.received]
+        received = self._delivery.received
+        # Some origins list an over-long UID cut to what the standard allows, and send it whole.
+        cut = {uid[:LONGEST_UID] for uid in received if len(uid) > LONGEST_UID}
+        return [listed for listed in instances if listed.sop_instance_uid not in received | cut]
 
     def _not_delivered(self) -> NotDelivered:
         return NotDelivered(

@@ -1,0 +1,63 @@
+import pytest
+
+from isthmus.common.dicom.attributes import parse_path
+from isthmus.common.dicom.levels import Level
+from isthmus.common.dicom.matching import MatchingKey
+from isthmus.common.dimse.identifiers import encode_identifier
+from isthmus.common.messages import Query
+from isthmus.dimse_scu.identifier import find_identifier, retrieve_identifier
+
+EXPLICIT = "1.2.840.10008.1.2.1"
+
+
+def query(name: str, *values: str, fuzzy: bool = False, level: Level = Level.STUDY) -> Query:
+    return Query("pacs", level, (MatchingKey(parse_path(name, "test"), values),), (), fuzzy)
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "sent"),
+    [
+        ("PatientID", ("A*",), "A*"),
+        ("PatientID", ("A", "B"), ""),
+        ("StudyDate", ("20240101-20240131",), "20240101-20240131"),
+        ("StudyDate", ("20240101-",), "20240101-"),
+        ("StudyDate", ("-",), ""),
+        ("PatientID", ("*",), ""),
+        ("PatientAge", ("020Y-030Y",), ""),
+        ("StudyInstanceUID", ("1.2", "1.3"), ["1.2", "1.3"]),
+        ("StudyInstanceUID", ("1." * 50 + "1",), "1." * 50 + "1"),
+        ("Rows", ("512",), ""),
+        ("SeriesNumber", ("7",), "7"),
+    ],
+)
+def test_what_an_origin_can_match_is_sent_and_the_rest_is_universal(
+    name: str, values: tuple[str, ...], sent: object
+) -> None:
+    identifier = find_identifier(query(name, *values), "ISO_IR 192")
+    value = identifier[name].value
+    assert (list(value) if isinstance(sent, list) else str("" if value is None else value)) == sent
+    assert encode_identifier(identifier, EXPLICIT).getvalue()
+
+
+def test_names_are_not_sent_when_they_are_matched_fuzzily() -> None:
+    identifier = find_identifier(query("PatientName", "Mueller", fuzzy=True), "ISO_IR 192")
+    assert not identifier.PatientName
+
+
+def test_a_key_in_a_sequence_is_sent_in_an_item() -> None:
+    identifier = find_identifier(
+        query("RequestAttributesSequence.RequestedProcedureID", "R1", level=Level.SERIES), "ISO_IR 192"
+    )
+    assert identifier.RequestAttributesSequence[0].RequestedProcedureID == "R1"
+
+
+def test_the_character_set_is_the_origins() -> None:
+    identifier = find_identifier(query("PatientName", "Müller"), "ISO_IR 100")
+    assert "Müller".encode("latin-1") in encode_identifier(identifier, EXPLICIT).getvalue()
+
+
+def test_instances_are_asked_for_by_their_whole_path() -> None:
+    identifier = retrieve_identifier(Level.IMAGE, "1.2", "1.2.3", ["1.2.3.4", "1.2.3.5"])
+    assert identifier.QueryRetrieveLevel == "IMAGE"
+    assert (identifier.StudyInstanceUID, identifier.SeriesInstanceUID) == ("1.2", "1.2.3")
+    assert list(identifier.SOPInstanceUID) == ["1.2.3.4", "1.2.3.5"]

@@ -2,10 +2,10 @@ import asyncio
 from collections.abc import Callable
 
 import pytest
-from isthmus.common.dicom.json_model import DicomJson
-from isthmus.common.dicom.levels import Level
 
 from isthmus.common.bus import Bus, MatchWriter, search, serve_queries
+from isthmus.common.dicom.json_model import DicomJson
+from isthmus.common.dicom.levels import Level
 from isthmus.common.errors import BusUnavailable, NoWorker, OperationFailed
 from isthmus.common.messages import Query
 
@@ -30,12 +30,10 @@ async def test_a_failure_after_matches_is_raised_and_not_a_short_list(bus: Bus, 
         raise OperationFailed("cannot understand", origin=origin_name, status=0xC001)
 
     await serve_queries(bus, origin_name, searcher)
-    found: list[DicomJson] = []
-    with pytest.raises(OperationFailed) as caught:
-        async with search(bus, query(origin_name)) as matches:
-            async for one in matches:
-                found.append(one)
-    assert found == [match(1)]
+    async with search(bus, query(origin_name)) as matches:
+        assert await anext(matches) == match(1)
+        with pytest.raises(OperationFailed) as caught:
+            await anext(matches)
     assert caught.value.status == 0xC001
 
 

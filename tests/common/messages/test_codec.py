@@ -1,8 +1,8 @@
 import msgpack
 import pytest
+
 from isthmus.common.dicom.levels import Level
 from isthmus.common.dicom.matching import MatchingKey
-
 from isthmus.common.errors import AssociationAborted, ContractError, IsthmusError, NoSuchObject, OriginError
 from isthmus.common.messages import (
     BlobRef,

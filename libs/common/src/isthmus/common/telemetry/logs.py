@@ -31,6 +31,7 @@ QUIETED: Mapping[str, int] = {
     "pynetdicom": logging.WARNING,  # identifiers, at INFO
     "urllib3": logging.ERROR,  # URLs, at WARNING
     "uvicorn.access": logging.CRITICAL + 1,  # URLs
+    "uvicorn.error": logging.WARNING,  # its start and stop, which we tell ourselves
 }
 
 

@@ -1,6 +1,5 @@
 """One `isthmus up` for the whole run, in front of PACS that nobody here wrote."""
 
-import os
 from collections.abc import Iterator
 from typing import Final
 
@@ -14,15 +13,9 @@ METHODS: Final = {"move": ["c-move"], "both": ["c-get", "c-move"], "get": ["c-ge
 """How an origin may be asked, by the end of its name."""
 
 
-def settings(scp: Peer, origins: dict[str, tuple[Peer, list[str]]]) -> str:
-    """Write an isthmus.toml with these origins: their names, PACS and methods."""
-    lines = [
-        "[gateway]",
-        f'listen = "127.0.0.1:{free_port()}"',
-        "[scp]",
-        f'ae_title = "{scp.ae_title}"',
-        f'listen = "{scp.host}:{scp.port}"',
-    ]
+def settings(origins: dict[str, tuple[Peer, list[str]]]) -> str:
+    """Write the settings of these origins: their names, PACS and methods."""
+    lines = []
     for name, (peer, methods) in origins.items():
         lines += [
             "[[origins]]",
@@ -54,7 +47,7 @@ def gateway(
         "nowhere": (Peer("NOWHERE", "127.0.0.1", free_port()), ["c-get"]),
     }
     directory = tmp_path_factory.mktemp("gateway")
-    with Gateway(directory, settings(isthmus_peer, origins), os.environ) as system:
+    with Gateway(directory, settings(origins), isthmus_peer) as system:
         yield system
 
 

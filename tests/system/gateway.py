@@ -1,97 +1,142 @@
-"""The whole system as a user starts it: `isthmus up` as a process, and what its run.json tells."""
+"""The whole system as a user starts it: `isthmus up` as a process, its output, and what run.json tells."""
 
-import json
+import os
+import queue
 import signal
 import subprocess
 import sys
-import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from threading import Thread
 from types import TracebackType
-from typing import IO, Any, Final, Self
+from typing import IO, Final, Self
 
-READY_SECONDS: Final = 60.0
-STOP_SECONDS: Final = 15.0
+from isthmus.cli.embedded.base import free_ports
+from isthmus.cli.run_file import RunFile
+from tests.peers import Peer
+
+ISTHMUS: Final = Path(sys.executable).with_name("isthmus")
+
+_READY_WITHIN: Final = 90.0
+_STOPS_WITHIN: Final = 10.0
+
+
+def environment() -> Mapping[str, str]:
+    """Give our environment without settings."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("ISTHMUS_")}
 
 
 class Gateway:
-    """A running `isthmus up`; a context manager."""
+    """A whole system on free ports of loopback; a context manager that is entered when it is ready.
 
-    def __init__(self, directory: Path, settings: str, environment: Mapping[str, str]) -> None:
-        """Start it, and wait for its ready line.
+    Attributes:
+        url: the gateway's.
+        data: its data folder.
+        log: the file that has all that it wrote to standard error.
+        stdout: the lines on standard output.
+        stderr: the lines on standard error, as far as `wait_for` and `stop` took note of them.
+    """
+
+    def __init__(self, directory: Path, origins: str = "", scp: Peer | None = None) -> None:
+        """Write its settings.
 
         Args:
             directory: takes its settings, data and log.
-            settings: the content of isthmus.toml.
-            environment: of the process.
+            origins: the settings after `[gateway]` and `[scp]`; without any there is the demo.
+            scp: the DIMSE face; on a free port if none is given.
         """
-        directory.mkdir(parents=True, exist_ok=True)
-        config, self.data, self.log = (directory / name for name in ("isthmus.toml", "data", "up.log"))
-        config.write_text(settings)
-        with self.log.open("wb") as log:
-            self._popen = subprocess.Popen(
-                [
-                    sys.executable,
-                    "-m",
-                    "isthmus.cli.main",
-                    "up",
-                    "--config",
-                    str(config),
-                    "--data",
-                    str(self.data),
-                ],
-                stdout=subprocess.PIPE,
-                stderr=log,
-                env=dict(environment),
-                text=True,
-            )
+        port, scp_port = free_ports(2)
+        self.scp: Final = scp or Peer("ISTHMUS", "127.0.0.1", scp_port)
+        self.url: Final = f"http://127.0.0.1:{port}"
+        self.config, self.data, self.log = (directory / name for name in ("isthmus.toml", "data", "up.log"))
+        self.config.write_text(
+            f'[gateway]\nlisten = "127.0.0.1:{port}"\n[scp]\nae_title = "{self.scp.ae_title}"\n'
+            f'listen = "{self.scp.host}:{self.scp.port}"\n{origins}'
+        )
+        self.stdout: list[str] = []
+        self.stderr: list[str] = []
+        self._lines: queue.Queue[tuple[list[str], str | None]] = queue.Queue()
+        self._process: subprocess.Popen[str] | None = None
+        self._readers: list[Thread] = []
+
+    @property
+    def process(self) -> subprocess.Popen[str]:
+        assert self._process is not None
+        return self._process
+
+    @property
+    def run_file(self) -> RunFile:
+        """What run.json says now."""
+        return RunFile.read(self.data)
+
+    @property
+    def pids(self) -> Mapping[str, list[int]]:
+        """The process ids of the services."""
+        return self.run_file.services
+
+    def __enter__(self) -> Self:
+        command = [str(ISTHMUS), "up", "--config", str(self.config), "--data", str(self.data)]
+        self._process = subprocess.Popen(
+            command, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        assert self._process.stdout is not None
+        assert self._process.stderr is not None
+        for work in (
+            Thread(target=self._read, args=(self._process.stdout, self.stdout)),
+            Thread(target=self._read_log, args=(self._process.stderr,)),
+        ):
+            work.start()
+            self._readers.append(work)
         try:
-            self.ready_line = self._first_line()
+            self.wait_for(lambda: bool(self.stdout), _READY_WITHIN)
         except BaseException:
             self.stop()
             raise
-
-    def _first_line(self) -> str:
-        assert self._popen.stdout is not None
-        lines: list[str] = []
-
-        def read(stream: IO[str]) -> None:
-            lines.append(stream.readline())
-
-        reader = threading.Thread(target=read, args=[self._popen.stdout], daemon=True)
-        reader.start()
-        reader.join(READY_SECONDS)
-        if not lines or not lines[0].startswith("isthmus is ready: "):
-            raise AssertionError(f"it did not get ready:\n{self.log.read_text()[-4000:]}")
-        return lines[0].rstrip("\n")
-
-    @property
-    def run(self) -> Mapping[str, Any]:
-        """What run.json says now."""
-        content: Mapping[str, Any] = json.loads((self.data / "run.json").read_text())
-        return content
-
-    @property
-    def url(self) -> str:
-        """The gateway's URL."""
-        return str(self.run["gateway"])
-
-    def stop(self) -> None:
-        """Interrupt it, as Ctrl-C does, and wait until it has ended."""
-        if self._popen.poll() is None:
-            self._popen.send_signal(signal.SIGINT)
-        try:
-            self._popen.wait(STOP_SECONDS)
-        finally:
-            self._popen.kill()
-            self._popen.wait()
-            if self._popen.stdout is not None:
-                self._popen.stdout.close()
-
-    def __enter__(self) -> Self:
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
+
+    def wait_for(self, condition: Callable[[], bool], timeout: float = 30.0) -> None:
+        """Wait until something is true after one of the lines that are written."""
+        while not condition():
+            try:
+                kept, line = self._lines.get(timeout=timeout)
+            except queue.Empty:
+                raise TimeoutError("\n".join(self.stderr)) from None
+            if line is None:
+                raise AssertionError("isthmus up has ended:\n" + "\n".join(self.stderr))
+            kept.append(line)
+
+    def stop(self, number: signal.Signals = signal.SIGINT) -> int:
+        """Stop it as Ctrl-C does, and give its exit code; when it takes too long, kill it and fail."""
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+        try:
+            code = self.process.wait(_STOPS_WITHIN)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+            raise
+        finally:
+            for reader in self._readers:
+                reader.join()
+        while not self._lines.empty():
+            kept, line = self._lines.get()
+            if line is not None:
+                kept.append(line)
+        return code
+
+    def _read(self, stream: IO[str], kept: list[str]) -> None:
+        with stream:
+            for line in stream:
+                self._lines.put((kept, line.rstrip("\n")))
+
+    def _read_log(self, stream: IO[str]) -> None:
+        with stream, self.log.open("w", buffering=1) as log:
+            for line in stream:
+                log.write(line)
+                self._lines.put((self.stderr, line.rstrip("\n")))
+        self._lines.put((self.stderr, None))

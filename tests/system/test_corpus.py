@@ -120,8 +120,8 @@ async def test_by_c_get_alone_all_comes_that_can_and_the_end_names_the_rest(
 
 async def missing_at_the_end(gateway: Gateway, origin: str, study: str) -> set[str]:
     """Read which SOP Instance UIDs the last RetrieveDone of a study names."""
-    nats = gateway.run["nats"]
-    bus = await Bus.connect(Nats(url=nats["url"], user=nats["user"], password=nats["password"]), "test")
+    nats = gateway.run_file.nats
+    bus = await Bus.connect(Nats(url=nats.url, user=nats.user, password=nats.password), "test")
     try:
         done = await progress.last(bus, subjects.progress(origin, study, "*"), retrieve_fact)
     finally:

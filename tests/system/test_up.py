@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from tests.system.running import ISTHMUS, RunningIsthmus, environment
+from tests.system.gateway import ISTHMUS, Gateway, environment
 
 NAMES = {"nats", "s3", "demo-pacs", "qido", "wado", "stow", "dimse-scu", "scp", "gateway"}
 CT_STUDY = "1.3.6.1.4.1.5962.1.2.1.20040119072730.12322"
@@ -18,18 +18,18 @@ CT_INSTANCE = "1.3.6.1.4.1.5962.1.1.1.1.1.20040119072730.12322"
 
 
 @pytest.fixture(scope="module")
-def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningIsthmus]:
-    with RunningIsthmus(tmp_path_factory.mktemp("up")) as running:
+def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    with Gateway(tmp_path_factory.mktemp("up")) as running:
         yield running
 
 
 @pytest.fixture
-def client(system: RunningIsthmus) -> Iterator[httpx2.Client]:
+def client(system: Gateway) -> Iterator[httpx2.Client]:
     with httpx2.Client(base_url=system.url, trust_env=False, timeout=30) as client:
         yield client
 
 
-def isthmus(system: RunningIsthmus, *arguments: str) -> subprocess.CompletedProcess[str]:
+def isthmus(system: Gateway, *arguments: str) -> subprocess.CompletedProcess[str]:
     command = [str(ISTHMUS), *arguments, "--data", str(system.data)]
     return subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=60, check=False)
 
@@ -43,7 +43,7 @@ def gone(pid: int) -> bool:
 
 
 def test_a_second_one_with_the_same_data_exits_2_and_leaves_the_first_alone(
-    system: RunningIsthmus, client: httpx2.Client
+    system: Gateway, client: httpx2.Client
 ) -> None:
     second = isthmus(system, "up")
     assert second.returncode == 2
@@ -51,19 +51,19 @@ def test_a_second_one_with_the_same_data_exits_2_and_leaves_the_first_alone(
     assert client.get("/aets").status_code == 200
 
 
-def test_standard_output_has_the_ready_line_and_nothing_else(system: RunningIsthmus) -> None:
+def test_standard_output_has_the_ready_line_and_nothing_else(system: Gateway) -> None:
     assert system.stdout == [f"isthmus is ready: {system.url}"]
 
 
-def test_the_run_file_is_private_and_names_every_process(system: RunningIsthmus) -> None:
+def test_the_run_file_is_private_and_names_every_process(system: Gateway) -> None:
     assert stat.S_IMODE((system.data / "run.json").stat().st_mode) == 0o600
     assert system.run_file.gateway == system.url
-    assert system.run_file.scp.port == system.scp_port
+    assert system.run_file.scp.port == system.scp.port
     assert system.pids.keys() == NAMES
     assert not [pid for pids in system.pids.values() for pid in pids if gone(pid)]
 
 
-def test_the_demo_is_the_one_origin_and_answers(system: RunningIsthmus, client: httpx2.Client) -> None:
+def test_the_demo_is_the_one_origin_and_answers(system: Gateway, client: httpx2.Client) -> None:
     assert client.get("/aets").json() == [{"name": "demo", "protocol": "dimse", "ae_title": "DEMO"}]
     health = client.get("/aets/demo")
     assert health.status_code == 200
@@ -71,25 +71,25 @@ def test_the_demo_is_the_one_origin_and_answers(system: RunningIsthmus, client: 
     assert isthmus(system, "echo", "demo").returncode == 0
 
 
-def test_its_studies_are_found(system: RunningIsthmus) -> None:
+def test_its_studies_are_found(system: Gateway) -> None:
     found = isthmus(system, "find", "demo", "PatientName=CompressedSamples^CT1")
     assert found.returncode == 0
     assert CT_STUDY in found.stdout
 
 
-def test_a_study_arrives_as_files(system: RunningIsthmus, tmp_path: Path) -> None:
+def test_a_study_arrives_as_files(system: Gateway, tmp_path: Path) -> None:
     got = isthmus(system, "get", "demo", CT_STUDY, "--output", str(tmp_path / "out"))
     assert (got.returncode, got.stderr) == (0, "")
     assert [path.name for path in (tmp_path / "out").iterdir()] == [f"{CT_INSTANCE}.dcm"]
 
 
-def test_a_study_that_was_retrieved_can_be_stored_again(system: RunningIsthmus, tmp_path: Path) -> None:
+def test_a_study_that_was_retrieved_can_be_stored_again(system: Gateway, tmp_path: Path) -> None:
     isthmus(system, "get", "demo", CT_STUDY, "--output", str(tmp_path))
     stored = isthmus(system, "store", "demo", str(tmp_path))
     assert (stored.returncode, stored.stdout) == (0, "1 stored, 0 not stored\n")
 
 
-def test_the_trace_of_a_request_is_printed(system: RunningIsthmus, client: httpx2.Client) -> None:
+def test_the_trace_of_a_request_is_printed(system: Gateway, client: httpx2.Client) -> None:
     response = client.get("/aets/demo/studies")
     trace_id = response.headers["traceresponse"].split("-")[1]
     shown = isthmus(system, "trace", trace_id)
@@ -97,7 +97,7 @@ def test_the_trace_of_a_request_is_printed(system: RunningIsthmus, client: httpx
     assert "qido" in shown.stdout
 
 
-def test_a_service_that_is_killed_comes_back(system: RunningIsthmus, client: httpx2.Client) -> None:
+def test_a_service_that_is_killed_comes_back(system: Gateway, client: httpx2.Client) -> None:
     (before,) = system.pids["qido"]
     seen = len(system.stderr)
     os.kill(before, signal.SIGKILL)
@@ -109,7 +109,7 @@ def test_a_service_that_is_killed_comes_back(system: RunningIsthmus, client: htt
 
 
 def test_ctrl_c_stops_everything_within_ten_seconds(tmp_path: Path) -> None:
-    with RunningIsthmus(tmp_path) as running:
+    with Gateway(tmp_path) as running:
         pids = [pid for pids in running.pids.values() for pid in pids]
         assert running.stop(signal.SIGINT) == 0
     assert not [pid for pid in pids if not gone(pid)]

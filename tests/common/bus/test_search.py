@@ -2,12 +2,13 @@ import asyncio
 from collections.abc import Callable
 
 import pytest
+from nats.aio.msg import Msg
 
-from isthmus.common.bus import Bus, MatchWriter, search, serve_queries
+from isthmus.common.bus import Bus, MatchWriter, search, serve_queries, subjects
 from isthmus.common.dicom.json_model import DicomJson
 from isthmus.common.dicom.levels import Level
 from isthmus.common.errors import BusUnavailable, NoWorker, OperationFailed
-from isthmus.common.messages import Query
+from isthmus.common.messages import Matches, Query, QueryDone, encode
 
 
 def query(origin: str) -> Query:
@@ -35,6 +36,49 @@ async def test_a_failure_after_matches_is_raised_and_not_a_short_list(bus: Bus, 
         with pytest.raises(OperationFailed) as caught:
             await anext(matches)
     assert caught.value.status == 0xC001
+
+
+@pytest.mark.parametrize("arrived", [(0, 2), (1, 2), (0, 1)])
+async def test_a_batch_that_got_lost_is_a_failure_and_not_a_short_list(
+    bus: Bus, origin_name: str, arrived: tuple[int, ...]
+) -> None:
+    async def answer(query: Msg) -> None:
+        for number in arrived:
+            await query.respond(encode(Matches((match(number),), number)))
+        await query.respond(encode(QueryDone(batches=3)))
+
+    await bus.client.subscribe(subjects.query(origin_name), cb=answer)
+    with pytest.raises(BusUnavailable, match="lost"):
+        async with search(bus, query(origin_name)) as matches:
+            _ = [one async for one in matches]
+
+
+async def test_a_match_that_fits_no_message_is_a_failure_and_not_a_short_list(
+    bus: Bus, origin_name: str
+) -> None:
+    async def searcher(_: Query, writer: MatchWriter) -> None:
+        await writer.add(match(1))
+        await writer.add({"00081030": {"vr": "LO", "Value": ["x" * 2_000_000]}})
+        await asyncio.sleep(0.3)  # long enough for the batch to go by itself
+        await writer.add(match(2))
+
+    await serve_queries(bus, origin_name, searcher)
+    with pytest.raises(BusUnavailable):
+        async with search(bus, query(origin_name)) as matches:
+            _ = [one async for one in matches]
+
+
+async def test_a_search_that_is_cancelled_in_the_worker_is_a_failure_and_not_a_short_list(
+    bus: Bus, origin_name: str
+) -> None:
+    async def searcher(_: Query, writer: MatchWriter) -> None:
+        await writer.add(match(1))
+        raise asyncio.CancelledError
+
+    await serve_queries(bus, origin_name, searcher)
+    with pytest.raises(BusUnavailable, match="stopping"):
+        async with search(bus, query(origin_name)) as matches:
+            _ = [one async for one in matches]
 
 
 async def test_a_worker_that_breaks_is_a_failure(bus: Bus, origin_name: str) -> None:

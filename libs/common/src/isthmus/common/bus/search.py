@@ -18,6 +18,7 @@ from opentelemetry.trace import SpanKind
 
 from isthmus.common.bus import subjects
 from isthmus.common.bus.client import MESSAGING, Bus, bus_errors
+from isthmus.common.bus.ending import end_tasks
 from isthmus.common.dicom.json_model import DicomJson
 from isthmus.common.errors import BusUnavailable, IsthmusError, NoWorker
 from isthmus.common.messages import Failure, Matches, Query, QueryDone, decode, encode
@@ -33,6 +34,7 @@ WINDOW: Final = 2
 HEARTBEAT_SECONDS: Final = 1.0
 READER_SECONDS: Final = 60.0
 """How long a reader may think about a batch."""
+_LOST: Final = "A batch of matches got lost"
 
 
 @asynccontextmanager
@@ -61,6 +63,7 @@ async def search(bus: Bus, query: Query, *, silence: float = 5.0) -> AsyncIterat
 async def _matches(
     subscription: Subscription, origin: str, silence: float
 ) -> AsyncGenerator[DicomJson, None]:
+    batches = 0
     while True:
         try:
             message = await subscription.next_msg(timeout=silence)
@@ -74,16 +77,22 @@ async def _matches(
         if isinstance(batch, QueryDone):
             if batch.failure is not None:
                 raise batch.failure.error()
+            if batch.batches != batches:
+                raise BusUnavailable(_LOST)
             return
+        if not batch.matches:
+            continue
+        if batch.number != batches:
+            raise BusUnavailable(_LOST)
+        batches += 1
         answer = CANCEL
         try:
             for match in batch.matches:
                 yield match
             answer = MORE
         finally:
-            if batch.matches:
-                with suppress(nats.errors.Error):
-                    await message.respond(answer)
+            with suppress(nats.errors.Error):
+                await message.respond(answer)
 
 
 class ReaderGone(Exception):
@@ -107,16 +116,15 @@ class MatchWriter:
         """Set when the reader cancelled or is gone."""
 
     @asynccontextmanager
-    async def listening(self) -> AsyncIterator[None]:
-        """Hear the reader's answers while the block runs."""
+    async def listening(self) -> AsyncIterator[asyncio.Task[None]]:
+        """Hear the reader's answers while the block runs; gives the task that ends when sending fails."""
         with bus_errors("dicom.query"):
             subscription = await self._bus.client.subscribe(self._answers, cb=self._answered)
         ticking = asyncio.create_task(self._tick())
         try:
-            yield
+            yield ticking
         finally:
-            ticking.cancel()
-            await asyncio.wait({ticking})
+            await end_tasks([ticking])
             with suppress(nats.errors.Error):
                 await subscription.unsubscribe()
 
@@ -150,7 +158,7 @@ class MatchWriter:
                 await self._send(matches)
 
     async def _send(self, matches: tuple[DicomJson, ...]) -> None:
-        payload = encode(Matches(matches))
+        payload = encode(Matches(matches, self._sent))
         if len(payload) > BATCH_BYTES and len(matches) > 1:
             middle = len(matches) // 2
             await self._send(matches[:middle])
@@ -185,10 +193,13 @@ class MatchWriter:
                 await self._publish(encode(Matches(())))
 
     async def finish(self, failure: Failure | None) -> None:
-        """Send the rest, and the end; returns when the reader has all of it."""
-        await self.flush()
-        await self._publish(encode(QueryDone(failure)))
+        """Send the end; returns when the reader has all of it."""
+        await self.end(failure)
         await self._wait_until(lambda: self._acknowledged == self._sent)
+
+    async def end(self, failure: Failure | None) -> None:
+        """Send the end, behind the batches that are out."""
+        await self._publish(encode(QueryDone(failure, self._sent)))
 
 
 log = structlog.get_logger()
@@ -202,26 +213,36 @@ async def serve_queries(bus: Bus, origin: str, searcher: Searcher) -> Subscripti
     The searcher adds matches to the writer and raises what fails; it is cancelled when the reader is gone.
     """
 
+    async def search_all(query: Query, writer: MatchWriter) -> None:
+        await searcher(query, writer)
+        await writer.flush()
+
     async def handle(message: Msg) -> None:
         query = decode(message.data, Query)
         writer = MatchWriter(bus, message.reply)
-        async with writer.listening():
-            searching = asyncio.ensure_future(searcher(query, writer))
+        async with writer.listening() as sending:
+            searching = asyncio.create_task(search_all(query, writer))
             leaving = asyncio.create_task(writer.abandoned.wait())
             try:
-                await asyncio.wait({searching, leaving}, return_when=asyncio.FIRST_COMPLETED)
-                if searching.done() and not writer.abandoned.is_set():
-                    await writer.finish(_failure(searching))
+                await asyncio.wait({searching, leaving, sending}, return_when=asyncio.FIRST_COMPLETED)
+                if not writer.abandoned.is_set():
+                    await writer.finish(_failure(sending if sending.done() else searching))
+            except asyncio.CancelledError:
+                await writer.end(Failure.of(_STOPPING))
+                raise
             finally:
-                for task in (searching, leaving):
-                    task.cancel()
-                await asyncio.wait({searching, leaving})
+                await end_tasks([searching, leaving])
 
     return await bus.subscribe(subjects.query(origin), "workers", handle)
 
 
-def _failure(searching: asyncio.Future[None]) -> Failure | None:
-    error = searching.exception()
+_STOPPING: Final = BusUnavailable("The worker is stopping")
+
+
+def _failure(ended: asyncio.Task[None]) -> Failure | None:
+    if ended.cancelled():
+        return Failure.of(_STOPPING)
+    error = ended.exception()
     if error is None:
         return None
     if isinstance(error, IsthmusError):

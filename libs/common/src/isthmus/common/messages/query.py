@@ -6,7 +6,6 @@ from isthmus.common.dicom.attributes import AttributePath
 from isthmus.common.dicom.json_model import DicomJson
 from isthmus.common.dicom.levels import Level
 from isthmus.common.dicom.matching import MatchingKey
-
 from isthmus.common.messages.failure import Failure
 
 
@@ -31,6 +30,8 @@ class Matches:
     """A batch of matches in the origin's order; an empty one says that the worker is alive."""
 
     matches: tuple[DicomJson, ...]
+    number: int = 0
+    """Its place, from 0, among the batches that hold matches: who reads sees when one got lost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,8 @@ class QueryDone:
     """The end of the matches: all of them, or the failure that cut them short."""
 
     failure: Failure | None = None
+    batches: int = 0
+    """How many batches with matches there were."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -150,7 +150,9 @@ def _sequence_matches(key: DataElement, held: DataElement, ignored: set[str]) ->
     wanted = list(key.value)
     if not wanted or not len(wanted[0]):
         return True
-    return any(_matches(wanted[0], _item(wanted[0], item), ignored) for item in held.value)
+    # Keys without a value match all, also where the sequence is absent (PS3.4 C.2.2.2.3).
+    items = held.value or [Dataset()]
+    return any(_matches(wanted[0], _item(wanted[0], item), ignored) for item in items)
 
 
 def _item(keys: Dataset, item: Dataset) -> Dataset:

@@ -224,9 +224,11 @@ def test_it_finds_on_each_level(pacs: FaultyPacs, images: list[Path], study: dic
         ("StudyDate", "-20240228", False),
         ("AccessionNumber", "A0", True),
         ("InstanceNumber", "003", True),
+        ("RequestAttributesSequence[0].ScheduledProcedureStepID", "", True),
+        ("RequestAttributesSequence[0].ScheduledProcedureStepID", "S1", False),
     ],
 )
-def test_it_matches_by_wildcard_range_and_number(
+def test_it_matches_by_wildcard_range_number_and_item(
     keyword: str, value: str, found: bool, pacs: FaultyPacs, study: dict[str, str]
 ) -> None:
     keys = {**study, "QueryRetrieveLevel": "IMAGE", "SOPInstanceUID": "", keyword: value}

@@ -161,3 +161,25 @@ async def test_silence_in_the_middle_does_not_lose_the_rest(
     results = await stored(bus, Store(origin.name, token_hex(8), await spooled(blobs, images[:3])))
     assert [result.status for result in results] == [0x0110, 0, 0]
     assert len(pacs.operations(Operation.STORE)) == 3
+
+
+async def test_an_origin_that_falls_silent_on_a_used_association_is_asked_once(
+    bus: Bus, blobs: BlobStore, origin: Origin, pacs: FaultyPacs, images: list[Path]
+) -> None:
+    await stored(bus, Store(origin.name, token_hex(8), await spooled(blobs, images[:1])))
+    pacs.forget()
+    pacs.behave(Silent())
+    (result,) = await stored(bus, Store(origin.name, token_hex(8), await spooled(blobs, images[:1])))
+    assert result.failure is not None
+    assert result.failure.kind == "OriginTimeout"
+    assert len(pacs.operations(Operation.STORE)) == 1
+
+
+async def test_an_origin_that_stays_silent_is_not_waited_for_with_each_instance(
+    bus: Bus, blobs: BlobStore, serve: Serve, origin_name: str, pacs: FaultyPacs, images: list[Path]
+) -> None:
+    origin = await serve(origin_name, timeout_seconds=1)
+    pacs.behave(Silent())
+    results = await stored(bus, Store(origin.name, token_hex(8), await spooled(blobs, images)))
+    assert [result.failure and result.failure.kind for result in results] == ["OriginTimeout"] * len(images)
+    assert len(pacs.operations(Operation.STORE)) == 2

@@ -21,11 +21,13 @@ from isthmus.common.dimse import (
     for_store,
 )
 from isthmus.common.errors import (
+    AssociationAborted,
     IsthmusError,
     NoAcceptedContext,
     NotDelivered,
     OperationFailed,
     OriginError,
+    OriginTimeout,
     StoreUnavailable,
 )
 from isthmus.common.messages import BlobRef, Failure, InstanceStored, Store, StoreDone, decode, store_fact
@@ -33,6 +35,8 @@ from isthmus.common.threads import Threads
 
 PROCESSING_FAILURE: Final = 0x0110
 SOP_CLASS_NOT_SUPPORTED: Final = 0x0122
+SILENCES_AT_MOST: Final = 2
+"""Instances in a row that an origin is silent about, after which the rest is not sent."""
 
 Numbered = tuple[int, BlobRef]
 
@@ -95,29 +99,43 @@ class StoreWork:
     ) -> AsyncGenerator[InstanceStored, None]:
         """Send over one association after another: after one that broke, the next instance gets a new one."""
         left = list(group)
+        silences = 0
         while left:
             try:
-                async with self._pool.lease(contexts) as association:
-                    reused = association.answered > 0
-                    while left and association.alive:
-                        index, ref = left[0]
-                        answered = association.answered
-                        answer = await self._send(association, index, ref)
-                        if reused and association.answered == answered and not association.alive:
-                            # The origin had dropped it silently, while it waited for its next use.
-                            break
-                        left.pop(0)
+                async with (
+                    self._pool.lease(contexts) as association,
+                    aclosing(self._send_over(association, left)) as answers,
+                ):
+                    async for answer in answers:
+                        silences = silences + 1 if _is(answer, OriginTimeout) else 0
                         yield answer
+                if silences >= SILENCES_AT_MOST:
+                    raise OriginTimeout("The origin stays silent", origin=self._origin.name)
             except NoAcceptedContext as error:
                 refused = failure(SOP_CLASS_NOT_SUPPORTED, Operation.C_STORE, error.origin)
                 async for answer in self._none(left, refused):
                     yield answer
                 return
             except OriginError as error:
-                # No association: it is no use to try with each of the rest.
+                # No association, or no answer: it is no use to try with each of the rest.
                 async for answer in self._none(left, error):
                     yield answer
                 return
+
+    async def _send_over(
+        self, association: Association, left: list[Numbered]
+    ) -> AsyncGenerator[InstanceStored, None]:
+        """Send one after the other while the association holds; what has an answer leaves the list."""
+        reused = association.answered > 0
+        while left and association.alive:
+            index, ref = left[0]
+            answered = association.answered
+            answer = await self._send(association, index, ref)
+            if reused and association.answered == answered and _is(answer, AssociationAborted):
+                # The origin had dropped it silently, while it waited for its next use.
+                return
+            left.pop(0)
+            yield answer
 
     async def _none(
         self, left: Iterable[Numbered], error: IsthmusError
@@ -130,7 +148,7 @@ class StoreWork:
             result = await self._threads.run(self._store, association, ref)
         except (OriginError, StoreUnavailable) as error:
             return _failed(index, ref, error)
-        error = (
+        refusal = (
             failure(result.status, Operation.C_STORE, association.peer.origin)
             if category(result.status) is Category.FAILURE
             else None
@@ -140,7 +158,7 @@ class StoreWork:
             ref.sop_class_uid,
             ref.sop_instance_uid,
             result.status,
-            Failure.of(error) if error else None,
+            Failure.of(refusal) if refusal else None,
         )
 
     def _store(self, association: Association, ref: BlobRef) -> StoreResult:
@@ -152,6 +170,10 @@ class StoreWork:
                 sop_instance_uid=ref.sop_instance_uid,
                 transfer_syntax_uid=ref.transfer_syntax_uid,
             )
+
+
+def _is(answer: InstanceStored, kind: type[OriginError]) -> bool:
+    return answer.failure is not None and answer.failure.kind == kind.__name__
 
 
 def _failed(index: int, ref: BlobRef, error: IsthmusError) -> InstanceStored:

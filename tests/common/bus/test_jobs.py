@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from isthmus.common.bus import Bus, jobs, progress, streams, subjects
+from isthmus.common.bus import Bus, end_tasks, jobs, progress, streams, subjects
 from isthmus.common.bus.jobs import Running
 from isthmus.common.errors import BusUnavailable, NoWorker
 from isthmus.common.messages import InstanceStored, Retrieve, Store, StoreDone, store_fact
@@ -47,8 +47,59 @@ async def test_a_job_that_a_worker_gave_up_is_taken_by_another(
     async with asyncio.timeout(5):
         assert [await deliveries.get() for _ in range(3)] == [1, 2, 0]
     assert not await jobs.is_queued(bus, streams.JOBS, jobs.sequence_of(submitted.generation))
-    working.cancel()
-    await asyncio.wait([working])
+    await end_tasks([working])
+
+
+async def test_a_job_whose_worker_stops_goes_to_another_at_once(bus: Bus, origin_name: str) -> None:
+    begun: asyncio.Queue[int] = asyncio.Queue()
+
+    async def worker(running: Running[Retrieve]) -> None:
+        begun.put_nowait(running.deliveries)
+        await asyncio.Event().wait()
+
+    await jobs.submit_retrieve(bus, Retrieve(origin_name, STUDY))
+    for delivery in (1, 2):
+        working = asyncio.create_task(jobs.work(bus, streams.JOBS, origin_name, Retrieve, worker, at_once=2))
+        async with asyncio.timeout(3):  # far less than ACK_WAIT
+            assert await begun.get() == delivery
+        await end_tasks([working])
+
+
+async def test_a_worker_that_has_been_away_from_nats_leaves_no_request_behind(
+    bus: Bus, origin_name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done = asyncio.Event()
+
+    async def worker(running: Running[Retrieve]) -> None:
+        await running.acknowledge()
+        done.set()
+
+    working = asyncio.create_task(jobs.work(bus, streams.JOBS, origin_name, Retrieve, worker, at_once=1))
+    await jobs.submit_retrieve(bus, Retrieve(origin_name, STUDY))
+    async with asyncio.timeout(5):
+        await done.wait()
+    # The consumer goes away under it, as with a server that comes back without its streams.
+    await bus.jetstream.delete_consumer(streams.JOBS, jobs.durable_name(streams.JOBS, origin_name))
+    done.clear()
+    await jobs.submit_retrieve(bus, Retrieve(origin_name, STUDY))
+    async with asyncio.timeout(8):
+        await done.wait()
+    await end_tasks([working])
+
+
+async def test_a_job_may_be_taken_off_the_queue_before_its_worker_does(bus: Bus, origin_name: str) -> None:
+    ended: asyncio.Queue[None] = asyncio.Queue()
+
+    async def worker(running: Running[Retrieve]) -> None:
+        assert await jobs.withdraw(bus, streams.JOBS, jobs.sequence_of(running.generation))
+        await running.acknowledge()
+        ended.put_nowait(None)
+
+    working = asyncio.create_task(jobs.work(bus, streams.JOBS, origin_name, Retrieve, worker, at_once=1))
+    await jobs.submit_retrieve(bus, Retrieve(origin_name, STUDY))
+    async with asyncio.timeout(3):
+        await ended.get()
+    await end_tasks([working])
 
 
 async def test_a_running_job_is_not_delivered_again(
@@ -70,8 +121,7 @@ async def test_a_running_job_is_not_delivered_again(
     async with asyncio.timeout(10):
         await ended.wait()
     assert begun == [1]
-    working.cancel()
-    await asyncio.wait([working])
+    await end_tasks([working])
 
 
 async def test_what_is_no_job_is_taken_off_the_queue(bus: Bus, origin_name: str) -> None:
@@ -88,8 +138,7 @@ async def test_what_is_no_job_is_taken_off_the_queue(bus: Bus, origin_name: str)
         await done.wait()
     await bus.client.flush()
     assert not await jobs.is_queued(bus, streams.JOBS, ack.seq)
-    working.cancel()
-    await asyncio.wait([working])
+    await end_tasks([working])
 
 
 async def test_facts_are_replayed_from_the_beginning(bus: Bus, origin_name: str) -> None:

@@ -220,6 +220,88 @@ async def test_who_joins_a_job_that_was_just_given_up_gets_another(bus: Bus, ori
         assert await everything(bus, Retrieve(origin_name, STUDY)) == [blob(1), blob(2)]
 
 
+@pytest.mark.parametrize("failure", [None, Failure("OriginCancelled", "nobody", "pacs")])
+async def test_a_job_that_ended_and_is_still_queued_is_not_joined(
+    bus: Bus, origin_name: str, failure: Failure | None
+) -> None:
+    ended = await jobs.submit_retrieve(bus, Retrieve(origin_name, STUDY))
+    subject = subjects.progress(origin_name, STUDY, ended.generation)
+    done = RetrieveDone(0, (MissingInstance(SERIES, "1"),), failure)
+    await progress.publish(bus, subject, done, f"{ended.generation}.done")
+
+    async def script(worker: FakeWorker, running: Running[Retrieve]) -> RetrieveDone:
+        await worker.ready(running, blob(1))
+        return RetrieveDone(1, ())
+
+    reading = asyncio.create_task(everything(bus, Retrieve(origin_name, STUDY)))
+    async with at_work(bus, origin_name) as worker:
+        worker.script = script
+        assert await reading == [blob(1)]
+
+
+async def test_many_instances_of_a_study_at_once_wait_for_each_other(bus: Bus, origin_name: str) -> None:
+    async def script(worker: FakeWorker, running: Running[Retrieve]) -> RetrieveDone:
+        await worker.ready(running, blob(int(str(running.job.instance).rpartition(".")[2])))
+        return RetrieveDone(1, ())
+
+    async with at_work(bus, origin_name) as worker:
+        worker.script = script
+        wanted = [Retrieve(origin_name, STUDY, SERIES, f"{SERIES}.{number}") for number in range(12)]
+        found = await asyncio.gather(*(everything(bus, one) for one in wanted))
+    assert found == [[blob(number)] for number in range(12)]
+
+
+async def test_a_worker_between_two_jobs_is_there(
+    bus: Bus, origin_name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(progress, "SILENCE", 0.2)
+    async with at_work(bus, origin_name):
+        pass  # the durable consumer is there, and nobody waits at it
+    reading = asyncio.create_task(everything(bus, Retrieve(origin_name, STUDY)))
+    await asyncio.sleep(0.4)  # it was silent for once
+    async with at_work(bus, origin_name):
+        with pytest.raises(NoSuchObject):
+            await reading
+
+
+async def test_more_missing_instances_than_a_message_can_name_are_still_missing(
+    bus: Bus, origin_name: str
+) -> None:
+    async def script(worker: FakeWorker, running: Running[Retrieve]) -> RetrieveDone:
+        await worker.ready(running, blob(1))
+        return RetrieveDone(1, (MissingInstance("1.2.4", "1.2.4.1"),), unnamed=7)
+
+    async with at_work(bus, origin_name) as worker:
+        worker.script = script
+        with pytest.raises(Incomplete, match="8 of 9"):
+            await everything(bus, Retrieve(origin_name, STUDY))
+        with pytest.raises(Incomplete):
+            await everything(bus, Retrieve(origin_name, STUDY, SERIES))
+        assert await everything(bus, Retrieve(origin_name, STUDY, SERIES, f"{SERIES}.1")) == [blob(1)]
+
+
+async def test_an_instance_that_came_is_whole_whatever_became_of_its_study(
+    bus: Bus, origin_name: str
+) -> None:
+    begun, joined = asyncio.Event(), asyncio.Event()
+
+    async def script(worker: FakeWorker, running: Running[Retrieve]) -> RetrieveDone:
+        begun.set()
+        await joined.wait()
+        await worker.ready(running, blob(1))
+        return RetrieveDone(1, (), Failure("StoreUnavailable", "S3 is away"))
+
+    async with at_work(bus, origin_name) as worker:
+        worker.script = script
+        study = asyncio.create_task(everything(bus, Retrieve(origin_name, STUDY)))
+        await begun.wait()
+        one = asyncio.create_task(everything(bus, Retrieve(origin_name, STUDY, SERIES, f"{SERIES}.1")))
+        joined.set()
+        with pytest.raises(Incomplete):
+            await study
+        assert await one == [blob(1)]
+
+
 async def test_interest_is_answered_while_the_reader_is_there(bus: Bus, origin_name: str) -> None:
     left = asyncio.Event()
     answers: list[bool] = []

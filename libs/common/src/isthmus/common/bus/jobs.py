@@ -5,8 +5,8 @@ acknowledgement at its end removes it.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import suppress
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
@@ -19,10 +19,11 @@ from nats.js.errors import APIError, NotFoundError
 from opentelemetry import context
 from opentelemetry.trace import SpanKind
 
-from isthmus.common.bus import streams, subjects
+from isthmus.common.bus import progress, streams, subjects
 from isthmus.common.bus.client import MESSAGING, Bus, bus_errors, verb
-from isthmus.common.errors import BusUnavailable, ContractError, NoWorker
-from isthmus.common.messages import Retrieve, Store, decode, encode
+from isthmus.common.bus.ending import end_tasks
+from isthmus.common.errors import ContractError, NoWorker, UnavailableError
+from isthmus.common.messages import Retrieve, RetrieveDone, Store, decode, encode, retrieve_fact
 from isthmus.common.telemetry import extract, inject, span
 
 INTERACTIVE: Final = "interactive"
@@ -31,6 +32,8 @@ ACK_WAIT: Final = 10.0
 """Seconds after which a job whose worker says nothing goes to another one."""
 IN_PROGRESS: Final = 3.0
 MAX_DELIVERIES: Final = 3
+SECOND_LOOK: Final = 0.5
+"""Seconds between the two looks at whether somebody takes jobs."""
 _ONE_PER_SUBJECT: Final = 10077
 """JetStream error: maximum messages per subject exceeded."""
 _GONE: Final = frozenset({10037, 10043, 10057})
@@ -65,11 +68,29 @@ async def submit_retrieve(bus: Bus, wanted: Retrieve) -> Submitted:
                 except APIError as error:
                     if error.err_code != _ONE_PER_SUBJECT:
                         raise
-                # Between the two calls it may have ended: then there is room for ours.
-                with suppress(NotFoundError):
-                    there = await bus.jetstream.get_last_msg(streams.JOBS, subject)
-                    job = decode(there.data or b"", Retrieve)
-                    return Submitted(await _generation(bus, there.seq or 0), job)
+                there = await _running(bus, subject)
+                if there is not None:
+                    return there
+
+
+async def _running(bus: Bus, subject: str) -> Submitted | None:
+    """Give the job that a study has, unless it has ended meanwhile.
+
+    One whose end is published is over, though its worker has not taken it off the queue, or died before it
+    could: who joined it would only hear how it ended.
+    """
+    try:
+        there = await bus.jetstream.get_last_msg(streams.JOBS, subject)
+    except NotFoundError:
+        return None
+    sequence = there.seq or 0
+    job = decode(there.data or b"", Retrieve)
+    generation = await _generation(bus, sequence)
+    facts = subjects.progress(job.origin, job.study, generation)
+    if isinstance(await progress.last(bus, facts, retrieve_fact), RetrieveDone):
+        await withdraw(bus, streams.JOBS, sequence)
+        return None
+    return Submitted(generation, job)
 
 
 async def _generation(bus: Bus, sequence: int) -> str:
@@ -119,14 +140,23 @@ def sequence_of(generation: str) -> int:
 
 
 async def require_worker(bus: Bus, stream: str, origin: str) -> None:
-    """Raise NoWorker when nobody takes jobs of this stream for this origin."""
+    """Raise NoWorker when nobody takes jobs of this stream for this origin.
+
+    It looks twice: a worker that has just ended a job has not yet asked for the next one.
+    """
+    if not await _has_worker(bus, stream, origin):
+        await asyncio.sleep(SECOND_LOOK)
+        if not await _has_worker(bus, stream, origin):
+            raise NoWorker(f"No worker serves {origin!r}")
+
+
+async def _has_worker(bus: Bus, stream: str, origin: str) -> bool:
     with bus_errors(stream):
         try:
             info = await bus.jetstream.consumer_info(stream, durable_name(stream, origin))
         except NotFoundError:
-            raise NoWorker(f"No worker serves {origin!r}") from None
-    if not info.num_waiting and not info.num_ack_pending:
-        raise NoWorker(f"No worker serves {origin!r}")
+            return False
+    return bool(info.num_waiting or info.num_ack_pending)
 
 
 def durable_name(stream: str, origin: str) -> str:
@@ -149,6 +179,11 @@ class Running(Generic[J]):
         with bus_errors("acknowledge"):
             await self._message.ack_sync(timeout=5)
 
+    async def hand_over(self) -> None:
+        """Give the job back, for another worker to take at once."""
+        with suppress(nats.errors.Error):
+            await self._message.nak()
+
     async def keep(self) -> None:
         """Tell JetStream that we are still at it; runs until cancelled."""
         while True:
@@ -169,34 +204,48 @@ async def work(
     """Take an origin's jobs and work on them, `at_once` at a time; runs until cancelled.
 
     The worker publishes the end of the job and acknowledges it. When it raises, the job stays and is
-    delivered again.
+    delivered again; when it is cancelled, at once.
     """
     subject = subjects.retrieves(origin, INTERACTIVE) if stream == streams.JOBS else subjects.store(origin)
     room = asyncio.Semaphore(at_once)
-    async with asyncio.TaskGroup() as group:
-        async for message in _messages(bus, stream, origin, subject, room):
+    async with (
+        asyncio.TaskGroup() as group,
+        aclosing(_messages(bus, stream, origin, subject, room)) as messages,
+    ):
+        async for message in messages:
             group.create_task(_work_on(bus, stream, message, kind, worker, room))
 
 
 async def _messages(
     bus: Bus, stream: str, origin: str, subject: str, room: asyncio.Semaphore
-) -> AsyncIterator[Msg]:
+) -> AsyncGenerator[Msg, None]:
     consumer: JetStreamContext.PullSubscription | None = None
-    while True:
-        await room.acquire()
+    try:
         while True:
-            try:
-                if consumer is None:
-                    consumer = await _consume(bus, stream, origin, subject)
-                (message,) = await consumer.fetch(1, timeout=5)
-                break
-            except nats.errors.TimeoutError:
-                continue
-            except (nats.errors.Error, nats.js.errors.Error) as error:
-                log.warning("no jobs", stream=stream, origin=origin, error=type(error).__name__)
-                consumer = None
-                await asyncio.sleep(0.25)
-        yield message
+            await room.acquire()
+            while True:
+                try:
+                    if consumer is None:
+                        consumer = await _consume(bus, stream, origin, subject)
+                    (message,) = await consumer.fetch(1, timeout=5)
+                    break
+                except nats.errors.TimeoutError:
+                    continue
+                except nats.errors.Error as error:
+                    log.warning("no jobs", stream=stream, origin=origin, error=type(error).__name__)
+                    await _leave(consumer)
+                    consumer = None
+                    await asyncio.sleep(0.25)
+            yield message
+    finally:
+        await _leave(consumer)
+
+
+async def _leave(consumer: JetStreamContext.PullSubscription | None) -> None:
+    """Take a request for jobs back: a job that came for it would wait for `ACK_WAIT`."""
+    if consumer is not None:
+        with suppress(nats.errors.Error):
+            await consumer.unsubscribe()
 
 
 async def _consume(bus: Bus, stream: str, origin: str, subject: str) -> JetStreamContext.PullSubscription:
@@ -224,12 +273,16 @@ async def _work_on(
             keeping = asyncio.create_task(running.keep())
             try:
                 await worker(running)
+            except asyncio.CancelledError:
+                await running.hand_over()
+                raise
             finally:
-                keeping.cancel()
+                await end_tasks([keeping])
     except ContractError as error:
         log.error("job not understood", stream=stream, detail=error.detail)
-        await message.term()
-    except BusUnavailable as error:
+        with suppress(nats.errors.Error):
+            await message.term()
+    except UnavailableError as error:
         log.warning("job left for another delivery", stream=stream, detail=error.detail)
     except Exception:  # the edge: the job stays in the queue and is delivered again
         log.exception("job failed", stream=stream)

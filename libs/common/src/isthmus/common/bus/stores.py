@@ -7,7 +7,7 @@ from typing import Final
 
 from isthmus.common.bus import jobs, progress, streams, subjects
 from isthmus.common.bus.client import Bus
-from isthmus.common.errors import BusUnavailable
+from isthmus.common.errors import BusUnavailable, NoWorker
 from isthmus.common.messages import InstanceStored, Store, StoreDone, encode, store_fact
 
 INLINE_BYTES: Final = 256 * 1024
@@ -43,7 +43,7 @@ async def run_store(bus: Bus, store: Store) -> AsyncIterator[AsyncIterator[Insta
         if there and not began:
             try:
                 await jobs.require_worker(bus, streams.STORES, store.origin)
-            except Exception:
+            except NoWorker:
                 if await jobs.withdraw(bus, streams.STORES, sequence):
                     raise
         return there

@@ -57,6 +57,8 @@ class RetrieveDone:
     missing: tuple[MissingInstance, ...]
     failure: Failure | None = None
     """Why some or all are missing."""
+    unnamed: int = 0
+    """How many more are missing, for whose names the message has no room."""
 
 
 RetrieveFact = RetrieveStarted | InstanceReady | RetrieveDone

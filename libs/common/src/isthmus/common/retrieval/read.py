@@ -42,7 +42,8 @@ async def read(bus: Bus, wanted: Retrieve) -> AsyncIterator[AsyncIterator[BlobRe
 
 async def _instances(bus: Bus, wanted: Retrieve) -> AsyncGenerator[BlobRef, None]:
     seen: set[str] = set()
-    for _ in range(RESUBMISSIONS):
+    lost = 0
+    while lost < RESUBMISSIONS:
         submitted = await jobs.submit_retrieve(bus, wanted)
         if not submitted.job.covers(wanted):
             await _await_end(bus, wanted, submitted)
@@ -58,6 +59,7 @@ async def _instances(bus: Bus, wanted: Retrieve) -> AsyncGenerator[BlobRef, None
                         break  # given up just before we joined
                     _check_whole(fact, wanted, seen)
                     return
+        lost += 1
     raise BusUnavailable("The retrieve job was lost again and again")
 
 
@@ -70,6 +72,8 @@ def _is_wanted(blob: BlobRef, wanted: Retrieve) -> bool:
 
 def _check_whole(done: RetrieveDone, wanted: Retrieve, seen: set[str]) -> None:
     """Raise what stands against calling it whole."""
+    if wanted.instance is not None and seen:
+        return
     missing = [
         instance.sop_instance_uid
         for instance in done.missing
@@ -77,12 +81,14 @@ def _check_whole(done: RetrieveDone, wanted: Retrieve, seen: set[str]) -> None:
         and wanted.instance in (None, instance.sop_instance_uid)
         and instance.sop_instance_uid not in seen
     ]
-    if seen and missing:
-        detail = f"{len(missing)} of {len(seen) + len(missing)} instances were not delivered"
+    # Those without a name may be of another series, but nobody knows.
+    lacking = len(missing) + done.unnamed
+    if seen and lacking:
+        detail = f"{lacking} of {len(seen) + lacking} instances were not delivered"
         raise Incomplete(detail, origin=wanted.origin, missing=missing)
-    if done.failure is not None and (missing or not seen):
+    if done.failure is not None and (lacking or not seen):
         raise done.failure.error()
-    if missing:
+    if lacking:
         raise NotDelivered("The origin lists what is wanted, but sent nothing of it", origin=wanted.origin)
     if not seen:
         raise NoSuchObject(f"{wanted.origin!r} has no such object")

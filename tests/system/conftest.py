@@ -6,14 +6,19 @@ from typing import Final
 import httpx2
 import pytest
 
+from tests.data_sets import make_series
+from tests.pacs import FaultyPacs
 from tests.peers import Dcmqrscp, Orthanc, Peer, Storescp, free_port
+from tests.system.collector import Collector
 from tests.system.gateway import Gateway
 
 METHODS: Final = {"move": ["c-move"], "both": ["c-get", "c-move"], "get": ["c-get"]}
 """How an origin may be asked, by the end of its name."""
+UNUSED_ORIGINS: Final = [f"unused-{number}" for number in range(8)]
+"""Further names of the PACS that misbehaves."""
 
 
-def settings(origins: dict[str, tuple[Peer, list[str]]]) -> str:
+def settings(origins: dict[str, tuple[Peer, list[str]]], *, timeout_seconds: int = 20) -> str:
     """Write the settings of these origins: their names, PACS and methods."""
     lines = []
     for name, (peer, methods) in origins.items():
@@ -24,7 +29,7 @@ def settings(origins: dict[str, tuple[Peer, list[str]]]) -> str:
             f'host = "{peer.host}"',
             f"port = {peer.port}",
             f"retrieve = {methods}",
-            "timeout_seconds = 20",
+            f"timeout_seconds = {timeout_seconds}",
         ]
     return "\n".join(lines)
 
@@ -42,12 +47,13 @@ def gateway(
     origins = {
         **{f"orthanc-{name}": (orthanc.peer, methods) for name, methods in METHODS.items()},
         **{f"dcmqrscp-{name}": (dcmqrscp.peer, methods) for name, methods in METHODS.items()},
-        "empty": (_writable_orthanc.peer, ["c-get"]),
         "receiver": (_storescp.peer, ["c-get"]),
         "nowhere": (Peer("NOWHERE", "127.0.0.1", free_port()), ["c-get"]),
     }
+    # It says nothing for half a minute when it gets an instance that is cut off.
+    silent = settings({"empty": (_writable_orthanc.peer, ["c-get"])}, timeout_seconds=4)
     directory = tmp_path_factory.mktemp("gateway")
-    with Gateway(directory, settings(origins), isthmus_peer) as system:
+    with Gateway(directory, f"{settings(origins)}\n{silent}", isthmus_peer) as system:
         yield system
 
 
@@ -55,4 +61,56 @@ def gateway(
 def http(gateway: Gateway) -> Iterator[httpx2.Client]:
     """A client of the gateway."""
     with httpx2.Client(base_url=gateway.url, timeout=60, trust_env=False) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def collector() -> Iterator[Collector]:
+    """Takes the spans of the second system."""
+    with Collector() as collector:
+        yield collector
+
+
+@pytest.fixture(scope="session")
+def _faulty_pacs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FaultyPacs]:
+    directory = tmp_path_factory.mktemp("faulty")
+    with FaultyPacs([*make_series(directory, 20), *make_series(directory, 1, seed=1)]) as pacs:
+        yield pacs
+
+
+@pytest.fixture
+def faulty_pacs(_faulty_pacs: FaultyPacs) -> Iterator[FaultyPacs]:
+    """A PACS that holds a study of 20 images and one of a single image; it behaves well until it is told."""
+    _faulty_pacs.forget()
+    yield _faulty_pacs
+    _faulty_pacs.behave()
+
+
+@pytest.fixture(scope="session")
+def faulty_gateway(
+    tmp_path_factory: pytest.TempPathFactory, _faulty_pacs: FaultyPacs, collector: Collector
+) -> Iterator[Gateway]:
+    """A second system, before the PACS that misbehaves, as origin `faulty`; its spans go to the collector."""
+    pacs = (_faulty_pacs.peer, ["c-get"])
+    origins = settings(dict.fromkeys(["faulty", *UNUSED_ORIGINS], pacs), timeout_seconds=2)
+    variables = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.endpoint}
+    with Gateway(tmp_path_factory.mktemp("faulty-gateway"), origins, variables=variables) as system:
+        yield system
+
+
+@pytest.fixture(scope="session")
+def _unused_origins() -> Iterator[str]:
+    return iter(UNUSED_ORIGINS)
+
+
+@pytest.fixture
+def unused_origin(_unused_origins: Iterator[str]) -> str:
+    """Another name of the PACS that misbehaves, to which no association is open."""
+    return next(_unused_origins)
+
+
+@pytest.fixture(scope="session")
+def faulty_http(faulty_gateway: Gateway) -> Iterator[httpx2.Client]:
+    """A client of the second system."""
+    with httpx2.Client(base_url=faulty_gateway.url, timeout=60, trust_env=False) as client:
         yield client

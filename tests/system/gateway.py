@@ -23,7 +23,7 @@ _STOPS_WITHIN: Final = 10.0
 
 def environment() -> Mapping[str, str]:
     """Give our environment without settings."""
-    return {name: value for name, value in os.environ.items() if not name.startswith("ISTHMUS_")}
+    return {name: value for name, value in os.environ.items() if not name.startswith(("ISTHMUS_", "OTEL_"))}
 
 
 class Gateway:
@@ -37,13 +37,21 @@ class Gateway:
         stderr: the lines on standard error, as far as `wait_for` and `stop` took note of them.
     """
 
-    def __init__(self, directory: Path, origins: str = "", scp: Peer | None = None) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        origins: str = "",
+        scp: Peer | None = None,
+        *,
+        variables: Mapping[str, str] | None = None,
+    ) -> None:
         """Write its settings.
 
         Args:
             directory: takes its settings, data and log.
             origins: the settings after `[gateway]` and `[scp]`; without any there is the demo.
             scp: the DIMSE face; on a free port if none is given.
+            variables: what its environment has beside ours.
         """
         port, scp_port = free_ports(2)
         self.scp: Final = scp or Peer("ISTHMUS", "127.0.0.1", scp_port)
@@ -53,6 +61,7 @@ class Gateway:
             f'[gateway]\nlisten = "127.0.0.1:{port}"\n[scp]\nae_title = "{self.scp.ae_title}"\n'
             f'listen = "{self.scp.host}:{self.scp.port}"\n{origins}'
         )
+        self._environment = {**environment(), **(variables or {})}
         self.stdout: list[str] = []
         self.stderr: list[str] = []
         self._lines: queue.Queue[tuple[list[str], str | None]] = queue.Queue()
@@ -77,7 +86,7 @@ class Gateway:
     def __enter__(self) -> Self:
         command = [str(ISTHMUS), "up", "--config", str(self.config), "--data", str(self.data)]
         self._process = subprocess.Popen(
-            command, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            command, env=self._environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
         assert self._process.stdout is not None
         assert self._process.stderr is not None

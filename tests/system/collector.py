@@ -1,0 +1,122 @@
+"""A collector of traces: OTLP over HTTP, in protobuf, as much of it as one sender needs."""
+
+import threading
+from collections.abc import Iterable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import TracebackType
+from typing import Final, Self
+
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
+    ExportTraceServiceRequest,
+    ExportTraceServiceResponse,
+)
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
+from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
+
+from isthmus.common.telemetry import SpanEvent, SpanLink, SpanRecord
+from isthmus.common.telemetry.records import AttributeValue
+
+PATH: Final = "/v1/traces"
+LOOPBACK: Final = "127.0.0.1"
+
+
+class Collector:
+    """Keeps the spans that are sent to it; a context manager."""
+
+    def __init__(self) -> None:
+        """Listen on a free port of loopback."""
+        self._spans: list[SpanRecord] = []
+        self._lock = threading.Lock()
+        collector = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                if self.path == PATH:
+                    collector.take(body)
+                answer = ExportTraceServiceResponse().SerializeToString()
+                self.send_response(200 if self.path == PATH else 404)
+                self.send_header("Content-Type", "application/x-protobuf")
+                self.send_header("Content-Length", str(len(answer)))
+                self.end_headers()
+                self.wfile.write(answer)
+
+            def log_message(self, format: str, *args: object) -> None:  # noqa: A002  http.server's name
+                """Write no line for each request."""
+
+        self._server = ThreadingHTTPServer((LOOPBACK, 0), Handler)
+        self._server.daemon_threads = True
+        self.endpoint: Final = f"http://{LOOPBACK}:{self._server.server_address[1]}"
+        """For OTEL_EXPORTER_OTLP_ENDPOINT."""
+        self._thread = threading.Thread(target=self._server.serve_forever, args=[0.05])
+        self._thread.start()
+
+    def take(self, body: bytes) -> None:
+        """Keep the spans of a request."""
+        request = ExportTraceServiceRequest.FromString(body)
+        records = [
+            _record(span, str(_attributes(resource.resource.attributes)["service.name"]))
+            for resource in request.resource_spans
+            for scope in resource.scope_spans
+            for span in scope.spans
+        ]
+        with self._lock:
+            self._spans += records
+
+    def spans(self, trace_id: str) -> list[SpanRecord]:
+        """Give what has come of a trace until now."""
+        with self._lock:
+            return [span for span in self._spans if span.trace_id == trace_id]
+
+    def stop(self) -> None:
+        """Listen no more."""
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+
+def _record(span: Span, service: str) -> SpanRecord:
+    return SpanRecord(
+        trace_id=span.trace_id.hex(),
+        span_id=span.span_id.hex(),
+        parent_id=span.parent_span_id.hex() or None,
+        name=span.name,
+        kind=Span.SpanKind.Name(span.kind).removeprefix("SPAN_KIND_").lower(),
+        service=service,
+        start=span.start_time_unix_nano,
+        end=span.end_time_unix_nano,
+        status=Status.StatusCode.Name(span.status.code).removeprefix("STATUS_CODE_").lower(),
+        message=span.status.message or None,
+        attributes=_attributes(span.attributes),
+        links=tuple(SpanLink(link.trace_id.hex(), link.span_id.hex()) for link in span.links),
+        events=tuple(
+            SpanEvent(event.name, event.time_unix_nano, _attributes(event.attributes))
+            for event in span.events
+        ),
+    )
+
+
+def _attributes(pairs: Iterable[KeyValue]) -> dict[str, AttributeValue]:
+    return {pair.key: _value(pair.value) for pair in pairs}
+
+
+def _value(value: AnyValue) -> AttributeValue:
+    match value.WhichOneof("value"):
+        case "bool_value":
+            return value.bool_value
+        case "int_value":
+            return value.int_value
+        case "double_value":
+            return value.double_value
+        case _:
+            return value.string_value

@@ -2,10 +2,11 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Final
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Final, Self
 
-from isthmus.common.bus import serve_queries, streams, subjects
+from isthmus.common.bus import Serving, end_tasks, serve_queries, streams, subjects
 from isthmus.common.bus.jobs import work
 from isthmus.common.config import Origin
 from isthmus.common.dimse import AssociationPool, Peer
@@ -28,35 +29,43 @@ async def worker(parts: Parts) -> AsyncIterator[None]:
     settings = DimseScuSettings.of(parts.settings)
     # A loop that takes jobs never ends by itself: should one fail, the group ends the process, and it starts
     # again.
-    async with asyncio.TaskGroup() as group, AsyncExitStack() as stack:
-        for origin in settings.origins:
-            await stack.enter_async_context(_origin_worker(parts, origin, settings.ae_title, group))
-        yield
+    async with asyncio.TaskGroup() as group:
+        serving: list[_OriginWorker] = []
+        try:
+            for origin in settings.origins:
+                one = await _OriginWorker.start(parts, origin, settings.ae_title, group)
+                serving.append(one)
+            yield
+        finally:
+            await asyncio.gather(*(one.stop() for one in serving))
 
 
-@asynccontextmanager
-async def _origin_worker(
-    parts: Parts, origin: Origin, ae_title: str, group: asyncio.TaskGroup
-) -> AsyncIterator[None]:
-    threads = Threads(f"dimse-{origin.name}", origin.associations + SPARE_THREADS)
-    pool = AssociationPool(Peer.of(origin, ae_title), origin.associations, threads)
-    searches = await serve_queries(parts.bus, origin.name, FindWork(pool, origin))
-    echoes = await parts.bus.serve(subjects.echo(origin.name), "workers", EchoWork(pool), Echo)
-    retrieving = RetrieveWork(parts.bus, parts.blobs, pool, origin, ae_title)
-    storing = StoreWork(parts.bus, parts.blobs, pool, threads, origin)
-    at_once = origin.associations
-    jobs = (
-        work(parts.bus, streams.JOBS, origin.name, Retrieve, retrieving, at_once=at_once),
-        work(parts.bus, streams.STORES, origin.name, Store, storing, at_once=at_once),
-    )
-    working = [group.create_task(job) for job in jobs]
-    try:
-        yield
-    finally:
-        await searches.unsubscribe()
-        await echoes.unsubscribe()
-        for task in working:
-            task.cancel()
-        await asyncio.wait(working)
-        await pool.close()
-        threads.close()
+@dataclass(frozen=True, slots=True)
+class _OriginWorker:
+    """All that is done for one origin."""
+
+    threads: Threads
+    pool: AssociationPool
+    answering: tuple[Serving, ...]
+    working: tuple[asyncio.Task[None], ...]
+
+    @classmethod
+    async def start(cls, parts: Parts, origin: Origin, ae_title: str, group: asyncio.TaskGroup) -> Self:
+        threads = Threads(f"dimse-{origin.name}", origin.associations + SPARE_THREADS)
+        pool = AssociationPool(Peer.of(origin, ae_title), origin.associations, threads)
+        searches = await serve_queries(parts.bus, origin.name, FindWork(pool, origin))
+        echoes = await parts.bus.serve(subjects.echo(origin.name), "workers", EchoWork(pool), Echo)
+        retrieving = RetrieveWork(parts.bus, parts.blobs, pool, origin, ae_title)
+        storing = StoreWork(parts.bus, parts.blobs, pool, threads, origin)
+        at_once = origin.associations
+        jobs = (
+            work(parts.bus, streams.JOBS, origin.name, Retrieve, retrieving, at_once=at_once),
+            work(parts.bus, streams.STORES, origin.name, Store, storing, at_once=at_once),
+        )
+        return cls(threads, pool, (searches, echoes), tuple(group.create_task(job) for job in jobs))
+
+    async def stop(self) -> None:
+        """Answer what can be answered soon, hand the jobs over, and end the associations."""
+        await asyncio.gather(end_tasks(self.working), *(one.finish() for one in self.answering))
+        await self.pool.close()
+        self.threads.close()

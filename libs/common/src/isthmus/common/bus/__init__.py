@@ -1,7 +1,7 @@
 """NATS: requests with streamed answers, work queues, and the progress of jobs."""
 
-from isthmus.common.bus.client import Bus
+from isthmus.common.bus.client import Bus, Serving
 from isthmus.common.bus.ending import end_tasks
 from isthmus.common.bus.search import MatchWriter, search, serve_queries
 
-__all__ = ["Bus", "MatchWriter", "end_tasks", "search", "serve_queries"]
+__all__ = ["Bus", "MatchWriter", "Serving", "end_tasks", "search", "serve_queries"]

@@ -1,8 +1,8 @@
 """The connection to NATS, and one message at a time over it."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Collection, Iterator
+from contextlib import contextmanager, suppress
 from typing import Final, Self, TypeVar
 
 import nats.errors
@@ -16,6 +16,7 @@ from opentelemetry import context
 from opentelemetry.trace import SpanKind
 
 from isthmus.common.bus import streams
+from isthmus.common.bus.ending import end_tasks
 from isthmus.common.config.settings import Nats
 from isthmus.common.errors import BusUnavailable, IsthmusError, NoWorker, UnavailableError
 from isthmus.common.messages import decode, encode
@@ -23,7 +24,11 @@ from isthmus.common.telemetry import extract, inject, span
 
 PUBLISH_TIMEOUT: Final = 5.0
 """Seconds for JetStream to acknowledge a publication."""
+SUBSCRIBE_TIMEOUT: Final = 5
+"""Seconds for the server to take note of a subscription."""
 CONNECT_TIMEOUT: Final = 30.0
+FINISH_TIMEOUT: Final = 3.0
+"""Seconds for what is being answered to finish, when the connection is to be closed."""
 
 MESSAGING: Final = {"messaging.system": "nats"}
 """Attributes of every span around a message."""
@@ -43,7 +48,7 @@ def bus_errors(what: str) -> Iterator[None]:
         raise NoWorker(f"{what}: nobody answers") from None
     except nats.js.errors.NoStreamResponseError:
         raise BusUnavailable(f"{what}: the stream is missing") from None
-    except nats.errors.TimeoutError:
+    except TimeoutError:  # also asyncio's own, of which nats-py lets some through
         raise BusUnavailable(f"{what}: no answer in time") from None
     except nats.errors.Error as error:
         raise BusUnavailable(f"{what}: {type(error).__name__}") from error
@@ -52,6 +57,31 @@ def bus_errors(what: str) -> Iterator[None]:
 def verb(subject: str) -> str:
     """Give the part of a subject that may stand in a span's name: `dicom.query`."""
     return ".".join(subject.split(".", maxsplit=2)[:2])
+
+
+class Serving:
+    """A subject that is served: what comes is answered, each message in a task of its own."""
+
+    def __init__(self, tasks: set[asyncio.Task[None]], subscription: Subscription) -> None:
+        self._tasks = tasks
+        self._subscription = subscription
+
+    async def unsubscribe(self) -> None:
+        """Take no more; what is being answered goes on."""
+        with suppress(nats.errors.Error):
+            await self._subscription.unsubscribe()
+
+    async def finish(self) -> None:
+        """Take no more, and let what is being answered end; what takes too long is cancelled."""
+        with suppress(nats.errors.Error, TimeoutError):
+            await self._subscription.drain()  # type: ignore[no-untyped-call]  # nats-py has no annotation
+        await _finish(self._tasks)
+
+
+async def _finish(tasks: Collection[asyncio.Task[None]]) -> None:
+    if tasks:
+        await asyncio.wait(tasks, timeout=FINISH_TIMEOUT)
+    await end_tasks(tasks)
 
 
 class Bus:
@@ -106,10 +136,7 @@ class Bus:
 
     async def close(self) -> None:
         """Let what is being answered finish, then disconnect."""
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=5)
-        for task in self._tasks:
-            task.cancel()
+        await _finish(self._tasks)
         await self.client.close()
 
     async def request(self, subject: str, message: object, answer: type[A], timeout: float = 5.0) -> A:
@@ -127,7 +154,7 @@ class Bus:
 
     async def serve(
         self, subject: str, queue: str, handler: Callable[[M], Awaitable[object]], kind: type[M]
-    ) -> Subscription:
+    ) -> Serving:
         """Answer requests, each in a task of its own and in the trace of whoever asked.
 
         A handler says what failed in its answer; an error that it raises is logged, and nobody gets an
@@ -140,18 +167,24 @@ class Bus:
 
         return await self.subscribe(subject, queue, answer)
 
-    async def subscribe(
-        self, subject: str, queue: str, handler: Callable[[Msg], Awaitable[None]]
-    ) -> Subscription:
-        """Run a task for each message, in the trace of its sender."""
+    async def subscribe(self, subject: str, queue: str, handler: Callable[[Msg], Awaitable[None]]) -> Serving:
+        """Run a task for each message, in the trace of its sender; the server knows of it when this returns.
+
+        Raises:
+            BusUnavailable: NATS does not take it.
+        """
+        tasks: set[asyncio.Task[None]] = set()
 
         async def start(message: Msg) -> None:
             task = asyncio.create_task(self._handle(subject, message, handler))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            for those in (tasks, self._tasks):
+                those.add(task)
+                task.add_done_callback(those.discard)
 
         with bus_errors(verb(subject)):
-            return await self.client.subscribe(subject, queue, cb=start)
+            subscription = await self.client.subscribe(subject, queue, cb=start)
+            await self.client.flush(SUBSCRIBE_TIMEOUT)
+        return Serving(tasks, subscription)
 
     async def _handle(self, subject: str, message: Msg, handler: Callable[[Msg], Awaitable[None]]) -> None:
         token = context.attach(extract(message.headers or {}))

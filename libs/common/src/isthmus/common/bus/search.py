@@ -17,7 +17,7 @@ from nats.aio.subscription import Subscription
 from opentelemetry.trace import SpanKind
 
 from isthmus.common.bus import subjects
-from isthmus.common.bus.client import MESSAGING, Bus, bus_errors
+from isthmus.common.bus.client import MESSAGING, Bus, Serving, bus_errors
 from isthmus.common.bus.ending import end_tasks
 from isthmus.common.dicom.json_model import DicomJson
 from isthmus.common.errors import BusUnavailable, IsthmusError, NoWorker
@@ -207,7 +207,7 @@ log = structlog.get_logger()
 Searcher = Callable[[Query, MatchWriter], Awaitable[None]]
 
 
-async def serve_queries(bus: Bus, origin: str, searcher: Searcher) -> Subscription:
+async def serve_queries(bus: Bus, origin: str, searcher: Searcher) -> Serving:
     """Answer the queries of an origin, in a queue group with its other workers.
 
     The searcher adds matches to the writer and raises what fails; it is cancelled when the reader is gone.

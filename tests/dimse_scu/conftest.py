@@ -1,9 +1,8 @@
 """The worker in this process, on a real bus and store, in front of a PACS that misbehaves as told."""
 
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from typing import Protocol
 
 import pytest
 
@@ -58,25 +57,34 @@ def pacs(_pacs: FaultyPacs) -> FaultyPacs:
     return _pacs
 
 
-class Serve(Protocol):
-    """Starts a worker for the PACS under a name, with settings of its own; it ends with the test."""
+class Serve:
+    """Starts workers for the PACS under a name, with settings of their own; they end with the test."""
 
-    async def __call__(self, name: str, **settings: object) -> Origin: ...
+    def __init__(self, bus: Bus, blobs: BlobStore, pacs: FaultyPacs, stack: AsyncExitStack) -> None:
+        self._bus = bus
+        self._blobs = blobs
+        self._pacs = pacs
+        self._stack = stack
+
+    async def __call__(self, name: str, **settings: object) -> Origin:
+        """Start one."""
+        return await self._stack.enter_async_context(self.one(name, **settings))
+
+    @asynccontextmanager
+    async def one(self, name: str, **settings: object) -> AsyncIterator[Origin]:
+        """Run one inside a block, and stop it as a signal does."""
+        common = {"name": name, "ae_title": self._pacs.peer.ae_title, "port": self._pacs.peer.port}
+        patience = {"retrieve": [RetrieveMethod.C_GET], "timeout_seconds": 3}
+        origin = Origin.model_validate({**common, **patience, **settings})
+        parts = Parts(Settings(origins=(origin,), scp=Scp(ae_title="ISTHMUS")), self._bus, self._blobs)
+        async with worker(parts):
+            yield origin
 
 
 @pytest.fixture
 async def serve(bus: Bus, blobs: BlobStore, pacs: FaultyPacs) -> AsyncIterator[Serve]:
     async with AsyncExitStack() as stack:
-
-        async def start(name: str, **settings: object) -> Origin:
-            common = {"name": name, "ae_title": pacs.peer.ae_title, "port": pacs.peer.port}
-            patience = {"retrieve": [RetrieveMethod.C_GET], "timeout_seconds": 3}
-            origin = Origin.model_validate({**common, **patience, **settings})
-            parts = Parts(Settings(origins=(origin,), scp=Scp(ae_title="ISTHMUS")), bus, blobs)
-            await stack.enter_async_context(worker(parts))
-            return origin
-
-        yield start
+        yield Serve(bus, blobs, pacs, stack)
 
 
 @pytest.fixture

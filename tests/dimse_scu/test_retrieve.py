@@ -108,6 +108,7 @@ async def test_an_origin_that_is_not_there_is_unreachable(
         (Silent(), OriginTimeout),
         (FindFails(status=0xC001), OperationFailed),
         (FindFails(status=0xA700, matches=0), OperationFailed),
+        (FindFails(status=0xFE00, matches=3), OperationFailed),
         (SuccessWithNothingSent(), NotDelivered),
         (AbortsAfter(instances=0), IsthmusError),
     ],
@@ -161,6 +162,20 @@ async def test_sub_operations_that_fail_are_named_and_all_others_arrive(
             await anext(instances)
     assert set(caught.value.missing) == set(bad)
     assert names(arrived) == set(uids) - set(bad)
+
+
+async def test_missing_instances_beyond_those_that_a_message_can_name_are_counted(
+    bus: Bus,
+    origin: Origin,
+    pacs: FaultyPacs,
+    study: str,
+    uids: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(retrieve, "NAMED_AT_MOST", 1)
+    pacs.behave(FailsSuboperations(statuses={uids[0]: 0xA700, uids[7]: 0xC000}))
+    with pytest.raises(Incomplete, match="2 of 12"):
+        await everything(bus, Retrieve(origin.name, study))
 
 
 async def test_sub_operations_that_failed_once_are_fetched_again(
@@ -217,6 +232,26 @@ async def test_a_second_reader_keeps_the_transfer_alive(
     assert names(await second) == set(uids)
     assert len(pacs.operations(Operation.GET)) == 1
     assert pacs.cancels() == 0
+
+
+async def test_a_job_that_a_worker_left_is_gone_on_with(
+    bus: Bus,
+    serve: Serve,
+    pacs: FaultyPacs,
+    origin_name: str,
+    study: str,
+    uids: list[str],
+) -> None:
+    pacs.behave(Slow(seconds=0.3))
+    async with read(bus, Retrieve(origin_name, study)) as instances:
+        async with serve.one(origin_name):
+            arrived = [await anext(instances) for _ in range(4)]
+        pacs.behave()
+        async with serve.one(origin_name):
+            arrived += [blob async for blob in instances]
+    assert sorted(blob.sop_instance_uid for blob in arrived) == sorted(uids)
+    assert len(pacs.sent()) <= len(uids) + 1
+    assert len(pacs.operations(Operation.GET)) == 2
 
 
 async def test_a_job_that_killed_its_workers_is_given_up(

@@ -3,23 +3,25 @@
 import asyncio
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
-from threading import BoundedSemaphore, Lock
+from threading import Lock
 from typing import Final
 
 import structlog
 
 from isthmus.common.blobs import BlobStore, digest_of, held_key
 from isthmus.common.bus import Bus, progress, subjects
-from isthmus.common.bus.jobs import Running
 from isthmus.common.dicom.part10 import file_header, identify
 from isthmus.common.dimse import ReceivedInstance
-from isthmus.common.errors import IsthmusError, UnavailableError
+from isthmus.common.errors import BusUnavailable, IsthmusError, UnavailableError
 from isthmus.common.messages import BlobRef, InstanceReady, Retrieve
-from isthmus.common.threads import run_coroutine_from_thread
+from isthmus.common.threads import LoopStopped, run_coroutine_from_thread
+from isthmus.dimse_scu.room import Room
 
 PUTS_AT_ONCE: Final = 4
 HELD_AT_ONCE: Final = 8
 """Instances in memory: being put, or waiting for it. More make the origin wait."""
+HELD_BYTES: Final = 64 * 1024 * 1024
+"""And how large they may be together."""
 PUBLISH_SECONDS: Final = 10.0
 SUCCESS: Final = 0x0000
 OUT_OF_RESOURCES: Final = 0xA700
@@ -30,15 +32,15 @@ log = structlog.get_logger()
 class Delivery:
     """What one job has received: each instance once in S3, and published when it is there."""
 
-    def __init__(self, bus: Bus, blobs: BlobStore, running: Running[Retrieve]) -> None:
+    def __init__(self, bus: Bus, blobs: BlobStore, wanted: Retrieve, generation: str) -> None:
         self._bus = bus
         self._blobs = blobs
-        self._wanted = running.job
-        self._generation = running.generation
-        self._subject = subjects.progress(self._wanted.origin, self._wanted.study, running.generation)
+        self._wanted = wanted
+        self._generation = generation
+        self._subject = subjects.progress(wanted.origin, wanted.study, generation)
         self._loop = asyncio.get_running_loop()
         self._putting = ThreadPoolExecutor(PUTS_AT_ONCE, thread_name_prefix="put")
-        self._room = BoundedSemaphore(HELD_AT_ONCE)
+        self._room = Room(HELD_AT_ONCE, HELD_BYTES)
         self._lock = Lock()
         self._digests: dict[str, str] = {}
         self._under_way: set[Future[None]] = set()
@@ -52,19 +54,24 @@ class Delivery:
         It is put while the next one comes; what became of it, `settle` tells. Gives the DIMSE status for the
         origin: success, or out of resources once anything could not be kept.
         """
-        if self._failure is not None:
+        size = instance.data.nbytes
+        if self._failure is not None or not self._room.enter(size):
             return OUT_OF_RESOURCES
-        self._room.acquire()
-        future = self._putting.submit(copy_context().run, self._keep, instance)
+
+        def kept(future: Future[None]) -> None:
+            self._room.leave(size)
+            with self._lock:
+                self._under_way.discard(future)
+
+        try:
+            future = self._putting.submit(copy_context().run, self._keep, instance)
+        except RuntimeError:  # closed since there was room
+            self._room.leave(size)
+            return OUT_OF_RESOURCES
         with self._lock:
             self._under_way.add(future)
-        future.add_done_callback(self._kept)
+        future.add_done_callback(kept)
         return SUCCESS
-
-    def _kept(self, future: Future[None]) -> None:
-        self._room.release()
-        with self._lock:
-            self._under_way.discard(future)
 
     def _keep(self, instance: ReceivedInstance) -> None:
         try:
@@ -74,6 +81,8 @@ class Delivery:
                 run_coroutine_from_thread(announcing, self._loop, PUBLISH_SECONDS)
         except UnavailableError as error:
             self._failure = error
+        except (TimeoutError, LoopStopped):
+            self._failure = BusUnavailable("dicom.progress: no answer in time")
         except IsthmusError as error:
             # It stays among the missing, and is asked for again.
             log.warning("instance not kept", origin=self._wanted.origin, detail=error.detail)
@@ -87,18 +96,19 @@ class Delivery:
         if identity.study_instance_uid != self._wanted.study:
             log.warning("instance of another study dropped", origin=self._wanted.origin)
             return None
-        digest = digest_of(instance.data)
-        with self._lock:
-            known = self._digests.setdefault(identity.sop_instance_uid, digest)
-        if known != digest:
-            log.warning("instance sent twice, with other bytes", origin=self._wanted.origin)
-            return None
         header = file_header(
             sop_class_uid=identity.sop_class_uid,
             sop_instance_uid=identity.sop_instance_uid,
             transfer_syntax_uid=syntax,
             source_ae_title=None,
         )
+        # Of the header too: another release of ours may write another one, and no blob is written over.
+        digest = digest_of((header, instance.data))
+        with self._lock:
+            known = self._digests.setdefault(identity.sop_instance_uid, digest)
+        if known != digest:
+            log.warning("instance sent twice, with other bytes", origin=self._wanted.origin)
+            return None
         series = identity.series_instance_uid
         key = held_key(self._wanted.origin, self._wanted.study, series, identity.sop_instance_uid, digest)
         self._blobs.put_blocking(key, (header, instance.data))
@@ -137,5 +147,6 @@ class Delivery:
             raise self._failure
 
     def close(self) -> None:
-        """Let the threads go when they are done."""
-        self._putting.shutdown(wait=False)
+        """Take nothing more, and drop what is not being put yet; any thread that waits to deliver goes on."""
+        self._room.close()
+        self._putting.shutdown(wait=False, cancel_futures=True)

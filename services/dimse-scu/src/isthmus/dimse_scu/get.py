@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from isthmus.common.dimse import STUDY_ROOT_GET, Association, AssociationPool, Operation, classes_of, for_get
+from isthmus.common.errors import OriginError
 from isthmus.dimse_scu.ask import Ask
 from isthmus.dimse_scu.delivery import Delivery
 from isthmus.dimse_scu.listing import Listed
@@ -33,18 +34,24 @@ class Get:
 
         def pull(association: Association) -> None:
             self._association = association
-            result = association.get(STUDY_ROOT_GET, identifier, self._delivery.take)
+            try:
+                result = association.get(STUDY_ROOT_GET, identifier, self._delivery.take)
+            finally:
+                self._association = None  # it is free for others, whom no C-CANCEL of ours may reach
             judge(result, Operation.C_GET, association.peer.origin)
 
         try:
             await self._pool.run(contexts, pull)
-        finally:
+        except OriginError:
             await self._delivery.settle()
+            raise
+        await self._delivery.settle()
 
     def cancel(self) -> None:
         """Send C-CANCEL."""
-        if self._association is not None:
-            self._association.cancel()
+        association = self._association
+        if association is not None:
+            association.cancel()
 
 
 def _classes(instances: Iterable[Listed]) -> list[str]:

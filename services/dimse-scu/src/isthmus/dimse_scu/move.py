@@ -36,7 +36,10 @@ class Move:
 
         def pull(association: Association) -> None:
             self._association = association
-            result = association.move(STUDY_ROOT_MOVE, identifier, self._ae_title)
+            try:
+                result = association.move(STUDY_ROOT_MOVE, identifier, self._ae_title)
+            finally:
+                self._association = None  # it is free for others, whom no C-CANCEL of ours may reach
             judge(result, Operation.C_MOVE, association.peer.origin)
 
         async with self._receiving():
@@ -44,21 +47,24 @@ class Move:
 
     def cancel(self) -> None:
         """Send C-CANCEL."""
-        if self._association is not None:
-            self._association.cancel()
+        association = self._association
+        if association is not None:
+            association.cancel()
 
     @asynccontextmanager
     async def _receiving(self) -> AsyncIterator[None]:
         subject = subjects.received(self._wanted.origin, self._wanted.study)
-        subscription = await self._bus.serve(subject, "", self._answer, Received)
+        # The server knows of it before the C-MOVE goes out: what comes unasked for is refused.
+        serving = await self._bus.serve(subject, "", self._answer, Received)
         try:
             yield
         finally:
-            await subscription.unsubscribe()
+            await serving.finish()
 
     async def _answer(self, received: Received) -> ReceivedAnswer:
-        if self._association is not None:
-            self._association.heard()
+        association = self._association
+        if association is not None:
+            association.heard()
         try:
             await self._delivery.announce(received.blob)
         except UnavailableError:

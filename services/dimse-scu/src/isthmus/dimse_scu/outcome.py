@@ -1,6 +1,7 @@
 """What the end of a C-GET or C-MOVE comes to."""
 
 from isthmus.common.dimse import Category, Operation, SubOperations, category, failure
+from isthmus.common.errors import OperationFailed
 
 
 def judge(result: SubOperations, operation: Operation, origin: str) -> None:
@@ -9,7 +10,16 @@ def judge(result: SubOperations, operation: Operation, origin: str) -> None:
     Raises:
         OperationFailed: asking for something else may fare better.
     """
-    if category(result.status) in (Category.FAILURE, Category.CANCEL):
+    kind = category(result.status)
+    if kind is Category.CANCEL:
+        # Not at our request: that raises OriginCancelled before it comes here.
+        raise OperationFailed(
+            f"{operation} was cancelled by the origin",
+            origin=origin,
+            status=result.status,
+            operation=operation,
+        )
+    if kind is Category.FAILURE:
         raise failure(result.status, operation, origin)
     if result.failed:
         # Some origins say success though every sub-operation failed.

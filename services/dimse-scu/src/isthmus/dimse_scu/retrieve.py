@@ -7,13 +7,14 @@ import nats.errors
 import structlog
 
 from isthmus.common.blobs import BlobStore
-from isthmus.common.bus import Bus, progress, subjects
+from isthmus.common.bus import Bus, end_tasks, progress, subjects
 from isthmus.common.bus.jobs import MAX_DELIVERIES, Running
 from isthmus.common.config import Origin, RetrieveMethod
 from isthmus.common.dimse import AssociationPool
-from isthmus.common.errors import BusUnavailable, IsthmusError, NotDelivered, OriginCancelled
+from isthmus.common.errors import BusUnavailable, IsthmusError, NotDelivered, OperationFailed, OriginCancelled
 from isthmus.common.messages import (
     Failure,
+    InstanceReady,
     MissingInstance,
     Retrieve,
     RetrieveDone,
@@ -35,6 +36,9 @@ ANSWER_SECONDS: Final = 0.5
 CANCEL_SECONDS: Final = 3.0
 """How long a cancelled transfer may take to end, before its association is aborted."""
 
+NAMED_AT_MOST: Final = 1000
+"""How many missing instances the end of a job names: a message has room for 1 MiB."""
+
 log = structlog.get_logger()
 
 
@@ -53,12 +57,15 @@ class RetrieveWork:
     async def __call__(self, running: Running[Retrieve]) -> None:
         """Do a job, publish its end, and only then take it off the queue.
 
+        A job that a dead worker left goes on with what that one did not publish.
+
         Raises:
             BusUnavailable: its end could not be published; the job is delivered again.
         """
         wanted = running.job
         subject = subjects.progress(wanted.origin, wanted.study, running.generation)
-        if running.deliveries > 1 and await self._is_done(subject):
+        facts = await progress.replay(self._bus, subject, retrieve_fact) if running.deliveries > 1 else []
+        if any(isinstance(fact, RetrieveDone) for fact in facts):
             await running.acknowledge()
             return
         if running.deliveries > MAX_DELIVERIES:
@@ -68,16 +75,18 @@ class RetrieveWork:
             started = RetrieveStarted(wanted, inject().get("traceparent", ""))
             message_id = f"{running.generation}.started.{running.deliveries}"
             await progress.publish(self._bus, subject, started, message_id)
-            done = await self._retrieve_while_wanted(running)
+            delivery = Delivery(self._bus, self._blobs, wanted, running.generation)
+            delivery.received.update(
+                fact.blob.sop_instance_uid for fact in facts if isinstance(fact, InstanceReady)
+            )
+            done = await self._retrieve_while_wanted(running, delivery)
         await progress.publish(self._bus, subject, done, f"{running.generation}.done")
         await running.acknowledge()
 
-    async def _is_done(self, subject: str) -> bool:
-        return isinstance(await progress.last(self._bus, subject, retrieve_fact), RetrieveDone)
-
-    async def _retrieve_while_wanted(self, running: Running[Retrieve]) -> RetrieveDone:
+    async def _retrieve_while_wanted(self, running: Running[Retrieve], delivery: Delivery) -> RetrieveDone:
+        wanted = running.job
         transfers: list[Transfer] = []
-        retrieving = asyncio.create_task(self._retrieve(running, transfers))
+        retrieving = asyncio.create_task(self._retrieve(wanted, delivery, transfers))
         leaving = asyncio.create_task(self._until_nobody_waits(running))
         try:
             await asyncio.wait({retrieving, leaving}, return_when=asyncio.FIRST_COMPLETED)
@@ -88,12 +97,11 @@ class RetrieveWork:
             if retrieving.done():
                 return retrieving.result()
         finally:
+            delivery.close()
             # What is broken off aborts its association; the tasks end when the threads have.
-            for task in (retrieving, leaving):
-                task.cancel()
-            await asyncio.wait({retrieving, leaving})
-        cancelled = OriginCancelled("Nobody waited for it any more", origin=running.job.origin)
-        return RetrieveDone(0, (), Failure.of(cancelled))
+            await end_tasks([retrieving, leaving])
+        cancelled = OriginCancelled("Nobody waited for it any more", origin=wanted.origin)
+        return RetrieveDone(len(delivery.received), (), Failure.of(cancelled))
 
     async def _until_nobody_waits(self, running: Running[Retrieve]) -> None:
         wanted = running.job
@@ -112,10 +120,10 @@ class RetrieveWork:
                 # A bus in trouble says nothing about who waits.
                 log.warning("interest unknown", error=type(error).__name__)
 
-    async def _retrieve(self, running: Running[Retrieve], transfers: list[Transfer]) -> RetrieveDone:
-        wanted = running.job
-        delivery = Delivery(self._bus, self._blobs, running)
-        missing: tuple[MissingInstance, ...] = ()
+    async def _retrieve(
+        self, wanted: Retrieve, delivery: Delivery, transfers: list[Transfer]
+    ) -> RetrieveDone:
+        missing: list[MissingInstance] = []
         failure: IsthmusError | None = None
         try:
             listing = await list_instances(self._pool, wanted)
@@ -125,14 +133,17 @@ class RetrieveWork:
             }
             transfer = Transfer(self._origin, pulls, wanted, listing, delivery)
             transfers.append(transfer)
-            failure = await transfer.run()
-            missing = tuple(listed.missing for listed in transfer.missing())
+            try:
+                failure = await transfer.run()
+            finally:
+                missing = [listed.missing for listed in transfer.missing()]
         except BusUnavailable:
             raise
+        except OriginCancelled as error:
+            # Where it was not us who cancelled, it is a failure as any other.
+            failure = error if transfers and transfers[0].cancelled else _given_up(error)
         except IsthmusError as error:
             failure = error
-        finally:
-            delivery.close()
         if failure is not None:
             log.warning(
                 "retrieve failed",
@@ -143,5 +154,14 @@ class RetrieveWork:
                 detail=failure.detail,
             )
         return RetrieveDone(
-            len(delivery.received), missing, Failure.of(failure) if failure is not None else None
+            len(delivery.received),
+            tuple(missing[:NAMED_AT_MOST]),
+            Failure.of(failure) if failure is not None else None,
+            unnamed=len(missing[NAMED_AT_MOST:]),
         )
+
+
+def _given_up(error: OriginCancelled) -> OperationFailed:
+    return OperationFailed(
+        "The origin cancelled what nobody asked it to cancel", origin=error.origin, status=error.status
+    )

@@ -67,6 +67,8 @@ class Transfer:
         self._wanted = wanted
         self._listing = listing
         self._delivery = delivery
+        self.cancelled = False
+        """Whether `cancel` was called."""
 
     def missing(self) -> list[Listed]:
         """Give what is listed and has not arrived."""
@@ -88,6 +90,7 @@ class Transfer:
 
     def cancel(self) -> None:
         """Send C-CANCEL for what runs; `run` then ends."""
+        self.cancelled = True
         for pull in self._pulls.values():
             pull.cancel()
 

@@ -4,8 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from isthmus.common.dicom.json_model import DicomJson
 from isthmus.common.dicom.levels import Level
 from isthmus.common.dimse import AssociationPool
+from isthmus.common.errors import NotDelivered
 from isthmus.common.messages import MissingInstance, Retrieve
 from isthmus.dimse_scu.identifier import list_identifier
 from isthmus.dimse_scu.responses import find, text
@@ -43,15 +45,16 @@ async def list_instances(pool: AssociationPool, wanted: Retrieve) -> Listing:
     What origins answer beyond the question (matching keys that they ignore) is dropped.
 
     Raises:
-        OriginError: the origin failed; a part of a list is no list.
+        OriginError: the origin failed, or lists what has no UID; a part of a list is no list.
     """
     listing: dict[str, Listed] = {}
     for series, modality in (await _list_series(pool, wanted)).items():
         identifier = list_identifier(Level.IMAGE, wanted.study, series, (_INSTANCE, _CLASS))
         async for match in find(pool, identifier):
-            instance = text(match, _INSTANCE)
-            ours = text(match, _STUDY) in ("", wanted.study) and text(match, _SERIES) in ("", series)
-            if ours and instance and wanted.instance in (None, instance):
+            if text(match, _STUDY) not in ("", wanted.study) or text(match, _SERIES) not in ("", series):
+                continue
+            instance = _uid(match, _INSTANCE, wanted)
+            if wanted.instance in (None, instance):
                 listing[instance] = Listed(series, instance, text(match, _CLASS), modality)
     return listing
 
@@ -63,6 +66,14 @@ async def _list_series(pool: AssociationPool, wanted: Retrieve) -> Mapping[str, 
         series: text(match, _MODALITY)
         async for match in find(pool, identifier)
         if text(match, _STUDY) in ("", wanted.study)
-        and (series := text(match, _SERIES))
+        and (series := _uid(match, _SERIES, wanted))
         and wanted.series in (None, series)
     }
+
+
+def _uid(match: DicomJson, tag: str, wanted: Retrieve) -> str:
+    """Give the UID of what is listed; without it nobody could tell whether it arrived."""
+    uid = text(match, tag)
+    if not uid:
+        raise NotDelivered("The origin lists something of the study without its UID", origin=wanted.origin)
+    return uid

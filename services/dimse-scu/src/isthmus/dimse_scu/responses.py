@@ -7,11 +7,13 @@ from io import BytesIO
 from typing import Final
 
 from pydicom import Dataset
-from pydicom.uid import UID
-from pynetdicom.dsutils import decode
+from pydicom.uid import ImplicitVRLittleEndian
 
-from isthmus.common.dicom.json_model import DicomJson, dataset_to_json
+from isthmus.common.bus import end_tasks
+from isthmus.common.dicom.element_reader import ElementReader, Encoding
+from isthmus.common.dicom.json_model import DicomJson, JsonWriter
 from isthmus.common.dimse import FIND, STUDY_ROOT_FIND, Association, AssociationPool, FindResponse
+from isthmus.common.errors import BusUnavailable
 from isthmus.common.threads import Channel, ChannelClosed
 
 MATCHES_AHEAD: Final = 200
@@ -33,10 +35,14 @@ async def find(pool: AssociationPool, identifier: Dataset) -> AsyncGenerator[Dic
         leased.append(association)
         with closing(association.find(STUDY_ROOT_FIND, identifier)) as responses:
             for response in responses:
-                channel.put(_to_json(response))
+                channel.put(read_match(response))
 
     def ended(searching: asyncio.Task[None]) -> None:
-        error = None if searching.cancelled() else searching.exception()
+        if searching.cancelled():
+            # By us, and nobody reads any more; or the threads are no more, and what came is not the whole.
+            channel.fail(BusUnavailable("The worker is stopping"))
+            return
+        error = searching.exception()
         if error is None or isinstance(error, ChannelClosed):
             channel.close()
         else:
@@ -53,16 +59,14 @@ async def find(pool: AssociationPool, identifier: Dataset) -> AsyncGenerator[Dic
             if leased:
                 leased[-1].cancel()
             await asyncio.wait({searching}, timeout=CANCEL_SECONDS)
-            searching.cancel()
-            await asyncio.wait({searching})
+            await end_tasks([searching])
 
 
-def _to_json(response: FindResponse) -> DicomJson:
-    syntax = UID(response.transfer_syntax_uid)
-    data = BytesIO(response.data or b"")
-    dataset = decode(data, syntax.is_implicit_VR, syntax.is_little_endian, syntax.is_deflated)
-    match, _ = dataset_to_json(dataset)
-    return match
+def read_match(response: FindResponse) -> DicomJson:
+    """Describe a match, as far as its identifier can be read: one that is broken does not break a search."""
+    declared = Encoding(implicit=response.transfer_syntax_uid == ImplicitVRLittleEndian, little_endian=True)
+    reader = ElementReader(BytesIO(response.data or b""))
+    return JsonWriter(None).read(reader, reader.actual_encoding(declared, may_be_explicit=True))
 
 
 def text(match: DicomJson, tag: str) -> str:

@@ -30,7 +30,8 @@ ROUTES = [
     ("GET", "/aets/pacs/studies/1.2/series/3/metadata", "wado"),
     ("GET", "/aets/pacs/studies/1.2/series/3/instances/4", "wado"),
     ("GET", "/aets/pacs/studies/1.2/series/3/instances/4/bulkdata/7FE00010", "wado"),
-    ("POST", "/aets/pacs/studies/1.2/series", "wado"),
+    ("PUT", "/aets/pacs/studies", "qido"),
+    ("POST", "/aets/pacs/studies/1.2/series", "qido"),
     ("DELETE", "/aets/pacs/studies/1.2", "wado"),
 ]
 

@@ -1,6 +1,7 @@
 """One `isthmus up` for the whole run, in front of PACS that nobody here wrote."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Final
 
 import httpx2
@@ -11,6 +12,7 @@ from tests.pacs import FaultyPacs
 from tests.peers import Dcmqrscp, Orthanc, Peer, Storescp, free_port
 from tests.system.collector import Collector
 from tests.system.gateway import Gateway
+from tests.system.patient_data import leaks, patient_data
 
 METHODS: Final = {"move": ["c-move"], "both": ["c-get", "c-move"], "get": ["c-get"]}
 """How an origin may be asked, by the end of its name."""
@@ -42,6 +44,7 @@ def gateway(
     _writable_orthanc: Orthanc,
     _storescp: Storescp,
     isthmus_peer: Peer,
+    corpus: list[Path],
 ) -> Iterator[Gateway]:
     """The running system; each PACS is an origin for each way to retrieve from it."""
     origins = {
@@ -55,6 +58,7 @@ def gateway(
     directory = tmp_path_factory.mktemp("gateway")
     with Gateway(directory, f"{settings(origins)}\n{silent}", isthmus_peer) as system:
         yield system
+    assert leaks(patient_data(corpus), system) == set()
 
 
 @pytest.fixture(scope="session")

@@ -1,13 +1,22 @@
-"""Bodies of WADO-RS, read by the standard library."""
+"""Bodies of WADO-RS, read by the standard library, and payloads of STOW-RS."""
 
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from email.parser import BytesParser
 from email.policy import HTTP
+from typing import Final, Self
 
 import httpx2
+import pydicom
+from pydicom.config import disable_value_validation
 
 from tests.data_sets import identity, raw_dataset
 
-INSTANCES = 'multipart/related; type="application/dicom"; transfer-syntax=*'
+INSTANCES: Final = 'multipart/related; type="application/dicom"; transfer-syntax=*'
+BOUNDARY: Final = "a-boundary-of-our-own"
+PAYLOAD: Final = f'multipart/related; type="application/dicom"; boundary={BOUNDARY}'
+"""The Content-Type of what `payload` writes."""
 
 
 def parts(body: bytes, content_type: str) -> list[bytes]:
@@ -52,12 +61,49 @@ def retrieve(http: httpx2.Client, origin: str, study: str) -> tuple[dict[str, by
 
 
 def datasets_of_broken(body: bytes, content_type: str) -> dict[str, bytes]:
-    """Give the data sets of the parts that arrived whole, by their Content-Length."""
-    boundary = content_type.rpartition("boundary=")[2].strip('"').encode()
-    whole: list[bytes] = []
-    for chunk in body.split(b"--" + boundary + b"\r\n")[1:]:
-        head, _, content = chunk.partition(b"\r\n\r\n")
-        length = int(BytesParser(policy=HTTP).parsebytes(head)["content-length"])
-        if len(content) >= length:
-            whole.append(content[:length])
-    return {identity(file).sop_instance_uid: raw_dataset(file) for file in whole}
+    """Give the data sets of the parts that arrived whole: all but the one in which the body broke off."""
+    boundary = content_type.rpartition("boundary=")[2].strip('"')
+    whole = body.rsplit(b"\r\n--" + boundary.encode(), 1)[0]
+    closing = f"\r\n--{boundary}--\r\n".encode()
+    return datasets(whole + closing, content_type)
+
+
+def payload(contents: Iterable[bytes], *, closed: bool = True) -> bytes:
+    """Write a payload of STOW-RS (PS3.18 10.5.2); one that is not closed ends within its last part."""
+    header = f"--{BOUNDARY}\r\nContent-Type: application/dicom\r\n\r\n".encode()
+    body = b"\r\n".join(header + content for content in contents)
+    return body + f"\r\n--{BOUNDARY}--\r\n".encode() if closed else body
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a Store Instances Response Module says (PS3.18 Table I.1-1)."""
+
+    stored: Counter[str]
+    """SOP Instance UIDs."""
+    failed: dict[str, int]
+    """Failure Reasons by SOP Instance UID."""
+    unreadable: Sequence[int]
+    """Failure Reasons of parts that name no instance."""
+    retrieve_urls: Sequence[str]
+    """Of each instance that is stored."""
+
+    @classmethod
+    def of(cls, module: pydicom.Dataset) -> Self:
+        """Read the module; a sequence without an item must not be there."""
+        stored, failed, others = (
+            list(module[keyword].value) if keyword in module else []
+            for keyword in ("ReferencedSOPSequence", "FailedSOPSequence", "OtherFailuresSequence")
+        )
+        return cls(
+            Counter(item.ReferencedSOPInstanceUID for item in stored),
+            {item.ReferencedSOPInstanceUID: item.FailureReason for item in failed},
+            [item.FailureReason for item in others],
+            [item.RetrieveURL for item in stored],
+        )
+
+    @classmethod
+    def from_response(cls, response: httpx2.Response) -> Self:
+        """Read it from a response in JSON."""
+        with disable_value_validation():  # of UIDs that are too long
+            return cls.of(pydicom.Dataset.from_json(response.json()))

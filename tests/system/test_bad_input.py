@@ -142,6 +142,7 @@ class TestPaths:
         assert response.status_code == 404
         assert response.headers["Content-Type"] == "application/problem+json"
         assert response.json()["status"] == 404
+        assert response.json()["detail"]
 
     @pytest.mark.parametrize("path", ["nothing", "1.2/nothing", "1.2/series/3/frames/1"])
     def test_no_resource_of_a_study_is_404(self, http: httpx2.Client, path: str) -> None:

@@ -1,6 +1,8 @@
 """What a PACS may do to a store, and what comes of it."""
 
+import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from secrets import token_hex
 
@@ -11,6 +13,7 @@ from isthmus.common.bus import Bus
 from isthmus.common.bus.stores import run_store
 from isthmus.common.config import Origin
 from isthmus.common.messages import BlobRef, InstanceStored, Store, encode
+from isthmus.dimse_scu import store
 from tests.data_sets import identity, make_series, raw_dataset, transfer_syntax
 from tests.dimse_scu.conftest import Serve
 from tests.pacs import FaultyPacs, Operation, RefusesAssociation, Silent, StoreStatus
@@ -40,8 +43,8 @@ async def spooled(blobs: BlobStore, files: Sequence[Path]) -> tuple[BlobRef, ...
     return tuple(refs)
 
 
-async def stored(bus: Bus, store: Store) -> list[InstanceStored]:
-    async with run_store(bus, store) as results:
+async def stored(bus: Bus, job: Store) -> list[InstanceStored]:
+    async with asyncio.timeout(30), run_store(bus, job) as results:
         return sorted([result async for result in results], key=lambda result: result.index)
 
 
@@ -183,3 +186,49 @@ async def test_an_origin_that_stays_silent_is_not_waited_for_with_each_instance(
     results = await stored(bus, Store(origin.name, token_hex(8), await spooled(blobs, images)))
     assert [result.failure and result.failure.kind for result in results] == ["OriginTimeout"] * len(images)
     assert len(pacs.operations(Operation.STORE)) == 2
+
+
+async def test_a_blob_that_is_no_dicom_file_fails_alone(
+    bus: Bus, blobs: BlobStore, origin: Origin, images: list[Path]
+) -> None:
+    refs = await spooled(blobs, images[:3])
+    await blobs.put(refs[1].key, b"no DICOM at all" * 100)
+    results = await stored(bus, Store(origin.name, token_hex(8), refs))
+    assert [result.failure is None for result in results] == [True, False, True]
+
+
+@pytest.mark.parametrize("sop_class_uid", ["1." * 40 + "1", "no-uid", ""])
+async def test_a_class_that_cannot_be_proposed_fails_alone(
+    bus: Bus, blobs: BlobStore, origin: Origin, images: list[Path], sop_class_uid: str
+) -> None:
+    refs = await spooled(blobs, images[:3])
+    bad = replace(refs[1], sop_class_uid=sop_class_uid)
+    results = await stored(bus, Store(origin.name, token_hex(8), (refs[0], bad, refs[2])))
+    assert [result.failure is None for result in results] == [True, False, True]
+
+
+@pytest.mark.parametrize("transfer_syntax_uid", ["1." * 40 + "1", "no-uid", ""])
+async def test_a_transfer_syntax_that_cannot_be_proposed_fails_alone(
+    bus: Bus, blobs: BlobStore, origin: Origin, images: list[Path], transfer_syntax_uid: str
+) -> None:
+    refs = await spooled(blobs, images[:3])
+    bad = replace(refs[1], transfer_syntax_uid=transfer_syntax_uid)
+    results = await stored(bus, Store(origin.name, token_hex(8), (refs[0], bad, refs[2])))
+    assert [result.failure is None for result in results] == [True, False, True]
+
+
+async def test_a_job_whose_manifest_is_gone_ends(bus: Bus, origin: Origin) -> None:
+    job = token_hex(8)
+    assert await stored(bus, Store(origin.name, job, manifest=f"spool/{job}/gone")) == []
+
+
+async def test_a_job_that_killed_its_workers_is_given_up(
+    bus: Bus,
+    blobs: BlobStore,
+    origin: Origin,
+    images: list[Path],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(store, "MAX_DELIVERIES", 0)
+    results = await stored(bus, Store(origin.name, token_hex(8), await spooled(blobs, images[:2])))
+    assert [result.failure and result.failure.kind for result in results] == ["NotDelivered"] * 2

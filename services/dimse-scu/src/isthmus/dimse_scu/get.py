@@ -8,6 +8,7 @@ from isthmus.dimse_scu.ask import Ask
 from isthmus.dimse_scu.delivery import Delivery
 from isthmus.dimse_scu.listing import Listed
 from isthmus.dimse_scu.outcome import judge
+from isthmus.dimse_scu.uids import can_be_proposed
 
 
 class Get:
@@ -58,6 +59,7 @@ def _classes(instances: Iterable[Listed]) -> list[str]:
     """Give the SOP classes, guessed from the modality where the origin does not tell."""
     classes: dict[str, None] = {}
     for listed in instances:
-        names = (listed.sop_class_uid,) if listed.sop_class_uid else classes_of((listed.modality,))
+        known = can_be_proposed(listed.sop_class_uid)
+        names = (listed.sop_class_uid,) if known else classes_of((listed.modality,))
         classes.update(dict.fromkeys(names))
     return list(classes)

@@ -11,6 +11,7 @@ from isthmus.common.errors import NotDelivered
 from isthmus.common.messages import MissingInstance, Retrieve
 from isthmus.dimse_scu.identifier import list_identifier
 from isthmus.dimse_scu.responses import find, text
+from isthmus.dimse_scu.uids import LONGEST_UID
 
 _STUDY: Final = "0020000D"
 _SERIES: Final = "0020000E"
@@ -28,6 +29,8 @@ class Listed:
     sop_class_uid: str
     """Empty where the origin does not say."""
     modality: str
+    count: int = 1
+    """How many instances the origin lists under this UID: several, where it cuts those that are too long."""
 
     @property
     def missing(self) -> MissingInstance:
@@ -54,8 +57,9 @@ async def list_instances(pool: AssociationPool, wanted: Retrieve) -> Listing:
             if text(match, _STUDY) not in ("", wanted.study) or text(match, _SERIES) not in ("", series):
                 continue
             instance = _uid(match, _INSTANCE, wanted)
-            if wanted.instance in (None, instance):
-                listing[instance] = Listed(series, instance, text(match, _CLASS), modality)
+            if wanted.instance is None or instance in (wanted.instance, wanted.instance[:LONGEST_UID]):
+                count = _others(listing.get(instance)) + 1
+                listing[instance] = Listed(series, instance, text(match, _CLASS), modality, count)
     return listing
 
 
@@ -69,6 +73,11 @@ async def _list_series(pool: AssociationPool, wanted: Retrieve) -> Mapping[str, 
         and (series := _uid(match, _SERIES, wanted))
         and wanted.series in (None, series)
     }
+
+
+def _others(listed: Listed | None) -> int:
+    """Tell how many other instances are listed under a UID, which may be a cut one."""
+    return listed.count if listed is not None and len(listed.sop_instance_uid) == LONGEST_UID else 0
 
 
 def _uid(match: DicomJson, tag: str, wanted: Retrieve) -> str:

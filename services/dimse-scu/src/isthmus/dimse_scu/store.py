@@ -4,6 +4,8 @@ from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import aclosing
 from typing import Final
 
+import structlog
+
 from isthmus.common.blobs import BlobStore
 from isthmus.common.bus import Bus, progress, subjects
 from isthmus.common.bus.jobs import MAX_DELIVERIES, Running
@@ -22,6 +24,7 @@ from isthmus.common.dimse import (
 )
 from isthmus.common.errors import (
     AssociationAborted,
+    BlobMissing,
     IsthmusError,
     NoAcceptedContext,
     NotDelivered,
@@ -32,6 +35,7 @@ from isthmus.common.errors import (
 )
 from isthmus.common.messages import BlobRef, Failure, InstanceStored, Store, StoreDone, decode, store_fact
 from isthmus.common.threads import Threads
+from isthmus.dimse_scu.uids import can_be_proposed
 
 PROCESSING_FAILURE: Final = 0x0110
 SOP_CLASS_NOT_SUPPORTED: Final = 0x0122
@@ -39,6 +43,8 @@ SILENCES_AT_MOST: Final = 2
 """Instances in a row that an origin is silent about, after which the rest is not sent."""
 
 Numbered = tuple[int, BlobRef]
+
+log = structlog.get_logger()
 
 
 class StoreWork:
@@ -64,8 +70,11 @@ class StoreWork:
         store = running.job
         subject = subjects.stored(store.origin, store.job)
         facts = await progress.replay(self._bus, subject, store_fact) if running.deliveries > 1 else []
+        if any(isinstance(fact, StoreDone) for fact in facts):
+            await running.acknowledge()
+            return
         results = {fact.index: fact for fact in facts if isinstance(fact, InstanceStored)}
-        left = [one for one in enumerate(await self._refs(store)) if one[0] not in results]
+        left = [one for one in enumerate(await self._refs(running)) if one[0] not in results]
         if running.deliveries > MAX_DELIVERIES:
             detail = f"Given up after {MAX_DELIVERIES} workers died of it"
             sending = self._none(left, NotDelivered(detail, origin=store.origin))
@@ -80,16 +89,30 @@ class StoreWork:
         await progress.publish(self._bus, subject, done, f"{store.job}.done")
         await running.acknowledge()
 
-    async def _refs(self, store: Store) -> Sequence[BlobRef]:
+    async def _refs(self, running: Running[Store]) -> Sequence[BlobRef]:
+        store = running.job
         if store.manifest is None:
             return store.blobs
-        return decode(await self._blobs.get(store.manifest), Store).blobs
+        try:
+            return decode(await self._blobs.get(store.manifest), Store).blobs
+        except StoreUnavailable as error:
+            if not isinstance(error, BlobMissing) and running.deliveries <= MAX_DELIVERIES:
+                raise
+            # Nobody knows any more what was to be sent: who asked has gone, or will hear of no result.
+            log.warning("store without its manifest", origin=store.origin, detail=error.detail)
+            return ()
 
     async def _send_all(self, left: Sequence[Numbered]) -> AsyncGenerator[InstanceStored, None]:
         """Send over as few associations as their presentation contexts allow."""
-        for contexts in for_store((ref.sop_class_uid, ref.transfer_syntax_uid) for _, ref in left):
+        possible = []
+        for one in left:
+            if can_be_proposed(one[1].sop_class_uid) and can_be_proposed(one[1].transfer_syntax_uid):
+                possible.append(one)
+            else:
+                yield _failed(*one, failure(SOP_CLASS_NOT_SUPPORTED, Operation.C_STORE, self._origin.name))
+        for contexts in for_store((ref.sop_class_uid, ref.transfer_syntax_uid) for _, ref in possible):
             pairs = {(context.abstract_syntax, context.transfer_syntaxes[0]) for context in contexts}
-            group = [one for one in left if (one[1].sop_class_uid, one[1].transfer_syntax_uid) in pairs]
+            group = [one for one in possible if (one[1].sop_class_uid, one[1].transfer_syntax_uid) in pairs]
             async with aclosing(self._send_group(contexts, group)) as answers:
                 async for answer in answers:
                     yield answer
@@ -146,7 +169,7 @@ class StoreWork:
     async def _send(self, association: Association, index: int, ref: BlobRef) -> InstanceStored:
         try:
             result = await self._threads.run(self._store, association, ref)
-        except (OriginError, StoreUnavailable) as error:
+        except IsthmusError as error:  # of the origin, of S3, or the blob is no DICOM file
             return _failed(index, ref, error)
         refusal = (
             failure(result.status, Operation.C_STORE, association.peer.origin)

@@ -6,7 +6,7 @@ UIDs; where that fails too, in halves, until what cannot be sent stands alone. T
 turn, if there is one.
 """
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final, Protocol
 
@@ -24,11 +24,10 @@ from isthmus.common.messages import Retrieve
 from isthmus.dimse_scu.ask import Ask
 from isthmus.dimse_scu.delivery import Delivery
 from isthmus.dimse_scu.listing import Listed, Listing
+from isthmus.dimse_scu.uids import LONGEST_UID
 
 UIDS_AT_ONCE: Final = 200
 """Longest list of UIDs in one identifier."""
-LONGEST_UID: Final = 64
-"""PS3.5 9.1."""
 BARREN_AT_MOST: Final = 3
 """Broken associations in a row that brought nothing, after which a method is given up."""
 
@@ -162,9 +161,14 @@ class Transfer:
 
     def _lacking(self, instances: Iterable[Listed]) -> list[Listed]:
         received = self._delivery.received
-        # Some origins list an over-long UID cut to what the standard allows, and send it whole.
-        cut = {uid[:LONGEST_UID] for uid in received if len(uid) > LONGEST_UID}
-        return [listed for listed in instances if listed.sop_instance_uid not in received | cut]
+        # Some origins list over-long UIDs cut to what the standard allows, and send them whole.
+        cut = Counter(uid[:LONGEST_UID] for uid in received)
+
+        def lacks(listed: Listed) -> bool:
+            uid = listed.sop_instance_uid
+            return uid not in received if len(uid) > LONGEST_UID else cut[uid] < listed.count
+
+        return [listed for listed in instances if lacks(listed)]
 
     def _not_delivered(self) -> NotDelivered:
         return NotDelivered(

@@ -60,15 +60,19 @@ def pacs(_pacs: FaultyPacs) -> FaultyPacs:
 class Serve:
     """Starts workers for the PACS under a name, with settings of their own; they end with the test."""
 
-    def __init__(self, bus: Bus, blobs: BlobStore, pacs: FaultyPacs, stack: AsyncExitStack) -> None:
+    def __init__(self, bus: Bus, blobs: BlobStore, pacs: FaultyPacs) -> None:
         self._bus = bus
         self._blobs = blobs
         self._pacs = pacs
-        self._stack = stack
+        self._stack = AsyncExitStack()
 
     async def __call__(self, name: str, **settings: object) -> Origin:
         """Start one."""
         return await self._stack.enter_async_context(self.one(name, **settings))
+
+    async def end(self) -> None:
+        """Stop all of them."""
+        await self._stack.aclose()
 
     @asynccontextmanager
     async def one(self, name: str, **settings: object) -> AsyncIterator[Origin]:
@@ -83,8 +87,9 @@ class Serve:
 
 @pytest.fixture
 async def serve(bus: Bus, blobs: BlobStore, pacs: FaultyPacs) -> AsyncIterator[Serve]:
-    async with AsyncExitStack() as stack:
-        yield Serve(bus, blobs, pacs, stack)
+    starter = Serve(bus, blobs, pacs)
+    yield starter
+    await starter.end()
 
 
 @pytest.fixture

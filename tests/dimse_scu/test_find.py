@@ -17,8 +17,10 @@ from isthmus.common.errors import (
     OperationFailed,
     OriginTimeout,
     OriginUnreachable,
+    TooManyMatches,
 )
 from isthmus.common.messages import Echo, EchoDone, Query
+from isthmus.dimse_scu import find
 from tests.data_sets import identity, make_series
 from tests.dimse_scu.conftest import Serve
 from tests.pacs import (
@@ -123,6 +125,20 @@ async def test_modalities_that_the_origin_leaves_out_are_filled_in(
         bus, studies(origin.name, ("StudyInstanceUID", study), ("ModalitiesInStudy", "CT"))
     )
     assert match["00080061"] == {"vr": "CS", "Value": ["CT"]}
+
+
+async def test_more_studies_than_can_be_completed_are_a_failure_and_not_a_short_list(
+    bus: Bus, serve: Serve, origin_name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(find, "HELD_BACK_AT_MOST", 3)
+    monkeypatch.setattr(find, "needs_completing", lambda *_: True)
+    files = [file for seed in range(60, 65) for file in make_series(tmp_path, 1, seed=seed)]
+    with FaultyPacs(files) as pacs:
+        origin = await serve(origin_name, port=pacs.peer.port)
+        async with search(bus, studies(origin.name)) as matches:
+            assert len({str(await anext(matches)) for _ in range(3)}) == 3
+            with pytest.raises(TooManyMatches):
+                await anext(matches)
 
 
 async def test_a_modality_that_no_series_has_does_not_match(bus: Bus, origin: Origin, study: str) -> None:

@@ -36,6 +36,7 @@ def written(directory: Path, text: str) -> Path:
         (ORIGIN + ORIGIN, "two origins are named 'pacs'"),
         (ORIGIN + "protocol = 'dicomweb'", "origins[0]: protocol 'dicomweb' is not yet supported"),
         (ORIGIN + "retrieve = ['c-put']", "origins[0].retrieve[0]: Input should be 'c-get' or 'c-move'"),
+        (ORIGIN + "character_set = 'UTF-8'", "origins[0].character_set: 'UTF-8' is no defined term"),
         (ORIGIN + "retrieve = []", "origins[0].retrieve: Tuple should have at least 1 item"),
         ("origins = 5", "origins: Input should be a valid tuple"),
         ("[gateway", "is no TOML"),

@@ -3,7 +3,18 @@ import pytest
 
 from isthmus.common.dicom.levels import Level
 from isthmus.common.dicom.matching import MatchingKey
-from isthmus.common.errors import AssociationAborted, ContractError, IsthmusError, NoSuchObject, OriginError
+from isthmus.common.errors import (
+    AssociationAborted,
+    BlobMissing,
+    ContractError,
+    InvalidParameter,
+    IsthmusError,
+    MalformedDataset,
+    NoSuchObject,
+    OriginError,
+    StoreUnavailable,
+    TooManyMatches,
+)
 from isthmus.common.messages import (
     BlobRef,
     Failure,
@@ -86,6 +97,22 @@ def test_an_origin_error_keeps_its_kind_its_origin_and_its_status() -> None:
 
 def test_another_error_keeps_its_kind() -> None:
     assert isinstance(Failure.of(NoSuchObject("none")).error(), NoSuchObject)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        InvalidParameter("identifier", "holds a value that cannot be written: at all"),
+        TooManyMatches("too wide"),
+        MalformedDataset("no data set"),
+        BlobMissing("gone"),
+        StoreUnavailable("away"),
+    ],
+)
+def test_what_may_happen_in_a_worker_keeps_its_kind_and_its_text(error: IsthmusError) -> None:
+    told = Failure.of(error).error()
+    assert type(told) is type(error)
+    assert told.detail == error.detail
 
 
 def test_an_unknown_kind_is_a_plain_error() -> None:

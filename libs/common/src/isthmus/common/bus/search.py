@@ -214,7 +214,11 @@ async def serve_queries(bus: Bus, origin: str, searcher: Searcher) -> Serving:
     """
 
     async def search_all(query: Query, writer: MatchWriter) -> None:
-        await searcher(query, writer)
+        try:
+            await searcher(query, writer)
+        except IsthmusError:
+            await writer.flush()  # who wants no more than what was found has it, and need not know the rest
+            raise
         await writer.flush()
 
     async def handle(message: Msg) -> None:

@@ -7,6 +7,7 @@ from typing import Annotated, ClassVar, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydicom.charset import python_encoding
 
 from isthmus.common.errors import UnknownOrigin
 
@@ -64,8 +65,16 @@ def _ae_title(text: str) -> str:
     return title
 
 
+def _character_set(text: str) -> str:
+    unknown = [term for term in text.split("\\") if term not in python_encoding]
+    if unknown:
+        raise ValueError(f"{unknown[0]!r} is no defined term of Specific Character Set (PS3.3 C.12.1.1.2)")
+    return text
+
+
 Listen = Annotated[str, AfterValidator(_listen_address)]
 AETitle = Annotated[str, AfterValidator(_ae_title)]
+CharacterSet = Annotated[str, AfterValidator(_character_set)]
 OriginName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
 
 
@@ -163,7 +172,7 @@ class Origin(Section):
     """Most associations at one time."""
     timeout_seconds: Annotated[float, Field(gt=0, le=3600)] = 30.0
     """Of silence, not in total."""
-    character_set: str = "ISO_IR 192"
+    character_set: CharacterSet = "ISO_IR 192"
     """Specific Character Set (PS3.3 C.12.1.1.2) of the queries that we send."""
 
     RESERVED: ClassVar[frozenset[str]] = frozenset({"all"})

@@ -23,8 +23,11 @@ _OTHERS: Final[dict[str, type[IsthmusError]]] = {
     for kind in (
         errors.ContractError,
         errors.NoSuchObject,
+        errors.TooManyMatches,
+        errors.MalformedDataset,
         errors.BusUnavailable,
         errors.StoreUnavailable,
+        errors.BlobMissing,
         errors.NoWorker,
     )
 }
@@ -58,6 +61,9 @@ class Failure:
             return errors.OperationFailed(
                 self.detail, origin=self.origin, status=self.status, operation=self.operation
             )
+        if self.kind == "InvalidParameter":
+            parameter, _, detail = self.detail.partition(": ")
+            return errors.InvalidParameter(parameter, detail)
         if origin_error := _ORIGIN_ERRORS.get(self.kind):
             return origin_error(self.detail, origin=self.origin, status=self.status)
         return _OTHERS.get(self.kind, IsthmusError)(self.detail)

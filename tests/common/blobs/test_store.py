@@ -20,6 +20,7 @@ from pydicom.data import get_testdata_file
 
 from isthmus.cli.embedded import EmbeddedS3
 from isthmus.common.blobs import BlobStore, Buffer, digest_of, held_key, size_of
+from isthmus.common.blobs.sink import PART
 from isthmus.common.errors import BlobMissing, StoreUnavailable
 from isthmus.common.telemetry import span
 from isthmus.common.telemetry.spans import install
@@ -285,17 +286,23 @@ async def test_pydicom_reads_a_header_without_fetching_the_pixels(
     assert fetched == [64 * 1024]
 
 
-async def test_spans_tell_of_sizes_and_not_of_keys(store: BlobStore) -> None:
-    ended = InMemorySpanExporter()
+@pytest.fixture
+def ended() -> Iterator[InMemorySpanExporter]:
+    """The spans that have ended."""
+    exporter = InMemorySpanExporter()
     provider = TracerProvider(shutdown_on_exit=False)
-    provider.add_span_processor(SimpleSpanProcessor(ended))
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
     install(provider)
+    yield exporter
+    install(NoOpTracerProvider())
+
+
+async def test_spans_tell_of_sizes_and_not_of_keys(store: BlobStore, ended: InMemorySpanExporter) -> None:
     key = new_key()
     with span("request") as request:
         await store.put(key, [b"head", b"er"])
         await store.get(key)
         assert [chunk async for chunk in store.stream(key)] == [b"header"]
-    install(NoOpTracerProvider())
     *inside, _ = ended.get_finished_spans()
     assert [(each.name, each.attributes) for each in inside] == [
         ("S3 put", {"s3.size": 6}),
@@ -303,3 +310,21 @@ async def test_spans_tell_of_sizes_and_not_of_keys(store: BlobStore) -> None:
         ("S3 get", {"s3.size": 6}),
     ]
     assert all(each.parent == request.get_span_context() for each in inside)
+
+
+async def test_what_is_written_as_it_comes_has_spans_too(
+    store: BlobStore, ended: InMemorySpanExporter
+) -> None:
+    with span("request"):
+        async with store.sink(new_key()) as sink:
+            await sink.write(b"small")
+        async with store.sink(new_key()) as sink:
+            await sink.write(bytes(PART + 1))
+            await sink.write(b"rest")
+    assert [(each.name, each.attributes) for each in ended.get_finished_spans()] == [
+        ("S3 put", {"s3.size": 5}),
+        ("S3 put part", {"s3.size": PART + 1}),
+        ("S3 put part", {"s3.size": 4}),
+        ("S3 put", {"s3.size": PART + 5}),
+        ("request", {}),
+    ]

@@ -9,7 +9,7 @@ from typing import Self
 from isthmus.common.blobs.body import Buffer
 from isthmus.common.blobs.client import S3Client
 from isthmus.common.errors import StoreUnavailable
-from isthmus.common.telemetry import get_logger
+from isthmus.common.telemetry import SpanKind, get_logger, span
 from isthmus.common.threads import Threads
 
 PART = 8 * 1024 * 1024
@@ -78,7 +78,8 @@ class Sink:
         """
         if error is None:
             try:
-                await self._threads.run(self._finish, self._take())
+                with span("S3 put", {"s3.size": self._size}, kind=SpanKind.CLIENT):
+                    await self._threads.run(self._finish, self._take())
             except BaseException:
                 await self._abort()
                 raise
@@ -97,7 +98,8 @@ class Sink:
             if self._upload_id is None:
                 self._upload_id = self._client.begin_upload(self._key)
             number = len(self._etags) + 1
-            self._etags.append(self._client.upload_part(self._key, self._upload_id, number, views))
+            with span("S3 put part", {"s3.size": sum(view.nbytes for view in views)}, kind=SpanKind.CLIENT):
+                self._etags.append(self._client.upload_part(self._key, self._upload_id, number, views))
 
     def _finish(self, views: list[memoryview]) -> None:
         if self._upload_id is not None:

@@ -111,3 +111,11 @@ def test_a_running_span_can_link_to_a_job_that_somebody_else_began(ended: InMemo
         add_link("nonsense")
     (link,) = ended.get_finished_spans()[0].links
     assert link.context.span_id == 0xB7AD6B7169203331
+
+
+def test_a_span_does_not_link_to_its_own_trace(ended: InMemorySpanExporter) -> None:
+    with span("request"):
+        with span("job"):
+            began = inject()["traceparent"]
+        add_link(began)
+    assert ended.get_finished_spans()[1].links == ()

@@ -17,8 +17,10 @@ from isthmus.common.messages import (
     Retrieve,
     RetrieveDone,
     RetrieveFact,
+    RetrieveStarted,
     retrieve_fact,
 )
+from isthmus.common.telemetry import add_link
 
 RESUBMISSIONS: Final = 5
 """How often a job that ended under our hands (cancelled for another's sake, lost) is submitted again."""
@@ -118,8 +120,19 @@ async def _facts(
             await jobs.require_worker(bus, streams.JOBS, wanted.origin)
         return there
 
-    async with progress.follow(bus, subject, retrieve_fact, still_there) as facts:
-        yield facts
+    async with (
+        progress.follow(bus, subject, retrieve_fact, still_there) as facts,
+        aclosing(_linked(facts)) as linked,
+    ):
+        yield linked
+
+
+async def _linked(facts: AsyncIterator[RetrieveFact]) -> AsyncGenerator[RetrieveFact, None]:
+    """Name in the reader's trace the transfer that it waits for, which another's request may have begun."""
+    async for fact in facts:
+        if isinstance(fact, RetrieveStarted):
+            add_link(fact.traceparent)
+        yield fact
 
 
 @asynccontextmanager

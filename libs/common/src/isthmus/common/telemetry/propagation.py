@@ -41,10 +41,13 @@ def link_from(traceparent: str | None) -> Link | None:
 
 
 def add_link(traceparent: str | None) -> None:
-    """Link the current span to another one, whose work it waits for (a job that somebody else began)."""
-    link = link_from(traceparent)
-    if link is not None:
-        get_current_span().add_link(link.context)
+    """Link the current span to another one, whose work it waits for (a job that somebody else began).
+
+    A span of its own trace needs no link.
+    """
+    link, current = link_from(traceparent), get_current_span()
+    if link is not None and link.context.trace_id != current.get_span_context().trace_id:
+        current.add_link(link.context)
 
 
 def traceresponse(answered: Span) -> str:

@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
 from contextlib import aclosing, asynccontextmanager
 from typing import TypeVar
 
-from isthmus.wado.cancel import cancel
+from isthmus.common.bus import end_tasks
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -49,5 +49,5 @@ async def ahead(
         async with aclosing(results()) as reader:
             yield reader
     finally:
-        await cancel([beginning])
-        await cancel(running)
+        await end_tasks([beginning])
+        await end_tasks(running)

@@ -14,9 +14,9 @@ from opentelemetry.trace import get_current_span
 from starlette.requests import Request
 from starlette.types import Message, Receive, Scope, Send
 
+from isthmus.common.bus import end_tasks
 from isthmus.common.errors import Incomplete, IsthmusError
 from isthmus.common.telemetry import get_logger, record_failure
-from isthmus.wado.cancel import cancel
 
 log = get_logger(__name__)
 
@@ -49,8 +49,8 @@ class Streamed:
         finally:
             # Servers also tell of a disconnect when the body is out: what closes then must not be disturbed.
             if not exchange.whole:
-                await cancel([answering])
-            await cancel([leaving])
+                await end_tasks([answering])
+            await end_tasks([leaving])
             await asyncio.wait([answering])
         if answering.cancelled():
             log.info("client left", sent_bytes=exchange.sent)

@@ -1,0 +1,143 @@
+"""Retrieves by C-MOVE: the PACS sends to our scp, which hands over to the worker that asked."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from isthmus.common.blobs import BlobStore
+from isthmus.common.bus import Bus
+from isthmus.common.config import Origin, RetrieveMethod, Settings
+from isthmus.common.config.settings import Scp
+from isthmus.common.errors import Incomplete, NotDelivered, OperationFailed
+from isthmus.common.messages import BlobRef, Retrieve
+from isthmus.common.retrieval import read
+from isthmus.common.service import Parts
+from isthmus.scp.worker import serving
+from tests.data_sets import identity, raw_dataset
+from tests.dimse_scu.conftest import Serve
+from tests.pacs import (
+    FailsSuboperations,
+    FaultyPacs,
+    Kind,
+    Operation,
+    Slow,
+    SuccessWithNothingSent,
+)
+from tests.peers import Peer, free_port
+
+BOTH = [RetrieveMethod.C_GET, RetrieveMethod.C_MOVE]
+
+
+@pytest.fixture(scope="module")
+def scp_peer() -> Peer:
+    return Peer("ISTHMUS", "127.0.0.1", free_port())
+
+
+@pytest.fixture(scope="module")
+def _moving_pacs(images: list[Path], scp_peer: Peer) -> Iterator[FaultyPacs]:
+    with FaultyPacs(images, ae_title="MOVING", destinations=[scp_peer]) as pacs:
+        yield pacs
+
+
+@pytest.fixture
+def pacs(_moving_pacs: FaultyPacs) -> FaultyPacs:
+    """A PACS that knows our scp."""
+    _moving_pacs.wait_until_closed()
+    _moving_pacs.forget()
+    _moving_pacs.behave()
+    return _moving_pacs
+
+
+@pytest.fixture
+async def scp(
+    bus: Bus, blobs: BlobStore, pacs: FaultyPacs, scp_peer: Peer, origin_name: str
+) -> AsyncIterator[None]:
+    origin = Origin(name=origin_name, ae_title=pacs.peer.ae_title, port=pacs.peer.port)
+    settings = Settings(scp=Scp(listen=f"127.0.0.1:{scp_peer.port}"), origins=(origin,))
+    async with serving(Parts(settings, bus, blobs)):
+        yield
+
+
+@pytest.fixture
+async def moved(serve: Serve, origin_name: str, scp: None) -> Origin:
+    """The PACS as an origin that is asked by C-MOVE alone."""
+    return await serve(origin_name, retrieve=[RetrieveMethod.C_MOVE])
+
+
+async def everything(bus: Bus, wanted: Retrieve) -> list[BlobRef]:
+    async with asyncio.timeout(30), read(bus, wanted) as instances:
+        return [instance async for instance in instances]
+
+
+async def test_without_our_scp_nothing_arrives_and_that_is_told(
+    bus: Bus, serve: Serve, origin_name: str, study: str
+) -> None:
+    origin = await serve(origin_name, retrieve=[RetrieveMethod.C_MOVE])
+    with pytest.raises((OperationFailed, NotDelivered)):
+        await everything(bus, Retrieve(origin.name, study))
+
+
+async def test_sub_operations_that_fail_are_named_and_all_others_arrive(
+    bus: Bus, moved: Origin, pacs: FaultyPacs, study: str, uids: list[str]
+) -> None:
+    pacs.behave(FailsSuboperations(statuses={uids[4]: 0xC000}))
+    with pytest.raises(Incomplete) as caught:
+        await everything(bus, Retrieve(moved.name, study))
+    assert list(caught.value.missing) == [uids[4]]
+
+
+async def test_success_with_nothing_sent_is_asked_once_more(
+    bus: Bus, moved: Origin, pacs: FaultyPacs, study: str, uids: list[str]
+) -> None:
+    pacs.behave(SuccessWithNothingSent(times=1))
+    arrived = await everything(bus, Retrieve(moved.name, study))
+    assert {blob.sop_instance_uid for blob in arrived} == set(uids)
+
+
+async def test_a_study_arrives_whole_and_byte_for_byte(
+    bus: Bus, blobs: BlobStore, moved: Origin, pacs: FaultyPacs, study: str, images: list[Path]
+) -> None:
+    arrived = await everything(bus, Retrieve(moved.name, study))
+    expected = {identity(image).sop_instance_uid: raw_dataset(image) for image in images}
+    assert {blob.sop_instance_uid: raw_dataset(await blobs.get(blob.key)) for blob in arrived} == expected
+    assert len(arrived) == len(images)
+    assert len(pacs.operations(Operation.MOVE)) == 1
+
+
+async def test_one_instance_is_asked_for_alone(
+    bus: Bus, moved: Origin, pacs: FaultyPacs, study: str, series: str, uids: list[str]
+) -> None:
+    (arrived,) = await everything(bus, Retrieve(moved.name, study, series, uids[3]))
+    assert arrived.sop_instance_uid == uids[3]
+    assert pacs.sent() == [uids[3]]
+
+
+async def test_what_c_get_does_not_bring_comes_by_c_move(
+    bus: Bus,
+    serve: Serve,
+    origin_name: str,
+    scp: None,
+    pacs: FaultyPacs,
+    study: str,
+    uids: list[str],
+) -> None:
+    origin = await serve(origin_name, retrieve=BOTH)
+    # The whole study, and then the one that lacks, by its UID.
+    pacs.behave(FailsSuboperations(statuses={uids[5]: 0xC000}, times=2))
+    arrived = await everything(bus, Retrieve(origin.name, study))
+    assert sorted(blob.sop_instance_uid for blob in arrived) == sorted(uids)
+    assert pacs.sent()[-1] == uids[5]
+    assert len(pacs.operations(Operation.MOVE)) == 1
+
+
+async def test_a_reader_that_leaves_stops_the_origin_by_c_cancel(
+    bus: Bus, moved: Origin, pacs: FaultyPacs, study: str, uids: list[str]
+) -> None:
+    pacs.behave(Slow(seconds=0.5))
+    async with asyncio.timeout(10):
+        async with read(bus, Retrieve(moved.name, study)) as instances:
+            await anext(instances)
+        await asyncio.to_thread(pacs.wait_for, lambda event: event.kind is Kind.CANCELLED)
+    assert len(pacs.sent()) < len(uids)

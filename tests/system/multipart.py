@@ -61,11 +61,15 @@ def retrieve(http: httpx2.Client, origin: str, study: str) -> tuple[dict[str, by
 
 
 def datasets_of_broken(body: bytes, content_type: str) -> dict[str, bytes]:
-    """Give the data sets of the parts that arrived whole: all but the one in which the body broke off."""
-    boundary = content_type.rpartition("boundary=")[2].strip('"')
-    whole = body.rsplit(b"\r\n--" + boundary.encode(), 1)[0]
-    closing = f"\r\n--{boundary}--\r\n".encode()
-    return datasets(whole + closing, content_type)
+    """Give the data sets of the parts that arrived whole, by their Content-Length."""
+    boundary = content_type.rpartition("boundary=")[2].strip('"').encode()
+    whole: list[bytes] = []
+    for part in body.split(b"--" + boundary + b"\r\n")[1:]:
+        head, _, content = part.partition(b"\r\n\r\n")
+        length = BytesParser(policy=HTTP).parsebytes(head)["content-length"]
+        if length is not None and len(content) >= int(length):
+            whole.append(content[: int(length)])
+    return {identity(file).sop_instance_uid: raw_dataset(file) for file in whole}
 
 
 def payload(contents: Iterable[bytes], *, closed: bool = True) -> bytes:

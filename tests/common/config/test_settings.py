@@ -1,9 +1,10 @@
+import re
 from pathlib import Path
 
 import pytest
 
 from isthmus.common.config import RetrieveMethod, load_settings
-from isthmus.common.errors import SettingsError, UnknownOrigin
+from isthmus.common.errors import SettingsError
 
 ORIGIN = """
 [[origins]]
@@ -34,10 +35,15 @@ def written(directory: Path, text: str) -> Path:
         (ORIGIN.replace('"pacs"', '"PACS"'), "origins[0].name: String should match pattern"),
         (ORIGIN.replace('"pacs"', '"all"'), "origins[0]: the name 'all' is reserved"),
         (ORIGIN + ORIGIN, "two origins are named 'pacs'"),
-        (ORIGIN + "protocol = 'dicomweb'", "origins[0]: protocol 'dicomweb' is not yet supported"),
+        (ORIGIN + "protocol = 'dicomweb'", "origins[0].protocol: 'dicomweb' is not yet supported"),
+        ("[[origins]]\nname = 'cloud'\nprotocol = 's3'", "origins[0].protocol: 's3' is not yet supported"),
         (ORIGIN + "retrieve = ['c-put']", "origins[0].retrieve[0]: Input should be 'c-get' or 'c-move'"),
         (ORIGIN + "character_set = 'UTF-8'", "origins[0].character_set: 'UTF-8' is no defined term"),
         (ORIGIN + "retrieve = []", "origins[0].retrieve: Tuple should have at least 1 item"),
+        (
+            "[gateway]\nlisten = '127.0.0.1:8080'\n[scp]\nlisten = '127.0.0.1:8080'",
+            "gateway.listen and scp.listen are both 127.0.0.1:8080",
+        ),
         ("origins = 5", "origins: Input should be a valid tuple"),
         ("[gateway", "is no TOML"),
     ],
@@ -67,6 +73,26 @@ def test_an_environment_value_that_is_no_json_is_an_error(monkeypatch: pytest.Mo
         load_settings(None)
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "key"),
+    [
+        ("ISTHMUS_GATEWAY__LISTN", "127.0.0.1:1", "gateway.listn"),
+        ("ISTHMUS_ORIGINS", '[{"name": "pacs", "ae_title": "A"}]', "origins[0].port"),
+    ],
+)
+def test_what_is_wrong_in_the_environment_is_not_looked_for_in_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: str, key: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError, match=rf"^environment: {re.escape(key)}"):
+        load_settings(written(tmp_path, "[up.replicas]\nwado = 2"))
+
+
+def test_any_free_port_may_be_asked_for_twice(tmp_path: Path) -> None:
+    text = "[gateway]\nlisten = '127.0.0.1:0'\n[scp]\nlisten = '127.0.0.1:0'"
+    assert load_settings(written(tmp_path, text)).scp.listen == "127.0.0.1:0"
+
+
 def test_the_environment_wins_over_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ISTHMUS_GATEWAY__LISTEN", "127.0.0.1:9999")
     monkeypatch.setenv("ISTHMUS_UP__REPLICAS__DIMSE-SCU", "3")
@@ -78,7 +104,8 @@ def test_the_environment_wins_over_the_file(tmp_path: Path, monkeypatch: pytest.
 
 def test_a_list_in_the_environment_is_json(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ISTHMUS_ORIGINS", '[{"name": "a", "ae_title": "A", "port": 104}]')
-    origin = load_settings(None).origin("a")
+    (origin,) = load_settings(None).origins
+    assert origin.name == "a"
     assert origin.port == 104
     assert origin.retrieve == (RetrieveMethod.C_GET, RetrieveMethod.C_MOVE)
 
@@ -87,8 +114,3 @@ def test_a_file_that_is_absent_means_the_defaults(tmp_path: Path) -> None:
     settings = load_settings(tmp_path / "isthmus.toml")
     assert settings.gateway.listen == "127.0.0.1:8080"
     assert settings.origins == ()
-
-
-def test_an_origin_that_is_not_there_is_an_error() -> None:
-    with pytest.raises(UnknownOrigin, match="'nowhere'"):
-        load_settings(None).origin("nowhere")

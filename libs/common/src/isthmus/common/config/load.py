@@ -31,8 +31,8 @@ def load_settings(path: Path | None) -> Settings:
     try:
         return Settings.model_validate(content)
     except ValidationError as error:
-        source = str(path) if content else "environment"
-        raise SettingsError("\n".join(_lines(error, source))) from None
+        file = str(path) if content else "environment"
+        raise SettingsError("\n".join(_lines(error, file))) from None
     except ValueError as error:  # pydantic-settings: a value in the environment that is no JSON
         raise SettingsError(f"environment: {error}") from None
 
@@ -56,15 +56,24 @@ def _check_environment(environ: Mapping[str, str]) -> None:
                 raise SettingsError(f"environment: {name} is no setting{_nearest(section, known)}")
 
 
-def _lines(error: ValidationError, source: str) -> Iterable[str]:
+def _lines(error: ValidationError, file: str) -> Iterable[str]:
     for problem in error.errors(include_input=False, include_url=False, include_context=False):
         location = problem["loc"]
+        source = "environment" if _is_in_environment(location, os.environ) else file
         key = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location).lstrip(".")
         if problem["type"] == "extra_forbidden":
             yield f"{source}: {key} is no setting{_nearest(str(location[-1]), _siblings(location))}"
         else:
             message = problem["msg"].removeprefix("Value error, ")
             yield f"{source}: {key or 'settings'}: {message}"
+
+
+def _is_in_environment(location: tuple[int | str, ...], environ: Mapping[str, str]) -> bool:
+    """Tell whether the environment sets this key, or, as JSON, a table or list around it."""
+    names = {
+        ENVIRONMENT_PREFIX + "__".join(map(str, location[:n])).upper() for n in range(1, len(location) + 1)
+    }
+    return any(name.upper() in names for name in environ)
 
 
 def _siblings(location: tuple[int | str, ...]) -> set[str]:

@@ -9,8 +9,6 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from pydicom.charset import python_encoding
 
-from isthmus.common.errors import UnknownOrigin
-
 
 class Protocol(StrEnum):
     """What an origin speaks."""
@@ -70,6 +68,12 @@ def _character_set(text: str) -> str:
     if unknown:
         raise ValueError(f"{unknown[0]!r} is no defined term of Specific Character Set (PS3.3 C.12.1.1.2)")
     return text
+
+
+def _supported(protocol: Protocol) -> Protocol:
+    if protocol is not Protocol.DIMSE:
+        raise ValueError(f"{protocol.value!r} is not yet supported")
+    return protocol
 
 
 Listen = Annotated[str, AfterValidator(_listen_address)]
@@ -159,7 +163,7 @@ class Origin(Section):
     """A system that holds or takes DICOM objects."""
 
     name: OriginName
-    protocol: Protocol = Protocol.DIMSE
+    protocol: Annotated[Protocol, AfterValidator(_supported)] = Protocol.DIMSE
     ae_title: AETitle
     host: Annotated[str, StringConstraints(min_length=1)] = "127.0.0.1"
     port: Annotated[int, Field(ge=1, le=65535)]
@@ -181,8 +185,6 @@ class Origin(Section):
     def _can_be_served(self) -> Self:
         if self.name in self.RESERVED:
             raise ValueError(f"the name {self.name!r} is reserved")
-        if self.protocol is not Protocol.DIMSE:
-            raise ValueError(f"protocol {self.protocol.value!r} is not yet supported")
         if len(set(self.retrieve)) != len(self.retrieve):
             raise ValueError("retrieve names a method twice")
         return self
@@ -225,9 +227,8 @@ class Settings(BaseSettings):
                 raise ValueError(f"two origins are named {name!r}")
         return self
 
-    def origin(self, name: str) -> Origin:
-        """Give the origin of this name, or raise `UnknownOrigin`."""
-        for origin in self.origins:
-            if origin.name == name:
-                return origin
-        raise UnknownOrigin(name)
+    @model_validator(mode="after")
+    def _addresses_differ(self) -> Self:
+        if self.gateway.listen == self.scp.listen and ListenAddress(self.scp.listen).port != 0:
+            raise ValueError(f"gateway.listen and scp.listen are both {self.scp.listen}")
+        return self

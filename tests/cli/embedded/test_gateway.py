@@ -90,6 +90,21 @@ async def test_a_face_that_is_away_is_503_as_problem_json(tmp_path: Path) -> Non
     assert "Doe" not in log
 
 
+async def test_chunks_that_are_none_are_the_client_s_fault(gateway: Gateway) -> None:
+    url = gateway.client.base_url
+    reader, writer = await asyncio.open_connection(url.host, url.port)
+    head = "POST /aets/pacs/studies HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n"
+    writer.write(f"{head}Traceparent: {TRACEPARENT}\r\n\r\nno length\r\n".encode())
+    async with asyncio.timeout(5):
+        answer = await reader.readuntil(b"}")
+    writer.close()
+    await writer.wait_closed()
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert b"Content-Type: application/problem+json" in answer
+    assert b"Retry-After" not in answer
+    assert b'"trace_id": "0af7651916cd43dd8448eb211c80319c"' in answer
+
+
 async def test_of_two_replicas_the_one_that_is_there_answers(tmp_path: Path) -> None:
     nobody, port = free_ports(2)
     face = Face("qido")

@@ -39,6 +39,7 @@ def server(app: ASGIApp, listen: ListenAddress) -> Server:
             host=listen.host,
             port=listen.port,
             http="httptools",
+            ws="none",  # else each Upgrade or CONNECT logs the advice to install a library
             lifespan="off",
             log_config=None,
             access_log=False,  # URLs hold patient data; the trace has the route

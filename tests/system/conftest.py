@@ -69,6 +69,18 @@ def http(gateway: Gateway) -> Iterator[httpx2.Client]:
 
 
 @pytest.fixture(scope="session")
+def ct(corpus: list[Path]) -> Path:
+    """An uncompressed CT image, which the archive holds."""
+    return next(file for file in corpus if file.name == "CT_small.dcm")
+
+
+@pytest.fixture(scope="session")
+def mr(corpus: list[Path]) -> Path:
+    """An MR image of another study."""
+    return next(file for file in corpus if file.name == "MR_small.dcm")
+
+
+@pytest.fixture(scope="session")
 def collector() -> Iterator[Collector]:
     """Takes the spans of the second system."""
     with Collector() as collector:

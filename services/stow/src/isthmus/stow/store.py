@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from isthmus.common.dicom.uids import check_uid
 from starlette.requests import Request
 from starlette.responses import Response
 
 from isthmus.common.blobs import BlobStore
 from isthmus.common.bus import Bus
 from isthmus.common.bus.stores import run_store
+from isthmus.common.dicom.uids import check_uid
 from isthmus.common.dicomweb.accept import DICOM_JSON, JSON, accepted_by, negotiate
 from isthmus.common.dicomweb.json_response import DicomJsonResponse
 from isthmus.common.dicomweb.problem import RETRY_AFTER_SECONDS

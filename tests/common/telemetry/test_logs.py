@@ -123,7 +123,7 @@ log.info("outside")
 incoming = {"traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"}
 with span("work", context=extract(incoming)):
     log.info("inside")
-    logging.getLogger("uvicorn.error").info("Started %s", "server")
+    logging.getLogger("uvicorn.error").warning("Started %s", "server")
 """)
     assert outside["service"] == inside["service"] == library["service"] == "wado"
     assert outside["timestamp"].endswith("Z")

@@ -22,7 +22,7 @@ test: install
 	.venv/bin/ruff check --quiet
 	.venv/bin/lint-imports
 	.venv/bin/mypy
-	.venv/bin/pytest $(ARGS)
+	.venv/bin/pytest -n 2 --dist loadfile $(ARGS)
 
 lint: install
 	.venv/bin/ruff format --check

@@ -163,15 +163,23 @@ class Connection:
 
     def _check_patience(self) -> None:
         self._check_grace()
-        if time.monotonic() - max(self._heard_at, self._socket.last_progress) >= self.peer.timeout:
+        if self._is_silent():
             self.abort()
-            raise OriginTimeout(
-                f"{self.peer.called_ae_title} was silent for {self.peer.timeout:g} s", origin=self.peer.origin
-            )
+            raise self._timeout()
 
-    def _lost(self) -> AssociationAborted:
-        by_us = self._interrupted
+    def _is_silent(self) -> bool:
+        return time.monotonic() - max(self._heard_at, self._socket.last_progress) >= self.peer.timeout
+
+    def _timeout(self) -> OriginTimeout:
+        return OriginTimeout(
+            f"{self.peer.called_ae_title} was silent for {self.peer.timeout:g} s", origin=self.peer.origin
+        )
+
+    def _lost(self) -> AssociationAborted | OriginTimeout:
+        by_us, silent = self._interrupted, self._is_silent()
         self.abort()
+        if silent and not by_us:  # the socket gave up a write before we looked
+            return self._timeout()
         reason = "was aborted by us" if by_us else "was broken off"
         return AssociationAborted(
             f"The association with {self.peer.called_ae_title} {reason}", origin=self.peer.origin

@@ -255,6 +255,13 @@ def test_who_joins_a_transfer_finds_it_by_a_link(to_collector: Traced, faulty_pa
     faulty_pacs.behave(Slow(seconds=0.05))
     with ThreadPoolExecutor(2) as clients:
         answers = [answer.result() for answer in [clients.submit(to_collector.retrieve) for _ in range(2)]]
+
+    def transferred() -> bool:
+        return any(
+            named(to_collector.exported(trace_id(answer)), "process dicom.retrieve") for answer in answers
+        )
+
+    assert eventually(transferred, timeout_seconds=EXPORTED_WITHIN)
     traces = [to_collector.spans(answer, "server", "producer") for answer in answers]
     began = next(spans for spans in traces if named(spans, "C-GET"))
     (joined,) = [spans for spans in traces if not named(spans, "C-GET")]

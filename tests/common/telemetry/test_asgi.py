@@ -152,7 +152,7 @@ def test_probes_are_not_traced(ended: InMemorySpanExporter, client: TestClient) 
 def test_the_duration_is_counted_by_route_method_and_status(client: TestClient) -> None:
     client.get("/aets/pacs/studies/1.2.3")
     lines = [line for line in metrics_text().decode().splitlines() if "duration_seconds_count" in line]
-    wanted = ("/aets/{origin}/studies/{study}", 'http_request_method="GET"', 'status_code="200"')
+    wanted = ('http_route="/aets/{origin}/studies/{study}"', 'http_request_method="GET"', 'status_code="200"')
     (line,) = [line for line in lines if all(part in line for part in wanted)]
     assert line.startswith("http_server_request_duration_seconds_count{")
     assert "1.2.3" not in line

@@ -186,6 +186,12 @@ class OperationFailed(OriginError):
         """The DIMSE service, such as "C-GET", where it is known: A900 is a client's fault in C-FIND only."""
 
 
+class CircuitOpen(OriginError):
+    """The origin did not answer several times in a row, and is left alone for some seconds."""
+
+    title = "The origin is away"
+
+
 class NotDelivered(OriginError):
     """The origin lists the object but sent nothing of it."""
 

@@ -1,10 +1,20 @@
 """Blobs: DICOM instances in S3, written once and read by all.
 
-`BlobStore` does it, over the minio SDK in threads; `held_key` and `spool_key` say where.
+`BlobStore` does it, over the minio SDK in threads; the functions of `keys` say where.
 """
 
 from isthmus.common.blobs.body import Buffer, Data, digest_of, size_of
-from isthmus.common.blobs.keys import held_key, segment, spool_key, spool_prefix
+from isthmus.common.blobs.keys import (
+    derived_key,
+    derived_prefix,
+    held_key,
+    held_prefix,
+    manifest_key,
+    manifests_prefix,
+    segment,
+    spool_key,
+    spool_prefix,
+)
 from isthmus.common.blobs.sink import Sink
 from isthmus.common.blobs.store import BlobStore, ListedBlob
 
@@ -14,8 +24,13 @@ __all__ = [
     "Data",
     "ListedBlob",
     "Sink",
+    "derived_key",
+    "derived_prefix",
     "digest_of",
     "held_key",
+    "held_prefix",
+    "manifest_key",
+    "manifests_prefix",
     "segment",
     "size_of",
     "spool_key",

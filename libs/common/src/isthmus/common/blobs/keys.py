@@ -23,7 +23,36 @@ def held_key(origin: str, study: str, series: str, instance: str, digest: str) -
         instance: SOP Instance UID.
         digest: SHA-256 of the bytes, in hex: what differs is never written over.
     """
-    return f"held/{'/'.join(segment(name) for name in (origin, study, series, instance, digest))}.dcm"
+    return f"held/{_path(origin, study, series, instance)}{segment(digest)}.dcm"
+
+
+def held_prefix(origin: str, study: str, series: str | None = None) -> str:
+    """The beginning of the keys of all instances of a study, or of one of its series."""
+    return f"held/{_path(origin, study, series)}"
+
+
+def manifest_key(origin: str, study: str) -> str:
+    """Where it is written what is held of a study."""
+    return f"manifests/{_path(origin, study)}manifest"
+
+
+def manifests_prefix(origin: str | None = None) -> str:
+    """The beginning of the keys of all manifests, or of those of one origin."""
+    return f"manifests/{_path(origin)}"
+
+
+def derived_key(origin: str, study: str, series: str, name: str) -> str:
+    """Where something lies that was made from a series; `name` holds the digest of what it was made from."""
+    return f"{derived_prefix(origin, study, series)}{segment(name)}"
+
+
+def derived_prefix(origin: str, study: str, series: str | None = None) -> str:
+    """The beginning of the keys of all that was made from a study, or from one of its series."""
+    return f"derived/{_path(origin, study, series)}"
+
+
+def _path(*names: str | None) -> str:
+    return "".join(f"{segment(name)}/" for name in names if name is not None)
 
 
 def spool_key(job: str, n: int) -> str:

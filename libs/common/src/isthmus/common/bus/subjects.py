@@ -48,6 +48,26 @@ def interest(origin: str, study: str, generation: str) -> str:
     return f"dicom.interest.{token(origin)}.{token(study)}.{generation}"
 
 
+def ahead(origin: str, study: str) -> str:
+    """Where the worker that runs a study's job is told what is wanted first."""
+    return f"dicom.ahead.{token(origin)}.{token(study)}"
+
+
+def slot(origin: str, number: int) -> str:
+    """One of the associations that an origin allows."""
+    return f"dicom.slots.{token(origin)}.{number}"
+
+
+def slots(origin: str) -> str:
+    """All of them."""
+    return f"dicom.slots.{token(origin)}.*"
+
+
+def slot_wanted(origin: str) -> str:
+    """Where it is said that somebody waits for an association while others may lie idle."""
+    return f"dicom.wanted.{token(origin)}"
+
+
 def progress(origin: str, study: str, generation: str) -> str:
     """The facts of one generation."""
     return f"dicom.progress.{token(origin)}.{token(study)}.{generation}"

@@ -128,6 +128,15 @@ class Search(Section):
     """Most studies or series that a relational search fans out over."""
 
 
+class Cache(Section):
+    """What is held of the origins, in S3."""
+
+    fresh_seconds: Annotated[float, Field(ge=0, le=86_400)] = 30.0
+    """For how long what an origin listed is taken to be still so."""
+    max_bytes: Annotated[int, Field(ge=0)] = 50_000_000_000
+    """Beyond this the studies least recently read are deleted; those of the last ten minutes stay."""
+
+
 class Http(Section):
     """The HTTP server that each service has: its resources, `/healthz`, `/readyz`, `/metrics`."""
 
@@ -173,11 +182,13 @@ class Origin(Section):
     )
     """The methods allowed, in the order in which they are tried."""
     associations: Annotated[int, Field(ge=1, le=64)] = 4
-    """Most associations at one time."""
+    """Most associations at one time, over all workers."""
     timeout_seconds: Annotated[float, Field(gt=0, le=3600)] = 30.0
     """Of silence, not in total."""
     character_set: CharacterSet = "ISO_IR 192"
     """Specific Character Set (PS3.3 C.12.1.1.2) of the queries that we send."""
+    prefetch: bool = True
+    """Whether the rest of a study follows when one of its series is opened."""
 
     RESERVED: ClassVar[frozenset[str]] = frozenset({"all"})
 
@@ -201,6 +212,7 @@ class Settings(BaseSettings):
     scp: Scp = Scp()
     up: Up = Up()
     search: Search = Search()
+    cache: Cache = Cache()
     http: Http = Http()
     nats: Nats = Nats()
     s3: S3 = S3()

@@ -44,6 +44,7 @@ _KINDS: Final[Mapping[type[IsthmusError], tuple[HTTPStatus, str]]] = {
     errors.OriginTimeout: (HTTPStatus.GATEWAY_TIMEOUT, "origin-timeout"),
     errors.AssociationAborted: (HTTPStatus.BAD_GATEWAY, "association-aborted"),
     errors.OperationFailed: (HTTPStatus.BAD_GATEWAY, "operation-failed"),
+    errors.CircuitOpen: (HTTPStatus.SERVICE_UNAVAILABLE, "circuit-open"),
     errors.NotDelivered: (HTTPStatus.BAD_GATEWAY, "not-delivered"),
     errors.OriginCancelled: (HTTPStatus.SERVICE_UNAVAILABLE, "origin-cancelled"),
     errors.Incomplete: (HTTPStatus.BAD_GATEWAY, "incomplete"),

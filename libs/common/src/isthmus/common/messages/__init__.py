@@ -9,7 +9,11 @@ from isthmus.common.messages.codec import VERSION, decode, encode
 from isthmus.common.messages.failure import Failure
 from isthmus.common.messages.query import Echo, EchoDone, Matches, Query, QueryDone
 from isthmus.common.messages.retrieve import (
+    Ahead,
+    AheadTaken,
     InstanceReady,
+    InstancesHeld,
+    Lacking,
     MissingInstance,
     Received,
     ReceivedAnswer,
@@ -23,12 +27,16 @@ from isthmus.common.messages.store import InstanceStored, Store, StoreDone, Stor
 
 __all__ = [
     "VERSION",
+    "Ahead",
+    "AheadTaken",
     "BlobRef",
     "Echo",
     "EchoDone",
     "Failure",
     "InstanceReady",
     "InstanceStored",
+    "InstancesHeld",
+    "Lacking",
     "Matches",
     "MissingInstance",
     "Query",

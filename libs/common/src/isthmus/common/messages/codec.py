@@ -13,6 +13,8 @@ VERSION: Final = 1
 M = TypeVar("M")
 N = TypeVar("N")
 P = TypeVar("P")
+Q = TypeVar("Q")
+R = TypeVar("R")
 
 
 _adapters: dict[type, TypeAdapter[Any]] = {}
@@ -44,6 +46,10 @@ def decode(data: bytes, first: type[M], /) -> M: ...
 def decode(data: bytes, first: type[M], second: type[N], /) -> M | N: ...
 @overload
 def decode(data: bytes, first: type[M], second: type[N], third: type[P], /) -> M | N | P: ...
+@overload
+def decode(
+    data: bytes, first: type[M], second: type[N], third: type[P], fourth: type[Q], fifth: type[R], /
+) -> M | N | P | Q | R: ...
 @overload
 def decode(data: bytes, /, *kinds: type[M]) -> M: ...
 def decode(data: bytes, /, *kinds: type[M]) -> M:

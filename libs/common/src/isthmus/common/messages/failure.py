@@ -14,6 +14,7 @@ _ORIGIN_ERRORS: Final[dict[str, type[errors.OriginError]]] = {
         errors.NoAcceptedContext,
         errors.OriginTimeout,
         errors.AssociationAborted,
+        errors.CircuitOpen,
         errors.NotDelivered,
         errors.OriginCancelled,
     )

@@ -50,23 +50,56 @@ class MissingInstance:
 
 
 @dataclass(frozen=True, slots=True)
+class Lacking:
+    """What the origin lists and could not deliver before; published before any instance, if at all."""
+
+    missing: tuple[MissingInstance, ...]
+    failure: Failure
+    unnamed: int = 0
+    """How many more, for whose names the message has no room."""
+
+
+@dataclass(frozen=True, slots=True)
+class InstancesHeld:
+    """Instances that an earlier job brought and that the origin still lists: a batch of at most 200."""
+
+    blobs: tuple[BlobRef, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class RetrieveDone:
     """The end of a generation."""
 
     completed: int
+    """How many instances the generation named as ready or held."""
     missing: tuple[MissingInstance, ...]
     failure: Failure | None = None
     """Why some or all are missing."""
     unnamed: int = 0
     """How many more are missing, for whose names the message has no room."""
+    confirmed: bool = False
+    """Whether the catalogue had all that can be had, and the origin lists the same: read it there."""
 
 
-RetrieveFact = RetrieveStarted | InstanceReady | RetrieveDone
+RetrieveFact = RetrieveStarted | Lacking | InstancesHeld | InstanceReady | RetrieveDone
 
 
 def retrieve_fact(data: bytes) -> RetrieveFact:
     """Read one of the facts of a retrieve job."""
-    return decode(data, RetrieveStarted, InstanceReady, RetrieveDone)
+    return decode(data, RetrieveStarted, Lacking, InstancesHeld, InstanceReady, RetrieveDone)
+
+
+@dataclass(frozen=True, slots=True)
+class Ahead:
+    """Bring a series, or one instance of it, before the rest of a job that runs."""
+
+    series: str
+    instance: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AheadTaken:
+    """The worker has taken note."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
-"""Retrieving over the bus: submit a job or join the one that is there, and read what arrives."""
+"""Retrieving: the catalogue of what is held; and jobs, submitted or joined, and read while they run."""
 
+from isthmus.common.retrieval.manifest import HeldInstance, HeldSeries, Manifest
 from isthmus.common.retrieval.read import read
 
-__all__ = ["read"]
+__all__ = ["HeldInstance", "HeldSeries", "Manifest", "read"]

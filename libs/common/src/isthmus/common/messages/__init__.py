@@ -21,6 +21,7 @@ from isthmus.common.messages.retrieve import (
     RetrieveDone,
     RetrieveFact,
     RetrieveStarted,
+    SeriesDone,
     retrieve_fact,
 )
 from isthmus.common.messages.store import InstanceStored, Store, StoreDone, StoreFact, store_fact
@@ -47,6 +48,7 @@ __all__ = [
     "RetrieveDone",
     "RetrieveFact",
     "RetrieveStarted",
+    "SeriesDone",
     "Store",
     "StoreDone",
     "StoreFact",

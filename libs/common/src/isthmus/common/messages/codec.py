@@ -15,6 +15,7 @@ N = TypeVar("N")
 P = TypeVar("P")
 Q = TypeVar("Q")
 R = TypeVar("R")
+S = TypeVar("S")
 
 
 _adapters: dict[type, TypeAdapter[Any]] = {}
@@ -48,8 +49,15 @@ def decode(data: bytes, first: type[M], second: type[N], /) -> M | N: ...
 def decode(data: bytes, first: type[M], second: type[N], third: type[P], /) -> M | N | P: ...
 @overload
 def decode(
-    data: bytes, first: type[M], second: type[N], third: type[P], fourth: type[Q], fifth: type[R], /
-) -> M | N | P | Q | R: ...
+    data: bytes,
+    first: type[M],
+    second: type[N],
+    third: type[P],
+    fourth: type[Q],
+    fifth: type[R],
+    sixth: type[S],
+    /,
+) -> M | N | P | Q | R | S: ...
 @overload
 def decode(data: bytes, /, *kinds: type[M]) -> M: ...
 def decode(data: bytes, /, *kinds: type[M]) -> M:

@@ -67,6 +67,23 @@ class InstancesHeld:
 
 
 @dataclass(frozen=True, slots=True)
+class SeriesDone:
+    """A series is at its end, while the rest of its study may still be on the way.
+
+    It follows the `InstanceReady` and `InstancesHeld` of all its instances.
+    """
+
+    series: str
+    completed: int
+    """How many of its instances the generation named as ready or held."""
+    missing: tuple[MissingInstance, ...] = ()
+    failure: Failure | None = None
+    """Why some or all are missing, or why nobody knows whether some are."""
+    unnamed: int = 0
+    """How many more are missing, for whose names the message has no room."""
+
+
+@dataclass(frozen=True, slots=True)
 class RetrieveDone:
     """The end of a generation."""
 
@@ -81,12 +98,12 @@ class RetrieveDone:
     """Whether the catalogue had all that can be had, and the origin lists the same: read it there."""
 
 
-RetrieveFact = RetrieveStarted | Lacking | InstancesHeld | InstanceReady | RetrieveDone
+RetrieveFact = RetrieveStarted | Lacking | InstancesHeld | InstanceReady | SeriesDone | RetrieveDone
 
 
 def retrieve_fact(data: bytes) -> RetrieveFact:
     """Read one of the facts of a retrieve job."""
-    return decode(data, RetrieveStarted, Lacking, InstancesHeld, InstanceReady, RetrieveDone)
+    return decode(data, RetrieveStarted, Lacking, InstancesHeld, InstanceReady, SeriesDone, RetrieveDone)
 
 
 @dataclass(frozen=True, slots=True)

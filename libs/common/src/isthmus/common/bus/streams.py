@@ -4,6 +4,7 @@ from typing import Final
 
 from nats.js import JetStreamContext
 from nats.js.api import DiscardPolicy, RetentionPolicy, StorageType, StreamConfig
+from nats.js.errors import APIError
 
 JOBS: Final = "JOBS"
 """Retrieve jobs. At most one message per study: the message is the lock."""
@@ -11,6 +12,12 @@ STORES: Final = "STORES"
 """Store jobs."""
 PROGRESS: Final = "PROGRESS"
 """The facts of both kinds of jobs, kept for hours, so that a late reader replays from the start."""
+GUARD_BUCKET: Final = "GUARDS"
+"""A KV bucket: which job is at work on a study now."""
+GUARD_SECONDS: Final = 10.0
+"""After so long without a renewal the holder is dead."""
+_OTHER_CONFIGURATION: Final = 10058
+"""JetStream error: stream name already in use with a different configuration."""
 
 _STREAMS: Final = (
     StreamConfig(
@@ -39,10 +46,29 @@ _STREAMS: Final = (
         duplicate_window=120,
         allow_direct=True,
     ),
+    # As `create_key_value` makes it, but for per-message TTL: with its expiry markers a key became free only
+    # after 63 s.
+    StreamConfig(
+        name=f"KV_{GUARD_BUCKET}",
+        subjects=[f"$KV.{GUARD_BUCKET}.>"],
+        storage=StorageType.FILE,
+        discard=DiscardPolicy.NEW,
+        max_msgs_per_subject=1,
+        max_age=GUARD_SECONDS,
+        duplicate_window=GUARD_SECONDS,
+        allow_rollup_hdrs=True,
+        deny_delete=True,
+        allow_direct=True,
+    ),
 )
 
 
 async def declare(jetstream: JetStreamContext) -> None:
-    """Create the streams that are not there yet."""
+    """Create the streams that are not there yet, and bring those of an earlier version up to date."""
     for stream in _STREAMS:
-        await jetstream.add_stream(stream)
+        try:
+            await jetstream.add_stream(stream)
+        except APIError as error:
+            if error.err_code != _OTHER_CONFIGURATION:
+                raise
+            await jetstream.update_stream(stream)

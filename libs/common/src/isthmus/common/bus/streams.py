@@ -12,10 +12,16 @@ STORES: Final = "STORES"
 """Store jobs."""
 PROGRESS: Final = "PROGRESS"
 """The facts of both kinds of jobs, kept for hours, so that a late reader replays from the start."""
+SLOTS: Final = "SLOTS"
+"""The associations that origins allow: one message each, held by whoever has it unacknowledged."""
 GUARD_BUCKET: Final = "GUARDS"
 """A KV bucket: which job is at work on a study now."""
 GUARD_SECONDS: Final = 10.0
 """After so long without a renewal the holder is dead."""
+READS_BUCKET: Final = "READS"
+"""A KV bucket: when each study was last read."""
+READS_SECONDS: Final = 30 * 86_400.0
+"""What was not read for so long was never read."""
 _OTHER_CONFIGURATION: Final = 10058
 """JetStream error: stream name already in use with a different configuration."""
 
@@ -46,6 +52,15 @@ _STREAMS: Final = (
         duplicate_window=120,
         allow_direct=True,
     ),
+    StreamConfig(
+        name=SLOTS,
+        subjects=["dicom.slots.>"],
+        retention=RetentionPolicy.WORK_QUEUE,
+        storage=StorageType.FILE,
+        discard=DiscardPolicy.NEW,
+        discard_new_per_subject=True,
+        max_msgs_per_subject=1,
+    ),
     # As `create_key_value` makes it, but for per-message TTL: with its expiry markers a key became free only
     # after 63 s.
     StreamConfig(
@@ -56,6 +71,16 @@ _STREAMS: Final = (
         max_msgs_per_subject=1,
         max_age=GUARD_SECONDS,
         duplicate_window=GUARD_SECONDS,
+        allow_rollup_hdrs=True,
+        deny_delete=True,
+        allow_direct=True,
+    ),
+    StreamConfig(
+        name=f"KV_{READS_BUCKET}",
+        subjects=[f"$KV.{READS_BUCKET}.>"],
+        storage=StorageType.FILE,
+        max_msgs_per_subject=1,
+        max_age=READS_SECONDS,
         allow_rollup_hdrs=True,
         deny_delete=True,
         allow_direct=True,

@@ -1,0 +1,99 @@
+"""When each study was last read, by whichever replica: what was not read for long makes room first."""
+
+import asyncio
+import time
+from collections import OrderedDict
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from typing import Final
+
+import nats.errors
+
+from isthmus.common.bus import Bus, end_tasks
+from isthmus.common.bus.client import bus_errors
+from isthmus.common.bus.streams import READS_BUCKET
+from isthmus.common.bus.subjects import token
+from isthmus.common.messages import decode, encode
+
+TOUCH_SECONDS: Final = 60.0
+"""A study is written down at most so often, by each process."""
+NEXT_SECONDS: Final = 5.0
+"""Patience with NATS, between two times."""
+_STREAM: Final = f"KV_{READS_BUCKET}"
+_REMEMBERED: Final = 10_000
+"""Studies of which a process remembers that it wrote them down."""
+
+Study = tuple[str, str]
+"""The name of an origin, and a Study Instance UID."""
+
+
+@dataclass(frozen=True, slots=True)
+class LastRead:
+    """A study was read."""
+
+    origin: str
+    study: str
+    at: float
+    """Seconds since 1970."""
+
+
+class LastReads:
+    """The times at which studies were last read."""
+
+    def __init__(self, bus: Bus) -> None:
+        self._bus = bus
+        self._touched: OrderedDict[Study, float] = OrderedDict()
+
+    async def touch(self, origin: str, study: str) -> None:
+        """Write down that a study is being read; costs next to nothing, waits for nobody, and never fails."""
+        now = time.monotonic()
+        before = self._touched.get((origin, study))
+        if before is not None and now - before < TOUCH_SECONDS:
+            return
+        self._touched[origin, study] = now
+        self._touched.move_to_end((origin, study))
+        if len(self._touched) > _REMEMBERED:
+            self._touched.popitem(last=False)
+        with suppress(nats.errors.Error):  # one that is lost is made up for a minute later
+            subject = f"$KV.{READS_BUCKET}.{token(origin)}.{token(study)}"
+            await self._bus.client.publish(subject, encode(LastRead(origin, study, time.time())))
+
+    @asynccontextmanager
+    async def reading(self, origin: str, study: str) -> AsyncIterator[None]:
+        """Write it down now, and again and again as long as the block is open."""
+        await self.touch(origin, study)
+        touching = asyncio.create_task(self._keep_touching(origin, study))
+        try:
+            yield
+        finally:
+            await end_tasks([touching])
+
+    async def _keep_touching(self, origin: str, study: str) -> None:
+        while True:
+            await asyncio.sleep(TOUCH_SECONDS)
+            await self.touch(origin, study)
+
+    async def all(self) -> dict[Study, float]:
+        """Give the times, in seconds since 1970; a study that is not among them was not read for a month.
+
+        Raises:
+            BusUnavailable: NATS does not tell.
+        """
+        found: dict[Study, float] = {}
+        with bus_errors(READS_BUCKET):
+            pending = (await self._bus.jetstream.stream_info(_STREAM)).state.messages
+            if not pending:
+                return found
+            subscription = await self._bus.jetstream.subscribe(
+                f"$KV.{READS_BUCKET}.>", stream=_STREAM, ordered_consumer=True
+            )
+            try:
+                while pending:
+                    message = await subscription.next_msg(timeout=NEXT_SECONDS)
+                    read = decode(message.data, LastRead)
+                    found[read.origin, read.study] = read.at
+                    pending = message.metadata.num_pending
+            finally:
+                await subscription.unsubscribe()
+        return found

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from isthmus.common.blobs import held_key, segment, spool_key
+from isthmus.common.blobs import derived_prefix, held_key, segment, spool_key
+from isthmus.common.blobs.keys import series_derived_prefix
 
 
 @pytest.mark.parametrize(
@@ -56,3 +57,8 @@ def test_a_held_instance_lies_under_its_origin_and_uids() -> None:
 
 def test_a_spooled_instance_lies_under_its_job() -> None:
     assert spool_key("0a1b", 7) == "spool/0a1b/7.dcm"
+
+
+def test_an_instance_tells_where_lies_what_was_made_from_its_series() -> None:
+    held = held_key("pacs", "1.2", "a/b", "1.2.3.4", "ab12")
+    assert series_derived_prefix(held) == derived_prefix("pacs", "1.2", "a/b")

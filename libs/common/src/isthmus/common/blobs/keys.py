@@ -51,6 +51,12 @@ def derived_prefix(origin: str, study: str, series: str | None = None) -> str:
     return f"derived/{_path(origin, study, series)}"
 
 
+def series_derived_prefix(held: str) -> str:
+    """The beginning of the keys of all that was made from the series of an instance with this key."""
+    _, origin, study, series, *_ = held.split("/")
+    return f"derived/{origin}/{study}/{series}/"
+
+
 def _path(*names: str | None) -> str:
     return "".join(f"{segment(name)}/" for name in names if name is not None)
 

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from isthmus.common.messages import BlobRef, Failure, MissingInstance, Retrieve
+from isthmus.common.messages import BlobRef, Failure, Lacking, MissingInstance, Retrieve
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +80,18 @@ class Manifest:
             for missing in one.missing
             if wanted.instance in (None, missing.sop_instance_uid)
         ]
+
+    def lacking(self, wanted: Retrieve) -> Lacking | None:
+        """Say what the origin could not deliver of what is wanted, and why; None if that is nothing."""
+        missing = self.missing(wanted)
+        if not missing:
+            return None
+        named = {one.series_instance_uid for one in missing}
+        reasons = (
+            one.failure for one in self.series if one.series_instance_uid in named and one.failure is not None
+        )
+        nothing_said = Failure("NotDelivered", "The origin lists it, but did not send it", self.origin)
+        return Lacking(tuple(missing), next(reasons, nothing_said))
 
     def _wanted_series(self, wanted: Retrieve) -> Iterator[HeldSeries]:
         return (one for one in self.series if wanted.series in (None, one.series_instance_uid))

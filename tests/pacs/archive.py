@@ -84,6 +84,11 @@ class Archive:
     def __init__(self, files: Iterable[Path]) -> None:
         self._instances = [Instance(file) for file in files]
 
+    @property
+    def instances(self) -> Sequence[Instance]:
+        """All of them."""
+        return self._instances
+
     def select(self, keys: Dataset) -> list[Instance]:
         """What a retrieve asks for (PS3.4 C.4.2.1.4): the unique keys, each a UID or a list of them."""
         wanted = {keyword: _uids(keys, keyword) for keyword in LEVELS.values()}

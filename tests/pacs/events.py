@@ -26,6 +26,8 @@ class Kind(StrEnum):
     SYNCHRONISED = "synchronised"
     """The answer to the test's question whether all has been told."""
     REJECTED = "rejected"
+    KEPT_WAITING = "kept waiting"
+    """An association was requested, and is never answered."""
     OPENED = "opened"
     CLOSED = "closed"
     BEGUN = "begun"

@@ -13,7 +13,8 @@ from types import TracebackType
 from typing import IO, Final, Self
 
 from tests.data_sets import identity, raw_dataset
-from tests.pacs.behaviours import Behaviour, to_json
+from tests.pacs.behaviour import Behaviour
+from tests.pacs.behaviours import to_json
 from tests.pacs.events import Event, Kind, Operation
 from tests.pacs.server import Configuration
 from tests.peers import Peer, PeerDied

@@ -16,7 +16,8 @@ from pynetdicom.dimse_primitives import C_STORE
 from pynetdicom.service_class import QueryRetrieveServiceClass, ServiceClass
 
 from tests.pacs.archive import Archive
-from tests.pacs.behaviours import Active, Behaviour, from_json
+from tests.pacs.behaviour import SUCCESS, Behaviour
+from tests.pacs.behaviours import Active, from_json
 from tests.pacs.events import Event, Kind, Operation
 from tests.pacs.query_retrieve import QueryRetrieve
 from tests.pacs.sending import send_at_once
@@ -26,7 +27,6 @@ from tests.peers.process import LOOPBACK
 
 MAX_PDU: Final = 131072
 ASSOCIATIONS: Final = 200
-SUCCESS: Final = 0x0000
 REJECTED_TRANSIENT: Final = (0x02, 0x01, 0x01)
 """Result, source and diagnostic: rejected-transient, service user, no reason given (PS3.8 9.3.4)."""
 
@@ -66,6 +66,7 @@ class Server:
         self._lock = threading.Lock()
         self._active = Active(from_json(configuration.behaviours))
         self._sessions: dict[Association, Session] = {}
+        self._kept_waiting: dict[Association, threading.Event] = {}
         self._numbers = itertools.count(1)
         self._stored = itertools.count(1)
         self._ae = AE(self.ae_title)
@@ -143,7 +144,14 @@ class Server:
         association.uid_to_service_class = uid_to_service_class  # type: ignore[attr-defined, assignment]  # a class, or what makes one
 
     def _on_requested(self, event: evt.Event) -> None:
-        if any(behaviour.refuses() for behaviour in self._behaviours(Operation.ASSOCIATE)):
+        behaviours = self._behaviours(Operation.ASSOCIATE)
+        with self._lock:
+            open_now = sum(not session.closed for session in self._sessions.values())
+            gone = self._kept_waiting[event.assoc] = threading.Event()
+        if any(behaviour.keeps_waiting(open_now) for behaviour in behaviours):
+            self.emit(Event(kind=Kind.KEPT_WAITING))
+            gone.wait()
+        elif any(behaviour.refuses(open_now) for behaviour in behaviours):
             self.emit(Event(kind=Kind.REJECTED))
             event.assoc.acse.send_reject(*REJECTED_TRANSIENT)
             # Waits until it is out; pynetdicom would close the connection before.
@@ -163,6 +171,9 @@ class Server:
     def _on_closed(self, event: evt.Event) -> None:
         with self._lock:
             session = self._sessions.get(event.assoc)
+            gone = self._kept_waiting.pop(event.assoc, None)
+        if gone is not None:
+            gone.set()
         if session is not None and session.close():
             self.emit(Event(kind=Kind.CLOSED, association=session.number))
 
@@ -176,7 +187,7 @@ class Server:
     def _on_echo(self, event: evt.Event) -> int:
         session = self.session(event.assoc)
         behaviours = self.begin(Operation.ECHO, session)
-        return self._end(Operation.ECHO, session, behaviours, SUCCESS)
+        return self._end(Operation.ECHO, session, behaviours, event.message_id, SUCCESS)
 
     def _on_store(self, event: evt.Event) -> int:
         session = self.session(event.assoc)
@@ -189,19 +200,21 @@ class Server:
             with self._lock:
                 file = self._received / f"{next(self._stored):06}.dcm"
             file.write_bytes(event.encoded_dataset())
-        return self._end(Operation.STORE, session, behaviours, status, sop_instance_uid)
+        return self._end(Operation.STORE, session, behaviours, event.message_id, status, sop_instance_uid)
 
     def _end(
         self,
         operation: Operation,
         session: Session,
         behaviours: Sequence[Behaviour],
+        message_id: int,
         status: int,
         sop_instance_uid: str = "",
     ) -> int:
-        if not all(behaviour.answers() for behaviour in behaviours):
+        if not all(behaviour.answers(session.served) for behaviour in behaviours):
             session.wait_for_end()
             return status
+        session.end(message_id)
         self.emit(
             Event(
                 kind=Kind.ENDED,

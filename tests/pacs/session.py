@@ -11,6 +11,8 @@ class Session:
         self._changed = threading.Condition()
         self._cancelled: set[int] = set()
         self._closed = False
+        self.served = 0
+        """How many operations have ended."""
 
     def cancel(self, message_id: int) -> None:
         """A C-CANCEL came for the operation with this Message ID."""
@@ -30,6 +32,12 @@ class Session:
             self._changed.notify_all()
         return news
 
+    @property
+    def closed(self) -> bool:
+        """Whether nobody is there any more."""
+        with self._changed:
+            return self._closed
+
     def cancelled(self, message_id: int) -> bool:
         """Whether the operation was cancelled, or nobody is there any more."""
         with self._changed:
@@ -40,12 +48,13 @@ class Session:
         with self._changed:
             self._changed.wait_for(lambda: self._closed or message_id in self._cancelled, seconds)
 
-    def wait_for_end(self) -> None:
-        """Wait until the association is over."""
+    def wait_for_end(self, seconds: float | None = None) -> None:
+        """Wait until the association is over, but not for longer than so many seconds."""
         with self._changed:
-            self._changed.wait_for(lambda: self._closed)
+            self._changed.wait_for(lambda: self._closed, seconds)
 
-    def forget(self, message_id: int) -> None:
+    def end(self, message_id: int) -> None:
         """The operation has ended; its Message ID may be used again."""
         with self._changed:
+            self.served += 1
             self._cancelled.discard(message_id)

@@ -1,12 +1,10 @@
 """The fault-injecting PACS: a good one as it starts, and each way in which it can be a bad one."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from pydicom.uid import RLELossless
 
-from tests.data_sets import distinct_files, identity, make_series, raw_dataset
+from tests.data_sets import identity, raw_dataset
 from tests.pacs import (
     AbortsAfter,
     FailsSuboperations,
@@ -22,58 +20,16 @@ from tests.pacs import (
     StoreStatus,
     SuccessWithNothingSent,
 )
+from tests.pacs.conftest import COUNT
 from tests.peers import (
-    Peer,
     PeerDied,
     Storescp,
     echoscu,
     findscu,
-    free_port,
     getscu,
     movescu,
     storescu,
 )
-
-COUNT = 4
-
-
-@pytest.fixture(scope="module")
-def images(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    return make_series(tmp_path_factory.mktemp("images"), COUNT)
-
-
-@pytest.fixture(scope="module")
-def uids(images: list[Path]) -> list[str]:
-    return [identity(image).sop_instance_uid for image in images]
-
-
-@pytest.fixture(scope="module")
-def study(images: list[Path]) -> dict[str, str]:
-    return {"QueryRetrieveLevel": "STUDY", "StudyInstanceUID": identity(images[0]).study_instance_uid}
-
-
-@pytest.fixture(scope="module")
-def others(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """Another study, compressed, and the corpus's over-long UIDs."""
-    corpus = distinct_files(tmp_path_factory.mktemp("corpus"))
-    over_long = [file for file in corpus if len(identity(file).sop_instance_uid) > 64]
-    rle = make_series(tmp_path_factory.mktemp("rle"), 1, seed=7, transfer_syntax=RLELossless)
-    return rle + over_long
-
-
-@pytest.fixture(scope="module")
-def _pacs(images: list[Path], others: list[Path], _storescp: Storescp) -> Iterator[FaultyPacs]:
-    nobody = Peer("NOBODY", "127.0.0.1", free_port())
-    with FaultyPacs([*images, *others], destinations=[_storescp.peer, nobody]) as pacs:
-        yield pacs
-
-
-@pytest.fixture
-def pacs(_pacs: FaultyPacs) -> FaultyPacs:
-    _pacs.behave()
-    _pacs.wait_until_closed()
-    _pacs.forget()
-    return _pacs
 
 
 def test_it_refuses_associations(pacs: FaultyPacs) -> None:

@@ -2,12 +2,22 @@
 
 import io
 from collections.abc import Callable
+from typing import Final
 
-READ_AHEAD = 64 * 1024
+READ_AHEAD: Final = 1024 * 1024
+"""The size of the buffer to read with; only who reads on gets so much at once."""
+_FIRST: Final = 64 * 1024
+"""What holds most headers."""
+_AFTER_A_LEAP: Final = 1024
+_LEAP: Final = 32 * 1024
 
 
 class RangeReader(io.RawIOBase):
-    """A seekable file over ranged reads; wrap it in `io.BufferedReader`, whose buffer is the read-ahead."""
+    """A seekable file over ranged reads; wrap it in `io.BufferedReader`, with a buffer of `READ_AHEAD`.
+
+    Who reads on gets more with each request, up to the whole buffer. Who leaps over values, from fragment to
+    fragment or over pixel data, mostly wants no more than the next header, and gets little at first.
+    """
 
     name = "<blob>"
     """pydicom asks for one; the key would hold UIDs."""
@@ -18,6 +28,8 @@ class RangeReader(io.RawIOBase):
         self._fetch = fetch
         self._size = size
         self._position = 0
+        self._fetched_to = 0
+        self._next = _FIRST
 
     def readable(self) -> bool:
         """It is."""
@@ -40,11 +52,15 @@ class RangeReader(io.RawIOBase):
         return self._position
 
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]  # the buffer type has a name from 3.12 on
-        """Fetch as much as the buffer takes, by one request."""
-        length = min(len(buffer), self._size - self._position)
+        """Fetch as much as is likely to be read, by one request."""
+        if not 0 <= self._position - self._fetched_to <= _LEAP:
+            self._next = _AFTER_A_LEAP
+        length = min(len(buffer), self._size - self._position, self._next)
         if length <= 0:
             return 0
         data = self._fetch(self._position, length)
         buffer[: len(data)] = data
         self._position += len(data)
+        self._fetched_to = self._position
+        self._next = max(self._next * 4, _FIRST)
         return len(data)

@@ -9,7 +9,8 @@ from pydicom.uid import ExplicitVRLittleEndian
 
 from isthmus.common.dicom.dataset_source import OpenDataset, open_dataset
 from isthmus.common.dicom.element_reader import UNDEFINED, BrokenDataset, ElementReader, Encoding, Header
-from isthmus.common.dicom.encapsulated import OCTET_STREAM, Fragment, frames_of, is_video, media_type_of
+from isthmus.common.dicom.encapsulated import OCTET_STREAM
+from isthmus.common.dicom.frame_index import EncapsulatedFrames, index_of_fragments
 from isthmus.common.dicom.json_values import decode_text, swapped
 from isthmus.common.dicom.value_representations import Scope
 from isthmus.common.dicom.vrs import LOCALIZED_VRS, WORD_SIZES
@@ -29,7 +30,6 @@ _LONGEST_SAID: Final = 1024
 """Bytes of a value that says something about those that follow."""
 _LARGEST_CONVERTED: Final = 256 * 1024 * 1024
 """Bytes of a value that cannot leave as it lies in the source, and is held in memory therefore."""
-_TAIL: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,21 +147,13 @@ def _native(source: BinaryIO, dataset: OpenDataset, header: Header, vr: str, sco
 def _encapsulated(source: BinaryIO, dataset: OpenDataset, header: Header, number_of_frames: int) -> BulkValue:
     if dataset.deflated:
         raise BrokenDataset("Encapsulated pixel data cannot be in a deflated data set")
+    return frames_value(index_of_fragments(source, dataset, header, number_of_frames, {}))
 
-    def tail_of(fragment: Fragment) -> bytes:
-        source.seek(fragment.position + max(fragment.length - _TAIL, 0))
-        return source.read(min(fragment.length, _TAIL))
 
-    items = dataset.reader.fragments(header)
-    first = next(items, None)
-    offset_table = _read(dataset.reader, first.length) if first else b""
-    fragments = [Fragment(item.position, item.length) for item in items]
-    if is_video(dataset.transfer_syntax_uid):
-        number_of_frames = 1
-    frames = frames_of(fragments, offset_table, number_of_frames, tail_of)
-    return BulkValue(
-        media_type_of(dataset.transfer_syntax_uid), dataset.transfer_syntax_uid, tuple(map(tuple, frames))
-    )
+def frames_value(index: EncapsulatedFrames) -> BulkValue:
+    """Give encapsulated pixel data as they are to leave: each frame a part."""
+    frames = (tuple(index.frame(number)) for number in range(1, len(index) + 1))
+    return BulkValue(index.media_type, index.transfer_syntax_uid, tuple(frames))
 
 
 def _range(source: BinaryIO, header: Header) -> Piece:

@@ -1,11 +1,19 @@
 """Encapsulated pixel data: which fragments make which frame (PS3.5 A.4, PS3.18 8.7.3.3)."""
 
 import struct
-from collections.abc import Callable, Sequence
-from itertools import pairwise
-from typing import Final, NamedTuple
+from array import array
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import accumulate, pairwise
+from typing import Final
+
+from isthmus.common.dicom.element_reader import UNDEFINED, BrokenDataset, ElementReader, Header
 
 OCTET_STREAM: Final = "application/octet-stream"
+HEADER: Final = 8
+"""Bytes of an item's tag and length."""
+NUMBERS: Final = "I"
+"""The type of arrays of lengths and counts: 32 bits, like a length in DICOM."""
 
 _SYNTAX_ROOT: Final = "1.2.840.10008.1.2."
 _MEDIA_TYPES: Final = {
@@ -28,13 +36,25 @@ _BY_SYNTAX: Final = {
 }
 _END_OF_IMAGE: Final = b"\xff\xd9"
 """In JPEG, JPEG-LS and JPEG 2000 alike."""
+MOST_FRAGMENTS: Final = 4_000_000
+_LARGEST_TABLE: Final = 4 * MOST_FRAGMENTS
 
 
-class Fragment(NamedTuple):
-    """A fragment, without its item tag and length."""
+@dataclass(frozen=True, slots=True)
+class Fragments:
+    """The fragments of a value: one right after another, each behind the header of its item."""
 
     position: int
-    length: int
+    """Of the first one's bytes."""
+    lengths: Sequence[int]
+    """Of each, in an array: an instance may have millions."""
+
+    @property
+    def positions(self) -> Iterator[int]:
+        """Where the bytes of each begin."""
+        return accumulate(
+            self.lengths[:-1], lambda here, length: here + length + HEADER, initial=self.position
+        )
 
 
 def media_type_of(transfer_syntax_uid: str) -> str:
@@ -47,39 +67,66 @@ def is_video(transfer_syntax_uid: str) -> bool:
     return media_type_of(transfer_syntax_uid).startswith("video/")
 
 
-def frames_of(
-    fragments: Sequence[Fragment],
+def read_fragments(reader: ElementReader, header: Header) -> tuple[bytes, Fragments]:
+    """Go from fragment to fragment of a value; give the Basic Offset Table too.
+
+    Raises:
+        BrokenDataset: something else is there, or more than can be kept.
+    """
+    items = reader.fragments(header)
+    table = next(items, None)
+    if table is None:
+        return b"", Fragments(reader.position, array(NUMBERS))
+    if table.length > _LARGEST_TABLE:
+        raise BrokenDataset("Its Basic Offset Table is too long")
+    offset_table = reader.read(table.length)
+    first, lengths = reader.position + HEADER, array(NUMBERS)
+    for fragment in items:
+        if fragment.length == UNDEFINED or len(lengths) == MOST_FRAGMENTS:
+            raise BrokenDataset("Its fragments are no fragments, or too many")
+        lengths.append(fragment.length)
+    return offset_table, Fragments(first, lengths)
+
+
+def fragments_per_frame(
+    fragments: Fragments,
     offset_table: bytes,
     number_of_frames: int,
-    tail_of: Callable[[Fragment], bytes],
-) -> list[Sequence[Fragment]]:
-    """Put the fragments of each frame together.
+    tail_of: Callable[[int, int], bytes],
+) -> Sequence[int]:
+    """Tell how many fragments each frame has.
 
     Args:
-        fragments: All of them, in their order.
+        fragments: All of them.
         offset_table: The value of the Basic Offset Table (PS3.5 A.4), which may be empty or wrong.
         number_of_frames: What Number of Frames (0028,0008) says.
-        tail_of: Reads the last bytes of a fragment; called only where nothing else tells the frames apart.
+        tail_of: Reads the last bytes of a fragment, given its position and length; called only where nothing
+            else tells the frames apart.
     """
-    if len(fragments) == number_of_frames:
-        return [[fragment] for fragment in fragments]
+    count = len(fragments.lengths)
+    if count == number_of_frames:
+        return array(NUMBERS, [1]) * count
     starts = _starts(fragments, offset_table)
     if len(starts) > 1:
-        return [fragments[start:end] for start, end in pairwise([*starts, len(fragments)])]
-    if number_of_frames <= 1 or len(fragments) < number_of_frames:
-        return [fragments] if fragments else []
-    ends = [place for place, one in enumerate(fragments, 1) if _END_OF_IMAGE in tail_of(one)]
-    if not ends or ends[-1] != len(fragments):
-        ends.append(len(fragments))
-    return [fragments[start:end] for start, end in pairwise([0, *ends])]
+        return _differences([*starts, count])
+    if number_of_frames <= 1 or count < number_of_frames:
+        return [count] if count else []
+    places = zip(fragments.positions, fragments.lengths, strict=True)
+    ends = [number for number, one in enumerate(places, 1) if _END_OF_IMAGE in tail_of(*one)]
+    if not ends or ends[-1] != count:
+        ends.append(count)
+    return _differences([0, *ends])
 
 
-def _starts(fragments: Sequence[Fragment], offset_table: bytes) -> list[int]:
-    """Give the place of the first fragment of each frame; none if the table is not about these fragments."""
-    if not fragments or not offset_table or len(offset_table) % 4:
+def _starts(fragments: Fragments, offset_table: bytes) -> list[int]:
+    """Give the number of the first fragment of each frame; none if the table is not about these fragments."""
+    if not fragments.lengths or not offset_table or len(offset_table) % 4:
         return []
-    first = fragments[0].position
-    places = {fragment.position - first: place for place, fragment in enumerate(fragments)}
-    starts = [places.get(offset, -1) for (offset,) in struct.iter_unpack("<L", offset_table)]
+    numbers = {place - fragments.position: number for number, place in enumerate(fragments.positions)}
+    starts = [numbers.get(offset, -1) for (offset,) in struct.iter_unpack("<L", offset_table)]
     in_order = all(before < after for before, after in pairwise([-1, *starts]))
     return starts if in_order and starts[0] == 0 else []
+
+
+def _differences(numbers: Sequence[int]) -> Sequence[int]:
+    return array(NUMBERS, [after - before for before, after in pairwise(numbers)])

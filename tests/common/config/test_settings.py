@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from isthmus.common.config import RetrieveMethod, load_settings
+from isthmus.common.config import Quirk, RetrieveMethod, load_settings
 from isthmus.common.errors import SettingsError
 
 ORIGIN = """
@@ -39,6 +39,12 @@ def written(directory: Path, text: str) -> Path:
         ("[[origins]]\nname = 'cloud'\nprotocol = 's3'", "origins[0].protocol: 's3' is not yet supported"),
         (ORIGIN + "retrieve = ['c-put']", "origins[0].retrieve[0]: Input should be 'c-get' or 'c-move'"),
         (ORIGIN + "character_set = 'UTF-8'", "origins[0].character_set: 'UTF-8' is no defined term"),
+        (
+            ORIGIN + "quirks = ['no-cancle']",
+            "origins[0].quirks[0]: 'no-cancle' is no quirk; did you mean no-cancel?",
+        ),
+        (ORIGIN + "quirks = ['x']", "origins[0].quirks[0]: 'x' is no quirk"),
+        (ORIGIN + "quirks = 'no-cancel'", "origins[0].quirks: Input should be a valid frozenset"),
         (ORIGIN + "retrieve = []", "origins[0].retrieve: Tuple should have at least 1 item"),
         (
             "[gateway]\nlisten = '127.0.0.1:8080'\n[scp]\nlisten = '127.0.0.1:8080'",
@@ -100,6 +106,11 @@ def test_the_environment_wins_over_the_file(tmp_path: Path, monkeypatch: pytest.
     assert settings.gateway.listen == "127.0.0.1:9999"
     assert settings.up.replicas.wado == 2
     assert settings.up.replicas.dimse_scu == 3
+
+
+def test_quirks_are_known_by_their_names(tmp_path: Path) -> None:
+    settings = load_settings(written(tmp_path, ORIGIN + "quirks = ['no-cancel', 'wrong-counts']"))
+    assert settings.origins[0].quirks == {Quirk.NO_CANCEL, Quirk.WRONG_COUNTS}
 
 
 def test_a_list_in_the_environment_is_json(monkeypatch: pytest.MonkeyPatch) -> None:

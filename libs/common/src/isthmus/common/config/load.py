@@ -3,12 +3,12 @@
 import os
 import tomllib
 from collections.abc import Iterable, Mapping
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Final
 
 from pydantic import BaseModel, ValidationError
 
+from isthmus.common.config.nearest import did_you_mean
 from isthmus.common.config.settings import Settings
 from isthmus.common.errors import SettingsError
 
@@ -53,7 +53,7 @@ def _check_environment(environ: Mapping[str, str]) -> None:
         if upper.startswith(ENVIRONMENT_PREFIX) and upper not in NOT_SETTINGS:
             section = upper.split("__", maxsplit=1)[0]
             if section not in known:
-                raise SettingsError(f"environment: {name} is no setting{_nearest(section, known)}")
+                raise SettingsError(f"environment: {name} is no setting{did_you_mean(section, known)}")
 
 
 def _lines(error: ValidationError, file: str) -> Iterable[str]:
@@ -62,7 +62,7 @@ def _lines(error: ValidationError, file: str) -> Iterable[str]:
         source = "environment" if _is_in_environment(location, os.environ) else file
         key = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location).lstrip(".")
         if problem["type"] == "extra_forbidden":
-            yield f"{source}: {key} is no setting{_nearest(str(location[-1]), _siblings(location))}"
+            yield f"{source}: {key} is no setting{did_you_mean(str(location[-1]), _siblings(location))}"
         else:
             message = problem["msg"].removeprefix("Value error, ")
             yield f"{source}: {key or 'settings'}: {message}"
@@ -86,8 +86,3 @@ def _siblings(location: tuple[int | str, ...]) -> set[str]:
         candidates = [annotation, *getattr(annotation, "__args__", ())]
         model = next((c for c in candidates if isinstance(c, type) and issubclass(c, BaseModel)), model)
     return {field.alias or name for name, field in model.model_fields.items()}
-
-
-def _nearest(name: str, known: Iterable[str]) -> str:
-    close = get_close_matches(name, list(known), n=1, cutoff=0.5)
-    return f"; did you mean {close[0]}?" if close else ""

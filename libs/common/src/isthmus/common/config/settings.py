@@ -9,6 +9,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from pydicom.charset import python_encoding
 
+from isthmus.common.config.quirks import QuirkName
+
 
 class Protocol(StrEnum):
     """What an origin speaks."""
@@ -189,6 +191,8 @@ class Origin(Section):
     """Specific Character Set (PS3.3 C.12.1.1.2) of the queries that we send."""
     prefetch: bool = True
     """Whether the rest of a study follows when one of its series is opened."""
+    quirks: frozenset[QuirkName] = frozenset()
+    """What this origin does badly, and what cannot be found out; see docs/quirks.md."""
 
     RESERVED: ClassVar[frozenset[str]] = frozenset({"all"})
 

@@ -63,8 +63,19 @@ class Running:
         self._connection.send(message, context_id)
 
     def receive(self) -> tuple[int, Message]:
-        """Wait for a message and give its context's id with it."""
-        return self._connection.receive()
+        """Wait for a message and give its context's id with it.
+
+        Raises:
+            OriginCancelled: the association ended after `cancel` was called: origins may break off then.
+            OriginError: it ended for another reason.
+        """
+        try:
+            return self._connection.receive()
+        except AssociationAborted as error:
+            if not self.cancelled:
+                raise
+            origin = self._connection.peer.origin
+            raise OriginCancelled(f"{self.operation} was cancelled, and broken off", origin=origin) from error
 
     def response(self, kind: type[M]) -> tuple[M, int]:
         """Wait for the next response, and give its status with it."""
@@ -94,7 +105,10 @@ class Running:
         raise failure(status, self.operation, origin)
 
     def cancel(self) -> None:
-        """Send a C-CANCEL (PS3.7 9.3.2.3), once; the origin then has `CANCEL_GRACE` to end. Any thread."""
+        """Send a C-CANCEL (PS3.7 9.3.2.3), once; the origin then has `CANCEL_GRACE` to end. Any thread.
+
+        An origin that takes none is left no grace: the operation ends with an A-ABORT.
+        """
         with self._lock:
             if not self.cancelled:
                 self.cancelled = True
@@ -102,6 +116,9 @@ class Running:
                     self._send_cancel()
 
     def _send_cancel(self) -> None:
+        if not self._connection.peer.takes_cancel:
+            self._connection.give_up_at = time.monotonic()
+            return
         request = C_CANCEL()
         request.MessageIDBeingRespondedTo = self.message_id
         self._connection.give_up_at = time.monotonic() + CANCEL_GRACE

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Self
 
-from isthmus.common.config import Origin
+from isthmus.common.config import Origin, Quirk
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,10 +18,18 @@ class Peer:
     calling_ae_title: str
     timeout: float
     """Seconds of silence, not in total."""
+    takes_cancel: bool = True
+    """Whether a C-CANCEL may be sent; if not, an operation is cancelled by A-ABORT."""
 
     @classmethod
     def of(cls, origin: Origin, calling_ae_title: str) -> Self:
         """Take the peer from an origin's settings."""
         return cls(
-            origin.name, origin.host, origin.port, origin.ae_title, calling_ae_title, origin.timeout_seconds
+            origin=origin.name,
+            host=origin.host,
+            port=origin.port,
+            called_ae_title=origin.ae_title,
+            calling_ae_title=calling_ae_title,
+            timeout=origin.timeout_seconds,
+            takes_cancel=Quirk.NO_CANCEL not in origin.quirks,
         )

@@ -1,9 +1,9 @@
-# install: .venv   up: the whole system on this machine   test: all tests   lint: all checks   lock: new pins
+# install: .venv   up: the whole system on this machine   test: all tests   bench: bench/results.md   lint: all checks   lock: new pins
 PYTHON ?= python3
 DISTRIBUTIONS := $(wildcard libs/* services/*)
 EDITABLE := $(foreach d,$(DISTRIBUTIONS),-e ./$(d))
 
-.PHONY: install up test lint format lock clean
+.PHONY: install up test bench lint format lock clean
 install: .venv/.installed
 
 .venv/.installed: requirements/all.txt requirements/uv.txt pyproject.toml $(DISTRIBUTIONS:%=%/pyproject.toml)
@@ -23,6 +23,10 @@ test: install
 	.venv/bin/lint-imports
 	.venv/bin/mypy
 	.venv/bin/pytest -n 2 --dist loadfile $(ARGS)
+
+bench: install
+	tests/peers/install
+	.venv/bin/python -m bench $(ARGS)
 
 lint: install
 	.venv/bin/ruff format --check

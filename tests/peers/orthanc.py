@@ -41,7 +41,12 @@ class Orthanc:
     """
 
     def __init__(
-        self, directory: Path, *, ae_title: str = "ORTHANC", destinations: Iterable[Peer] = ()
+        self,
+        directory: Path,
+        *,
+        ae_title: str = "ORTHANC",
+        destinations: Iterable[Peer] = (),
+        dicom_port: int | None = None,
     ) -> None:
         """Start it, and wait until it answers.
 
@@ -49,10 +54,11 @@ class Orthanc:
             directory: takes its settings, its storage and its log.
             ae_title: its own.
             destinations: where C-MOVE may send; more by `add_destination`.
+            dicom_port: where its DICOM server listens; any free port by default.
         """
         self.ae_title = ae_title
         self.host = LOOPBACK
-        self.dicom_port = free_port()
+        self.dicom_port = dicom_port or free_port()
         self.http_port = free_port()
         self.url = f"http://{self.host}:{self.http_port}"
         directory.mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,21 @@
+"""What is measured: one module for each group of numbers, each with `measure`."""
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from bench.measures import ahead, ceiling, cold, crowd, memory, metadata, search, store, warm
+from bench.site import Site
+from bench.table import Section
+
+MEASURES: Final[Mapping[str, Callable[[Site], Section]]] = {
+    "ceiling": ceiling.measure,
+    "cold": cold.measure,
+    "warm": warm.measure,
+    "metadata": metadata.measure,
+    "search": search.measure,
+    "store": store.measure,
+    "crowd": crowd.measure,
+    "ahead": ahead.measure,
+    "memory": memory.measure,
+}
+"""By the names that `--only` takes, in the order in which they run."""

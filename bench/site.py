@@ -1,0 +1,173 @@
+"""Where it is measured: Orthanc as the PACS, the whole system before it, and the studies that it holds."""
+
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+from minio import Minio
+from minio.deleteobjects import DeleteObject
+
+from bench import contestants
+from bench.data import Study, ct_study
+from bench.meter import Meter
+from bench.options import Options
+from bench.processes import cpu_seconds, variable
+from isthmus.common.blobs.keys import derived_prefix, held_prefix, manifest_key
+from tests.peers import Orthanc, Peer
+from tests.system.gateway import Gateway
+
+ORIGIN: Final = "orthanc"
+COUNTED: Final = "counted"
+"""The same PACS, behind a meter."""
+ARCHIVE: Final = "archive"
+"""Another PACS, empty at first, which takes what is stored."""
+ASSOCIATIONS: Final = 4
+_SMALL: Final = 16
+_LOADERS: Final = 4
+
+
+class Site:
+    """Everything runs while it is entered; studies are made, and loaded into the PACS, at first use.
+
+    Attributes:
+        options: what is measured.
+        directory: for files of the run's own.
+        orthanc: the PACS.
+        archive: another one, for what is stored.
+        meter: counts what the PACS sends to the origin `counted`.
+        gateway: the system.
+    """
+
+    def __init__(self, options: Options) -> None:
+        self.options = options
+        self._stack = ExitStack()
+        self._studies: dict[int, Study] = {}
+
+    def __enter__(self) -> Self:
+        with self._stack:
+            enter = self._stack.enter_context
+            self.directory = Path(enter(tempfile.TemporaryDirectory(prefix="isthmus-bench-")))
+            self.orthanc = enter(Orthanc(self.directory / "pacs", dicom_port=self.options.pacs_port))
+            self.archive = enter(Orthanc(self.directory / "archive", ae_title="ARCHIVE"))
+            self.meter = enter(Meter(self.orthanc.peer))
+            self.gateway = enter(self.system("system"))
+            self._stack = self._stack.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.close()
+
+    @contextmanager
+    def system(self, name: str) -> Iterator[Gateway]:
+        """Run a system of its own in front of the same PACS."""
+        directory = self.directory / name
+        directory.mkdir()
+        origins = {ORIGIN: self.orthanc.peer, COUNTED: self.meter.peer, ARCHIVE: self.archive.peer}
+        with Gateway(directory, _settings(origins)) as gateway:
+            yield gateway
+
+    @property
+    def study(self) -> Study:
+        """The study that most measures are about."""
+        return self._held(0, self.options.instances, self.options.pixels)
+
+    @property
+    def small_study(self) -> Study:
+        """A study of few images of the same size."""
+        return self._held(1, self.options.few, self.options.pixels)
+
+    @property
+    def searched_study(self) -> Study:
+        """A study of as many small images as the large search has matches."""
+        return self._held(2, self.options.matches, _SMALL)
+
+    @property
+    def large_study(self) -> Study:
+        """A study of very many small images."""
+        return self._held(3, self.options.many, _SMALL)
+
+    def _held(self, seed: int, instances: int, rows: int) -> Study:
+        if seed not in self._studies:
+            study = ct_study(self.directory / f"study-{seed}", instances, seed=seed, rows=rows)
+            with ThreadPoolExecutor(_LOADERS) as executor:
+                shares = [study.files[first::_LOADERS] for first in range(_LOADERS)]
+                list(executor.map(self.orthanc.load, shares))
+            self._studies[seed] = study
+        return self._studies[seed]
+
+    def url(self, origin: str = ORIGIN) -> str:
+        """The DICOMweb base URL of an origin, through the gateway."""
+        return f"{self.gateway.url}/aets/{origin}"
+
+    def wado_url(self, origin: str = ORIGIN) -> str:
+        """The same at wado's own port."""
+        listen = variable(self.gateway.pids["wado"][0], "ISTHMUS_HTTP__LISTEN")
+        return f"http://{listen}/aets/{origin}"
+
+    @property
+    def orthanc_url(self) -> str:
+        """The base URL of the PACS's own DICOMweb."""
+        return f"{self.orthanc.url}/dicom-web"
+
+    def held_keys(self, study: Study, origin: str = ORIGIN) -> Sequence[str]:
+        """The S3 keys of what is held of a study."""
+        return self._keys(held_prefix(origin, study.uid))
+
+    def _keys(self, prefix: str) -> Sequence[str]:
+        s3 = self.gateway.run_file.s3
+        found = self._minio().list_objects(s3.bucket, prefix, recursive=True)
+        return [entry.object_name for entry in found if entry.object_name]
+
+    def clear(self, study: Study, origin: str = ORIGIN) -> None:
+        """Forget what is held of a study: the manifest first, so that nothing names what is gone.
+
+        Raises:
+            ContestantFailed: S3 keeps some of it.
+        """
+        bucket, client = self.gateway.run_file.s3.bucket, self._minio()
+        client.remove_object(bucket, manifest_key(origin, study.uid))
+        for prefix in (held_prefix(origin, study.uid), derived_prefix(origin, study.uid)):
+            doomed = [DeleteObject(key) for key in self._keys(prefix)]
+            for error in client.remove_objects(bucket, doomed):
+                raise contestants.ContestantFailed(f"S3 cannot be cleared: {error.code}")
+
+    def _minio(self) -> Minio:
+        s3 = self.gateway.run_file.s3
+        return Minio(s3.endpoint, s3.access_key, s3.secret_key, secure=False, region="us-east-1")
+
+    @contextmanager
+    def profile(self, used: dict[str, float]) -> Iterator[None]:
+        """Add up the processor time that each service uses in the block."""
+        before = cpu_seconds(self.gateway.pids)
+        yield
+        for name, seconds in cpu_seconds(self.gateway.pids).items():
+            used[name] = used.get(name, 0) + seconds - before.get(name, 0)
+
+
+def profile_note(used: Mapping[str, float], rounds: int) -> str:
+    """Write where the processor time went, for one round."""
+    largest = sorted(used.items(), key=lambda entry: -entry[1])
+    return ", ".join(
+        f"{name} {seconds / rounds:.2f}" for name, seconds in largest if seconds / rounds >= 0.01
+    )
+
+
+def _settings(origins: Mapping[str, Peer]) -> str:
+    lines = []
+    for name, peer in origins.items():
+        lines += [
+            "[[origins]]",
+            f'name = "{name}"',
+            f'ae_title = "{peer.ae_title}"',
+            f'host = "{peer.host}"',
+            f"port = {peer.port}",
+            'retrieve = ["c-get"]',
+            f"associations = {ASSOCIATIONS}",
+        ]
+    return "\n".join(lines)

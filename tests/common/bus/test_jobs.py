@@ -3,7 +3,8 @@ import asyncio
 import pytest
 
 from isthmus.common.bus import Bus, end_tasks, jobs, progress, streams, subjects
-from isthmus.common.bus.jobs import Running
+from isthmus.common.bus import worker as worker_module
+from isthmus.common.bus.jobs import Lane, Running
 from isthmus.common.errors import BusUnavailable, NoWorker
 from isthmus.common.messages import InstanceStored, Retrieve, Store, StoreDone, store_fact
 
@@ -32,7 +33,7 @@ async def test_a_job_without_a_worker_is_known_to_have_none(bus: Bus, origin_nam
 async def test_a_job_that_a_worker_gave_up_is_taken_by_another(
     bus: Bus, origin_name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(jobs, "ACK_WAIT", 0.5)
+    monkeypatch.setattr(worker_module, "ACK_WAIT", 0.5)
     deliveries: asyncio.Queue[int] = asyncio.Queue()
 
     async def worker(running: Running[Retrieve]) -> None:
@@ -105,8 +106,8 @@ async def test_a_job_may_be_taken_off_the_queue_before_its_worker_does(bus: Bus,
 async def test_a_running_job_is_not_delivered_again(
     bus: Bus, origin_name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(jobs, "ACK_WAIT", 1.0)
-    monkeypatch.setattr(jobs, "IN_PROGRESS", 0.3)
+    monkeypatch.setattr(worker_module, "ACK_WAIT", 1.0)
+    monkeypatch.setattr(worker_module, "IN_PROGRESS", 0.3)
     begun: list[int] = []
     ended = asyncio.Event()
 
@@ -131,7 +132,7 @@ async def test_what_is_no_job_is_taken_off_the_queue(bus: Bus, origin_name: str)
         await running.acknowledge()
         done.set()
 
-    ack = await bus.jetstream.publish(subjects.retrieve(origin_name, jobs.INTERACTIVE, "9"), b"rubbish")
+    ack = await bus.jetstream.publish(subjects.retrieve(origin_name, Lane.INTERACTIVE, "9"), b"rubbish")
     working = asyncio.create_task(jobs.work(bus, streams.JOBS, origin_name, Retrieve, worker, at_once=1))
     await jobs.submit_retrieve(bus, Retrieve(origin_name, STUDY))
     async with asyncio.timeout(5):

@@ -17,6 +17,9 @@ from opentelemetry.trace import SpanKind
 
 from isthmus.common.bus import streams
 from isthmus.common.bus.ending import end_tasks
+from isthmus.common.bus.followers import Followers
+from isthmus.common.bus.generations import Generations
+from isthmus.common.bus.submitted import Submissions
 from isthmus.common.config.settings import Nats
 from isthmus.common.errors import BusUnavailable, IsthmusError, NoWorker, UnavailableError
 from isthmus.common.messages import decode, encode
@@ -90,6 +93,9 @@ class Bus:
     def __init__(self, client: Client) -> None:
         self.client = client
         self.jetstream: JetStreamContext = client.jetstream(timeout=PUBLISH_TIMEOUT)
+        self.generations = Generations(self.jetstream)
+        self.followers = Followers(self.jetstream)
+        self.submissions = Submissions()
         self._tasks: set[asyncio.Task[None]] = set()
 
     @classmethod
@@ -114,6 +120,7 @@ class Bus:
                     ping_interval=5,
                     max_outstanding_pings=2,
                     error_cb=_log_error,
+                    disconnected_cb=bus._disconnected,
                     reconnected_cb=bus._declare,
                 )
                 await streams.declare(bus.jetstream)
@@ -121,6 +128,9 @@ class Bus:
             await client.close()
             raise BusUnavailable(f"No connection to NATS: {type(error).__name__}") from error
         return bus
+
+    async def _disconnected(self) -> None:
+        self.generations.forget()
 
     async def _declare(self) -> None:
         """Declare the streams again: a server may have come back without them."""

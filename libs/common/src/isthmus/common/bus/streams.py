@@ -45,7 +45,7 @@ _STREAMS: Final = (
     ),
     StreamConfig(
         name=PROGRESS,
-        subjects=["dicom.progress.>", "dicom.stored.>"],
+        subjects=["dicom.progress.>", "dicom.stored.>", "dicom.handed.>"],
         retention=RetentionPolicy.LIMITS,
         storage=StorageType.FILE,
         max_age=6 * 3600,

@@ -86,3 +86,8 @@ def store(origin: str) -> str:
 def stored(origin: str, job: str) -> str:
     """The results of one store job."""
     return f"dicom.stored.{token(origin)}.{token(job)}"
+
+
+def handed_over(stream: str, generation: str) -> str:
+    """How often a job was given back by a worker that stopped."""
+    return f"dicom.handed.{stream.lower()}.{generation}"

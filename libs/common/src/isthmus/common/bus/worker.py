@@ -1,0 +1,213 @@
+"""The worker's end of the work queues."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing, suppress
+from dataclasses import dataclass
+from typing import Final, Generic, TypeVar
+
+import nats.errors
+import structlog
+from nats.aio.msg import Msg
+from nats.js import JetStreamContext
+from nats.js.api import AckPolicy, ConsumerConfig
+from nats.js.errors import APIError, NotFoundError
+from opentelemetry import context
+from opentelemetry.trace import SpanKind
+
+from isthmus.common.bus import streams, subjects
+from isthmus.common.bus.client import MESSAGING, Bus, bus_errors, verb
+from isthmus.common.bus.ending import end_tasks
+from isthmus.common.bus.handed_over import HandedOver
+from isthmus.common.bus.queues import durable_name, jobs_subject
+from isthmus.common.bus.submitted import Lane
+from isthmus.common.errors import ContractError, UnavailableError
+from isthmus.common.messages import Retrieve, Store, decode
+from isthmus.common.telemetry import extract, span
+
+ACK_WAIT: Final = 10.0
+"""Seconds after which a job whose worker says nothing goes to another one."""
+IN_PROGRESS: Final = 3.0
+MAX_DELIVERIES: Final = 3
+"""After so many the job is given up."""
+AGAIN_SECONDS: Final = 0.25
+"""Until the next try when the queue cannot be had."""
+_NOT_UNIQUE: Final = 10100
+"""JetStream error: filtered consumer not unique on workqueue stream."""
+
+J = TypeVar("J", Retrieve, Store)
+
+log = structlog.get_logger()
+
+
+class Running(Generic[J]):
+    """A job that this worker has taken."""
+
+    def __init__(self, message: Msg, job: J, generation: str, lane: Lane, handed_over: HandedOver) -> None:
+        self._message = message
+        self._handed_over = handed_over
+        self.job: J = job
+        self.generation = generation
+        self.lane = lane
+        self.deliveries = message.metadata.num_delivered
+        """How often the job was taken, this time included; what was published before is to be replayed."""
+        self.deaths = max(0, self.deliveries - 1 - handed_over.count)
+        """How many workers took it and neither ended it nor gave it back."""
+
+    async def acknowledge(self) -> None:
+        """End the job: all that it was for is published."""
+        with bus_errors("acknowledge"):
+            await self._message.ack_sync(timeout=5)
+
+    async def hand_over(self) -> None:
+        """Give the job back, for another worker to take at once."""
+        await self._handed_over.once_more()
+        with suppress(nats.errors.Error):
+            await self._message.nak()
+
+    async def keep(self) -> None:
+        """Tell JetStream that we are still at it; runs until cancelled."""
+        while True:
+            await asyncio.sleep(IN_PROGRESS)
+            with suppress(nats.errors.Error):
+                await self._message.in_progress()
+
+
+async def work(
+    bus: Bus,
+    stream: str,
+    origin: str,
+    kind: type[J],
+    worker: Callable[[Running[J]], Awaitable[None]],
+    *,
+    at_once: int,
+    lane: Lane = Lane.INTERACTIVE,
+) -> None:
+    """Take an origin's jobs and work on them, `at_once` at a time; runs until cancelled.
+
+    The worker publishes the end of the job and acknowledges it. When it raises, the job stays and is
+    delivered again; when it is cancelled, at once.
+    """
+    queue = _Queue(bus, stream, origin, lane)
+    room = asyncio.Semaphore(at_once)
+    async with asyncio.TaskGroup() as group, aclosing(queue.messages(room)) as messages:
+        async for message in messages:
+            group.create_task(_work_on(queue, message, kind, worker, room))
+
+
+@dataclass(frozen=True, slots=True)
+class _Queue:
+    """The jobs of an origin, for one of its workers."""
+
+    bus: Bus
+    stream: str
+    origin: str
+    lane: Lane
+
+    async def messages(self, room: asyncio.Semaphore) -> AsyncGenerator[Msg, None]:
+        """Give the jobs as there is room for them; trouble with NATS is waited out."""
+        consumer: JetStreamContext.PullSubscription | None = None
+        try:
+            while True:
+                await room.acquire()
+                while True:
+                    try:
+                        if consumer is None:
+                            consumer = await self._consume()
+                        (message,) = await consumer.fetch(1, timeout=5)
+                        break
+                    except nats.errors.TimeoutError:
+                        continue
+                    except nats.errors.Error as error:
+                        self._tell(error)
+                        await _leave(consumer)
+                        consumer = None
+                        await asyncio.sleep(AGAIN_SECONDS)
+                yield message
+        finally:
+            await _leave(consumer)
+
+    def _tell(self, error: nats.errors.Error) -> None:
+        log.warning("no jobs", stream=self.stream, origin=self.origin, error=type(error).__name__)
+
+    async def _consume(self) -> JetStreamContext.PullSubscription:
+        configuration = ConsumerConfig(
+            durable_name=durable_name(self.stream, self.origin, self.lane),
+            filter_subject=jobs_subject(self.stream, self.origin, self.lane),
+            ack_policy=AckPolicy.EXPLICIT,
+            ack_wait=ACK_WAIT,
+        )
+        try:
+            await self._add(configuration)
+        except NotFoundError:  # the server came back without its streams
+            await streams.declare(self.bus.jetstream)
+            await self._add(configuration)
+        return await self.bus.jetstream.pull_subscribe_bind(configuration.durable_name, self.stream)
+
+    async def _add(self, configuration: ConsumerConfig) -> None:
+        try:
+            await self.bus.jetstream.add_consumer(self.stream, configuration)
+        except APIError as error:
+            if error.err_code != _NOT_UNIQUE:
+                raise
+            await self._delete_leftovers(configuration)
+            await self.bus.jetstream.add_consumer(self.stream, configuration)
+
+    async def _delete_leftovers(self, configuration: ConsumerConfig) -> None:
+        """Delete what an earlier version named otherwise: a work queue gives each job to one consumer."""
+        offset = 0
+        while page := await self.bus.jetstream.consumers_info(self.stream, offset):
+            offset += len(page)
+            for consumer in page:
+                if consumer.config.filter_subject == configuration.filter_subject:
+                    await self.bus.jetstream.delete_consumer(self.stream, consumer.name)
+
+
+async def _leave(consumer: JetStreamContext.PullSubscription | None) -> None:
+    """Take a request for jobs back: a job that came for it would wait for `ACK_WAIT`."""
+    if consumer is not None:
+        with suppress(nats.errors.Error):
+            await consumer.unsubscribe()
+
+
+async def _take(queue: _Queue, message: Msg, kind: type[J]) -> Running[J]:
+    bus, deliveries = queue.bus, message.metadata.num_delivered
+    job = decode(message.data, kind)
+    with bus_errors(verb(message.subject)):
+        generation = await bus.generations.name(
+            queue.stream, message.metadata.sequence.stream, new=deliveries == 1
+        )
+    given_back = await HandedOver.of(bus, subjects.handed_over(queue.stream, generation), deliveries)
+    return Running(message, job, generation, queue.lane, given_back)
+
+
+async def _work_on(
+    queue: _Queue,
+    message: Msg,
+    kind: type[J],
+    worker: Callable[[Running[J]], Awaitable[None]],
+    room: asyncio.Semaphore,
+) -> None:
+    token = context.attach(extract(message.headers or {}))
+    try:
+        with span(f"process {verb(message.subject)}", MESSAGING, kind=SpanKind.CONSUMER):
+            running = await _take(queue, message, kind)
+            keeping = asyncio.create_task(running.keep())
+            try:
+                await worker(running)
+            except asyncio.CancelledError:
+                await running.hand_over()
+                raise
+            finally:
+                await end_tasks([keeping])
+    except ContractError as error:
+        log.error("job not understood", stream=queue.stream, detail=error.detail)
+        with suppress(nats.errors.Error):
+            await message.term()
+    except UnavailableError as error:
+        log.warning("job left for another delivery", stream=queue.stream, detail=error.detail)
+    except Exception:  # the edge: the job stays in the queue and is delivered again
+        log.exception("job failed", stream=queue.stream)
+    finally:
+        context.detach(token)
+        room.release()

@@ -150,6 +150,7 @@ async def test_a_reader_that_leaves_early_gives_the_connection_back(
     await store.put(key, bytes(16 * MIB))
     async with aclosing(store_behind.stream(key)) as chunks:
         await anext(chunks)
+    store_behind.close()  # of idle connections
     assert await asyncio.to_thread(way.wait_until_closed)
 
 

@@ -1,8 +1,8 @@
 """S3 as blocking calls, for threads: the minio SDK with time-outs, and the one owner of retries.
 
-Writes go through presigned URLs: the SDK would take the body as one `bytes` object, hash it, and send it
-under a single time-out. A key holds UIDs, so no key and no text of the SDK's exceptions gets into an error
-of ours.
+Reads and writes go through presigned URLs: the SDK would take a body as one `bytes` object, hash it, and send
+it under a single time-out; `connections` says why it does not read. A key holds UIDs, so no key and no text
+of the SDK's exceptions gets into an error of ours.
 """
 
 import html
@@ -24,7 +24,8 @@ from minio.error import MinioException
 from urllib3.exceptions import HTTPError
 
 from isthmus.common.blobs.body import slices
-from isthmus.common.blobs.refusal import Refused, judge
+from isthmus.common.blobs.connections import Connections, Reply
+from isthmus.common.blobs.refusal import Refused, code_in, judge
 from isthmus.common.errors import BlobMissing
 
 T = TypeVar("T")
@@ -35,7 +36,6 @@ CONNECT_SECONDS = 2
 READ_SECONDS = 5
 COMPLETE_SECONDS = 30  # a server may copy all parts before it answers
 
-_CODE = re.compile(rb"<Code>\s*(\w+)\s*</Code>")
 _UPLOAD_ID = re.compile(rb"<UploadId>\s*([^<]+?)\s*</UploadId>")
 
 
@@ -54,12 +54,15 @@ class _Pool(urllib3.PoolManager):
     def urlopen(  # type: ignore[override]  # the base declares keywords as Any, which we do not
         self, method: str, url: str, redirect: bool = True, **kw: object
     ) -> urllib3.BaseHTTPResponse:
+        connect, read = self.patience()
+        kw["timeout"] = urllib3.Timeout(connect=connect, read=read)
+        return super().urlopen(method, url, redirect, **kw)
+
+    def patience(self) -> tuple[float, float]:
+        """Give the seconds that connecting may take, and that S3 may be silent."""
         remaining = max(getattr(self.thread, "deadline", 0) - time.monotonic(), 0.1)
         patience: float = getattr(self.thread, "patience", READ_SECONDS)
-        kw["timeout"] = urllib3.Timeout(
-            connect=min(CONNECT_SECONDS, remaining), read=min(patience, remaining)
-        )
-        return super().urlopen(method, url, redirect, **kw)
+        return min(CONNECT_SECONDS, remaining), min(patience, remaining)
 
 
 class S3Client:
@@ -80,6 +83,7 @@ class S3Client:
         self._deadline = deadline
         self._closing = threading.Event()
         self._pool = _Pool(connections)
+        self._reading = Connections(connections)
         self.sdk = Minio(
             url.netloc, access_key, secret_key, secure=url.scheme == "https", http_client=self._pool
         )
@@ -88,6 +92,7 @@ class S3Client:
         """Close the idle connections, and let no operation try again."""
         self._closing.set()
         self._pool.clear()
+        self._reading.close()
 
     def retry(
         self,
@@ -151,29 +156,30 @@ class S3Client:
         )
         # The completion of an upload may fail after its 200 is out.
         if response.status not in {200, 204} or b"<Error>" in response.data[:512]:
-            code = _CODE.search(response.data)
-            status = response.status if response.status >= 300 else 500
-            raise Refused(status, code.group(1).decode() if code else "")
+            raise Refused(response.status if response.status >= 300 else 500, code_in(response.data))
         return response
 
     def put(self, key: str, body: Sequence[memoryview]) -> None:
         """Write a blob by one request."""
         self.retry("put", lambda: self.request("PUT", key, body=body))
 
-    def open(self, key: str, offset: int, length: int | None) -> urllib3.BaseHTTPResponse:
-        """Begin to read, once; the caller closes and releases the response.
+    def open(self, key: str, offset: int, length: int | None) -> Reply:
+        """Begin to read, once; the caller closes the reply.
 
         Raises:
-            Refused: S3 gives another range than it was asked for.
+            Refused: S3 refuses, or gives another range than it was asked for.
+            OSError: S3 is not there.
         """
-        if length is None and offset == 0:
-            return self.sdk.get_object(self.bucket, key)
-        response = self.sdk.get_object(self.bucket, key, offset, length or 0)
-        if response.status != 206:
-            response.close()
-            response.release_conn()
-            raise Refused(response.status, "RangeIgnored")
-        return response
+        url = self.sdk.get_presigned_url("GET", self.bucket, key, expires=timedelta(hours=1))
+        whole = length is None and offset == 0
+        last = "" if length is None else offset + length - 1
+        connect, patience = self._pool.patience()
+        headers = {} if whole else {"Range": f"bytes={offset}-{last}"}
+        reply = self._reading.get(url, headers, connect=connect, patience=patience)
+        if not whole and reply.status != 206:
+            reply.close()
+            raise Refused(reply.status, "RangeIgnored")
+        return reply
 
     def begin_upload(self, key: str) -> str:
         """Begin a multipart upload, and give its id."""

@@ -2,10 +2,8 @@
 
 import threading
 
-import urllib3
-
 from isthmus.common.blobs.client import S3Client
-from isthmus.common.blobs.refusal import Refused
+from isthmus.common.blobs.connections import Reply
 
 
 class Download:
@@ -20,7 +18,7 @@ class Download:
         self._key = key
         self._position = offset
         self._end = None if length is None else offset + length
-        self._response: urllib3.BaseHTTPResponse | None = None
+        self._reply: Reply | None = None
         self._busy = threading.Lock()
         self._closed = False
 
@@ -53,29 +51,23 @@ class Download:
         if self._end is not None and self._position >= self._end:
             return b""
         try:
-            if self._response is None:
-                self._response = self._open()
-            piece = self._response.read(size)
+            if self._reply is None:
+                self._reply = self._open()
+            piece = self._reply.read(size)
         except BaseException:
             self._drop()
             raise
         self._position += len(piece)
         return piece
 
-    def _open(self) -> urllib3.BaseHTTPResponse:
+    def _open(self) -> Reply:
         remaining = None if self._end is None else self._end - self._position
-        response = self._client.open(self._key, self._position, remaining)
+        reply = self._client.open(self._key, self._position, remaining)
         if self._end is None:
-            length = response.headers.get("Content-Length")
-            if length is None:
-                response.close()
-                raise Refused(500, "NoContentLength")  # without it, a body that breaks off looks complete
-            self._end = self._position + int(length)
-        return response
+            self._end = self._position + reply.length
+        return reply
 
     def _drop(self) -> None:
-        if self._response is not None:
-            if self._end is None or self._position < self._end:
-                self._response.close()  # the rest of the body is still on the way
-            self._response.release_conn()
-            self._response = None
+        if self._reply is not None:
+            self._reply.close()
+            self._reply = None

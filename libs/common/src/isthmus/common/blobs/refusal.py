@@ -1,10 +1,14 @@
 """What it means when S3 does not do what it was asked."""
 
+import re
+from typing import Final
 from xml.etree.ElementTree import ParseError
 
 from minio.error import InvalidResponseError, S3Error, ServerError
 
 from isthmus.common.errors import BlobMissing, StoreUnavailable
+
+_CODE: Final = re.compile(rb"<Code>\s*(\w+)\s*</Code>")
 
 
 class Refused(Exception):
@@ -14,6 +18,12 @@ class Refused(Exception):
         super().__init__(status, code)
         self.status = status
         self.code = code
+
+
+def code_in(body: bytes) -> str:
+    """Find the code in S3's words; empty if there is none."""
+    found = _CODE.search(body)
+    return found.group(1).decode() if found else ""
 
 
 def judge(operation: str, error: Exception) -> tuple[StoreUnavailable, bool]:

@@ -1,7 +1,7 @@
 """Connections over which blobs are read: what comes out of the socket is copied once, and no more.
 
 What the SDK and urllib3 do for each request and each buffer would be most of what it costs to serve a study:
-300 blobs of 0.5 MB took 250 ms of the processor through them, and take 45 here.
+300 blobs of 0.5 MB took 240 ms of the processor through them, and take 120 this way.
 """
 
 import os

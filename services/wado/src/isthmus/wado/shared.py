@@ -1,0 +1,63 @@
+"""What many clients of one process want at about the same time is fetched or made once."""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import Final
+
+ROOM: Final = 64 * 1024 * 1024
+"""Bytes that are kept for those who come a little later."""
+
+
+@dataclass(slots=True)
+class _Making:
+    task: "asyncio.Task[bytes]"
+    waiting: int = 0
+
+
+class Shared:
+    """Bytes by a name that never means other bytes: a blob's key, or what is made from it.
+
+    A slow client holds up nobody: who comes for something that was dropped meanwhile gets it anew.
+    """
+
+    def __init__(self, room: int = ROOM) -> None:
+        """Begin empty; `room` is how many bytes are kept."""
+        self._room = room
+        self._kept: OrderedDict[str, bytes] = OrderedDict()
+        self._size = 0
+        self._making: dict[str, _Making] = {}
+
+    async def get(self, name: str, make: Callable[[], Coroutine[None, None, bytes]]) -> bytes:
+        """Give what is kept or being made under a name, or make it.
+
+        Who is cancelled takes nothing from the others; when the last one is, the making is cancelled too.
+
+        Raises:
+            Exception: as `make` did; all who wait get it, and the next one makes it anew.
+        """
+        kept = self._kept.get(name)
+        if kept is not None:
+            self._kept.move_to_end(name)
+            return kept
+        making = self._making.get(name)
+        if making is None:
+            making = self._making[name] = _Making(asyncio.create_task(self._make(name, make)))
+        making.waiting += 1
+        try:
+            return await asyncio.shield(making.task)
+        finally:
+            making.waiting -= 1
+            if not making.waiting and self._making.get(name) is making:
+                del self._making[name]
+                making.task.cancel()
+
+    async def _make(self, name: str, make: Callable[[], Coroutine[None, None, bytes]]) -> bytes:
+        made = await make()
+        self._size += len(made) - len(self._kept.pop(name, b""))
+        self._kept[name] = made
+        while self._size > self._room:
+            _, dropped = self._kept.popitem(last=False)
+            self._size -= len(dropped)
+        return made

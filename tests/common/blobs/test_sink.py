@@ -9,6 +9,7 @@ from minio import Minio
 
 from isthmus.cli.embedded import EmbeddedS3
 from isthmus.common.blobs import BlobStore
+from isthmus.common.blobs.body import Body
 from isthmus.common.errors import BlobMissing, StoreUnavailable
 from isthmus.common.threads import Threads
 from tests.common.blobs.conftest import Way
@@ -64,7 +65,7 @@ async def test_a_cancellation_while_a_part_is_sent_leaves_nothing(
     sending = asyncio.Event()
     upload_part = store._client.upload_part
 
-    def announcing(key: str, upload_id: str, number: int, body: list[memoryview]) -> str:
+    def announcing(key: str, upload_id: str, number: int, body: Body) -> str:
         loop.call_soon_threadsafe(sending.set)
         return upload_part(key, upload_id, number, body)
 
@@ -90,7 +91,7 @@ async def test_a_cancellation_while_the_blob_is_finished_leaves_nothing(
     sending = asyncio.Event()
     put = store._client.put
 
-    def announcing(key: str, body: list[memoryview]) -> None:
+    def announcing(key: str, body: Body) -> None:
         loop.call_soon_threadsafe(sending.set)
         put(key, body)
 
@@ -147,8 +148,8 @@ async def test_a_large_blob_is_never_held_as_a_whole(
     sent: list[int] = []
     upload_part = store._client.upload_part
 
-    def measuring(key: str, upload_id: str, number: int, body: list[memoryview]) -> str:
-        sent.append(sum(view.nbytes for view in body))
+    def measuring(key: str, upload_id: str, number: int, body: Body) -> str:
+        sent.append(body.size)
         return upload_part(key, upload_id, number, body)
 
     monkeypatch.setattr(store._client, "upload_part", measuring)

@@ -19,8 +19,7 @@ from opentelemetry.trace import NoOpTracerProvider
 from pydicom.data import get_testdata_file
 
 from isthmus.cli.embedded import EmbeddedS3
-from isthmus.common.blobs import BlobStore, Buffer, digest_of, held_key, size_of
-from isthmus.common.blobs.sink import PART
+from isthmus.common.blobs import PART, BlobStore, Buffer, digest_of, held_key, size_of
 from isthmus.common.errors import BlobMissing, StoreUnavailable
 from isthmus.common.telemetry import span
 from isthmus.common.telemetry.spans import install

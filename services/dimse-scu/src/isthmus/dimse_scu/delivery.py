@@ -1,14 +1,17 @@
 """Instances on their way from the origin into S3, and then onto the progress of their job."""
 
 import asyncio
+from collections.abc import Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
+from itertools import count
 from threading import Lock
+from types import MappingProxyType
 from typing import Final
 
 import structlog
 
-from isthmus.common.blobs import BlobStore, digest_of, held_key
+from isthmus.common.blobs import BlobStore, digest_of, held_key, size_of
 from isthmus.common.bus import Bus, progress, subjects
 from isthmus.common.dicom.part10 import file_header, identify
 from isthmus.common.dimse import ReceivedInstance
@@ -19,9 +22,9 @@ from isthmus.dimse_scu.room import Room
 
 PUTS_AT_ONCE: Final = 4
 HELD_AT_ONCE: Final = 8
-"""Instances in memory: being put, or waiting for it. More make the origin wait."""
-HELD_BYTES: Final = 64 * 1024 * 1024
-"""And how large they may be together."""
+"""Instances that are being put, or wait for it. More make the origin wait."""
+HELD_BYTES: Final = 32 * 1024 * 1024
+"""And how large those that are in memory may be together."""
 PUBLISH_SECONDS: Final = 10.0
 SUCCESS: Final = 0x0000
 OUT_OF_RESOURCES: Final = 0xA700
@@ -42,11 +45,26 @@ class Delivery:
         self._putting = ThreadPoolExecutor(PUTS_AT_ONCE, thread_name_prefix="put")
         self._room = Room(HELD_AT_ONCE, HELD_BYTES)
         self._lock = Lock()
-        self._digests: dict[str, str] = {}
         self._under_way: set[Future[None]] = set()
         self._failure: UnavailableError | None = None
         self.received: set[str] = set()
-        """SOP Instance UIDs that are in S3 and published."""
+        """SOP Instance UIDs that are in S3, and published in this generation or remembered."""
+        self._refs: dict[str, BlobRef] = {}
+        self._arrivals = count(1)
+        self._arrived: dict[str, int] = {}
+
+    @property
+    def blobs(self) -> Mapping[str, BlobRef]:
+        """What is in S3 of each SOP Instance UID received: the newest, where it came with different bytes."""
+        return MappingProxyType(self._refs)
+
+    def remember(self, blobs: Iterable[BlobRef]) -> None:
+        """Take note of what is in S3 from before, and known to readers: it is not announced again."""
+        for blob in blobs:
+            uid = blob.sop_instance_uid
+            if uid not in self._arrived:
+                self._refs[uid] = blob
+                self.received.add(uid)
 
     def take(self, instance: ReceivedInstance) -> int:
         """Take an instance from a C-GET sub-operation; called by DIMSE threads.
@@ -54,7 +72,7 @@ class Delivery:
         It is put while the next one comes; what became of it, `settle` tells. Gives the DIMSE status for the
         origin: success, or out of resources once anything could not be kept.
         """
-        size = instance.data.nbytes
+        size = instance.data.in_memory
         if self._failure is not None or not self._room.enter(size):
             return OUT_OF_RESOURCES
 
@@ -64,7 +82,7 @@ class Delivery:
                 self._under_way.discard(future)
 
         try:
-            future = self._putting.submit(copy_context().run, self._keep, instance)
+            future = self._putting.submit(copy_context().run, self._keep, instance, next(self._arrivals))
         except RuntimeError:  # closed since there was room
             self._room.leave(size)
             return OUT_OF_RESOURCES
@@ -73,11 +91,11 @@ class Delivery:
         future.add_done_callback(kept)
         return SUCCESS
 
-    def _keep(self, instance: ReceivedInstance) -> None:
+    def _keep(self, instance: ReceivedInstance, arrival: int) -> None:
         try:
             blob = self._put(instance)
             if blob is not None:
-                announcing = self.announce(blob)
+                announcing = self._announce(blob, arrival)
                 run_coroutine_from_thread(announcing, self._loop, PUBLISH_SECONDS)
         except UnavailableError as error:
             self._failure = error
@@ -92,7 +110,7 @@ class Delivery:
     def _put(self, instance: ReceivedInstance) -> BlobRef | None:
         syntax = instance.transfer_syntax_uid
         # The data set's UIDs count: origins cut over-long ones in the command.
-        identity = identify(instance.data, syntax)
+        identity = identify(instance.data.head(), syntax)
         if identity.study_instance_uid != self._wanted.study:
             log.warning("instance of another study dropped", origin=self._wanted.origin)
             return None
@@ -102,20 +120,19 @@ class Delivery:
             transfer_syntax_uid=syntax,
             source_ae_title=None,
         )
+        data = (header, instance.data)
         # Of the header too: another release of ours may write another one, and no blob is written over.
-        digest = digest_of((header, instance.data))
-        with self._lock:
-            known = self._digests.setdefault(identity.sop_instance_uid, digest)
-        if known != digest:
-            log.warning("instance sent twice, with other bytes", origin=self._wanted.origin)
-            return None
+        digest = digest_of(data)
         series = identity.series_instance_uid
         key = held_key(self._wanted.origin, self._wanted.study, series, identity.sop_instance_uid, digest)
-        self._blobs.put_blocking(key, (header, instance.data))
+        known = self._refs.get(identity.sop_instance_uid)
+        if known is not None and known.key == key:
+            return None
+        self._blobs.put_blocking(key, data)
         return BlobRef(
             bucket=self._blobs.bucket,
             key=key,
-            size=len(header) + len(instance.data),
+            size=size_of(data),
             study_instance_uid=identity.study_instance_uid,
             series_instance_uid=series,
             sop_instance_uid=identity.sop_instance_uid,
@@ -124,14 +141,25 @@ class Delivery:
         )
 
     async def announce(self, blob: BlobRef) -> None:
-        """Publish that an instance is in S3.
+        """Publish that an instance is in S3, the first time.
 
         Raises:
             BusUnavailable: NATS does not take it.
         """
-        message_id = f"{self._generation}.{subjects.token(blob.sop_instance_uid)}"
-        await progress.publish(self._bus, self._subject, InstanceReady(blob), message_id)
-        self.received.add(blob.sop_instance_uid)
+        await self._announce(blob, next(self._arrivals))
+
+    async def _announce(self, blob: BlobRef, arrival: int) -> None:
+        uid = blob.sop_instance_uid
+        if uid not in self.received:
+            message_id = f"{self._generation}.{subjects.token(uid)}"
+            await progress.publish(self._bus, self._subject, InstanceReady(blob), message_id)
+            self.received.add(uid)
+        known = self._refs.get(uid)
+        if known is not None and known.key != blob.key:
+            log.warning("instance sent twice, with other bytes", origin=self._wanted.origin)
+        if arrival > self._arrived.get(uid, 0):
+            self._arrived[uid] = arrival
+            self._refs[uid] = blob
 
     async def settle(self) -> None:
         """Wait until everything taken is in S3 and published.

@@ -6,7 +6,8 @@ from threading import Condition
 class Room:
     """A bound on instances and their bytes, for the threads that bring them.
 
-    One that is larger than all the room there is goes in alone.
+    Bytes are those in memory: what is in a file takes the place of one instance, and no bytes. One that is
+    larger than all the room there is goes in alone.
     """
 
     def __init__(self, instances: int, size: int) -> None:

@@ -7,6 +7,7 @@ from typing import Final
 from isthmus.common.blobs import BlobStore, digest_of, held_key, size_of
 from isthmus.common.bus import Bus, subjects
 from isthmus.common.dicom.part10 import Identity, file_header, identify
+from isthmus.common.dicom.raw_bytes import RawBytes
 from isthmus.common.dicom.statuses import meaning
 from isthmus.common.dimse import Category, category
 from isthmus.common.dimse.status import NOT_AUTHORIZED
@@ -33,7 +34,7 @@ class Arrived:
 
     header: bytes
     """The Part 10 header to go before it."""
-    data: memoryview
+    data: RawBytes
     """The data set."""
     digest: str
     """SHA-256 of both."""
@@ -41,13 +42,13 @@ class Arrived:
     transfer_syntax_uid: str
 
     @classmethod
-    def of(cls, sender: Sender, data: memoryview, transfer_syntax_uid: str) -> "Arrived":
+    def of(cls, sender: Sender, data: RawBytes, transfer_syntax_uid: str) -> "Arrived":
         """Find out what it is: by its data set, for the command may cut UIDs. It takes time: not on the loop.
 
         Raises:
             MalformedDataset: it is no data set, or lacks a UID.
         """
-        identity = identify(data, transfer_syntax_uid)
+        identity = identify(data.head(), transfer_syntax_uid)
         header = file_header(
             sop_class_uid=identity.sop_class_uid,
             sop_instance_uid=identity.sop_instance_uid,

@@ -8,7 +8,7 @@ from typing import Final, cast
 from weakref import WeakKeyDictionary
 
 import structlog
-from opentelemetry.trace import SpanKind
+from opentelemetry.trace import Span, SpanKind
 from pydicom.dataset import Dataset
 from pydicom.uid import UID
 from pynetdicom import evt
@@ -17,6 +17,7 @@ from pynetdicom.association import Association
 from pynetdicom.dimse_primitives import C_STORE
 from pynetdicom.transport import ThreadedAssociationServer
 
+from isthmus.common.blobs import PART
 from isthmus.common.dicom.uids import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from isthmus.common.dimse import (
     MAX_PDU,
@@ -25,6 +26,7 @@ from isthmus.common.dimse import (
     Operation,
     dimse_status,
     install,
+    received_dataset,
     unrestricted_storage,
 )
 from isthmus.common.dimse.contexts import COMPRESSED, RARE, UNCOMPRESSED
@@ -44,6 +46,8 @@ IDLE_SECONDS: Final = 60.0
 """Of silence, before an association is aborted."""
 ANSWER_SECONDS: Final = 75.0
 """For one C-STORE: S3 has 30 s for each of its steps, whoever asked has 5."""
+PART_SECONDS: Final = 30.0
+"""More, for each further part that a large one is written in."""
 STOP_SECONDS: Final = 3.0
 """For all associations together to end."""
 
@@ -94,17 +98,12 @@ class Server:
         association = event.assoc
         sender = self._senders.setdefault(association, Sender(association.requestor.ae_title.strip()))
         request = cast("C_STORE", event.request)
-        data = request.DataSet.getbuffer() if request.DataSet else memoryview(b"")
         with span(
             "C-STORE",
-            {
-                "dicom.calling_ae": sender.calling_ae_title,
-                "dicom.called_ae": self._ae_title,
-                "dicom.size": data.nbytes,
-            },
+            {"dicom.calling_ae": sender.calling_ae_title, "dicom.called_ae": self._ae_title},
             kind=SpanKind.SERVER,
         ) as current:
-            answer = self._answer(sender, data, str(event.context.transfer_syntax))
+            answer = self._answer(sender, request, str(event.context.transfer_syntax), current)
             current.set_attribute("dicom.status", f"{answer.status:04X}")
         if answer.status != SUCCESS:
             log.warning(
@@ -119,12 +118,13 @@ class Server:
             response.ErrorComment = answer.error_comment
         return response
 
-    def _answer(self, sender: Sender, data: memoryview, transfer_syntax_uid: str) -> Answer:
+    def _answer(self, sender: Sender, request: C_STORE, transfer_syntax_uid: str, current: Span) -> Answer:
         try:
+            data = received_dataset(request.DataSet)
+            current.set_attribute("dicom.size", data.size)
             arrived = Arrived.of(sender, data, transfer_syntax_uid)
-            return run_coroutine_from_thread(
-                self._receiver.receive(sender, arrived), self._loop, ANSWER_SECONDS
-            )
+            seconds = ANSWER_SECONDS + PART_SECONDS * (data.size // PART)
+            return run_coroutine_from_thread(self._receiver.receive(sender, arrived), self._loop, seconds)
         except IsthmusError as error:
             return Answer.of(dimse_status(error, Operation.C_STORE), error.detail)
         except TimeoutError:

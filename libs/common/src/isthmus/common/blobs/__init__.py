@@ -17,8 +17,10 @@ from isthmus.common.blobs.keys import (
 )
 from isthmus.common.blobs.sink import Sink
 from isthmus.common.blobs.store import BlobStore, ListedBlob
+from isthmus.common.blobs.upload import PART
 
 __all__ = [
+    "PART",
     "BlobStore",
     "Buffer",
     "Data",

@@ -23,7 +23,7 @@ from minio import Minio
 from minio.error import MinioException
 from urllib3.exceptions import HTTPError
 
-from isthmus.common.blobs.body import slices
+from isthmus.common.blobs.body import Body
 from isthmus.common.blobs.connections import Connections, Reply
 from isthmus.common.blobs.refusal import Refused, code_in, judge
 from isthmus.common.errors import BlobMissing
@@ -35,6 +35,7 @@ CONTENT_TYPE = "application/dicom"
 CONNECT_SECONDS = 2
 READ_SECONDS = 5
 COMPLETE_SECONDS = 30  # a server may copy all parts before it answers
+NOTHING = Body(())
 
 _UPLOAD_ID = re.compile(rb"<UploadId>\s*([^<]+?)\s*</UploadId>")
 
@@ -88,6 +89,11 @@ class S3Client:
             url.netloc, access_key, secret_key, secure=url.scheme == "https", http_client=self._pool
         )
 
+    @property
+    def closed(self) -> bool:
+        """Whether `close` was called: nothing long is to go on."""
+        return self._closing.is_set()
+
     def close(self) -> None:
         """Close the idle connections, and let no operation try again."""
         self._closing.set()
@@ -134,7 +140,7 @@ class S3Client:
         key: str,
         *,
         query: Mapping[str, str] | None = None,
-        body: Sequence[memoryview] = (),
+        body: Body = NOTHING,
         content_type: str = CONTENT_TYPE,
     ) -> urllib3.BaseHTTPResponse:
         """Send one request with a body, by a presigned URL.
@@ -148,18 +154,15 @@ class S3Client:
         response = self._pool.urlopen(
             method,
             url,
-            body=slices(body),
-            headers={
-                "Content-Type": content_type,
-                "Content-Length": str(sum(view.nbytes for view in body)),
-            },
+            body=body.chunks(),
+            headers={"Content-Type": content_type, "Content-Length": str(body.size)},
         )
         # The completion of an upload may fail after its 200 is out.
         if response.status not in {200, 204} or b"<Error>" in response.data[:512]:
             raise Refused(response.status if response.status >= 300 else 500, code_in(response.data))
         return response
 
-    def put(self, key: str, body: Sequence[memoryview]) -> None:
+    def put(self, key: str, body: Body) -> None:
         """Write a blob by one request."""
         self.retry("put", lambda: self.request("PUT", key, body=body))
 
@@ -192,7 +195,7 @@ class S3Client:
 
         return self.retry("begin upload", attempt)
 
-    def upload_part(self, key: str, upload_id: str, number: int, body: Sequence[memoryview]) -> str:
+    def upload_part(self, key: str, upload_id: str, number: int, body: Body) -> str:
         """Write a part, numbered from 1, and give its ETag."""
         query = {"partNumber": str(number), "uploadId": upload_id}
         return self.retry(
@@ -213,7 +216,7 @@ class S3Client:
                     "POST",
                     key,
                     query={"uploadId": upload_id},
-                    body=[memoryview(body)],
+                    body=Body(body),
                     content_type="application/xml",
                 )
             except Refused as refused:

@@ -6,14 +6,12 @@ import threading
 from types import TracebackType
 from typing import Self
 
-from isthmus.common.blobs.body import Buffer
+from isthmus.common.blobs.body import Body, Buffer
 from isthmus.common.blobs.client import S3Client
+from isthmus.common.blobs.upload import ABORT_SECONDS, PART
 from isthmus.common.errors import StoreUnavailable
 from isthmus.common.telemetry import SpanKind, get_logger, span
 from isthmus.common.threads import Threads
-
-PART = 8 * 1024 * 1024
-ABORT_SECONDS = 5
 
 log = get_logger(__name__)
 
@@ -30,7 +28,7 @@ class Sink:
         self._client = client
         self._threads = threads
         self._key = key
-        self._waiting: list[Buffer] = []
+        self._waiting: list[bytes] = []
         self._waiting_size = 0
         self._size = 0
         self._sha256 = hashlib.sha256()
@@ -86,34 +84,36 @@ class Sink:
         else:
             await self._abort()
 
-    def _take(self) -> list[memoryview]:
-        views = [memoryview(chunk) for chunk in self._waiting if len(chunk)]
+    def _take(self) -> Body:
+        body = Body(self._waiting)
         self._waiting, self._waiting_size = [], 0
-        return views
+        return body
 
-    def _send_part(self, views: list[memoryview]) -> None:
+    def _send_part(self, body: Body) -> None:
         with self._busy:
-            for view in views:
-                self._sha256.update(view)
+            self._hash(body)
             if self._upload_id is None:
                 self._upload_id = self._client.begin_upload(self._key)
             number = len(self._etags) + 1
-            with span("S3 put part", {"s3.size": sum(view.nbytes for view in views)}, kind=SpanKind.CLIENT):
-                self._etags.append(self._client.upload_part(self._key, self._upload_id, number, views))
+            with span("S3 put part", {"s3.size": body.size}, kind=SpanKind.CLIENT):
+                self._etags.append(self._client.upload_part(self._key, self._upload_id, number, body))
 
-    def _finish(self, views: list[memoryview]) -> None:
+    def _finish(self, body: Body) -> None:
         if self._upload_id is not None:
-            if views:
-                self._send_part(views)
+            if body.size:
+                self._send_part(body)
             with self._busy:
                 self._written = True
                 self._client.complete_upload(self._key, self._upload_id, self._etags, self._size)
             return
         with self._busy:
-            for view in views:
-                self._sha256.update(view)
+            self._hash(body)
             self._written = True
-            self._client.put(self._key, views)
+            self._client.put(self._key, body)
+
+    def _hash(self, body: Body) -> None:
+        for chunk in body.chunks():
+            self._sha256.update(chunk)
 
     async def _abort(self) -> None:
         # Shielded, because a second cancellation must not leave the parts behind.

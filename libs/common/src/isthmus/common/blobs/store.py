@@ -11,11 +11,12 @@ from typing import BinaryIO
 from minio.datatypes import Object
 from minio.error import S3Error
 
-from isthmus.common.blobs.body import Data, buffers
+from isthmus.common.blobs.body import Body, Data
 from isthmus.common.blobs.client import S3Client
 from isthmus.common.blobs.download import Download
 from isthmus.common.blobs.file import READ_AHEAD, RangeReader
 from isthmus.common.blobs.sink import Sink
+from isthmus.common.blobs.upload import PART, upload
 from isthmus.common.errors import StoreUnavailable
 from isthmus.common.telemetry import SpanKind, span
 from isthmus.common.threads import Threads
@@ -109,9 +110,12 @@ class BlobStore:
 
     def put_blocking(self, key: str, data: Data) -> None:
         """Write a blob from a thread, as `put`."""
-        body = buffers(data)
-        with span("S3 put", {"s3.size": sum(view.nbytes for view in body)}, kind=SpanKind.CLIENT):
-            self._client.put(key, body)
+        body = Body(data)
+        with span("S3 put", {"s3.size": body.size}, kind=SpanKind.CLIENT):
+            if body.size > PART:
+                upload(self._client, key, body)
+            else:
+                self._client.put(key, body)
 
     async def get(self, key: str, *, offset: int = 0, length: int | None = None) -> bytes:
         """Read a blob, or `length` bytes of it from `offset` on, at once.

@@ -26,6 +26,7 @@ from isthmus.common.dimse.peer import Peer
 from isthmus.common.dimse.pool import AssociationPool
 from isthmus.common.dimse.results import FindResponse, ReceivedInstance, StoreResult, SubOperations
 from isthmus.common.dimse.sockets import MAX_PDU, install, unrestricted_storage
+from isthmus.common.dimse.spill import received_dataset
 from isthmus.common.dimse.status import Category, Operation, category, dimse_status, failure
 
 __all__ = [
@@ -58,5 +59,6 @@ __all__ = [
     "for_get",
     "for_store",
     "install",
+    "received_dataset",
     "unrestricted_storage",
 ]

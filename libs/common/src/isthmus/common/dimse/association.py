@@ -22,6 +22,7 @@ from isthmus.common.dimse.negotiation import Accepted
 from isthmus.common.dimse.peer import Peer
 from isthmus.common.dimse.results import FindResponse, ReceivedInstance, StoreResult, SubOperations
 from isthmus.common.dimse.sockets import MAX_PDU
+from isthmus.common.dimse.spill import received_dataset
 from isthmus.common.dimse.status import INVALID_SOP_INSTANCE, Category, Operation, category, failure
 from isthmus.common.errors import AssociationAborted, OriginError
 from isthmus.common.telemetry import span
@@ -256,7 +257,7 @@ class Association:
         response.AffectedSOPInstanceUID = request.AffectedSOPInstanceUID
         response.Status = on_instance(
             ReceivedInstance(
-                (request.DataSet or BytesIO()).getbuffer(),
+                received_dataset(request.DataSet),
                 syntaxes[context_id],
                 str(request.AffectedSOPClassUID or ""),
                 str(request.AffectedSOPInstanceUID or ""),

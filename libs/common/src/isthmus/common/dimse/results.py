@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from isthmus.common.dicom.raw_bytes import RawBytes
+
 
 @dataclass(frozen=True, slots=True)
 class FindResponse:
@@ -19,8 +21,8 @@ class FindResponse:
 class ReceivedInstance:
     """A C-STORE sub-operation of a C-GET (PS3.7 9.1.3)."""
 
-    data: memoryview
-    """The data set, byte for byte as it came; a view of the receive buffer, good as long as it is held."""
+    data: RawBytes
+    """The data set, byte for byte as it came, good as long as it is held; a large one is in a file."""
     transfer_syntax_uid: str
     """Of the presentation context in which it came."""
     sop_class_uid: str

@@ -6,6 +6,7 @@
   advance, a read or write that makes no progress ends after the association's network time-out, and a socket
   is closed whatever its state.
 - **UIDs.** Over-long UIDs are received as they are: upstream aborts the association, or never answers.
+- **Large data sets.** They go into a file as they come: see `spill`.
 - **Logs.** pynetdicom logs identifiers and UIDs, pydicom's warnings quote values: neither may say a word.
 """
 
@@ -18,10 +19,13 @@ from typing import TYPE_CHECKING, Final
 
 import pydicom.config
 import pynetdicom.ae
+import pynetdicom.dimse
 import pynetdicom.transport
 from pydicom.uid import UID
 from pynetdicom import _config
 from pynetdicom.transport import T_CONNECT, AddressInformation, AssociationSocket
+
+from isthmus.common.dimse.spill import spilling_message
 
 if TYPE_CHECKING:
     from pynetdicom.association import Association
@@ -35,7 +39,7 @@ _QUICKACK: Final[int | None] = getattr(socket, "TCP_QUICKACK", None)  # Linux on
 
 
 class TunedSocket(AssociationSocket):
-    """The socket of an association, quick, bounded in time, and and knows when data last moved."""
+    """The socket of an association, quick, bounded in time, and it knows when data last moved."""
 
     def __init__(
         self,
@@ -124,6 +128,7 @@ def install() -> None:
     """Change pynetdicom and pydicom in this process; more than once does no harm."""
     pynetdicom.transport.AssociationSocket = TunedSocket  # type: ignore[misc]  # who accepts looks there
     pynetdicom.ae.AssociationSocket = TunedSocket  # type: ignore[attr-defined]  # who requests, there
+    pynetdicom.dimse.DIMSEMessage = spilling_message  # type: ignore[assignment, attr-defined]  # a message that comes begins there
     _config.VALIDATORS["UI"] = _any_uid
     _config.LOG_HANDLER_LEVEL = "none"
     _config.LOG_REQUEST_IDENTIFIERS = False

@@ -1,27 +1,15 @@
 import asyncio
 
 import pytest
+from nats.js.api import AckPolicy, ConsumerConfig
 
-from isthmus.common.bus import Bus, end_tasks, jobs, progress, streams, subjects
+from isthmus.common.bus import Bus, end_tasks, jobs, streams, subjects
 from isthmus.common.bus import worker as worker_module
 from isthmus.common.bus.jobs import Lane, Running
 from isthmus.common.errors import BusUnavailable, NoWorker
-from isthmus.common.messages import InstanceStored, Retrieve, Store, StoreDone, store_fact
+from isthmus.common.messages import Retrieve, Store
 
 STUDY = "1.2.3"
-
-
-async def test_the_second_of_two_equal_retrieves_joins_the_first(bus: Bus, origin_name: str) -> None:
-    first = await jobs.submit_retrieve(bus, Retrieve(origin_name, STUDY))
-    second = await jobs.submit_retrieve(bus, Retrieve(origin_name, STUDY, "1.2.3.4"))
-    assert second == first
-
-
-async def test_a_study_may_be_retrieved_again_after_its_job_ended(bus: Bus, origin_name: str) -> None:
-    first = await jobs.submit_retrieve(bus, Retrieve(origin_name, STUDY))
-    assert await jobs.withdraw(bus, streams.JOBS, jobs.sequence_of(first.generation))
-    second = await jobs.submit_retrieve(bus, Retrieve(origin_name, STUDY))
-    assert second.generation != first.generation
 
 
 async def test_a_job_without_a_worker_is_known_to_have_none(bus: Bus, origin_name: str) -> None:
@@ -30,39 +18,80 @@ async def test_a_job_without_a_worker_is_known_to_have_none(bus: Bus, origin_nam
         await jobs.require_worker(bus, streams.JOBS, origin_name)
 
 
+async def test_each_lane_has_workers_of_its_own(bus: Bus, origin_name: str) -> None:
+    taken: asyncio.Queue[tuple[str, Lane]] = asyncio.Queue()
+
+    async def worker(running: Running[Retrieve]) -> None:
+        taken.put_nowait((running.job.study, running.lane))
+        await running.acknowledge()
+
+    await jobs.submit_retrieve(bus, Retrieve(origin_name, "1"), Lane.BULK)
+    await jobs.submit_retrieve(bus, Retrieve(origin_name, "2"))
+    for study, lane in (("1", Lane.BULK), ("2", Lane.INTERACTIVE)):
+        with pytest.raises(NoWorker):
+            await jobs.require_worker(bus, streams.JOBS, origin_name, lane)
+        working = asyncio.create_task(
+            jobs.work(bus, streams.JOBS, origin_name, Retrieve, worker, at_once=2, lane=lane)
+        )
+        async with asyncio.timeout(5):
+            assert await taken.get() == (study, lane)
+        await jobs.require_worker(bus, streams.JOBS, origin_name, lane)
+        await end_tasks([working])
+
+
+async def test_the_consumer_of_an_earlier_version_makes_room(bus: Bus, origin_name: str) -> None:
+    done = asyncio.Event()
+
+    async def worker(running: Running[Retrieve]) -> None:
+        await running.acknowledge()
+        done.set()
+
+    earlier = ConsumerConfig(
+        durable_name=f"jobs-{origin_name}",
+        filter_subject=subjects.retrieves(origin_name, Lane.INTERACTIVE),
+        ack_policy=AckPolicy.EXPLICIT,
+    )
+    await bus.jetstream.add_consumer(streams.JOBS, earlier)
+    await jobs.submit_retrieve(bus, Retrieve(origin_name, STUDY))
+    working = asyncio.create_task(jobs.work(bus, streams.JOBS, origin_name, Retrieve, worker, at_once=1))
+    async with asyncio.timeout(5):
+        await done.wait()
+    await end_tasks([working])
+
+
 async def test_a_job_that_a_worker_gave_up_is_taken_by_another(
     bus: Bus, origin_name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(worker_module, "ACK_WAIT", 0.5)
-    deliveries: asyncio.Queue[int] = asyncio.Queue()
+    deaths: asyncio.Queue[int | None] = asyncio.Queue()
 
     async def worker(running: Running[Retrieve]) -> None:
-        deliveries.put_nowait(running.deliveries)
-        if running.deliveries == 1:
+        deaths.put_nowait(running.deaths)
+        if running.deaths == 0:
             raise BusUnavailable("away")
         await running.acknowledge()
-        deliveries.put_nowait(0)
+        deaths.put_nowait(None)
 
     working = asyncio.create_task(jobs.work(bus, streams.JOBS, origin_name, Retrieve, worker, at_once=2))
     submitted = await jobs.submit_retrieve(bus, Retrieve(origin_name, STUDY))
     async with asyncio.timeout(5):
-        assert [await deliveries.get() for _ in range(3)] == [1, 2, 0]
+        assert [await deaths.get() for _ in range(3)] == [0, 1, None]
     assert not await jobs.is_queued(bus, streams.JOBS, jobs.sequence_of(submitted.generation))
     await end_tasks([working])
 
 
 async def test_a_job_whose_worker_stops_goes_to_another_at_once(bus: Bus, origin_name: str) -> None:
-    begun: asyncio.Queue[int] = asyncio.Queue()
+    begun: asyncio.Queue[tuple[int, int]] = asyncio.Queue()
 
     async def worker(running: Running[Retrieve]) -> None:
-        begun.put_nowait(running.deliveries)
+        begun.put_nowait((running.deliveries, running.deaths))
         await asyncio.Event().wait()
 
     await jobs.submit_retrieve(bus, Retrieve(origin_name, STUDY))
-    for delivery in (1, 2):
+    for delivery in range(1, 7):
         working = asyncio.create_task(jobs.work(bus, streams.JOBS, origin_name, Retrieve, worker, at_once=2))
         async with asyncio.timeout(3):  # far less than ACK_WAIT
-            assert await begun.get() == delivery
+            assert await begun.get() == (delivery, 0)  # nobody has died of it
         await end_tasks([working])
 
 
@@ -140,32 +169,6 @@ async def test_what_is_no_job_is_taken_off_the_queue(bus: Bus, origin_name: str)
     await bus.client.flush()
     assert not await jobs.is_queued(bus, streams.JOBS, ack.seq)
     await end_tasks([working])
-
-
-async def test_facts_are_replayed_from_the_beginning(bus: Bus, origin_name: str) -> None:
-    subject = subjects.stored(origin_name, "job")
-    await progress.publish(bus, subject, InstanceStored(0, "1", "2", 0), "job.0")
-    await progress.publish(bus, subject, InstanceStored(0, "1", "2", 0), "job.0")
-    await progress.publish(bus, subject, StoreDone(1, 0), "job.done")
-
-    async def still_there() -> bool:
-        return True
-
-    async with progress.follow(bus, subject, store_fact, still_there) as facts:
-        assert [await anext(facts), await anext(facts)] == [InstanceStored(0, "1", "2", 0), StoreDone(1, 0)]
-
-
-async def test_facts_end_with_a_job_that_is_lost(
-    bus: Bus, origin_name: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(progress, "SILENCE", 0.2)
-
-    async def still_there() -> bool:
-        return False
-
-    subject = subjects.stored(origin_name, "lost")
-    async with progress.follow(bus, subject, store_fact, still_there) as facts:
-        assert [fact async for fact in facts] == []
 
 
 async def test_a_store_job_is_queued_until_it_is_acknowledged(bus: Bus, origin_name: str) -> None:

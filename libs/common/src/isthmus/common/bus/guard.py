@@ -6,15 +6,15 @@ for so long goes on, and its manifest is right, though possibly older than anoth
 """
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from secrets import token_hex
 from typing import Final
 
 import nats.errors
 import structlog
-from nats.js.errors import KeyNotFoundError, KeyWrongLastSequenceError
+from nats.js.errors import KeyNotFoundError, KeyWrongLastSequenceError, NoStreamResponseError
 from nats.js.kv import KeyValue
 
 from isthmus.common.bus import subjects
@@ -56,7 +56,7 @@ async def guard(bus: Bus, origin: str, study: str, holder: Submitted | None) -> 
         BusUnavailable: NATS is away.
     """
     held = _Guard(bus, origin, study, Hold(token_hex(8), holder))
-    with bus_errors("guard"):
+    with _bucket_errors():
         await held.take()
     renewing = asyncio.create_task(held.renew())
     try:
@@ -74,7 +74,7 @@ async def running(bus: Bus, origin: str, study: str) -> Submitted | None:
     Raises:
         BusUnavailable: NATS is away.
     """
-    with bus_errors("guard"):
+    with _bucket_errors():
         try:
             entry = await _bucket(bus).get(_key(origin, study), validate_keys=False)
         except KeyNotFoundError:
@@ -87,6 +87,15 @@ def _hold(entry: KeyValue.Entry) -> Hold:
         return decode(entry.value or b"", Hold)
     except ContractError:  # of another version of ours
         return Hold("", None)
+
+
+@contextmanager
+def _bucket_errors() -> Iterator[None]:
+    with bus_errors("guard"):
+        try:
+            yield
+        except nats.errors.NoRespondersError:  # as a direct get tells that there is no stream
+            raise NoStreamResponseError from None
 
 
 def _bucket(bus: Bus) -> KeyValue:

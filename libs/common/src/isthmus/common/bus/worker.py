@@ -30,6 +30,8 @@ ACK_WAIT: Final = 10.0
 IN_PROGRESS: Final = 3.0
 MAX_DELIVERIES: Final = 3
 """After so many the job is given up."""
+PULL_SECONDS: Final = 2.0
+"""How long a request for a job stands; NATS forgets it when it restarts, and we do not hear of that."""
 AGAIN_SECONDS: Final = 0.25
 """Until the next try when the queue cannot be had."""
 _NOT_UNIQUE: Final = 10100
@@ -114,7 +116,7 @@ class _Queue:
                     try:
                         if consumer is None:
                             consumer = await self._consume()
-                        (message,) = await consumer.fetch(1, timeout=5)
+                        (message,) = await consumer.fetch(1, timeout=PULL_SECONDS)
                         break
                     except nats.errors.TimeoutError:
                         continue

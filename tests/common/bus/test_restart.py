@@ -1,0 +1,136 @@
+"""NATS that is killed and comes back, with what it had or without."""
+
+import asyncio
+import os
+import shutil
+import signal
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from isthmus.cli.embedded import EmbeddedNats
+from isthmus.common.bus import Bus, end_tasks, jobs, progress, streams, subjects
+from isthmus.common.bus.jobs import Lane, Running
+from isthmus.common.config.settings import Nats
+from isthmus.common.errors import BusUnavailable
+from isthmus.common.messages import InstanceStored, Retrieve, StoreDone, store_fact
+
+AWAY_SECONDS = 3.0
+
+
+class Server:
+    """A nats-server that can be killed and started again, on the same port and store."""
+
+    def __init__(self, directory: Path) -> None:
+        self._server = EmbeddedNats(directory)
+        self._store = directory / "store"
+
+    @property
+    def settings(self) -> Nats:
+        return Nats(url=self._server.url, user=self._server.user, password=self._server.password)
+
+    async def start(self) -> None:
+        await self._server.__aenter__()
+
+    async def kill(self) -> None:
+        os.kill(self._server.pid, signal.SIGKILL)
+        await self.stop()
+
+    async def stop(self) -> None:
+        await self._server.__aexit__(None, None, None)
+
+    def lose_everything(self) -> None:
+        shutil.rmtree(self._store)
+
+
+@pytest.fixture
+async def server(tmp_path: Path) -> AsyncIterator[Server]:
+    own = Server(tmp_path)
+    await own.start()
+    yield own
+    await own.stop()
+
+
+@pytest.fixture
+async def own_bus(server: Server) -> AsyncIterator[Bus]:
+    connection = await Bus.connect(server.settings, "test")
+    yield connection
+    await connection.close()
+
+
+async def until_taken(bus: Bus, subject: str, fact: InstanceStored | StoreDone, message_id: str) -> None:
+    async with asyncio.timeout(20):
+        while True:
+            try:
+                return await progress.publish(bus, subject, fact, message_id)
+            except BusUnavailable:
+                await asyncio.sleep(0.1)  # what a worker does while NATS is away
+
+
+async def test_readers_go_on_without_loss_or_repetition(server: Server, own_bus: Bus) -> None:
+    subject = subjects.stored("pacs", "job")
+    half_read = [asyncio.Event() for _ in range(3)]
+
+    async def still_there() -> bool:
+        return True
+
+    async def read(half: asyncio.Event) -> list[int]:
+        indexes: list[int] = []
+        async with progress.follow(own_bus, subject, store_fact, still_there) as facts:
+            async for fact in facts:
+                if isinstance(fact, StoreDone):
+                    return indexes
+                indexes.append(fact.index)
+                if len(indexes) == 20:
+                    half.set()
+        pytest.fail("ended without the end of the job")
+
+    async def publish(start: int, stop: int) -> None:
+        for index in range(start, stop):
+            await until_taken(own_bus, subject, InstanceStored(index, "1", "2", 0), f"job.{index}")
+
+    reading = [asyncio.create_task(read(half)) for half in half_read]
+    await publish(0, 20)
+    async with asyncio.timeout(5):
+        await asyncio.gather(*(half.wait() for half in half_read))
+    await server.kill()
+    publishing = asyncio.create_task(publish(20, 40))
+    await asyncio.sleep(AWAY_SECONDS)  # the outage itself
+    await server.start()
+    await publishing
+    await until_taken(own_bus, subject, StoreDone(40, 0), "job.done")
+    async with asyncio.timeout(10):
+        assert await asyncio.gather(*reading) == [list(range(40))] * 3
+
+
+@pytest.mark.parametrize("lost", [False, True])
+async def test_workers_take_jobs_again(server: Server, own_bus: Bus, lost: bool) -> None:
+    taken: asyncio.Queue[str] = asyncio.Queue()
+
+    async def worker(running: Running[Retrieve]) -> None:
+        await running.acknowledge()
+        taken.put_nowait(running.generation)
+
+    working = [
+        asyncio.create_task(jobs.work(own_bus, streams.JOBS, "pacs", Retrieve, worker, at_once=1, lane=lane))
+        for lane in Lane
+    ]
+    first = await jobs.submit_retrieve(own_bus, Retrieve("pacs", "1.2.3"))
+    async with asyncio.timeout(5):
+        assert await taken.get() == first.generation
+    await server.kill()
+    if lost:
+        server.lose_everything()
+    await server.start()
+    for lane in Lane:
+        async with asyncio.timeout(20):
+            submitted = None
+            while submitted is None:
+                try:
+                    submitted = await jobs.submit_retrieve(own_bus, Retrieve("pacs", "1.2.3"), lane)
+                except BusUnavailable:
+                    await asyncio.sleep(0.1)  # not connected again yet
+            # The sequence of a lost stream starts again, and still no job is named like an earlier one.
+            assert await taken.get() == submitted.generation != first.generation
+    await end_tasks(working)

@@ -75,7 +75,7 @@ class StoreWork:
             return
         results = {fact.index: fact for fact in facts if isinstance(fact, InstanceStored)}
         left = [one for one in enumerate(await self._refs(running)) if one[0] not in results]
-        if running.deliveries > MAX_DELIVERIES:
+        if running.deaths >= MAX_DELIVERIES:
             detail = f"Given up after {MAX_DELIVERIES} workers died of it"
             sending = self._none(left, NotDelivered(detail, origin=store.origin))
         else:
@@ -96,7 +96,7 @@ class StoreWork:
         try:
             return decode(await self._blobs.get(store.manifest), Store).blobs
         except StoreUnavailable as error:
-            if not isinstance(error, BlobMissing) and running.deliveries <= MAX_DELIVERIES:
+            if not isinstance(error, BlobMissing) and running.deaths < MAX_DELIVERIES:
                 raise
             # Nobody knows any more what was to be sent: who asked has gone, or will hear of no result.
             log.warning("store without its manifest", origin=store.origin, detail=error.detail)

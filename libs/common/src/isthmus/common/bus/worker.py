@@ -29,7 +29,7 @@ ACK_WAIT: Final = 10.0
 """Seconds after which a job whose worker says nothing goes to another one."""
 IN_PROGRESS: Final = 3.0
 MAX_DELIVERIES: Final = 3
-"""After so many the job is given up."""
+"""When so many workers have died of a job, it is given up."""
 PULL_SECONDS: Final = 2.0
 """How long a request for a job stands; NATS forgets it when it restarts, and we do not hear of that."""
 AGAIN_SECONDS: Final = 0.25

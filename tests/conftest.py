@@ -7,9 +7,9 @@ import pytest
 
 from tests.data_sets import distinct_files
 from tests.peers import Dcmqrscp, Leftovers, Orthanc, Peer, Storescp, free_port
-from tests.servers import blobs, bus, nats_settings, origin_name, s3_settings
+from tests.servers import blobs, bus, nats_settings, origin_name, retrieval, s3_settings
 
-__all__ = ["blobs", "bus", "nats_settings", "origin_name", "s3_settings"]  # fixtures
+__all__ = ["blobs", "bus", "nats_settings", "origin_name", "retrieval", "s3_settings"]  # fixtures
 
 
 @pytest.fixture

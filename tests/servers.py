@@ -12,6 +12,7 @@ from isthmus.cli.embedded import EmbeddedNats, EmbeddedS3
 from isthmus.common.blobs import BlobStore
 from isthmus.common.bus import Bus
 from isthmus.common.config.settings import S3, Nats
+from isthmus.common.retrieval import Catalogue, Retrieval
 from isthmus.common.threads import Threads
 
 E = TypeVar("E", EmbeddedNats, EmbeddedS3)
@@ -70,6 +71,12 @@ async def blobs(s3_settings: S3) -> AsyncIterator[BlobStore]:
     yield store
     store.close()
     threads.close()
+
+
+@pytest.fixture
+def retrieval(bus: Bus, blobs: BlobStore) -> Retrieval:
+    """The reading side, which asks the origin each time whether it still lists the same."""
+    return Retrieval(bus, Catalogue(blobs), 0)
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from isthmus.common.config import Origin, RetrieveMethod, Settings
 from isthmus.common.config.settings import Scp
 from isthmus.common.errors import Incomplete, NotDelivered, OperationFailed
 from isthmus.common.messages import BlobRef, Retrieve
-from isthmus.common.retrieval import read
+from isthmus.common.retrieval import Retrieval
 from isthmus.common.service import Parts
 from isthmus.scp.worker import serving
 from tests.data_sets import identity, raw_dataset
@@ -66,40 +66,40 @@ async def moved(serve: Serve, origin_name: str, scp: None) -> Origin:
     return await serve(origin_name, retrieve=[RetrieveMethod.C_MOVE])
 
 
-async def everything(bus: Bus, wanted: Retrieve) -> list[BlobRef]:
-    async with asyncio.timeout(30), read(bus, wanted) as instances:
+async def everything(retrieval: Retrieval, wanted: Retrieve) -> list[BlobRef]:
+    async with asyncio.timeout(30), retrieval.read(wanted) as instances:
         return [instance async for instance in instances]
 
 
 async def test_without_our_scp_nothing_arrives_and_that_is_told(
-    bus: Bus, serve: Serve, origin_name: str, study: str
+    retrieval: Retrieval, serve: Serve, origin_name: str, study: str
 ) -> None:
     origin = await serve(origin_name, retrieve=[RetrieveMethod.C_MOVE])
     with pytest.raises((OperationFailed, NotDelivered)):
-        await everything(bus, Retrieve(origin.name, study))
+        await everything(retrieval, Retrieve(origin.name, study))
 
 
 async def test_sub_operations_that_fail_are_named_and_all_others_arrive(
-    bus: Bus, moved: Origin, pacs: FaultyPacs, study: str, uids: list[str]
+    retrieval: Retrieval, moved: Origin, pacs: FaultyPacs, study: str, uids: list[str]
 ) -> None:
     pacs.behave(FailsSuboperations(statuses={uids[4]: 0xC000}))
     with pytest.raises(Incomplete) as caught:
-        await everything(bus, Retrieve(moved.name, study))
+        await everything(retrieval, Retrieve(moved.name, study))
     assert list(caught.value.missing) == [uids[4]]
 
 
 async def test_success_with_nothing_sent_is_asked_once_more(
-    bus: Bus, moved: Origin, pacs: FaultyPacs, study: str, uids: list[str]
+    retrieval: Retrieval, moved: Origin, pacs: FaultyPacs, study: str, uids: list[str]
 ) -> None:
     pacs.behave(SuccessWithNothingSent(times=1))
-    arrived = await everything(bus, Retrieve(moved.name, study))
+    arrived = await everything(retrieval, Retrieve(moved.name, study))
     assert {blob.sop_instance_uid for blob in arrived} == set(uids)
 
 
 async def test_a_study_arrives_whole_and_byte_for_byte(
-    bus: Bus, blobs: BlobStore, moved: Origin, pacs: FaultyPacs, study: str, images: list[Path]
+    retrieval: Retrieval, blobs: BlobStore, moved: Origin, pacs: FaultyPacs, study: str, images: list[Path]
 ) -> None:
-    arrived = await everything(bus, Retrieve(moved.name, study))
+    arrived = await everything(retrieval, Retrieve(moved.name, study))
     expected = {identity(image).sop_instance_uid: raw_dataset(image) for image in images}
     assert {blob.sop_instance_uid: raw_dataset(await blobs.get(blob.key)) for blob in arrived} == expected
     assert len(arrived) == len(images)
@@ -107,15 +107,16 @@ async def test_a_study_arrives_whole_and_byte_for_byte(
 
 
 async def test_one_instance_is_asked_for_alone(
-    bus: Bus, moved: Origin, pacs: FaultyPacs, study: str, series: str, uids: list[str]
+    retrieval: Retrieval, moved: Origin, pacs: FaultyPacs, study: str, series: str, uids: list[str]
 ) -> None:
-    (arrived,) = await everything(bus, Retrieve(moved.name, study, series, uids[3]))
+    (arrived,) = await everything(retrieval, Retrieve(moved.name, study, series, uids[3]))
     assert arrived.sop_instance_uid == uids[3]
+    await asyncio.to_thread(pacs.wait_for, lambda event: event.kind is Kind.SENT)
     assert pacs.sent() == [uids[3]]
 
 
 async def test_what_c_get_does_not_bring_comes_by_c_move(
-    bus: Bus,
+    retrieval: Retrieval,
     serve: Serve,
     origin_name: str,
     scp: None,
@@ -126,18 +127,18 @@ async def test_what_c_get_does_not_bring_comes_by_c_move(
     origin = await serve(origin_name, retrieve=BOTH)
     # The whole study, and then the one that lacks, by its UID.
     pacs.behave(FailsSuboperations(statuses={uids[5]: 0xC000}, times=2))
-    arrived = await everything(bus, Retrieve(origin.name, study))
+    arrived = await everything(retrieval, Retrieve(origin.name, study))
     assert sorted(blob.sop_instance_uid for blob in arrived) == sorted(uids)
     assert pacs.sent()[-1] == uids[5]
     assert len(pacs.operations(Operation.MOVE)) == 1
 
 
 async def test_a_reader_that_leaves_stops_the_origin_by_c_cancel(
-    bus: Bus, moved: Origin, pacs: FaultyPacs, study: str, uids: list[str]
+    retrieval: Retrieval, moved: Origin, pacs: FaultyPacs, study: str, uids: list[str]
 ) -> None:
     pacs.behave(Slow(seconds=0.5))
     async with asyncio.timeout(10):
-        async with read(bus, Retrieve(moved.name, study)) as instances:
+        async with retrieval.read(Retrieve(moved.name, study)) as instances:
             await anext(instances)
         await asyncio.to_thread(pacs.wait_for, lambda event: event.kind is Kind.CANCELLED)
     assert len(pacs.sent()) < len(uids)

@@ -15,7 +15,7 @@ from isthmus.common.config.settings import Nats
 from isthmus.common.dicom.levels import Level
 from isthmus.common.errors import BusUnavailable, OriginError
 from isthmus.common.messages import Query, Retrieve
-from isthmus.common.retrieval import read
+from isthmus.common.retrieval import Catalogue, Retrieval
 from tests.dimse_scu.conftest import Serve
 from tests.pacs import FaultyPacs, Kind, Operation, Silent, Slow
 
@@ -59,7 +59,7 @@ async def test_nats_killed_in_a_retrieve_loses_nothing_and_doubles_nothing(
     async with (
         asyncio.timeout(60),
         serve.one(origin_name),
-        read(reader_bus, Retrieve(origin_name, study)) as instances,
+        Retrieval(reader_bus, Catalogue(blobs), 0).read(Retrieve(origin_name, study)) as instances,
     ):
         arrived = [await anext(instances) for _ in range(3)]
         os.kill(own_nats.pid, signal.SIGKILL)

@@ -1,12 +1,12 @@
 """What a PACS may do to a retrieve, and what comes of it."""
 
 import asyncio
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
 
 from isthmus.common.blobs import BlobStore
-from isthmus.common.bus import Bus
 from isthmus.common.config import Origin
 from isthmus.common.dicom.part10 import read_file_meta
 from isthmus.common.errors import (
@@ -20,7 +20,7 @@ from isthmus.common.errors import (
     OriginUnreachable,
 )
 from isthmus.common.messages import BlobRef, Retrieve
-from isthmus.common.retrieval import read
+from isthmus.common.retrieval import Retrieval
 from isthmus.dimse_scu import retrieve
 from tests.data_sets import identity, make_series, raw_dataset
 from tests.dimse_scu.conftest import Serve
@@ -41,8 +41,8 @@ from tests.pacs import (
 from tests.peers import free_port
 
 
-async def everything(bus: Bus, wanted: Retrieve) -> list[BlobRef]:
-    async with read(bus, wanted) as instances:
+async def everything(retrieval: Retrieval, wanted: Retrieve) -> list[BlobRef]:
+    async with retrieval.read(wanted) as instances:
         return [instance async for instance in instances]
 
 
@@ -51,18 +51,18 @@ def names(blobs: list[BlobRef]) -> set[str]:
 
 
 async def test_a_study_arrives_whole_and_byte_for_byte(
-    bus: Bus, blobs: BlobStore, origin: Origin, pacs: FaultyPacs, study: str, images: list[Path]
+    retrieval: Retrieval, blobs: BlobStore, origin: Origin, pacs: FaultyPacs, study: str, images: list[Path]
 ) -> None:
-    arrived = await everything(bus, Retrieve(origin.name, study))
+    arrived = await everything(retrieval, Retrieve(origin.name, study))
     expected = {identity(image).sop_instance_uid: raw_dataset(image) for image in images}
     assert {blob.sop_instance_uid: raw_dataset(await blobs.get(blob.key)) for blob in arrived} == expected
     assert len(pacs.operations(Operation.GET)) == 1
 
 
 async def test_the_blob_ref_tells_what_the_blob_is(
-    bus: Bus, blobs: BlobStore, origin: Origin, study: str, series: str, uids: list[str]
+    retrieval: Retrieval, blobs: BlobStore, origin: Origin, study: str, series: str, uids: list[str]
 ) -> None:
-    (blob,) = await everything(bus, Retrieve(origin.name, study, series, uids[0]))
+    (blob,) = await everything(retrieval, Retrieve(origin.name, study, series, uids[0]))
     content = await blobs.get(blob.key)
     assert len(content) == blob.size
     with blobs.open(blob.key, blob.size) as file:
@@ -72,10 +72,11 @@ async def test_the_blob_ref_tells_what_the_blob_is(
 
 
 async def test_one_instance_is_asked_for_alone(
-    bus: Bus, origin: Origin, pacs: FaultyPacs, study: str, series: str, uids: list[str]
+    retrieval: Retrieval, origin: Origin, pacs: FaultyPacs, study: str, series: str, uids: list[str]
 ) -> None:
-    arrived = await everything(bus, Retrieve(origin.name, study, series, uids[3]))
+    arrived = await everything(retrieval, Retrieve(origin.name, study, series, uids[3]))
     assert names(arrived) == {uids[3]}
+    await asyncio.to_thread(pacs.wait_for, lambda event: event.kind is Kind.SENT)
     assert pacs.sent() == [uids[3]]
 
 
@@ -83,22 +84,26 @@ async def test_one_instance_is_asked_for_alone(
     "wanted", [("1.2.3.4.5", None, None), (None, "1.2.3.4.5", None), (None, "known", "1.2.3.4.5")]
 )
 async def test_what_the_origin_does_not_list_is_no_such_object(
-    bus: Bus, origin: Origin, study: str, series: str, wanted: tuple[str | None, str | None, str | None]
+    retrieval: Retrieval,
+    origin: Origin,
+    study: str,
+    series: str,
+    wanted: tuple[str | None, str | None, str | None],
 ) -> None:
     other_study, other_series, instance = wanted
     job = Retrieve(
         origin.name, other_study or study, series if other_series == "known" else other_series, instance
     )
     with pytest.raises(NoSuchObject):
-        await everything(bus, job)
+        await everything(retrieval, job)
 
 
 async def test_an_origin_that_is_not_there_is_unreachable(
-    bus: Bus, serve: Serve, origin_name: str, study: str
+    retrieval: Retrieval, serve: Serve, origin_name: str, study: str
 ) -> None:
     origin = await serve(origin_name, port=free_port())
     with pytest.raises(OriginUnreachable):
-        await everything(bus, Retrieve(origin.name, study))
+        await everything(retrieval, Retrieve(origin.name, study))
 
 
 @pytest.mark.parametrize(
@@ -114,7 +119,7 @@ async def test_an_origin_that_is_not_there_is_unreachable(
     ],
 )
 async def test_a_failure_before_the_first_instance_is_told_and_the_next_request_works(
-    bus: Bus,
+    retrieval: Retrieval,
     origin: Origin,
     pacs: FaultyPacs,
     study: str,
@@ -124,39 +129,39 @@ async def test_a_failure_before_the_first_instance_is_told_and_the_next_request_
 ) -> None:
     pacs.behave(behaviour)
     with pytest.raises(error):
-        await everything(bus, Retrieve(origin.name, study))
+        await everything(retrieval, Retrieve(origin.name, study))
     pacs.behave()
-    assert names(await everything(bus, Retrieve(origin.name, study))) == set(uids)
+    assert names(await everything(retrieval, Retrieve(origin.name, study))) == set(uids)
 
 
 async def test_a_listing_that_breaks_off_in_the_middle_is_no_short_study(
-    bus: Bus, origin: Origin, pacs: FaultyPacs, study: str
+    retrieval: Retrieval, origin: Origin, pacs: FaultyPacs, study: str
 ) -> None:
     pacs.behave(FindFails(status=0xC001, matches=5))
     with pytest.raises(OperationFailed):
-        await everything(bus, Retrieve(origin.name, study))
+        await everything(retrieval, Retrieve(origin.name, study))
 
 
 async def test_what_was_not_sent_before_an_abort_is_fetched_again(
-    bus: Bus, origin: Origin, pacs: FaultyPacs, study: str, uids: list[str]
+    retrieval: Retrieval, origin: Origin, pacs: FaultyPacs, study: str, uids: list[str]
 ) -> None:
     pacs.behave(AbortsAfter(instances=5, times=1))
-    assert names(await everything(bus, Retrieve(origin.name, study))) == set(uids)
+    assert names(await everything(retrieval, Retrieve(origin.name, study))) == set(uids)
 
 
 async def test_an_origin_that_always_breaks_off_gives_what_it_gave(
-    bus: Bus, origin: Origin, pacs: FaultyPacs, study: str, uids: list[str]
+    retrieval: Retrieval, origin: Origin, pacs: FaultyPacs, study: str, uids: list[str]
 ) -> None:
     pacs.behave(AbortsAfter(instances=5))
-    assert names(await everything(bus, Retrieve(origin.name, study))) == set(uids)
+    assert names(await everything(retrieval, Retrieve(origin.name, study))) == set(uids)
 
 
 async def test_sub_operations_that_fail_are_named_and_all_others_arrive(
-    bus: Bus, origin: Origin, pacs: FaultyPacs, study: str, uids: list[str]
+    retrieval: Retrieval, origin: Origin, pacs: FaultyPacs, study: str, uids: list[str]
 ) -> None:
     bad = {uids[0]: 0xA700, uids[7]: 0xC000}
     pacs.behave(FailsSuboperations(statuses=bad))
-    async with read(bus, Retrieve(origin.name, study)) as instances:
+    async with retrieval.read(Retrieve(origin.name, study)) as instances:
         arrived = [await anext(instances) for _ in range(len(uids) - len(bad))]
         with pytest.raises(Incomplete) as caught:
             await anext(instances)
@@ -165,7 +170,7 @@ async def test_sub_operations_that_fail_are_named_and_all_others_arrive(
 
 
 async def test_missing_instances_beyond_those_that_a_message_can_name_are_counted(
-    bus: Bus,
+    retrieval: Retrieval,
     origin: Origin,
     pacs: FaultyPacs,
     study: str,
@@ -175,46 +180,46 @@ async def test_missing_instances_beyond_those_that_a_message_can_name_are_counte
     monkeypatch.setattr(retrieve, "NAMED_AT_MOST", 1)
     pacs.behave(FailsSuboperations(statuses={uids[0]: 0xA700, uids[7]: 0xC000}))
     with pytest.raises(Incomplete, match="2 of 12"):
-        await everything(bus, Retrieve(origin.name, study))
+        await everything(retrieval, Retrieve(origin.name, study))
 
 
 async def test_sub_operations_that_failed_once_are_fetched_again(
-    bus: Bus, origin: Origin, pacs: FaultyPacs, study: str, uids: list[str]
+    retrieval: Retrieval, origin: Origin, pacs: FaultyPacs, study: str, uids: list[str]
 ) -> None:
     pacs.behave(FailsSuboperations(statuses={uids[2]: 0xA700}, times=1))
-    assert names(await everything(bus, Retrieve(origin.name, study))) == set(uids)
+    assert names(await everything(retrieval, Retrieve(origin.name, study))) == set(uids)
     assert len(pacs.operations(Operation.GET)) == 2
 
 
 async def test_success_with_nothing_sent_is_asked_once_more(
-    bus: Bus, origin: Origin, pacs: FaultyPacs, study: str, uids: list[str]
+    retrieval: Retrieval, origin: Origin, pacs: FaultyPacs, study: str, uids: list[str]
 ) -> None:
     pacs.behave(SuccessWithNothingSent(times=1))
-    assert names(await everything(bus, Retrieve(origin.name, study))) == set(uids)
+    assert names(await everything(retrieval, Retrieve(origin.name, study))) == set(uids)
 
 
 async def test_an_instance_sent_twice_arrives_once(
-    bus: Bus, origin: Origin, pacs: FaultyPacs, study: str, uids: list[str]
+    retrieval: Retrieval, origin: Origin, pacs: FaultyPacs, study: str, uids: list[str]
 ) -> None:
     pacs.behave(SendsTwice())
-    arrived = await everything(bus, Retrieve(origin.name, study))
+    arrived = await everything(retrieval, Retrieve(origin.name, study))
     assert [blob.sop_instance_uid for blob in arrived].count(uids[0]) == 1
     assert names(arrived) == set(uids)
 
 
 async def test_what_the_origin_lists_beyond_the_question_is_not_waited_for(
-    bus: Bus, origin: Origin, pacs: FaultyPacs, study: str, series: str, uids: list[str]
+    retrieval: Retrieval, origin: Origin, pacs: FaultyPacs, study: str, series: str, uids: list[str]
 ) -> None:
     pacs.behave(IgnoresMatchingKeys())
-    arrived = await everything(bus, Retrieve(origin.name, study, series, uids[4]))
+    arrived = await everything(retrieval, Retrieve(origin.name, study, series, uids[4]))
     assert names(arrived) == {uids[4]}
 
 
 async def test_a_reader_that_leaves_stops_the_origin_by_c_cancel(
-    bus: Bus, origin: Origin, pacs: FaultyPacs, study: str, uids: list[str]
+    retrieval: Retrieval, origin: Origin, pacs: FaultyPacs, study: str, uids: list[str]
 ) -> None:
     pacs.behave(Slow(seconds=0.5))
-    async with read(bus, Retrieve(origin.name, study)) as instances:
+    async with retrieval.read(Retrieve(origin.name, study)) as instances:
         await anext(instances)
     async with asyncio.timeout(5):
         await asyncio.to_thread(pacs.wait_for, lambda event: event.kind is Kind.CANCELLED)
@@ -222,12 +227,12 @@ async def test_a_reader_that_leaves_stops_the_origin_by_c_cancel(
 
 
 async def test_a_second_reader_keeps_the_transfer_alive(
-    bus: Bus, origin: Origin, pacs: FaultyPacs, study: str, uids: list[str]
+    retrieval: Retrieval, origin: Origin, pacs: FaultyPacs, study: str, uids: list[str]
 ) -> None:
     pacs.behave(Slow(seconds=0.4))
-    async with read(bus, Retrieve(origin.name, study)) as first:
+    async with retrieval.read(Retrieve(origin.name, study)) as first:
         await anext(first)
-        second = asyncio.create_task(everything(bus, Retrieve(origin.name, study)))
+        second = asyncio.create_task(everything(retrieval, Retrieve(origin.name, study)))
         await anext(first)
     assert names(await second) == set(uids)
     assert len(pacs.operations(Operation.GET)) == 1
@@ -235,7 +240,7 @@ async def test_a_second_reader_keeps_the_transfer_alive(
 
 
 async def test_a_job_that_a_worker_left_is_gone_on_with(
-    bus: Bus,
+    retrieval: Retrieval,
     serve: Serve,
     pacs: FaultyPacs,
     origin_name: str,
@@ -243,33 +248,37 @@ async def test_a_job_that_a_worker_left_is_gone_on_with(
     uids: list[str],
 ) -> None:
     pacs.behave(Slow(seconds=0.3))
-    async with read(bus, Retrieve(origin_name, study)) as instances:
-        async with serve.one(origin_name):
+    async with AsyncExitStack() as first:
+        await first.enter_async_context(serve.one(origin_name))
+        async with retrieval.read(Retrieve(origin_name, study)) as instances:
             arrived = [await anext(instances) for _ in range(4)]
-        pacs.behave()
-        async with serve.one(origin_name):
-            arrived += [blob async for blob in instances]
+            await first.aclose()
+            pacs.behave()
+            async with serve.one(origin_name):
+                arrived += [blob async for blob in instances]
     assert sorted(blob.sop_instance_uid for blob in arrived) == sorted(uids)
     assert len(pacs.sent()) <= len(uids) + 1
     assert len(pacs.operations(Operation.GET)) == 2
 
 
 async def test_a_job_that_killed_its_workers_is_given_up(
-    bus: Bus, serve: Serve, origin_name: str, study: str, monkeypatch: pytest.MonkeyPatch
+    retrieval: Retrieval, serve: Serve, origin_name: str, study: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(retrieve, "MAX_DELIVERIES", 0)
     await serve(origin_name)
     with pytest.raises(NotDelivered, match="Given up"):
-        await everything(bus, Retrieve(origin_name, study))
+        await everything(retrieval, Retrieve(origin_name, study))
 
 
 async def test_many_studies_at_once_stay_within_the_associations_allowed(
-    bus: Bus, serve: Serve, origin_name: str, tmp_path: Path
+    retrieval: Retrieval, serve: Serve, origin_name: str, tmp_path: Path
 ) -> None:
     files = [file for seed in range(20, 40) for file in make_series(tmp_path, 3, seed=seed)]
     studies = {identity(file).study_instance_uid for file in files}
     with FaultyPacs(files) as pacs:
         origin = await serve(origin_name, port=pacs.peer.port, associations=2)
-        results = await asyncio.gather(*(everything(bus, Retrieve(origin.name, one)) for one in studies))
+        results = await asyncio.gather(
+            *(everything(retrieval, Retrieve(origin.name, one)) for one in studies)
+        )
         assert [len(result) for result in results] == [3] * len(studies)
         assert pacs.associations_at_once() <= 2

@@ -12,7 +12,7 @@ from isthmus.common.bus import Bus
 from isthmus.common.bus.stores import run_store
 from isthmus.common.config.settings import S3, Nats
 from isthmus.common.messages import BlobRef, Retrieve, Store
-from isthmus.common.retrieval import read
+from isthmus.common.retrieval import Retrieval
 from tests.data_sets import identity, raw_dataset
 from tests.dimse_scu.processes import Workers, workers_of
 from tests.dimse_scu.test_store import spooled
@@ -37,11 +37,11 @@ def _expected(images: list[Path]) -> list[tuple[str, bytes]]:
 
 
 async def test_a_worker_killed_in_a_retrieve_is_replaced_and_everything_arrives_once(
-    bus: Bus, blobs: BlobStore, pacs: FaultyPacs, workers: Workers, study: str, images: list[Path]
+    retrieval: Retrieval, blobs: BlobStore, pacs: FaultyPacs, workers: Workers, study: str, images: list[Path]
 ) -> None:
     pacs.behave(Slow(seconds=0.2))
     first = workers.start()
-    async with asyncio.timeout(PATIENCE), read(bus, Retrieve(workers.name, study)) as instances:
+    async with asyncio.timeout(PATIENCE), retrieval.read(Retrieve(workers.name, study)) as instances:
         arrived = [await anext(instances) for _ in range(4)]
         workers.start()
         first.kill()
@@ -51,11 +51,11 @@ async def test_a_worker_killed_in_a_retrieve_is_replaced_and_everything_arrives_
 
 
 async def test_a_worker_that_is_stopped_in_a_retrieve_hands_it_over(
-    bus: Bus, blobs: BlobStore, pacs: FaultyPacs, workers: Workers, study: str, images: list[Path]
+    retrieval: Retrieval, blobs: BlobStore, pacs: FaultyPacs, workers: Workers, study: str, images: list[Path]
 ) -> None:
     pacs.behave(Slow(seconds=0.5))
     first = workers.start()
-    async with asyncio.timeout(PATIENCE), read(bus, Retrieve(workers.name, study)) as instances:
+    async with asyncio.timeout(PATIENCE), retrieval.read(Retrieve(workers.name, study)) as instances:
         arrived = [await anext(instances) for _ in range(2)]
         assert await asyncio.to_thread(first.stop, 8) == 0
         pacs.behave()

@@ -20,11 +20,6 @@ from tests.common.retrieval.held import (
 )
 
 
-@pytest.fixture
-def catalogue(blobs: BlobStore) -> Catalogue:
-    return Catalogue(blobs)
-
-
 async def keys(blobs: BlobStore, origin: str) -> set[str]:
     """Of all that lies in S3 for an origin, without the kind."""
     return {

@@ -1,11 +1,10 @@
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 
 import pytest
 from nats.errors import NoRespondersError
 
-from isthmus.common.bus import Bus, end_tasks, jobs, progress, streams, subjects
+from isthmus.common.bus import Bus, jobs, progress, subjects
 from isthmus.common.bus.jobs import Running
 from isthmus.common.errors import (
     Incomplete,
@@ -17,83 +16,29 @@ from isthmus.common.errors import (
     OriginCancelled,
 )
 from isthmus.common.messages import (
-    BlobRef,
     Failure,
     InstanceReady,
     MissingInstance,
     Retrieve,
     RetrieveDone,
-    RetrieveStarted,
-    retrieve_fact,
 )
-from isthmus.common.retrieval import read
-
-STUDY, SERIES = "1.2", "1.2.3"
-CT, EXPLICIT = "1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.1.2.1"
-
-
-def blob(number: int, series: str = SERIES) -> BlobRef:
-    return BlobRef("isthmus", f"held/{number}", 1, STUDY, series, f"{series}.{number}", CT, EXPLICIT)
+from isthmus.common.retrieval import Retrieval
+from tests.common.retrieval.held import SERIES, STUDY, blob
+from tests.common.retrieval.worker import FakeWorker, at_work, everything
 
 
-class FakeWorker:
-    """Publishes what the test says, as a worker would."""
-
-    def __init__(self, bus: Bus) -> None:
-        self.bus = bus
-        self.jobs: list[Retrieve] = []
-        self.begun = asyncio.Event()
-        self.script: Callable[[FakeWorker, Running[Retrieve]], Awaitable[RetrieveDone]] = _nothing
-
-    async def __call__(self, running: Running[Retrieve]) -> None:
-        subject = subjects.progress(running.job.origin, running.job.study, running.generation)
-        if isinstance(await progress.last(self.bus, subject, retrieve_fact), RetrieveDone):
-            await running.acknowledge()
-            return
-        self.jobs.append(running.job)
-        self.begun.set()
-        await self.publish(running, RetrieveStarted(running.job, ""), "started")
-        await self.publish(running, await self.script(self, running), "done")
-        await running.acknowledge()
-
-    async def ready(self, running: Running[Retrieve], *blobs: BlobRef) -> None:
-        for one in blobs:
-            await self.publish(running, InstanceReady(one), one.sop_instance_uid)
-
-    async def publish(self, running: Running[Retrieve], fact: object, name: str) -> None:
-        subject = subjects.progress(running.job.origin, running.job.study, running.generation)
-        await progress.publish(self.bus, subject, fact, f"{running.generation}.{name}")
-
-
-async def _nothing(_: FakeWorker, __: Running[Retrieve]) -> RetrieveDone:
-    return RetrieveDone(0, ())
-
-
-@asynccontextmanager
-async def at_work(bus: Bus, origin: str) -> AsyncIterator[FakeWorker]:
-    worker = FakeWorker(bus)
-    working = asyncio.create_task(jobs.work(bus, streams.JOBS, origin, Retrieve, worker, at_once=4))
-    try:
-        yield worker
-    finally:
-        await end_tasks([working])
-
-
-async def everything(bus: Bus, wanted: Retrieve) -> list[BlobRef]:
-    async with read(bus, wanted) as instances:
-        return [instance async for instance in instances]
-
-
-async def test_nobody_serves_the_origin(bus: Bus, origin_name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_nobody_serves_the_origin(
+    retrieval: Retrieval, origin_name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(progress, "SILENCE", 0.2)
     with pytest.raises(NoWorker):
-        await everything(bus, Retrieve(origin_name, STUDY))
+        await everything(retrieval, Retrieve(origin_name, STUDY))
 
 
-async def test_an_unknown_study_is_no_such_object(bus: Bus, origin_name: str) -> None:
+async def test_an_unknown_study_is_no_such_object(bus: Bus, retrieval: Retrieval, origin_name: str) -> None:
     async with at_work(bus, origin_name):
         with pytest.raises(NoSuchObject):
-            await everything(bus, Retrieve(origin_name, STUDY))
+            await everything(retrieval, Retrieve(origin_name, STUDY))
 
 
 @pytest.mark.parametrize(
@@ -108,7 +53,7 @@ async def test_an_unknown_study_is_no_such_object(bus: Bus, origin_name: str) ->
     ],
 )
 async def test_a_failure_before_the_first_instance_is_raised(
-    bus: Bus, origin_name: str, done: RetrieveDone, error: type[IsthmusError]
+    bus: Bus, retrieval: Retrieval, origin_name: str, done: RetrieveDone, error: type[IsthmusError]
 ) -> None:
     async def script(_: FakeWorker, __: Running[Retrieve]) -> RetrieveDone:
         return done
@@ -116,7 +61,7 @@ async def test_a_failure_before_the_first_instance_is_raised(
     async with at_work(bus, origin_name) as worker:
         worker.script = script
         with pytest.raises(error):
-            await everything(bus, Retrieve(origin_name, STUDY))
+            await everything(retrieval, Retrieve(origin_name, STUDY))
 
 
 @pytest.mark.parametrize(
@@ -126,7 +71,9 @@ async def test_a_failure_before_the_first_instance_is_raised(
         RetrieveDone(1, (), Failure("AssociationAborted", "broke off", "pacs")),
     ],
 )
-async def test_a_part_is_never_the_whole(bus: Bus, origin_name: str, done: RetrieveDone) -> None:
+async def test_a_part_is_never_the_whole(
+    bus: Bus, retrieval: Retrieval, origin_name: str, done: RetrieveDone
+) -> None:
     async def script(worker: FakeWorker, running: Running[Retrieve]) -> RetrieveDone:
         await worker.ready(running, blob(1))
         return done
@@ -134,11 +81,11 @@ async def test_a_part_is_never_the_whole(bus: Bus, origin_name: str, done: Retri
     async with at_work(bus, origin_name) as worker:
         worker.script = script
         with pytest.raises(Incomplete) as caught:
-            await everything(bus, Retrieve(origin_name, STUDY))
+            await everything(retrieval, Retrieve(origin_name, STUDY))
     assert caught.value.missing == tuple(missing.sop_instance_uid for missing in done.missing)
 
 
-async def test_each_instance_comes_once(bus: Bus, origin_name: str) -> None:
+async def test_each_instance_comes_once(bus: Bus, retrieval: Retrieval, origin_name: str) -> None:
     async def script(worker: FakeWorker, running: Running[Retrieve]) -> RetrieveDone:
         await worker.ready(running, blob(1), blob(2))
         await worker.publish(running, InstanceReady(blob(1)), "again")
@@ -146,10 +93,10 @@ async def test_each_instance_comes_once(bus: Bus, origin_name: str) -> None:
 
     async with at_work(bus, origin_name) as worker:
         worker.script = script
-        assert await everything(bus, Retrieve(origin_name, STUDY)) == [blob(1), blob(2)]
+        assert await everything(retrieval, Retrieve(origin_name, STUDY)) == [blob(1), blob(2)]
 
 
-async def test_one_transfer_serves_all_who_ask(bus: Bus, origin_name: str) -> None:
+async def test_one_transfer_serves_all_who_ask(bus: Bus, retrieval: Retrieval, origin_name: str) -> None:
     joined = asyncio.Event()
 
     async def script(worker: FakeWorker, running: Running[Retrieve]) -> RetrieveDone:
@@ -160,10 +107,10 @@ async def test_one_transfer_serves_all_who_ask(bus: Bus, origin_name: str) -> No
 
     async with at_work(bus, origin_name) as worker:
         worker.script = script
-        async with read(bus, Retrieve(origin_name, STUDY)) as first:
+        async with retrieval.read(Retrieve(origin_name, STUDY)) as first:
             assert await anext(first) == blob(1)
-            series = asyncio.create_task(everything(bus, Retrieve(origin_name, STUDY, SERIES)))
-            async with read(bus, Retrieve(origin_name, STUDY, SERIES, f"{SERIES}.1")) as instance:
+            series = asyncio.create_task(everything(retrieval, Retrieve(origin_name, STUDY, SERIES)))
+            async with retrieval.read(Retrieve(origin_name, STUDY, SERIES, f"{SERIES}.1")) as instance:
                 assert await anext(instance) == blob(1)
                 joined.set()
                 assert [one async for one in instance] == []
@@ -172,7 +119,9 @@ async def test_one_transfer_serves_all_who_ask(bus: Bus, origin_name: str) -> No
         assert len(worker.jobs) == 1
 
 
-async def test_what_lacks_elsewhere_in_the_study_does_not_spoil_a_series(bus: Bus, origin_name: str) -> None:
+async def test_what_lacks_elsewhere_in_the_study_does_not_spoil_a_series(
+    bus: Bus, retrieval: Retrieval, origin_name: str
+) -> None:
     joined = asyncio.Event()
 
     async def script(worker: FakeWorker, running: Running[Retrieve]) -> RetrieveDone:
@@ -183,16 +132,18 @@ async def test_what_lacks_elsewhere_in_the_study_does_not_spoil_a_series(bus: Bu
 
     async with at_work(bus, origin_name) as worker:
         worker.script = script
-        study = asyncio.create_task(everything(bus, Retrieve(origin_name, STUDY)))
+        study = asyncio.create_task(everything(retrieval, Retrieve(origin_name, STUDY)))
         await worker.begun.wait()
-        series = asyncio.create_task(everything(bus, Retrieve(origin_name, STUDY, SERIES)))
+        series = asyncio.create_task(everything(retrieval, Retrieve(origin_name, STUDY, SERIES)))
         joined.set()
         with pytest.raises(Incomplete):
             await study
         assert await series == [blob(1)]
 
 
-async def test_a_wider_retrieve_waits_for_a_narrow_one(bus: Bus, origin_name: str) -> None:
+async def test_a_wider_retrieve_waits_for_a_narrow_one(
+    bus: Bus, retrieval: Retrieval, origin_name: str
+) -> None:
     joined = asyncio.Event()
 
     async def script(worker: FakeWorker, running: Running[Retrieve]) -> RetrieveDone:
@@ -205,15 +156,17 @@ async def test_a_wider_retrieve_waits_for_a_narrow_one(bus: Bus, origin_name: st
 
     async with at_work(bus, origin_name) as worker:
         worker.script = script
-        async with read(bus, Retrieve(origin_name, STUDY, SERIES)) as series:
+        async with retrieval.read(Retrieve(origin_name, STUDY, SERIES)) as series:
             await anext(series)
-            study = asyncio.create_task(everything(bus, Retrieve(origin_name, STUDY)))
+            study = asyncio.create_task(everything(retrieval, Retrieve(origin_name, STUDY)))
             joined.set()
             assert await study == [blob(1), blob(1, "1.2.4")]
         assert worker.jobs == [Retrieve(origin_name, STUDY, SERIES), Retrieve(origin_name, STUDY)]
 
 
-async def test_who_joins_a_job_that_was_just_given_up_gets_another(bus: Bus, origin_name: str) -> None:
+async def test_who_joins_a_job_that_was_just_given_up_gets_another(
+    bus: Bus, retrieval: Retrieval, origin_name: str
+) -> None:
     async def script(worker: FakeWorker, running: Running[Retrieve]) -> RetrieveDone:
         await worker.ready(running, blob(1))
         if len(worker.jobs) == 1:
@@ -223,12 +176,12 @@ async def test_who_joins_a_job_that_was_just_given_up_gets_another(bus: Bus, ori
 
     async with at_work(bus, origin_name) as worker:
         worker.script = script
-        assert await everything(bus, Retrieve(origin_name, STUDY)) == [blob(1), blob(2)]
+        assert await everything(retrieval, Retrieve(origin_name, STUDY)) == [blob(1), blob(2)]
 
 
 @pytest.mark.parametrize("failure", [None, Failure("OriginCancelled", "nobody", "pacs")])
 async def test_a_job_that_ended_and_is_still_queued_is_not_joined(
-    bus: Bus, origin_name: str, failure: Failure | None
+    bus: Bus, retrieval: Retrieval, origin_name: str, failure: Failure | None
 ) -> None:
     ended = await jobs.submit_retrieve(bus, Retrieve(origin_name, STUDY))
     subject = subjects.progress(origin_name, STUDY, ended.generation)
@@ -239,13 +192,15 @@ async def test_a_job_that_ended_and_is_still_queued_is_not_joined(
         await worker.ready(running, blob(1))
         return RetrieveDone(1, ())
 
-    reading = asyncio.create_task(everything(bus, Retrieve(origin_name, STUDY)))
+    reading = asyncio.create_task(everything(retrieval, Retrieve(origin_name, STUDY)))
     async with at_work(bus, origin_name) as worker:
         worker.script = script
         assert await reading == [blob(1)]
 
 
-async def test_many_instances_of_a_study_at_once_wait_for_each_other(bus: Bus, origin_name: str) -> None:
+async def test_many_instances_of_a_study_at_once_wait_for_each_other(
+    bus: Bus, retrieval: Retrieval, origin_name: str
+) -> None:
     async def script(worker: FakeWorker, running: Running[Retrieve]) -> RetrieveDone:
         await worker.ready(running, blob(int(str(running.job.instance).rpartition(".")[2])))
         return RetrieveDone(1, ())
@@ -253,17 +208,17 @@ async def test_many_instances_of_a_study_at_once_wait_for_each_other(bus: Bus, o
     async with at_work(bus, origin_name) as worker:
         worker.script = script
         wanted = [Retrieve(origin_name, STUDY, SERIES, f"{SERIES}.{number}") for number in range(12)]
-        found = await asyncio.gather(*(everything(bus, one) for one in wanted))
+        found = await asyncio.gather(*(everything(retrieval, one) for one in wanted))
     assert found == [[blob(number)] for number in range(12)]
 
 
 async def test_a_worker_between_two_jobs_is_there(
-    bus: Bus, origin_name: str, monkeypatch: pytest.MonkeyPatch
+    bus: Bus, retrieval: Retrieval, origin_name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(progress, "SILENCE", 0.2)
     async with at_work(bus, origin_name):
         pass  # the durable consumer is there, and nobody waits at it
-    reading = asyncio.create_task(everything(bus, Retrieve(origin_name, STUDY)))
+    reading = asyncio.create_task(everything(retrieval, Retrieve(origin_name, STUDY)))
     await asyncio.sleep(0.4)  # it was silent for once
     async with at_work(bus, origin_name):
         with pytest.raises(NoSuchObject):
@@ -271,7 +226,7 @@ async def test_a_worker_between_two_jobs_is_there(
 
 
 async def test_more_missing_instances_than_a_message_can_name_are_still_missing(
-    bus: Bus, origin_name: str
+    bus: Bus, retrieval: Retrieval, origin_name: str
 ) -> None:
     async def script(worker: FakeWorker, running: Running[Retrieve]) -> RetrieveDone:
         await worker.ready(running, blob(1))
@@ -280,14 +235,14 @@ async def test_more_missing_instances_than_a_message_can_name_are_still_missing(
     async with at_work(bus, origin_name) as worker:
         worker.script = script
         with pytest.raises(Incomplete, match="8 of 9"):
-            await everything(bus, Retrieve(origin_name, STUDY))
+            await everything(retrieval, Retrieve(origin_name, STUDY))
         with pytest.raises(Incomplete):
-            await everything(bus, Retrieve(origin_name, STUDY, SERIES))
-        assert await everything(bus, Retrieve(origin_name, STUDY, SERIES, f"{SERIES}.1")) == [blob(1)]
+            await everything(retrieval, Retrieve(origin_name, STUDY, SERIES))
+        assert await everything(retrieval, Retrieve(origin_name, STUDY, SERIES, f"{SERIES}.1")) == [blob(1)]
 
 
 async def test_an_instance_that_came_is_whole_whatever_became_of_its_study(
-    bus: Bus, origin_name: str
+    bus: Bus, retrieval: Retrieval, origin_name: str
 ) -> None:
     begun, joined = asyncio.Event(), asyncio.Event()
 
@@ -299,16 +254,18 @@ async def test_an_instance_that_came_is_whole_whatever_became_of_its_study(
 
     async with at_work(bus, origin_name) as worker:
         worker.script = script
-        study = asyncio.create_task(everything(bus, Retrieve(origin_name, STUDY)))
+        study = asyncio.create_task(everything(retrieval, Retrieve(origin_name, STUDY)))
         await begun.wait()
-        one = asyncio.create_task(everything(bus, Retrieve(origin_name, STUDY, SERIES, f"{SERIES}.1")))
+        one = asyncio.create_task(everything(retrieval, Retrieve(origin_name, STUDY, SERIES, f"{SERIES}.1")))
         joined.set()
         with pytest.raises(Incomplete):
             await study
         assert await one == [blob(1)]
 
 
-async def test_interest_is_answered_while_the_reader_is_there(bus: Bus, origin_name: str) -> None:
+async def test_interest_is_answered_while_the_reader_is_there(
+    bus: Bus, retrieval: Retrieval, origin_name: str
+) -> None:
     left = asyncio.Event()
     answers: list[bool] = []
     asked = asyncio.Event()
@@ -327,7 +284,7 @@ async def test_interest_is_answered_while_the_reader_is_there(bus: Bus, origin_n
 
     async with at_work(bus, origin_name) as worker:
         worker.script = script
-        async with read(bus, Retrieve(origin_name, STUDY)) as instances:
+        async with retrieval.read(Retrieve(origin_name, STUDY)) as instances:
             await anext(instances)
             await asked.wait()
         asked.clear()

@@ -1,11 +1,14 @@
 """The resources of WADO-RS (PS3.18 Table 10.4.1-1)."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 from typing import Final
 
+from starlette.requests import Request
 from starlette.routing import BaseRoute, Route
 
+from isthmus.common.retrieval import Catalogue, Retrieval
 from isthmus.common.service import Parts
 from isthmus.common.threads import Threads
 from isthmus.wado.bulkdata import bulkdata
@@ -13,22 +16,25 @@ from isthmus.wado.instances import Instances
 from isthmus.wado.metadata import metadata
 from isthmus.wado.retrieve import retrieve
 from isthmus.wado.settings import WadoSettings
-from isthmus.wado.streamed import Streamed
+from isthmus.wado.streamed import Body, Streamed
 
 STUDY: Final = "/aets/{origin}/studies/{study}"
 SERIES: Final = STUDY + "/series/{series}"
 INSTANCE: Final = SERIES + "/instances/{instance}"
 
+Endpoint = Callable[[Instances, Request], AbstractAsyncContextManager[Body]]
+"""Gives the answer to a request."""
 HEADER_THREADS: Final = 4
 """They wait for S3 more than they compute."""
 
 
 def routes(parts: Parts) -> Sequence[BaseRoute]:
     """Give the routes of the service."""
-    instances = Instances(
-        WadoSettings.of(parts.settings), parts.bus, parts.blobs, Threads("headers", HEADER_THREADS)
-    )
-    resources = [
+    settings = WadoSettings.of(parts.settings)
+    catalogue = Catalogue(parts.blobs)
+    retrieval = Retrieval(parts.bus, catalogue, settings.fresh_seconds)
+    instances = Instances(settings, parts.blobs, catalogue, retrieval, Threads("headers", HEADER_THREADS))
+    resources: list[tuple[str, Endpoint]] = [
         (STUDY, retrieve),
         (SERIES, retrieve),
         (INSTANCE, retrieve),
@@ -38,5 +44,12 @@ def routes(parts: Parts) -> Sequence[BaseRoute]:
         (INSTANCE + "/bulkdata/{path:path}", bulkdata),
     ]
     return [
-        Route(path, Streamed(partial(endpoint, instances)), methods=["GET"]) for path, endpoint in resources
+        Route(path, Streamed(partial(_answer, instances, endpoint)), methods=["GET"])
+        for path, endpoint in resources
     ]
+
+
+@asynccontextmanager
+async def _answer(instances: Instances, endpoint: Endpoint, request: Request) -> AsyncIterator[Body]:
+    async with instances.mended(request), endpoint(instances, request) as body:
+        yield body

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from isthmus.common.blobs import BlobStore
 from isthmus.common.dicomweb.accept import DICOM_FILE, DICOM_PARTS, accepted_by, negotiate
 from isthmus.common.dicomweb.multipart_out import MultipartWriter
-from isthmus.common.messages import BlobRef
+from isthmus.common.messages import BlobRef, Lacking
 from isthmus.wado.ahead import ahead
 from isthmus.wado.instances import Instances
 from isthmus.wado.streamed import Body
@@ -27,6 +27,8 @@ Fetched = AsyncIterator[tuple[BlobRef, bytes | None]]
 async def retrieve(instances: Instances, request: Request) -> AsyncIterator[Body]:
     """Give the objects of a study, series or instance, in the order in which they arrive.
 
+    What the origin could not deliver before is not waited for: 206 says that it lacks.
+
     Raises:
         NotAcceptable: the first object is not held in a transfer syntax that was asked for. When that happens
             to a later one, or it turns out that some are missing, the body is broken off.
@@ -40,12 +42,18 @@ async def retrieve(instances: Instances, request: Request) -> AsyncIterator[Body
         choice.require(blob.transfer_syntax_uid)
         return await blobs.get(blob.key) if blob.size <= WHOLE_BYTES else None
 
-    async with instances.read(resource) as refs, ahead(refs, fetch, AHEAD) as fetched:
+    async with instances.read(resource) as reading, ahead(reading, fetch, AHEAD) as fetched:
         first = await anext(fetched)
-        yield _multipart(blobs, first, fetched) if choice.offer.multipart else _single(blobs, first)
+        yield (
+            _multipart(blobs, first, fetched, reading.lacking)
+            if choice.offer.multipart
+            else _single(blobs, first)
+        )
 
 
-def _multipart(blobs: BlobStore, first: tuple[BlobRef, bytes | None], others: Fetched) -> Body:
+def _multipart(
+    blobs: BlobStore, first: tuple[BlobRef, bytes | None], others: Fetched, lacking: Lacking | None
+) -> Body:
     writer = MultipartWriter(DICOM_PARTS.name)
 
     async def chunks() -> AsyncGenerator[bytes, None]:
@@ -60,7 +68,7 @@ def _multipart(blobs: BlobStore, first: tuple[BlobRef, bytes | None], others: Fe
                     yield chunk
         yield writer.close()
 
-    return Body({"Content-Type": writer.content_type}, chunks())
+    return Body({"Content-Type": writer.content_type}, chunks(), lacking)
 
 
 def _single(blobs: BlobStore, fetched: tuple[BlobRef, bytes | None]) -> Body:

@@ -9,14 +9,21 @@ from isthmus.common.errors import UnknownOrigin
 
 @dataclass(frozen=True, slots=True)
 class WadoSettings:
-    """The origins that there are."""
+    """The origins that there are, and how long what is held of them is fresh."""
 
     origins: frozenset[str]
+    prefetch: frozenset[str]
+    """Those of which the rest of a study follows when one of its series is opened."""
+    fresh_seconds: float
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
         """Take out what is needed here."""
-        return cls(frozenset(origin.name for origin in settings.origins))
+        return cls(
+            frozenset(origin.name for origin in settings.origins),
+            frozenset(origin.name for origin in settings.origins if origin.prefetch),
+            settings.cache.fresh_seconds,
+        )
 
     def require_origin(self, name: str) -> None:
         """Make sure that an origin is configured.

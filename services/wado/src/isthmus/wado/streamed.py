@@ -9,13 +9,17 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, aclosing
 from dataclasses import dataclass
+from http import HTTPStatus
 
 from opentelemetry.trace import get_current_span
 from starlette.requests import Request
 from starlette.types import Message, Receive, Scope, Send
 
 from isthmus.common.bus import end_tasks
+from isthmus.common.dicomweb.resource import public_base_url
+from isthmus.common.dicomweb.warning import warning_header
 from isthmus.common.errors import Incomplete, IsthmusError
+from isthmus.common.messages import Lacking
 from isthmus.common.telemetry import get_logger, record_failure
 
 log = get_logger(__name__)
@@ -23,10 +27,11 @@ log = get_logger(__name__)
 
 @dataclass(frozen=True)
 class Body:
-    """A 200 that is ready to go out."""
+    """A 200 that is ready to go out, or a 206 where it is known that something lacks (PS3.18 10.4.3)."""
 
     headers: Mapping[str, str]
     chunks: AsyncGenerator[bytes, None]
+    lacking: Lacking | None = None
 
 
 Endpoint = Callable[[Request], AbstractAsyncContextManager[Body]]
@@ -69,7 +74,7 @@ class _Exchange:
     async def answer(self, endpoint: Endpoint) -> None:
         try:
             async with endpoint(self.request) as body, aclosing(body.chunks):
-                await self.start(body.headers)
+                await self.start(body)
                 if self.request.method != "HEAD":
                     async for chunk in body.chunks:
                         await self.send_chunk(chunk)
@@ -86,14 +91,26 @@ class _Exchange:
             log.error("body broken off", reason=error.title, missing=missing, sent_bytes=self.sent)
             record_failure(get_current_span(), error)
 
-    async def start(self, headers: Mapping[str, str]) -> None:
-        self.started = True
+    async def start(self, body: Body) -> None:
+        status, headers = HTTPStatus.OK, dict(body.headers)
+        if body.lacking is not None:
+            status = HTTPStatus.PARTIAL_CONTENT
+            service = f"{public_base_url(self.request)}/aets/{self.request.path_params['origin']}"
+            headers["Warning"] = warning_header(service, _what_lacks(body.lacking))
         raw = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
-        await self.send({"type": "http.response.start", "status": 200, "headers": raw})
+        self.started = True
+        await self.send({"type": "http.response.start", "status": status.value, "headers": raw})
 
     async def send_chunk(self, chunk: bytes) -> None:
         await self.send(_body(chunk, more=True))
         self.sent += len(chunk)
+
+
+def _what_lacks(lacking: Lacking) -> str:
+    count = len(lacking.missing) + lacking.unnamed
+    title, status = lacking.failure.error().title, lacking.failure.status
+    reason = title if status is None else f"{title} (DIMSE status {status:04X})"
+    return f"{count} {'instance is' if count == 1 else 'instances are'} missing: {reason}"
 
 
 def _body(chunk: bytes, *, more: bool) -> Message:

@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from collections import OrderedDict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -15,14 +14,13 @@ from isthmus.common.bus.client import bus_errors
 from isthmus.common.bus.streams import READS_BUCKET
 from isthmus.common.bus.subjects import token
 from isthmus.common.messages import decode, encode
+from isthmus.common.retrieval.lately import Lately
 
 TOUCH_SECONDS: Final = 60.0
 """A study is written down at most so often, by each process."""
 NEXT_SECONDS: Final = 5.0
 """Patience with NATS, between two times."""
 _STREAM: Final = f"KV_{READS_BUCKET}"
-_REMEMBERED: Final = 10_000
-"""Studies of which a process remembers that it wrote them down."""
 
 Study = tuple[str, str]
 """The name of an origin, and a Study Instance UID."""
@@ -43,18 +41,12 @@ class LastReads:
 
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
-        self._touched: OrderedDict[Study, float] = OrderedDict()
+        self._touched: Lately[Study] = Lately(TOUCH_SECONDS)
 
     async def touch(self, origin: str, study: str) -> None:
         """Write down that a study is being read; costs next to nothing, waits for nobody, and never fails."""
-        now = time.monotonic()
-        before = self._touched.get((origin, study))
-        if before is not None and now - before < TOUCH_SECONDS:
+        if self._touched.done((origin, study)):
             return
-        self._touched[origin, study] = now
-        self._touched.move_to_end((origin, study))
-        if len(self._touched) > _REMEMBERED:
-            self._touched.popitem(last=False)
         with suppress(nats.errors.Error):  # one that is lost is made up for a minute later
             subject = f"$KV.{READS_BUCKET}.{token(origin)}.{token(study)}"
             await self._bus.client.publish(subject, encode(LastRead(origin, study, time.time())))

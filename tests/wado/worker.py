@@ -15,6 +15,7 @@ from isthmus.common.messages import (
     BlobRef,
     Failure,
     InstanceReady,
+    Lacking,
     MissingInstance,
     Retrieve,
     RetrieveDone,
@@ -66,6 +67,10 @@ class Job:
         """Say that a blob is there."""
         self._completed += 1
         await self._publish(InstanceReady(blob), str(self._completed))
+
+    async def lack(self, *missing: MissingInstance, failure: Failure) -> None:
+        """Say what is known to be undeliverable."""
+        await self._publish(Lacking(missing, failure), "lacking")
 
     async def end(self, *missing: MissingInstance, failure: Failure | None = None) -> None:
         """End the job."""

@@ -17,7 +17,7 @@ from bench.meter import Meter
 from bench.options import Options
 from bench.processes import cpu_seconds, variable
 from isthmus.common.blobs.keys import derived_prefix, held_prefix, manifest_key
-from tests.peers import Orthanc, Peer
+from tests.peers import Orthanc, Peer, dcmtk
 from tests.system.gateway import Gateway
 
 ORIGIN: Final = "orthanc"
@@ -25,6 +25,8 @@ COUNTED: Final = "counted"
 """The same PACS, behind a meter."""
 ARCHIVE: Final = "archive"
 """Another PACS, empty at first, which takes what is stored."""
+QUICK_ARCHIVE: Final = "quick-archive"
+"""One more, with TCP_NODELAY=1: as Debian ships it, it makes its clients wait too, whatever they do."""
 ASSOCIATIONS: Final = 4
 _SMALL: Final = 16
 _LOADERS: Final = 4
@@ -38,6 +40,7 @@ class Site:
         directory: for files of the run's own.
         orthanc: the PACS.
         archive: another one, for what is stored.
+        quick_archive: one more, whose sockets do not wait.
         meter: counts what the PACS sends to the origin `counted`.
         gateway: the system.
     """
@@ -53,6 +56,9 @@ class Site:
             self.directory = Path(enter(tempfile.TemporaryDirectory(prefix="isthmus-bench-")))
             self.orthanc = enter(Orthanc(self.directory / "pacs", dicom_port=self.options.pacs_port))
             self.archive = enter(Orthanc(self.directory / "archive", ae_title="ARCHIVE"))
+            self.quick_archive = enter(
+                Orthanc(self.directory / "quick", ae_title="QUICK", environment=dcmtk.ENVIRONMENT)
+            )
             self.meter = enter(Meter(self.orthanc.peer))
             self.gateway = enter(self.system("system"))
             self._stack = self._stack.pop_all()
@@ -68,7 +74,12 @@ class Site:
         """Run a system of its own in front of the same PACS."""
         directory = self.directory / name
         directory.mkdir()
-        origins = {ORIGIN: self.orthanc.peer, COUNTED: self.meter.peer, ARCHIVE: self.archive.peer}
+        origins = {
+            ORIGIN: self.orthanc.peer,
+            COUNTED: self.meter.peer,
+            ARCHIVE: self.archive.peer,
+            QUICK_ARCHIVE: self.quick_archive.peer,
+        }
         with Gateway(directory, _settings(origins)) as gateway:
             yield gateway
 

@@ -1,4 +1,4 @@
-"""How much memory our processes take at most, each load on a system of its own."""
+"""How much memory our processes take at most, on a system of their own."""
 
 from bench.contestants import ContestantFailed, request
 from bench.data import multi_frame
@@ -12,12 +12,11 @@ _LARGE_SEED = 4
 
 
 def measure(site: Site) -> Section:
-    """Measure one very large instance in both directions, and a study of very many."""
+    """Measure a study of very many instances first, as peaks stay, then a large one in both directions."""
     section = Section("Memory")
-    with site.system("memory-large") as gateway:
-        _large(site, gateway, section)
-    with site.system("memory-many") as gateway:
+    with site.system("memory") as gateway:
         _many(site, gateway, section)
+        _large(site, gateway, section)
     return section
 
 

@@ -3,9 +3,9 @@
 import http.client
 import json
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Final, Self, TypedDict
 
 from tests.data_sets import Identity, Listing, listing
@@ -47,6 +47,7 @@ class Orthanc:
         ae_title: str = "ORTHANC",
         destinations: Iterable[Peer] = (),
         dicom_port: int | None = None,
+        environment: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         """Start it, and wait until it answers.
 
@@ -55,6 +56,7 @@ class Orthanc:
             ae_title: its own.
             destinations: where C-MOVE may send; more by `add_destination`.
             dicom_port: where its DICOM server listens; any free port by default.
+            environment: added to ours.
         """
         self.ae_title = ae_title
         self.host = LOOPBACK
@@ -65,7 +67,9 @@ class Orthanc:
         settings = directory / "orthanc.json"
         settings.write_text(json.dumps(self._settings(directory, destinations), indent=2))
         program = shutil.which("Orthanc") or "/usr/sbin/Orthanc"
-        self._process = Process([program, str(settings)], log=directory / "orthanc.log", environment={})
+        self._process = Process(
+            [program, str(settings)], log=directory / "orthanc.log", environment=environment
+        )
         self._process.wait_until(self._answers, timeout_seconds=READY_SECONDS)
 
     @property

@@ -1,0 +1,106 @@
+"""One run of everything, tiny: each measure gives its lines, and the table is written."""
+
+import re
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from bench.measures import MEASURES
+from bench.options import Options
+from bench.run import parse, run
+from tests.peers import free_port
+
+NOWHERE: Final = f"http://127.0.0.1:{free_port()}/dicom-web"
+
+TINY: Final = Options(
+    instances=4,
+    pixels=32,
+    few=3,
+    matches=5,
+    many=6,
+    large=2**20,
+    searches=2,
+    clients=(3, 2),
+    rounds=1,
+    rivals={"nobody": NOWHERE},
+)
+
+MEASURED: Final = (
+    "the load generator",
+    "cold study retrieve, against bare C-GET",
+    "cold time to the first byte",
+    "warm study retrieve at wado's own port, against the same objects straight from S3",
+    "warm study retrieve at wado's own port, against Orthanc's own WADO-RS",
+    "series metadata, 4 instances, warm",
+    "small QIDO",
+    "QIDO with 5 matches",
+    "STOW of 4 instances into Orthanc, against storescu as shipped",
+    "STOW of 4 instances into Orthanc with TCP_NODELAY=1",
+    "3 clients at once on one cold study of 3 instances: the slowest",
+    "3 clients at once on one cold study of 3 instances: transfers",
+    "2 clients at once on one cold study of 4 instances: the slowest",
+    "2 clients at once on one cold study of 4 instances: transfers",
+    "the last instance of 4",
+    "one instance of 1 MiB, stored:",
+    "one instance of 1 MiB, stored and retrieved:",
+    "6 small instances retrieved",
+)
+"""How the lines begin that the issue's numbers are about."""
+
+
+@pytest.fixture(scope="module")
+def results() -> str:
+    return run(TINY)
+
+
+@pytest.mark.parametrize("begin", MEASURED)
+def test_each_number_is_measured(results: str, begin: str) -> None:
+    row = re.search(rf"^\| {re.escape(begin)}.*", results, re.MULTILINE)
+
+    assert row is not None, results
+    assert "failed" not in row.group()
+
+
+def test_a_rival_that_does_not_answer_is_named_and_leaves_the_others_alone(results: str) -> None:
+    assert "nobody did not take part" in results
+
+
+def test_the_machine_and_the_versions_are_there(results: str) -> None:
+    assert re.search(r"^- Machine: \d+ cores", results, re.MULTILINE)
+    for program in ("Python", "pynetdicom", "nats-server", "SeaweedFS", "Orthanc", "DCMTK"):
+        assert re.search(rf"{program} \d+\.", results), program
+
+
+def test_an_unknown_measure_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        parse(["--only", "cold,luke-warm"])
+
+    assert "unknown: luke-warm" in capsys.readouterr().err
+
+
+def test_a_rival_needs_a_name_and_an_address(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        parse(["--rival", "http://127.0.0.1:8042/dicom-web"])
+
+    assert "NAME=http://" in capsys.readouterr().err
+
+
+def test_the_command_line_chooses(tmp_path: Path) -> None:
+    options = parse(
+        [
+            "--only",
+            "cold,warm",
+            "--instances",
+            "7",
+            "--rival",
+            f"other={NOWHERE}",
+            "--output",
+            f"{tmp_path}/r",
+        ]
+    )
+
+    assert options.only == {"cold", "warm"} <= MEASURES.keys()
+    assert options.instances == 7
+    assert options.rivals == {"other": NOWHERE}
+    assert options.output == tmp_path / "r"

@@ -14,7 +14,10 @@ from isthmus.common.messages import Retrieve
 from isthmus.common.retrieval import Catalogue, Reading, Retrieval
 from isthmus.common.telemetry import get_logger
 from isthmus.common.threads import Threads
+from isthmus.wado.described import Described
+from isthmus.wado.series_metadata import SeriesMetadata
 from isthmus.wado.settings import WadoSettings
+from isthmus.wado.shared import Shared
 
 log = get_logger(__name__)
 
@@ -29,6 +32,10 @@ class Instances:
     retrieval: Retrieval
     threads: Threads
     """Where headers are read."""
+    described: Described
+    series_metadata: SeriesMetadata
+    shared: Shared = field(default_factory=Shared)
+    """Blobs that several clients stream at the same time."""
     _prefetching: set[asyncio.Task[None]] = field(default_factory=set)
 
     def wanted(self, request: Request) -> Resource:

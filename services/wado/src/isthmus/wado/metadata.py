@@ -4,23 +4,23 @@ Every instance of the resource is in the array, or the array has no end.
 """
 
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from typing import Final
-from urllib.parse import quote
 
-import orjson
 from starlette.requests import Request
 
-from isthmus.common.blobs import BlobStore
-from isthmus.common.dicom.json_model import metadata_of
+from isthmus.common.dicom.levels import Level
 from isthmus.common.dicomweb.accept import DICOM_JSON, JSON, accepted_by, negotiate
 from isthmus.common.dicomweb.json_response import json_array
-from isthmus.common.dicomweb.resource import public_base_url
-from isthmus.common.errors import MalformedDataset, NotDelivered
+from isthmus.common.dicomweb.resource import Resource, public_base_url
+from isthmus.common.errors import StoreUnavailable
 from isthmus.common.messages import BlobRef
+from isthmus.common.retrieval import HeldSeries, Manifest, Reading
 from isthmus.common.telemetry import get_logger
 from isthmus.wado.ahead import ahead
+from isthmus.wado.described import in_json, mark_of
 from isthmus.wado.instances import Instances
+from isthmus.wado.series_metadata import in_order
 from isthmus.wado.streamed import Body
 
 AHEAD: Final = 4
@@ -31,7 +31,9 @@ log = get_logger(__name__)
 
 @asynccontextmanager
 async def metadata(instances: Instances, request: Request) -> AsyncIterator[Body]:
-    """Give the metadata of each instance, in the order in which they arrive.
+    """Give the metadata of each instance: in the order in which they arrive, or as they are kept.
+
+    Once a body is out, the metadata of the series in it are kept for the next client.
 
     Raises:
         NotDelivered: what the origin sent as the first instance cannot be read. When that happens to a later
@@ -39,44 +41,76 @@ async def metadata(instances: Instances, request: Request) -> AsyncIterator[Body
     """
     resource = instances.wanted(request)
     choice = negotiate(accepted_by(request), [DICOM_JSON, JSON])
-    study_url = f"{public_base_url(request)}/aets/{resource.origin}/studies/{resource.study}"
-
-    async def describe(blob: BlobRef) -> bytes:
-        prefix = f"{study_url}/{_path(blob)}/bulkdata"
-        try:
-            return await instances.threads.run(_metadata_json, instances.blobs, blob, prefix)
-        except MalformedDataset as error:
-            # The fault lies with the origin, and not with the client's request.
-            detail = f"An instance that the origin sent cannot be read: {error.detail}"
-            raise NotDelivered(detail, origin=resource.origin) from error
-
-    async with instances.read(resource) as refs, ahead(refs, describe, AHEAD) as described:
-        first = await anext(described)
-
-        yield Body({"Content-Type": choice.offer.name}, _array(first, described))
+    texts = _Texts(instances, resource, public_base_url(request))
+    async with instances.read(resource) as reading, aclosing(texts.of(reading)) as found:
+        if resource.level is Level.SERIES:
+            instances.open_series(resource)
+        first = await anext(found)
+        yield Body({"Content-Type": choice.offer.name}, _array(first, found), reading.lacking)
+    await texts.keep(reading)
 
 
-async def _array(
-    first: tuple[BlobRef, bytes], others: AsyncIterator[tuple[BlobRef, bytes]]
-) -> AsyncGenerator[bytes, None]:
+async def _array(first: bytes, others: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
     async def objects() -> AsyncIterator[bytes]:
-        yield first[1]
-        async for _, text in others:
-            yield text
+        yield first
+        async for other in others:
+            yield other
 
     async for chunk in json_array(objects()):
         yield chunk
 
 
-def _metadata_json(blobs: BlobStore, blob: BlobRef, bulk_prefix: str) -> bytes:
-    with blobs.open(blob.key, blob.size) as source:
-        attributes, left_out = metadata_of(source, bulk_prefix)
-    if left_out:
-        log.warning("values left out of metadata", tags=left_out)
-    return orjson.dumps(attributes)
+class _Texts:
+    """The objects of one array, each in JSON or several with commas between them."""
 
+    def __init__(self, instances: Instances, resource: Resource, base_url: str) -> None:
+        self._instances = instances
+        self._resource = resource
+        self._study_url = f"{base_url}/aets/{resource.origin}/studies/{resource.study}"
+        self._in_json = in_json(self._study_url)
+        self._made: set[str] = set()
+        """The keys of the instances of which we made the metadata."""
 
-def _path(blob: BlobRef) -> str:
-    # PACS hold UIDs that no URL can.
-    series, instance = quote(blob.series_instance_uid, safe=""), quote(blob.sop_instance_uid, safe="")
-    return f"series/{series}/instances/{instance}"
+    async def of(self, reading: Reading) -> AsyncGenerator[bytes, None]:
+        """Give the objects of all that is read."""
+        async for source in self._sources(reading):
+            async with aclosing(source) as texts:
+                async for text in texts:
+                    yield text
+
+    async def _sources(self, reading: Reading) -> AsyncIterator[AsyncGenerator[bytes, None]]:
+        if self._resource.level is Level.IMAGE or reading.manifest is None:
+            yield self._describe(reading)
+            return
+        for series in self._series(reading.manifest):
+            kept = await self._instances.series_metadata.kept(reading.manifest, series, self._study_url)
+            yield self._describe(in_order(series)) if kept is None else kept
+
+    async def _describe(self, blobs: AsyncIterator[BlobRef]) -> AsyncGenerator[bytes, None]:
+        async def describe(blob: BlobRef) -> bytes:
+            return await self._instances.described.text(blob, self._resource.origin)
+
+        async with ahead(blobs, describe, AHEAD) as described:
+            async for blob, text in described:
+                yield text.replace(mark_of(blob.key), self._in_json)
+                self._made.add(blob.key)
+
+    async def keep(self, reading: Reading) -> None:
+        """Keep the metadata of those series of which we made all."""
+        if self._resource.level is Level.IMAGE or not self._made:
+            return
+        origin, study = self._resource.origin, self._resource.study
+        try:
+            manifest = reading.manifest or await self._instances.catalogue.load(origin, study)
+        except StoreUnavailable as error:
+            log.warning("metadata not kept", reason=error.title)
+            return
+        if manifest is None:
+            return
+        for series in self._series(manifest):
+            if series.instances and self._made.issuperset(held.blob.key for held in series.instances):
+                await self._instances.series_metadata.keep(manifest, series)
+
+    def _series(self, manifest: Manifest) -> list[HeldSeries]:
+        wanted = self._resource.series
+        return [one for one in manifest.series if wanted in (None, one.series_instance_uid)]

@@ -16,6 +16,7 @@ from isthmus.dimse_scu.ask import Ask
 from isthmus.dimse_scu.delivery import Delivery
 from isthmus.dimse_scu.get import Get
 from isthmus.dimse_scu.listing import Listed
+from tests.common.dimse.local_slots import LocalSlots
 from tests.pacs import FaultyPacs, Kind, Operation, Slow
 
 CT = "1.2.840.10008.5.1.4.1.1.2"
@@ -25,7 +26,7 @@ CT = "1.2.840.10008.5.1.4.1.1.2"
 async def pool(pacs: FaultyPacs) -> AsyncIterator[AssociationPool]:
     origin = Origin(name="pacs", ae_title=pacs.peer.ae_title, port=pacs.peer.port, timeout_seconds=3)
     threads = Threads("test", 4)
-    pool = AssociationPool(Peer.of(origin, "ISTHMUS"), 1, threads)
+    pool = AssociationPool(Peer.of(origin, "ISTHMUS"), LocalSlots(1), threads)
     yield pool
     await pool.close()
     threads.close()

@@ -14,6 +14,7 @@ from isthmus.common.errors import OperationFailed
 from isthmus.common.telemetry import spans
 from isthmus.common.threads import Threads
 from tests.common.dimse.acceptor import VERIFICATION_CLASS, acceptor, match, on, query
+from tests.common.dimse.local_slots import LocalSlots
 
 
 @pytest.fixture
@@ -32,7 +33,7 @@ def by_name(exporter: InMemorySpanExporter) -> dict[str, ReadableSpan]:
 async def test_an_operation_is_inside_its_association(exporter: InMemorySpanExporter) -> None:
     threads = Threads("dimse", 2)
     with acceptor() as to:
-        pool = AssociationPool(to, 1, threads)
+        pool = AssociationPool(to, LocalSlots(1), threads)
         await pool.run([VERIFICATION], Association.echo)
         await pool.close()
     threads.close()

@@ -8,6 +8,7 @@ from typing import Final, Self
 
 from isthmus.common.bus import Serving, end_tasks, serve_queries, streams, subjects
 from isthmus.common.bus.jobs import work
+from isthmus.common.bus.slots import Slots
 from isthmus.common.config import Origin
 from isthmus.common.dimse import AssociationPool, Peer
 from isthmus.common.messages import Echo, Retrieve, Store
@@ -45,6 +46,7 @@ class _OriginWorker:
     """All that is done for one origin."""
 
     threads: Threads
+    slots: Slots
     pool: AssociationPool
     answering: tuple[Serving, ...]
     working: tuple[asyncio.Task[None], ...]
@@ -52,7 +54,8 @@ class _OriginWorker:
     @classmethod
     async def start(cls, parts: Parts, origin: Origin, ae_title: str, group: asyncio.TaskGroup) -> Self:
         threads = Threads(f"dimse-{origin.name}", origin.associations + SPARE_THREADS)
-        pool = AssociationPool(Peer.of(origin, ae_title), origin.associations, threads)
+        slots = await Slots.open(parts.bus, origin.name, origin.associations)
+        pool = AssociationPool(Peer.of(origin, ae_title), slots, threads)
         searches = await serve_queries(parts.bus, origin.name, FindWork(pool, origin))
         echoes = await parts.bus.serve(subjects.echo(origin.name), "workers", EchoWork(pool), Echo)
         retrieving = RetrieveWork(parts.bus, parts.blobs, pool, origin, ae_title)
@@ -62,10 +65,11 @@ class _OriginWorker:
             work(parts.bus, streams.JOBS, origin.name, Retrieve, retrieving, at_once=at_once),
             work(parts.bus, streams.STORES, origin.name, Store, storing, at_once=at_once),
         )
-        return cls(threads, pool, (searches, echoes), tuple(group.create_task(job) for job in jobs))
+        return cls(threads, slots, pool, (searches, echoes), tuple(group.create_task(job) for job in jobs))
 
     async def stop(self) -> None:
         """Answer what can be answered soon, hand the jobs over, and end the associations."""
         await asyncio.gather(end_tasks(self.working), *(one.finish() for one in self.answering))
         await self.pool.close()
+        await self.slots.close()
         self.threads.close()

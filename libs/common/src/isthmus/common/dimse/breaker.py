@@ -1,0 +1,66 @@
+"""Leaving an origin alone that is away, so that nobody waits for what cannot be had."""
+
+from time import monotonic
+from typing import Final
+
+import structlog
+
+from isthmus.common.errors import CircuitOpen, NoAcceptedContext, OriginError
+from isthmus.common.telemetry import gauge
+
+FAILURES: Final = 3
+"""In a row, to get an association, after which the circuit opens."""
+TRIAL_SECONDS: Final = 2.0
+"""One attempt in so many seconds is let through while it is open."""
+
+circuit_open = gauge("isthmus.circuit.open", "", "Whether an origin is left alone because it is away")
+
+log = structlog.get_logger()
+
+
+class Breaker:
+    """The circuit breaker of one origin in one process."""
+
+    def __init__(self, origin: str) -> None:
+        self._origin = origin
+        self._failures = 0
+        self._last: OriginError | None = None
+        self._trial_at: float | None = None
+        """When the next attempt is let through; None while the circuit is closed."""
+        circuit_open.add(0, {"origin": origin})
+
+    def admit(self) -> bool:
+        """Let an attempt pass: True where it is the one of its seconds, though the circuit is open.
+
+        Raises:
+            CircuitOpen: the origin is left alone now.
+        """
+        if self._trial_at is None:
+            return False
+        if monotonic() < self._trial_at:
+            last = self._last.title if self._last is not None else ""
+            detail = f"{self._origin!r} failed {self._failures} times in a row, the last time so: {last}"
+            raise CircuitOpen(detail, origin=self._origin)
+        self._trial_at = monotonic() + TRIAL_SECONDS
+        return True
+
+    def failed(self, error: OriginError) -> None:
+        """Take note that there was no association to be had."""
+        if isinstance(error, NoAcceptedContext):  # it is there, and does not do what we need
+            self.succeeded()
+            return
+        self._failures += 1
+        self._last = error
+        if self._failures >= FAILURES and self._trial_at is None:
+            self._trial_at = monotonic() + TRIAL_SECONDS
+            circuit_open.add(1, {"origin": self._origin})
+            log.warning("circuit opened", origin=self._origin, error=type(error).__name__)
+
+    def succeeded(self) -> None:
+        """Take note that the origin is there."""
+        self._failures = 0
+        self._last = None
+        if self._trial_at is not None:
+            self._trial_at = None
+            circuit_open.add(-1, {"origin": self._origin})
+            log.info("circuit closed", origin=self._origin)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import httpx2
@@ -11,6 +12,7 @@ from isthmus.common.blobs import BlobStore
 from isthmus.common.bus import Bus, jobs, streams
 from isthmus.common.bus.jobs import Running
 from isthmus.common.config import Origin, Settings
+from isthmus.common.config.settings import Nats
 from isthmus.common.messages import Retrieve
 from isthmus.common.service import Parts
 from isthmus.wado.app import routes
@@ -19,8 +21,8 @@ from tests.wado.serving import ended, serving
 from tests.wado.worker import Job, Script
 
 
-@pytest.fixture
-async def client(bus: Bus, blobs: BlobStore, origin_name: str) -> AsyncIterator[httpx2.AsyncClient]:
+@asynccontextmanager
+async def replica(bus: Bus, blobs: BlobStore, origin_name: str) -> AsyncIterator[httpx2.AsyncClient]:
     """A client of a wado that knows one origin; URLs are relative to the origin's studies."""
     settings = Settings(origins=(Origin(name=origin_name, ae_title="PACS", port=104),))
     async with (
@@ -28,6 +30,23 @@ async def client(bus: Bus, blobs: BlobStore, origin_name: str) -> AsyncIterator[
         httpx2.AsyncClient(base_url=f"{url}/aets/{origin_name}/studies/", timeout=30) as http,
     ):
         yield http
+
+
+@pytest.fixture
+async def client(bus: Bus, blobs: BlobStore, origin_name: str) -> AsyncIterator[httpx2.AsyncClient]:
+    async with replica(bus, blobs, origin_name) as http:
+        yield http
+
+
+@pytest.fixture
+async def other_client(
+    nats_settings: Nats, blobs: BlobStore, origin_name: str
+) -> AsyncIterator[httpx2.AsyncClient]:
+    """A client of another replica, with a connection to the bus of its own."""
+    bus = await Bus.connect(nats_settings, "test")
+    async with replica(bus, blobs, origin_name) as http:
+        yield http
+    await bus.close()
 
 
 Employ = Callable[[Script], None]

@@ -202,35 +202,34 @@ async def test_what_is_whole_and_fresh_needs_no_worker(
     assert [part.content for part in parts_of(response)] == [series[0].read_bytes()]
 
 
-async def test_twenty_clients_of_one_cold_study_cause_one_job_and_all_have_it_whole(
-    client: httpx2.AsyncClient, employ: Employ, series: list[Path]
+async def test_twenty_clients_of_two_replicas_cause_one_job_and_all_have_the_whole_study(
+    client: httpx2.AsyncClient, other_client: httpx2.AsyncClient, employ: Employ, series: list[Path]
 ) -> None:
-    jobs = 0
+    jobs, beginnings = 0, 0
+    all_began = asyncio.Event()
 
     async def delivers(job: Job) -> None:
         nonlocal jobs
         jobs += 1
         await job.deliver(*series)
-        await asyncio.wait_for(all_began.wait(), 20)
+        await all_began.wait()
         await job.end()
 
-    employ(delivers)
-    all_began = asyncio.Event()
-    began = 0
-
-    async def read() -> bytes:
-        nonlocal began
-        body = b""
-        async with client.stream("GET", study_of(series[0]), headers=AS_HELD) as response:
-            async for chunk in response.aiter_raw():
-                if not body:
-                    began += 1
-                    if began == 20:
-                        all_began.set()
+    async def read(replica: httpx2.AsyncClient) -> bytes:
+        nonlocal beginnings
+        async with replica.stream("GET", study_of(series[0]), headers=AS_HELD) as response:
+            chunks = response.aiter_raw()
+            body = await anext(chunks)
+            beginnings += 1
+            if beginnings == 20:
+                all_began.set()
+            async for chunk in chunks:
                 body += chunk
         return body
 
-    bodies = await asyncio.gather(*(read() for _ in range(20)))
+    employ(delivers)
+    async with asyncio.timeout(20):
+        bodies = await asyncio.gather(*(read(replica) for replica in [client, other_client] * 10))
     assert jobs == 1
     for body in bodies:
         assert all(file.read_bytes() in body for file in series)

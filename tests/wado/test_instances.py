@@ -1,0 +1,65 @@
+"""Opening a series lets the rest of its study follow."""
+
+import asyncio
+
+import pytest
+from structlog.testing import capture_logs
+
+from isthmus.common.blobs import BlobStore
+from isthmus.common.bus import Bus
+from isthmus.common.config import Origin, Settings
+from isthmus.common.dicomweb.resource import Resource
+from isthmus.common.errors import BusUnavailable
+from isthmus.common.retrieval import Catalogue, Retrieval
+from isthmus.common.threads import Threads
+from isthmus.wado.described import Described
+from isthmus.wado.instances import Instances
+from isthmus.wado.series_metadata import SeriesMetadata
+from isthmus.wado.settings import WadoSettings
+
+
+class Noted(Retrieval):
+    """Takes note of what is to follow, and fails where it is told to."""
+
+    def __init__(self, bus: Bus, catalogue: Catalogue) -> None:
+        super().__init__(bus, catalogue, 30)
+        self.studies: asyncio.Queue[tuple[str, str]] = asyncio.Queue()
+        self.fails = False
+
+    async def prefetch(self, origin: str, study: str) -> None:
+        self.studies.put_nowait((origin, study))
+        if self.fails:
+            raise BusUnavailable("away")
+
+
+@pytest.fixture
+def retrieval(bus: Bus, blobs: BlobStore) -> Noted:
+    return Noted(bus, Catalogue(blobs))
+
+
+@pytest.fixture
+def instances(blobs: BlobStore, retrieval: Noted) -> Instances:
+    origins = (
+        Origin(name="all-of-it", ae_title="A", port=104),
+        Origin(name="no-more", ae_title="B", port=104, prefetch=False),
+    )
+    settings = WadoSettings.of(Settings(origins=origins))
+    threads = Threads("test", 1)
+    described = Described(blobs, threads)
+    series_metadata = SeriesMetadata(blobs, threads, described)
+    return Instances(settings, blobs, Catalogue(blobs), retrieval, threads, described, series_metadata)
+
+
+async def test_when_it_cannot_follow_nobody_suffers(instances: Instances, retrieval: Noted) -> None:
+    retrieval.fails = True
+    with capture_logs() as logs:
+        instances.open_series(Resource("all-of-it", "1.2", "1.2.3"))
+        await retrieval.studies.get()
+    assert [line["reason"] for line in logs] == ["The bus is away"]
+
+
+async def test_it_follows_where_the_origin_is_set_so(instances: Instances, retrieval: Noted) -> None:
+    instances.open_series(Resource("no-more", "1.2", "1.2.3"))
+    instances.open_series(Resource("all-of-it", "1.2", "1.2.3"))
+    assert await retrieval.studies.get() == ("all-of-it", "1.2")
+    assert retrieval.studies.empty()

@@ -5,6 +5,7 @@ import inspect
 import socket
 import subprocess
 import sys
+from pathlib import Path
 
 import pynetdicom
 import pytest
@@ -12,6 +13,7 @@ from pynetdicom import acse, association, dimse, dimse_messages, dul, evt, trans
 from pynetdicom.utils import set_uid
 
 from isthmus.common.dimse import VERIFICATION, Association, install
+from isthmus.common.dimse import sockets as sockets_module
 from isthmus.common.dimse.connection import Connection
 from isthmus.common.dimse.sockets import TunedSocket
 from tests.common.dimse.acceptor import acceptor
@@ -38,10 +40,13 @@ UPSTREAM_SOCKET = TunedSocket.__bases__[0]
         (UPSTREAM_SOCKET, "__init__", "1f0325fdef2c"),
         (UPSTREAM_SOCKET, "connect", "aeeeae413bd3"),
         (UPSTREAM_SOCKET, "close", "c726c8db5381"),
+        (UPSTREAM_SOCKET, "ready", "3eb58e3d39dc"),
         (UPSTREAM_SOCKET, "recv", "6bc20a33b1b7"),
         (UPSTREAM_SOCKET, "send", "1ea8158c0b51"),
         (UPSTREAM_SOCKET, "_shutdown_socket", "e2b2628faa81"),
         (transport.RequestHandler, "_create_association", "05c8d12b7986"),
+        (dul.DULServiceProvider, "__init__", "c82dafa9438d"),
+        (dul.DULServiceProvider, "_is_transport_event", "8725ed03bb8f"),
         (dul.DULServiceProvider, "run_reactor", "e3a10eb3a093"),
         (dul.DULServiceProvider, "_process_recv_primitive", "4c0ebbb3e646"),
         (dul.DULServiceProvider, "_read_pdu_data", "19f2d4e38c13"),
@@ -60,7 +65,10 @@ UPSTREAM_SOCKET = TunedSocket.__bases__[0]
 )
 def test_what_we_replace_or_stand_on_is_what_we_read(owner: type, name: str, digest: str) -> None:
     """A new version: read the difference, think about `sockets` and `connection`, then change the digest."""
-    source = inspect.getsource(getattr(owner, name))
+    found = inspect.getattr_static(owner, name)
+    read = found.fget if isinstance(found, property) else found
+    assert read is not None
+    source = inspect.getsource(read)
     assert hashlib.sha256(source.encode()).hexdigest()[:12] == digest
 
 
@@ -106,6 +114,31 @@ def test_every_read_is_acknowledged_at_once(monkeypatch: pytest.MonkeyPatch) -> 
         opened.echo()
         assert options.count((socket.IPPROTO_TCP, socket.TCP_QUICKACK)) >= 2
         opened.release()
+
+
+def test_who_sends_does_not_wait_for_the_reactor(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sockets_module, "LONGEST_REST", 60)
+    with acceptor(timeout=20) as peer:
+        opened = Association.open(peer, [VERIFICATION])
+        assert max(opened.echo() for _ in range(10)) < 10
+        monkeypatch.undo()
+        opened.release()
+
+
+def test_a_reactor_with_nothing_to_do_rests() -> None:
+    with acceptor() as peer:
+        opened = Association.open(peer, [VERIFICATION])
+        reactor = opened._connection._upper_layer.native_id
+        before = switches(reactor)
+        opened._connection._upper_layer.join(0.3)
+        assert switches(reactor) - before < 60  # 300 without
+        opened.release()
+
+
+def switches(thread: int | None) -> int:
+    """How often a thread went to sleep until now."""
+    status = Path(f"/proc/self/task/{thread}/status").read_text()
+    return int(status.split("\nvoluntary_ctxt_switches:")[1].split()[0])
 
 
 def test_an_impossible_pdu_length_takes_no_memory() -> None:

@@ -21,7 +21,7 @@ from isthmus.common.threads import LoopStopped, run_coroutine_from_thread
 from isthmus.dimse_scu.room import Room
 
 PUTS_AT_ONCE: Final = 4
-HELD_AT_ONCE: Final = 8
+HELD_AT_ONCE: Final = 16
 """Instances that are being put, or wait for it. More make the origin wait."""
 HELD_BYTES: Final = 32 * 1024 * 1024
 """And how large those that are in memory may be together."""

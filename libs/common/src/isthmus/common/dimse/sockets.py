@@ -5,16 +5,22 @@
   after every `recv` (the kernel takes the latter back at any time). Data are read into one buffer made in
   advance, a read or write that makes no progress ends after the association's network time-out, and a socket
   is closed whatever its state.
+- **The reactor.** Upstream looks every millisecond whether there is something to read or to send: that costs
+  1 ms for each C-STORE, and 1,000 wake-ups a second for each association that does nothing. Here it waits for
+  both in `ready`, and `send_pdu` wakes it.
 - **UIDs.** Over-long UIDs are received as they are: upstream aborts the association, or never answers.
 - **Large data sets.** They go into a file as they come: see `spill`.
 - **Logs.** pynetdicom logs identifiers and UIDs, pydicom's warnings quote values: neither may say a word.
 """
 
 import logging
+import select
 import socket
+import ssl
 import time
+import weakref
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
 import pydicom.config
@@ -23,17 +29,23 @@ import pynetdicom.dimse
 import pynetdicom.transport
 from pydicom.uid import UID
 from pynetdicom import _config
+from pynetdicom.dul import DULServiceProvider
 from pynetdicom.transport import T_CONNECT, AddressInformation, AssociationSocket
 
 from isthmus.common.dimse.spill import spilling_message
 
 if TYPE_CHECKING:
     from pynetdicom.association import Association
+    from pynetdicom.pdu_primitives import _PDUPrimitiveType
 
 MAX_PDU: Final = 128 * 1024
 """The Maximum Length that we announce (PS3.8 D.1): 10-15 % faster than 16 KiB; more brings nothing."""
 LONGEST_PDU: Final = 16 * 1024 * 1024
 """A PDU that claims more is no DICOM: the connection is closed before memory is taken for it."""
+
+LONGEST_REST: Final = 0.02
+"""Seconds that the reactor waits at most: for its timers, and for the word to end, nobody wakes it."""
+_UNCONNECTED_REST: Final = 0.001
 
 _QUICKACK: Final[int | None] = getattr(socket, "TCP_QUICKACK", None)  # Linux only
 
@@ -51,6 +63,12 @@ class TunedSocket(AssociationSocket):
         self.last_progress = time.monotonic()
         """When bytes last went in or out."""
         self.was_connected = client_socket is not None
+        self._resting = False
+        self._bell, self._push = socket.socketpair()
+        self._bell.setblocking(False)
+        self._push.setblocking(False)
+        weakref.finalize(self, _close, self._bell, self._push)
+        assoc.dul._run_loop_delay = 0  # `ready` waits
         if self.socket is not None:
             self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if client_socket is not None:
@@ -63,6 +81,37 @@ class TunedSocket(AssociationSocket):
             self.was_connected = True
             self.last_progress = time.monotonic()
             self.socket.settimeout(self.assoc.network_timeout)
+
+    @property
+    def ready(self) -> bool:
+        """Wait for something to read or to send, and tell whether there is to read; for the reactor alone."""
+        connected = self.socket
+        if connected is None or not self._is_connected:
+            time.sleep(_UNCONNECTED_REST)
+            return False
+        if isinstance(connected, ssl.SSLSocket) and connected.pending():
+            return True
+        self._resting = True  # first that, then the look: who sends does it the other way round
+        try:
+            busy = not (self.assoc.dul.to_provider_queue.empty() and self.event_queue.empty())
+            poll = select.poll()
+            poll.register(connected, select.POLLIN)
+            poll.register(self._bell, select.POLLIN)
+            found = [fd for fd, _ in poll.poll(0 if busy else LONGEST_REST * 1000)]
+        except (OSError, ValueError):
+            self.event_queue.put("Evt17")
+            return False
+        finally:
+            self._resting = False
+        if self._bell.fileno() in found:
+            self._bell.recv(4096)
+        return connected.fileno() in found
+
+    def rouse(self) -> None:
+        """Wake the reactor if it rests: there is something to send. Any thread may call it."""
+        if self._resting:
+            with suppress(OSError):  # it is rung already, or closed
+                self._push.send(b"\0")
 
     def recv(self, nr_bytes: int) -> bytearray:
         """Read `nr_bytes`, or fewer if the connection ends before.
@@ -119,6 +168,20 @@ class TunedSocket(AssociationSocket):
             pass  # it is down already: that is what was wanted
 
 
+def _close(*sockets: socket.socket) -> None:
+    for one in sockets:
+        one.close()
+
+
+_send_pdu: Final = DULServiceProvider.send_pdu
+
+
+def _send_pdu_and_rouse(self: DULServiceProvider, primitive: "_PDUPrimitiveType") -> None:
+    _send_pdu(self, primitive)
+    if isinstance(self.socket, TunedSocket):
+        self.socket.rouse()
+
+
 def _any_uid(value: UID) -> tuple[bool, str]:
     """Take every UID but an empty one; what we send ourselves is checked where it is sent."""
     return bool(value), "must not be empty"
@@ -129,6 +192,7 @@ def install() -> None:
     pynetdicom.transport.AssociationSocket = TunedSocket  # type: ignore[misc]  # who accepts looks there
     pynetdicom.ae.AssociationSocket = TunedSocket  # type: ignore[attr-defined]  # who requests, there
     pynetdicom.dimse.DIMSEMessage = spilling_message  # type: ignore[assignment, attr-defined]  # a message that comes begins there
+    DULServiceProvider.send_pdu = _send_pdu_and_rouse  # type: ignore[method-assign]  # what is sent wakes it
     _config.VALIDATORS["UI"] = _any_uid
     _config.LOG_HANDLER_LEVEL = "none"
     _config.LOG_REQUEST_IDENTIFIERS = False

@@ -12,9 +12,8 @@ from isthmus.common.dicomweb.resource import Resource
 from isthmus.common.errors import BusUnavailable
 from isthmus.common.retrieval import Catalogue, Retrieval
 from isthmus.common.threads import Threads
-from isthmus.wado.described import Described
+from isthmus.wado.derived import Derived
 from isthmus.wado.instances import Instances
-from isthmus.wado.series_metadata import SeriesMetadata
 from isthmus.wado.settings import WadoSettings
 
 
@@ -45,9 +44,7 @@ def instances(blobs: BlobStore, retrieval: Noted) -> Instances:
     )
     settings = WadoSettings.of(Settings(origins=origins))
     threads = Threads("test", 1)
-    described = Described(blobs, threads)
-    series_metadata = SeriesMetadata(blobs, threads, described)
-    return Instances(settings, blobs, Catalogue(blobs), retrieval, threads, described, series_metadata)
+    return Instances(settings, blobs, Catalogue(blobs), retrieval, threads, Derived(blobs, threads))
 
 
 async def test_when_it_cannot_follow_nobody_suffers(instances: Instances, retrieval: Noted) -> None:

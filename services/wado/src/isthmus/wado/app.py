@@ -12,11 +12,10 @@ from isthmus.common.retrieval import Catalogue, Retrieval
 from isthmus.common.service import Parts
 from isthmus.common.threads import Threads
 from isthmus.wado.bulkdata import bulkdata
-from isthmus.wado.described import Described
+from isthmus.wado.derived import Derived
 from isthmus.wado.instances import Instances
 from isthmus.wado.metadata import metadata
 from isthmus.wado.retrieve import retrieve
-from isthmus.wado.series_metadata import SeriesMetadata
 from isthmus.wado.settings import WadoSettings
 from isthmus.wado.streamed import Body, Streamed
 
@@ -36,9 +35,8 @@ def routes(parts: Parts) -> Sequence[BaseRoute]:
     catalogue = Catalogue(parts.blobs)
     retrieval = Retrieval(parts.bus, catalogue, settings.fresh_seconds)
     threads = Threads("headers", HEADER_THREADS)
-    described = Described(parts.blobs, threads)
-    series_metadata = SeriesMetadata(parts.blobs, threads, described)
-    instances = Instances(settings, parts.blobs, catalogue, retrieval, threads, described, series_metadata)
+    derived = Derived(parts.blobs, threads)
+    instances = Instances(settings, parts.blobs, catalogue, retrieval, threads, derived)
     resources: list[tuple[str, Endpoint]] = [
         (STUDY, retrieve),
         (SERIES, retrieve),

@@ -5,10 +5,14 @@ Native values leave in little endian. Encapsulated pixel data leaves as it is he
 
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing, asynccontextmanager
+from typing import Final
 
 from starlette.requests import Request
 
 from isthmus.common.blobs import BlobStore
+from isthmus.common.dicom.bulk import frames_value
+from isthmus.common.dicom.encapsulated import is_encapsulated
+from isthmus.common.dicom.frame_index import EncapsulatedFrames
 from isthmus.common.dicom.json_model import BulkPart, BulkPath, BulkValue, Piece, bulk_of, parse_bulk_path
 from isthmus.common.dicomweb.accept import BULKDATA, BULKDATA_PARTS, Offer, accepted_by, negotiate
 from isthmus.common.dicomweb.multipart_out import MultipartWriter
@@ -17,6 +21,8 @@ from isthmus.common.errors import MalformedDataset, NotDelivered
 from isthmus.common.messages import BlobRef
 from isthmus.wado.instances import Instances
 from isthmus.wado.streamed import Body
+
+PIXEL_DATA: Final[BulkPath] = ("7FE00010",)
 
 
 @asynccontextmanager
@@ -51,6 +57,10 @@ async def _find(instances: Instances, origin: str, blob: BlobRef, path: BulkPath
             return bulk_of(source, path)
 
     try:
+        if path == PIXEL_DATA and is_encapsulated(blob.transfer_syntax_uid):
+            index = await instances.derived.frame_indexes.of(origin, blob)
+            if isinstance(index, EncapsulatedFrames):
+                return frames_value(index)
         return await instances.threads.run(find)
     except MalformedDataset as error:
         # The fault lies with the origin, and not with the client's request.

@@ -14,8 +14,7 @@ from isthmus.common.messages import Retrieve
 from isthmus.common.retrieval import Catalogue, Reading, Retrieval
 from isthmus.common.telemetry import get_logger
 from isthmus.common.threads import Threads
-from isthmus.wado.described import Described
-from isthmus.wado.series_metadata import SeriesMetadata
+from isthmus.wado.derived import Derived
 from isthmus.wado.settings import WadoSettings
 from isthmus.wado.shared import Shared
 
@@ -32,8 +31,7 @@ class Instances:
     retrieval: Retrieval
     threads: Threads
     """Where headers are read."""
-    described: Described
-    series_metadata: SeriesMetadata
+    derived: Derived
     shared: Shared = field(default_factory=Shared)
     """Blobs that several clients stream at the same time."""
     _prefetching: set[asyncio.Task[None]] = field(default_factory=set)

@@ -83,12 +83,14 @@ class _Texts:
             yield self._describe(reading)
             return
         for series in self._series(reading.manifest):
-            kept = await self._instances.series_metadata.kept(reading.manifest, series, self._study_url)
+            kept = await self._instances.derived.series_metadata.kept(
+                reading.manifest, series, self._study_url
+            )
             yield self._describe(in_order(series)) if kept is None else kept
 
     async def _describe(self, blobs: AsyncIterator[BlobRef]) -> AsyncGenerator[bytes, None]:
         async def describe(blob: BlobRef) -> bytes:
-            return await self._instances.described.text(blob, self._resource.origin)
+            return await self._instances.derived.described.text(blob, self._resource.origin)
 
         async with ahead(blobs, describe, AHEAD) as described:
             async for blob, text in described:
@@ -109,7 +111,7 @@ class _Texts:
             return
         for series in self._series(manifest):
             if series.instances and self._made.issuperset(held.blob.key for held in series.instances):
-                await self._instances.series_metadata.keep(manifest, series)
+                await self._instances.derived.series_metadata.keep(manifest, series)
 
     def _series(self, manifest: Manifest) -> list[HeldSeries]:
         wanted = self._resource.series

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
+from functools import partial
 from typing import Final
 
 from starlette.requests import Request
@@ -40,7 +41,9 @@ async def retrieve(instances: Instances, request: Request) -> AsyncIterator[Body
 
     async def fetch(blob: BlobRef) -> bytes | None:
         choice.require(blob.transfer_syntax_uid)
-        return await blobs.get(blob.key) if blob.size <= WHOLE_BYTES else None
+        if blob.size > WHOLE_BYTES:
+            return None
+        return await instances.shared.get(blob.key, partial(blobs.get, blob.key))
 
     async with instances.read(resource) as reading, ahead(reading, fetch, AHEAD) as fetched:
         first = await anext(fetched)

@@ -7,7 +7,10 @@ from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from typing import Final
 
+from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
+
 from isthmus.common.dicom.element_reader import UNDEFINED, BrokenDataset, ElementReader, Header
+from isthmus.common.dicom.part10.identify import DEFLATED
 
 OCTET_STREAM: Final = "application/octet-stream"
 HEADER: Final = 8
@@ -34,6 +37,7 @@ _MEDIA_TYPES: Final = {
 _BY_SYNTAX: Final = {
     _SYNTAX_ROOT + syntax: media_type for media_type, syntaxes in _MEDIA_TYPES.items() for syntax in syntaxes
 }
+_NATIVE: Final = DEFLATED | {ImplicitVRLittleEndian, ExplicitVRLittleEndian, ExplicitVRBigEndian}
 _END_OF_IMAGE: Final = b"\xff\xd9"
 """In JPEG, JPEG-LS and JPEG 2000 alike."""
 MOST_FRAGMENTS: Final = 4_000_000
@@ -60,6 +64,11 @@ class Fragments:
 def media_type_of(transfer_syntax_uid: str) -> str:
     """Give the media type of one frame (PS3.18 Tables 8.7.3-3 to 8.7.3-5)."""
     return _BY_SYNTAX.get(transfer_syntax_uid, OCTET_STREAM)
+
+
+def is_encapsulated(transfer_syntax_uid: str) -> bool:
+    """Tell whether its pixel data are in fragments (PS3.5 A.4); whatever nobody knows is taken for it."""
+    return transfer_syntax_uid not in _NATIVE
 
 
 def is_video(transfer_syntax_uid: str) -> bool:

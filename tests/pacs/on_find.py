@@ -5,6 +5,7 @@ from copy import deepcopy
 from dataclasses import dataclass
 from typing import Final
 
+from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 
 from tests.pacs.archive import UNIQUE_KEYS
@@ -99,5 +100,7 @@ class ListsCutUIDs(Behaviour):
     def select_matches(self, level: str, matches: list[Dataset]) -> list[Dataset]:
         for match in matches:
             if "SOPInstanceUID" in match:
-                match.SOPInstanceUID = str(match.SOPInstanceUID)[:LONGEST_UID]
+                # An element of its own: the one that is there is the archive's.
+                cut = str(match.SOPInstanceUID)[:LONGEST_UID]
+                match.add(DataElement(match["SOPInstanceUID"].tag, "UI", cut, validation_mode=0))
         return matches

@@ -2,17 +2,20 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from secrets import token_hex
 
 import pytest
 
 from isthmus.common.blobs import BlobStore
 from isthmus.common.bus import Bus
 from isthmus.common.config import Origin
-from isthmus.common.dicom.levels import Level
 from isthmus.common.dimse import AssociationPool, Peer
+from isthmus.common.dimse.contexts import UNCOMPRESSED
+from isthmus.common.errors import OriginCancelled
 from isthmus.common.messages import Retrieve
 from isthmus.common.threads import Threads
 from isthmus.dimse_scu.ask import Ask
+from isthmus.dimse_scu.cancellation import Cancellation
 from isthmus.dimse_scu.delivery import Delivery
 from isthmus.dimse_scu.get import Get
 from isthmus.dimse_scu.listing import Listed
@@ -33,8 +36,21 @@ async def pool(pacs: FaultyPacs) -> AsyncIterator[AssociationPool]:
 
 
 def whole(study: str, series: str, uids: list[str], sop_class_uid: str = CT) -> Ask:
-    listed = tuple(Listed(series, uid, sop_class_uid, "CT") for uid in uids)
-    return Ask(Level.STUDY, Retrieve("pacs", study), listed)
+    return Ask.for_series(study, series, [Listed(series, uid, sop_class_uid, "CT") for uid in uids])
+
+
+class Job:
+    """A C-GET, and what it brings."""
+
+    def __init__(self, bus: Bus, blobs: BlobStore, pool: AssociationPool, study: str) -> None:
+        self.delivery = Delivery(bus, blobs, Retrieve("pacs", study), token_hex(4))
+        self.cancellation = Cancellation()
+        self._get = Get(pool, Threads("unused", 1), self.delivery, self.cancellation, UNCOMPRESSED)
+
+    async def __call__(self, ask: Ask) -> set[str]:
+        await self._get(ask)
+        await self.delivery.settle()
+        return self.delivery.received
 
 
 async def test_who_is_done_cancels_nothing_of_whoever_has_the_association_next(
@@ -47,18 +63,32 @@ async def test_who_is_done_cancels_nothing_of_whoever_has_the_association_next(
     uids: list[str],
 ) -> None:
     ask = whole(study, series, uids)
-    done = Get(pool, Delivery(bus, blobs, ask.wanted, "1-1"))
+    done, next_one = Job(bus, blobs, pool, study), Job(bus, blobs, pool, study)
     await done(ask)
     pacs.forget()
     pacs.behave(Slow(seconds=0.1))
-    delivery = Delivery(bus, blobs, ask.wanted, "1-2")
-    running = asyncio.create_task(Get(pool, delivery)(ask))
+    running = asyncio.create_task(next_one(ask))
     await asyncio.to_thread(pacs.wait_for, lambda event: event.kind is Kind.SENT)
-    done.cancel()
-    await running
+    done.cancellation.request()
+    assert await running == set(uids)
     assert pacs.cancels() == 0
-    assert delivery.received == set(uids)
     assert pacs.associations() == 0  # none that is new
+
+
+async def test_nothing_is_asked_for_once_a_job_is_cancelled(
+    bus: Bus,
+    blobs: BlobStore,
+    pool: AssociationPool,
+    pacs: FaultyPacs,
+    study: str,
+    series: str,
+    uids: list[str],
+) -> None:
+    job = Job(bus, blobs, pool, study)
+    job.cancellation.request()
+    with pytest.raises(OriginCancelled):
+        await job(whole(study, series, uids))
+    assert pacs.operations(Operation.GET) == []
 
 
 @pytest.mark.parametrize("sop_class_uid", ["", "no-uid", "1." * 40 + "1"])
@@ -72,10 +102,8 @@ async def test_a_class_that_cannot_be_proposed_is_guessed_from_the_modality(
     uids: list[str],
     sop_class_uid: str,
 ) -> None:
-    ask = whole(study, series, uids, sop_class_uid)
-    delivery = Delivery(bus, blobs, ask.wanted, "1-1")
-    await Get(pool, delivery)(ask)
-    assert delivery.received == set(uids)
+    job = Job(bus, blobs, pool, study)
+    assert await job(whole(study, series, uids, sop_class_uid)) == set(uids)
     assert len(pacs.operations(Operation.GET)) == 1
 
 
@@ -96,11 +124,10 @@ async def test_a_get_that_is_broken_off_leaves_at_once_though_nothing_can_be_put
         asyncio.run_coroutine_threadsafe(go_on.wait(), loop).result(30)
 
     monkeypatch.setattr(blobs, "put_blocking", stall)
-    ask = whole(study, series, uids)
-    delivery = Delivery(bus, blobs, ask.wanted, "1-1")
-    running = asyncio.create_task(Get(pool, delivery)(ask))
+    job = Job(bus, blobs, pool, study)
+    running = asyncio.create_task(job(whole(study, series, uids)))
     await stalled.wait()
-    delivery.close()
+    job.delivery.close()
     running.cancel()
     async with asyncio.timeout(4):
         await asyncio.wait({running})

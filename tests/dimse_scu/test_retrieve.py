@@ -21,7 +21,7 @@ from isthmus.common.errors import (
 )
 from isthmus.common.messages import BlobRef, Retrieve
 from isthmus.common.retrieval import Retrieval
-from isthmus.dimse_scu import retrieve
+from isthmus.dimse_scu import missing, retrieve
 from tests.data_sets import identity, make_series, raw_dataset
 from tests.dimse_scu.conftest import Serve
 from tests.pacs import (
@@ -113,7 +113,6 @@ async def test_an_origin_that_is_not_there_is_unreachable(
         (Silent(), OriginTimeout),
         (FindFails(status=0xC001), OperationFailed),
         (FindFails(status=0xA700, matches=0), OperationFailed),
-        (FindFails(status=0xFE00, matches=3), OperationFailed),
         (SuccessWithNothingSent(), NotDelivered),
         (AbortsAfter(instances=0), IsthmusError),
     ],
@@ -134,11 +133,12 @@ async def test_a_failure_before_the_first_instance_is_told_and_the_next_request_
     assert names(await everything(retrieval, Retrieve(origin.name, study))) == set(uids)
 
 
+@pytest.mark.parametrize("status", [0xC001, 0xFE00])
 async def test_a_listing_that_breaks_off_in_the_middle_is_no_short_study(
-    retrieval: Retrieval, origin: Origin, pacs: FaultyPacs, study: str
+    status: int, retrieval: Retrieval, origin: Origin, pacs: FaultyPacs, study: str
 ) -> None:
-    pacs.behave(FindFails(status=0xC001, matches=5))
-    with pytest.raises(OperationFailed):
+    pacs.behave(FindFails(status=status, matches=5))
+    with pytest.raises(Incomplete):
         await everything(retrieval, Retrieve(origin.name, study))
 
 
@@ -177,7 +177,7 @@ async def test_missing_instances_beyond_those_that_a_message_can_name_are_counte
     uids: list[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(retrieve, "NAMED_AT_MOST", 1)
+    monkeypatch.setattr(missing, "NAMED_AT_MOST", 1)
     pacs.behave(FailsSuboperations(statuses={uids[0]: 0xA700, uids[7]: 0xC000}))
     with pytest.raises(Incomplete, match="2 of 12"):
         await everything(retrieval, Retrieve(origin.name, study))

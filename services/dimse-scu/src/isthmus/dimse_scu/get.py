@@ -2,64 +2,79 @@
 
 from collections.abc import Iterable, Sequence
 
-from isthmus.common.dimse import STUDY_ROOT_GET, Association, AssociationPool, Operation, classes_of, for_get
-from isthmus.common.errors import OriginError
-from isthmus.dimse_scu.ask import Ask
+from isthmus.common.config import RetrieveMethod
+from isthmus.common.dimse import STUDY_ROOT_GET, Association, AssociationPool, Operation, for_get
+from isthmus.common.errors import NoAcceptedContext
+from isthmus.common.threads import Threads
+from isthmus.dimse_scu.ask import Ask, sop_classes
+from isthmus.dimse_scu.cancellation import Cancellation
 from isthmus.dimse_scu.delivery import Delivery
 from isthmus.dimse_scu.listing import Listed
 from isthmus.dimse_scu.outcome import judge
-from isthmus.dimse_scu.uids import can_be_proposed
 
 
 class Get:
     """Pulls by C-GET."""
 
-    def __init__(self, pool: AssociationPool, delivery: Delivery) -> None:
+    method = RetrieveMethod.C_GET
+
+    def __init__(
+        self,
+        pool: AssociationPool,
+        threads: Threads,
+        delivery: Delivery,
+        cancellation: Cancellation,
+        syntaxes: Sequence[str],
+        *,
+        last_resort: bool = False,
+    ) -> None:
+        """Prepare.
+
+        Args:
+            pool: of associations with the origin.
+            threads: where operations run on an association that the pool has not used before.
+            delivery: takes what comes.
+            cancellation: stops what runs.
+            syntaxes: the transfer syntaxes to offer.
+            last_resort: whether these and no others shall be offered, on associations of their own.
+        """
         self._pool = pool
+        self._threads = threads
         self._delivery = delivery
-        self._association: Association | None = None
+        self._cancellation = cancellation
+        self._syntaxes = tuple(syntaxes)
+        self.last_resort = last_resort
 
     def associations(self, instances: Sequence[Listed]) -> Iterable[Sequence[Listed]]:
         """Divide by SOP class: an association has room for 128 presentation contexts."""
-        groups = for_get(_classes(instances))
-        for group in groups:
+        for group in for_get(sop_classes(instances), self._syntaxes):
             classes = {context.abstract_syntax for context in group}
-            members = [listed for listed in instances if classes & set(_classes([listed]))]
+            members = [listed for listed in instances if classes & set(sop_classes([listed]))]
             if members:
                 yield members
 
-    async def __call__(self, ask: Ask) -> None:
-        """Ask, and wait until all that came is in S3."""
-        (contexts, *_) = for_get(_classes(ask.instances))
+    async def __call__(self, ask: Ask, *, priority: int = 0) -> None:
+        """Ask, and wait until all has come; it may still be on its way to S3."""
+        groups = for_get(ask.classes, self._syntaxes)
+        if not groups:
+            return
+        contexts = groups[0]
         identifier = ask.identifier()
+        storage = {context.abstract_syntax for context in contexts} - {STUDY_ROOT_GET}
 
         def pull(association: Association) -> None:
-            self._association = association
-            try:
+            if not any(accepted.abstract_syntax in storage for accepted in association.accepted):
+                # It could send nothing, and would say so in one of many ways.
+                raise NoAcceptedContext(
+                    "The origin accepts no presentation context for what it should send",
+                    origin=association.peer.origin,
+                )
+            with self._cancellation.of(association):
                 result = association.get(STUDY_ROOT_GET, identifier, self._delivery.take)
-            finally:
-                self._association = None  # it is free for others, whom no C-CANCEL of ours may reach
             judge(result, Operation.C_GET, association.peer.origin)
 
-        try:
-            await self._pool.run(contexts, pull)
-        except OriginError:
-            await self._delivery.settle()
-            raise
-        await self._delivery.settle()
-
-    def cancel(self) -> None:
-        """Send C-CANCEL."""
-        association = self._association
-        if association is not None:
-            association.cancel()
-
-
-def _classes(instances: Iterable[Listed]) -> list[str]:
-    """Give the SOP classes, guessed from the modality where the origin does not tell."""
-    classes: dict[str, None] = {}
-    for listed in instances:
-        known = can_be_proposed(listed.sop_class_uid)
-        names = (listed.sop_class_uid,) if known else classes_of((listed.modality,))
-        classes.update(dict.fromkeys(names))
-    return list(classes)
+        if self.last_resort:
+            async with self._pool.lease(contexts, fresh=True, priority=priority) as association:
+                await self._threads.run(pull, association)
+        else:
+            await self._pool.run(contexts, pull, priority=priority)

@@ -45,12 +45,16 @@ def retrieve_identifier(level: Level, study: str, series: str | None, instances:
     return identifier
 
 
-def list_identifier(level: Level, study: str, series: str | None, return_tags: Sequence[str]) -> Dataset:
-    """Write a C-FIND for the children of a study or series."""
+def list_identifier(
+    level: Level, study: str, series: str | None, return_tags: Sequence[str], instance: str | None = None
+) -> Dataset:
+    """Write a C-FIND for the children of a study or series, or for the one that is named."""
     identifier = _base(level, None)
     _set(identifier, (_STUDY,), study)
-    if level is Level.IMAGE:
-        _set(identifier, (_SERIES,), series or "")
+    if series is not None:
+        _set(identifier, (_SERIES,), series)
+    if instance is not None:
+        _set(identifier, (_INSTANCE,), instance)
     for tag in return_tags:
         _set(identifier, (tag,), "")
     return identifier

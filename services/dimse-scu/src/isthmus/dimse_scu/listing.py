@@ -1,6 +1,8 @@
-"""Which instances an origin says it has (C-FIND down to IMAGE level, PS3.4 C.6.2)."""
+"""What an origin says it has: a study's series, and their instances (C-FIND, PS3.4 C.6.2)."""
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Final
 
@@ -18,6 +20,17 @@ _SERIES: Final = "0020000E"
 _MODALITY: Final = "00080060"
 _CLASS: Final = "00080016"
 _INSTANCE: Final = "00080018"
+_INSTANCES_OF_SERIES: Final = "00201209"
+
+
+@dataclass(frozen=True, slots=True)
+class ListedSeries:
+    """A series that the origin lists."""
+
+    series_instance_uid: str
+    modality: str
+    count: int | None
+    """Number of Series Related Instances (0020,1209), where the origin tells it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,37 +55,89 @@ Listing = Mapping[str, Listed]
 """By SOP Instance UID."""
 
 
-async def list_instances(pool: AssociationPool, wanted: Retrieve) -> Listing:
-    """List what the origin has of a study, series or instance.
+async def list_series(
+    pool: AssociationPool, wanted: Retrieve, *, counts: bool = True, priority: int = 0
+) -> list[ListedSeries]:
+    """List the series of a study, or the one that is wanted; without `counts` those are not believed.
+
+    Raises:
+        OriginError: the origin failed, or lists what has no UID; a part of a list is no list.
+    """
+    tags = (_SERIES, _MODALITY, _INSTANCES_OF_SERIES)
+    identifier = list_identifier(Level.SERIES, wanted.study, _as_key(wanted.series), tags)
+    found: dict[str, ListedSeries] = {}
+    async with aclosing(find(pool, identifier, priority=priority)) as matches:
+        async for match in matches:
+            series = _uid(match, _SERIES, wanted)
+            if text(match, _STUDY) in ("", wanted.study) and wanted.series in (None, series):
+                count = text(match, _INSTANCES_OF_SERIES)
+                believed = int(count) if counts and count.isdecimal() else None
+                found[series] = ListedSeries(series, text(match, _MODALITY), believed)
+    return list(found.values())
+
+
+async def list_instances(
+    pool: AssociationPool,
+    wanted: Retrieve,
+    series: ListedSeries,
+    *,
+    instance: str | None = None,
+    priority: int = 0,
+) -> Listing:
+    """List the instances of a series, or the one that is named.
 
     What origins answer beyond the question (matching keys that they ignore) is dropped.
 
     Raises:
         OriginError: the origin failed, or lists what has no UID; a part of a list is no list.
     """
+    uid = series.series_instance_uid
+    identifier = list_identifier(Level.IMAGE, wanted.study, uid, (_INSTANCE, _CLASS), _as_key(instance))
     listing: dict[str, Listed] = {}
-    for series, modality in (await _list_series(pool, wanted)).items():
-        identifier = list_identifier(Level.IMAGE, wanted.study, series, (_INSTANCE, _CLASS))
-        async for match in find(pool, identifier):
-            if text(match, _STUDY) not in ("", wanted.study) or text(match, _SERIES) not in ("", series):
+    async with aclosing(find(pool, identifier, priority=priority)) as matches:
+        async for match in matches:
+            if text(match, _STUDY) not in ("", wanted.study) or text(match, _SERIES) not in ("", uid):
                 continue
-            instance = _uid(match, _INSTANCE, wanted)
-            if wanted.instance is None or instance in (wanted.instance, wanted.instance[:LONGEST_UID]):
-                count = _others(listing.get(instance)) + 1
-                listing[instance] = Listed(series, instance, text(match, _CLASS), modality, count)
+            found = _uid(match, _INSTANCE, wanted)
+            if instance is None or found in (instance, instance[:LONGEST_UID]):
+                count = _others(listing.get(found)) + 1
+                listing[found] = Listed(uid, found, text(match, _CLASS), series.modality, count)
     return listing
 
 
-async def _list_series(pool: AssociationPool, wanted: Retrieve) -> Mapping[str, str]:
-    """Give the series and their modalities."""
-    identifier = list_identifier(Level.SERIES, wanted.study, None, (_SERIES, _MODALITY))
-    return {
-        series: text(match, _MODALITY)
-        async for match in find(pool, identifier)
-        if text(match, _STUDY) in ("", wanted.study)
-        and (series := _uid(match, _SERIES, wanted))
-        and wanted.series in (None, series)
-    }
+def lacking(listed: Iterable[Listed], received: Collection[str]) -> list[Listed]:
+    """Give those that have not come, or of which not all that are listed under their UID have.
+
+    Some origins list over-long UIDs cut to what the standard allows, and send them whole.
+    """
+    cut: Counter[str] | None = None
+    missing = []
+    for one in listed:
+        uid = one.sop_instance_uid
+        if one.count == 1 and uid in received:
+            continue
+        if len(uid) == LONGEST_UID:
+            if cut is None:
+                cut = Counter(name[:LONGEST_UID] for name in received)
+            if cut[uid] >= one.count:
+                continue
+        missing.append(one)
+    return missing
+
+
+def is_listed(sop_instance_uid: str, listing: Listing) -> bool:
+    """Tell whether an instance is listed, be it under its cut UID."""
+    return sop_instance_uid in listing or sop_instance_uid[:LONGEST_UID] in listing
+
+
+def number_of(listing: Listing) -> int:
+    """Count the instances."""
+    return sum(one.count for one in listing.values())
+
+
+def _as_key(uid: str | None) -> str | None:
+    """Give what matches a UID: origins that cut those that are too long find nothing by the whole ones."""
+    return uid if uid is not None and len(uid) <= LONGEST_UID else None
 
 
 def _others(listed: Listed | None) -> int:

@@ -1,72 +1,98 @@
 """C-MOVE: the origin sends instances to our scp, which hands them to whoever asked (PS3.4 C.4.2)."""
 
-from collections.abc import AsyncIterator, Iterable, Sequence
-from contextlib import asynccontextmanager
+import asyncio
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from typing import Final
 
-from isthmus.common.bus import Bus, subjects
-from isthmus.common.dimse import MOVE, STUDY_ROOT_MOVE, Association, AssociationPool, Operation
+from isthmus.common.bus import Bus, Serving, subjects
+from isthmus.common.config import RetrieveMethod
+from isthmus.common.dimse import MOVE, STUDY_ROOT_MOVE, Association, AssociationPool, Operation, SubOperations
 from isthmus.common.errors import UnavailableError
 from isthmus.common.messages import Received, ReceivedAnswer, Retrieve
 from isthmus.dimse_scu.ask import Ask
+from isthmus.dimse_scu.cancellation import Cancellation
 from isthmus.dimse_scu.delivery import OUT_OF_RESOURCES, SUCCESS, Delivery
 from isthmus.dimse_scu.listing import Listed
 from isthmus.dimse_scu.outcome import judge
+
+LATE_SECONDS: Final = 1.0
+"""How long to wait for the next instance that the origin counts as sent."""
 
 
 class Move:
     """Pulls by C-MOVE."""
 
+    method = RetrieveMethod.C_MOVE
+    last_resort = False
+
     def __init__(
-        self, bus: Bus, pool: AssociationPool, ae_title: str, wanted: Retrieve, delivery: Delivery
+        self,
+        bus: Bus,
+        pool: AssociationPool,
+        ae_title: str,
+        wanted: Retrieve,
+        delivery: Delivery,
+        cancellation: Cancellation,
     ) -> None:
         self._bus = bus
         self._pool = pool
         self._ae_title = ae_title
         self._wanted = wanted
         self._delivery = delivery
-        self._association: Association | None = None
+        self._cancellation = cancellation
+        self._begins = asyncio.Lock()
+        self._serving: Serving | None = None
+        self._arrived = 0
+        self._arrival = asyncio.Event()
 
     def associations(self, instances: Sequence[Listed]) -> Iterable[Sequence[Listed]]:
         """Ask for everything at once: scp takes any class and syntax."""
         yield instances
 
-    async def __call__(self, ask: Ask) -> None:
-        """Ask; while the origin sends, scp's questions are answered from the delivery."""
+    async def __call__(self, ask: Ask, *, priority: int = 0) -> None:
+        """Ask; what the origin sends meanwhile, scp asks about, and is answered from the delivery."""
         identifier = ask.identifier()
 
-        def pull(association: Association) -> None:
-            self._association = association
-            try:
-                result = association.move(STUDY_ROOT_MOVE, identifier, self._ae_title)
-            finally:
-                self._association = None  # it is free for others, whom no C-CANCEL of ours may reach
-            judge(result, Operation.C_MOVE, association.peer.origin)
+        def pull(association: Association) -> SubOperations:
+            with self._cancellation.of(association):
+                return association.move(STUDY_ROOT_MOVE, identifier, self._ae_title)
 
-        async with self._receiving():
-            await self._pool.run((MOVE,), pull)
+        await self._receive()
+        before = self._arrived
+        result = await self._pool.run((MOVE,), pull, priority=priority)
+        await self._wait_for_the_late(before + (result.completed or 0))
+        judge(result, Operation.C_MOVE, self._wanted.origin)
 
-    def cancel(self) -> None:
-        """Send C-CANCEL."""
-        association = self._association
-        if association is not None:
-            association.cancel()
+    async def _receive(self) -> None:
+        """Be there for what comes: the server knows of it before the C-MOVE goes out.
 
-    @asynccontextmanager
-    async def _receiving(self) -> AsyncIterator[None]:
-        subject = subjects.received(self._wanted.origin, self._wanted.study)
-        # The server knows of it before the C-MOVE goes out: what comes unasked for is refused.
-        serving = await self._bus.serve(subject, "", self._answer, Received)
-        try:
-            yield
-        finally:
-            await serving.finish()
+        What nobody asked for is refused, and asked about twice it would be published twice: there is one
+        subscription for all that a job asks for.
+        """
+        async with self._begins:
+            if self._serving is None:
+                subject = subjects.received(self._wanted.origin, self._wanted.study)
+                self._serving = await self._bus.serve(subject, "", self._answer, Received)
+
+    async def _wait_for_the_late(self, arrived: int) -> None:
+        """Wait for what the origin says it sent: some answer before they have sent all of it."""
+        with suppress(TimeoutError):
+            while self._arrived < arrived:
+                self._arrival.clear()
+                await asyncio.wait_for(self._arrival.wait(), LATE_SECONDS)
+
+    async def close(self) -> None:
+        """Take no more."""
+        if self._serving is not None:
+            await self._serving.finish()
 
     async def _answer(self, received: Received) -> ReceivedAnswer:
-        association = self._association
-        if association is not None:
-            association.heard()
+        self._cancellation.heard()
         try:
             await self._delivery.announce(received.blob)
         except UnavailableError:
             return ReceivedAnswer(OUT_OF_RESOURCES)
+        self._arrived += 1
+        self._arrival.set()
         return ReceivedAnswer(SUCCESS)

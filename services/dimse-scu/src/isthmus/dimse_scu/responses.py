@@ -22,7 +22,9 @@ CANCEL_SECONDS: Final = 3.0
 """How long a cancelled query may take to end, before its association is aborted."""
 
 
-async def find(pool: AssociationPool, identifier: Dataset) -> AsyncGenerator[DicomJson, None]:
+async def find(
+    pool: AssociationPool, identifier: Dataset, *, priority: int = 0
+) -> AsyncGenerator[DicomJson, None]:
     """Give the matches of a query, in the origin's order; leaving early sends C-CANCEL.
 
     Raises:
@@ -48,7 +50,7 @@ async def find(pool: AssociationPool, identifier: Dataset) -> AsyncGenerator[Dic
         else:
             channel.fail(error)
 
-    searching = asyncio.create_task(pool.run((FIND,), search))
+    searching = asyncio.create_task(pool.run((FIND,), search, priority=priority))
     searching.add_done_callback(ended)
     try:
         async with aclosing(channel):

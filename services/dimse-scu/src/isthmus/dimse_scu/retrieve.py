@@ -1,32 +1,40 @@
-"""A retrieve job, from its start to its end: list, pull, compare, tell."""
+"""A retrieve job, from its start to its end: whose turn it is, what it does, what it leaves behind."""
 
 import asyncio
+from collections.abc import Coroutine
+from contextlib import suppress
 from typing import Final
 
 import nats.errors
 import structlog
 
 from isthmus.common.blobs import BlobStore
-from isthmus.common.bus import Bus, end_tasks, progress, subjects
-from isthmus.common.bus.jobs import MAX_DELIVERIES, Running
-from isthmus.common.config import Origin, RetrieveMethod
+from isthmus.common.bus import Bus, end_tasks, subjects
+from isthmus.common.bus.guard import guard
+from isthmus.common.bus.jobs import MAX_DELIVERIES, Lane, Running, Submitted
+from isthmus.common.config import Origin
 from isthmus.common.dimse import AssociationPool
-from isthmus.common.errors import BusUnavailable, IsthmusError, NotDelivered, OperationFailed, OriginCancelled
-from isthmus.common.messages import (
-    Failure,
-    InstanceReady,
-    MissingInstance,
-    Retrieve,
-    RetrieveDone,
-    RetrieveStarted,
-    retrieve_fact,
+from isthmus.common.errors import (
+    BusUnavailable,
+    IsthmusError,
+    NotDelivered,
+    OperationFailed,
+    OriginCancelled,
+    StoreUnavailable,
+    UnavailableError,
 )
-from isthmus.common.telemetry import inject
+from isthmus.common.messages import Retrieve, RetrieveDone, RetrieveFact
+from isthmus.common.retrieval.catalogue import Catalogue
+from isthmus.common.threads import Threads
+from isthmus.dimse_scu.ahead import AheadRequests
 from isthmus.dimse_scu.delivery import Delivery
-from isthmus.dimse_scu.get import Get
-from isthmus.dimse_scu.listing import list_instances
-from isthmus.dimse_scu.move import Move
-from isthmus.dimse_scu.transfer import Pull, Transfer
+from isthmus.dimse_scu.facts import Facts, blobs_in
+from isthmus.dimse_scu.instance import InstanceRetrieve
+from isthmus.dimse_scu.job import Job, Outcome
+from isthmus.dimse_scu.missing import Missing
+from isthmus.dimse_scu.pull import Pulls
+from isthmus.dimse_scu.record import gone_from, manifest_after
+from isthmus.dimse_scu.study import StudyRetrieve
 
 INTEREST_SECONDS: Final = 2.0
 """How often a job asks whether anyone waits."""
@@ -34,10 +42,7 @@ SECOND_THOUGHT_SECONDS: Final = 1.0
 """How soon it asks again when nobody said so."""
 ANSWER_SECONDS: Final = 0.5
 CANCEL_SECONDS: Final = 3.0
-"""How long a cancelled transfer may take to end, before its association is aborted."""
-
-NAMED_AT_MOST: Final = 1000
-"""How many missing instances the end of a job names: a message has room for 1 MiB."""
+"""How long a cancelled transfer may take to end, before its associations are aborted."""
 
 log = structlog.get_logger()
 
@@ -46,11 +51,19 @@ class RetrieveWork:
     """Works on the retrieve jobs of one origin."""
 
     def __init__(
-        self, bus: Bus, blobs: BlobStore, pool: AssociationPool, origin: Origin, ae_title: str
+        self,
+        bus: Bus,
+        blobs: BlobStore,
+        pool: AssociationPool,
+        threads: Threads,
+        origin: Origin,
+        ae_title: str,
     ) -> None:
         self._bus = bus
         self._blobs = blobs
+        self._catalogue = Catalogue(blobs)
         self._pool = pool
+        self._threads = threads
         self._origin = origin
         self._ae_title = ae_title
 
@@ -63,45 +76,68 @@ class RetrieveWork:
             BusUnavailable: its end could not be published; the job is delivered again.
         """
         wanted = running.job
-        subject = subjects.progress(wanted.origin, wanted.study, running.generation)
-        facts = await progress.replay(self._bus, subject, retrieve_fact) if running.deliveries > 1 else []
-        if any(isinstance(fact, RetrieveDone) for fact in facts):
+        submitted = Submitted(running.generation, wanted, running.lane)
+        async with guard(self._bus, wanted.origin, wanted.study, submitted):
+            facts = Facts(self._bus, running)
+            past = await facts.past()
+            if not any(isinstance(fact, RetrieveDone) for fact in past):
+                await self._do(running, facts, past)
             await running.acknowledge()
-            return
-        if running.deliveries > MAX_DELIVERIES:
-            detail = f"Given up after {MAX_DELIVERIES} workers died of it"
-            done = RetrieveDone(0, (), Failure.of(NotDelivered(detail, origin=wanted.origin)))
-        else:
-            started = RetrieveStarted(wanted, inject().get("traceparent", ""))
-            message_id = f"{running.generation}.started.{running.deliveries}"
-            await progress.publish(self._bus, subject, started, message_id)
-            delivery = Delivery(self._bus, self._blobs, wanted, running.generation)
-            delivery.received.update(
-                fact.blob.sop_instance_uid for fact in facts if isinstance(fact, InstanceReady)
-            )
-            done = await self._retrieve_while_wanted(running, delivery)
-        await progress.publish(self._bus, subject, done, f"{running.generation}.done")
-        await running.acknowledge()
 
-    async def _retrieve_while_wanted(self, running: Running[Retrieve], delivery: Delivery) -> RetrieveDone:
+    async def _do(self, running: Running[Retrieve], facts: Facts, past: list[RetrieveFact]) -> None:
         wanted = running.job
-        transfers: list[Transfer] = []
-        retrieving = asyncio.create_task(self._retrieve(wanted, delivery, transfers))
-        leaving = asyncio.create_task(self._until_nobody_waits(running))
+        delivery = Delivery(self._bus, self._blobs, wanted, running.generation)
+        delivery.remember(blobs_in(past))
+        pulls = Pulls(self._bus, self._pool, self._threads, self._origin, self._ae_title, wanted, delivery)
+        job = Job(wanted, self._origin, running.lane, self._pool, delivery, pulls, facts)
+        job.begun = {blob.series_instance_uid for blob in delivery.blobs.values()}
         try:
-            await asyncio.wait({retrieving, leaving}, return_when=asyncio.FIRST_COMPLETED)
-            if not retrieving.done():
-                for transfer in transfers:
-                    transfer.cancel()
-                await asyncio.wait({retrieving}, timeout=CANCEL_SECONDS)
-            if retrieving.done():
-                return retrieving.result()
+            job.manifest = await self._catalogue.load(wanted.origin, wanted.study)
+            if running.deaths >= MAX_DELIVERIES:
+                detail = f"Given up after {MAX_DELIVERIES} workers died of it"
+                outcome = Outcome(NotDelivered(detail, origin=wanted.origin))
+            else:
+                outcome = await self._bring(running, job)
+            outcome = await self._record(job, outcome)
+        except StoreUnavailable as error:
+            outcome = Outcome(error)
         finally:
             delivery.close()
+        await self._tell_the_end(job, outcome)
+
+    async def _bring(self, running: Running[Retrieve], job: Job) -> Outcome:
+        """Do what the job is for, for as long as somebody waits for it."""
+        ahead = await AheadRequests.open(self._bus, job.wanted)
+        try:
+            await job.facts.started()
+            if job.is_for_instance:
+                work = InstanceRetrieve(job, job.wanted.instance or "").run()
+            else:
+                work = StudyRetrieve(job, ahead).run()
+            return await self._while_wanted(running, job, asyncio.create_task(_outcome(job, work)))
+        finally:
+            await ahead.close()
+            await job.pulls.close()
+
+    async def _while_wanted(
+        self, running: Running[Retrieve], job: Job, bringing: asyncio.Task[Outcome]
+    ) -> Outcome:
+        leaving: set[asyncio.Task[None]] = set()
+        if running.lane is Lane.INTERACTIVE:
+            leaving.add(asyncio.create_task(self._until_nobody_waits(running)))
+        try:
+            await asyncio.wait({bringing, *leaving}, return_when=asyncio.FIRST_COMPLETED)
+            if not bringing.done():
+                job.pulls.cancellation.request()
+                await asyncio.wait({bringing}, timeout=CANCEL_SECONDS)
+                await _settle(job.delivery)
+            if bringing.done():
+                return bringing.result()
+        finally:
+            job.delivery.close()
             # What is broken off aborts its association; the tasks end when the threads have.
-            await end_tasks([retrieving, leaving])
-        cancelled = OriginCancelled("Nobody waited for it any more", origin=wanted.origin)
-        return RetrieveDone(len(delivery.received), (), Failure.of(cancelled))
+            await end_tasks([bringing, *leaving])
+        return Outcome(OriginCancelled("Nobody waited for it any more", origin=job.origin.name))
 
     async def _until_nobody_waits(self, running: Running[Retrieve]) -> None:
         wanted = running.job
@@ -120,48 +156,62 @@ class RetrieveWork:
                 # A bus in trouble says nothing about who waits.
                 log.warning("interest unknown", error=type(error).__name__)
 
-    async def _retrieve(
-        self, wanted: Retrieve, delivery: Delivery, transfers: list[Transfer]
-    ) -> RetrieveDone:
-        missing: list[MissingInstance] = []
-        failure: IsthmusError | None = None
+    async def _record(self, job: Job, outcome: Outcome) -> Outcome:
+        """Write down what is held now; a job that cannot do that has failed."""
+        after = manifest_after(job)
         try:
-            listing = await list_instances(self._pool, wanted)
-            pulls: dict[RetrieveMethod, Pull] = {
-                RetrieveMethod.C_GET: Get(self._pool, delivery),
-                RetrieveMethod.C_MOVE: Move(self._bus, self._pool, self._ae_title, wanted, delivery),
-            }
-            transfer = Transfer(self._origin, pulls, wanted, listing, delivery)
-            transfers.append(transfer)
-            try:
-                failure = await transfer.run()
-            finally:
-                missing = [listed.missing for listed in transfer.missing()]
-        except BusUnavailable:
-            raise
-        except OriginCancelled as error:
-            # Where it was not us who cancelled, it is a failure as any other.
-            failure = error if transfers and transfers[0].cancelled else _given_up(error)
-        except IsthmusError as error:
-            failure = error
-        if failure is not None:
+            if not after.series:
+                if job.manifest is not None:
+                    await self._catalogue.drop(after.origin, after.study)
+            elif after != job.manifest:
+                await self._catalogue.save(after)
+        except StoreUnavailable as error:
+            return Outcome(error)
+        try:
+            await self._catalogue.forget(gone_from(job.manifest, after))
+        except StoreUnavailable as error:
+            log.warning("instances not deleted", origin=after.origin, detail=error.detail)
+        return outcome
+
+    async def _tell_the_end(self, job: Job, outcome: Outcome) -> None:
+        # What is confirmed was not named one by one: it is read from the catalogue.
+        completed = 0 if outcome.confirmed else len(job.delivery.received)
+        over = outcome.confirmed or isinstance(outcome.failure, OriginCancelled)
+        missing = Missing() if over else job.missing()
+        if outcome.failure is not None:
             log.warning(
                 "retrieve failed",
-                origin=wanted.origin,
-                completed=len(delivery.received),
+                origin=job.origin.name,
+                completed=completed,
                 missing=len(missing),
-                title=failure.title,
-                detail=failure.detail,
+                title=outcome.failure.title,
+                detail=outcome.failure.detail,
             )
-        return RetrieveDone(
-            len(delivery.received),
-            tuple(missing[:NAMED_AT_MOST]),
-            Failure.of(failure) if failure is not None else None,
-            unnamed=len(missing[NAMED_AT_MOST:]),
-        )
+        await job.facts.done(completed, missing, outcome.failure, confirmed=outcome.confirmed)
 
 
-def _given_up(error: OriginCancelled) -> OperationFailed:
-    return OperationFailed(
-        "The origin cancelled what nobody asked it to cancel", origin=error.origin, status=error.status
-    )
+async def _outcome(job: Job, work: Coroutine[None, None, Outcome]) -> Outcome:
+    """Take what an origin or a part of ours failed with for the job's end.
+
+    Raises:
+        BusUnavailable: then nobody could be told.
+    """
+    try:
+        outcome = await work
+    except BusUnavailable:
+        raise
+    except IsthmusError as error:
+        outcome = Outcome(error)
+    failure = outcome.failure
+    if isinstance(failure, OriginCancelled) and not job.pulls.cancellation.requested:
+        # Where it was not us who cancelled, it is a failure as any other.
+        detail = "The origin cancelled what nobody asked it to cancel"
+        return Outcome(OperationFailed(detail, origin=failure.origin, status=failure.status))
+    return outcome
+
+
+async def _settle(delivery: Delivery) -> None:
+    """Let what has come arrive in S3, so that nobody has to pull it again."""
+    with suppress(UnavailableError, TimeoutError):
+        async with asyncio.timeout(CANCEL_SECONDS):
+            await delivery.settle()

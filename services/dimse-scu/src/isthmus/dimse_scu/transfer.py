@@ -1,53 +1,20 @@
-"""Pulling the instances of a job: C-GET and C-MOVE, first whole, then what lacks (PS3.4 C.4.2, C.4.3).
+"""The repair: what is listed and has not come is asked for again (PS3.4 C.4.2, C.4.3).
 
-Origins stop at the first instance that they cannot send, break off, or say success having sent nothing. So
-what arrived is compared with what they list, whatever the status, and the rest is asked for again by its
-UIDs; where that fails too, in halves, until what cannot be sent stands alone. Then the next method has its
-turn, if there is one.
+What arrived is compared with what the origin lists, whatever the status, and the rest is asked for in one way
+after the other: each method that is allowed, then other transfer syntaxes. This is the one place where
+anything is tried again.
 """
 
-from collections import Counter, deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Final, Protocol
+from collections.abc import Iterable, Iterator, Sequence
 
-from isthmus.common.config import Origin, RetrieveMethod
-from isthmus.common.dicom.levels import Level
-from isthmus.common.errors import (
-    AssociationAborted,
-    NoAcceptedContext,
-    NotDelivered,
-    OperationFailed,
-    OriginCancelled,
-    OriginError,
-)
+from isthmus.common.config import RetrieveMethod
+from isthmus.common.errors import OriginError
 from isthmus.common.messages import Retrieve
 from isthmus.dimse_scu.ask import Ask
+from isthmus.dimse_scu.attempt import Attempt, Ending
 from isthmus.dimse_scu.delivery import Delivery
-from isthmus.dimse_scu.listing import Listed, Listing
-from isthmus.dimse_scu.uids import LONGEST_UID
-
-UIDS_AT_ONCE: Final = 200
-"""Longest list of UIDs in one identifier."""
-BARREN_AT_MOST: Final = 3
-"""Broken associations in a row that brought nothing, after which a method is given up."""
-
-
-class Pull(Protocol):
-    """One method of retrieving."""
-
-    async def __call__(self, ask: Ask) -> None:
-        """Ask the origin, and return when all that it sent is in the delivery.
-
-        Raises:
-            OriginError: it failed; something may have come all the same.
-            UnavailableError: a part of ours did; there is no use in going on.
-        """
-
-    def associations(self, instances: Sequence[Listed]) -> Iterable[Sequence[Listed]]:
-        """Divide instances into those that one association can bring."""
-
-    def cancel(self) -> None:
-        """Send C-CANCEL for what runs."""
+from isthmus.dimse_scu.listing import Listed, lacking
+from isthmus.dimse_scu.pull import Pull
 
 
 class Transfer:
@@ -55,127 +22,87 @@ class Transfer:
 
     def __init__(
         self,
-        origin: Origin,
-        pulls: Mapping[RetrieveMethod, Pull],
+        steps: Sequence[Pull],
         wanted: Retrieve,
-        listing: Listing,
+        expected: Iterable[Listed],
         delivery: Delivery,
+        *,
+        timeout: float,
+        asked_whole: Iterable[str] = (),
+        silent: bool = False,
     ) -> None:
-        self._origin = origin
-        self._pulls = pulls
+        """Prepare.
+
+        Args:
+            steps: the ways of retrieving, in their order.
+            wanted: the job.
+            expected: what shall come, whether it has or not.
+            delivery: where it comes to.
+            timeout: seconds without an instance, after which nothing more is tried again.
+            asked_whole: series that were already asked for as a whole, in the first way.
+            silent: whether the origin gave no answer to that.
+        """
+        self._steps = steps
         self._wanted = wanted
-        self._listing = listing
+        self._expected = list(expected)
         self._delivery = delivery
-        self.cancelled = False
-        """Whether `cancel` was called."""
+        self._timeout = timeout
+        self._asked_whole = frozenset(asked_whole)
+        self._given_up = {steps[0].method} if silent else set()
+        self._refusals: dict[RetrieveMethod, dict[str, OriginError]] = {step.method: {} for step in steps}
 
     def missing(self) -> list[Listed]:
         """Give what is listed and has not arrived."""
-        return self._lacking(self._listing.values())
+        return lacking(self._expected, self._delivery.received)
+
+    @property
+    def refused(self) -> dict[str, OriginError]:
+        """What did not come when it was asked for alone, by any method, and why, by SOP Instance UID."""
+        first, *others = self._refusals.values()
+        return {uid: error for uid, error in first.items() if all(uid in other for other in others)}
 
     async def run(self) -> OriginError | None:
-        """Pull everything; give the last failure where something lacks in the end.
+        """Pull what lacks; give the last failure where something lacks in the end.
 
         Raises:
-            OriginCancelled: `cancel` was called.
+            OriginCancelled: the job was cancelled.
             UnavailableError: a part of ours failed.
         """
         failure: OriginError | None = None
-        for method in self._origin.retrieve:
-            lacking = self.missing()
-            if lacking:
-                failure = await self._pull_all(self._pulls[method], lacking) or failure
+        for step in self._steps:
+            missing = self.missing()
+            if not missing:
+                return None
+            if step.method in self._given_up:
+                continue
+            attempt = Attempt(step, self._wanted, self._delivery, self._timeout)
+            failure = await attempt.run(self._first_asks(step, missing)) or failure
+            if attempt.ending is Ending.AWAY:
+                break
+            if attempt.ending is Ending.BROKEN:
+                self._given_up.add(step.method)
+            if not step.last_resort:
+                self._refusals[step.method].update(attempt.refused)
         return failure if self.missing() else None
 
-    def cancel(self) -> None:
-        """Send C-CANCEL for what runs; `run` then ends."""
-        self.cancelled = True
-        for pull in self._pulls.values():
-            pull.cancel()
-
-    async def _pull_all(self, pull: Pull, lacking: list[Listed]) -> OriginError | None:
-        asks = deque(self._first_asks(pull, lacking))
-        failure: OriginError | None = None
-        barren = 0
-        while asks:
-            ask = asks.popleft()
-            before = len(self._delivery.received)
-            error = await self._pull(pull, ask)
-            left = self._lacking(ask.instances)
-            if not left:
+    def _first_asks(self, step: Pull, missing: list[Listed]) -> Iterator[Ask]:
+        """Ask for a whole series of which nothing has come, if it was not asked for in this way before."""
+        there = _by_series(self._expected)
+        for series, lacks in _by_series(missing).items():
+            groups = list(step.associations(lacks))
+            asked = step is self._steps[0] and series in self._asked_whole
+            whole = len(lacks) == len(there[series]) > 1 and not asked
+            # What is listed under a cut UID cannot be asked for by it.
+            cut = any(one.count > 1 for one in lacks)
+            if (whole or cut) and len(groups) == 1 and not step.last_resort:
+                yield Ask.for_series(self._wanted.study, series, lacks)
                 continue
-            failure = error or self._not_delivered()
-            if error is not None and not _is_about_what_was_asked(error):
-                break
-            barren = barren + 1 if len(self._delivery.received) == before else 0
-            if barren >= BARREN_AT_MOST and isinstance(error, AssociationAborted):
-                break
-            asks.extendleft(reversed(list(self._next_asks(ask, left, error))))
-        return failure
-
-    async def _pull(self, pull: Pull, ask: Ask) -> OriginError | None:
-        try:
-            await pull(ask)
-        except OriginCancelled:
-            raise
-        except OriginError as error:
-            return error
-        return None
-
-    def _first_asks(self, pull: Pull, lacking: list[Listed]) -> Iterator[Ask]:
-        """Ask for the whole by its own level where one association can bring it; else by UIDs."""
-        groups = list(pull.associations(lacking))
-        if len(groups) == 1 and len(lacking) == len(self._listing):
-            yield Ask(self._level(), self._wanted, tuple(lacking))
-            return
-        for group in groups:
-            yield from self._by_uids(group)
-
-    def _next_asks(self, ask: Ask, left: list[Listed], error: OriginError | None) -> Iterator[Ask]:
-        """Ask again for what did not come: once by UIDs, then in halves while the origin fails."""
-        if ask.level is not Level.IMAGE or (self._wanted.instance is not None and not ask.again):
-            yield from self._by_uids(left, again=True)
-        elif error is None:
-            # Success, and yet it did not come: once more, and no smaller parts of nothing.
-            if not ask.again:
-                yield from self._by_uids(left, again=True)
-        elif len(left) > 1:
-            middle = len(left) // 2
-            yield from self._by_uids(left[:middle])
-            yield from self._by_uids(left[middle:])
-        elif len(ask.instances) > 1:
-            yield from self._by_uids(left)
-
-    def _by_uids(self, instances: Iterable[Listed], *, again: bool = False) -> Iterator[Ask]:
-        by_series: dict[str, list[Listed]] = {}
-        for listed in instances:
-            by_series.setdefault(listed.series_instance_uid, []).append(listed)
-        for group in by_series.values():
-            for start in range(0, len(group), UIDS_AT_ONCE):
-                yield Ask(Level.IMAGE, self._wanted, tuple(group[start : start + UIDS_AT_ONCE]), again)
-
-    def _level(self) -> Level:
-        if self._wanted.instance is not None:
-            return Level.IMAGE
-        return Level.STUDY if self._wanted.series is None else Level.SERIES
-
-    def _lacking(self, instances: Iterable[Listed]) -> list[Listed]:
-        received = self._delivery.received
-        # Some origins list over-long UIDs cut to what the standard allows, and send them whole.
-        cut = Counter(uid[:LONGEST_UID] for uid in received)
-
-        def lacks(listed: Listed) -> bool:
-            uid = listed.sop_instance_uid
-            return uid not in received if len(uid) > LONGEST_UID else cut[uid] < listed.count
-
-        return [listed for listed in instances if lacks(listed)]
-
-    def _not_delivered(self) -> NotDelivered:
-        return NotDelivered(
-            "The origin said success, and did not send all it lists", origin=self._origin.name
-        )
+            for group in groups:
+                yield from Ask.by_uids(self._wanted.study, group)
 
 
-def _is_about_what_was_asked(error: OriginError) -> bool:
-    """Tell whether asking for something else may fare better: not without a connection, nor in silence."""
-    return isinstance(error, (OperationFailed, AssociationAborted, NotDelivered, NoAcceptedContext))
+def _by_series(instances: Iterable[Listed]) -> dict[str, list[Listed]]:
+    by_series: dict[str, list[Listed]] = {}
+    for listed in instances:
+        by_series.setdefault(listed.series_instance_uid, []).append(listed)
+    return by_series

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final, Self
 
 from isthmus.common.bus import Serving, end_tasks, serve_queries, streams, subjects
-from isthmus.common.bus.jobs import work
+from isthmus.common.bus.jobs import Lane, work
 from isthmus.common.bus.slots import Slots
 from isthmus.common.config import Origin
 from isthmus.common.dimse import AssociationPool, Peer
@@ -58,11 +58,12 @@ class _OriginWorker:
         pool = AssociationPool(Peer.of(origin, ae_title), slots, threads)
         searches = await serve_queries(parts.bus, origin.name, FindWork(pool, origin))
         echoes = await parts.bus.serve(subjects.echo(origin.name), "workers", EchoWork(pool), Echo)
-        retrieving = RetrieveWork(parts.bus, parts.blobs, pool, origin, ae_title)
+        retrieving = RetrieveWork(parts.bus, parts.blobs, pool, threads, origin, ae_title)
         storing = StoreWork(parts.bus, parts.blobs, pool, threads, origin)
         at_once = origin.associations
         jobs = (
             work(parts.bus, streams.JOBS, origin.name, Retrieve, retrieving, at_once=at_once),
+            work(parts.bus, streams.JOBS, origin.name, Retrieve, retrieving, at_once=1, lane=Lane.BULK),
             work(parts.bus, streams.STORES, origin.name, Store, storing, at_once=at_once),
         )
         return cls(threads, slots, pool, (searches, echoes), tuple(group.create_task(job) for job in jobs))

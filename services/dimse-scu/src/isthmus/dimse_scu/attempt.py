@@ -1,0 +1,185 @@
+"""One way of retrieving, tried on what lacks.
+
+Origins stop at the first instance that they cannot send, break off, or say success having sent nothing. So
+what did not come is asked for by its UIDs, and where that fails too, in halves, until what cannot be sent
+stands alone. What may pass by itself is waited for a little; a way that brings nothing is given up soon.
+"""
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from enum import Enum, auto
+from typing import Final
+
+from isthmus.common.dicom.levels import Level
+from isthmus.common.errors import (
+    AssociationAborted,
+    AssociationRejected,
+    CircuitOpen,
+    NoAcceptedContext,
+    NotDelivered,
+    OperationFailed,
+    OriginCancelled,
+    OriginError,
+    OriginTimeout,
+    OriginUnreachable,
+)
+from isthmus.common.messages import Retrieve
+from isthmus.dimse_scu.ask import Ask
+from isthmus.dimse_scu.delivery import Delivery
+from isthmus.dimse_scu.listing import Listed, lacking
+from isthmus.dimse_scu.patience import Patience, is_transient
+from isthmus.dimse_scu.pull import Pull
+
+BARREN_AT_MOST: Final = 3
+"""Broken associations in a row that brought nothing, after which a way is given up."""
+ALONE_AT_MOST: Final = 3
+"""Instances in a row that did not come though asked for alone; one more, from the other end, then decides."""
+
+
+class Ending(Enum):
+    """How an attempt ended."""
+
+    THROUGH = auto()
+    """All was asked for, as far as that made sense."""
+    BROKEN = auto()
+    """The origin breaks off, or is silent, when it is asked by this method."""
+    AWAY = auto()
+    """The origin cannot be reached."""
+
+
+class Attempt:
+    """Asks in one way, until all has come or it is given up."""
+
+    def __init__(self, pull: Pull, wanted: Retrieve, delivery: Delivery, timeout: float) -> None:
+        self._pull = pull
+        self._wanted = wanted
+        self._delivery = delivery
+        self._patience = Patience(timeout)
+        self._asks: deque[Ask] = deque()
+        self._barren = 0
+        self._alone = 0
+        self._sampling = False
+        self.ending = Ending.THROUGH
+        self.refused: dict[str, OriginError] = {}
+        """What did not come when asked for alone, with all else in order, by SOP Instance UID."""
+
+    async def run(self, asks: Iterable[Ask]) -> OriginError | None:
+        """Ask for all of it; give the last failure, if anything did not come the first time.
+
+        Raises:
+            OriginCancelled: the job was cancelled.
+            UnavailableError: a part of ours failed.
+        """
+        self._asks.extend(asks)
+        failure: OriginError | None = None
+        while self._asks:
+            ask = self._still_lacking(self._asks.popleft())
+            if ask is None:
+                continue
+            before = len(self._delivery.received)
+            error = await self._try(ask)
+            came = len(self._delivery.received) > before
+            if came:
+                self._patience.came()
+                self._barren = self._alone = 0
+                self._sampling = False
+            left = self._lacking(ask.instances)
+            if left:
+                failure = error or NotDelivered(
+                    "The origin said success, and did not send all it lists", origin=self._wanted.origin
+                )
+                if not await self._goes_on(ask, left, failure, came=came):
+                    break
+        return failure
+
+    async def _try(self, ask: Ask) -> OriginError | None:
+        try:
+            await self._pull(ask)
+        except OriginCancelled:
+            raise
+        except OriginError as error:
+            await self._delivery.settle()
+            return error
+        await self._delivery.settle()
+        return None
+
+    async def _goes_on(self, ask: Ask, left: list[Listed], error: OriginError, *, came: bool) -> bool:
+        """Put the next asks in line; False if there is no use in any more."""
+        self._barren += not came
+        self.ending = self._ending(error)
+        if self.ending is not Ending.THROUGH:
+            return False
+        if _is_alone(ask) and not isinstance(error, AssociationRejected):
+            if not self._note(ask, error):
+                return False
+        elif not came and not await self._waits(error):
+            self.ending = Ending.BROKEN
+            return False
+        self._asks.extendleft(reversed(list(self._next(ask, left, error, came=came))))
+        if self._alone >= ALONE_AT_MOST and not self._sampling:
+            self._sample()
+        return True
+
+    def _ending(self, error: OriginError) -> Ending:
+        if isinstance(error, (OriginUnreachable, CircuitOpen)):
+            return Ending.AWAY
+        most = 1 if self._pull.last_resort else BARREN_AT_MOST
+        broken = isinstance(error, AssociationAborted) and self._barren >= most
+        return Ending.BROKEN if broken or isinstance(error, OriginTimeout) else Ending.THROUGH
+
+    async def _waits(self, error: OriginError) -> bool:
+        """Wait for what may pass by itself; False if there is no time left for it."""
+        return self._pull.last_resort or not _may_pass(error) or await self._patience.wait()
+
+    def _note(self, ask: Ask, error: OriginError) -> bool:
+        """Remember what stands alone and did not come; False if that settles it for all others too."""
+        if isinstance(error, (OperationFailed, NotDelivered, NoAcceptedContext)):
+            self.refused[ask.instances[0].sop_instance_uid] = error
+        self._alone += 1
+        return not self._sampling
+
+    def _sample(self) -> None:
+        """Ask next for one from the other end: if that does not come either, nothing will."""
+        lacks = self._lacking(self._asks[-1].instances) if self._asks else []
+        if lacks:
+            self._sampling = True
+            self._asks.appendleft(self._ask_for(lacks[-1:]))
+
+    def _next(self, ask: Ask, left: list[Listed], error: OriginError, *, came: bool) -> Iterator[Ask]:
+        """Ask again for what did not come."""
+        if isinstance(error, NoAcceptedContext):
+            return  # smaller parts need the same contexts
+        if isinstance(error, AssociationRejected) and not self._pull.last_resort:
+            yield ask  # it was not even heard
+        elif ask.level is not Level.IMAGE or (self._pull.last_resort and came):
+            yield from Ask.by_uids(self._wanted.study, left)
+        elif self._pull.last_resort and len(ask.instances) > 1:
+            yield from (self._ask_for([one]) for one in left)
+        elif len(left) > 1:
+            middle = len(left) // 2
+            yield self._ask_for(left[:middle])
+            yield self._ask_for(left[middle:])
+        elif len(ask.instances) > 1:
+            yield self._ask_for(left)
+
+    def _ask_for(self, instances: Sequence[Listed]) -> Ask:
+        return Ask.for_instances(self._wanted.study, instances)
+
+    def _still_lacking(self, ask: Ask) -> Ask | None:
+        """Give an ask without what has come since it was put in line; None if that is all."""
+        lacks = self._lacking(ask.instances)
+        if not lacks or len(lacks) == len(ask.instances) or ask.level is not Level.IMAGE:
+            return ask if lacks else None
+        return self._ask_for(lacks)
+
+    def _lacking(self, instances: Iterable[Listed]) -> list[Listed]:
+        return lacking(instances, self._delivery.received)
+
+
+def _is_alone(ask: Ask) -> bool:
+    return ask.level is Level.IMAGE and len(ask.instances) == 1
+
+
+def _may_pass(error: OriginError) -> bool:
+    """Tell whether a later answer may be another one; success with nothing sent is a sign of overload."""
+    return isinstance(error, NotDelivered) or is_transient(error)

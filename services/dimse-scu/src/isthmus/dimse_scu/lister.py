@@ -1,0 +1,51 @@
+"""Listing the instances of a job's series, beside the transfer."""
+
+import time
+from collections.abc import Awaitable, Callable, Iterable
+
+import structlog
+
+from isthmus.common.errors import OriginError
+from isthmus.dimse_scu.job import Job
+from isthmus.dimse_scu.listing import list_instances
+from isthmus.dimse_scu.patience import with_a_second_try
+from isthmus.dimse_scu.series import Series
+
+log = structlog.get_logger()
+
+
+class Lister:
+    """Lists each series once, whoever needs it first, each on an association of its own for that time.
+
+    Nobody who holds an association waits for it, so it may wait for one.
+    """
+
+    def __init__(self, job: Job, on_listed: Callable[[Series], Awaitable[None]]) -> None:
+        """Prepare; `on_listed` is called when a series is listed."""
+        self._job = job
+        self._on_listed = on_listed
+
+    async def list_all(self, series: Iterable[Series]) -> None:
+        """List them, one after the other; what cannot be listed says so in itself."""
+        for one in series:
+            await self.list(one)
+
+    async def list(self, series: Series) -> None:
+        """List one, unless it is listed already; what stands against it is noted in it."""
+        async with series.listing_lock:
+            if series.listing is not None:
+                return
+            asked_at = time.time()
+            try:
+                series.listing = await with_a_second_try(
+                    lambda: list_instances(
+                        self._job.pool, self._job.wanted, series.listed_as, priority=self._job.priority
+                    )
+                )
+            except OriginError as error:
+                log.info("series not listed", origin=error.origin, detail=error.detail)
+                series.unlisted = error
+                return
+            series.unlisted = None
+            series.listed_at = asked_at
+        await self._on_listed(series)

@@ -1,0 +1,60 @@
+"""Which failures of an origin pass by themselves, and how long a job waits for that."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import Final, TypeVar
+
+from isthmus.common.errors import AssociationAborted, AssociationRejected, OperationFailed, OriginError
+
+FIRST_PAUSE: Final = 0.1
+LONGEST_PAUSE: Final = 1.0
+SECOND_TRY: Final = 0.5
+_OUT_OF_RESOURCES: Final = range(0xA700, 0xA800)
+"""PS3.4 C.4: out of resources, in one of several ways."""
+
+R = TypeVar("R")
+
+
+class Patience:
+    """Waits longer each time that nothing came of an ask, until the origin's time-out is used up."""
+
+    def __init__(self, timeout: float) -> None:
+        self._timeout = timeout
+        self._came_at = time.monotonic()
+        self._pause = FIRST_PAUSE
+
+    def came(self) -> None:
+        """Say that an instance came."""
+        self._came_at = time.monotonic()
+        self._pause = FIRST_PAUSE
+
+    async def wait(self) -> bool:
+        """Wait a little; False at once where there is no time left for another ask."""
+        if time.monotonic() + self._pause - self._came_at >= self._timeout:
+            return False
+        await asyncio.sleep(self._pause)
+        self._pause = min(2 * self._pause, LONGEST_PAUSE)
+        return True
+
+
+def is_transient(error: OriginError) -> bool:
+    """Tell whether the same may go well a moment later."""
+    if isinstance(error, OperationFailed):
+        return error.status in _OUT_OF_RESOURCES
+    return isinstance(error, (AssociationAborted, AssociationRejected))
+
+
+async def with_a_second_try(attempt: Callable[[], Awaitable[R]]) -> R:
+    """Ask the origin for something small, and once more if that failed in a way that may pass.
+
+    Raises:
+        OriginError: it failed.
+    """
+    try:
+        return await attempt()
+    except OriginError as error:
+        if not is_transient(error):
+            raise
+    await asyncio.sleep(SECOND_TRY)
+    return await attempt()

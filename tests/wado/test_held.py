@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import httpx2
@@ -233,3 +234,20 @@ async def test_twenty_clients_of_two_replicas_cause_one_job_and_all_have_the_who
     assert jobs == 1
     for body in bodies:
         assert all(file.read_bytes() in body for file in series)
+
+
+async def test_the_length_of_a_study_that_is_held_is_told_beforehand(
+    client: httpx2.AsyncClient,
+    blobs: BlobStore,
+    catalogue: Catalogue,
+    origin_name: str,
+    series: list[Path],
+) -> None:
+    held = await put_all(blobs, origin_name, series)
+    twice = HeldSeries("1.2.3", (HeldInstance(held[0], time.time()),), 1, time.time())
+    whole = manifest(origin_name, held)
+    await catalogue.save(replace(whole, series=(*whole.series, twice)))
+    response = await client.get(study_of(series[0]), headers=AS_HELD)
+    assert int(response.headers["Content-Length"]) == len(response.content)
+    assert "Transfer-Encoding" not in response.headers
+    assert len(parts_of(response)) == 3

@@ -7,6 +7,7 @@ from email.policy import HTTP
 import pytest
 
 from isthmus.common.dicomweb import MultipartWriter
+from isthmus.common.dicomweb.multipart_out import multipart_length
 
 
 @pytest.mark.parametrize("location", ["/a\r\nX: y", "/\u00e4", "/a\n"])
@@ -69,3 +70,13 @@ def test_a_parser_that_is_not_ours_reads_it() -> None:
 def test_a_body_without_parts_is_only_the_closing_delimiter() -> None:
     writer = MultipartWriter("application/dicom")
     assert writer.close() == f"--{writer.boundary}--\r\n".encode()
+
+
+def test_the_length_of_a_body_is_known_before_it_is_written() -> None:
+    media_type = "application/dicom"
+    parts = [("1.2.840.10008.1.2.1", 7), ("1.2.840.10008.1.2.4.50", 12345), ("1.2.840.10008.1.2.1", 0)]
+    for some in (parts[:1], parts):
+        writer = MultipartWriter(media_type)
+        heads = (writer.part(media_type, transfer_syntax=syntax, length=length) for syntax, length in some)
+        body = b"".join(head + bytes(length) for head, (_, length) in zip(heads, some, strict=True))
+        assert multipart_length(media_type, some) == len(body + writer.close())

@@ -9,8 +9,10 @@ from starlette.requests import Request
 
 from isthmus.common.blobs import BlobStore
 from isthmus.common.dicomweb.accept import DICOM_FILE, DICOM_PARTS, accepted_by, negotiate
-from isthmus.common.dicomweb.multipart_out import MultipartWriter
-from isthmus.common.messages import BlobRef, Lacking
+from isthmus.common.dicomweb.multipart_out import MultipartWriter, multipart_length
+from isthmus.common.dicomweb.resource import Resource
+from isthmus.common.messages import BlobRef, Lacking, Retrieve
+from isthmus.common.retrieval import Reading
 from isthmus.wado.ahead import ahead
 from isthmus.wado.instances import Instances
 from isthmus.wado.streamed import Body
@@ -48,30 +50,47 @@ async def retrieve(instances: Instances, request: Request) -> AsyncIterator[Body
     async with instances.read(resource) as reading, ahead(reading, fetch, AHEAD) as fetched:
         first = await anext(fetched)
         yield (
-            _multipart(blobs, first, fetched, reading.lacking)
+            _multipart(blobs, first, fetched, reading.lacking, _length(reading, resource))
             if choice.offer.multipart
             else _single(blobs, first)
         )
 
 
 def _multipart(
-    blobs: BlobStore, first: tuple[BlobRef, bytes | None], others: Fetched, lacking: Lacking | None
+    blobs: BlobStore,
+    first: tuple[BlobRef, bytes | None],
+    others: Fetched,
+    lacking: Lacking | None,
+    length: int | None,
 ) -> Body:
     writer = MultipartWriter(DICOM_PARTS.name)
+    headers = {"Content-Type": writer.content_type}
+    if length is not None:
+        headers["Content-Length"] = str(length)
 
     async def chunks() -> AsyncGenerator[bytes, None]:
         async for blob, content in _chain(first, others):
-            header = writer.part(DICOM_PARTS.name, transfer_syntax=blob.transfer_syntax_uid, length=blob.size)
+            yield writer.part(DICOM_PARTS.name, transfer_syntax=blob.transfer_syntax_uid, length=blob.size)
             if content is not None:
-                yield header + content
+                yield content
                 continue
-            yield header
             async with aclosing(blobs.stream(blob.key)) as stream:
                 async for chunk in stream:
                     yield chunk
         yield writer.close()
 
-    return Body({"Content-Type": writer.content_type}, chunks(), lacking)
+    return Body(headers, chunks(), lacking)
+
+
+def _length(reading: Reading, resource: Resource) -> int | None:
+    """Count the bytes of a body that comes from the catalogue: it need not be chunked, which costs a copy."""
+    if reading.manifest is None:
+        return None
+    wanted = Retrieve(resource.origin, resource.study, resource.series, resource.instance)
+    # Each instance once, the first of its name, as it is read.
+    blobs = {blob.sop_instance_uid: blob for blob in reversed([*reading.manifest.blobs(wanted)])}
+    parts = ((blob.transfer_syntax_uid, blob.size) for blob in blobs.values())
+    return multipart_length(DICOM_PARTS.name, parts)
 
 
 def _single(blobs: BlobStore, fetched: tuple[BlobRef, bytes | None]) -> Body:

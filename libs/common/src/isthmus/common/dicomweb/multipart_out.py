@@ -1,6 +1,7 @@
 """Writing multipart/related (RFC 2387, RFC 2046 5.1; PS3.18 8.6.1.2.1)."""
 
 import secrets
+from collections.abc import Iterable
 from typing import Final
 
 _CRLF: Final = b"\r\n"
@@ -55,6 +56,23 @@ class MultipartWriter:
     def close(self) -> bytes:
         """Give the closing delimiter; only for a body to which nothing is missing."""
         return self._between + f"--{self.boundary}--\r\n".encode("ascii")
+
+
+def multipart_length(part_type: str, parts: Iterable[tuple[str, int]]) -> int:
+    """Count the bytes of a body before it is written, for Content-Length.
+
+    Args:
+        part_type: The media type of the parts.
+        parts: The Transfer Syntax UID of each, and the number of bytes of its content; one part at least.
+    """
+    total = len(MultipartWriter(part_type).close())
+    heads: dict[str, int] = {}
+    for syntax, length in parts:
+        if syntax not in heads:
+            head = MultipartWriter(part_type).part(part_type, transfer_syntax=syntax, length=0)
+            heads[syntax] = len(head) - len("0") + len(_CRLF)
+        total += heads[syntax] + len(str(length)) + length
+    return total
 
 
 def _checked(value: str) -> str:

@@ -1,13 +1,14 @@
 """A store job: C-STORE of each of its instances, byte for byte as they are in S3 (PS3.4 Annex B)."""
 
-from collections.abc import AsyncGenerator, Iterable, Sequence
-from contextlib import aclosing
-from typing import Final
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from contextlib import aclosing, asynccontextmanager
+from typing import BinaryIO, Final
 
 import structlog
 
 from isthmus.common.blobs import BlobStore
-from isthmus.common.bus import Bus, progress, subjects
+from isthmus.common.bus import Bus, end_tasks, progress, subjects
 from isthmus.common.bus.jobs import MAX_DELIVERIES, Running
 from isthmus.common.config import Origin
 from isthmus.common.dicom.part10 import read_file_meta
@@ -35,14 +36,13 @@ from isthmus.common.errors import (
 )
 from isthmus.common.messages import BlobRef, Failure, InstanceStored, Store, StoreDone, decode, store_fact
 from isthmus.common.threads import Threads
+from isthmus.dimse_scu.outgoing import Numbered, Outgoing
 from isthmus.dimse_scu.uids import can_be_proposed
 
 PROCESSING_FAILURE: Final = 0x0110
 SOP_CLASS_NOT_SUPPORTED: Final = 0x0122
 SILENCES_AT_MOST: Final = 2
 """Instances in a row that an origin is silent about, after which the rest is not sent."""
-
-Numbered = tuple[int, BlobRef]
 
 log = structlog.get_logger()
 
@@ -80,9 +80,9 @@ class StoreWork:
             sending = self._none(left, NotDelivered(detail, origin=store.origin))
         else:
             sending = self._send_all(left)
-        async with aclosing(sending) as answers:
+        async with aclosing(sending) as answers, self._publishing(subject, store.job) as publish:
             async for result in answers:
-                await progress.publish(self._bus, subject, result, f"{store.job}.{result.index}")
+                await publish(result)
                 results[result.index] = result
         failed = sum(result.failure is not None for result in results.values())
         done = StoreDone(len(results) - failed, failed)
@@ -110,15 +110,18 @@ class StoreWork:
                 possible.append(one)
             else:
                 yield _failed(*one, failure(SOP_CLASS_NOT_SUPPORTED, Operation.C_STORE, self._origin.name))
-        for contexts in for_store((ref.sop_class_uid, ref.transfer_syntax_uid) for _, ref in possible):
-            pairs = {(context.abstract_syntax, context.transfer_syntaxes[0]) for context in contexts}
-            group = [one for one in possible if (one[1].sop_class_uid, one[1].transfer_syntax_uid) in pairs]
-            async with aclosing(self._send_group(contexts, group)) as answers:
-                async for answer in answers:
-                    yield answer
+        async with Outgoing(self._blobs) as outgoing:
+            for contexts in for_store((ref.sop_class_uid, ref.transfer_syntax_uid) for _, ref in possible):
+                pairs = {(context.abstract_syntax, context.transfer_syntaxes[0]) for context in contexts}
+                group = [
+                    one for one in possible if (one[1].sop_class_uid, one[1].transfer_syntax_uid) in pairs
+                ]
+                async with aclosing(self._send_group(contexts, group, outgoing)) as answers:
+                    async for answer in answers:
+                        yield answer
 
     async def _send_group(
-        self, contexts: Sequence[Context], group: Sequence[Numbered]
+        self, contexts: Sequence[Context], group: Sequence[Numbered], outgoing: Outgoing
     ) -> AsyncGenerator[InstanceStored, None]:
         """Send over one association after another: after one that broke, the next instance gets a new one."""
         left = list(group)
@@ -127,7 +130,7 @@ class StoreWork:
             try:
                 async with (
                     self._pool.lease(contexts) as association,
-                    aclosing(self._send_over(association, left)) as answers,
+                    aclosing(self._send_over(association, left, outgoing)) as answers,
                 ):
                     async for answer in answers:
                         silences = silences + 1 if _is(answer, OriginTimeout) else 0
@@ -146,14 +149,13 @@ class StoreWork:
                 return
 
     async def _send_over(
-        self, association: Association, left: list[Numbered]
+        self, association: Association, left: list[Numbered], outgoing: Outgoing
     ) -> AsyncGenerator[InstanceStored, None]:
         """Send one after the other while the association holds; what has an answer leaves the list."""
         reused = association.answered > 0
         while left and association.alive:
-            index, ref = left[0]
             answered = association.answered
-            answer = await self._send(association, index, ref)
+            answer = await self._send(association, left, outgoing)
             if reused and association.answered == answered and _is(answer, AssociationAborted):
                 # The origin had dropped it silently, while it waited for its next use.
                 return
@@ -166,9 +168,12 @@ class StoreWork:
         for index, ref in left:
             yield _failed(index, ref, error)
 
-    async def _send(self, association: Association, index: int, ref: BlobRef) -> InstanceStored:
+    async def _send(
+        self, association: Association, left: Sequence[Numbered], outgoing: Outgoing
+    ) -> InstanceStored:
+        index, ref = left[0]
         try:
-            result = await self._threads.run(self._store, association, ref)
+            result = await self._threads.run(_store, association, ref, await outgoing.open(left))
         except IsthmusError as error:  # of the origin, of S3, or the blob is no DICOM file
             return _failed(index, ref, error)
         refusal = (
@@ -184,15 +189,38 @@ class StoreWork:
             Failure.of(refusal) if refusal else None,
         )
 
-    def _store(self, association: Association, ref: BlobRef) -> StoreResult:
-        with self._blobs.open(ref.key, ref.size) as file:
-            file.seek(read_file_meta(file).dataset_offset)
-            return association.store(
-                file,
-                sop_class_uid=ref.sop_class_uid,
-                sop_instance_uid=ref.sop_instance_uid,
-                transfer_syntax_uid=ref.transfer_syntax_uid,
-            )
+    @asynccontextmanager
+    async def _publishing(
+        self, subject: str, job: str
+    ) -> AsyncIterator[Callable[[InstanceStored], Awaitable[None]]]:
+        """Publish each result while the next instance is sent; all are published when the block ends."""
+        under_way: list[asyncio.Task[None]] = []
+
+        async def publish(result: InstanceStored) -> None:
+            before = under_way.pop() if under_way else None
+            publishing = progress.publish(self._bus, subject, result, f"{job}.{result.index}")
+            under_way.append(asyncio.create_task(publishing))
+            if before is not None:
+                await before
+
+        try:
+            yield publish
+            for last in under_way:
+                await last
+        finally:
+            await end_tasks(under_way)
+
+
+def _store(association: Association, ref: BlobRef, blob: BinaryIO) -> StoreResult:
+    """Send one, in a thread."""
+    with blob:
+        blob.seek(read_file_meta(blob).dataset_offset)
+        return association.store(
+            blob,
+            sop_class_uid=ref.sop_class_uid,
+            sop_instance_uid=ref.sop_instance_uid,
+            transfer_syntax_uid=ref.transfer_syntax_uid,
+        )
 
 
 def _is(answer: InstanceStored, kind: type[OriginError]) -> bool:

@@ -55,7 +55,7 @@ async def _soon(taking: Awaitable[Slot]) -> Slot:
 async def _waiting(taker: Slots, priority: int = 0) -> asyncio.Task[Slot]:
     """Take where nothing is to be had; the request is with JetStream when this returns."""
     reminded = asyncio.Event()
-    taker.on_wanted(lambda _: reminded.set())
+    taker.on_wanted(lambda _, __: reminded.set())
     task = asyncio.create_task(taker.take(priority))
     async with asyncio.timeout(AT_ONCE):
         await reminded.wait()
@@ -252,19 +252,33 @@ async def test_interactive_goes_before_bulk_that_waited_longer(open_slots: Open,
 async def test_who_waits_reminds_the_others_at_once_and_again(open_slots: Open, other_bus: Bus) -> None:
     one, other = await open_slots(), await open_slots(over=other_bus)
     held = await one.take(0)
-    reminders: asyncio.Queue[bool] = asyncio.Queue()
-    one.on_wanted(reminders.put_nowait)
-    waiting = asyncio.create_task(other.take(0))
+    reminders: asyncio.Queue[tuple[str | None, int]] = asyncio.Queue()
+    one.on_wanted(lambda who, priority: reminders.put_nowait((who, priority)))
+    waiting = asyncio.create_task(other.take(1))
     async with asyncio.timeout(AT_ONCE):
-        assert [await reminders.get() for _ in range(2)] == [True, True]
+        (first, priority), again = [await reminders.get() for _ in range(2)]
+    assert first is not None
+    assert (priority, again) == (1, (first, 1))
     await held.release()
     await _soon(waiting)
 
 
 async def test_who_finds_a_slot_free_reminds_nobody(open_slots: Open, bus: Bus) -> None:
     one = await open_slots()
-    reminders: list[bool] = []
-    one.on_wanted(reminders.append)
+    reminders: list[int] = []
+    one.on_wanted(lambda _, priority: reminders.append(priority))
     await one.take(0)
     await bus.client.flush()
     assert not reminders
+
+
+async def test_whoever_waits_in_the_same_process_has_no_name(open_slots: Open) -> None:
+    one = await open_slots()
+    held = await one.take(0)
+    reminders: asyncio.Queue[str | None] = asyncio.Queue()
+    one.on_wanted(lambda who, _: reminders.put_nowait(who))
+    waiting = asyncio.create_task(one.take(0))
+    async with asyncio.timeout(AT_ONCE):
+        assert await reminders.get() is None
+    await held.release()
+    await _soon(waiting)

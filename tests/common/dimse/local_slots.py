@@ -27,10 +27,10 @@ class LocalSlots:
         self.free = associations
         self.taken: list[LocalSlot] = []
         """All that ever were."""
-        self.wanted: Callable[[bool], None] = lambda _: None
+        self.wanted: Callable[[str | None, int], None] = lambda _, __: None
         self._waiting: list[tuple[int, asyncio.Future[LocalSlot]]] = []
 
-    def on_wanted(self, call: Callable[[bool], None]) -> None:
+    def on_wanted(self, call: Callable[[str | None, int], None]) -> None:
         self.wanted = call
 
     async def take(self, priority: int) -> LocalSlot:
@@ -38,7 +38,7 @@ class LocalSlots:
         insort(self._waiting, (priority, coming), key=lambda one: one[0])
         self.serve()
         if not coming.done():
-            self.wanted(False)
+            self.wanted(None, priority)
         try:
             return await coming
         except asyncio.CancelledError:

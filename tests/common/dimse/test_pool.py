@@ -398,24 +398,41 @@ async def test_an_association_that_waits_is_given_up_to_another_process(threads:
     with acceptor(*pacs.handlers) as to:
         async with pool(to, threads, slots) as associations:
             await associations.run([VERIFICATION], Association.echo)
-            slots.wanted(True)
+            slots.wanted("elsewhere", 0)
             await asyncio.to_thread(pacs.wait_until_none_is_open)
 
 
-async def test_what_is_in_use_is_given_up_to_another_process_when_it_becomes_free(threads: Threads) -> None:
+async def test_what_is_in_use_is_given_up_to_another_process_that_came_first(threads: Threads) -> None:
     pacs, slots = Pacs(), LocalSlots(1)
     with acceptor(*pacs.handlers) as to:
         async with pool(to, threads, slots) as associations:
             async with associations.lease([VERIFICATION]):
                 elsewhere = asyncio.create_task(slots.take(0))
+                slots.wanted("elsewhere", 0)
                 ours = asyncio.create_task(associations.run([VERIFICATION], Association.echo))
-                slots.wanted(True)
                 await asyncio.sleep(0)
             slot = await elsewhere
             assert not ours.done()
             await slot.release()
             await ours
     assert pacs.opened == 2
+
+
+@pytest.mark.parametrize(("ours", "theirs", "opened"), [(0, 0, 1), (0, 1, 1), (1, 0, 2)])
+async def test_who_waits_elsewhere_has_the_place_that_priority_and_time_give(
+    threads: Threads, ours: int, theirs: int, opened: int
+) -> None:
+    pacs = Pacs()
+    with acceptor(*pacs.handlers) as to:
+        async with pool(to, threads, slots := LocalSlots(1)) as associations:
+            async with associations.lease([VERIFICATION]):
+                waiting = asyncio.create_task(
+                    associations.run([VERIFICATION], Association.echo, priority=ours)
+                )
+                await asyncio.sleep(0)
+                slots.wanted("elsewhere", theirs)
+            await waiting
+    assert pacs.opened == opened
 
 
 async def test_an_origin_that_is_down_is_left_alone_after_three_failures(threads: Threads) -> None:

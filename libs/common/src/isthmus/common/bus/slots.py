@@ -12,7 +12,8 @@ import json
 import secrets
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
-from typing import Final, Self
+from itertools import count
+from typing import Final, Self, TypeAlias
 
 import nats.errors
 import structlog
@@ -51,6 +52,9 @@ _NO_MESSAGE: Final = frozenset({"404", "408"})
 """Statuses of a pull: nothing there now, nothing came in time."""
 _EXISTS: Final = 10077
 """JetStream error: maximum messages per subject exceeded."""
+
+Wanted: TypeAlias = Callable[[str | None, int], None]
+"""Told who waits elsewhere, None where it is in this process, and with which priority."""
 
 log = structlog.get_logger()
 
@@ -98,8 +102,9 @@ class Slots:
         self._consumer = ""
         self._declaring = asyncio.Lock()
         self._held: set[Slot] = set()
-        self._wanted: Callable[[bool], None] = lambda _: None
-        self._id = secrets.token_bytes(8)
+        self._wanted: Wanted = lambda _, __: None
+        self._id = secrets.token_hex(8)
+        self._takers = count(1)
         self._reminders: Subscription | None = None
         self._keeping: list[asyncio.Task[None]] = []
         self._tasks: set[asyncio.Task[None]] = set()
@@ -133,8 +138,8 @@ class Slots:
         while self._tasks:  # what comes for somebody who has gone is handed back
             await asyncio.wait(self._tasks)
 
-    def on_wanted(self, call: Callable[[bool], None]) -> None:
-        """Have `call` told whenever somebody waits for a slot: True where that is another process."""
+    def on_wanted(self, call: Wanted) -> None:
+        """Have `call` told whenever somebody waits for a slot, and every second while they do."""
         self._wanted = call
 
     async def take(self, priority: int) -> Slot:
@@ -146,12 +151,13 @@ class Slots:
         Raises:
             BusUnavailable: NATS is away, and for so long that nothing can be sent any more.
         """
-        slot = await self._ask(priority, expires=None)
+        reminder = f"{self._id}.{next(self._takers)} {priority}".encode()
+        slot = await self._ask(priority, None, reminder)
         while slot is None:
-            slot = await self._ask(priority, expires=PULL)
+            slot = await self._ask(priority, PULL, reminder)
         return slot
 
-    async def _ask(self, priority: int, expires: float | None) -> Slot | None:
+    async def _ask(self, priority: int, expires: float | None, reminder: bytes) -> Slot | None:
         """Pull once; without `expires` only what is there now."""
         request = _Request(priority, expires)
         client, consumer, inbox = self._bus.client, self._consumer, self._bus.client.new_inbox()
@@ -162,7 +168,7 @@ class Slots:
         try:
             with bus_errors("dicom.slots"):
                 await client.publish(next_message, request.body, reply=inbox)
-            await self._wait_for(request)
+            await self._wait_for(request, reminder)
             taken = request.answer.done()
         finally:
             self._start(self._leave(subscription, None if taken else request.answer))
@@ -182,13 +188,13 @@ class Slots:
         if late is not None and late.done() and _status(late.result()) is None:
             await self.hand_back(late.result())
 
-    async def _wait_for(self, request: "_Request") -> None:
+    async def _wait_for(self, request: "_Request", reminder: bytes) -> None:
         """Wait until there is an answer, or none is to come; meanwhile remind those who could help."""
         connection = self._connection
         while not request.answer.done() and request.known and self._connection == connection:
             if request.waits:
                 with suppress(nats.errors.Error):
-                    await self._bus.client.publish(subjects.slot_wanted(self.origin), self._id)
+                    await self._bus.client.publish(subjects.slot_wanted(self.origin), reminder)
             await asyncio.wait({request.answer}, timeout=NUDGE)
 
     async def _judge(self, message: Msg, consumer: str) -> Slot | None:
@@ -208,7 +214,8 @@ class Slots:
         return self._bus.client.stats["reconnects"]
 
     async def _hear(self, message: Msg) -> None:
-        self._wanted(message.data != self._id)
+        who, _, priority = message.data.decode().partition(" ")
+        self._wanted(None if who.startswith(f"{self._id}.") else who, int(priority))
 
     async def hand_back(self, message: Msg) -> None:
         """Let the next one have a slot, at once.

@@ -204,24 +204,24 @@ class AssociationPool:
         if one in self._idle:
             self._retire(one)
 
-    def _on_wanted(self, elsewhere: bool) -> None:
+    def _on_wanted(self, elsewhere: str | None, priority: int) -> None:
         """Give up what nobody uses, to whoever waits; one now, or else the next that becomes free.
 
         Our own tasks get what they can share in `_give_back`; here only what they cannot is given up.
         """
-        if self._idle and (elsewhere or self._waiting.unserved):
+        if self._idle and (elsewhere is not None or self._waiting.unserved):
             self._retire(self._idle[0])
-        elif elsewhere:
-            self._waiting.add_elsewhere()
+        elif elsewhere is not None:
+            self._waiting.add_elsewhere(elsewhere, priority)
 
     def _give_back(self, one: _Open) -> asyncio.Task[None] | None:
         """Pass an association on, or keep it for later, or give the task that ends it.
 
-        Where another process waits it ends: then the slot goes to who is first over all.
+        Where a task of another process is before ours it ends: its slot goes to who is first over all.
         """
         association = one.association
         good = association.alive and association.idle and not self._closed and not one.slot.lost.done()
-        if not good or self._waiting.take_elsewhere():
+        if not good or self._waiting.yields():
             return self._leave(one)
         taker = self._waiting.taker(association.proposed)
         if taker is not None:

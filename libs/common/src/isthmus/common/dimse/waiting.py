@@ -2,15 +2,15 @@
 
 import asyncio
 from bisect import insort
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Final, Generic, Protocol, TypeVar
 
 from isthmus.common.dimse.contexts import Context
 
-WANTED_SECONDS: Final = 1.0
-"""How long it is remembered that another process waits; then it says so again."""
+WANTED_SECONDS: Final = 1.5
+"""How long it is remembered that another process waits; it says so again every second."""
 
 A = TypeVar("A")
 
@@ -32,8 +32,11 @@ class Slots(Protocol):
     async def take(self, priority: int) -> Slot:
         """Wait for a slot; who cancels this has none. A lower priority goes first."""
 
-    def on_wanted(self, call: Callable[[bool], None]) -> None:
-        """Have `call` told whenever somebody waits: True where that is another process."""
+    def on_wanted(self, call: Callable[[str | None, int], None]) -> None:
+        """Have `call` told of everybody who waits, again and again.
+
+        It gets a name for the task of another process, None for one of this, and the priority.
+        """
 
 
 class Waiter(Generic[A]):
@@ -41,6 +44,7 @@ class Waiter(Generic[A]):
 
     def __init__(self, contexts: Sequence[Context], *, fresh: bool, priority: int) -> None:
         self.priority = priority
+        self.since = asyncio.get_running_loop().time()
         self.given: asyncio.Future[A] = asyncio.get_running_loop().create_future()
         """The association that it got, open already."""
         self._contexts = contexts
@@ -51,12 +55,21 @@ class Waiter(Generic[A]):
         return not self._fresh and proposed.issuperset(self._contexts)
 
 
+@dataclass(frozen=True, slots=True)
+class _Elsewhere:
+    """A task of another process, that waits since then, and until then as far as we know."""
+
+    priority: int
+    since: float
+    until: float
+
+
 class WaitingList(Generic[A]):
     """Those who wait, by priority, then by when they came."""
 
     def __init__(self) -> None:
         self._waiters: list[Waiter[A]] = []
-        self._elsewhere: deque[float] = deque()  # until when each of the other processes waits
+        self._elsewhere: dict[str, _Elsewhere] = {}
         self.leaving = 0
         """Associations that end now: as many of the first in the list are about to get a slot."""
 
@@ -87,14 +100,22 @@ class WaitingList(Generic[A]):
     def _without_association(self) -> list[Waiter[A]]:
         return [waiter for waiter in self._waiters if not waiter.given.done()]
 
-    def add_elsewhere(self) -> None:
-        """Take note that another process waits."""
-        self._elsewhere.append(asyncio.get_running_loop().time() + WANTED_SECONDS)
-
-    def take_elsewhere(self) -> bool:
-        """Tell whether another process waits, and strike one from the list."""
+    def add_elsewhere(self, who: str, priority: int) -> None:
+        """Take note that a task of another process waits, or still waits."""
         now = asyncio.get_running_loop().time()
-        while self._elsewhere:
-            if self._elsewhere.popleft() > now:
-                return True
-        return False
+        known = self._elsewhere.get(who)
+        since = known.since if known is not None else now
+        self._elsewhere[who] = _Elsewhere(priority, since, now + WANTED_SECONDS)
+
+    def yields(self) -> bool:
+        """Tell whether another process is before all of ours that have no slot on its way; strike it then."""
+        now = asyncio.get_running_loop().time()
+        self._elsewhere = {who: one for who, one in self._elsewhere.items() if one.until > now}
+        if not self._elsewhere:
+            return False
+        first, theirs = min(self._elsewhere.items(), key=lambda item: (item[1].priority, item[1].since))
+        ours = self._without_association()[self.leaving :]
+        if ours and (ours[0].priority, ours[0].since) < (theirs.priority, theirs.since):
+            return False
+        del self._elsewhere[first]
+        return True

@@ -6,7 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from isthmus.common.blobs import derived_prefix, held_key, segment, spool_key
+from isthmus.common.blobs import (
+    derived_key,
+    derived_prefix,
+    held_key,
+    manifest_key,
+    segment,
+    spool_key,
+    study_of,
+    study_prefixes,
+)
 from isthmus.common.blobs.keys import series_derived_prefix
 
 
@@ -62,3 +71,30 @@ def test_a_spooled_instance_lies_under_its_job() -> None:
 def test_an_instance_tells_where_lies_what_was_made_from_its_series() -> None:
     held = held_key("pacs", "1.2", "a/b", "1.2.3.4", "ab12")
     assert series_derived_prefix(held) == derived_prefix("pacs", "1.2", "a/b")
+
+
+@given(st.text(st.characters(codec=None), max_size=20), st.text(st.characters(codec=None), max_size=20))
+def test_the_keys_of_a_study_tell_its_names_and_begin_as_those_of_all_studies(
+    origin: str, study: str
+) -> None:
+    keys = (
+        manifest_key(origin, study),
+        held_key(origin, study, "1.2.3", "1.2.3.4", "ab12"),
+        derived_key(origin, study, "1.2.3", "metadata-ab12"),
+    )
+    for key, of_all, of_origin, of_study in zip(
+        keys, study_prefixes(), study_prefixes(origin), study_prefixes(origin, study), strict=True
+    ):
+        assert study_of(key) == (origin, study)
+        assert key.startswith((of_all, of_origin, of_study))
+        assert of_study.startswith(of_origin)
+        assert of_origin.startswith(of_all)
+
+
+@pytest.mark.parametrize("key", ["held/pacs", "held/a b/1.2/x", "held/%FF/1.2/x", "held/pacs/%2e/x"])
+def test_a_key_that_we_never_write_names_no_study(key: str) -> None:
+    assert study_of(key) is None
+
+
+def test_what_is_hashed_names_no_study() -> None:
+    assert study_of(manifest_key("pacs", "1" * 201)) is None

@@ -10,10 +10,11 @@ from isthmus.common.blobs.keys import (
     held_key,
     held_prefix,
     manifest_key,
-    manifests_prefix,
     segment,
     spool_key,
     spool_prefix,
+    study_of,
+    study_prefixes,
 )
 from isthmus.common.blobs.sink import Sink
 from isthmus.common.blobs.store import BlobStore, ListedBlob
@@ -32,9 +33,10 @@ __all__ = [
     "held_key",
     "held_prefix",
     "manifest_key",
-    "manifests_prefix",
     "segment",
     "size_of",
     "spool_key",
     "spool_prefix",
+    "study_of",
+    "study_prefixes",
 ]

@@ -20,6 +20,7 @@ from xml.etree.ElementTree import ParseError
 import certifi
 import urllib3
 from minio import Minio
+from minio.deleteobjects import DeleteObject
 from minio.error import MinioException
 from urllib3.exceptions import HTTPError
 
@@ -35,6 +36,7 @@ CONTENT_TYPE = "application/dicom"
 CONNECT_SECONDS = 2
 READ_SECONDS = 5
 COMPLETE_SECONDS = 30  # a server may copy all parts before it answers
+DELETE_SECONDS = 30  # of a thousand blobs
 NOTHING = Body(())
 
 _UPLOAD_ID = re.compile(rb"<UploadId>\s*([^<]+?)\s*</UploadId>")
@@ -244,3 +246,15 @@ class S3Client:
             self.retry("delete", lambda: self.sdk.remove_object(self.bucket, key), deadline=deadline)
         except BlobMissing:
             return
+
+    def delete_together(self, keys: Sequence[str]) -> None:
+        """Delete up to 1,000 blobs by one request; it is no error if some of them are not there."""
+
+        def attempt() -> None:
+            blobs = [DeleteObject(key) for key in keys]
+            codes = {error.code or "" for error in self.sdk.remove_objects(self.bucket, blobs)}
+            if codes:
+                refused = "AccessDenied" in codes
+                raise Refused(403 if refused else 500, "AccessDenied" if refused else min(codes))
+
+        self.retry("delete", attempt, patience=DELETE_SECONDS)

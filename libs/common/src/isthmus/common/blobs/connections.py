@@ -61,8 +61,9 @@ class Connections:
         raise refused
 
     def close(self) -> None:
-        """Close those that are idle."""
+        """Close those that are idle, and keep none that is given back later."""
         with self._lock:
+            self._most = 0
             idle, self._idle = self._idle, []
         for connection in idle:
             connection.close()

@@ -7,7 +7,7 @@ and what would be too long for a file system is hashed. Two names never share a 
 
 import hashlib
 import re
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 _PLAIN = re.compile(r"[0-9A-Za-z._-]{1,128}", re.ASCII)
 _LONGEST = 200  # MinIO makes a file name of each segment; those end at 255 bytes
@@ -36,11 +36,6 @@ def manifest_key(origin: str, study: str) -> str:
     return f"manifests/{_path(origin, study)}manifest"
 
 
-def manifests_prefix(origin: str | None = None) -> str:
-    """The beginning of the keys of all manifests, or of those of one origin."""
-    return f"manifests/{_path(origin)}"
-
-
 def derived_key(origin: str, study: str, series: str, name: str) -> str:
     """Where something lies that was made from a series; `name` holds the digest of what it was made from."""
     return f"{derived_prefix(origin, study, series)}{segment(name)}"
@@ -55,6 +50,31 @@ def series_derived_prefix(held: str) -> str:
     """The beginning of the keys of all that was made from the series of an instance with this key."""
     _, origin, study, series, *_ = held.split("/")
     return f"derived/{origin}/{study}/{series}/"
+
+
+def study_prefixes(origin: str | None = None, study: str | None = None) -> tuple[str, ...]:
+    """The beginnings of the keys of all that is kept of a study, of an origin's studies, or of all studies.
+
+    Of these the first is that of the manifests, the second that of the instances.
+    """
+    return tuple(f"{kind}/{_path(origin, study)}" for kind in ("manifests", "held", "derived"))
+
+
+def study_of(key: str) -> tuple[str, str] | None:
+    """Give the origin and the Study Instance UID in one of these keys; None where they are hashed."""
+    parts = key.split("/")
+    if len(parts) < 4:
+        return None
+    origin, study = _name(parts[1]), _name(parts[2])
+    return None if origin is None or study is None else (origin, study)
+
+
+def _name(written: str) -> str | None:
+    try:
+        name = "" if written == "%" else unquote(written, errors="surrogatepass")
+    except UnicodeDecodeError:
+        return None
+    return name if segment(name) == written else None
 
 
 def _path(*names: str | None) -> str:

@@ -3,7 +3,7 @@
 import asyncio
 import io
 import itertools
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterable
 from contextlib import closing
 from dataclasses import dataclass
 from typing import BinaryIO
@@ -24,7 +24,7 @@ from isthmus.common.threads import Threads
 CHUNK = 256 * 1024
 DEADLINE = 30.0
 HEALTH_SECONDS = 2.0
-_PAGE = 1000
+_PAGE = 1000  # the most that S3 lists, or deletes, by one request
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +33,8 @@ class ListedBlob:
 
     key: str
     size: int
+    modified: float
+    """When it was written, by the clock of S3: seconds since 1970."""
 
 
 class BlobStore:
@@ -171,6 +173,16 @@ class BlobStore:
         """Delete a blob; it is no error if there is none."""
         await self._threads.run(self._client.delete, key)
 
+    async def delete_all(self, keys: Iterable[str]) -> None:
+        """Delete many blobs, a thousand by one request; it is no error if some of them are not there.
+
+        Raises:
+            StoreUnavailable: S3 does not do it, or not all of it.
+        """
+        left = iter(keys)
+        while page := tuple(itertools.islice(left, _PAGE)):
+            await self._threads.run(self._client.delete_together, page)
+
     async def list(self, prefix: str) -> AsyncGenerator[ListedBlob, None]:
         """List the blobs whose keys begin with `prefix`, in the order of their keys."""
         last: str | None = None
@@ -178,7 +190,8 @@ class BlobStore:
             page = await self._threads.run(self._page, prefix, last)
             for listed in page:
                 last = listed.object_name
-                yield ListedBlob(listed.object_name or "", listed.size or 0)
+                modified = listed.last_modified.timestamp() if listed.last_modified else 0.0
+                yield ListedBlob(listed.object_name or "", listed.size or 0, modified)
             if len(page) < _PAGE:
                 return
 

@@ -6,15 +6,19 @@ anything is tried again.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
 
 from isthmus.common.config import RetrieveMethod
-from isthmus.common.errors import OriginError
+from isthmus.common.errors import OperationFailed, OriginError
 from isthmus.common.messages import Retrieve
 from isthmus.dimse_scu.ask import Ask
 from isthmus.dimse_scu.attempt import Attempt, Ending
 from isthmus.dimse_scu.delivery import Delivery
 from isthmus.dimse_scu.listing import Listed, lacking
 from isthmus.dimse_scu.pull import Pull
+
+_NOT_UNDERSTOOD: Final = range(0xA900, 0xAA00)
+"""PS3.4 C.4.2.1.5: the Identifier does not match the SOP class."""
 
 
 class Transfer:
@@ -79,7 +83,7 @@ class Transfer:
             failure = await attempt.run(self._first_asks(step, missing)) or failure
             if attempt.ending is Ending.AWAY:
                 break
-            if attempt.ending is Ending.BROKEN:
+            if attempt.ending is Ending.BROKEN or _is_about_identifiers(failure):
                 self._given_up.add(step.method)
             if not step.last_resort:
                 self._refusals[step.method].update(attempt.refused)
@@ -99,6 +103,11 @@ class Transfer:
                 continue
             for group in groups:
                 yield from Ask.by_uids(self._wanted.study, group)
+
+
+def _is_about_identifiers(failure: OriginError | None) -> bool:
+    """Tell whether the origin did not understand what it was asked for: no transfer syntax helps there."""
+    return isinstance(failure, OperationFailed) and failure.status in _NOT_UNDERSTOOD
 
 
 def _by_series(instances: Iterable[Listed]) -> dict[str, list[Listed]]:

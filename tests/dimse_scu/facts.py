@@ -1,0 +1,90 @@
+"""Submitting retrieve jobs and reading their facts, as they are on the bus."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+import nats.errors
+from nats.aio.msg import Msg
+
+from isthmus.common.bus import Bus, jobs, progress, subjects
+from isthmus.common.bus.jobs import Lane, Submitted
+from isthmus.common.messages import (
+    BlobRef,
+    InstanceReady,
+    InstancesHeld,
+    Retrieve,
+    RetrieveDone,
+    RetrieveFact,
+    retrieve_fact,
+)
+
+PATIENCE_SECONDS = 30
+
+
+@asynccontextmanager
+async def following(
+    bus: Bus, wanted: Retrieve, lane: Lane = Lane.INTERACTIVE, *, interested: bool = True
+) -> AsyncIterator[AsyncIterator[RetrieveFact]]:
+    """Submit a job, and give its facts as they come, to the end."""
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        submitted = await jobs.submit_retrieve(bus, wanted, lane)
+        subject = subjects.progress(wanted.origin, wanted.study, submitted.generation)
+
+        async def still_there() -> bool:
+            return True
+
+        async with (
+            _interest(bus, submitted, interested=interested),
+            progress.follow(bus, subject, retrieve_fact, still_there) as facts,
+        ):
+            yield _to_the_end(facts)
+
+
+async def _to_the_end(facts: AsyncIterator[RetrieveFact]) -> AsyncIterator[RetrieveFact]:
+    async for fact in facts:
+        yield fact
+        if isinstance(fact, RetrieveDone):
+            return
+
+
+@asynccontextmanager
+async def _interest(bus: Bus, submitted: Submitted, *, interested: bool) -> AsyncIterator[None]:
+    async def answer(message: Msg) -> None:
+        with suppress(nats.errors.Error):
+            await message.respond(b"+")
+
+    wanted = submitted.job
+    subject = subjects.interest(wanted.origin, wanted.study, submitted.generation)
+    if not interested:
+        yield
+        return
+    subscription = await bus.client.subscribe(subject, cb=answer)
+    try:
+        yield
+    finally:
+        await subscription.unsubscribe()
+
+
+async def facts_of(bus: Bus, wanted: Retrieve, lane: Lane = Lane.INTERACTIVE) -> list[RetrieveFact]:
+    """Give all facts of a job."""
+    async with following(bus, wanted, lane) as facts:
+        return [fact async for fact in facts]
+
+
+def ready(facts: list[RetrieveFact]) -> list[str]:
+    """The SOP Instance UIDs of what was brought."""
+    return [fact.blob.sop_instance_uid for fact in facts if isinstance(fact, InstanceReady)]
+
+
+def held(facts: list[RetrieveFact]) -> list[str]:
+    """The SOP Instance UIDs of what was here already."""
+    blobs: list[BlobRef] = [blob for fact in facts if isinstance(fact, InstancesHeld) for blob in fact.blobs]
+    return [blob.sop_instance_uid for blob in blobs]
+
+
+def done(facts: list[RetrieveFact]) -> RetrieveDone:
+    """The end of the job."""
+    last = facts[-1]
+    assert isinstance(last, RetrieveDone)
+    return last

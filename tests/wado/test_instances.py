@@ -15,6 +15,7 @@ from isthmus.common.threads import Threads
 from isthmus.wado.derived import Derived
 from isthmus.wado.instances import Instances
 from isthmus.wado.settings import WadoSettings
+from isthmus.wado.streams import Streams
 
 
 class Noted(Retrieval):
@@ -44,7 +45,8 @@ def instances(blobs: BlobStore, retrieval: Noted) -> Instances:
     )
     settings = WadoSettings.of(Settings(origins=origins))
     threads = Threads("test", 1)
-    return Instances(settings, blobs, Catalogue(blobs), retrieval, threads, Derived(blobs, threads))
+    derived, streams = Derived(blobs, threads), Streams(blobs)
+    return Instances(settings, blobs, Catalogue(blobs), retrieval, threads, derived, streams)
 
 
 async def test_when_it_cannot_follow_nobody_suffers(instances: Instances, retrieval: Noted) -> None:

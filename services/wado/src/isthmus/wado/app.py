@@ -18,6 +18,7 @@ from isthmus.wado.metadata import metadata
 from isthmus.wado.retrieve import retrieve
 from isthmus.wado.settings import WadoSettings
 from isthmus.wado.streamed import Body, Streamed
+from isthmus.wado.streams import Streams
 
 STUDY: Final = "/aets/{origin}/studies/{study}"
 SERIES: Final = STUDY + "/series/{series}"
@@ -35,8 +36,8 @@ def routes(parts: Parts) -> Sequence[BaseRoute]:
     catalogue = Catalogue(parts.blobs)
     retrieval = Retrieval(parts.bus, catalogue, settings.fresh_seconds)
     threads = Threads("headers", HEADER_THREADS)
-    derived = Derived(parts.blobs, threads)
-    instances = Instances(settings, parts.blobs, catalogue, retrieval, threads, derived)
+    derived, streams = Derived(parts.blobs, threads), Streams(parts.blobs)
+    instances = Instances(settings, parts.blobs, catalogue, retrieval, threads, derived, streams)
     resources: list[tuple[str, Endpoint]] = [
         (STUDY, retrieve),
         (SERIES, retrieve),

@@ -16,7 +16,7 @@ from isthmus.common.telemetry import get_logger
 from isthmus.common.threads import Threads
 from isthmus.wado.derived import Derived
 from isthmus.wado.settings import WadoSettings
-from isthmus.wado.shared import Shared
+from isthmus.wado.streams import Streams
 
 log = get_logger(__name__)
 
@@ -32,8 +32,7 @@ class Instances:
     threads: Threads
     """Where headers are read."""
     derived: Derived
-    shared: Shared = field(default_factory=Shared)
-    """Blobs that several clients stream at the same time."""
+    streams: Streams
     _prefetching: set[asyncio.Task[None]] = field(default_factory=set)
 
     def wanted(self, request: Request) -> Resource:

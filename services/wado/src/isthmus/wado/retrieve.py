@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
-from functools import partial
 from typing import Final
 
 from starlette.requests import Request
@@ -43,17 +42,16 @@ async def retrieve(instances: Instances, request: Request) -> AsyncIterator[Body
 
     async def fetch(blob: BlobRef) -> bytes | None:
         choice.require(blob.transfer_syntax_uid)
-        if blob.size > WHOLE_BYTES:
-            return None
-        return await instances.shared.get(blob.key, partial(blobs.get, blob.key))
+        return await stream(blob) if blob.size <= WHOLE_BYTES else None
 
-    async with instances.read(resource) as reading, ahead(reading, fetch, AHEAD) as fetched:
-        first = await anext(fetched)
-        yield (
-            _multipart(blobs, first, fetched, reading.lacking, _length(reading, resource))
-            if choice.offer.multipart
-            else _single(blobs, first)
-        )
+    with instances.streams.stream() as stream:
+        async with instances.read(resource) as reading, ahead(reading, fetch, AHEAD) as fetched:
+            first = await anext(fetched)
+            yield (
+                _multipart(blobs, first, fetched, reading.lacking, _length(reading, resource))
+                if choice.offer.multipart
+                else _single(blobs, first)
+            )
 
 
 def _multipart(

@@ -4,10 +4,6 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from typing import Final
-
-ROOM: Final = 64 * 1024 * 1024
-"""Bytes that are kept for those who come a little later."""
 
 
 @dataclass(slots=True)
@@ -22,8 +18,8 @@ class Shared:
     A slow client holds up nobody: who comes for something that was dropped meanwhile gets it anew.
     """
 
-    def __init__(self, room: int = ROOM) -> None:
-        """Begin empty; `room` is how many bytes are kept."""
+    def __init__(self, room: int) -> None:
+        """Begin empty; `room` is how many bytes are kept for those who come a little later."""
         self._room = room
         self._kept: OrderedDict[str, bytes] = OrderedDict()
         self._size = 0
@@ -52,6 +48,11 @@ class Shared:
             if not making.waiting and self._making.get(name) is making:
                 del self._making[name]
                 making.task.cancel()
+
+    def clear(self) -> None:
+        """Keep nothing of what was made so far."""
+        self._kept.clear()
+        self._size = 0
 
     async def _make(self, name: str, make: Callable[[], Coroutine[None, None, bytes]]) -> bytes:
         made = await make()

@@ -1,13 +1,14 @@
+import asyncio
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
-from isthmus.common.blobs import BlobStore, spool_key
-from isthmus.common.errors import UnreadablePayload
+from isthmus.common.blobs import BlobStore, Data, spool_key
+from isthmus.common.errors import StoreUnavailable, UnreadablePayload
 from isthmus.common.messages import Store, decode
-from isthmus.stow.spool import Spool, new_timed_job, read_head
+from isthmus.stow.spool import PUTS_AT_ONCE, Spool, new_timed_job, read_head
 from isthmus.stow.sweep import sweep
 from tests.data_sets import identity
 
@@ -42,6 +43,72 @@ async def test_a_part_that_breaks_off_leaves_nothing(blobs: BlobStore, series: l
         assert [blob async for blob in blobs.list(f"spool/{spool.job}/")] == []
 
 
+async def test_a_put_that_fails_is_said_at_the_latest_when_the_job_is_made(
+    blobs: BlobStore, series: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def full(*_: object) -> None:
+        raise StoreUnavailable("full")
+
+    head = await read_head(chunks_of(series[0].read_bytes()))
+    assert head is not None
+    monkeypatch.setattr(blobs, "put", full)
+    async with Spool(blobs) as spool:
+        await spool.add(head, nothing())
+        await spool.add(head, nothing())
+        with pytest.raises(StoreUnavailable):
+            await spool.store("pacs")
+
+
+async def test_what_is_put_while_the_request_is_given_up_is_deleted_too(
+    blobs: BlobStore, series: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, go_on = asyncio.Event(), asyncio.Event()
+    put = blobs.put
+
+    async def slow(key: str, data: Data) -> None:
+        begun.set()
+        await go_on.wait()
+        await put(key, data)
+
+    head = await read_head(chunks_of(series[0].read_bytes()))
+    assert head is not None
+    monkeypatch.setattr(blobs, "put", slow)
+    spool = Spool(blobs)
+
+    async def give_up() -> None:
+        async with spool:
+            await spool.add(head, nothing())
+            await begun.wait()
+            asyncio.get_running_loop().call_soon(go_on.set)
+            raise asyncio.CancelledError
+
+    with pytest.raises(asyncio.CancelledError):
+        await give_up()
+    assert [blob async for blob in blobs.list(f"spool/{spool.job}/")] == []
+
+
+async def test_no_more_than_a_few_small_parts_are_put_at_once(
+    blobs: BlobStore, series: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at_once: list[int] = []
+    under_way: set[str] = set()
+    put = blobs.put
+
+    async def counted(key: str, data: Data) -> None:
+        under_way.add(key)
+        at_once.append(len(under_way))
+        await put(key, data)
+        under_way.remove(key)
+
+    head = await read_head(chunks_of(series[0].read_bytes()))
+    assert head is not None
+    monkeypatch.setattr(blobs, "put", counted)
+    async with Spool(blobs) as spool:
+        refs = [await spool.add(head, nothing()) for _ in range(12)]
+        assert (await spool.store("pacs")).blobs == tuple(refs)
+    assert max(at_once) == PUTS_AT_ONCE
+
+
 async def test_an_object_is_identified_by_its_beginning(series: list[Path]) -> None:
     large = chunks_of(series[0].read_bytes() + bytes(1_000_000))
     head = await read_head(large)
@@ -56,6 +123,7 @@ async def test_a_lent_spool_is_kept(blobs: BlobStore, series: list[Path]) -> Non
     assert head is not None
     async with Spool(blobs) as spool:
         ref = await spool.add(head, nothing())
+        await spool.store("pacs")
         spool.is_lent = True
     assert await blobs.get(ref.key) == series[0].read_bytes()
 

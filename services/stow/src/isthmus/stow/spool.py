@@ -21,6 +21,10 @@ FIRST_LOOK_BYTES: Final = 64 * 1024
 """The UIDs of most instances are in here."""
 LAST_LOOK_BYTES: Final = 1024 * 1024
 """A part whose UIDs are not in here is no DICOM object that we take."""
+SMALL_BYTES: Final = 2 * 1024 * 1024
+"""A part that is put as a whole; what is larger goes into S3 as it comes."""
+PUTS_AT_ONCE: Final = 4
+"""Small parts of one request on their way into S3."""
 
 SPOOL: Final = "spool/"
 _TIMED_JOB: Final = re.compile(r"spool/([0-9a-f]{8,9})-[0-9a-f]{32}/")
@@ -90,7 +94,10 @@ def began(key: str) -> float:
 
 
 class Spool:
-    """The blobs of one store job. Leaving the block deletes them, unless a worker may still need them."""
+    """The blobs of one store job, several of them on their way into S3 at the same time.
+
+    Leaving the block deletes them, unless a worker may still need them.
+    """
 
     def __init__(self, blobs: BlobStore) -> None:
         self.job: Final = new_timed_job()
@@ -99,6 +106,7 @@ class Spool:
         """Whether the job is in the queue and its end is not known."""
         self._blobs = blobs
         self._keys: list[str] = []
+        self._putting: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> Self:
         return self
@@ -110,21 +118,27 @@ class Spool:
             await self._delete()
 
     async def add(self, head: Head, rest: AsyncIterator[bytes]) -> BlobRef:
-        """Write a part, byte for byte, in constant memory.
+        """Take a part, byte for byte, in constant memory; a small one is put while the next one is read.
 
         Raises:
             UnreadablePayload: the body ended in this part; nothing of it stays.
-            StoreUnavailable: S3 does not take it.
+            StoreUnavailable: S3 does not take it, or one before it.
         """
         key = self._new_key()
-        async with self._blobs.sink(key) as sink:
-            await sink.write(head.data)
-            async for chunk in rest:
-                await sink.write(chunk)
+        begun, size = [head.data], len(head.data)
+        async for chunk in rest:
+            begun.append(chunk)
+            size += len(chunk)
+            if size > SMALL_BYTES:
+                size = await self._stream(key, begun, rest)
+                break
+        else:
+            await self._settle(PUTS_AT_ONCE - 1)
+            self._putting.add(asyncio.create_task(self._blobs.put(key, begun)))
         ref = BlobRef(
             bucket=self._blobs.bucket,
             key=key,
-            size=sink.size,
+            size=size,
             study_instance_uid=head.identity.study_instance_uid,
             series_instance_uid=head.identity.series_instance_uid,
             sop_instance_uid=head.identity.sop_instance_uid,
@@ -134,8 +148,30 @@ class Spool:
         self.refs.append(ref)
         return ref
 
+    async def _stream(self, key: str, begun: list[bytes], rest: AsyncIterator[bytes]) -> int:
+        async with self._blobs.sink(key) as sink:
+            for chunk in begun:
+                await sink.write(chunk)
+            begun.clear()
+            async for chunk in rest:
+                await sink.write(chunk)
+        return sink.size
+
+    async def _settle(self, left: int = 0) -> None:
+        """Wait until no more than so many are being put."""
+        while len(self._putting) > left:
+            done, self._putting = await asyncio.wait(self._putting, return_when=asyncio.FIRST_COMPLETED)
+            errors = [error for put in done if (error := put.exception())]
+            if errors:
+                raise errors[0]
+
     async def store(self, origin: str) -> Store:
-        """Make the job of all parts; where their refs are too long for a message, they go into a manifest."""
+        """Make the job of all parts, once they are in S3; refs too long for a message go into a manifest.
+
+        Raises:
+            StoreUnavailable: S3 does not take one of them.
+        """
+        await self._settle()
         job = Store(origin, self.job, tuple(self.refs))
         if is_inline(job):
             return job
@@ -149,13 +185,12 @@ class Spool:
         return key
 
     async def _delete(self) -> None:
-        deleted = await asyncio.gather(*(self._delete_blob(key) for key in self._keys))
-        if not all(deleted):
-            log.warning("spool not deleted", blobs=deleted.count(False))
-
-    async def _delete_blob(self, key: str) -> bool:
+        if self._putting:
+            # A thread that puts a blob goes on, whoever is cancelled: what it puts is there only then.
+            await asyncio.wait(self._putting)
+            for put in self._putting:
+                put.exception()  # the first of them was raised, or nobody waits any more
         try:
-            await self._blobs.delete(key)
-        except StoreUnavailable:
-            return False
-        return True
+            await self._blobs.delete_all(self._keys)
+        except StoreUnavailable as error:
+            log.warning("spool not deleted", blobs=len(self._keys), detail=error.detail)

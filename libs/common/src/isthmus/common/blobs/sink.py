@@ -1,7 +1,6 @@
 """Bytes as they arrive, to S3, in constant memory."""
 
 import asyncio
-import hashlib
 import threading
 from types import TracebackType
 from typing import Self
@@ -31,7 +30,6 @@ class Sink:
         self._waiting: list[bytes] = []
         self._waiting_size = 0
         self._size = 0
-        self._sha256 = hashlib.sha256()
         self._upload_id: str | None = None
         self._etags: list[str] = []
         self._written = False
@@ -42,11 +40,6 @@ class Sink:
     def size(self) -> int:
         """How many bytes were written."""
         return self._size
-
-    @property
-    def digest(self) -> str:
-        """The SHA-256 of the bytes, in hex; of all of them when the block has been left."""
-        return self._sha256.hexdigest()
 
     async def write(self, chunk: Buffer) -> None:
         """Take bytes; waits while S3 takes a part. What is mutable is copied.
@@ -91,7 +84,6 @@ class Sink:
 
     def _send_part(self, body: Body) -> None:
         with self._busy:
-            self._hash(body)
             if self._upload_id is None:
                 self._upload_id = self._client.begin_upload(self._key)
             number = len(self._etags) + 1
@@ -107,13 +99,8 @@ class Sink:
                 self._client.complete_upload(self._key, self._upload_id, self._etags, self._size)
             return
         with self._busy:
-            self._hash(body)
             self._written = True
             self._client.put(self._key, body)
-
-    def _hash(self, body: Body) -> None:
-        for chunk in body.chunks():
-            self._sha256.update(chunk)
 
     async def _abort(self) -> None:
         # Shielded, because a second cancellation must not leave the parts behind.

@@ -156,7 +156,14 @@ async def test_a_blob_that_is_not_there_is_missing(store: BlobStore) -> None:
     assert key not in str(raised.value)
     with pytest.raises(BlobMissing):
         await anext(store.stream(key))
+    assert await store.find(key) is None
     await store.delete(key)
+
+
+async def test_a_blob_that_need_not_be_there_is_found_if_it_is(store: BlobStore) -> None:
+    key = new_key()
+    await store.put(key, b"data")
+    assert await store.find(key) == b"data"
 
 
 async def test_a_stream_whose_connection_breaks_goes_on_where_it_stopped(

@@ -17,7 +17,7 @@ from isthmus.common.blobs.download import Download
 from isthmus.common.blobs.file import READ_AHEAD, RangeReader
 from isthmus.common.blobs.sink import Sink
 from isthmus.common.blobs.upload import PART, upload
-from isthmus.common.errors import StoreUnavailable
+from isthmus.common.errors import BlobMissing, StoreUnavailable
 from isthmus.common.telemetry import SpanKind, span
 from isthmus.common.threads import Threads
 
@@ -130,14 +130,32 @@ class BlobStore:
 
     def get_blocking(self, key: str, offset: int = 0, length: int | None = None) -> bytes:
         """Read a blob from a thread, as `get`."""
-        with (
-            span("S3 get", kind=SpanKind.CLIENT) as getting,
-            closing(Download(self._client, key, offset, length)) as download,
-        ):
-            pieces = list(iter(lambda: download.read(8 * 1024 * 1024), b""))
-            data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        with span("S3 get", kind=SpanKind.CLIENT) as getting:
+            data = self._read(key, offset, length)
             getting.set_attribute("s3.size", len(data))
             return data
+
+    async def find(self, key: str) -> bytes | None:
+        """Read a blob that need not be there, at once; None if it is not.
+
+        Raises:
+            StoreUnavailable: S3 does not give it.
+        """
+        return await self._threads.run(self._find, key)
+
+    def _find(self, key: str) -> bytes | None:
+        with span("S3 get", kind=SpanKind.CLIENT) as getting:
+            try:
+                data = self._read(key, 0, None)
+            except BlobMissing:
+                return None
+            getting.set_attribute("s3.size", len(data))
+            return data
+
+    def _read(self, key: str, offset: int, length: int | None) -> bytes:
+        with closing(Download(self._client, key, offset, length)) as download:
+            pieces = list(iter(lambda: download.read(8 * 1024 * 1024), b""))
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     async def stream(
         self, key: str, *, chunk: int = CHUNK, offset: int = 0, length: int | None = None

@@ -14,7 +14,7 @@ import structlog
 
 from isthmus.common.blobs import BlobStore, derived_prefix, held_prefix, manifest_key
 from isthmus.common.blobs.keys import series_derived_prefix
-from isthmus.common.errors import BlobMissing, ContractError
+from isthmus.common.errors import ContractError
 from isthmus.common.messages import BlobRef, Retrieve, decode, encode
 from isthmus.common.retrieval.manifest import Manifest
 
@@ -48,9 +48,8 @@ class Catalogue:
             StoreUnavailable: S3 does not give it.
         """
         key = manifest_key(origin, study)
-        try:
-            data = await self._blobs.get(key)
-        except BlobMissing:
+        data = await self._blobs.find(key)
+        if data is None:
             self._decoded.pop(key, None)
             return None
         decoded = self._decoded.get(key)

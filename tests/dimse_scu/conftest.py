@@ -13,6 +13,7 @@ from isthmus.common.config.settings import Scp
 from isthmus.common.service import Parts
 from isthmus.dimse_scu.worker import worker
 from tests.data_sets import identity, make_series
+from tests.dimse_scu.whole import Reader
 from tests.pacs import FaultyPacs
 
 COUNT = 12
@@ -96,3 +97,9 @@ async def serve(bus: Bus, blobs: BlobStore, pacs: FaultyPacs) -> AsyncIterator[S
 async def origin(serve: Serve, origin_name: str) -> Origin:
     """The PACS as an origin that a worker serves, by C-GET alone."""
     return await serve(origin_name)
+
+
+@pytest.fixture
+def read(bus: Bus, blobs: BlobStore) -> Reader:
+    """Reads all of something, as a face does."""
+    return Reader(bus, blobs)

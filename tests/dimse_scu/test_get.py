@@ -19,6 +19,7 @@ from isthmus.dimse_scu.cancellation import Cancellation
 from isthmus.dimse_scu.delivery import Delivery
 from isthmus.dimse_scu.get import Get
 from isthmus.dimse_scu.listing import Listed
+from isthmus.dimse_scu.wording import Wording
 from tests.common.dimse.local_slots import LocalSlots
 from tests.pacs import FaultyPacs, Kind, Operation, Slow
 
@@ -45,7 +46,9 @@ class Job:
     def __init__(self, bus: Bus, blobs: BlobStore, pool: AssociationPool, study: str) -> None:
         self.delivery = Delivery(bus, blobs, Retrieve("pacs", study), token_hex(4))
         self.cancellation = Cancellation()
-        self._get = Get(pool, Threads("unused", 1), self.delivery, self.cancellation, UNCOMPRESSED)
+        self._get = Get(
+            pool, Threads("unused", 1), self.delivery, self.cancellation, UNCOMPRESSED, Wording(())
+        )
 
     async def __call__(self, ask: Ask) -> set[str]:
         await self._get(ask)

@@ -24,6 +24,7 @@ from isthmus.dimse_scu.ask import Ask
 from isthmus.dimse_scu.delivery import Delivery
 from isthmus.dimse_scu.listing import Listed
 from isthmus.dimse_scu.transfer import Transfer
+from isthmus.dimse_scu.wording import Wording
 
 WANTED = Retrieve("pacs", "1.2")
 LONG = "1." * 32
@@ -46,6 +47,7 @@ class FakePull:
     def __init__(self, answer: Answer, method: RetrieveMethod = GET, *, last_resort: bool = False) -> None:
         self.method = method
         self.last_resort = last_resort
+        self.wording = Wording(())
         self.asks: list[Ask] = []
         self._answer = answer
 
@@ -54,9 +56,10 @@ class FakePull:
 
     async def __call__(self, ask: Ask, *, priority: int = 0) -> None:
         self.asks.append(ask)
-        error = self._answer(ask)
-        if error is not None:
-            raise error
+        with self.wording.learning(ask):
+            error = self._answer(ask)
+            if error is not None:
+                raise error
 
     @property
     def sizes(self) -> list[int]:

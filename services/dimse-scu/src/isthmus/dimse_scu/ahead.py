@@ -13,6 +13,7 @@ from isthmus.dimse_scu.job import Job
 from isthmus.dimse_scu.listing import Listed
 from isthmus.dimse_scu.series import Series
 from isthmus.dimse_scu.sweep import Sweep
+from isthmus.dimse_scu.wording import Form
 
 INTERACTIVE: Final = 0
 """Priority: somebody waits for it, whatever the job's own lane."""
@@ -83,7 +84,7 @@ async def _bring(job: Job, sweep: Sweep, ahead: Ahead) -> None:
     series = next((one for one in job.series if one.uid == ahead.series), None)
     if series is None:
         return
-    if ahead.instance is None:
+    if ahead.instance is None or not job.pulls.first.wording.allows(Form.INSTANCE):
         if sweep.take(ahead.series) is not None:
             await sweep.pull(series, INTERACTIVE)
         return

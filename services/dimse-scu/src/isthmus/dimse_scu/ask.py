@@ -18,16 +18,16 @@ UIDS_AT_ONCE: Final = 200
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """A series, or instances of one series."""
+    """A series, instances of one series, or a whole study."""
 
     level: Level
-    """SERIES or IMAGE."""
     study: str
     series: str
+    """Empty at STUDY level."""
     classes: tuple[str, ...]
     """The SOP classes that may come."""
     instances: tuple[Listed, ...] = ()
-    """At IMAGE level those that are asked for, at SERIES level those that are known to be in it."""
+    """At IMAGE level those that are asked for, above it those that are known to be in it."""
 
     @classmethod
     def for_instances(cls, study: str, instances: Iterable[Listed]) -> "Ask":
@@ -43,6 +43,12 @@ class Ask:
         return cls(Level.SERIES, study, series, sop_classes(instances), instances)
 
     @classmethod
+    def for_study(cls, study: str, instances: Iterable[Listed]) -> "Ask":
+        """Ask for a study, for the sake of these instances."""
+        instances = tuple(instances)
+        return cls(Level.STUDY, study, "", sop_classes(instances), instances)
+
+    @classmethod
     def by_uids(cls, study: str, instances: Sequence[Listed]) -> "Iterator[Ask]":
         """Ask for instances of one series by their UIDs, however many they are."""
         for start in range(0, len(instances), UIDS_AT_ONCE):
@@ -51,7 +57,7 @@ class Ask:
     def identifier(self) -> Dataset:
         """Write it as Identifier (PS3.4 C.4.2.1.4)."""
         uids = (listed.sop_instance_uid for listed in self.instances)
-        return retrieve_identifier(self.level, self.study, self.series, uids)
+        return retrieve_identifier(self.level, self.study, self.series or None, uids)
 
 
 def sop_classes(instances: Iterable[Listed]) -> tuple[str, ...]:

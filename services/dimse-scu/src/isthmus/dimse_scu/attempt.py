@@ -2,7 +2,8 @@
 
 Origins stop at the first instance that they cannot send, break off, or say success having sent nothing. So
 what did not come is asked for by its UIDs, and where that fails too, in halves, until what cannot be sent
-stands alone. What may pass by itself is waited for a little; a way that brings nothing is given up soon.
+stands alone. What may pass by itself is waited for a little; a way that brings nothing is given up soon. What
+an origin does not understand is asked for in other words.
 """
 
 from collections import deque
@@ -59,6 +60,7 @@ class Attempt:
         self._barren = 0
         self._alone = 0
         self._sampling = False
+        self._widened: set[Ask] = set()
         self.ending = Ending.THROUGH
         self.refused: dict[str, OriginError] = {}
         """What did not come when asked for alone, with all else in order, by SOP Instance UID."""
@@ -76,6 +78,9 @@ class Attempt:
             ask = self._still_lacking(self._asks.popleft())
             if ask is None:
                 continue
+            if not self._pull.wording.suits(ask):
+                self._reword(ask, failure)
+                continue
             before = len(self._delivery.received)
             error = await self._try(ask)
             came = len(self._delivery.received) > before
@@ -88,6 +93,9 @@ class Attempt:
                 failure = error or NotDelivered(
                     "The origin said success, and did not send all it lists", origin=self._wanted.origin
                 )
+                if not self._pull.wording.suits(ask):
+                    self._asks.appendleft(ask)
+                    continue
                 if not await self._goes_on(ask, left, failure, came=came):
                     break
         return failure
@@ -102,6 +110,20 @@ class Attempt:
             return error
         await self._delivery.settle()
         return None
+
+    def _reword(self, ask: Ask, failure: OriginError | None) -> None:
+        """Ask for the same in words that the origin understands; once in those that ask for more."""
+        wording = self._pull.wording
+        news: list[Ask] = []
+        for group in self._pull.associations(ask.instances):
+            for one in wording.asks(self._wanted.study, group):
+                if one.level is Level.IMAGE or one not in self._widened:
+                    self._widened.add(one)
+                    news.append(one)
+        self._asks.extendleft(reversed(news))
+        if not news and wording.allows_any and isinstance(failure, (OperationFailed, NotDelivered)):
+            # It was asked for as nearly alone as can be.
+            self.refused.update({one.sop_instance_uid: failure for one in ask.instances})
 
     async def _goes_on(self, ask: Ask, left: list[Listed], error: OriginError, *, came: bool) -> bool:
         """Put the next asks in line; False if there is no use in any more."""

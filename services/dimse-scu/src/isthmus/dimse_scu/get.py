@@ -11,6 +11,7 @@ from isthmus.dimse_scu.cancellation import Cancellation
 from isthmus.dimse_scu.delivery import Delivery
 from isthmus.dimse_scu.listing import Listed
 from isthmus.dimse_scu.outcome import judge
+from isthmus.dimse_scu.wording import Wording
 
 
 class Get:
@@ -25,6 +26,7 @@ class Get:
         delivery: Delivery,
         cancellation: Cancellation,
         syntaxes: Sequence[str],
+        wording: Wording,
         *,
         last_resort: bool = False,
     ) -> None:
@@ -36,6 +38,7 @@ class Get:
             delivery: takes what comes.
             cancellation: stops what runs.
             syntaxes: the transfer syntaxes to offer.
+            wording: in which words a C-GET may ask.
             last_resort: whether these and no others shall be offered, on associations of their own.
         """
         self._pool = pool
@@ -43,6 +46,7 @@ class Get:
         self._delivery = delivery
         self._cancellation = cancellation
         self._syntaxes = tuple(syntaxes)
+        self.wording = wording
         self.last_resort = last_resort
 
     def associations(self, instances: Sequence[Listed]) -> Iterable[Sequence[Listed]]:
@@ -73,8 +77,9 @@ class Get:
                 result = association.get(STUDY_ROOT_GET, identifier, self._delivery.take)
             judge(result, Operation.C_GET, association.peer.origin)
 
-        if self.last_resort:
-            async with self._pool.lease(contexts, fresh=True, priority=priority) as association:
-                await self._threads.run(pull, association)
-        else:
-            await self._pool.run(contexts, pull, priority=priority)
+        with self.wording.learning(ask):
+            if self.last_resort:
+                async with self._pool.lease(contexts, fresh=True, priority=priority) as association:
+                    await self._threads.run(pull, association)
+            else:
+                await self._pool.run(contexts, pull, priority=priority)

@@ -63,8 +63,10 @@ class InstanceRetrieve:
                 return None
             listed = job.alone or listed
         error: OriginError | None = None
+        ask = Ask.for_instances(job.wanted.study, [listed])
         try:
-            await job.pulls.first(Ask.for_instances(job.wanted.study, [listed]), priority=job.priority)
+            if job.pulls.first.wording.suits(ask):
+                await job.pulls.first(ask, priority=job.priority)
         except OriginCancelled:
             raise
         except OriginError as caught:

@@ -15,6 +15,7 @@ from isthmus.dimse_scu.cancellation import Cancellation
 from isthmus.dimse_scu.delivery import OUT_OF_RESOURCES, SUCCESS, Delivery
 from isthmus.dimse_scu.listing import Listed
 from isthmus.dimse_scu.outcome import judge
+from isthmus.dimse_scu.wording import Wording
 
 LATE_SECONDS: Final = 1.0
 """How long to wait for the next instance that the origin counts as sent."""
@@ -34,6 +35,7 @@ class Move:
         wanted: Retrieve,
         delivery: Delivery,
         cancellation: Cancellation,
+        wording: Wording,
     ) -> None:
         self._bus = bus
         self._pool = pool
@@ -41,6 +43,7 @@ class Move:
         self._wanted = wanted
         self._delivery = delivery
         self._cancellation = cancellation
+        self.wording = wording
         self._begins = asyncio.Lock()
         self._serving: Serving | None = None
         self._arrived = 0
@@ -62,7 +65,8 @@ class Move:
         before = self._arrived
         result = await self._pool.run((MOVE,), pull, priority=priority)
         await self._wait_for_the_late(before + (result.completed or 0))
-        judge(result, Operation.C_MOVE, self._wanted.origin)
+        with self.wording.learning(ask):
+            judge(result, Operation.C_MOVE, self._wanted.origin)
 
     async def _receive(self) -> None:
         """Be there for what comes: the server knows of it before the C-MOVE goes out.

@@ -15,6 +15,7 @@ from isthmus.dimse_scu.delivery import Delivery
 from isthmus.dimse_scu.get import Get
 from isthmus.dimse_scu.listing import Listed
 from isthmus.dimse_scu.move import Move
+from isthmus.dimse_scu.wording import Wording
 
 _SYNTAXES: Final = ((*UNCOMPRESSED, *COMPRESSED), UNCOMPRESSED)
 """What a C-GET offers at first, and then to an origin that does not send with all that offered."""
@@ -30,6 +31,10 @@ class Pull(Protocol):
     @property
     def last_resort(self) -> bool:
         """Whether it is for instances that nothing else brought, one after the other."""
+
+    @property
+    def wording(self) -> Wording:
+        """In which words the origin may be asked so; each ask adds to it."""
 
     async def __call__(self, ask: Ask, *, priority: int = 0) -> None:
         """Ask the origin, and return when it has answered; what it sent may still be on its way to S3.
@@ -57,11 +62,12 @@ class Pulls:
         delivery: Delivery,
     ) -> None:
         self.cancellation = Cancellation()
-        self._move = Move(bus, pool, ae_title, wanted, delivery, self.cancellation)
+        by_move, by_get = Wording(origin.quirks), Wording(origin.quirks)
+        self._move = Move(bus, pool, ae_title, wanted, delivery, self.cancellation, by_move)
         offered, others = _SYNTAXES
         if Quirk.UNCOMPRESSED_ONLY in origin.quirks:
             offered, others = UNCOMPRESSED, COMPRESSED
-        get = Get(pool, threads, delivery, self.cancellation, offered)
+        get = Get(pool, threads, delivery, self.cancellation, offered, by_get)
         by_method: dict[RetrieveMethod, Pull] = {RetrieveMethod.C_GET: get, RetrieveMethod.C_MOVE: self._move}
         self.first = by_method[origin.retrieve[0]]
         """What the origin is asked by to begin with."""
@@ -69,7 +75,7 @@ class Pulls:
         """All of them, in their order; for C-GET at last those with other transfer syntaxes."""
         if RetrieveMethod.C_GET in origin.retrieve:
             for syntaxes in (others, *((name,) for name in RARE)):
-                last = Get(pool, threads, delivery, self.cancellation, syntaxes, last_resort=True)
+                last = Get(pool, threads, delivery, self.cancellation, syntaxes, by_get, last_resort=True)
                 self.steps.append(last)
 
     async def close(self) -> None:

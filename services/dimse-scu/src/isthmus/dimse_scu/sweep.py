@@ -23,6 +23,7 @@ from isthmus.dimse_scu.ask import Ask, sop_classes, tells_classes
 from isthmus.dimse_scu.job import Job
 from isthmus.dimse_scu.series import Series
 from isthmus.dimse_scu.together import together
+from isthmus.dimse_scu.wording import Form
 
 PULLERS_AT_MOST: Final = 2
 """Associations that one process can keep busy: four bring no more than two."""
@@ -89,7 +90,8 @@ class Sweep:
         """
         series.pulling = True
         try:
-            classes = await self._classes_in(series)
+            wording = self._job.pulls.first.wording
+            classes = await self._classes_in(series) if wording.allows(Form.SERIES) else ()
             if classes:
                 series.asked_whole = True
                 ask = Ask(Level.SERIES, self._job.wanted.study, series.uid, classes)

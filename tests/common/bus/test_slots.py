@@ -12,7 +12,7 @@ import nats.errors
 import pytest
 
 from isthmus.cli.embedded import EmbeddedNats
-from isthmus.common.bus import Bus, end_tasks, slots, streams
+from isthmus.common.bus import Bus, end_tasks, slot_queue, slots, streams
 from isthmus.common.bus.slots import Slot, Slots
 from isthmus.common.config.settings import Nats
 
@@ -135,7 +135,8 @@ async def test_a_slot_that_cannot_be_renewed_is_lost_and_never_released(
 async def test_a_slot_is_held_for_longer_than_jetstream_waits(
     open_slots: Open, other_bus: Bus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name, seconds in {"ACK_WAIT": 1.0, "LOST_AFTER": 0.7, "RENEW": 0.1, "LOOK": 0.1}.items():
+    monkeypatch.setattr(slot_queue, "ACK_WAIT", 1.0)
+    for name, seconds in {"LOST_AFTER": 0.7, "RENEW": 0.1, "LOOK": 0.1}.items():
         monkeypatch.setattr(slots, name, seconds)
     one, other = await open_slots(), await open_slots(over=other_bus)
     held = await one.take(0)
@@ -151,7 +152,7 @@ async def test_the_slots_of_a_killed_process_are_free_after_ten_seconds(
     one = await open_slots(2)
     await asyncio.to_thread(_hold_and_die, nats_settings, origin_name, 2)
     killed = monotonic()
-    async with asyncio.timeout(slots.ACK_WAIT + AT_ONCE):
+    async with asyncio.timeout(slot_queue.ACK_WAIT + AT_ONCE):
         for _ in range(2):
             await one.take(0)
     assert monotonic() - killed > slots.LOST_AFTER
@@ -205,6 +206,19 @@ async def test_takers_and_holders_survive_a_restart_of_nats(tmp_path: Path, orig
         await again.release()
         await one.close()
         await bus.close()
+
+
+async def test_closing_does_not_wait_for_nats_to_come_back(tmp_path: Path, origin_name: str) -> None:
+    server = EmbeddedNats(tmp_path)
+    async with server:
+        bus = await Bus.connect(Nats(url=server.url, user=server.user, password=server.password), "test")
+        one = await Slots.open(bus, origin_name, 1)
+        await one.take(0)
+        waiting = await _waiting(one)
+    await end_tasks([waiting])
+    async with asyncio.timeout(PATIENCE):
+        await one.close()
+    await bus.close()
 
 
 async def test_surplus_slots_vanish_also_those_that_are_held(open_slots: Open) -> None:

@@ -8,7 +8,6 @@ slot is lost some seconds before JetStream gives it away, and what is lost is ne
 """
 
 import asyncio
-import json
 import secrets
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
@@ -19,15 +18,13 @@ import nats.errors
 import structlog
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
-from nats.js.errors import APIError, NotFoundError
 
-from isthmus.common.bus import streams, subjects
-from isthmus.common.bus.client import SUBSCRIBE_TIMEOUT, Bus, bus_errors
+from isthmus.common.bus import slot_queue, subjects
+from isthmus.common.bus.client import FINISH_TIMEOUT, SUBSCRIBE_TIMEOUT, Bus, bus_errors
 from isthmus.common.bus.ending import end_tasks
+from isthmus.common.bus.slot_queue import NO_MESSAGE, Pull, status
 from isthmus.common.errors import BusUnavailable
 
-ACK_WAIT: Final = 10.0
-"""Seconds after which a slot whose holder says nothing is free."""
 RENEW: Final = 3.0
 """Seconds between two renewals."""
 RENEW_TIMEOUT: Final = 2.0
@@ -39,19 +36,8 @@ PULL: Final = 30.0
 """Seconds that JetStream keeps a request for a slot."""
 NUDGE: Final = 1.0
 """Seconds between the reminders of who waits."""
-HEARTBEAT: Final = 1.0
-"""Seconds between JetStream's signs that it knows of a request."""
-UNHEARD: Final = 3.0
-"""Seconds without such a sign after which it does not."""
 AGAIN: Final = 0.25
 """Seconds before the next try, where JetStream refused."""
-
-_GROUP: Final = "slots"
-_HEARTBEAT: Final = "100"
-_NO_MESSAGE: Final = frozenset({"404", "408"})
-"""Statuses of a pull: nothing there now, nothing came in time."""
-_EXISTS: Final = 10077
-"""JetStream error: maximum messages per subject exceeded."""
 
 Wanted: TypeAlias = Callable[[str | None, int], None]
 """Told who waits elsewhere, None where it is in this process, and with which priority."""
@@ -125,7 +111,8 @@ class Slots:
             slots._reminders = await bus.client.subscribe(subject, cb=slots._hear)
             await bus.client.flush(SUBSCRIBE_TIMEOUT)
         await slots._declare()
-        await slots._remove_surplus()
+        with bus_errors("dicom.slots"):
+            await slot_queue.remove_surplus(bus, origin, associations)
         slots._keeping.append(asyncio.create_task(slots._keep()))
         return slots
 
@@ -135,8 +122,9 @@ class Slots:
         if self._reminders is not None:
             with suppress(nats.errors.Error):
                 await self._reminders.unsubscribe()
-        while self._tasks:  # what comes for somebody who has gone is handed back
-            await asyncio.wait(self._tasks)
+        if self._tasks:  # what comes for somebody who has gone is handed back
+            await asyncio.wait(self._tasks, timeout=FINISH_TIMEOUT)
+        await end_tasks(tuple(self._tasks))
 
     def on_wanted(self, call: Wanted) -> None:
         """Have `call` told whenever somebody waits for a slot, and every second while they do."""
@@ -159,15 +147,14 @@ class Slots:
 
     async def _ask(self, priority: int, expires: float | None, reminder: bytes) -> Slot | None:
         """Pull once; without `expires` only what is there now."""
-        request = _Request(priority, expires)
+        request = Pull(priority, expires)
         client, consumer, inbox = self._bus.client, self._consumer, self._bus.client.new_inbox()
-        next_message = f"$JS.API.CONSUMER.MSG.NEXT.{streams.SLOTS}.{consumer}"
         with bus_errors("dicom.slots"):
             subscription = await client.subscribe(inbox, cb=request.receive)
         taken = False
         try:
             with bus_errors("dicom.slots"):
-                await client.publish(next_message, request.body, reply=inbox)
+                await client.publish(slot_queue.next_message(consumer), request.body, reply=inbox)
             await self._wait_for(request, reminder)
             taken = request.answer.done()
         finally:
@@ -185,10 +172,10 @@ class Slots:
                 await subscription.unsubscribe()  # a request has one answer
             else:
                 await subscription.drain()  # type: ignore[no-untyped-call]  # nats-py has no annotation
-        if late is not None and late.done() and _status(late.result()) is None:
+        if late is not None and late.done() and status(late.result()) is None:
             await self.hand_back(late.result())
 
-    async def _wait_for(self, request: "_Request", reminder: bytes) -> None:
+    async def _wait_for(self, request: Pull, reminder: bytes) -> None:
         """Wait until there is an answer, or none is to come; meanwhile remind those who could help."""
         connection = self._connection
         while not request.answer.done() and request.known and self._connection == connection:
@@ -198,12 +185,12 @@ class Slots:
             await asyncio.wait({request.answer}, timeout=NUDGE)
 
     async def _judge(self, message: Msg, consumer: str) -> Slot | None:
-        status = _status(message)
-        if status is None:
+        refusal = status(message)
+        if refusal is None:
             slot = Slot(self, message, consumer)
             self._held.add(slot)
             return slot
-        if status not in _NO_MESSAGE:  # stream or consumer have gone, or too many wait
+        if refusal not in NO_MESSAGE:  # stream or consumer have gone, or too many wait
             await asyncio.sleep(AGAIN)
             await self._declare_again(consumer)
         return None
@@ -268,88 +255,11 @@ class Slots:
             log.warning("slots not declared", origin=self.origin, detail=error.detail)
 
     async def _declare(self) -> None:
-        """Declare the slots and their consumer.
-
-        The consumer is named by the time at which its stream was made: slots of a stream that was lost can
-        neither be renewed nor released in its successor, where they are somebody else's.
-        """
-        jetstream = self._bus.jetstream
+        """Declare the slots and their consumer; what was held of a stream that is no more is lost."""
         with bus_errors("dicom.slots"):
-            try:
-                info = await jetstream.stream_info(streams.SLOTS)
-            except NotFoundError:
-                await streams.declare(jetstream)
-                info = await jetstream.stream_info(streams.SLOTS)
-            created = int(info.created.timestamp() * 1_000_000) if info.created else 0
-            self._consumer = f"slots-{subjects.token(self.origin)}-{created:x}"
+            self._consumer = await slot_queue.consumer_name(self._bus, self.origin)
             for slot in tuple(self._held):
                 if slot.consumer != self._consumer:
                     slot.lose()
-            for number in range(self._limit):
-                try:
-                    await jetstream.publish(subjects.slot(self.origin, number), b"")
-                except APIError as error:
-                    if error.err_code != _EXISTS:
-                        raise
-            await self._create_consumer()
-
-    async def _remove_surplus(self) -> None:
-        """Delete what is above the limit, one by one: after a purge JetStream forgot who held what."""
-        jetstream = self._bus.jetstream
-        allowed = {subjects.slot(self.origin, number) for number in range(self._limit)}
-        with bus_errors("dicom.slots"):
-            info = await jetstream.stream_info(streams.SLOTS, subjects_filter=subjects.slots(self.origin))
-            for subject in (info.state.subjects or {}).keys() - allowed:
-                with suppress(APIError):  # another process was quicker
-                    surplus = await jetstream.get_last_msg(streams.SLOTS, subject)
-                    await jetstream.delete_msg(streams.SLOTS, surplus.seq or 0)
-
-    async def _create_consumer(self) -> None:
-        """Create the consumer that all processes share: by hand, as nats-py knows no priorities."""
-        configuration = {
-            "durable_name": self._consumer,
-            "filter_subject": subjects.slots(self.origin),
-            "ack_policy": "explicit",
-            "ack_wait": int(ACK_WAIT * 1e9),
-            "priority_policy": "prioritized",
-            "priority_groups": [_GROUP],
-        }
-        request = json.dumps({"stream_name": streams.SLOTS, "config": configuration}).encode()
-        answer = await self._bus.client.request(
-            f"$JS.API.CONSUMER.CREATE.{streams.SLOTS}.{self._consumer}", request, timeout=5
-        )
-        error = json.loads(answer.data).get("error")
-        if error is not None:
-            raise BusUnavailable(f"dicom.slots: JetStream error {error['err_code']}")
-
-
-class _Request:
-    """A pull of one slot."""
-
-    def __init__(self, priority: int, expires: float | None) -> None:
-        waiting = (
-            {"no_wait": True}
-            if expires is None
-            else {"expires": int(expires * 1e9), "idle_heartbeat": int(HEARTBEAT * 1e9)}
-        )
-        self.body = json.dumps({"batch": 1, "group": _GROUP, "priority": priority, **waiting}).encode()
-        self.waits = expires is not None
-        self._loop = asyncio.get_running_loop()
-        self._heard = self._loop.time()
-        self.answer: asyncio.Future[Msg] = self._loop.create_future()
-
-    @property
-    def known(self) -> bool:
-        """Whether JetStream knows of it, as far as can be told: it forgets all when a consumer is lost."""
-        return self._loop.time() - self._heard < UNHEARD
-
-    async def receive(self, message: Msg) -> None:
-        """Take what comes for it."""
-        self._heard = self._loop.time()
-        if _status(message) != _HEARTBEAT and not self.answer.done():
-            self.answer.set_result(message)
-
-
-def _status(message: Msg) -> str | None:
-    """Give the status that JetStream answered with instead of a slot."""
-    return (message.headers or {}).get("Status")
+            await slot_queue.fill(self._bus, self.origin, self._limit)
+            await slot_queue.create_consumer(self._bus, self.origin, self._consumer)

@@ -157,3 +157,21 @@ async def test_what_another_version_wrote_is_held_by_somebody(
     waiting = Holder(bus, origin_name, job)
     assert not await waiting.gets_it(within=0.5)
     await waiting.leave()
+
+
+async def test_who_takes_it_only_if_it_is_free_waits_for_nobody(
+    bus: Bus, other_bus: Bus, origin_name: str, another: Submitted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(guard, "RENEW_SECONDS", 0.1)
+    holder = Holder(bus, origin_name, another)
+    assert await holder.gets_it(within=2)
+    async with guard.guard_if_free(other_bus, origin_name, STUDY) as is_ours:
+        assert not is_ours
+    assert await running(bus, origin_name, STUDY) == another
+    await holder.leave()
+    async with guard.guard_if_free(other_bus, origin_name, STUDY) as is_ours:
+        assert is_ours
+        waiting = Holder(bus, origin_name, another)
+        assert not await waiting.gets_it(within=0.5)
+    assert await waiting.gets_it(within=0.5)
+    await waiting.leave()

@@ -39,6 +39,16 @@ async def test_each_lane_has_workers_of_its_own(bus: Bus, origin_name: str) -> N
         await end_tasks([working])
 
 
+async def test_a_study_has_a_job_until_the_last_one_is_off_its_lane(bus: Bus, origin_name: str) -> None:
+    assert not await jobs.has_job(bus, origin_name, STUDY)
+    for lane in Lane:
+        submitted = await jobs.submit_retrieve(bus, Retrieve(origin_name, STUDY), lane)
+        assert await jobs.has_job(bus, origin_name, STUDY)
+        assert not await jobs.has_job(bus, origin_name, f"{STUDY}.4")
+        await jobs.withdraw(bus, streams.JOBS, jobs.sequence_of(submitted.generation))
+        assert not await jobs.has_job(bus, origin_name, STUDY)
+
+
 async def test_the_consumer_of_an_earlier_version_makes_room(bus: Bus, origin_name: str) -> None:
     done = asyncio.Event()
 

@@ -58,6 +58,29 @@ async def guard(bus: Bus, origin: str, study: str, holder: Submitted | None) -> 
     held = _Guard(bus, origin, study, Hold(token_hex(8), holder))
     with _bucket_errors():
         await held.take()
+    async with _kept(held):
+        yield
+
+
+@asynccontextmanager
+async def guard_if_free(bus: Bus, origin: str, study: str) -> AsyncIterator[bool]:
+    """Have a study to oneself while the block runs, unless another holds it: the block is told whether so.
+
+    Raises:
+        BusUnavailable: NATS is away.
+    """
+    held = _Guard(bus, origin, study, Hold(token_hex(8), None))
+    with _bucket_errors():
+        is_free = await held.try_once(take_over=False)
+    if not is_free:
+        yield False
+        return
+    async with _kept(held):
+        yield True
+
+
+@asynccontextmanager
+async def _kept(held: "_Guard") -> AsyncIterator[None]:
     renewing = asyncio.create_task(held.renew())
     try:
         yield
@@ -121,11 +144,12 @@ class _Guard:
         job = self._hold.job
         look_seconds = BULK_LOOK_SECONDS if job and job.lane is Lane.BULK else LOOK_SECONDS
         while True:
-            if await self._try(take_over=True):
+            if await self.try_once(take_over=True):
                 return
             await asyncio.sleep(look_seconds)
 
-    async def _try(self, *, take_over: bool) -> bool:
+    async def try_once(self, *, take_over: bool) -> bool:
+        """Take it, if it is free; or from a dead worker of the same job."""
         try:
             entry = await self._bucket.get(self._key, validate_keys=False)
         except KeyNotFoundError:
@@ -172,7 +196,7 @@ class _Guard:
 
     async def _renew_once(self) -> bool:
         # Otherwise it expired while NATS was away, was renewed without our hearing of it, or another has it.
-        return await self._update(self._revision) or await self._try(take_over=False)
+        return await self._update(self._revision) or await self.try_once(take_over=False)
 
     async def release(self) -> None:
         with suppress(nats.errors.Error, TimeoutError):

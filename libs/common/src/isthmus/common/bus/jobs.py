@@ -1,7 +1,7 @@
 """Work queues: the retrieve jobs, of which each study has one at most in each lane, and the store jobs."""
 
 from isthmus.common.bus.generations import sequence_of
-from isthmus.common.bus.queues import durable_name, is_queued, require_worker, withdraw
+from isthmus.common.bus.queues import durable_name, has_job, is_queued, require_worker, withdraw
 from isthmus.common.bus.submit import submit_retrieve, submit_store
 from isthmus.common.bus.submitted import Lane, Submitted
 from isthmus.common.bus.worker import MAX_DELIVERIES, Running, work
@@ -12,6 +12,7 @@ __all__ = [
     "Running",
     "Submitted",
     "durable_name",
+    "has_job",
     "is_queued",
     "require_worker",
     "sequence_of",

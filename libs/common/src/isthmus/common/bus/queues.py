@@ -30,6 +30,16 @@ async def is_queued(bus: Bus, stream: str, sequence: int) -> bool:
         return True
 
 
+async def has_job(bus: Bus, origin: str, study: str) -> bool:
+    """Tell whether a retrieve job of a study is queued or running, in whichever lane."""
+    with bus_errors(streams.JOBS):
+        try:
+            await bus.jetstream.get_last_msg(streams.JOBS, subjects.retrieve(origin, "*", study))
+        except NotFoundError:
+            return False
+        return True
+
+
 async def withdraw(bus: Bus, stream: str, sequence: int) -> bool:
     """Take a job back; False when it is gone already."""
     with bus_errors(stream):

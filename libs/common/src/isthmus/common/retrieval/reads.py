@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import nats.errors
+from nats.js.errors import NotFoundError
 
 from isthmus.common.bus import Bus, end_tasks
 from isthmus.common.bus.client import bus_errors
@@ -48,8 +49,8 @@ class LastReads:
         if self._touched.done((origin, study)):
             return
         with suppress(nats.errors.Error):  # one that is lost is made up for a minute later
-            subject = f"$KV.{READS_BUCKET}.{token(origin)}.{token(study)}"
-            await self._bus.client.publish(subject, encode(LastRead(origin, study, time.time())))
+            read = LastRead(origin, study, time.time())
+            await self._bus.client.publish(_subject(origin, study), encode(read))
 
     @asynccontextmanager
     async def reading(self, origin: str, study: str) -> AsyncIterator[None]:
@@ -65,6 +66,19 @@ class LastReads:
         while True:
             await asyncio.sleep(TOUCH_SECONDS)
             await self.touch(origin, study)
+
+    async def last(self, origin: str, study: str) -> float | None:
+        """Give the time of one study, in seconds since 1970; None if it was not read for a month.
+
+        Raises:
+            BusUnavailable: NATS does not tell.
+        """
+        with bus_errors(READS_BUCKET):
+            try:
+                message = await self._bus.jetstream.get_last_msg(_STREAM, _subject(origin, study))
+            except NotFoundError:
+                return None
+        return decode(message.data or b"", LastRead).at
 
     async def all(self) -> dict[Study, float]:
         """Give the times, in seconds since 1970; a study that is not among them was not read for a month.
@@ -89,3 +103,7 @@ class LastReads:
             finally:
                 await subscription.unsubscribe()
         return found
+
+
+def _subject(origin: str, study: str) -> str:
+    return f"$KV.{READS_BUCKET}.{token(origin)}.{token(study)}"

@@ -4,7 +4,13 @@ import time
 from collections.abc import Iterable
 
 from isthmus.common.config import Quirk
-from isthmus.common.errors import NotDelivered, OriginCancelled, OriginError, OriginTimeout
+from isthmus.common.errors import (
+    AssociationRejected,
+    NotDelivered,
+    OriginCancelled,
+    OriginError,
+    OriginTimeout,
+)
 from isthmus.common.messages import Failure
 from isthmus.dimse_scu.ahead import AheadRequests
 from isthmus.dimse_scu.ask import Ask
@@ -151,6 +157,10 @@ class StudyRetrieve:
         unknown.sort(key=lambda one: one.standing is Standing.COLD)
         if self._job.origin.associations > 1:
             await together(sweep.run(), self._lister.list_all(unknown))
+            # Some origins allow fewer associations than their settings say.
+            await self._lister.list_all(
+                one for one in unknown if isinstance(one.unlisted, AssociationRejected)
+            )
         else:
             await sweep.run()
             await self._lister.list_all(unknown)

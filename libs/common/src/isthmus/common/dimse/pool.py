@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Final, TypeVar
 
+import structlog
 from opentelemetry.trace import SpanKind
 
 from isthmus.common.dimse.association import Association
@@ -17,7 +18,14 @@ from isthmus.common.dimse.contexts import Context
 from isthmus.common.dimse.exchange import span_attributes
 from isthmus.common.dimse.peer import Peer
 from isthmus.common.dimse.waiting import Slot, Slots, Waiter, WaitingList
-from isthmus.common.errors import AssociationAborted, CircuitOpen, OriginError, UnavailableError
+from isthmus.common.errors import (
+    AssociationAborted,
+    AssociationRejected,
+    CircuitOpen,
+    OriginError,
+    OriginTimeout,
+    UnavailableError,
+)
 from isthmus.common.telemetry import gauge, histogram, span
 from isthmus.common.threads import Threads
 
@@ -28,6 +36,8 @@ associations_open = gauge("isthmus.associations", "{association}", "Associations
 slot_wait = histogram(
     "isthmus.slot.wait", "s", "Time until there was a slot for an association, or one to share"
 )
+
+log = structlog.get_logger()
 
 R = TypeVar("R")
 
@@ -61,6 +71,7 @@ class AssociationPool:
         self._breaker = Breaker(peer.origin)
         self._labels = {"origin": peer.origin}
         self._idle: list[_Open] = []
+        self._open = 0
         self._waiting: WaitingList[_Open] = WaitingList()
         self._endings: set[asyncio.Task[None]] = set()
         self._closed = False
@@ -90,8 +101,9 @@ class AssociationPool:
     ) -> R:
         """Do an operation on a leased association, in a thread.
 
-        Where it fails on an association that was used before, and without any answer, the origin had dropped
-        it silently: the operation is then done again, once, on a fresh one. It must do no harm twice.
+        Where an association that was used before breaks, or is silent for the time-out, and there was no
+        answer on it, the origin had dropped it silently: the operation is then done again, once, on a fresh
+        one. It must do no harm twice.
 
         Raises:
             OriginError: from `Association.open` or the operation, or `CircuitOpen`.
@@ -101,7 +113,7 @@ class AssociationPool:
             before = association.answered
             try:
                 return await self._threads.run(operation, association)
-            except AssociationAborted:
+            except (AssociationAborted, OriginTimeout):
                 if before == 0 or association.answered > before:
                     raise
         async with self.lease(contexts, fresh=True, priority=priority) as association:
@@ -186,17 +198,30 @@ class AssociationPool:
 
     async def _connect(self, contexts: tuple[Context, ...], slot: Slot) -> _Open:
         try:
-            association = await self._threads.run(Association.open, self.peer, contexts)
+            association = await self._admitted(contexts)
         except BaseException as error:
-            if isinstance(error, OriginError):
+            # An origin with which another association is open is not away: it allows no more of them.
+            if isinstance(error, OriginError) and not (isinstance(error, AssociationRejected) and self._open):
                 self._breaker.failed(error)
             await slot.release()
             raise
         self._breaker.succeeded()
+        self._open += 1
         associations_open.add(1, self._labels)
         one = _Open(association, slot)
         slot.lost.add_done_callback(lambda _: self._on_lost(one))
         return one
+
+    async def _admitted(self, contexts: tuple[Context, ...]) -> Association:
+        """Open one; while the origin rejects it, in the place of one that nobody uses."""
+        while True:
+            try:
+                return await self._threads.run(Association.open, self.peer, contexts)
+            except AssociationRejected:
+                if not self._idle:
+                    raise
+                log.info("associations allowed are fewer than set", origin=self.peer.origin, open=self._open)
+                await asyncio.shield(self._retire(self._idle[0]))
 
     def _on_lost(self, one: _Open) -> None:
         """Abort an association whose slot may be somebody else's now."""
@@ -233,10 +258,10 @@ class AssociationPool:
         self._idle.append(one)
         return None
 
-    def _retire(self, one: _Open) -> None:
+    def _retire(self, one: _Open) -> asyncio.Task[None]:
         one.timer.cancel()
         self._idle.remove(one)
-        self._leave(one)
+        return self._leave(one)
 
     def _leave(self, one: _Open) -> asyncio.Task[None]:
         self._waiting.leaving += 1
@@ -255,6 +280,7 @@ class AssociationPool:
             orderly = association.alive and association.idle
             await self._threads.run(association.release if orderly else association.abort)
         finally:
+            self._open -= 1
             associations_open.add(-1, self._labels)
             await one.slot.release()
             self._waiting.leaving -= 1

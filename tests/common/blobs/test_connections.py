@@ -231,3 +231,10 @@ class TestConnectionsAreKept:
         with got(Connections(0), served.url) as reply:
             reply.read(3)
         assert served.closed[0].wait(5)
+
+    def test_none_is_kept_after_the_end(self, serve: Serve, connections: Connections) -> None:
+        served = serve([answer(b"one"), STAYS])
+        with got(connections, served.url) as reply:
+            connections.close()
+            assert reply.read(3) == b"one"
+        assert served.closed[0].wait(5)

@@ -263,7 +263,9 @@ class TestNative:
 
 class TestWrittenDown:
     def test_what_is_no_index_is_refused(self) -> None:
-        for data in (b"", b"nonsense", encapsulated_index().to_bytes()[:-5]):
+        whole = encapsulated_index().to_bytes()
+        short = zlib.compress(msgpack.packb({**msgpack.unpackb(zlib.decompress(whole)), "counts": b"abc"}))
+        for data in (b"", b"nonsense", zlib.compress(b"nonsense"), whole[:-5], short):
             with pytest.raises(ValueError, match="no frame index"):
                 EncapsulatedFrames.from_bytes(data)
 

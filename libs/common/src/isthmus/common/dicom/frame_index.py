@@ -128,12 +128,12 @@ class EncapsulatedFrames:
         """
         try:
             found = msgpack.unpackb(zlib.decompress(data))
-            if found["v"] != _VERSION:
-                raise ValueError("another version")
-            fragments = Fragments(found["position"], _unpacked(found["lengths"]))
-            return cls(found["transfer_syntax_uid"], fragments, _unpacked(found["counts"]))
-        except (zlib.error, KeyError, TypeError) as error:
+            if found["v"] == _VERSION:
+                fragments = Fragments(found["position"], _unpacked(found["lengths"]))
+                return cls(found["transfer_syntax_uid"], fragments, _unpacked(found["counts"]))
+        except (zlib.error, struct.error, KeyError, TypeError, ValueError) as error:
             raise ValueError("no frame index") from error
+        raise ValueError("another version")
 
 
 FrameIndex = NativeFrames | EncapsulatedFrames

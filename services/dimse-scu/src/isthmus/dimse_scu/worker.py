@@ -12,6 +12,7 @@ from isthmus.common.bus.slots import Slots
 from isthmus.common.config import Origin
 from isthmus.common.dimse import AssociationPool, Peer
 from isthmus.common.messages import Echo, Retrieve, Store
+from isthmus.common.retrieval.sweep import Sweeper
 from isthmus.common.service import Parts
 from isthmus.common.threads import Threads
 from isthmus.dimse_scu.echo import EchoWork
@@ -32,13 +33,15 @@ async def worker(parts: Parts) -> AsyncIterator[None]:
     # again.
     async with asyncio.TaskGroup() as group:
         serving: list[_OriginWorker] = []
+        sweeper = Sweeper(parts.bus, parts.blobs, parts.settings.cache.max_bytes)
+        sweeping = group.create_task(sweeper.run())
         try:
             for origin in settings.origins:
                 one = await _OriginWorker.start(parts, origin, settings.ae_title, group)
                 serving.append(one)
             yield
         finally:
-            await asyncio.gather(*(one.stop() for one in serving))
+            await asyncio.gather(end_tasks([sweeping]), *(one.stop() for one in serving))
 
 
 @dataclass(frozen=True, slots=True)

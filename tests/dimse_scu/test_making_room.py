@@ -1,0 +1,21 @@
+import asyncio
+
+import pytest
+
+from isthmus.common.retrieval import sweep
+from isthmus.common.retrieval.sweep import Sweeper
+from tests.dimse_scu.conftest import Serve
+
+
+async def test_a_worker_makes_room_for_what_comes_as_long_as_it_runs(
+    serve: Serve, origin_name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sweep, "EVERY_SECONDS", 0.01)
+    turns: asyncio.Queue[float] = asyncio.Queue()
+
+    async def turn(_: Sweeper, now: float) -> None:
+        turns.put_nowait(now)
+
+    monkeypatch.setattr(Sweeper, "turn", turn)
+    async with serve.one(origin_name), asyncio.timeout(5):
+        assert await turns.get() < await turns.get()

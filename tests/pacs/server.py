@@ -13,6 +13,7 @@ from pynetdicom import AE, _config, association, evt
 from pynetdicom.association import Association
 from pynetdicom.dimse_messages import C_CANCEL_RQ
 from pynetdicom.dimse_primitives import C_STORE
+from pynetdicom.pdu import A_RELEASE_RQ
 from pynetdicom.service_class import QueryRetrieveServiceClass, ServiceClass
 
 from tests.pacs.archive import Archive
@@ -93,6 +94,7 @@ class Server:
             (evt.EVT_RELEASED, self._on_closed),
             (evt.EVT_ABORTED, self._on_closed),
             (evt.EVT_DIMSE_RECV, self._on_message),
+            (evt.EVT_PDU_RECV, self._on_pdu),
             (evt.EVT_C_ECHO, self._on_echo),
             (evt.EVT_C_STORE, self._on_store),
         ]
@@ -146,7 +148,7 @@ class Server:
     def _on_requested(self, event: evt.Event) -> None:
         behaviours = self._behaviours(Operation.ASSOCIATE)
         with self._lock:
-            open_now = sum(not session.closed for session in self._sessions.values())
+            open_now = sum(session.is_open for session in self._sessions.values())
             gone = self._kept_waiting[event.assoc] = threading.Event()
         if any(behaviour.keeps_waiting(open_now) for behaviour in behaviours):
             self.emit(Event(kind=Kind.KEPT_WAITING))
@@ -176,6 +178,10 @@ class Server:
             gone.set()
         if session is not None and session.close():
             self.emit(Event(kind=Kind.CLOSED, association=session.number))
+
+    def _on_pdu(self, event: evt.Event) -> None:
+        if isinstance(event.pdu, A_RELEASE_RQ):
+            self.session(event.assoc).leave()
 
     def _on_message(self, event: evt.Event) -> None:
         if isinstance(event.message, C_CANCEL_RQ):

@@ -11,6 +11,7 @@ class Session:
         self._changed = threading.Condition()
         self._cancelled: set[int] = set()
         self._closed = False
+        self._leaving = False
         self.served = 0
         """How many operations have ended."""
 
@@ -31,6 +32,17 @@ class Session:
             self._closed = True
             self._changed.notify_all()
         return news
+
+    def leave(self) -> None:
+        """The peer has asked for the release."""
+        with self._changed:
+            self._leaving = True
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it counts among the associations of now: not once its release is asked for."""
+        with self._changed:
+            return not self._closed and not self._leaving
 
     @property
     def closed(self) -> bool:

@@ -46,7 +46,14 @@ async def test_objects_are_there_after_a_restart_on_other_ports_and_a_wrong_key_
             answer.release_conn()
 
 
-async def test_nothing_is_left_in_the_folder_for_temporary_files(tmp_path: Path) -> None:
+async def test_nothing_is_left_in_the_folder_for_temporary_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setenv("TMPDIR", str(temporary))
     async with EmbeddedS3(tmp_path / "s3") as server:
         ports = {option.partition("=")[2] for option in server.program.command if ".port" in option}
+    # The sockets lie where SeaweedFS puts them, whatever TMPDIR says.
     assert not [name for name in os.listdir("/tmp") if any(f"-{port}.sock" in name for port in ports)]
+    assert [*temporary.iterdir()] == []

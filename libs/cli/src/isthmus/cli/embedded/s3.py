@@ -48,6 +48,7 @@ class EmbeddedS3(Embedded):
             name="s3",
             command=[
                 executable("weed"),
+                "-logtostderr",  # not to files among the temporary ones, which would name studies
                 "server",
                 f"-ip={LOOPBACK}",
                 f"-ip.bind={LOOPBACK}",

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from isthmus.cli.run_file import NatsPart, RunFile, S3Part, ScpPart, hold
+from isthmus.cli.run_file import CachePart, NatsPart, RunFile, S3Part, ScpPart, hold
 from tests.cli.face import Face
 
 
@@ -24,6 +24,7 @@ async def gateway(data: Path) -> AsyncIterator[Face]:
             nats=NatsPart(url="nats://127.0.0.1:4222", user="user", password="password"),
             s3=S3Part(endpoint="127.0.0.1:9000", bucket="isthmus", access_key="key", secret_key="secret"),
             scp=ScpPart(ae_title="ISTHMUS", host="127.0.0.1", port=11112),
+            cache=CachePart(max_bytes=1000),
             services={"nats": [1]},
         ).write(data)
         yield face

@@ -10,7 +10,16 @@ from typer.testing import CliRunner, Result
 from isthmus.cli.main import app
 from isthmus.cli.run_file import hold
 
-COMMANDS = ["up", "echo", "find", "get", "store", "trace"]
+COMMANDS_THAT_ASK = [
+    ["echo", "pacs"],
+    ["find", "pacs"],
+    ["get", "pacs", "1.2"],
+    ["cache"],
+    ["cache", "show", "--studies"],
+    ["cache", "--json"],
+    ["cache", "clear", "pacs"],
+]
+COMMANDS = ["up", "echo", "find", "get", "store", "trace", "cache show", "cache clear"]
 
 
 @pytest.fixture(autouse=True)
@@ -25,7 +34,7 @@ def run(*arguments: str) -> Result:
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_explains_itself(command: str) -> None:
-    result = run(command, "--help")
+    result = run(*command.split(), "--help")
     assert result.exit_code == 0
     assert "--data" in result.output
 
@@ -56,11 +65,16 @@ def test_up_refuses_a_data_folder_that_is_in_use(tmp_path: Path) -> None:
     assert f"another isthmus up runs with the data folder {tmp_path}" in result.stderr
 
 
-@pytest.mark.parametrize("arguments", [["echo", "pacs"], ["find", "pacs"], ["get", "pacs", "1.2"]])
+@pytest.mark.parametrize("arguments", COMMANDS_THAT_ASK)
 def test_without_a_running_system_a_command_says_so(tmp_path: Path, arguments: list[str]) -> None:
     result = run(*arguments, "--data", str(tmp_path))
     assert result.exit_code == 1
     assert f"no isthmus up runs with the data folder {tmp_path}" in result.stderr
+
+
+def test_the_cache_has_no_other_commands(tmp_path: Path) -> None:
+    assert run("cache", "clera", "--data", str(tmp_path)).exit_code == 2
+    assert run("cache", "--data", str(tmp_path), "clear").exit_code == 2
 
 
 def test_a_key_without_a_value_is_a_usage_error() -> None:

@@ -46,6 +46,7 @@ async def test_only_its_owner_reads_it_and_it_tells_where_everything_is(gateway:
             "secret_key": "secret",
         },
         "scp": {"ae_title": "ISTHMUS", "host": "127.0.0.1", "port": 11112},
+        "cache": {"max_bytes": 1000},
         "services": {"nats": [1]},
     }
     assert RunFile.read(data).services == {"nats": [1]}

@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Annotated, Final
 
 import typer
+from typer.core import TyperGroup
 
+from isthmus.cli import cache
 from isthmus.cli.echo import echo
 from isthmus.cli.find import FindLevel, find
 from isthmus.cli.get import get
@@ -19,6 +21,7 @@ from isthmus.cli.store import store
 from isthmus.cli.trace import trace
 from isthmus.cli.up import up
 from isthmus.common.errors import IsthmusError, SettingsError
+from isthmus.common.telemetry import configure_logging
 
 FAILED: Final = 1
 USAGE: Final = 2
@@ -32,6 +35,20 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,  # it would show the values of variables
 )
+
+
+class _ShowByDefault(TyperGroup):
+    """Commands of which `show` need not be named."""
+
+    # Typer's own type of a context is private, and another one in each version.
+    def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:  # type: ignore[override]
+        """Name it where no other one is."""
+        is_named = bool(args) and (args[0] in self.commands or args[0] == "--help")
+        return super().parse_args(ctx, args if is_named else ["show", *args])
+
+
+cache_app = typer.Typer(cls=_ShowByDefault, help="What is held of the origins in S3: show it, or clear it.")
+app.add_typer(cache_app, name="cache")
 
 Data = Annotated[Path, typer.Option("--data", help="The folder in which the system keeps its data.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
@@ -114,8 +131,30 @@ def _trace(
             raise typer.Exit(FAILED)
 
 
+@cache_app.command("show")
+def _cache_show(
+    studies: Annotated[bool, typer.Option("--studies", help="List the studies too.")] = False,
+    data: Data = DEFAULT_DATA,
+    as_json: AsJson = False,
+) -> None:
+    """Show how much is held of each origin (what `isthmus cache` alone does)."""
+    _finish(cache.show(data, studies=studies, as_json=as_json))
+
+
+@cache_app.command("clear")
+def _cache_clear(
+    origin: Annotated[str | None, typer.Argument(metavar="ORIGIN", help="The name of an origin.")] = None,
+    study: Annotated[str | None, typer.Argument(metavar="STUDY", help="Study Instance UID.")] = None,
+    data: Data = DEFAULT_DATA,
+    as_json: AsJson = False,
+) -> None:
+    """Delete what is held: of all origins, an origin, or a study; it is fetched again when it is wanted."""
+    _finish(cache.clear(data, origin, study, as_json=as_json))
+
+
 def run() -> None:
     """Run the command line."""
+    configure_logging("isthmus", "WARNING")  # to standard error: what is found goes to standard output
     app()
 
 

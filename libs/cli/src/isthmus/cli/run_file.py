@@ -53,6 +53,12 @@ class ScpPart(_Part):
     port: int
 
 
+class CachePart(_Part):
+    """What may be held in S3."""
+
+    max_bytes: int
+
+
 class RunFile(_Part):
     """The whole file; it holds secrets, so only its owner can read it."""
 
@@ -60,6 +66,7 @@ class RunFile(_Part):
     nats: NatsPart
     s3: S3Part
     scp: ScpPart
+    cache: CachePart
     services: Mapping[str, list[int]]
 
     def write(self, data: Path) -> None:

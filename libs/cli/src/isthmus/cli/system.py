@@ -10,7 +10,7 @@ from isthmus.cli.embedded import EmbeddedDemoPacs, EmbeddedGateway, EmbeddedNats
 from isthmus.cli.embedded.base import LOOPBACK, Embedded, free_ports
 from isthmus.cli.embedded.probe import answers
 from isthmus.cli.process import Program, port_is_free
-from isthmus.cli.run_file import NatsPart, RunFile, S3Part, ScpPart
+from isthmus.cli.run_file import CachePart, NatsPart, RunFile, S3Part, ScpPart
 from isthmus.common.config import ListenAddress, Settings
 from isthmus.common.errors import SettingsError
 
@@ -96,6 +96,7 @@ class System:
                 secret_key=self._s3.secret_key,
             ),
             scp=ScpPart(ae_title=self._settings.scp.ae_title, host=self._scp.host, port=self._scp.port),
+            cache=CachePart(max_bytes=self._settings.cache.max_bytes),
             services={name: [*running] for name, running in pids.items()},
         )
 

@@ -1,0 +1,235 @@
+"""`isthmus cache`: what is held of the origins in S3, and out with it."""
+
+import sys
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from itertools import groupby
+from pathlib import Path
+from typing import Final, Self
+
+from rich.console import Console
+from rich.filesize import decimal
+from rich.table import Table
+
+from isthmus.cli.output import progress_console, write_error, write_json, write_line
+from isthmus.cli.run_file import RunFile
+from isthmus.common.blobs import BlobStore
+from isthmus.common.bus import Bus
+from isthmus.common.config.settings import Nats
+from isthmus.common.messages import MissingInstance, Retrieve
+from isthmus.common.retrieval import Catalogue, LastReads
+from isthmus.common.retrieval.sweep import evict
+from isthmus.common.retrieval.usage import StudyUsage, usage
+from isthmus.common.threads import Threads
+
+_THREADS: Final = 4
+_WIDE: Final = 1000
+"""Columns, where there is no terminal that has a width."""
+
+
+@dataclass(frozen=True)
+class _Cache:
+    """The bus and the blobs of a running system."""
+
+    bus: Bus
+    blobs: BlobStore
+    max_bytes: int
+
+    @classmethod
+    @asynccontextmanager
+    async def of(cls, data: Path) -> AsyncIterator[Self]:
+        """Find them by a data folder.
+
+        Raises:
+            NotRunning: nothing runs with it.
+            BusUnavailable: NATS does not answer.
+        """
+        run = RunFile.read(data)
+        threads = Threads("s3", _THREADS)
+        s3 = run.s3
+        blobs = BlobStore(s3.endpoint, s3.access_key, s3.secret_key, s3.bucket, threads=threads)
+        try:
+            nats = Nats(url=run.nats.url, user=run.nats.user, password=run.nats.password)
+            bus = await Bus.connect(nats, "isthmus cache")
+            try:
+                yield cls(bus, blobs, run.cache.max_bytes)
+            finally:
+                await bus.close()
+        finally:
+            blobs.close()
+            threads.close()
+
+    async def studies(self, origin: str | None = None, study: str | None = None) -> list[StudyUsage]:
+        """Give what is held, an origin's studies together, the one used last at the end."""
+        with progress_console.status("looking at what is held"):
+            found = await usage(self.blobs, LastReads(self.bus), origin, study)
+        return sorted(found, key=lambda one: (one.origin, one.used))
+
+
+@dataclass(frozen=True)
+class _OfOrigin:
+    """What is held of an origin."""
+
+    origin: str
+    studies: int
+    instances: int
+    bytes: int
+    oldest_read: str | None
+    newest_read: str | None
+
+
+@dataclass(frozen=True)
+class _OfStudy:
+    """What is held of a study."""
+
+    origin: str
+    study: str
+    instances: int
+    bytes: int
+    whole: bool
+    """Whether all is here that the origin listed and can deliver."""
+    leftover: bool
+    """Whether it is what a job that was given up has left, which nobody can read."""
+    last_read: str | None
+    missing: Sequence[MissingInstance]
+    """What the origin listed and could not deliver."""
+
+
+async def show(data: Path, *, studies: bool, as_json: bool) -> None:
+    """Show how much is held of each origin, and of each study."""
+    async with _Cache.of(data) as cache:
+        found = await cache.studies()
+        origins = [
+            _of_origin(origin, list(its)) for origin, its in groupby(found, key=lambda one: one.origin)
+        ]
+        catalogue = Catalogue(cache.blobs)
+        each = [await _of_study(catalogue, one) for one in found] if studies else None
+    total = sum(one.size for one in found)
+    if as_json:
+        write_json(_as_json(cache.max_bytes, total, found, origins, each))
+        return
+    if origins:
+        _print_origins(origins)
+    if each:
+        write_line("")
+        _print_studies(each)
+    write_line(f"{decimal(total)} held, at most {decimal(cache.max_bytes)}")
+
+
+async def clear(data: Path, origin: str | None, study: str | None, *, as_json: bool) -> bool:
+    """Delete what is held of all origins, an origin or a study; whether nothing was in the way."""
+    freed = 0
+    skipped: list[StudyUsage] = []
+    async with _Cache.of(data) as cache:
+        found = await cache.studies(origin, study)
+        catalogue = Catalogue(cache.blobs)
+        with progress_console.status("") as status:
+            for number, one in enumerate(found, start=1):
+                status.update(f"clearing {number} of {len(found)}")
+                evicted = await evict(cache.bus, catalogue, one)
+                if evicted is None:
+                    skipped.append(one)
+                else:
+                    freed += evicted
+    cleared = len(found) - len(skipped)
+    if as_json:
+        names = [{"origin": one.origin, "study": one.study} for one in skipped]
+        write_json({"studies": cleared, "bytes": freed, "skipped": names})
+    else:
+        for one in skipped:
+            write_error(f"{one.origin} {one.study}: not cleared, because a job is at work on it")
+        write_line(f"{cleared} studies cleared, {decimal(freed)} freed")
+    return not skipped
+
+
+def _of_origin(origin: str, studies: Sequence[StudyUsage]) -> _OfOrigin:
+    reads = [one.last_read for one in studies if one.last_read is not None]
+    return _OfOrigin(
+        origin,
+        len(studies),
+        sum(one.instances for one in studies),
+        sum(one.size for one in studies),
+        _time(min(reads, default=None)),
+        _time(max(reads, default=None)),
+    )
+
+
+async def _of_study(catalogue: Catalogue, one: StudyUsage) -> _OfStudy:
+    manifest = await catalogue.load(one.origin, one.study) if one.has_manifest else None
+    all_of_it = Retrieve(one.origin, one.study)
+    return _OfStudy(
+        one.origin,
+        one.study,
+        one.instances,
+        one.size,
+        whole=manifest is not None and manifest.covers(all_of_it, since=0),
+        leftover=not one.has_manifest,
+        last_read=_time(one.last_read),
+        missing=[] if manifest is None else manifest.missing(all_of_it),
+    )
+
+
+def _time(at: float | None) -> str | None:
+    """Write a time as RFC 3339 does, in UTC and whole seconds."""
+    if at is None:
+        return None
+    return datetime.fromtimestamp(at, UTC).replace(microsecond=0, tzinfo=None).isoformat() + "Z"
+
+
+def _as_json(
+    max_bytes: int,
+    total: int,
+    found: Sequence[StudyUsage],
+    origins: Iterable[_OfOrigin],
+    studies: Iterable[_OfStudy] | None,
+) -> Mapping[str, object]:
+    answer: dict[str, object] = {
+        "max_bytes": max_bytes,
+        "bytes": total,
+        "studies": len(found),
+        "instances": sum(one.instances for one in found),
+        "origins": [asdict(one) for one in origins],
+    }
+    if studies is not None:
+        answer["held"] = [_study_as_json(one) for one in studies]
+    return answer
+
+
+def _study_as_json(one: _OfStudy) -> Mapping[str, object]:
+    missing = [
+        {"series": lacks.series_instance_uid, "instance": lacks.sop_instance_uid} for lacks in one.missing
+    ]
+    return {**asdict(one), "missing": missing}
+
+
+def _print_origins(origins: Iterable[_OfOrigin]) -> None:
+    table = _table("Origin", "Studies", "Instances", "Size", "OldestRead", "NewestRead")
+    for one in origins:
+        reads = (one.oldest_read or "-", one.newest_read or "-")
+        table.add_row(one.origin, str(one.studies), str(one.instances), decimal(one.bytes), *reads)
+    _print(table)
+
+
+def _print_studies(studies: Iterable[_OfStudy]) -> None:
+    table = _table("Origin", "StudyInstanceUID", "Instances", "Size", "Held", "LastRead", "Missing")
+    for one in studies:
+        state = "leftover" if one.leftover else "whole" if one.whole else "part"
+        missing = "\n".join(lacks.sop_instance_uid for lacks in one.missing) or "-"
+        size = decimal(one.bytes)
+        table.add_row(one.origin, one.study, str(one.instances), size, state, one.last_read or "-", missing)
+    _print(table)
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    return table
+
+
+def _print(table: Table) -> None:
+    is_terminal = sys.stdout.isatty()
+    console = Console(width=None if is_terminal else _WIDE)
+    console.print(table, markup=False, soft_wrap=not is_terminal)

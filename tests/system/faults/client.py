@@ -8,7 +8,7 @@ import httpx2
 
 from tests.system.multipart import INSTANCES, datasets, datasets_of_broken
 
-WAIT_SECONDS: Final = 25.0
+WAIT_SECONDS: Final = 45.0
 
 
 @dataclass(frozen=True)

@@ -209,7 +209,8 @@ class FaultySystem(Gateway):
                 left[stream] = (await bus.jetstream.stream_info(stream)).state.messages
             guards = await bus.jetstream.key_value(streams.GUARD_BUCKET)
             with suppress(NoKeysError):
-                left["guards"] = await guards.keys()
+                # The sweep of the cache has a guard of its own, as long as anybody runs.
+                left["guards"] = [key for key in await guards.keys() if key.partition(".")[0] in self._ports]
             free = await asyncio.gather(*(_all_slots(bus, origin.name) for origin in self._origins))
             left["origins with slots that are not free"] = free.count(False)
         finally:

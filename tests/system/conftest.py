@@ -16,8 +16,8 @@ from tests.system.patient_data import leaks, patient_data
 
 METHODS: Final = {"move": ["c-move"], "both": ["c-get", "c-move"], "get": ["c-get"]}
 """How an origin may be asked, by the end of its name."""
-UNUSED_ORIGINS: Final = [f"unused-{number}" for number in range(8)]
-"""Further names of the PACS that misbehaves."""
+FAULTY_ORIGINS: Final = [f"faulty-{number}" for number in range(64)]
+"""Names of the PACS that misbehaves: what a test gets from it is held, and no longer asked for."""
 
 
 def settings(origins: dict[str, tuple[Peer, list[str]]], *, timeout_seconds: int = 20) -> str:
@@ -106,23 +106,23 @@ def faulty_pacs(_faulty_pacs: FaultyPacs) -> Iterator[FaultyPacs]:
 def faulty_gateway(
     tmp_path_factory: pytest.TempPathFactory, _faulty_pacs: FaultyPacs, collector: Collector
 ) -> Iterator[Gateway]:
-    """A second system, before the PACS that misbehaves, as origin `faulty`; its spans go to the collector."""
+    """A second system, before the PACS that misbehaves; its spans go to the collector."""
     pacs = (_faulty_pacs.peer, ["c-get"])
-    origins = settings(dict.fromkeys(["faulty", *UNUSED_ORIGINS], pacs), timeout_seconds=2)
+    origins = settings(dict.fromkeys(FAULTY_ORIGINS, pacs), timeout_seconds=2)
     variables = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.endpoint}
     with Gateway(tmp_path_factory.mktemp("faulty-gateway"), origins, variables=variables) as system:
         yield system
 
 
 @pytest.fixture(scope="session")
-def _unused_origins() -> Iterator[str]:
-    return iter(UNUSED_ORIGINS)
+def _faulty_origins() -> Iterator[str]:
+    return iter(FAULTY_ORIGINS)
 
 
 @pytest.fixture
-def unused_origin(_unused_origins: Iterator[str]) -> str:
-    """Another name of the PACS that misbehaves, to which no association is open."""
-    return next(_unused_origins)
+def faulty_origin(_faulty_origins: Iterator[str]) -> str:
+    """A name of the PACS that misbehaves of which nothing is held, and to which no association is open."""
+    return next(_faulty_origins)
 
 
 @pytest.fixture(scope="session")

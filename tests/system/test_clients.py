@@ -34,28 +34,32 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> str:
     return study_of(make_series(tmp_path_factory.mktemp("large"), 1))
 
 
-def has_stopped(event: Event) -> bool:
-    """Whether this is the end of a transfer, by C-CANCEL or by the end of its association."""
-    return event.kind in (Kind.CANCELLED, Kind.CLOSED)
+def wait_until_stopped(pacs: FaultyPacs) -> Event:
+    """Wait for the end of the transfer, by C-CANCEL or by the end of its association; others may go on."""
+    get = pacs.wait_for(lambda event: event.kind is Kind.BEGUN and event.operation is Operation.GET)
+
+    def stops(event: Event) -> bool:
+        return event.association == get.association and event.kind in (Kind.CANCELLED, Kind.CLOSED)
+
+    return pacs.wait_for(stops, timeout_seconds=STOPS_WITHIN)
 
 
 def sees_the_end(pacs: FaultyPacs, left: float) -> None:
     """Check that the transfer ends in time after the client left, and that nothing is sent behind that."""
-    pacs.wait_for(has_stopped, timeout_seconds=STOPS_WITHIN)
+    stopped = wait_until_stopped(pacs)
     assert monotonic() - left < STOPS_WITHIN
     pacs.wait_for(lambda event: event.kind is Kind.ENDED and event.operation is Operation.GET)
-    kinds = [event.kind for event in pacs.events()]
-    stopped = min(kinds.index(kind) for kind in (Kind.CANCELLED, Kind.CLOSED) if kind in kinds)
-    assert Kind.SENT not in kinds[stopped:]
+    events = pacs.events()
+    assert Kind.SENT not in [event.kind for event in events[events.index(stopped) :]]
     assert len(pacs.sent()) < 20
 
 
 @pytest.mark.parametrize("path", ["", "/metadata"])
 def test_a_client_that_leaves_in_the_middle_of_a_body_stops_the_origin(
-    faulty_pacs: FaultyPacs, faulty_http: httpx2.Client, large: str, path: str
+    faulty_pacs: FaultyPacs, faulty_http: httpx2.Client, faulty_origin: str, large: str, path: str
 ) -> None:
     faulty_pacs.behave(Slow(seconds=0.5))
-    url = f"/aets/faulty/studies/{large}{path}"
+    url = f"/aets/{faulty_origin}/studies/{large}{path}"
     with faulty_http.stream("GET", url, headers={"Accept": f"{INSTANCES}, */*"}) as response:
         assert response.status_code == 200
         assert next(response.iter_raw())
@@ -63,23 +67,25 @@ def test_a_client_that_leaves_in_the_middle_of_a_body_stops_the_origin(
 
 
 def test_a_client_that_leaves_before_anything_came_stops_the_origin(
-    faulty_pacs: FaultyPacs, faulty_http: httpx2.Client, large: str
+    faulty_pacs: FaultyPacs, faulty_http: httpx2.Client, faulty_origin: str, large: str
 ) -> None:
     faulty_pacs.behave(Slow(seconds=1.5))
     with pytest.raises(httpx2.ReadTimeout):
-        faulty_http.get(f"/aets/faulty/studies/{large}", headers={"Accept": INSTANCES}, timeout=0.7)
+        faulty_http.get(f"/aets/{faulty_origin}/studies/{large}", headers={"Accept": INSTANCES}, timeout=0.7)
     sees_the_end(faulty_pacs, monotonic())
 
 
 def test_one_of_two_clients_that_leaves_stops_nothing(
-    faulty_pacs: FaultyPacs, faulty_http: httpx2.Client, large: str
+    faulty_pacs: FaultyPacs, faulty_http: httpx2.Client, faulty_origin: str, large: str
 ) -> None:
     faulty_pacs.behave(Slow(seconds=0.2))
-    with faulty_http.stream("GET", f"/aets/faulty/studies/{large}", headers={"Accept": INSTANCES}) as one:
+    with faulty_http.stream(
+        "GET", f"/aets/{faulty_origin}/studies/{large}", headers={"Accept": INSTANCES}
+    ) as one:
         chunks = one.iter_raw()
         assert next(chunks)
         with faulty_http.stream(
-            "GET", f"/aets/faulty/studies/{large}", headers={"Accept": INSTANCES}
+            "GET", f"/aets/{faulty_origin}/studies/{large}", headers={"Accept": INSTANCES}
         ) as another:
             assert next(another.iter_raw())
         for _ in chunks:
@@ -90,15 +96,15 @@ def test_one_of_two_clients_that_leaves_stops_nothing(
 
 
 def test_who_comes_when_the_origin_was_just_stopped_gets_everything(
-    faulty_pacs: FaultyPacs, faulty_http: httpx2.Client, tmp_path: Path
+    faulty_pacs: FaultyPacs, faulty_http: httpx2.Client, faulty_origin: str, tmp_path: Path
 ) -> None:
     images = make_series(tmp_path, 20)
     faulty_pacs.behave(Slow(seconds=0.5, times=1))
-    url = f"/aets/faulty/studies/{study_of(images)}"
+    url = f"/aets/{faulty_origin}/studies/{study_of(images)}"
     with faulty_http.stream("GET", url, headers={"Accept": INSTANCES}) as response:
         assert next(response.iter_raw())
-    faulty_pacs.wait_for(has_stopped, timeout_seconds=STOPS_WITHIN)
-    assert retrieve(faulty_http, "faulty", study_of(images)) == (held(images), True)
+    wait_until_stopped(faulty_pacs)
+    assert retrieve(faulty_http, faulty_origin, study_of(images)) == (held(images), True)
 
 
 @pytest.fixture(scope="module")
@@ -139,9 +145,9 @@ def test_twenty_clients_get_one_study(
 
 
 def test_twenty_clients_search_and_describe_over_no_more_associations_than_the_origin_allows(
-    faulty_pacs: FaultyPacs, faulty_http: httpx2.Client, large: str, unused_origin: str
+    faulty_pacs: FaultyPacs, faulty_http: httpx2.Client, large: str, faulty_origin: str
 ) -> None:
-    urls = [f"/aets/{unused_origin}/studies/{large}/{path}" for path in ("instances", "metadata")] * AT_ONCE
+    urls = [f"/aets/{faulty_origin}/studies/{large}/{path}" for path in ("instances", "metadata")] * AT_ONCE
     with ThreadPoolExecutor(AT_ONCE) as clients:
         answers = list(clients.map(faulty_http.get, urls))
     assert [len(answer.json()) for answer in answers] == [20] * len(urls)

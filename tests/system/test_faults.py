@@ -1,7 +1,7 @@
 """What a PACS may do to us, as a client of DICOMweb sees it; after each of these the next request works."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
 from typing import Final
@@ -16,13 +16,14 @@ from tests.pacs import (
     FailsSuboperations,
     FaultyPacs,
     FindFails,
+    Operation,
     RefusesAssociation,
     Silent,
     Slow,
     StoreStatus,
     SuccessWithNothingSent,
 )
-from tests.system.multipart import INSTANCES, datasets_of_broken, retrieve
+from tests.system.multipart import INSTANCES, datasets, datasets_of_broken, retrieve
 
 TIMEOUT_SECONDS: Final = 2.0
 """Of these origins."""
@@ -116,14 +117,19 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 
 @pytest.fixture
-def origin(faulty_pacs: FaultyPacs, faulty_http: httpx2.Client, images: list[Path]) -> Origin:
-    return Origin("faulty", faulty_pacs, faulty_http, images)
+def unused(
+    faulty_origin: str, faulty_pacs: FaultyPacs, faulty_http: httpx2.Client, images: list[Path]
+) -> Origin:
+    """An origin to which no association is open yet."""
+    return Origin(faulty_origin, faulty_pacs, faulty_http, images)
 
 
 @pytest.fixture
-def unused(origin: Origin, unused_origin: str) -> Origin:
-    """An origin to which no association is open yet."""
-    return replace(origin, name=unused_origin)
+def origin(unused: Origin) -> Origin:
+    """An origin to which an association is open, as it is most of the time; nothing of it is held."""
+    assert unused.search().status_code == 200
+    unused.pacs.forget()
+    return unused
 
 
 @pytest.mark.parametrize("ask", [*READING, Origin.store])
@@ -135,13 +141,13 @@ def test_an_origin_that_refuses_the_association_is_502(unused: Origin, ask: Ask)
 
 
 @pytest.mark.parametrize("ask", [Origin.search, Origin.retrieve, Origin.store])
-def test_a_silent_origin_is_504_within_its_time_out(origin: Origin, ask: Ask) -> None:
-    origin.pacs.behave(Silent())
+def test_a_silent_origin_is_504_within_its_time_out(unused: Origin, ask: Ask) -> None:
+    unused.pacs.behave(Silent())
     begun = monotonic()
-    members = origin.is_a_problem(ask(origin), 504)
+    members = unused.is_a_problem(ask(unused), 504)
     assert members["type"] == "urn:isthmus:problem:origin-timeout"
     assert TIMEOUT_SECONDS <= monotonic() - begun < TIMEOUT_SECONDS + SECONDS_MORE
-    origin.works_again()
+    unused.works_again()
 
 
 @pytest.mark.parametrize("behaviour", [RefusesAssociation(), Silent()])
@@ -221,20 +227,35 @@ def test_the_body_is_broken_off_when_the_origin_falls_silent(origin: Origin) -> 
     origin.works_again()
 
 
-def test_the_body_is_broken_off_behind_all_that_the_origin_can_send(origin: Origin) -> None:
+def test_what_the_origin_cannot_send_breaks_the_body_off_behind_all_that_it_can(origin: Origin) -> None:
     lost = sorted(origin.held)[7]
     origin.pacs.behave(FailsSuboperations(statuses={lost: 0xA900}))
     received = origin.broken_off()
     assert received == {uid: dataset for uid, dataset in origin.held.items() if uid != lost}
-    origin.works_again()
 
 
-def test_metadata_is_broken_off_where_an_instance_is_missing(origin: Origin) -> None:
+def test_what_the_origin_could_not_send_is_told_by_the_next_answer_at_once(origin: Origin) -> None:
+    lost = sorted(origin.held)[7]
+    origin.pacs.behave(FailsSuboperations(statuses={lost: 0xA900}))
+    origin.broken_off()
+    origin.pacs.forget()
+    response = origin.retrieve()
+    assert response.status_code == 206
+    assert f"/aets/{origin.name}: 1 instance is missing" in response.headers["warning"]
+    assert "DIMSE status" in response.headers["warning"]
+    rest = {uid: dataset for uid, dataset in origin.held.items() if uid != lost}
+    assert datasets(response.content, response.headers["content-type"]) == rest
+    assert origin.pacs.operations(Operation.GET) == []
+
+
+def test_metadata_is_broken_off_where_an_instance_is_missing_and_then_tells_of_it(origin: Origin) -> None:
     origin.pacs.behave(FailsSuboperations(statuses={min(origin.held): 0xA900}))
     with pytest.raises(httpx2.RemoteProtocolError):
         origin.describe()
-    origin.pacs.behave()
-    assert len(origin.describe().json()) == len(origin.held)
+    response = origin.describe()
+    assert response.status_code == 206
+    assert "1 instance is missing" in response.headers["warning"]
+    assert len(response.json()) == len(origin.held) - 1
 
 
 @pytest.mark.parametrize(("status", "code"), [(0xA700, 503), (0xA900, 409), (0xC123, 409)])

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from isthmus.common.config.settings import S3, Nats
 from tests.pacs import FaultyPacs
@@ -37,6 +38,11 @@ class Worker:
         self._popen = subprocess.Popen(
             [sys.executable, "-m", "isthmus.dimse_scu"], env={**foreign, **settings}
         )
+
+    def peak_memory(self) -> int:
+        """Give the most bytes that it ever had resident."""
+        status = Path(f"/proc/{self._popen.pid}/status").read_text()
+        return int(status.split("VmHWM:")[1].split()[0]) * 1024
 
     def kill(self) -> None:
         """End it without a chance to do anything about it."""

@@ -1,7 +1,8 @@
 """C-STORE: what was asked for is in S3 before Success; everything else is refused, with the reason."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+import random
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from io import BytesIO
 
@@ -12,6 +13,7 @@ from isthmus.common.blobs import BlobStore
 from isthmus.common.bus import Bus, subjects
 from isthmus.common.config import Origin
 from isthmus.common.dicom.part10 import read_file_meta
+from isthmus.common.dicom.raw_bytes import RawBytes
 from isthmus.common.dimse import NON_PATIENT_OBJECTS
 from isthmus.common.messages import BlobRef, Received, ReceivedAnswer
 from isthmus.common.service import Parts
@@ -236,3 +238,28 @@ async def test_patient_data_is_in_no_log(
     assert "not stored" in captured.out + captured.err
     assert "Geheim" not in captured.out + captured.err
     assert "1.2.3.4" not in captured.out + captured.err
+
+
+async def test_a_large_data_set_is_in_s3_byte_for_byte_and_was_never_in_memory(
+    server: Server,
+    bus: Bus,
+    blobs: BlobStore,
+    origin_name: str,
+    dataset: Dataset,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    in_memory: list[int] = []
+    put = blobs.put
+
+    async def measured(key: str, data: Sequence[bytes | RawBytes]) -> None:
+        in_memory.extend(piece.in_memory for piece in data if isinstance(piece, RawBytes))
+        await put(key, data)
+
+    monkeypatch.setattr(blobs, "put", measured)
+    pixels = random.Random(0).randbytes(20 * 1024 * 1024)
+    large = dataset() + b"\xe0\x7f\x10\x00OW\0\0" + len(pixels).to_bytes(4, "little") + pixels
+    async with asking(bus, origin_name) as received:
+        (result,) = await send(server, Sending(large))
+    assert result.status == 0
+    assert in_memory == [0]
+    assert (await blobs.get(received[0].blob.key)).endswith(large)

@@ -10,6 +10,7 @@ from isthmus.common.blobs import BlobStore, manifest_key
 from isthmus.common.bus import Bus
 from isthmus.common.bus.jobs import Lane
 from isthmus.common.config import Origin
+from isthmus.common.errors import StoreUnavailable
 from isthmus.common.messages import Lacking, Retrieve, RetrieveStarted, SeriesDone
 from isthmus.common.retrieval import Catalogue, Manifest
 from isthmus.dimse_scu import series as series_module
@@ -24,6 +25,7 @@ from tests.pacs import (
     FindFails,
     Kind,
     Operation,
+    SendsAnother,
     SendsOtherBytes,
     Slow,
 )
@@ -371,6 +373,51 @@ async def test_the_newer_bytes_of_an_instance_are_the_ones_that_are_kept(
     facts = await facts_of(bus, wanted)
     (series,) = (await manifest_of(blobs, wanted)).series
     assert {held.blob.sop_instance_uid for held in series.instances} == set(uids) == set(ready(facts))
+
+
+async def test_an_instance_of_another_series_that_came_along_makes_that_one_no_whole_series(
+    bus: Bus, blobs: BlobStore, changed: Retrieve, changing: Changing, two_series: list[Path]
+) -> None:
+    pacs = changing.now
+    another = identity(two_series[-1])
+    pacs.behave(SendsAnother(sop_instance_uid=another.sop_instance_uid))
+    one = Retrieve(changed.origin, changed.study, identity(two_series[0]).series_instance_uid)
+    await facts_of(bus, one)
+    by_uid = {series.series_instance_uid: series for series in (await manifest_of(blobs, one)).series}
+    assert by_uid[one.series or ""].is_whole
+    assert not by_uid[another.series_instance_uid].is_whole
+    pacs.forget()
+    pacs.behave()
+    assert set(ready(await facts_of(bus, changed))) == names(two_series[4:-1]) == set(pacs.sent())
+
+
+async def test_a_store_that_is_away_when_it_ends_fails_a_job_that_has_told_all(
+    bus: Bus, wanted: Retrieve, uids: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def away(*_: object) -> None:
+        raise StoreUnavailable("S3 is away")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Catalogue, "save", away)
+        facts = await facts_of(bus, wanted)
+    assert set(ready(facts)) == set(uids)
+    failure = done(facts).failure
+    assert failure is not None
+    assert failure.kind == "StoreUnavailable"
+    assert done(await facts_of(bus, wanted)).completed == len(uids)
+
+
+async def test_a_store_that_is_away_when_it_begins_fails_a_job_before_the_origin_is_asked(
+    bus: Bus, wanted: Retrieve, pacs: FaultyPacs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def away(*_: object) -> None:
+        raise StoreUnavailable("S3 is away")
+
+    monkeypatch.setattr(Catalogue, "load", away)
+    failure = done(await facts_of(bus, wanted)).failure
+    assert failure is not None
+    assert failure.kind == "StoreUnavailable"
+    assert pacs.operations() == []
 
 
 async def test_a_manifest_that_nobody_can_read_is_none(

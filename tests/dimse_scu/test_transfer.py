@@ -170,7 +170,9 @@ async def test_what_cannot_be_sent_is_isolated_and_each_of_it_asked_for_a_few_ti
 
 async def test_an_origin_that_fails_everything_is_asked_a_few_times_only(delivery: Delivery) -> None:
     pull = FakePull(lambda _: failing())
-    assert await transfer(delivery, numbered(200), pull).run() is not None
+    one = transfer(delivery, numbered(200), pull)
+    assert await one.run() is not None
+    assert one.refused == {}  # it may be out of order as a whole
     assert len(pull.asks) < 2 * 8 + 6
     # The first three, and then one from the other end.
     alone = [ask.instances[0].sop_instance_uid for ask in pull.asks if len(ask.instances) == 1]

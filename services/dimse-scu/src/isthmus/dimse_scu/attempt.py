@@ -77,6 +77,7 @@ class Attempt:
         while self._asks:
             ask = self._still_lacking(self._asks.popleft())
             if ask is None:
+                self._sampling = False
                 continue
             if not self._pull.wording.suits(ask):
                 self._reword(ask, failure)
@@ -158,6 +159,8 @@ class Attempt:
         if isinstance(error, (OperationFailed, NotDelivered, NoAcceptedContext)):
             self.refused[ask.instances[0].sop_instance_uid] = error
         self._alone += 1
+        if self._sampling:
+            self.refused.clear()  # an origin that sends nothing at all says nothing of these
         return not self._sampling
 
     def _sample(self) -> None:

@@ -240,9 +240,10 @@ class TestWhatLacks:
         [
             RetrieveDone(2, ()),
             RetrieveDone(2, (missing(3),), REFUSED),
+            RetrieveDone(2, (missing(3),), Failure("NotDelivered", "It could not before", "pacs")),
             RetrieveDone(2, (missing(3),), REFUSED, unnamed=2),
         ],
-        ids=["came after all", "named", "unnamed"],
+        ids=["came after all", "named", "not asked for again", "unnamed"],
     )
     async def test_as_was_told_is_a_clean_end(
         self, bus: Bus, retrieval: Retrieval, origin_name: str, done: RetrieveDone

@@ -1,7 +1,9 @@
 """Whether what arrived is all that is wanted."""
 
+from dataclasses import replace
+
 from isthmus.common.errors import Incomplete, NoSuchObject, NotDelivered
-from isthmus.common.messages import BlobRef, Lacking, MissingInstance, Retrieve, RetrieveDone
+from isthmus.common.messages import BlobRef, Failure, Lacking, MissingInstance, Retrieve, RetrieveDone
 
 
 def is_wanted(one: BlobRef | MissingInstance, wanted: Retrieve) -> bool:
@@ -51,7 +53,7 @@ def check_whole(done: RetrieveDone, wanted: Retrieve, seen: set[str], told: Lack
     if lacking:
         detail = f"{lacking} of {len(seen) + lacking} instances were not delivered"
         raise Incomplete(detail, origin=wanted.origin, missing=news)
-    if done.failure is not None and not _is_explained(done, told, known):
+    if done.failure is not None and not _is_explained(done, done.failure, told, known):
         # The origin's list could not be had: what came may not be all.
         raise Incomplete(done.failure.detail, origin=wanted.origin, missing=())
 
@@ -64,14 +66,16 @@ def _raise_why_nothing(done: RetrieveDone, wanted: Retrieve, missing: list[str])
     raise NoSuchObject(f"{wanted.origin!r} has no such object")
 
 
-def _is_explained(done: RetrieveDone, told: Lacking | None, known: set[str]) -> bool:
-    """Tell whether the failure is why those are missing that are named, and not why the list is short."""
+def _is_explained(done: RetrieveDone, failure: Failure, told: Lacking | None, known: set[str]) -> bool:
+    """Tell whether the failure is why those are missing that are named, and not why the list is short.
+
+    Where none is missing beyond what the reader was told, it is so if it is the failure that he was told, or
+    that of what was not asked for again.
+    """
     if not done.missing:
         return False
     if told is None or any(one.sop_instance_uid not in known for one in done.missing):
         return True
-    failure = told.failure
-    return done.failure is not None and (done.failure.kind, done.failure.status) == (
-        failure.kind,
-        failure.status,
-    )
+    if failure.kind == NotDelivered.__name__:
+        return True
+    return replace(failure, detail="") == replace(told.failure, detail="")

@@ -66,6 +66,22 @@ async def test_a_body_without_its_closing_delimiter_is_incomplete(
     assert names(tmp_path / "out") == [f"{CT_UID}.dcm"]
 
 
+async def test_a_part_of_a_study_is_kept_and_called_incomplete(
+    gateway: Face, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    warning = "299 http://127.0.0.1/aets/pacs: 2 instances are missing: The origin failed (DIMSE status C000)"
+    gateway.handler = answer(
+        "206 Partial Content", f"{CONTENT_TYPE}\r\nWarning: {warning}", multipart(read("CT_small.dcm"))
+    )
+    assert not await get(data, "pacs", "1.2", None, None, output=tmp_path / "out", as_json=True)
+    assert names(tmp_path / "out") == [f"{CT_UID}.dcm"]
+    said = capsys.readouterr()
+    assert "incomplete: 1 instances arrived, then: 2 instances are missing: The origin failed" in said.err
+    told = orjson.loads(said.out)
+    assert told["complete"] is False
+    assert told["detail"].startswith("2 instances are missing")
+
+
 async def test_a_part_that_is_no_instance_is_not_kept(gateway: Face, data: Path, tmp_path: Path) -> None:
     gateway.handler = answer(
         "200 OK", CONTENT_TYPE, multipart(b"this is text and nothing else, of no use here")

@@ -1,8 +1,9 @@
 """What the commands ask of the running gateway, over HTTP."""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 from typing import Final, Self
 from urllib.parse import quote
@@ -30,6 +31,12 @@ class Refused(IsthmusError):
     """The gateway answered with an error."""
 
     title = "The gateway refused"
+
+
+class Partial(IsthmusError):
+    """All came that can be had, and something lacks."""
+
+    title = "Something lacks"
 
 
 @dataclass(frozen=True)
@@ -104,12 +111,13 @@ class Gateway:
         Raises:
             Refused: nothing comes.
             GatewayAway: the body broke off: it is incomplete.
+            Partial: after the last part, the origin could not deliver all.
         """
         async with self._request("GET", path, headers={"Accept": _DICOM_PARTS}) as response:
             if not response.is_success:
                 await response.aread()
             _require_success(response)
-            yield read_parts(response.aiter_raw(), response.headers.get("content-type"))
+            yield _parts(response)
 
     async def store(self, origin: str, content_type: str, body: AsyncIterator[bytes]) -> DicomJson:
         """Store instances; gives the response module (PS3.18 10.5.3).
@@ -162,6 +170,15 @@ def resource_path(origin: str, study: str, series: str | None = None, instance: 
 def _segment(name: str) -> str:
     """Keep a name from being more than one segment of a path; what is wrong with it the gateway says."""
     return quote(name, safe="")
+
+
+async def _parts(response: httpx2.Response) -> AsyncGenerator[Part, None]:
+    async with aclosing(read_parts(response.aiter_raw(), response.headers.get("content-type"))) as parts:
+        async for part in parts:
+            yield part
+    if response.status_code == HTTPStatus.PARTIAL_CONTENT:
+        _, _, what_lacks = response.headers.get("warning", "").partition(": ")
+        raise Partial(what_lacks or "the gateway does not say what lacks")
 
 
 def _require_success(response: httpx2.Response) -> None:

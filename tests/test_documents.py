@@ -1,0 +1,38 @@
+"""What the documents point at is there, and what they should tell is told."""
+
+import re
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from isthmus.common.config.quirks import Quirk
+
+ROOT: Final = Path(__file__).parents[1]
+DOCUMENTS: Final = sorted(
+    path
+    for path in ROOT.rglob("*.md")
+    if not any(part.startswith(".") for part in path.relative_to(ROOT).parts)
+)
+LINK: Final = re.compile(r"\]\(([^)\s:]+)\)")
+"""Those to a place of this repository."""
+
+
+def anchors(document: Path) -> set[str]:
+    """Give the anchors that its headings have (as GitHub makes them)."""
+    headings = re.findall(r"^#+ (.+)$", document.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_link_of_a_document_leads_somewhere(document: Path) -> None:
+    for link in LINK.findall(document.read_text()):
+        path, _, anchor = link.partition("#")
+        target = document.parent / path if path else document
+        assert target.exists(), link
+        assert not anchor or anchor in anchors(target), link
+
+
+def test_every_quirk_is_explained() -> None:
+    told = (ROOT / "docs" / "quirks.md").read_text()
+    assert [quirk for quirk in Quirk if f"| [`{quirk}`](#" not in told] == []

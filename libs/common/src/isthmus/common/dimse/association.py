@@ -7,7 +7,6 @@ The loops are our own over pynetdicom's queue of messages: data sets go in and o
 import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing, suppress
-from io import BytesIO
 from typing import BinaryIO, Final, Self, TypeAlias
 
 from opentelemetry.trace import Span, SpanKind
@@ -217,7 +216,6 @@ class Association:
         ):
             request = C_STORE()
             request.AffectedSOPInstanceUID = sop_instance_uid
-            request.DataSet = BytesIO()  # says in the command that a data set follows
             running.request(request, data)
             response, status = running.response(C_STORE)
             current.set_attribute("dicom.status", f"{status:04X}")

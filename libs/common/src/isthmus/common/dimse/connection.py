@@ -18,13 +18,12 @@ from pynetdicom.dimse_messages import (
     C_FIND_RQ,
     C_GET_RQ,
     C_MOVE_RQ,
-    C_STORE_RQ,
-    C_STORE_RSP,
     DIMSEMessage,
 )
 from pynetdicom.dimse_primitives import C_CANCEL, C_ECHO, C_FIND, C_GET, C_MOVE, C_STORE
 from pynetdicom.pdu_primitives import P_DATA
 
+from isthmus.common.dimse.commands import fragments, store_request, store_response
 from isthmus.common.dimse.contexts import Context
 from isthmus.common.dimse.negotiation import Accepted, negotiate
 from isthmus.common.dimse.peer import Peer
@@ -51,7 +50,6 @@ _REQUESTS: Final[dict[type, type[DIMSEMessage]]] = {
     C_FIND: C_FIND_RQ,
     C_GET: C_GET_RQ,
     C_MOVE: C_MOVE_RQ,
-    C_STORE: C_STORE_RQ,
     C_CANCEL: C_CANCEL_RQ,
 }
 
@@ -104,11 +102,8 @@ class Connection:
             AssociationAborted: the association is gone.
             OriginTimeout: the peer takes no more data.
         """
-        responding = isinstance(message, C_STORE) and message.MessageIDBeingRespondedTo is not None
-        encoder = C_STORE_RSP() if responding else _REQUESTS[type(message)]()
-        encoder.primitive_to_message(message)
         limit = self._association.dimse.maximum_pdu_size or MAX_PDU  # 0 is "no limit"
-        for fragment in encoder.encode_msg(context_id, limit):
+        for fragment in _command(message, context_id, limit):
             self._put(fragment)
         if data is not None:
             for control, chunk in _fragments(data, limit - PDV_OVERHEAD):
@@ -218,6 +213,17 @@ class Connection:
         self._upper_layer.join(self.peer.timeout)
         self._upper_layer.kill_dul()
         self._socket._shutdown_socket()
+
+
+def _command(message: Message | C_CANCEL, context_id: int, limit: int) -> Iterator[P_DATA]:
+    """Cut the message's command set, and its Identifier if it has one, into PDUs."""
+    if isinstance(message, C_STORE):
+        responding = message.MessageIDBeingRespondedTo is not None
+        encoded = store_response(message) if responding else store_request(message)
+        return fragments(encoded, context_id, limit - PDV_OVERHEAD)
+    encoder = _REQUESTS[type(message)]()
+    encoder.primitive_to_message(message)
+    return encoder.encode_msg(context_id, limit)
 
 
 def _fragments(data: BinaryIO, size: int) -> Iterator[tuple[bytes, bytes]]:

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from pathlib import Path
 from secrets import token_hex
+from threading import Event
 
 import pytest
 
@@ -12,11 +13,12 @@ from isthmus.common.dicom.raw_bytes import RawBytes, UnnamedFile
 from isthmus.common.dimse import ReceivedInstance
 from isthmus.common.errors import StoreUnavailable
 from isthmus.common.messages import BlobRef, InstanceReady, Retrieve, retrieve_fact
-from isthmus.dimse_scu.delivery import OUT_OF_RESOURCES, SUCCESS, Delivery
+from isthmus.dimse_scu.delivery import OUT_OF_RESOURCES, PUTS_AT_ONCE, SUCCESS, Delivery
 from tests.data_sets import raw_dataset
 
 EXPLICIT = "1.2.840.10008.1.2.1"
 CT = "1.2.840.10008.5.1.4.1.1.2"
+PATIENCE = 10.0
 
 
 def in_file(data: bytes) -> RawBytes:
@@ -65,6 +67,26 @@ async def test_an_s3_that_takes_nothing_is_said_at_the_end_and_refuses_what_foll
         await delivery.settle()
     assert delivery.take(instance(data)) == OUT_OF_RESOURCES
     assert (delivery.received, dict(delivery.blobs)) == (set(), {})
+
+
+async def test_what_waits_is_not_put_any_more_when_s3_has_failed(
+    delivery: Receiving, blobs: BlobStore, data: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    all_taken = Event()
+    puts = []
+
+    def full(key: str, _: object) -> None:
+        puts.append(key)
+        assert all_taken.wait(PATIENCE)
+        raise StoreUnavailable("full")
+
+    monkeypatch.setattr(blobs, "put_blocking", full)
+    for _ in range(2 * PUTS_AT_ONCE):
+        assert delivery.take(instance(data)) == SUCCESS
+    all_taken.set()
+    with pytest.raises(StoreUnavailable):
+        await delivery.settle()
+    assert len(puts) == PUTS_AT_ONCE
 
 
 async def test_an_instance_of_another_study_is_dropped(

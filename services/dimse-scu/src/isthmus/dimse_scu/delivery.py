@@ -92,6 +92,8 @@ class Delivery:
         return SUCCESS
 
     def _keep(self, instance: ReceivedInstance, arrival: int) -> None:
+        if self._failure is not None:  # since this one was taken: each would wait for S3 until its deadline
+            return
         try:
             blob = self._put(instance)
             if blob is not None:

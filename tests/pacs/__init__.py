@@ -20,6 +20,7 @@ from tests.pacs.on_find import (
     IgnoresUIDs,
     ListsCutUIDs,
     ListsMore,
+    LosesFile,
 )
 from tests.pacs.on_retrieve import (
     AbortsWhenCancelled,
@@ -68,6 +69,7 @@ __all__ = [
     "Kind",
     "ListsCutUIDs",
     "ListsMore",
+    "LosesFile",
     "NamesWrongOriginator",
     "Operation",
     "QueuesAssociation",

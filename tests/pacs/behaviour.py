@@ -118,7 +118,7 @@ class Behaviour:
         return set()
 
     def select_matches(self, level: str, matches: list[Dataset]) -> list[Dataset]:
-        """The matches that it gives, out of what should be given."""
+        """The matches that it gives, out of what should be given; raises `Fails`."""
         return matches
 
     def on_match(self, number: int) -> None:

@@ -52,6 +52,19 @@ class FindFails(Behaviour):
 
 
 @dataclass(frozen=True, kw_only=True)
+class LosesFile(Behaviour):
+    """Has lost an instance's file: what is asked beyond its index fails at IMAGE level, as with Orthanc."""
+
+    operations = FIND
+    status: int = 0xC000
+
+    def select_matches(self, level: str, matches: list[Dataset]) -> list[Dataset]:
+        if level == "IMAGE" and any("SOPClassUID" in match for match in matches):
+            raise Fails(self.status)
+        return matches
+
+
+@dataclass(frozen=True, kw_only=True)
 class CapsMatches(Behaviour):
     """Says success after so many matches at IMAGE level, as if there were no more."""
 

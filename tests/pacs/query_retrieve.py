@@ -60,10 +60,10 @@ class QueryRetrieve(QueryRetrieveServiceClass):
         keywords = [key.keyword for key in keys]
         ignored = {keyword for behaviour in behaviours for keyword in behaviour.ignored_keys(keywords)}
         matches = self._server.archive.find(keys, ignored=ignored)
-        for behaviour in behaviours:
-            matches = behaviour.select_matches(str(keys.QueryRetrieveLevel), matches)
         status = SUCCESS
         try:
+            for behaviour in behaviours:
+                matches = behaviour.select_matches(str(keys.QueryRetrieveLevel), matches)
             for number, match in enumerate([*matches, None]):
                 for behaviour in behaviours:
                     behaviour.on_match(number)

@@ -5,7 +5,15 @@ from pathlib import Path
 import pytest
 
 from tests.data_sets import identity
-from tests.pacs import CapsMatches, CountsWrongly, FaultyPacs, IgnoresUIDs, ListsCutUIDs, ListsMore
+from tests.pacs import (
+    CapsMatches,
+    CountsWrongly,
+    FaultyPacs,
+    IgnoresUIDs,
+    ListsCutUIDs,
+    ListsMore,
+    LosesFile,
+)
 from tests.pacs.conftest import COUNT
 from tests.peers import findscu
 
@@ -32,6 +40,15 @@ def test_it_lists_an_instance_that_it_has_not(
     pacs.behave(ListsMore(sop_instance_uid="1.2.3"))
     listed = [match.SOPInstanceUID for match in findscu(pacs.peer, images_of)]
     assert listed == [*uids, "1.2.3"]
+
+
+def test_it_fails_where_it_is_asked_for_what_only_the_files_tell(
+    pacs: FaultyPacs, images_of: dict[str, str], uids: list[str]
+) -> None:
+    pacs.behave(LosesFile())
+    with pytest.raises(AssertionError):
+        findscu(pacs.peer, {**images_of, "SOPClassUID": ""})
+    assert [match.SOPInstanceUID for match in findscu(pacs.peer, images_of)] == uids
 
 
 @pytest.mark.parametrize("count", [None, 0, 1])

@@ -9,9 +9,10 @@ from typing import Final
 from isthmus.common.dicom.json_model import DicomJson
 from isthmus.common.dicom.levels import Level
 from isthmus.common.dimse import AssociationPool
-from isthmus.common.errors import NotDelivered
+from isthmus.common.errors import NotDelivered, OperationFailed
 from isthmus.common.messages import MissingInstance, Retrieve
 from isthmus.dimse_scu.identifier import list_identifier
+from isthmus.dimse_scu.patience import is_transient
 from isthmus.dimse_scu.responses import find, text
 from isthmus.dimse_scu.uids import LONGEST_UID
 
@@ -91,8 +92,25 @@ async def list_instances(
     Raises:
         OriginError: the origin failed, or lists what has no UID; a part of a list is no list.
     """
+    try:
+        return await _list_instances(pool, wanted, series, (_INSTANCE, _CLASS), instance, priority)
+    except OperationFailed as error:
+        if is_transient(error):
+            raise
+    # Orthanc reads the files for what its index lacks, the SOP class too, and fails at one that is lost.
+    return await _list_instances(pool, wanted, series, (_INSTANCE,), instance, priority)
+
+
+async def _list_instances(
+    pool: AssociationPool,
+    wanted: Retrieve,
+    series: ListedSeries,
+    tags: tuple[str, ...],
+    instance: str | None,
+    priority: int,
+) -> Listing:
     uid = series.series_instance_uid
-    identifier = list_identifier(Level.IMAGE, wanted.study, uid, (_INSTANCE, _CLASS), _as_key(instance))
+    identifier = list_identifier(Level.IMAGE, wanted.study, uid, tags, _as_key(instance))
     listing: dict[str, Listed] = {}
     async with aclosing(find(pool, identifier, priority=priority)) as matches:
         async for match in matches:

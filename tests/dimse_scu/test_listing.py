@@ -1,0 +1,24 @@
+"""What an origin says it has, and what becomes of it where it cannot say all."""
+
+from pathlib import Path
+
+import pytest
+
+from isthmus.common.config import Origin
+from isthmus.common.errors import Incomplete
+from isthmus.common.messages import Retrieve
+from tests.dimse_scu.whole import Reader, contents
+from tests.pacs import FailsSuboperations, FaultyPacs, LosesFile, StopsAtFailure
+
+
+async def test_one_lost_file_hides_neither_the_others_nor_itself(
+    read: Reader, origin: Origin, pacs: FaultyPacs, images: list[Path], study: str
+) -> None:
+    lost = list(contents(images))[9]
+    pacs.behave(LosesFile(), FailsSuboperations(statuses={lost: 0xC000}), StopsAtFailure())
+    with pytest.raises(Incomplete) as caught:
+        await read(Retrieve(origin.name, study))
+    assert caught.value.missing == (lost,)
+    assert set(await read(Retrieve(origin.name, study))) == set(contents(images)) - {lost}
+    assert read.lacking is not None
+    assert [missing.sop_instance_uid for missing in read.lacking.missing] == [lost]

@@ -19,7 +19,9 @@ from tests.dimse_scu.conftest import Serve
 from tests.dimse_scu.facts import done, facts_of, following, held, ready
 from tests.pacs import (
     AbortsAfter,
+    Behaviour,
     CountsWrongly,
+    FailsRetrieve,
     FailsSuboperations,
     FaultyPacs,
     FindFails,
@@ -28,6 +30,7 @@ from tests.pacs import (
     SendsAnother,
     SendsOtherBytes,
     Slow,
+    SuccessWithNothingSent,
 )
 
 
@@ -340,6 +343,19 @@ async def test_a_single_instance_that_is_refused_is_remembered(
     assert isinstance(facts[1], Lacking)
     assert [missing.sop_instance_uid for missing in done(facts).missing] == [one.instance]
     assert pacs.operations(Operation.GET) == []
+
+
+@pytest.mark.parametrize("busy", [SuccessWithNothingSent(), FailsRetrieve(status=0xA702)])
+async def test_what_an_origin_that_is_busy_does_not_send_is_not_remembered(
+    bus: Bus, wanted: Retrieve, one: Retrieve, pacs: FaultyPacs, uids: list[str], busy: Behaviour
+) -> None:
+    for asked, all_of_it in ((one, {one.instance}), (wanted, set(uids) - {one.instance})):
+        pacs.behave(busy)
+        assert done(await facts_of(bus, asked)).failure is not None
+        pacs.behave()
+        facts = await facts_of(bus, asked)
+        assert not any(isinstance(fact, Lacking) for fact in facts)
+        assert set(ready(facts)) == all_of_it
 
 
 async def test_the_end_of_each_series_is_told_when_it_is_known(

@@ -54,12 +54,13 @@ class FakePull:
     def associations(self, instances: Sequence[Listed]) -> Iterable[Sequence[Listed]]:
         yield instances
 
-    async def __call__(self, ask: Ask, *, priority: int = 0) -> None:
+    async def __call__(self, ask: Ask, *, priority: int = 0) -> int:
         self.asks.append(ask)
         with self.wording.learning(ask):
             error = self._answer(ask)
             if error is not None:
                 raise error
+        return len(ask.instances)
 
     @property
     def sizes(self) -> list[int]:
@@ -220,6 +221,23 @@ async def test_nothing_is_tried_again_when_the_time_is_used_up(delivery: Deliver
     one = Transfer([pull], WANTED, numbered(3), delivery, timeout=0)
     assert isinstance(await one.run(), AssociationRejected)
     assert len(pull.asks) == 1
+
+
+async def test_what_was_not_sent_before_the_time_was_used_up_is_not_refused(
+    delivery: Delivery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first of them was asked for alone by then."""
+    monkeypatch.setattr(patience, "FIRST_PAUSE", 0.05)
+    monkeypatch.setattr(patience, "LONGEST_PAUSE", 1.0)
+
+    def only_the_last_two(ask: Ask) -> None:
+        delivery.received.update({"1.2.3.4", "1.2.3.5"} if ask.level is Level.SERIES else ())
+
+    pull = FakePull(only_the_last_two)
+    one = Transfer([pull], WANTED, numbered(6), delivery, timeout=0.3)
+    assert await one.run() is not None
+    assert 1 in pull.sizes
+    assert one.refused == {}
 
 
 async def test_smaller_parts_need_the_same_contexts(delivery: Delivery) -> None:

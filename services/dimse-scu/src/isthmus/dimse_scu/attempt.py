@@ -28,7 +28,7 @@ from isthmus.common.messages import Retrieve
 from isthmus.dimse_scu.ask import Ask
 from isthmus.dimse_scu.delivery import Delivery
 from isthmus.dimse_scu.listing import Listed, lacking
-from isthmus.dimse_scu.patience import Patience, is_transient
+from isthmus.dimse_scu.patience import Patience, may_pass
 from isthmus.dimse_scu.pull import Pull
 
 BARREN_AT_MOST: Final = 3
@@ -64,6 +64,8 @@ class Attempt:
         self.ending = Ending.THROUGH
         self.refused: dict[str, OriginError] = {}
         """What did not come when asked for alone, with all else in order, by SOP Instance UID."""
+        self._suspects: dict[str, OriginError] = {}
+        """The same, while it may be that nothing comes any more, whatever is asked for."""
 
     async def run(self, asks: Iterable[Ask]) -> OriginError | None:
         """Ask for all of it; give the last failure, if anything did not come the first time.
@@ -89,6 +91,7 @@ class Attempt:
                 self._patience.came()
                 self._barren = self._alone = 0
                 self._sampling = False
+                self._convict()
             left = self._lacking(ask.instances)
             if left:
                 failure = error or NotDelivered(
@@ -98,8 +101,14 @@ class Attempt:
                     self._asks.appendleft(ask)
                     continue
                 if not await self._goes_on(ask, left, failure, came=came):
-                    break
+                    return failure
+        self._convict()
         return failure
+
+    def _convict(self) -> None:
+        """Take what did not come alone for refused: the origin is in order."""
+        self.refused.update(self._suspects)
+        self._suspects.clear()
 
     async def _try(self, ask: Ask) -> OriginError | None:
         try:
@@ -124,7 +133,7 @@ class Attempt:
         self._asks.extendleft(reversed(news))
         if not news and wording.allows_any and isinstance(failure, (OperationFailed, NotDelivered)):
             # It was asked for as nearly alone as can be.
-            self.refused.update({one.sop_instance_uid: failure for one in ask.instances})
+            self._suspects.update({one.sop_instance_uid: failure for one in ask.instances})
 
     async def _goes_on(self, ask: Ask, left: list[Listed], error: OriginError, *, came: bool) -> bool:
         """Put the next asks in line; False if there is no use in any more."""
@@ -152,15 +161,13 @@ class Attempt:
 
     async def _waits(self, error: OriginError) -> bool:
         """Wait for what may pass by itself; False if there is no time left for it."""
-        return self._pull.last_resort or not _may_pass(error) or await self._patience.wait()
+        return self._pull.last_resort or not may_pass(error) or await self._patience.wait()
 
     def _note(self, ask: Ask, error: OriginError) -> bool:
         """Remember what stands alone and did not come; False if that settles it for all others too."""
         if isinstance(error, (OperationFailed, NotDelivered, NoAcceptedContext)):
-            self.refused[ask.instances[0].sop_instance_uid] = error
+            self._suspects[ask.instances[0].sop_instance_uid] = error
         self._alone += 1
-        if self._sampling:
-            self.refused.clear()  # an origin that sends nothing at all says nothing of these
         return not self._sampling
 
     def _sample(self) -> None:
@@ -203,8 +210,3 @@ class Attempt:
 
 def _is_alone(ask: Ask) -> bool:
     return ask.level is Level.IMAGE and len(ask.instances) == 1
-
-
-def _may_pass(error: OriginError) -> bool:
-    """Tell whether a later answer may be another one; success with nothing sent is a sign of overload."""
-    return isinstance(error, NotDelivered) or is_transient(error)

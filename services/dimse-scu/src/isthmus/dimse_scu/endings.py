@@ -22,7 +22,8 @@ class Endings:
         arrived = self._job.arrived()
         for one in self._job.series:
             waits = one.told or one.pulling or not one.announced
-            if not waits and not one.to_be_pulled(received) and not one.is_short(arrived[one.uid]):
+            beyond = one.beyond_the_list(arrived[one.uid], len(one.set_aside))
+            if not waits and not beyond and not one.to_be_pulled(received):
                 await self._tell(one, None)
 
     async def tell_all(self, failure: OriginError | None) -> None:

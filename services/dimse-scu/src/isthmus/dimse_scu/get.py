@@ -3,7 +3,14 @@
 from collections.abc import Iterable, Sequence
 
 from isthmus.common.config import RetrieveMethod
-from isthmus.common.dimse import STUDY_ROOT_GET, Association, AssociationPool, Operation, for_get
+from isthmus.common.dimse import (
+    STUDY_ROOT_GET,
+    Association,
+    AssociationPool,
+    Operation,
+    ReceivedInstance,
+    for_get,
+)
 from isthmus.common.errors import NoAcceptedContext
 from isthmus.common.threads import Threads
 from isthmus.dimse_scu.ask import Ask, sop_classes
@@ -57,16 +64,23 @@ class Get:
             if members:
                 yield members
 
-    async def __call__(self, ask: Ask, *, priority: int = 0) -> None:
+    async def __call__(self, ask: Ask, *, priority: int = 0) -> int:
         """Ask, and wait until all has come; it may still be on its way to S3."""
         groups = for_get(ask.classes, self._syntaxes)
         if not groups:
-            return
+            return 0
         contexts = groups[0]
         identifier = ask.identifier()
         storage = {context.abstract_syntax for context in contexts} - {STUDY_ROOT_GET}
 
-        def pull(association: Association) -> None:
+        def pull(association: Association) -> int:
+            came = 0
+
+            def take(instance: ReceivedInstance) -> int:
+                nonlocal came
+                came += 1
+                return self._delivery.take(instance)
+
             if not any(accepted.abstract_syntax in storage for accepted in association.accepted):
                 # It could send nothing, and would say so in one of many ways.
                 raise NoAcceptedContext(
@@ -74,12 +88,12 @@ class Get:
                     origin=association.peer.origin,
                 )
             with self._cancellation.of(association):
-                result = association.get(STUDY_ROOT_GET, identifier, self._delivery.take)
+                result = association.get(STUDY_ROOT_GET, identifier, take)
             judge(result, Operation.C_GET, association.peer.origin)
+            return came
 
         with self.wording.learning(ask):
             if self.last_resort:
                 async with self._pool.lease(contexts, fresh=True, priority=priority) as association:
-                    await self._threads.run(pull, association)
-            else:
-                await self._pool.run(contexts, pull, priority=priority)
+                    return await self._threads.run(pull, association)
+            return await self._pool.run(contexts, pull, priority=priority)

@@ -53,7 +53,7 @@ class Move:
         """Ask for everything at once: scp takes any class and syntax."""
         yield instances
 
-    async def __call__(self, ask: Ask, *, priority: int = 0) -> None:
+    async def __call__(self, ask: Ask, *, priority: int = 0) -> int:
         """Ask; what the origin sends meanwhile, scp asks about, and is answered from the delivery."""
         identifier = ask.identifier()
 
@@ -67,6 +67,7 @@ class Move:
         await self._wait_for_the_late(before + (result.completed or 0))
         with self.wording.learning(ask):
             judge(result, Operation.C_MOVE, self._wanted.origin)
+        return self._arrived - before
 
     async def _receive(self) -> None:
         """Be there for what comes: the server knows of it before the C-MOVE goes out.

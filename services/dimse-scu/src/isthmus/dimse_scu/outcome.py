@@ -1,7 +1,12 @@
 """What the end of a C-GET or C-MOVE comes to."""
 
 from isthmus.common.dimse import Category, Operation, SubOperations, category, failure
+from isthmus.common.dimse.status import OUT_OF_RESOURCES_SUB_OPERATIONS
 from isthmus.common.errors import OperationFailed
+
+
+class InstancesFailed(OperationFailed):
+    """The origin counts sub-operations that failed: it is the instances that stand against it."""
 
 
 def judge(result: SubOperations, operation: Operation, origin: str) -> None:
@@ -19,8 +24,10 @@ def judge(result: SubOperations, operation: Operation, origin: str) -> None:
             status=result.status,
             operation=operation,
         )
-    if kind is Category.FAILURE:
+    if not result.failed and kind is Category.FAILURE:
         raise failure(result.status, operation, origin)
     if result.failed:
         # Some origins say success though every sub-operation failed.
-        raise failure(0xA702, operation, origin)
+        status = result.status if kind is Category.FAILURE else OUT_OF_RESOURCES_SUB_OPERATIONS
+        error = failure(status, operation, origin)
+        raise InstancesFailed(error.detail, origin=origin, status=status, operation=operation)

@@ -5,7 +5,13 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
 
-from isthmus.common.errors import AssociationAborted, AssociationRejected, OperationFailed, OriginError
+from isthmus.common.errors import (
+    AssociationAborted,
+    AssociationRejected,
+    NotDelivered,
+    OperationFailed,
+    OriginError,
+)
 
 FIRST_PAUSE: Final = 0.1
 LONGEST_PAUSE: Final = 1.0
@@ -43,6 +49,11 @@ def is_transient(error: OriginError) -> bool:
     if isinstance(error, OperationFailed):
         return error.status in _OUT_OF_RESOURCES
     return isinstance(error, (AssociationAborted, AssociationRejected))
+
+
+def may_pass(error: OriginError) -> bool:
+    """Tell whether a later answer may be another one; success with nothing sent is a sign of overload."""
+    return isinstance(error, NotDelivered) or is_transient(error)
 
 
 async def with_a_second_try(attempt: Callable[[], Awaitable[R]]) -> R:

@@ -36,8 +36,8 @@ class Pull(Protocol):
     def wording(self) -> Wording:
         """In which words the origin may be asked so; each ask adds to it."""
 
-    async def __call__(self, ask: Ask, *, priority: int = 0) -> None:
-        """Ask the origin, and return when it has answered; what it sent may still be on its way to S3.
+    async def __call__(self, ask: Ask, *, priority: int = 0) -> int:
+        """Ask the origin, and give how many instances it sent; they may still be on their way to S3.
 
         Raises:
             OriginError: it failed; something may have come all the same.

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 from isthmus.common.messages import BlobRef, Failure, MissingInstance
 from isthmus.common.retrieval.manifest import HeldInstance, HeldSeries, Manifest
@@ -66,11 +67,13 @@ def _surveyed(job: Job, series: Series, came: Came) -> HeldSeries:
         whole = len(missing) == len(lacks) and not beyond
         instances = _instances(job, before, came, series)
         listed = number_of(series.listing) if whole else None
-        return _described(job, before, instances, listed, series.listed_at, missing)
+        described = _described(job, before, instances, listed, series.listed_at, missing)
+        return replace(described, counted=series.listed_as.count if whole else None)
     if series.standing is Standing.CONFIRMED and not _adds(before, came):
         instances = _instances(job, before, came)
         missing = _still_missing(before, came)
-        return _described(job, before, instances, before.listed, job.surveyed or 0.0, missing)
+        described = _described(job, before, instances, before.listed, job.surveyed or 0.0, missing)
+        return replace(described, counted=series.listed_as.count)
     return _unlisted(job, before, came)
 
 
@@ -81,7 +84,8 @@ def _unlisted(job: Job, before: HeldSeries, came: Came) -> HeldSeries:
     if alone is not None and alone.sop_instance_uid in job.refused and alone.missing not in missing:
         missing.append(alone.missing)
     listed = None if _adds(before, came) or job.gone else before.listed
-    return _described(job, before, _instances(job, before, came), listed, before.checked, missing)
+    described = _described(job, before, _instances(job, before, came), listed, before.checked, missing)
+    return replace(described, counted=before.counted)
 
 
 def _instances(

@@ -45,6 +45,8 @@ class Series:
     """Why they could not be listed."""
     asked_whole: bool = False
     """Whether the whole series was asked for, in the first way."""
+    sent_whole: bool = False
+    """Whether the origin sent something when asked for the whole series, and said that this was all."""
     pulling: bool = False
     announced: bool = False
     """Whether what is held of it is published, and known which instances it should have."""
@@ -88,27 +90,25 @@ class Series:
         """Tell whether the origin lists just what is held, and what it could not deliver."""
         if self.listing is None:
             return self.standing is Standing.CONFIRMED
+        if self.beyond_the_list(len(self.before.instances), len(self.before.missing)):
+            return False
         here = {one.blob.sop_instance_uid for one in self.before.instances}
         here.update(one.sop_instance_uid for one in self.before.missing)
         return all(self.is_there(uid) for uid in here) and not lacking(self.listing.values(), here)
 
-    def is_short(self, arrived: int) -> bool:
-        """Tell whether the origin counts more than it lists, and than there are here."""
-        counted = self.listed_as.count
-        return (
-            self.listing is not None
-            and counted is not None
-            and counted > max(number_of(self.listing), arrived + len(self.set_aside))
-        )
-
     def beyond_the_list(self, arrived: int, lacks: int) -> int:
-        """Count what lacks beside the `lacks` that are listed.
+        """Count what the origin counts beside what is here, and the `lacks` that are listed.
 
-        Where no more came than is listed, list and transfer agree, and it is the count that is wrong.
+        Where list and transfer agree, now or when the origin last counted as many, it is the count that is
+        wrong. A transfer that broke off, or brought nothing, agrees with nobody.
         """
-        if self.listing is None or not self.is_short(arrived) or arrived <= number_of(self.listing):
+        counted = self.listed_as.count
+        if self.listing is None or counted is None or counted <= number_of(self.listing):
             return 0
-        return max(0, (self.listed_as.count or 0) - arrived - lacks)
+        agreed = self.sent_whole or (self.before.is_whole and counted == self.before.counted)
+        if agreed and arrived <= number_of(self.listing):
+            return 0
+        return max(0, counted - arrived - lacks)
 
     @property
     def is_to_be_tried_again(self) -> bool:

@@ -13,7 +13,6 @@ from isthmus.common.errors import (
 )
 from isthmus.common.messages import Failure
 from isthmus.dimse_scu.ahead import AheadRequests
-from isthmus.dimse_scu.ask import Ask
 from isthmus.dimse_scu.endings import Endings
 from isthmus.dimse_scu.job import Job, Outcome
 from isthmus.dimse_scu.lister import Lister
@@ -166,15 +165,17 @@ class StudyRetrieve:
             await self._lister.list_all(unknown)
 
     async def _ask_for_what_is_counted(self) -> OriginError | None:
-        """Ask once more for a whole series of which the origin counts more than it lists or sent."""
+        """Ask for a whole series of which the origin counts more than it lists, and has not sent all."""
         job = self._job
         failure: OriginError | None = None
         for series in job.series:
-            if series.listing is None or not series.is_short(job.arrived()[series.uid]):
+            if not series.beyond_the_list(job.arrived()[series.uid], len(series.set_aside)):
+                continue
+            ask = job.pulls.first.wording.whole(job.wanted.study, series.uid, series.expected())
+            if ask is None:
                 continue
             try:
-                ask = Ask.for_series(job.wanted.study, series.uid, series.listing.values())
-                await job.pulls.first(ask, priority=job.priority)
+                series.sent_whole = await job.pulls.first(ask, priority=job.priority) > 0
             except OriginCancelled:
                 raise
             except OriginError as error:

@@ -95,7 +95,7 @@ class Sweep:
             if classes:
                 series.asked_whole = True
                 ask = Ask(Level.SERIES, self._job.wanted.study, series.uid, classes)
-                await self._job.pulls.first(ask, priority=priority)
+                series.sent_whole = await self._job.pulls.first(ask, priority=priority) > 0
         finally:
             series.pulling = False
         await self._on_pulled()

@@ -15,6 +15,8 @@ from isthmus.dimse_scu.ask import Ask
 from isthmus.dimse_scu.attempt import Attempt, Ending
 from isthmus.dimse_scu.delivery import Delivery
 from isthmus.dimse_scu.listing import Listed, lacking
+from isthmus.dimse_scu.outcome import InstancesFailed
+from isthmus.dimse_scu.patience import may_pass
 from isthmus.dimse_scu.pull import Pull
 
 _NOT_UNDERSTOOD: Final = range(0xA900, 0xAA00)
@@ -61,9 +63,17 @@ class Transfer:
 
     @property
     def refused(self) -> dict[str, OriginError]:
-        """What did not come when it was asked for alone, by any method, and why, by SOP Instance UID."""
+        """What did not come when it was asked for alone, by any method, and why, by SOP Instance UID.
+
+        Where nothing at all has come, an answer that may pass by itself says nothing of what was asked for.
+        """
         first, *others = self._refusals.values()
-        return {uid: error for uid, error in first.items() if all(uid in other for other in others)}
+        return {
+            uid: error
+            for uid, error in first.items()
+            if all(uid in other for other in others)
+            and (self._delivery.received or isinstance(error, InstancesFailed) or not may_pass(error))
+        }
 
     async def run(self) -> OriginError | None:
         """Pull what lacks; give the last failure where something lacks in the end.

@@ -4,7 +4,7 @@ Some retrieve nothing at one level or another, or take no list of UIDs, and say 
 one way is then asked for in the next: alone instead of in lists, with its series, with the whole study.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from enum import Enum, auto
 from typing import Final
@@ -66,6 +66,12 @@ class Wording:
                 self._refused.add(form)
             raise
         self._understood.add(form)
+
+    def whole(self, study: str, series: str, instances: Iterable[Listed]) -> Ask | None:
+        """Ask for a whole series, if need be with its study; None where the origin allows neither."""
+        if self.allows(Form.SERIES):
+            return Ask.for_series(study, series, instances)
+        return Ask.for_study(study, instances) if self.allows(Form.STUDY) else None
 
     def asks(self, study: str, instances: Sequence[Listed]) -> Iterator[Ask]:
         """Ask for instances, and for as little else as the origin allows; nothing where it allows nothing."""

@@ -4,6 +4,7 @@ import asyncio
 import json
 import secrets
 import shutil
+import time
 from io import BytesIO
 from pathlib import Path
 
@@ -16,6 +17,19 @@ from isthmus.cli.process import Program, executable
 
 _PROBE = ".ready"
 _SOCKETS = Path("/tmp")  # noqa: S108  (SeaweedFS chose it)
+
+
+class _Telling:
+    """Tells which lines of its log are shown: what it dies of; and that it is full, once a minute."""
+
+    def __init__(self) -> None:
+        self._next = 0.0
+
+    def __call__(self, line: str) -> bool:
+        if "upload_chunked.go" in line and "No writable volumes" in line and time.monotonic() >= self._next:
+            self._next = time.monotonic() + 60
+            return True
+        return line.startswith("F")
 
 
 class EmbeddedS3(Embedded):
@@ -58,6 +72,7 @@ class EmbeddedS3(Embedded):
                 # The ports change with every start: it finds itself anew, and the volumes tell the rest.
                 "-master.resumeState=false",
                 "-master.electionTimeout=1s",
+                "-master.vacuumIntervalSeconds=60",  # makes room of what was deleted; default: 840
                 "-volume.max=100",  # a bucket takes seven at once, and each of them grows to 30 GB
                 "-volume.preStopSeconds=0",
                 "-filer",
@@ -74,8 +89,8 @@ class EmbeddedS3(Embedded):
             directory=self.directory,
             # It takes up to half a minute to stop, after it has stopped serving; a kill loses nothing.
             stop_within=2,
-            # Only what it dies of: the paths in its other lines name studies.
-            shows=lambda line: line.startswith("F"),
+            # The paths in its other lines name studies.
+            shows=_Telling(),
         )
 
     def prepare(self) -> None:

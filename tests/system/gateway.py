@@ -5,11 +5,11 @@ import queue
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from threading import Thread
 from types import TracebackType
-from typing import IO, Final, Self
+from typing import IO, ClassVar, Final, Self
 
 from isthmus.cli.embedded.base import free_ports
 from isthmus.cli.run_file import RunFile
@@ -36,6 +36,9 @@ class Gateway:
         stdout: the lines on standard output.
         stderr: the lines on standard error, as far as `wait_for` and `stop` took note of them.
     """
+
+    COMMAND: ClassVar[Sequence[str]] = (str(ISTHMUS),)
+    """How `isthmus` is called."""
 
     def __init__(
         self,
@@ -84,7 +87,7 @@ class Gateway:
         return self.run_file.services
 
     def __enter__(self) -> Self:
-        command = [str(ISTHMUS), "up", "--config", str(self.config), "--data", str(self.data)]
+        command = [*self.COMMAND, "up", "--config", str(self.config), "--data", str(self.data)]
         self._process = subprocess.Popen(
             command, env=self._environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )

@@ -20,13 +20,15 @@ from isthmus.common.config.settings import Nats
 from isthmus.common.telemetry import SpanRecord, read_spans
 from tests.data_sets import identity, raw_dataset
 from tests.pacs import Behaviour, FaultyPacs
-from tests.peers import Peer, eventually
+from tests.peers import eventually
 from tests.system.faults.client import Answer, Client
 from tests.system.faults.sockets import connections
 from tests.system.gateway import Gateway
 
 ASSOCIATIONS: Final = 2
 ORIGINS: Final = 12
+MOVING: Final = "faulty-0"
+"""The origin that is asked by C-MOVE; the others are asked by C-GET."""
 AE_TITLE: Final = "FAULTY"
 LEFT_WITHIN: Final = 15.0
 """What a killed process held is free after ten seconds."""
@@ -86,35 +88,31 @@ class Origin:
 class FaultySystem(Gateway):
     """The whole system, with two wado and two dimse-scu."""
 
-    def __init__(self, directory: Path, *, more: str = "") -> None:
-        """Write its settings.
-
-        Args:
-            directory: takes its settings, data, log and temporary files.
-            more: further settings.
-        """
+    def __init__(self, directory: Path) -> None:
+        """Write its settings; the directory takes them, its data, log and temporary files."""
         self._ports: Final[Mapping[str, int]] = dict(
             zip((f"faulty-{number}" for number in range(ORIGINS)), free_ports(ORIGINS), strict=True)
         )
-        self._names = iter(self._ports)
+        self._names = iter([name for name in self._ports if name != MOVING])
         self._origins: Final[list[Origin]] = []
         self.temporary: Final = directory / "temporary"
         self.temporary.mkdir()
         replicas = "[up.replicas]\nwado = 2\ndimse-scu = 2\n"
         origins = "".join(_settings(name, port) for name, port in self._ports.items())
-        super().__init__(directory, f"{more}{replicas}{origins}", variables={"TMPDIR": str(self.temporary)})
+        super().__init__(directory, f"{replicas}{origins}", variables=self._variables())
 
-    def origin(
-        self, images: list[Path], *behaviours: Behaviour, destinations: tuple[Peer, ...] = ()
-    ) -> Origin:
-        """Start a PACS that holds a study, as an origin that no other test uses."""
-        name = next(self._names)
+    def origin(self, images: list[Path], *behaviours: Behaviour, name: str | None = None) -> Origin:
+        """Start a PACS that holds a study, as an origin that no other test uses; `name` is one of its own."""
+        name = name or next(self._names)
         pacs = FaultyPacs(
-            images, *behaviours, ae_title=AE_TITLE, port=self._ports[name], destinations=destinations
+            images, *behaviours, ae_title=AE_TITLE, port=self._ports[name], destinations=[self.scp]
         )
         origin = Origin(self, name, pacs, images)
         self._origins.append(origin)
         return origin
+
+    def _variables(self) -> Mapping[str, str]:
+        return {"TMPDIR": str(self.temporary)}
 
     def faces(self, name: str) -> dict[int, str]:
         """The process ids of a service, and where each listens."""
@@ -255,9 +253,10 @@ def frozen(pid: int) -> Iterator[None]:
 
 
 def _settings(name: str, port: int) -> str:
+    method = "c-move" if name == MOVING else "c-get"
     return (
         f'[[origins]]\nname = "{name}"\nae_title = "{AE_TITLE}"\nport = {port}\n'
-        f'retrieve = ["c-get"]\ntimeout_seconds = 5\nassociations = {ASSOCIATIONS}\n'
+        f'retrieve = ["{method}"]\ntimeout_seconds = 5\nassociations = {ASSOCIATIONS}\n'
     )
 
 

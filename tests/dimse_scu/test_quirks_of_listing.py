@@ -21,6 +21,7 @@ from tests.pacs import (
     IgnoresUIDs,
     ListsMore,
     Operation,
+    SuccessWithNothingSent,
 )
 
 PHANTOM = "1.2.3.4"
@@ -88,6 +89,17 @@ async def test_what_is_beyond_a_capped_list_and_never_comes_is_told(
     assert set(read.arrived) == set(contents(images)) - {bad}
 
 
+@pytest.mark.parametrize("behaviour", [AbortsAfter(instances=4), SuccessWithNothingSent(beyond=5)])
+async def test_what_is_listed_of_what_is_counted_is_not_the_whole_while_the_whole_does_not_come(
+    behaviour: Behaviour, read: Reader, origin: Origin, pacs: FaultyPacs, study: str
+) -> None:
+    pacs.behave(CapsMatches(at_most=5), behaviour)
+    for _ in range(2):
+        with pytest.raises(Incomplete):
+            await read(Retrieve(origin.name, study))
+        assert len(read.arrived) == 5
+
+
 async def test_what_is_listed_and_does_not_exist_is_named_and_not_asked_for_each_time(
     read: Reader, origin: Origin, pacs: FaultyPacs, images: list[Path], study: str
 ) -> None:
@@ -112,18 +124,26 @@ async def test_a_count_that_is_wrong_or_absent_costs_a_list_and_no_transfer(
     assert len(pacs.sent()) == len(images)
 
 
-async def test_a_count_that_is_too_high_is_believed_where_no_quirk_says_otherwise(
-    read: Reader, serve: Serve, pacs: FaultyPacs, origin_name: str, images: list[Path], study: str
+async def test_a_count_that_is_too_high_costs_a_list_and_no_transfer(
+    read: Reader, origin: Origin, pacs: FaultyPacs, images: list[Path], study: str
 ) -> None:
     pacs.behave(CountsWrongly(count=COUNT + 88))
-    await serve(origin_name, quirks={Quirk.WRONG_COUNTS})
-    await serve(f"{origin_name}-plain")
     for _ in range(2):
-        assert await read(Retrieve(origin_name, study)) == contents(images)
+        assert await read(Retrieve(origin.name, study)) == contents(images)
     assert len(pacs.sent()) == len(images)
-    for _ in range(2):
-        assert await read(Retrieve(f"{origin_name}-plain", study)) == contents(images)
-    assert len(pacs.sent()) > 2 * len(images)
+
+
+async def test_what_is_new_beyond_a_capped_list_is_noticed_by_the_count(
+    read: Reader, serve: Serve, origin_name: str, images: list[Path], study: str
+) -> None:
+    fewer = images[:-1]
+    with FaultyPacs(fewer, CapsMatches(at_most=5)) as pacs:
+        await serve(origin_name, port=pacs.peer.port)
+        assert await read(Retrieve(origin_name, study)) == contents(fewer)
+        port = pacs.peer.port
+    with FaultyPacs(images, CapsMatches(at_most=5), port=port) as pacs:
+        assert await read(Retrieve(origin_name, study)) == contents(images)
+        assert len(pacs.operations(Operation.GET)) == 1
 
 
 @pytest.mark.parametrize(("quirks", "noticed"), [(set(), False), ({Quirk.WRONG_COUNTS}, True)])

@@ -43,6 +43,7 @@ async def test_what_was_never_held_has_no_manifest(catalogue: Catalogue, origin_
         zlib.compress(encode(manifest("pacs"))).replace(b"x", b"y", 1),
         zlib.compress(encode(manifest("pacs")))[:-6],
     ],
+    ids=["nothing", "text", "no message", "another message", "not compressed", "cut"],  # they hold the time
 )
 async def test_what_cannot_be_read_is_no_manifest_and_is_logged(
     catalogue: Catalogue, blobs: BlobStore, origin_name: str, data: bytes

@@ -32,6 +32,8 @@ class HeldSeries:
     """Why not."""
     tried: float = 0.0
     """When what is missing was last asked for: seconds since 1970."""
+    counted: int | None = None
+    """How many instances the origin counted when it was whole; that may be more than it lists, or is true."""
 
     @property
     def is_whole(self) -> bool:

@@ -10,13 +10,14 @@ from isthmus.common.blobs import BlobStore, manifest_key
 from isthmus.common.bus import Bus
 from isthmus.common.bus.jobs import Lane
 from isthmus.common.config import Origin
-from isthmus.common.errors import StoreUnavailable
+from isthmus.common.errors import Incomplete, StoreUnavailable
 from isthmus.common.messages import Lacking, Retrieve, RetrieveStarted, SeriesDone
 from isthmus.common.retrieval import Catalogue, Manifest
 from isthmus.dimse_scu import series as series_module
 from tests.data_sets import identity, make_series
 from tests.dimse_scu.conftest import Serve
 from tests.dimse_scu.facts import done, facts_of, following, held, ready
+from tests.dimse_scu.whole import Reader
 from tests.pacs import (
     AbortsAfter,
     Behaviour,
@@ -282,6 +283,20 @@ async def test_what_is_remembered_is_told_before_anything_comes(
     assert [missing.sop_instance_uid for missing in lacking.missing] == [bad]
     assert set(ready(facts)) == names(two_series[4:])
     assert done(facts).missing == lacking.missing
+
+
+async def test_what_is_remembered_is_a_clean_end_though_the_origin_broke_off_once_meanwhile(
+    read: Reader, changed: Retrieve, changing: Changing, two_series: list[Path]
+) -> None:
+    bad = identity(two_series[1]).sop_instance_uid
+    refuses = FailsSuboperations(statuses={bad: 0xC000})
+    changing.holds(two_series[:4]).behave(refuses)
+    with pytest.raises(Incomplete):
+        await read(changed)
+    changing.holds(two_series).behave(refuses, AbortsAfter(instances=1, times=1))
+    assert set(await read(changed)) == names(two_series) - {bad}
+    assert read.lacking is not None
+    assert [missing.sop_instance_uid for missing in read.lacking.missing] == [bad]
 
 
 async def test_what_did_not_come_because_the_origin_broke_off_is_not_remembered(

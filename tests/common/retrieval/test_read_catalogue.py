@@ -231,7 +231,7 @@ class TestWhatLacks:
     async def test_is_not_what_was_told_when_the_list_could_not_be_had(
         self, bus: Bus, retrieval: Retrieval, origin_name: str
     ) -> None:
-        done = RetrieveDone(2, (missing(3),), Failure("AssociationAborted", "broke off", "pacs"))
+        done = RetrieveDone(2, (missing(3),), REFUSED, unlisted=True)
         with pytest.raises(Incomplete):
             await self.read(bus, retrieval, origin_name, done, Lacking((missing(3),), REFUSED))
 
@@ -240,10 +240,10 @@ class TestWhatLacks:
         [
             RetrieveDone(2, ()),
             RetrieveDone(2, (missing(3),), REFUSED),
-            RetrieveDone(2, (missing(3),), Failure("NotDelivered", "It could not before", "pacs")),
+            RetrieveDone(2, (missing(3),), Failure("AssociationAborted", "broke off once", "pacs")),
             RetrieveDone(2, (missing(3),), REFUSED, unnamed=2),
         ],
-        ids=["came after all", "named", "not asked for again", "unnamed"],
+        ids=["came after all", "named", "another failure, repaired", "unnamed"],
     )
     async def test_as_was_told_is_a_clean_end(
         self, bus: Bus, retrieval: Retrieval, origin_name: str, done: RetrieveDone

@@ -41,4 +41,5 @@ class Endings:
         missing = self._job.missing_of([series])
         why = series.unlisted or (failure if missing else None)
         told = Failure.of(why) if why is not None else (series.before.failure if missing else None)
-        await self._job.facts.series_done(series.uid, self._job.arrived()[series.uid], missing, told)
+        completed = self._job.arrived()[series.uid]
+        await self._job.facts.series_done(series.uid, completed, missing, told, unlisted=not series.is_known)

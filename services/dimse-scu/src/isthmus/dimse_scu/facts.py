@@ -68,18 +68,25 @@ class Facts:
             delivery.remember(batch)
 
     async def series_done(
-        self, series: str, completed: int, missing: Missing, failure: Failure | None
+        self, series: str, completed: int, missing: Missing, failure: Failure | None, *, unlisted: bool
     ) -> None:
         """Say that a series is at its end."""
-        done = SeriesDone(series, completed, missing.named, failure, missing.unnamed)
+        done = SeriesDone(series, completed, missing.named, failure, missing.unnamed, unlisted)
         await self._publish(done, f"series.{self._running.deliveries}.{subjects.token(series)}")
 
     async def done(
-        self, completed: int, missing: Missing, failure: IsthmusError | None, *, confirmed: bool
+        self,
+        completed: int,
+        missing: Missing,
+        failure: IsthmusError | None,
+        *,
+        confirmed: bool,
+        unlisted: bool,
     ) -> None:
         """End the generation."""
         told = Failure.of(failure) if failure is not None else None
-        await self._publish(RetrieveDone(completed, missing.named, told, missing.unnamed, confirmed), "done")
+        done = RetrieveDone(completed, missing.named, told, missing.unnamed, confirmed, unlisted)
+        await self._publish(done, "done")
 
     async def _publish(self, fact: RetrieveFact, name: str) -> None:
         await progress.publish(self._bus, self._subject, fact, f"{self._running.generation}.{name}")

@@ -91,3 +91,5 @@ class Outcome:
     """What stands against calling it whole."""
     confirmed: bool = False
     """Whether all was held, and is as it was."""
+    unlisted: bool = False
+    """Whether more may lack than is known: a list could not be had, or the work did not come to its end."""

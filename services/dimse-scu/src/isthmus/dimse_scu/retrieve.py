@@ -95,12 +95,12 @@ class RetrieveWork:
             job.manifest = await self._catalogue.load(wanted.origin, wanted.study)
             if running.deaths >= MAX_DELIVERIES:
                 detail = f"Given up after {MAX_DELIVERIES} workers died of it"
-                outcome = Outcome(NotDelivered(detail, origin=wanted.origin))
+                outcome = Outcome(NotDelivered(detail, origin=wanted.origin), unlisted=True)
             else:
                 outcome = await self._bring(running, job)
             outcome = await self._record(job, outcome)
         except StoreUnavailable as error:
-            outcome = Outcome(error)
+            outcome = Outcome(error, unlisted=True)
         finally:
             delivery.close()
         await self._tell_the_end(job, outcome)
@@ -166,7 +166,7 @@ class RetrieveWork:
             elif after != job.manifest:
                 await self._catalogue.save(after)
         except StoreUnavailable as error:
-            return Outcome(error)
+            return Outcome(error, unlisted=True)
         try:
             await self._catalogue.forget(gone_from(job.manifest, after))
         except StoreUnavailable as error:
@@ -187,7 +187,9 @@ class RetrieveWork:
                 title=outcome.failure.title,
                 detail=outcome.failure.detail,
             )
-        await job.facts.done(completed, missing, outcome.failure, confirmed=outcome.confirmed)
+        await job.facts.done(
+            completed, missing, outcome.failure, confirmed=outcome.confirmed, unlisted=outcome.unlisted
+        )
 
 
 async def _outcome(job: Job, work: Coroutine[None, None, Outcome]) -> Outcome:
@@ -201,12 +203,13 @@ async def _outcome(job: Job, work: Coroutine[None, None, Outcome]) -> Outcome:
     except BusUnavailable:
         raise
     except IsthmusError as error:
-        outcome = Outcome(error)
+        outcome = Outcome(error, unlisted=True)
     failure = outcome.failure
     if isinstance(failure, OriginCancelled) and not job.pulls.cancellation.requested:
         # Where it was not us who cancelled, it is a failure as any other.
         detail = "The origin cancelled what nobody asked it to cancel"
-        return Outcome(OperationFailed(detail, origin=failure.origin, status=failure.status))
+        error = OperationFailed(detail, origin=failure.origin, status=failure.status)
+        return Outcome(error, unlisted=True)
     return outcome
 
 

@@ -120,7 +120,7 @@ class StudyRetrieve:
         failure = await self._ask_for_what_is_counted() or failure
         failure = self._failure(failure, sweep.failure)
         await self._endings.tell_all(failure)
-        return Outcome(failure)
+        return Outcome(failure, unlisted=not all(series.is_known for series in job.series))
 
     async def _all_confirmed(self) -> bool:
         """Tell whether all is here that the origin has and can deliver, and nothing is to be tried again."""

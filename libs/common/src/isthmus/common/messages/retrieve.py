@@ -81,6 +81,8 @@ class SeriesDone:
     """Why some or all are missing, or why nobody knows whether some are."""
     unnamed: int = 0
     """How many more are missing, for whose names the message has no room."""
+    unlisted: bool = False
+    """Whether the origin's list could not be had: more may be missing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +98,8 @@ class RetrieveDone:
     """How many more are missing, for whose names the message has no room."""
     confirmed: bool = False
     """Whether the catalogue had all that can be had, and the origin lists the same: read it there."""
+    unlisted: bool = False
+    """Whether the origin's list could not be had, or the job did not come to its end: more may be missing."""
 
 
 RetrieveFact = RetrieveStarted | Lacking | InstancesHeld | InstanceReady | SeriesDone | RetrieveDone

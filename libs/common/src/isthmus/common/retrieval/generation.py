@@ -72,7 +72,9 @@ class Tally:
             and fact.completed <= self._of_series
             and not is_cancelled(fact)
         ):
-            return RetrieveDone(fact.completed, fact.missing, fact.failure, fact.unnamed)
+            return RetrieveDone(
+                fact.completed, fact.missing, fact.failure, fact.unnamed, unlisted=fact.unlisted
+            )
         return None
 
     def is_short_of(self, done: RetrieveDone) -> bool:

@@ -1,9 +1,7 @@
 """Whether what arrived is all that is wanted."""
 
-from dataclasses import replace
-
 from isthmus.common.errors import Incomplete, NoSuchObject, NotDelivered
-from isthmus.common.messages import BlobRef, Failure, Lacking, MissingInstance, Retrieve, RetrieveDone
+from isthmus.common.messages import BlobRef, Lacking, MissingInstance, Retrieve, RetrieveDone
 
 
 def is_wanted(one: BlobRef | MissingInstance, wanted: Retrieve) -> bool:
@@ -53,9 +51,10 @@ def check_whole(done: RetrieveDone, wanted: Retrieve, seen: set[str], told: Lack
     if lacking:
         detail = f"{lacking} of {len(seen) + lacking} instances were not delivered"
         raise Incomplete(detail, origin=wanted.origin, missing=news)
-    if done.failure is not None and not _is_explained(done, done.failure, told, known):
-        # The origin's list could not be had: what came may not be all.
-        raise Incomplete(done.failure.detail, origin=wanted.origin, missing=())
+    if done.unlisted or (done.failure is not None and not done.missing):
+        # The failure is not that of what was told: what came may not be all.
+        detail = done.failure.detail if done.failure is not None else "Nobody knows whether more lacks"
+        raise Incomplete(detail, origin=wanted.origin, missing=())
 
 
 def _raise_why_nothing(done: RetrieveDone, wanted: Retrieve, missing: list[str]) -> None:
@@ -64,18 +63,3 @@ def _raise_why_nothing(done: RetrieveDone, wanted: Retrieve, missing: list[str])
     if missing or done.unnamed:
         raise NotDelivered("The origin lists what is wanted, but sent nothing of it", origin=wanted.origin)
     raise NoSuchObject(f"{wanted.origin!r} has no such object")
-
-
-def _is_explained(done: RetrieveDone, failure: Failure, told: Lacking | None, known: set[str]) -> bool:
-    """Tell whether the failure is why those are missing that are named, and not why the list is short.
-
-    Where none is missing beyond what the reader was told, it is so if it is the failure that he was told, or
-    that of what was not asked for again.
-    """
-    if not done.missing:
-        return False
-    if told is None or any(one.sop_instance_uid not in known for one in done.missing):
-        return True
-    if failure.kind == NotDelivered.__name__:
-        return True
-    return replace(failure, detail="") == replace(told.failure, detail="")

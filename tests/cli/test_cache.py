@@ -172,7 +172,7 @@ async def test_each_study_tells_whether_it_is_whole_and_what_lacks(
     assert [(one["study"], one["whole"], one["leftover"]) for one in held] == [
         ("1.1", True, False),
         ("1.2", False, False),
-        ("1.3", True, False),
+        ("1.3", False, False),
         ("1.4", False, True),
     ]
     assert held[2] == {
@@ -180,7 +180,7 @@ async def test_each_study_tells_whether_it_is_whole_and_what_lacks(
         "study": "1.3",
         "instances": 1,
         "bytes": 110,
-        "whole": True,
+        "whole": False,
         "leftover": False,
         "last_read": "2096-10-02T07:06:42Z",
         "missing": [{"series": SERIES, "instance": f"missing-{number}"} for number in range(2)],
@@ -190,7 +190,7 @@ async def test_each_study_tells_whether_it_is_whole_and_what_lacks(
     assert [(row[1], row[5]) for row in rows] == [
         ("1.1", "whole"),
         ("1.2", "part"),
-        ("1.3", "whole"),
+        ("1.3", "part"),
         ("1.4", "leftover"),
     ]
     assert [row[-1] for row in rows] == ["-", "-", "missing-0", "-"]

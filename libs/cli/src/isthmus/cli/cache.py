@@ -89,7 +89,7 @@ class _OfStudy:
     instances: int
     bytes: int
     whole: bool
-    """Whether all is here that the origin listed and can deliver."""
+    """Whether all is here that the origin listed."""
     leftover: bool
     """Whether it is what a job that was given up has left, which nobody can read."""
     last_read: str | None
@@ -159,15 +159,16 @@ def _of_origin(origin: str, studies: Sequence[StudyUsage]) -> _OfOrigin:
 async def _of_study(catalogue: Catalogue, one: StudyUsage) -> _OfStudy:
     manifest = await catalogue.load(one.origin, one.study) if one.has_manifest else None
     all_of_it = Retrieve(one.origin, one.study)
+    missing = [] if manifest is None else manifest.missing(all_of_it)
     return _OfStudy(
         one.origin,
         one.study,
         one.instances,
         one.size,
-        whole=manifest is not None and manifest.covers(all_of_it, since=0),
+        whole=manifest is not None and manifest.covers(all_of_it, since=0) and not missing,
         leftover=not one.has_manifest,
         last_read=_time(one.last_read),
-        missing=[] if manifest is None else manifest.missing(all_of_it),
+        missing=missing,
     )
 
 

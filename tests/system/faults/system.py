@@ -33,6 +33,8 @@ AE_TITLE: Final = "FAULTY"
 LEFT_WITHIN: Final = 15.0
 """What a killed process held is free after ten seconds."""
 FREE_WITHIN: Final = 5.0
+CLOSED_WITHIN: Final = 15.0
+"""An association that nobody uses stays open for ten seconds."""
 EXPORTED_WITHIN: Final = 10.0
 
 
@@ -189,7 +191,8 @@ class FaultySystem(Gateway):
 
         assert eventually(nothing, timeout_seconds=LEFT_WITHIN), left
         for origin in self._origins:
-            origin.pacs.wait_until_closed()
+            origin.pacs.wait_until_closed(timeout_seconds=CLOSED_WITHIN)
+            assert origin.pacs.associations_at_once() <= ASSOCIATIONS
 
     def _left(self) -> dict[str, object]:
         return {

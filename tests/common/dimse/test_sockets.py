@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pynetdicom
 import pytest
-from pynetdicom import acse, association, dimse, dimse_messages, dul, evt, transport
+from pynetdicom import acse, association, dimse, dimse_messages, dul, evt, fsm, transport
 from pynetdicom.utils import set_uid
 
 from isthmus.common.dimse import VERIFICATION, Association, install
@@ -50,6 +50,9 @@ UPSTREAM_SOCKET = TunedSocket.__bases__[0]
         (dul.DULServiceProvider, "run_reactor", "e3a10eb3a093"),
         (dul.DULServiceProvider, "_process_recv_primitive", "4c0ebbb3e646"),
         (dul.DULServiceProvider, "_read_pdu_data", "19f2d4e38c13"),
+        (dul.DULServiceProvider, "_send", "a850a7919e68"),
+        (fsm, "DT_1", "82e5c5d41145"),
+        (fsm, "AR_7", "9a8d68182bf5"),
         (dimse.DIMSEServiceProvider, "receive_primitive", "5f99c86b14a1"),
         (dimse.DIMSEServiceProvider, "send_msg", "a839cf2fb469"),
         (dimse_messages.DIMSEMessage, "__init__", "b9c44307ebf2"),
@@ -63,7 +66,7 @@ UPSTREAM_SOCKET = TunedSocket.__bases__[0]
         (acse.ACSE, "negotiate_release", "e66977c72923"),
     ],
 )
-def test_what_we_replace_or_stand_on_is_what_we_read(owner: type, name: str, digest: str) -> None:
+def test_what_we_replace_or_stand_on_is_what_we_read(owner: object, name: str, digest: str) -> None:
     """A new version: read the difference, think about `sockets` and `connection`, then change the digest."""
     found = inspect.getattr_static(owner, name)
     read = found.fget if isinstance(found, property) else found

@@ -8,7 +8,6 @@ import queue
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from io import BytesIO
 from typing import BinaryIO, Final, Self, TypeAlias, cast
 
 from pynetdicom.association import Association as Negotiated
@@ -26,16 +25,19 @@ from pynetdicom.pdu_primitives import P_DATA
 from isthmus.common.dimse.commands import fragments, store_request, store_response
 from isthmus.common.dimse.contexts import Context
 from isthmus.common.dimse.negotiation import Accepted, negotiate
+from isthmus.common.dimse.pdus import data_set_pdus
 from isthmus.common.dimse.peer import Peer
-from isthmus.common.dimse.sockets import MAX_PDU, TunedSocket
+from isthmus.common.dimse.sockets import MAX_PDU, EncodedPdus, TunedSocket
 from isthmus.common.errors import AssociationAborted, OriginCancelled, OriginTimeout
 
 Message: TypeAlias = C_ECHO | C_FIND | C_GET | C_MOVE | C_STORE
 
 SLICE: Final = 0.25
 """Seconds between looks at whether the association is still there."""
-QUEUED_PDUS: Final = 8
-"""How many PDUs wait for the socket: a data set of any size takes no more memory than this."""
+RUN_BYTES: Final = 128 * 1024
+"""Of a data set that goes out by one write, in as many PDUs as the peer wants."""
+QUEUED: Final = 8
+"""How many such runs wait for the socket: a data set of any size takes no more memory than this."""
 PDV_OVERHEAD: Final = 6
 """Length and context id of a PDV, and its message control header (PS3.8 D.1, E.2)."""
 ABORT_GRACE: Final = 1.0
@@ -106,10 +108,8 @@ class Connection:
         for fragment in _command(message, context_id, limit):
             self._put(fragment)
         if data is not None:
-            for control, chunk in _fragments(data, limit - PDV_OVERHEAD):
-                fragment = P_DATA()
-                fragment.presentation_data_value_list.append((context_id, control + chunk))
-                self._put(fragment)
+            for run in data_set_pdus(data, context_id, limit - PDV_OVERHEAD, RUN_BYTES):
+                self._put(EncodedPdus(run))
 
     def _put(self, fragment: P_DATA) -> None:
         waiting = self._upper_layer.to_provider_queue
@@ -117,12 +117,12 @@ class Connection:
             with self._sending:
                 if not self.alive:
                     break
-                if waiting.qsize() < QUEUED_PDUS:
+                if waiting.qsize() < QUEUED:
                     self._upper_layer.send_pdu(fragment)
                     return
             self._check_patience()
             with waiting.not_full:  # which the queue notifies of each item that is taken
-                waiting.not_full.wait_for(lambda: waiting._qsize() < QUEUED_PDUS, SLICE)
+                waiting.not_full.wait_for(lambda: waiting._qsize() < QUEUED, SLICE)
         raise self._lost()
 
     def receive(self) -> tuple[int, Message]:
@@ -224,29 +224,3 @@ def _command(message: Message | C_CANCEL, context_id: int, limit: int) -> Iterat
     encoder = _REQUESTS[type(message)]()
     encoder.primitive_to_message(message)
     return encoder.encode_msg(context_id, limit)
-
-
-def _fragments(data: BinaryIO, size: int) -> Iterator[tuple[bytes, bytes]]:
-    """Cut a data set into PDVs, each with its message control header (PS3.8 E.2).
-
-    A data set of odd length, as deflated and truncated ones may have, gets one NUL behind it, as PS3.5 A.5
-    says for the deflated: DCMTK aborts at a fragment of odd length.
-    """
-    size -= size % 2
-    chunk = _read(data, size)
-    while following := _read(data, size):
-        yield b"\x00", chunk
-        chunk = following
-    yield b"\x02", chunk + b"\0" * (len(chunk) % 2)
-
-
-def _read(data: BinaryIO, size: int) -> bytes:
-    """Read exactly `size` bytes, fewer only at the end, from whatever may give less at a time."""
-    chunk = data.read(size)
-    if len(chunk) in (0, size):
-        return chunk
-    whole = BytesIO()
-    while chunk:
-        whole.write(chunk)
-        chunk = data.read(size - whole.tell())
-    return whole.getvalue()

@@ -8,6 +8,7 @@
 - **The reactor.** Upstream looks every millisecond whether there is something to read or to send: that costs
   1 ms for each C-STORE, and 1,000 wake-ups a second for each association that does nothing. Here it waits for
   both in `ready`, and `send_pdu` wakes it.
+- **PDUs.** What is encoded already, `EncodedPdus`, goes out as it is, many PDUs by one write.
 - **UIDs.** Over-long UIDs are received as they are: upstream aborts the association, or never answers.
 - **Large data sets.** They go into a file as they come: see `spill`.
 - **Logs.** pynetdicom logs identifiers and UIDs, pydicom's warnings quote values: neither may say a word.
@@ -26,10 +27,13 @@ from typing import TYPE_CHECKING, Final
 import pydicom.config
 import pynetdicom.ae
 import pynetdicom.dimse
+import pynetdicom.fsm
 import pynetdicom.transport
 from pydicom.uid import UID
 from pynetdicom import _config
 from pynetdicom.dul import DULServiceProvider
+from pynetdicom.pdu import P_DATA_TF
+from pynetdicom.pdu_primitives import P_DATA
 from pynetdicom.transport import T_CONNECT, AddressInformation, AssociationSocket
 
 from isthmus.common.dimse.spill import spilling_message
@@ -182,6 +186,23 @@ def _send_pdu_and_rouse(self: DULServiceProvider, primitive: "_PDUPrimitiveType"
         self.socket.rouse()
 
 
+class EncodedPdus(P_DATA):
+    """One P-DATA request of several P-DATA-TF PDUs (PS3.8 9.3.5), encoded already."""
+
+    def __init__(self, pdus: bytes) -> None:
+        super().__init__()
+        self._pdus = pdus
+
+    def encode(self) -> bytes:
+        """Give them, as a PDU does."""
+        return self._pdus
+
+
+def _to_be_sent(primitive: P_DATA) -> P_DATA_TF | EncodedPdus:
+    """Make what the state machine sends of a P-DATA request, instead of its call of the class."""
+    return primitive if isinstance(primitive, EncodedPdus) else P_DATA_TF(primitive)
+
+
 def _any_uid(value: UID) -> tuple[bool, str]:
     """Take every UID but an empty one; what we send ourselves is checked where it is sent."""
     return bool(value), "must not be empty"
@@ -193,6 +214,7 @@ def install() -> None:
     pynetdicom.ae.AssociationSocket = TunedSocket  # type: ignore[attr-defined]  # who requests, there
     pynetdicom.dimse.DIMSEMessage = spilling_message  # type: ignore[assignment, attr-defined]  # a message that comes begins there
     DULServiceProvider.send_pdu = _send_pdu_and_rouse  # type: ignore[method-assign]  # what is sent wakes it
+    pynetdicom.fsm.P_DATA_TF = _to_be_sent  # type: ignore[assignment, attr-defined]  # DT-1 and AR-7 call it
     _config.VALIDATORS["UI"] = _any_uid
     _config.LOG_HANDLER_LEVEL = "none"
     _config.LOG_REQUEST_IDENTIFIERS = False

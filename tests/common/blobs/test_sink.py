@@ -1,6 +1,8 @@
 """Bytes go to S3 as they arrive, and a sink that is not finished leaves nothing."""
 
 import asyncio
+import random
+import threading
 from uuid import uuid4
 
 import pytest
@@ -157,3 +159,27 @@ async def test_a_large_blob_is_never_held_as_a_whole(
             await sink.write(bytes(MIB))
     assert sum(sent) == 30 * MIB
     assert max(sent) == 9 * MIB
+
+
+async def test_a_part_is_sent_while_the_next_one_comes_and_no_more_than_two(
+    store: BlobStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    both, sending = threading.Barrier(2, timeout=10), []
+    at_once: list[int] = []
+    upload_part = store._client.upload_part
+
+    def meeting(key: str, upload_id: str, number: int, body: Body) -> str:
+        sending.append(number)
+        at_once.append(len(sending))
+        both.wait()
+        etag = upload_part(key, upload_id, number, body)
+        sending.remove(number)
+        return etag
+
+    monkeypatch.setattr(store._client, "upload_part", meeting)
+    key, data = new_key(), random.Random(0).randbytes(36 * MIB)
+    async with store.sink(key) as sink:
+        for start in range(0, len(data), MIB):
+            await sink.write(data[start : start + MIB])
+    assert max(at_once) == 2
+    assert await store.get(key) == data

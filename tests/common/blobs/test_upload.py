@@ -1,6 +1,7 @@
 """A large blob that is all there goes to S3 in parts, as it is, or not at all."""
 
 import random
+import threading
 
 import pytest
 
@@ -69,3 +70,19 @@ def test_parts_are_ranges_over_all_pieces(in_file: RawBytes) -> None:
     parts = [b"".join(part.chunks()) for part in body.parts(PART)]
     assert [len(part) for part in parts] == [PART, PART, body.size - 2 * PART]
     assert b"".join(parts) == HEADER + LARGE + b"tail"
+
+
+async def test_parts_are_sent_at_the_same_time(
+    store: BlobStore, in_file: RawBytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    together = threading.Barrier(3, timeout=10)
+    upload_part = store._client.upload_part
+
+    def meeting(key: str, upload_id: str, number: int, body: Body) -> str:
+        together.wait()
+        return upload_part(key, upload_id, number, body)
+
+    monkeypatch.setattr(store._client, "upload_part", meeting)
+    key = new_key()
+    await store.put(key, in_file)
+    assert await store.get(key) == LARGE

@@ -1,16 +1,21 @@
 """Bytes as they arrive, to S3, in constant memory."""
 
 import asyncio
-import threading
+from collections.abc import Callable
 from types import TracebackType
-from typing import Self
+from typing import Final, ParamSpec, Self
 
 from isthmus.common.blobs.body import Body, Buffer
 from isthmus.common.blobs.client import S3Client
-from isthmus.common.blobs.upload import ABORT_SECONDS, PART
+from isthmus.common.blobs.upload import ABORT_SECONDS, PART, MultipartUpload
 from isthmus.common.errors import StoreUnavailable
 from isthmus.common.telemetry import SpanKind, get_logger, span
 from isthmus.common.threads import Threads
+
+PARTS_AT_ONCE: Final = 2
+"""Being sent, while another one is being collected."""
+
+P = ParamSpec("P")
 
 log = get_logger(__name__)
 
@@ -30,11 +35,11 @@ class Sink:
         self._waiting: list[bytes] = []
         self._waiting_size = 0
         self._size = 0
-        self._upload_id: str | None = None
-        self._etags: list[str] = []
+        self._parts = MultipartUpload(client, key)
+        self._begun = 0
         self._written = False
-        # A cancelled task leaves its thread at work: what cleans up waits for that.
-        self._busy = threading.Lock()
+        # A cancelled writer leaves threads at work: what cleans up waits for them.
+        self._working: set[asyncio.Task[None]] = set()
 
     @property
     def size(self) -> int:
@@ -42,7 +47,7 @@ class Sink:
         return self._size
 
     async def write(self, chunk: Buffer) -> None:
-        """Take bytes; waits while S3 takes a part. What is mutable is copied.
+        """Take bytes; waits while S3 takes enough parts. What is mutable is copied.
 
         Raises:
             StoreUnavailable: S3 does not take it.
@@ -53,7 +58,8 @@ class Sink:
         self._waiting_size += len(chunk)
         self._size += len(chunk)
         if self._waiting_size > PART:
-            await self._threads.run(self._send_part, self._take())
+            await self._settle(PARTS_AT_ONCE - 1)
+            self._send_part()
 
     async def __aenter__(self) -> Self:
         """Begin; nothing is sent yet."""
@@ -70,48 +76,60 @@ class Sink:
         if error is None:
             try:
                 with span("S3 put", {"s3.size": self._size}, kind=SpanKind.CLIENT):
-                    await self._threads.run(self._finish, self._take())
+                    await self._finish()
             except BaseException:
                 await self._abort()
                 raise
         else:
             await self._abort()
 
+    def _send_part(self) -> None:
+        self._begun += 1
+        self._start(self._parts.send, self._begun, self._take())
+
     def _take(self) -> Body:
         body = Body(self._waiting)
         self._waiting, self._waiting_size = [], 0
         return body
 
-    def _send_part(self, body: Body) -> None:
-        with self._busy:
-            if self._upload_id is None:
-                self._upload_id = self._client.begin_upload(self._key)
-            number = len(self._etags) + 1
-            with span("S3 put part", {"s3.size": body.size}, kind=SpanKind.CLIENT):
-                self._etags.append(self._client.upload_part(self._key, self._upload_id, number, body))
+    def _start(self, work: Callable[P, None], *args: P.args, **kwargs: P.kwargs) -> None:
+        self._working.add(asyncio.create_task(self._threads.run(work, *args, **kwargs)))
 
-    def _finish(self, body: Body) -> None:
-        if self._upload_id is not None:
-            if body.size:
-                self._send_part(body)
-            with self._busy:
-                self._written = True
-                self._client.complete_upload(self._key, self._upload_id, self._etags, self._size)
-            return
-        with self._busy:
-            self._written = True
-            self._client.put(self._key, body)
+    async def _settle(self, left: int = 0) -> None:
+        """Wait until no more than so many threads are at work; raise what one of them raised."""
+        while len(self._working) > left:
+            done, self._working = await asyncio.wait(self._working, return_when=asyncio.FIRST_COMPLETED)
+            errors = [error for task in done if (error := task.exception())]
+            if errors:
+                raise errors[0]
+
+    async def _finish(self) -> None:
+        if self._begun:
+            if self._waiting:
+                self._send_part()
+            await self._settle()
+        self._written = True
+        if self._begun:
+            self._start(self._parts.complete, self._size)
+        else:
+            self._start(self._client.put, self._key, self._take())
+        await self._settle()
 
     async def _abort(self) -> None:
         # Shielded, because a second cancellation must not leave the parts behind.
-        await asyncio.shield(self._threads.run(self._clean_up))
+        await asyncio.shield(self._clean_up_after(self._working))
+
+    async def _clean_up_after(self, working: set[asyncio.Task[None]]) -> None:
+        if working:
+            await asyncio.wait(working)
+            for task in working:
+                task.exception()  # another one was raised
+        await self._threads.run(self._clean_up)
 
     def _clean_up(self) -> None:
-        with self._busy:
-            try:
-                if self._upload_id is not None:
-                    self._client.abort_upload(self._key, self._upload_id, deadline=ABORT_SECONDS)
-                if self._written:
-                    self._client.delete(self._key, deadline=ABORT_SECONDS)
-            except StoreUnavailable as error:
-                log.warning("an aborted upload is left behind", reason=error.detail)
+        try:
+            self._parts.abort()
+            if self._written:
+                self._client.delete(self._key, deadline=ABORT_SECONDS)
+        except StoreUnavailable as error:
+            log.warning("an aborted upload is left behind", reason=error.detail)

@@ -6,10 +6,9 @@ anything is tried again.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Final
 
 from isthmus.common.config import RetrieveMethod
-from isthmus.common.errors import OperationFailed, OriginError
+from isthmus.common.errors import OriginError
 from isthmus.common.messages import Retrieve
 from isthmus.dimse_scu.ask import Ask
 from isthmus.dimse_scu.attempt import Attempt, Ending
@@ -18,9 +17,7 @@ from isthmus.dimse_scu.listing import Listed, lacking
 from isthmus.dimse_scu.outcome import InstancesFailed
 from isthmus.dimse_scu.patience import may_pass
 from isthmus.dimse_scu.pull import Pull
-
-_NOT_UNDERSTOOD: Final = range(0xA900, 0xAA00)
-"""PS3.4 C.4.2.1.5: the Identifier does not match the SOP class."""
+from isthmus.dimse_scu.wording import by_series, is_not_understood
 
 
 class Transfer:
@@ -93,7 +90,7 @@ class Transfer:
             failure = await attempt.run(self._first_asks(step, missing)) or failure
             if attempt.ending is Ending.AWAY:
                 break
-            if attempt.ending is Ending.BROKEN or _is_about_identifiers(failure):
+            if attempt.ending is Ending.BROKEN or is_not_understood(failure):
                 self._given_up.add(step.method)
             if not step.last_resort:
                 self._refusals[step.method].update(attempt.refused)
@@ -101,8 +98,8 @@ class Transfer:
 
     def _first_asks(self, step: Pull, missing: list[Listed]) -> Iterator[Ask]:
         """Ask for a whole series of which nothing has come, if it was not asked for in this way before."""
-        there = _by_series(self._expected)
-        for series, lacks in _by_series(missing).items():
+        there = by_series(self._expected)
+        for series, lacks in by_series(missing).items():
             groups = list(step.associations(lacks))
             asked = step is self._steps[0] and series in self._asked_whole
             whole = len(lacks) == len(there[series]) > 1 and not asked
@@ -113,15 +110,3 @@ class Transfer:
                 continue
             for group in groups:
                 yield from Ask.by_uids(self._wanted.study, group)
-
-
-def _is_about_identifiers(failure: OriginError | None) -> bool:
-    """Tell whether the origin did not understand what it was asked for: no transfer syntax helps there."""
-    return isinstance(failure, OperationFailed) and failure.status in _NOT_UNDERSTOOD
-
-
-def _by_series(instances: Iterable[Listed]) -> dict[str, list[Listed]]:
-    by_series: dict[str, list[Listed]] = {}
-    for listed in instances:
-        by_series.setdefault(listed.series_instance_uid, []).append(listed)
-    return by_series

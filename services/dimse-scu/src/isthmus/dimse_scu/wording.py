@@ -11,7 +11,7 @@ from typing import Final
 
 from isthmus.common.config import Quirk
 from isthmus.common.dicom.levels import Level
-from isthmus.common.errors import OperationFailed
+from isthmus.common.errors import OperationFailed, OriginError
 from isthmus.dimse_scu.ask import UIDS_AT_ONCE, Ask
 from isthmus.dimse_scu.listing import Listed
 
@@ -62,7 +62,7 @@ class Wording:
         try:
             yield
         except OperationFailed as error:
-            if error.status in _NOT_UNDERSTOOD and form not in self._understood:
+            if is_not_understood(error) and form not in self._understood:
                 self._refused.add(form)
             raise
         self._understood.add(form)
@@ -86,6 +86,11 @@ class Wording:
             yield Ask.for_study(study, instances)
 
 
+def is_not_understood(error: OriginError | None) -> bool:
+    """Tell whether it is the words that the origin refused: no transfer syntax helps there."""
+    return isinstance(error, OperationFailed) and error.status in _NOT_UNDERSTOOD
+
+
 def form_of(ask: Ask) -> Form:
     """Tell what an ask names."""
     if ask.level is Level.STUDY:
@@ -95,7 +100,7 @@ def form_of(ask: Ask) -> Form:
     return Form.LIST if len(ask.instances) > 1 else Form.INSTANCE
 
 
-def by_series(instances: Sequence[Listed]) -> dict[str, list[Listed]]:
+def by_series(instances: Iterable[Listed]) -> dict[str, list[Listed]]:
     """Group instances by their series."""
     groups: dict[str, list[Listed]] = {}
     for listed in instances:

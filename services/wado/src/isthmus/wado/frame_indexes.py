@@ -7,7 +7,7 @@ from typing import Final
 from isthmus.common.blobs import BlobStore, derived_key
 from isthmus.common.dicom.encapsulated import is_encapsulated
 from isthmus.common.dicom.frame_index import EncapsulatedFrames, FrameIndex, frame_index_of
-from isthmus.common.errors import BlobMissing, StoreUnavailable
+from isthmus.common.errors import StoreUnavailable
 from isthmus.common.messages import BlobRef
 from isthmus.common.telemetry import get_logger
 from isthmus.common.threads import Threads
@@ -47,10 +47,10 @@ class FrameIndexes:
         return await self._threads.run(self._make, blob)
 
     async def _find_or_make(self, key: str, blob: BlobRef) -> bytes:
-        try:
-            return await self._blobs.get(key)
-        except BlobMissing:
-            index = await self._threads.run(self._make, blob)
+        kept = await self._blobs.find(key)
+        if kept is not None:
+            return kept
+        index = await self._threads.run(self._make, blob)
         if not isinstance(index, EncapsulatedFrames):
             return b""  # the transfer syntax says otherwise
         data = index.to_bytes()

@@ -11,7 +11,7 @@ from functools import partial
 from typing import Final
 
 from isthmus.common.blobs import BlobStore, derived_key
-from isthmus.common.errors import BlobMissing, IsthmusError
+from isthmus.common.errors import IsthmusError
 from isthmus.common.messages import BlobRef
 from isthmus.common.retrieval import HeldSeries, Manifest
 from isthmus.common.telemetry import get_logger
@@ -31,6 +31,10 @@ _FRAME: Final = 512 * 1024
 _COMPRESSION: Final = 1
 
 log = get_logger(__name__)
+
+
+class _NotKept(Exception):
+    """There is nothing kept of this series."""
 
 
 class _TooLarge(Exception):
@@ -57,10 +61,16 @@ class SeriesMetadata:
         """
         key = _key(manifest, series)
         try:
-            data = await self._shared.get(key, partial(self._blobs.get, key))
-        except BlobMissing:
+            data = await self._shared.get(key, partial(self._find, key))
+        except _NotKept:
             return None
         return self._unpacked(data, mark_of(key), in_json(study_url))
+
+    async def _find(self, key: str) -> bytes:
+        kept = await self._blobs.find(key)
+        if kept is None:
+            raise _NotKept
+        return kept
 
     async def _unpacked(self, data: bytes, mark: bytes, url: bytes) -> AsyncGenerator[bytes, None]:
         for frame in _frames(data):
@@ -81,12 +91,12 @@ class SeriesMetadata:
             log.warning("metadata not kept", reason=error.title)
 
     async def _find_or_make(self, key: str, origin: str, series: HeldSeries) -> bytes:
-        try:
-            return await self._blobs.get(key)
-        except BlobMissing:
-            made = b"".join([frame async for frame in self._made(mark_of(key), origin, series)])
-            await self._blobs.put(key, made)
-            return made
+        kept = await self._blobs.find(key)
+        if kept is not None:
+            return kept
+        made = b"".join([frame async for frame in self._made(mark_of(key), origin, series)])
+        await self._blobs.put(key, made)
+        return made
 
     async def _made(self, mark: bytes, origin: str, series: HeldSeries) -> AsyncGenerator[bytes, None]:
         async def text(blob: BlobRef) -> bytes:

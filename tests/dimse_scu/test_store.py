@@ -135,8 +135,9 @@ async def test_a_blob_that_is_gone_fails_alone(
 
 
 async def test_more_classes_and_syntaxes_than_one_association_can_have(
-    bus: Bus, blobs: BlobStore, origin: Origin, pacs: FaultyPacs, tmp_path: Path
+    bus: Bus, blobs: BlobStore, serve: Serve, origin_name: str, pacs: FaultyPacs, tmp_path: Path
 ) -> None:
+    origin = await serve(origin_name, associations=1)
     (image,) = make_series(tmp_path, 1)
     (ref,) = await spooled(blobs, [image])
     refs = tuple(

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import aclosing, asynccontextmanager
-from typing import BinaryIO, Final
 
 import structlog
 
@@ -11,38 +10,13 @@ from isthmus.common.blobs import BlobStore
 from isthmus.common.bus import Bus, end_tasks, progress, subjects
 from isthmus.common.bus.jobs import MAX_DELIVERIES, Running
 from isthmus.common.config import Origin
-from isthmus.common.dicom.part10 import read_file_meta
-from isthmus.common.dimse import (
-    Association,
-    AssociationPool,
-    Category,
-    Context,
-    Operation,
-    StoreResult,
-    category,
-    failure,
-    for_store,
-)
-from isthmus.common.errors import (
-    AssociationAborted,
-    BlobMissing,
-    IsthmusError,
-    NoAcceptedContext,
-    NotDelivered,
-    OperationFailed,
-    OriginError,
-    OriginTimeout,
-    StoreUnavailable,
-)
-from isthmus.common.messages import BlobRef, Failure, InstanceStored, Store, StoreDone, decode, store_fact
+from isthmus.common.dimse import AssociationPool, Operation, failure, for_store
+from isthmus.common.errors import BlobMissing, IsthmusError, NotDelivered, StoreUnavailable
+from isthmus.common.messages import BlobRef, InstanceStored, Store, StoreDone, decode, store_fact
 from isthmus.common.threads import Threads
 from isthmus.dimse_scu.outgoing import Numbered, Outgoing
+from isthmus.dimse_scu.sending import SOP_CLASS_NOT_SUPPORTED, Sending, not_sent
 from isthmus.dimse_scu.uids import can_be_proposed
-
-PROCESSING_FAILURE: Final = 0x0110
-SOP_CLASS_NOT_SUPPORTED: Final = 0x0122
-SILENCES_AT_MOST: Final = 2
-"""Instances in a row that an origin is silent about, after which the rest is not sent."""
 
 log = structlog.get_logger()
 
@@ -77,7 +51,7 @@ class StoreWork:
         left = [one for one in enumerate(await self._refs(running)) if one[0] not in results]
         if running.deaths >= MAX_DELIVERIES:
             detail = f"Given up after {MAX_DELIVERIES} workers died of it"
-            sending = self._none(left, NotDelivered(detail, origin=store.origin))
+            sending = _none(left, NotDelivered(detail, origin=store.origin))
         else:
             sending = self._send_all(left)
         async with aclosing(sending) as answers, self._publishing(subject, store.job) as publish:
@@ -103,91 +77,23 @@ class StoreWork:
             return ()
 
     async def _send_all(self, left: Sequence[Numbered]) -> AsyncGenerator[InstanceStored, None]:
-        """Send over as few associations as their presentation contexts allow."""
+        """Send what one association can take together, one group after the other."""
         possible = []
         for one in left:
             if can_be_proposed(one[1].sop_class_uid) and can_be_proposed(one[1].transfer_syntax_uid):
                 possible.append(one)
             else:
-                yield _failed(*one, failure(SOP_CLASS_NOT_SUPPORTED, Operation.C_STORE, self._origin.name))
+                yield not_sent(*one, failure(SOP_CLASS_NOT_SUPPORTED, Operation.C_STORE, self._origin.name))
         async with Outgoing(self._blobs) as outgoing:
             for contexts in for_store((ref.sop_class_uid, ref.transfer_syntax_uid) for _, ref in possible):
                 pairs = {(context.abstract_syntax, context.transfer_syntaxes[0]) for context in contexts}
                 group = [
                     one for one in possible if (one[1].sop_class_uid, one[1].transfer_syntax_uid) in pairs
                 ]
-                async with aclosing(self._send_group(contexts, group, outgoing)) as answers:
+                sending = Sending(self._pool, self._threads, self._origin, contexts, group, outgoing)
+                async with aclosing(sending.answers()) as answers:
                     async for answer in answers:
                         yield answer
-
-    async def _send_group(
-        self, contexts: Sequence[Context], group: Sequence[Numbered], outgoing: Outgoing
-    ) -> AsyncGenerator[InstanceStored, None]:
-        """Send over one association after another: after one that broke, the next instance gets a new one."""
-        left = list(group)
-        silences = 0
-        while left:
-            try:
-                async with (
-                    self._pool.lease(contexts) as association,
-                    aclosing(self._send_over(association, left, outgoing)) as answers,
-                ):
-                    async for answer in answers:
-                        silences = silences + 1 if _is(answer, OriginTimeout) else 0
-                        yield answer
-                if silences >= SILENCES_AT_MOST:
-                    raise OriginTimeout("The origin stays silent", origin=self._origin.name)
-            except NoAcceptedContext as error:
-                refused = failure(SOP_CLASS_NOT_SUPPORTED, Operation.C_STORE, error.origin)
-                async for answer in self._none(left, refused):
-                    yield answer
-                return
-            except OriginError as error:
-                # No association, or no answer: it is no use to try with each of the rest.
-                async for answer in self._none(left, error):
-                    yield answer
-                return
-
-    async def _send_over(
-        self, association: Association, left: list[Numbered], outgoing: Outgoing
-    ) -> AsyncGenerator[InstanceStored, None]:
-        """Send one after the other while the association holds; what has an answer leaves the list."""
-        reused = association.answered > 0
-        while left and association.alive:
-            answered = association.answered
-            answer = await self._send(association, left, outgoing)
-            if reused and association.answered == answered and _is(answer, AssociationAborted):
-                # The origin had dropped it silently, while it waited for its next use.
-                return
-            left.pop(0)
-            yield answer
-
-    async def _none(
-        self, left: Iterable[Numbered], error: IsthmusError
-    ) -> AsyncGenerator[InstanceStored, None]:
-        for index, ref in left:
-            yield _failed(index, ref, error)
-
-    async def _send(
-        self, association: Association, left: Sequence[Numbered], outgoing: Outgoing
-    ) -> InstanceStored:
-        index, ref = left[0]
-        try:
-            result = await self._threads.run(_store, association, ref, await outgoing.open(left))
-        except IsthmusError as error:  # of the origin, of S3, or the blob is no DICOM file
-            return _failed(index, ref, error)
-        refusal = (
-            failure(result.status, Operation.C_STORE, association.peer.origin)
-            if category(result.status) is Category.FAILURE
-            else None
-        )
-        return InstanceStored(
-            index,
-            ref.sop_class_uid,
-            ref.sop_instance_uid,
-            result.status,
-            Failure.of(refusal) if refusal else None,
-        )
 
     @asynccontextmanager
     async def _publishing(
@@ -211,23 +117,6 @@ class StoreWork:
             await end_tasks(under_way)
 
 
-def _store(association: Association, ref: BlobRef, blob: BinaryIO) -> StoreResult:
-    """Send one, in a thread."""
-    with blob:
-        blob.seek(read_file_meta(blob).dataset_offset)
-        return association.store(
-            blob,
-            sop_class_uid=ref.sop_class_uid,
-            sop_instance_uid=ref.sop_instance_uid,
-            transfer_syntax_uid=ref.transfer_syntax_uid,
-        )
-
-
-def _is(answer: InstanceStored, kind: type[OriginError]) -> bool:
-    return answer.failure is not None and answer.failure.kind == kind.__name__
-
-
-def _failed(index: int, ref: BlobRef, error: IsthmusError) -> InstanceStored:
-    """Write down that there was no answer, or only our own."""
-    status = error.status if isinstance(error, OperationFailed) and error.status else PROCESSING_FAILURE
-    return InstanceStored(index, ref.sop_class_uid, ref.sop_instance_uid, status, Failure.of(error))
+async def _none(left: Iterable[Numbered], error: IsthmusError) -> AsyncGenerator[InstanceStored, None]:
+    for index, ref in left:
+        yield not_sent(index, ref, error)

@@ -215,10 +215,10 @@ def _parser(boundary: bytes, limits: PartLimits, events: deque[_Event]) -> Multi
     def part_data(data: bytes, start: int, end: int) -> None:
         nonlocal tail
         content = data[start:end]
-        seen = tail + content
-        if delimiter in seen:
+        seam = tail + content[: len(delimiter) - 1]  # apart, so that the content is not copied for it
+        if delimiter in seam or delimiter in content:
             raise UnreadablePayload("The line of a delimiter is malformed")
-        tail = seen[1 - len(delimiter) :]
+        tail = (seam if len(content) < len(delimiter) else content)[1 - len(delimiter) :]
         events.append(content)
 
     def part_end() -> None:

@@ -1,16 +1,19 @@
 """What comes of the identifiers of C-FIND responses, whatever is in them."""
 
+import asyncio
 import random
+from contextlib import aclosing
 
 import pytest
 from pydicom import Dataset
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 from pynetdicom.dsutils import encode
 
+from isthmus.common.bus import end_tasks
 from isthmus.common.dimse import FindResponse
 from isthmus.common.messages import Matches
 from isthmus.common.messages import encode as encode_message
-from isthmus.dimse_scu.responses import read_match, text
+from isthmus.dimse_scu.responses import find, read_match, text
 
 
 def identifier() -> Dataset:
@@ -60,3 +63,32 @@ def test_no_damage_breaks_a_search(syntax: str) -> None:
             damaged[dice.randrange(len(damaged))] = dice.randrange(256)
         match = read_match(FindResponse(0xFF00, bytes(damaged[: dice.randint(0, len(damaged))]), syntax))
         assert encode_message(Matches((match,)))
+
+
+async def test_a_search_ends_before_its_reader_though_that_one_is_cancelled_again_and_again() -> None:
+    pool = Stuck()
+
+    async def read() -> None:
+        async with aclosing(find(pool, Dataset())) as matches:  # type: ignore[arg-type]
+            async for _ in matches:
+                pass
+
+    reading = asyncio.create_task(read())
+    await pool.begun.wait()
+    await end_tasks([reading])
+    assert pool.ended.is_set()
+
+
+class Stuck:
+    """A pool whose operation ends only when it is cancelled."""
+
+    def __init__(self) -> None:
+        self.begun = asyncio.Event()
+        self.ended = asyncio.Event()
+
+    async def run(self, *_: object, **__: object) -> None:
+        self.begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self.ended.set()

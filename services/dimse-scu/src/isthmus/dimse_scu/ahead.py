@@ -62,10 +62,12 @@ class AheadRequests:
 
     async def close(self) -> None:
         """Take no more, and break off what is under way."""
-        if self._serving is not None:
-            await self._serving.finish()
-        if self._bringing is not None:
-            await end_tasks([self._bringing])
+        try:
+            if self._serving is not None:
+                await self._serving.finish()
+        finally:
+            if self._bringing is not None:
+                await end_tasks([self._bringing])
 
     async def _bring_all(self, job: Job, sweep: Sweep) -> None:
         while True:

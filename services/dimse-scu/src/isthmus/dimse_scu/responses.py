@@ -60,8 +60,10 @@ async def find(
         if not searching.done():
             if leased:
                 leased[-1].cancel()
-            await asyncio.wait({searching}, timeout=CANCEL_SECONDS)
-            await end_tasks([searching])
+            try:
+                await asyncio.wait({searching}, timeout=CANCEL_SECONDS)
+            finally:  # who is cancelled again meanwhile leaves no search, and no association, behind
+                await end_tasks([searching])
 
 
 def read_match(response: FindResponse) -> DicomJson:

@@ -116,8 +116,10 @@ class RetrieveWork:
                 work = StudyRetrieve(job, ahead).run()
             return await self._while_wanted(running, job, asyncio.create_task(_outcome(job, work)))
         finally:
-            await ahead.close()
-            await job.pulls.close()
+            try:
+                await ahead.close()
+            finally:
+                await job.pulls.close()
 
     async def _while_wanted(
         self, running: Running[Retrieve], job: Job, bringing: asyncio.Task[Outcome]
@@ -208,8 +210,8 @@ async def _outcome(job: Job, work: Coroutine[None, None, Outcome]) -> Outcome:
     if isinstance(failure, OriginCancelled) and not job.pulls.cancellation.requested:
         # Where it was not us who cancelled, it is a failure as any other.
         detail = "The origin cancelled what nobody asked it to cancel"
-        error = OperationFailed(detail, origin=failure.origin, status=failure.status)
-        return Outcome(error, unlisted=True)
+        uncalled = OperationFailed(detail, origin=failure.origin, status=failure.status)
+        return Outcome(uncalled, unlisted=True)
     return outcome
 
 

@@ -28,7 +28,7 @@ TINY: Final = Options(
 
 MEASURED: Final = (
     "the load generator",
-    "cold study retrieve, against bare C-GET",
+    "cold study retrieve, against bare pynetdicom C-GET",
     "cold time to the first byte",
     "warm study retrieve at wado's own port, against the same objects straight from S3",
     "warm study retrieve at wado's own port, against Orthanc's own WADO-RS",

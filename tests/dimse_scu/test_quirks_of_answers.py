@@ -116,6 +116,12 @@ async def test_a_series_that_is_offline_is_named_and_the_others_come(
     assert set(caught.value.missing) == set(contents(two_series[:-1]))
     assert read.arrived == contents(two_series[-1:])
 
+    asked = len(mixed.operations(Operation.GET))
+    assert await read(wanted) == contents(two_series[-1:])
+    assert read.lacking is not None
+    assert {one.sop_instance_uid for one in read.lacking.missing} == set(contents(two_series[:-1]))
+    assert len(mixed.operations(Operation.GET)) == asked
+
 
 async def test_a_series_that_is_online_again_is_brought(
     read: Reader, serve: Serve, mixed: FaultyPacs, origin_name: str, two_series: list[Path]

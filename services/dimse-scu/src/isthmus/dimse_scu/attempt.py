@@ -66,6 +66,8 @@ class Attempt:
         """What did not come when asked for alone, with all else in order, by SOP Instance UID."""
         self._suspects: dict[str, OriginError] = {}
         """The same, while it may be that nothing comes any more, whatever is asked for."""
+        self.withheld: dict[str, OriginError] = {}
+        """All that lacked when it was given up, because the origin said success and sent nothing of it."""
 
     async def run(self, asks: Iterable[Ask]) -> OriginError | None:
         """Ask for all of it; give the last failure, if anything did not come the first time.
@@ -143,9 +145,11 @@ class Attempt:
             return False
         if _is_alone(ask) and not isinstance(error, AssociationRejected):
             if not self._note(ask, error):
+                self._withhold(ask, error)
                 return False
         elif not came and not await self._waits(error):
             self.ending = Ending.BROKEN
+            self._withhold(ask, error)
             return False
         self._asks.extendleft(reversed(list(self._next(ask, left, error, came=came))))
         if self._alone >= ALONE_AT_MOST and not self._sampling:
@@ -169,6 +173,12 @@ class Attempt:
             self._suspects[ask.instances[0].sop_instance_uid] = error
         self._alone += 1
         return not self._sampling
+
+    def _withhold(self, ask: Ask, error: OriginError) -> None:
+        """Note what is not asked for any more: a series that is offline, or an origin out of order."""
+        if isinstance(error, NotDelivered):
+            left = (one for each in (ask, *self._asks) for one in self._lacking(each.instances))
+            self.withheld = {**self._suspects, **{one.sop_instance_uid: error for one in left}}
 
     def _sample(self) -> None:
         """Ask next for one from the other end: if that does not come either, nothing will."""

@@ -58,6 +58,11 @@ class Delivery:
         """What is in S3 of each SOP Instance UID received: the newest, where it came with different bytes."""
         return MappingProxyType(self._refs)
 
+    @property
+    def has_come(self) -> bool:
+        """Whether the origin has sent anything in this generation."""
+        return bool(self._arrived)
+
     def remember(self, blobs: Iterable[BlobRef]) -> None:
         """Take note of what is in S3 from before, and known to readers: it is not announced again."""
         for blob in blobs:

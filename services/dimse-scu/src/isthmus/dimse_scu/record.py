@@ -60,7 +60,8 @@ def _surveyed(job: Job, series: Series, came: Came) -> HeldSeries:
         missing = [
             one
             for one in lacks
-            if one.sop_instance_uid in series.set_aside or one.sop_instance_uid in job.refused
+            # What was remembered, and was asked for once more in vain, stays so.
+            if one.sop_instance_uid in job.refused or one in before.missing
         ]
         # Where something lacks that may come yet, nobody can call it whole.
         beyond = series.beyond_the_list(len(came), len(lacks))

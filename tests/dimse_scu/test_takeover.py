@@ -2,13 +2,17 @@
 
 import asyncio
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from secrets import token_hex
 
 import pytest
+from nats.js.errors import NotFoundError
 
 from isthmus.common.blobs import BlobStore
-from isthmus.common.bus import Bus
+from isthmus.common.bus import Bus, streams
+from isthmus.common.bus.jobs import Lane
+from isthmus.common.bus.queues import durable_name
 from isthmus.common.bus.stores import run_store
 from isthmus.common.config.settings import S3, Nats
 from isthmus.common.messages import BlobRef, Retrieve, Store
@@ -28,6 +32,17 @@ def workers(nats_settings: Nats, s3_settings: S3, origin_name: str, pacs: Faulty
         yield starter
 
 
+async def _until_waiting(bus: Bus, origin: str, count: int) -> None:
+    """Wait until so many workers ask for retrieve jobs; a process takes its time to start."""
+    name = durable_name(streams.JOBS, origin, Lane.INTERACTIVE)
+    async with asyncio.timeout(PATIENCE):
+        while True:
+            with suppress(NotFoundError):
+                if ((await bus.jetstream.consumer_info(streams.JOBS, name)).num_waiting or 0) >= count:
+                    return
+            await asyncio.sleep(0.05)
+
+
 async def _contents(blobs: BlobStore, arrived: list[BlobRef]) -> list[tuple[str, bytes]]:
     return sorted([(blob.sop_instance_uid, raw_dataset(await blobs.get(blob.key))) for blob in arrived])
 
@@ -37,10 +52,17 @@ def _expected(images: list[Path]) -> list[tuple[str, bytes]]:
 
 
 async def test_a_worker_killed_in_a_retrieve_is_replaced_and_everything_arrives_once(
-    retrieval: Retrieval, blobs: BlobStore, pacs: FaultyPacs, workers: Workers, study: str, images: list[Path]
+    retrieval: Retrieval,
+    bus: Bus,
+    blobs: BlobStore,
+    pacs: FaultyPacs,
+    workers: Workers,
+    study: str,
+    images: list[Path],
 ) -> None:
     pacs.behave(Slow(seconds=0.2))
     first = workers.start()
+    await _until_waiting(bus, workers.name, 1)
     async with asyncio.timeout(PATIENCE), retrieval.read(Retrieve(workers.name, study)) as instances:
         arrived = [await anext(instances) for _ in range(4)]
         workers.start()
@@ -51,15 +73,23 @@ async def test_a_worker_killed_in_a_retrieve_is_replaced_and_everything_arrives_
 
 
 async def test_a_worker_that_is_stopped_in_a_retrieve_hands_it_over(
-    retrieval: Retrieval, blobs: BlobStore, pacs: FaultyPacs, workers: Workers, study: str, images: list[Path]
+    retrieval: Retrieval,
+    bus: Bus,
+    blobs: BlobStore,
+    pacs: FaultyPacs,
+    workers: Workers,
+    study: str,
+    images: list[Path],
 ) -> None:
-    pacs.behave(Slow(seconds=0.5))
+    pacs.behave(Slow(seconds=1))
     first = workers.start()
+    await _until_waiting(bus, workers.name, 1)
     async with asyncio.timeout(PATIENCE), retrieval.read(Retrieve(workers.name, study)) as instances:
         arrived = [await anext(instances) for _ in range(2)]
+        workers.start()
+        await _until_waiting(bus, workers.name, 2)
         assert await asyncio.to_thread(first.stop, 8) == 0
         pacs.behave()
-        workers.start()
         arrived += [blob async for blob in instances]
     assert await _contents(blobs, arrived) == _expected(images)
 

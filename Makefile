@@ -22,7 +22,7 @@ test: install
 	.venv/bin/ruff check --quiet
 	.venv/bin/lint-imports
 	.venv/bin/mypy
-	.venv/bin/pytest -n 2 --dist loadfile $(ARGS)
+	.venv/bin/pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 bench: install
 	tests/peers/install

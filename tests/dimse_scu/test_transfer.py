@@ -240,6 +240,27 @@ async def test_what_was_not_sent_before_the_time_was_used_up_is_not_refused(
     assert one.refused == {}
 
 
+async def test_series_that_are_offline_do_not_give_the_others_up(delivery: Delivery) -> None:
+    delivery._arrived["1.2.5.1"] = 1  # the origin does send something
+    offline = [
+        Listed(f"1.2.{series}", f"1.2.{series}.{n}", "", "CT") for series in (3, 4, 6) for n in range(6)
+    ]
+    online = [Listed("1.2.5", "1.2.5.2", "", "CT"), Listed("1.2.5", "1.2.5.3", "", "CT")]
+
+    def answer(ask: Ask) -> None:
+        delivery.received.update({one.sop_instance_uid for one in ask.instances if one in online})
+
+    everything = [*offline[:12], *online, *offline[12:]]
+    whole = {one.series_instance_uid for one in everything}
+    pull = FakePull(answer)
+    one = Transfer([pull], WANTED, everything, delivery, timeout=5, asked_whole=whole)
+    await one.run()
+    assert {listed.sop_instance_uid for listed in one.missing()} == {
+        each.sop_instance_uid for each in offline
+    }
+    assert set(one.refused) == {each.sop_instance_uid for each in offline}
+
+
 async def test_smaller_parts_need_the_same_contexts(delivery: Delivery) -> None:
     pull = FakePull(lambda _: NoAcceptedContext("none", origin="pacs"))
     assert await transfer(delivery, numbered(10), pull).run() is not None

@@ -66,8 +66,8 @@ class Attempt:
         """What did not come when asked for alone, with all else in order, by SOP Instance UID."""
         self._suspects: dict[str, OriginError] = {}
         """The same, while it may be that nothing comes any more, whatever is asked for."""
-        self.withheld: dict[str, OriginError] = {}
-        """All that lacked when it was given up, because the origin said success and sent nothing of it."""
+        self._vain: set[str] = set()
+        """The series of the suspects."""
 
     async def run(self, asks: Iterable[Ask]) -> OriginError | None:
         """Ask for all of it; give the last failure, if anything did not come the first time.
@@ -111,6 +111,7 @@ class Attempt:
         """Take what did not come alone for refused: the origin is in order."""
         self.refused.update(self._suspects)
         self._suspects.clear()
+        self._vain.clear()
 
     async def _try(self, ask: Ask) -> OriginError | None:
         try:
@@ -145,11 +146,9 @@ class Attempt:
             return False
         if _is_alone(ask) and not isinstance(error, AssociationRejected):
             if not self._note(ask, error):
-                self._withhold(ask, error)
-                return False
+                return self._leaves_out(ask, error)
         elif not came and not await self._waits(error):
             self.ending = Ending.BROKEN
-            self._withhold(ask, error)
             return False
         self._asks.extendleft(reversed(list(self._next(ask, left, error, came=came))))
         if self._alone >= ALONE_AT_MOST and not self._sampling:
@@ -171,14 +170,25 @@ class Attempt:
         """Remember what stands alone and did not come; False if that settles it for all others too."""
         if isinstance(error, (OperationFailed, NotDelivered, NoAcceptedContext)):
             self._suspects[ask.instances[0].sop_instance_uid] = error
+            self._vain.add(ask.instances[0].series_instance_uid)
         self._alone += 1
         return not self._sampling
 
-    def _withhold(self, ask: Ask, error: OriginError) -> None:
-        """Note what is not asked for any more: a series that is offline, or an origin out of order."""
-        if isinstance(error, NotDelivered):
-            left = (one for each in (ask, *self._asks) for one in self._lacking(each.instances))
-            self.withheld = {**self._suspects, **{one.sop_instance_uid: error for one in left}}
+    def _leaves_out(self, ask: Ask, error: OriginError) -> bool:
+        """Ask no more for series that are offline; False if it may be the origin that is out of order."""
+        if not (self._delivery.has_come and isinstance(error, NotDelivered)):
+            return False
+        asks = (ask, *self._asks)
+        left = (one for each in asks for one in self._lacking(each.instances))
+        self._suspects.update({one.sop_instance_uid: error for one in left if self._is_vain(one)})
+        self._asks = deque(each for each in self._asks if not self._is_vain(each.instances[0]))
+        self._convict()
+        self._alone = 0
+        self._sampling = False
+        return True
+
+    def _is_vain(self, one: Listed) -> bool:
+        return one.series_instance_uid in self._vain
 
     def _sample(self) -> None:
         """Ask next for one from the other end: if that does not come either, nothing will."""

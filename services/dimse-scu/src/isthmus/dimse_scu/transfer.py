@@ -94,8 +94,6 @@ class Transfer:
                 self._given_up.add(step.method)
             if not step.last_resort:
                 self._refusals[step.method].update(attempt.refused)
-                if self._delivery.has_come:  # so it is not the origin that is out of order
-                    self._refusals[step.method].update(attempt.withheld)
         return failure if self.missing() else None
 
     def _first_asks(self, step: Pull, missing: list[Listed]) -> Iterator[Ask]:

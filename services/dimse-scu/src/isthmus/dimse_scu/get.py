@@ -16,8 +16,8 @@ from isthmus.common.threads import Threads
 from isthmus.dimse_scu.ask import Ask, sop_classes
 from isthmus.dimse_scu.cancellation import Cancellation
 from isthmus.dimse_scu.delivery import Delivery
+from isthmus.dimse_scu.judgement import judge
 from isthmus.dimse_scu.listing import Listed
-from isthmus.dimse_scu.outcome import judge
 from isthmus.dimse_scu.wording import Wording
 
 

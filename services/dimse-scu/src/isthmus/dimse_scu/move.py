@@ -13,8 +13,8 @@ from isthmus.common.messages import Received, ReceivedAnswer, Retrieve
 from isthmus.dimse_scu.ask import Ask
 from isthmus.dimse_scu.cancellation import Cancellation
 from isthmus.dimse_scu.delivery import OUT_OF_RESOURCES, SUCCESS, Delivery
+from isthmus.dimse_scu.judgement import judge
 from isthmus.dimse_scu.listing import Listed
-from isthmus.dimse_scu.outcome import judge
 from isthmus.dimse_scu.wording import Wording
 
 LATE_SECONDS: Final = 1.0

@@ -13,8 +13,8 @@ from isthmus.common.messages import Retrieve
 from isthmus.dimse_scu.ask import Ask
 from isthmus.dimse_scu.attempt import Attempt, Ending
 from isthmus.dimse_scu.delivery import Delivery
+from isthmus.dimse_scu.judgement import InstancesFailed
 from isthmus.dimse_scu.listing import Listed, lacking
-from isthmus.dimse_scu.outcome import InstancesFailed
 from isthmus.dimse_scu.patience import may_pass
 from isthmus.dimse_scu.pull import Pull
 from isthmus.dimse_scu.wording import by_series, is_not_understood

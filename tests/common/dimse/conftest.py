@@ -5,6 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from isthmus.common.threads import Threads
+
 
 @pytest.fixture(autouse=True)
 def no_thread_is_left() -> Iterator[None]:
@@ -14,3 +16,11 @@ def no_thread_is_left() -> Iterator[None]:
     for thread in set(threading.enumerate()) - before:
         thread.join(5)
         assert not thread.is_alive(), thread.name
+
+
+@pytest.fixture
+def threads() -> Iterator[Threads]:
+    """Where a pool runs its operations."""
+    made = Threads("dimse", 8)
+    yield made
+    made.close()

@@ -40,7 +40,7 @@ format: install
 
 lock: install
 	.venv/bin/uv lock --upgrade
-	.venv/bin/uv export --quiet --no-header --no-emit-workspace --all-packages --all-groups -o requirements/all.txt
+	.venv/bin/uv export --quiet --no-header --no-emit-workspace --all-packages --all-groups --all-extras -o requirements/all.txt
 	echo 'uv>=0.13,<1' | .venv/bin/uv pip compile --quiet --no-header --generate-hashes --no-emit-index-url - -o requirements/uv.txt
 
 clean:

@@ -11,6 +11,8 @@ Every failure is one of these. `isthmus.common.dicomweb.problem` maps each class
         UnknownOrigin
         NoSuchObject                the origin has no such study, series, instance or value
         NotAcceptable               no representation that the client takes; lists what there is
+          PixelsUnreadable            the pixels are corrupt, or in a form that nobody here can read
+        TooLarge                    more than a limit of ours; names the instance or the parameter
         UnsupportedMediaType        no payload that we take
         UnreadablePayload           the payload cannot be read at all
           TruncatedPayload          it ended before its end was marked; what came before may be good
@@ -99,6 +101,28 @@ class NotAcceptable(RequestError):
     def __init__(self, detail: str, available: Sequence[str]) -> None:
         super().__init__(detail)
         self.available = tuple(available)
+
+
+class PixelsUnreadable(NotAcceptable):
+    """The pixels of an instance are corrupt, or cannot be had in what was asked for."""
+
+    title = "The pixels cannot be read"
+
+    def __init__(self, detail: str, *, instance: str, available: Sequence[str] = ()) -> None:
+        super().__init__(detail, available)
+        self.instance = instance
+        """Its SOP Instance UID."""
+
+
+class TooLarge(RequestError):
+    """What was asked for is more than a limit of ours."""
+
+    title = "Too much is asked for"
+
+    def __init__(self, detail: str, *, instance: str | None = None) -> None:
+        super().__init__(detail)
+        self.instance = instance
+        """The SOP Instance UID, where one instance is too large."""
 
 
 class UnsupportedMediaType(RequestError):

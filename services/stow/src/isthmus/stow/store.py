@@ -11,8 +11,9 @@ from isthmus.common.blobs import BlobStore
 from isthmus.common.bus import Bus
 from isthmus.common.bus.stores import run_store
 from isthmus.common.dicom.uids import check_uid
-from isthmus.common.dicomweb.accept import DICOM_JSON, JSON, accepted_by, negotiate
+from isthmus.common.dicomweb.accept import accepted_by, negotiate
 from isthmus.common.dicomweb.json_response import DicomJsonResponse
+from isthmus.common.dicomweb.offers import DICOM_JSON, JSON
 from isthmus.common.dicomweb.problem import RETRY_AFTER_SECONDS
 from isthmus.common.dicomweb.resource import check_origin, public_base_url
 from isthmus.common.errors import NoWorker, OperationFailed

@@ -14,8 +14,9 @@ from isthmus.common.dicom.bulk import frames_value
 from isthmus.common.dicom.encapsulated import is_encapsulated
 from isthmus.common.dicom.frame_index import EncapsulatedFrames
 from isthmus.common.dicom.json_model import BulkPart, BulkPath, BulkValue, Piece, bulk_of, parse_bulk_path
-from isthmus.common.dicomweb.accept import BULKDATA, BULKDATA_PARTS, Offer, accepted_by, negotiate
+from isthmus.common.dicomweb.accept import Offer, accepted_by, negotiate
 from isthmus.common.dicomweb.multipart_out import MultipartWriter
+from isthmus.common.dicomweb.offers import BULKDATA, BULKDATA_PARTS
 from isthmus.common.dicomweb.resource import public_base_url
 from isthmus.common.errors import MalformedDataset, NotDelivered
 from isthmus.common.messages import BlobRef

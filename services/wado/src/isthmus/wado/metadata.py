@@ -10,8 +10,9 @@ from typing import Final
 from starlette.requests import Request
 
 from isthmus.common.dicom.levels import Level
-from isthmus.common.dicomweb.accept import DICOM_JSON, JSON, accepted_by, negotiate
+from isthmus.common.dicomweb.accept import accepted_by, negotiate
 from isthmus.common.dicomweb.json_response import json_array
+from isthmus.common.dicomweb.offers import DICOM_JSON, JSON
 from isthmus.common.dicomweb.resource import Resource, public_base_url
 from isthmus.common.errors import StoreUnavailable
 from isthmus.common.messages import BlobRef

@@ -7,8 +7,9 @@ from typing import Final
 from starlette.requests import Request
 
 from isthmus.common.blobs import BlobStore
-from isthmus.common.dicomweb.accept import DICOM_FILE, DICOM_PARTS, accepted_by, negotiate
+from isthmus.common.dicomweb.accept import accepted_by, negotiate
 from isthmus.common.dicomweb.multipart_out import MultipartWriter, multipart_length
+from isthmus.common.dicomweb.offers import DICOM_FILE, DICOM_PARTS
 from isthmus.common.dicomweb.resource import Resource
 from isthmus.common.messages import BlobRef, Lacking, Retrieve
 from isthmus.common.retrieval import Reading

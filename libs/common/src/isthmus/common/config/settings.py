@@ -3,7 +3,7 @@
 from enum import StrEnum
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, ClassVar, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
@@ -94,6 +94,15 @@ class Gateway(Section):
     """The one address that HTTP clients use."""
 
     listen: Listen = ListenAddress("127.0.0.1:8080")
+    cors_origins: tuple[str, ...] = ()
+    """Web origins (scheme, host, port) whose pages may read what we answer, or `*`."""
+
+
+class Dicomweb(Section):
+    """All origins as one, at `/dicomweb`."""
+
+    store: OriginName | None = None
+    """The origin that takes what is stored there; where there is only one, that one."""
 
 
 class Scp(Section):
@@ -128,6 +137,8 @@ class Search(Section):
     """Most matches in one answer."""
     max_parents: Annotated[int, Field(ge=1)] = 500
     """Most studies or series that a relational search fans out over."""
+    no_matches: Literal[200, 204] = 200
+    """The status of a search that finds nothing: an empty list, or no content (PS3.18 8.3.4.4.1)."""
 
 
 class Cache(Section):
@@ -137,6 +148,17 @@ class Cache(Section):
     """For how long what an origin listed is taken to be still so."""
     max_bytes: Annotated[int, Field(ge=0)] = 50_000_000_000
     """Beyond this the studies least recently read are deleted; those of the last ten minutes stay."""
+
+
+class Pixels(Section):
+    """Decoding, transcoding and rendering."""
+
+    processes: Annotated[int, Field(ge=1, le=64)] = 2
+    """Worker processes of each wado."""
+    max_frame_bytes: Annotated[int, Field(ge=1024)] = 512 * 1024 * 1024
+    """Bytes of one decoded frame; a frame that says that it is larger is refused."""
+    timeout_seconds: Annotated[float, Field(gt=0, le=3600)] = 60.0
+    """For one piece of work; then its process is killed."""
 
 
 class Http(Section):
@@ -191,6 +213,8 @@ class Origin(Section):
     """Specific Character Set (PS3.3 C.12.1.1.2) of the queries that we send."""
     prefetch: bool = True
     """Whether the rest of a study follows when one of its series is opened."""
+    search_seconds: Annotated[float, Field(gt=0, le=3600)] = 15.0
+    """How long a search over all origins waits for this one."""
     quirks: frozenset[QuirkName] = frozenset()
     """What this origin does badly, and what cannot be found out; see docs/quirks.md."""
 
@@ -213,10 +237,12 @@ class Settings(BaseSettings):
     )
 
     gateway: Gateway = Gateway()
+    dicomweb: Dicomweb = Dicomweb()
     scp: Scp = Scp()
     up: Up = Up()
     search: Search = Search()
     cache: Cache = Cache()
+    pixels: Pixels = Pixels()
     http: Http = Http()
     nats: Nats = Nats()
     s3: S3 = S3()
@@ -241,6 +267,14 @@ class Settings(BaseSettings):
         for name in names:
             if names.count(name) > 1:
                 raise ValueError(f"two origins are named {name!r}")
+        return self
+
+    @model_validator(mode="after")
+    def _default_is_an_origin(self) -> Self:
+        # Without origins in the settings there is the demo, whose name is not known here.
+        store = self.dicomweb.store
+        if store is not None and self.origins and store not in {origin.name for origin in self.origins}:
+            raise ValueError(f"dicomweb.store: no origin is named {store!r}")
         return self
 
     @model_validator(mode="after")

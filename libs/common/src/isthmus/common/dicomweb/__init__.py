@@ -6,12 +6,6 @@ as answers. Nothing here knows a service or the bus.
 
 from isthmus.common.dicomweb.accept import (
     ANY,
-    BULKDATA,
-    BULKDATA_PARTS,
-    DICOM_FILE,
-    DICOM_JSON,
-    DICOM_PARTS,
-    JSON,
     Choice,
     MediaRange,
     Offer,
@@ -23,8 +17,9 @@ from isthmus.common.dicomweb.json_response import DicomJsonResponse, json_array
 from isthmus.common.dicomweb.media_type import MediaType
 from isthmus.common.dicomweb.multipart_in import Part, PartLimits, read_parts
 from isthmus.common.dicomweb.multipart_out import MultipartWriter
+from isthmus.common.dicomweb.offers import BULKDATA, BULKDATA_PARTS, DICOM_FILE, DICOM_JSON, DICOM_PARTS, JSON
 from isthmus.common.dicomweb.problem import exception_handlers, http_status, problem_response
-from isthmus.common.dicomweb.resource import Resource, check_origin, public_base_url
+from isthmus.common.dicomweb.resource import ALL, Resource, check_origin, public_base_url, service_path
 from isthmus.common.dicomweb.warning import (
     EMPTYVALUEMATCHING_NOT_SUPPORTED,
     FUZZYMATCHING_NOT_SUPPORTED,
@@ -34,6 +29,7 @@ from isthmus.common.dicomweb.warning import (
 )
 
 __all__ = [
+    "ALL",
     "ANY",
     "BULKDATA",
     "BULKDATA_PARTS",
@@ -64,5 +60,6 @@ __all__ = [
     "problem_response",
     "public_base_url",
     "read_parts",
+    "service_path",
     "warning_header",
 ]

@@ -69,17 +69,6 @@ class Offer:
         return f'{_MULTIPART}; type="{self.name}"' if self.multipart else self.name
 
 
-DICOM_PARTS: Final = Offer("application/dicom", multipart=True, transfer_syntaxes=(ANY,))
-DICOM_FILE: Final = Offer("application/dicom", transfer_syntaxes=(ANY,))
-DICOM_JSON: Final = Offer("application/dicom+json")
-JSON: Final = Offer("application/json")
-# Bulkdata in octet streams is little endian and uncompressed (PS3.18 8.7.3.3.1).
-BULKDATA_PARTS: Final = Offer(
-    "application/octet-stream", multipart=True, transfer_syntaxes=("1.2.840.10008.1.2.1",)
-)
-BULKDATA: Final = Offer("application/octet-stream", transfer_syntaxes=("1.2.840.10008.1.2.1",))
-
-
 @dataclass(frozen=True, slots=True)
 class Choice:
     """The representation that the client gets."""

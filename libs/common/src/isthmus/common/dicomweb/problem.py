@@ -33,6 +33,8 @@ _KINDS: Final[Mapping[type[IsthmusError], tuple[HTTPStatus, str]]] = {
     errors.UnknownOrigin: (HTTPStatus.NOT_FOUND, "unknown-origin"),
     errors.NoSuchObject: (HTTPStatus.NOT_FOUND, "no-such-object"),
     errors.NotAcceptable: (HTTPStatus.NOT_ACCEPTABLE, "not-acceptable"),
+    errors.PixelsUnreadable: (HTTPStatus.NOT_ACCEPTABLE, "pixels-unreadable"),
+    errors.TooLarge: (HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too-large"),
     errors.UnsupportedMediaType: (HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type"),
     errors.UnreadablePayload: (HTTPStatus.BAD_REQUEST, "unreadable-payload"),
     errors.TruncatedPayload: (HTTPStatus.BAD_REQUEST, "truncated-payload"),
@@ -141,6 +143,8 @@ def _members(error: IsthmusError) -> dict[str, object]:
             members["available"] = error.available
         case errors.UnknownOrigin() | errors.OriginError() | errors.Incomplete():
             members["origin"] = error.origin
+    if isinstance(error, errors.PixelsUnreadable | errors.TooLarge) and error.instance is not None:
+        members["instance"] = error.instance
     if isinstance(error, errors.Incomplete):
         members["missing"] = error.missing
     if isinstance(error, errors.OriginError) and error.status is not None:

@@ -11,6 +11,9 @@ from isthmus.common.dicom.levels import Level
 from isthmus.common.dicom.uids import check_uid
 from isthmus.common.errors import InvalidParameter, UnknownOrigin
 
+ALL: Final = "all"
+"""In place of an origin's name: all origins as one, at `/dicomweb`."""
+
 _ORIGIN_NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 # A registered name, an IPv4 address or an IPv6 address in brackets, and perhaps a port (RFC 3986 3.2).
 _HOST: Final = re.compile(r"(?:[0-9A-Za-z._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
@@ -20,11 +23,25 @@ def check_origin(name: str) -> str:
     """Give the name back if an origin can have it.
 
     Raises:
-        UnknownOrigin: It is outside the grammar, so that no origin is named so.
+        UnknownOrigin: It is outside the grammar, or reserved, so that no origin is named so.
     """
-    if not _ORIGIN_NAME.fullmatch(name):
+    if name == ALL or not _ORIGIN_NAME.fullmatch(name):
         raise UnknownOrigin(name)
     return name
+
+
+def origin_in(params: Mapping[str, str]) -> str:
+    """Read the parameter `origin` of a route; a route without it is of `ALL`.
+
+    Raises:
+        UnknownOrigin: No origin can have this name.
+    """
+    return check_origin(params["origin"]) if "origin" in params else ALL
+
+
+def service_path(origin: str) -> str:
+    """Give the path of an origin's resources, or of those of `ALL`; append it to `public_base_url`."""
+    return "/dicomweb" if origin == ALL else f"/aets/{origin}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +49,7 @@ class Resource:
     """A study, series or instance at an origin."""
 
     origin: str
+    """Its name, or `ALL`."""
     study: str
     """Study Instance UID."""
     series: str | None = None
@@ -41,7 +59,7 @@ class Resource:
 
     @classmethod
     def from_path_params(cls, params: Mapping[str, str]) -> Self:
-        """Read the parameters `origin`, `study`, `series` and `instance` of a route.
+        """Read the parameters `origin`, `study`, `series` and `instance` of a route; without `origin`: `ALL`.
 
         Raises:
             UnknownOrigin: No origin can have this name.
@@ -49,7 +67,7 @@ class Resource:
         """
         series, instance = params.get("series"), params.get("instance")
         return cls(
-            origin=check_origin(params["origin"]),
+            origin=origin_in(params),
             study=check_uid(params["study"], "StudyInstanceUID"),
             series=None if series is None else check_uid(series, "SeriesInstanceUID"),
             instance=None if instance is None else check_uid(instance, "SOPInstanceUID"),
@@ -65,7 +83,7 @@ class Resource:
     @property
     def path(self) -> str:
         """The path of its URL; append it to `public_base_url`."""
-        path = f"/aets/{self.origin}/studies/{self.study}"
+        path = f"{service_path(self.origin)}/studies/{self.study}"
         if self.series is not None:
             path += f"/series/{self.series}"
         if self.instance is not None:

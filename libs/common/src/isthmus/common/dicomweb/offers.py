@@ -1,0 +1,26 @@
+"""The representations that there are (PS3.18 Table 10.4.4-1, 10.6.3, 10.5.3): each named once."""
+
+from typing import Final
+
+from isthmus.common.dicomweb.accept import ANY, Offer
+
+EXPLICIT_VR_LITTLE_ENDIAN: Final = "1.2.840.10008.1.2.1"
+
+DICOM_PARTS: Final = Offer("application/dicom", multipart=True, transfer_syntaxes=(ANY,))
+DICOM_FILE: Final = Offer("application/dicom", transfer_syntaxes=(ANY,))
+ZIP: Final = Offer("application/zip", transfer_syntaxes=(ANY,))
+DICOM_JSON: Final = Offer("application/dicom+json")
+JSON: Final = Offer("application/json")
+DICOM_XML_PARTS: Final = Offer("application/dicom+xml", multipart=True)
+# Bulkdata in octet streams is little endian and uncompressed (PS3.18 8.7.3.3.1).
+BULKDATA_PARTS: Final = Offer(
+    "application/octet-stream", multipart=True, transfer_syntaxes=(EXPLICIT_VR_LITTLE_ENDIAN,)
+)
+BULKDATA: Final = Offer("application/octet-stream", transfer_syntaxes=(EXPLICIT_VR_LITTLE_ENDIAN,))
+JPEG: Final = Offer("image/jpeg")
+PNG: Final = Offer("image/png")
+GIF: Final = Offer("image/gif")
+HTML: Final = Offer("text/html")
+TEXT: Final = Offer("text/plain")
+XML: Final = Offer("text/xml")
+PDF: Final = Offer("application/pdf")

@@ -4,7 +4,7 @@ from tests.peers.clients import Outcome, echoscu, findscu, getscu, movescu, stor
 from tests.peers.dcmtk import Dcmqrscp, Storescp
 from tests.peers.leftovers import Leftovers
 from tests.peers.orthanc import Orthanc, OrthancError
-from tests.peers.process import Peer, PeerDied, Process, eventually, free_port
+from tests.peers.process import Peer, PeerDied, Process, eventually, free_port, free_ports
 
 __all__ = [
     "Dcmqrscp",
@@ -20,6 +20,7 @@ __all__ = [
     "eventually",
     "findscu",
     "free_port",
+    "free_ports",
     "getscu",
     "movescu",
     "storescu",

@@ -1,12 +1,14 @@
 """A peer's process: start it, wait until it is ready, and see that it is gone again."""
 
+import itertools
 import os
+import random
 import signal
 import socket
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self
@@ -28,12 +30,38 @@ class PeerDied(RuntimeError):
     """The peer ended, or did not get ready in time; holds the end of its log."""
 
 
+_PORTS_OF_A_PROCESS = 500
+_WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 16
+
+
+def _ports_of_this_process() -> Iterator[int]:
+    """Give ports below those that `isthmus up` picks, and those of outgoing connections.
+
+    So one that is given out stays free until the test uses it, also while other processes run other tests.
+    """
+    first = 12000 + _WORKER * _PORTS_OF_A_PROCESS
+    begin = random.randrange(_PORTS_OF_A_PROCESS)  # two runs at once have the same workers
+    return itertools.cycle(first + (begin + n) % _PORTS_OF_A_PROCESS for n in range(_PORTS_OF_A_PROCESS))
+
+
+_ports = _ports_of_this_process()
+
+
 def free_port() -> int:
-    """A TCP port that is free on loopback now."""
-    with socket.socket() as listener:
-        listener.bind((LOOPBACK, 0))
-        port: int = listener.getsockname()[1]
-    return port
+    """A TCP port on which nobody listens on loopback; none is given out twice."""
+    for port in itertools.islice(_ports, _PORTS_OF_A_PROCESS):
+        with socket.socket() as listener:
+            try:
+                listener.bind((LOOPBACK, port))
+            except OSError:
+                continue
+        return port
+    raise RuntimeError("no port is free")
+
+
+def free_ports(count: int) -> list[int]:
+    """Several such ports."""
+    return [free_port() for _ in range(count)]
 
 
 def accepts_connections(port: int) -> bool:

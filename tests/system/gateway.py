@@ -11,9 +11,8 @@ from threading import Thread
 from types import TracebackType
 from typing import IO, ClassVar, Final, Self
 
-from isthmus.cli.embedded.base import free_ports
 from isthmus.cli.run_file import RunFile
-from tests.peers import Peer
+from tests.peers import Peer, free_ports
 
 ISTHMUS: Final = Path(sys.executable).with_name("isthmus")
 

@@ -8,11 +8,11 @@ import httpx2
 import pytest
 
 from isthmus.cli.embedded import EmbeddedGateway
-from isthmus.cli.embedded.base import free_ports
 from tests.cli.face import Face
+from tests.peers import free_ports
 
 TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
-UNKNOWN = ["/", "/aets/pacs/", "/aets/pacs/patients", "/dicomweb/studies", "/metrics", "/healthz"]
+UNKNOWN = ["/", "/aets/pacs/", "/aets/pacs/patients", "/dicomweb/patients", "/metrics", "/healthz"]
 ROUTES = [
     ("GET", "/aets", "qido"),
     ("GET", "/aets/pacs", "qido"),

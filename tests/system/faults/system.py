@@ -13,14 +13,13 @@ import urllib3
 from minio import Minio
 from nats.js.errors import NoKeysError
 
-from isthmus.cli.embedded.base import free_ports
 from isthmus.common.bus import Bus, streams
 from isthmus.common.bus.slots import Slot, Slots
 from isthmus.common.config.settings import Nats
 from isthmus.common.telemetry import SpanRecord, read_spans
 from tests.data_sets import identity, raw_dataset
 from tests.pacs import Behaviour, FaultyPacs
-from tests.peers import eventually
+from tests.peers import eventually, free_ports
 from tests.system.faults.client import Answer, Client
 from tests.system.faults.sockets import connections
 from tests.system.gateway import Gateway

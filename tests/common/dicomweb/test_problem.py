@@ -33,6 +33,7 @@ def body(response: Response) -> dict[str, object]:
         (errors.NoSuchObject("x"), 404),
         (errors.NotAcceptable("x", []), 406),
         (errors.TooManyMatches("x"), 413),
+        (errors.NoDestination("x"), 501),
         (errors.UnsupportedMediaType("x"), 415),
         (errors.OriginUnreachable("x", origin="pacs"), 502),
         (errors.AssociationRejected("x", origin="pacs"), 502),

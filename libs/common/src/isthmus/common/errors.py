@@ -17,6 +17,7 @@ Every failure is one of these. `isthmus.common.dicomweb.problem` maps each class
         UnreadablePayload           the payload cannot be read at all
           TruncatedPayload          it ended before its end was marked; what came before may be good
           MalformedDataset          no DICOM file or data set, or one without a UID that it must have
+        NoDestination               nobody said which origin takes what is stored at all of them
         TooManyMatches              the fan-out of a relational search passed its cap
       OriginError                 the origin does not do it; carries its name and DIMSE status
         OriginUnreachable           no connection
@@ -147,6 +148,12 @@ class MalformedDataset(UnreadablePayload):
     """The bytes are no DICOM file or data set, or lack a UID without which no instance can be named."""
 
     title = "The DICOM object cannot be read"
+
+
+class NoDestination(RequestError):
+    """Which of the origins takes what is stored at all of them is not set."""
+
+    title = "No origin is set for storing"
 
 
 class TooManyMatches(RequestError):

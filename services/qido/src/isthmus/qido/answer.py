@@ -21,7 +21,9 @@ from isthmus.common.dicomweb import (
     accepted_by,
     additional_results,
     negotiate,
+    origin_in,
     public_base_url,
+    service_path,
     warning_header,
 )
 from isthmus.common.errors import InvalidParameter
@@ -63,13 +65,15 @@ class SearchTransaction:
         )
         texts = [*parameters.warnings, *([additional_results(None)] if found.more else [])]
         for text in texts:
-            response.headers.append("Warning", warning_header(f"{base}/aets/{scope.origin}", text))
+            response.headers.append("Warning", warning_header(base + service_path(scope.origin), text))
         return response
 
     def _scope(self, request: Request) -> Scope:
         path = request.path_params
+        origin = origin_in(path)
+        self.settings.require_origin(origin)
         return Scope(
-            origin=self.settings.origin(path["origin"]).name,
+            origin=origin,
             level=self.level,
             uids={
                 level: check_uid(path[name], keyword)

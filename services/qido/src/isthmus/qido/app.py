@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from starlette.routing import BaseRoute, Route
 
 from isthmus.common.dicom.levels import Level
+from isthmus.common.dicomweb.resource import ROOTS
 from isthmus.common.service import Parts
 from isthmus.qido.answer import SearchTransaction
 from isthmus.qido.origins import Origins
@@ -16,13 +17,17 @@ def routes(parts: Parts) -> Sequence[BaseRoute]:
     settings = QidoSettings.of(parts.settings)
     origins = Origins(settings, parts.bus)
     studies, series, instances = (SearchTransaction(settings, parts.bus, level).answer for level in Level)
+    # Below each origin, and below all of them as one.
+    resources = [
+        ("/studies", studies),
+        ("/series", series),
+        ("/instances", instances),
+        ("/studies/{study}/series", series),
+        ("/studies/{study}/instances", instances),
+        ("/studies/{study}/series/{series}/instances", instances),
+    ]
     return [
         Route("/aets", origins.index),
         Route("/aets/{origin}", origins.check),
-        Route("/aets/{origin}/studies", studies),
-        Route("/aets/{origin}/series", series),
-        Route("/aets/{origin}/instances", instances),
-        Route("/aets/{origin}/studies/{study}/series", series),
-        Route("/aets/{origin}/studies/{study}/instances", instances),
-        Route("/aets/{origin}/studies/{study}/series/{series}/instances", instances),
+        *(Route(root + path, endpoint) for root in ROOTS for path, endpoint in resources),
     ]

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from isthmus.common.config import Origin, Settings
+from isthmus.common.dicomweb.resource import ALL
 from isthmus.common.errors import UnknownOrigin
 
 
@@ -27,6 +28,15 @@ class QidoSettings:
             max_matches=settings.search.max_matches,
             max_parents=settings.search.max_parents,
         )
+
+    def require_origin(self, name: str) -> None:
+        """Make sure that an origin is configured; `ALL` always is.
+
+        Raises:
+            UnknownOrigin: it is not.
+        """
+        if name != ALL:
+            self.origin(name)
 
     def origin(self, name: str) -> Origin:
         """Give an origin.

@@ -5,6 +5,7 @@ from functools import partial
 
 from starlette.routing import BaseRoute, Route
 
+from isthmus.common.dicomweb.resource import ROOTS
 from isthmus.common.service import Parts
 from isthmus.stow.settings import StowSettings
 from isthmus.stow.store import Storing, store
@@ -14,6 +15,7 @@ def routes(parts: Parts) -> Sequence[BaseRoute]:
     """Give the routes of the service."""
     endpoint = partial(store, Storing(StowSettings.of(parts.settings), parts.bus, parts.blobs))
     return [
-        Route("/aets/{origin}/studies", endpoint, methods=["POST"]),
-        Route("/aets/{origin}/studies/{study}", endpoint, methods=["POST"]),
+        Route(root + path, endpoint, methods=["POST"])
+        for root in ROOTS
+        for path in ("/studies", "/studies/{study}")
     ]

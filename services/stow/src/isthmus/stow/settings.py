@@ -4,25 +4,38 @@ from dataclasses import dataclass
 from typing import Self
 
 from isthmus.common.config import Settings
-from isthmus.common.errors import UnknownOrigin
+from isthmus.common.dicomweb.resource import ALL
+from isthmus.common.errors import NoDestination, UnknownOrigin
 
 
 @dataclass(frozen=True, slots=True)
 class StowSettings:
-    """The origins that there are."""
+    """The origins that there are, and which of them takes what is stored at all of them."""
 
-    origins: frozenset[str]
+    origins: tuple[str, ...]
+    default: str | None
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
         """Take out what is needed here."""
-        return cls(frozenset(origin.name for origin in settings.origins))
+        return cls(tuple(origin.name for origin in settings.origins), settings.dicomweb.store)
 
-    def require_origin(self, name: str) -> None:
-        """Make sure that an origin is configured.
+    def destination(self, name: str) -> str:
+        """Give the origin that takes what is stored at an origin, or at `ALL`.
 
         Raises:
-            UnknownOrigin: it is not.
+            UnknownOrigin: it is not configured.
+            NoDestination: of several origins none is set to take what is stored at `ALL`.
         """
-        if name not in self.origins:
-            raise UnknownOrigin(name)
+        if name != ALL:
+            if name not in self.origins:
+                raise UnknownOrigin(name)
+            return name
+        if self.default is None and len(self.origins) == 1:
+            return self.origins[0]
+        if self.default is None or self.default not in self.origins:
+            raise NoDestination(
+                "What is stored at all origins as one goes to the origin that the setting dicomweb.store names:"
+                " it names none that there is"
+            )
+        return self.default

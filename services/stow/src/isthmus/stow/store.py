@@ -15,7 +15,7 @@ from isthmus.common.dicomweb.accept import accepted_by, negotiate
 from isthmus.common.dicomweb.json_response import DicomJsonResponse
 from isthmus.common.dicomweb.offers import DICOM_JSON, JSON
 from isthmus.common.dicomweb.problem import RETRY_AFTER_SECONDS
-from isthmus.common.dicomweb.resource import check_origin, public_base_url
+from isthmus.common.dicomweb.resource import origin_in, public_base_url, service_path
 from isthmus.common.errors import NoWorker, OperationFailed
 from isthmus.common.messages import BlobRef, InstanceStored
 from isthmus.common.telemetry import get_logger
@@ -47,17 +47,18 @@ async def store(storing: Storing, request: Request) -> Response:
     """Store what the body holds, and say of each instance what became of it.
 
     Raises:
+        UnknownOrigin: no such origin is configured.
+        NoDestination: nobody said which of the origins takes what is stored at all of them.
         UnreadablePayload: nothing in it can be read.
         OriginError: the origin gave no answer, not to a single instance.
         UnavailableError: the worker, NATS or S3 is away.
     """
-    origin = check_origin(request.path_params["origin"])
-    storing.settings.require_origin(origin)
+    origin = storing.settings.destination(origin_in(request.path_params))
     study = request.path_params.get("study")
     if study is not None:
         check_uid(study, "StudyInstanceUID")
     media_type = negotiate(accepted_by(request), [DICOM_JSON, JSON]).offer.name
-    studies_url = f"{public_base_url(request)}/aets/{origin}/studies"
+    studies_url = f"{public_base_url(request)}{service_path(origin)}/studies"
     parts = parts_of(request)
     async with Spool(storing.blobs) as spool:
         received = await receive(parts, spool, study)

@@ -8,6 +8,7 @@ from typing import Final
 from starlette.requests import Request
 from starlette.routing import BaseRoute, Route
 
+from isthmus.common.dicomweb.resource import ROOTS
 from isthmus.common.retrieval import Catalogue, Retrieval
 from isthmus.common.service import Parts
 from isthmus.common.threads import Threads
@@ -20,7 +21,7 @@ from isthmus.wado.settings import WadoSettings
 from isthmus.wado.streamed import Body, Streamed
 from isthmus.wado.streams import Streams
 
-STUDY: Final = "/aets/{origin}/studies/{study}"
+STUDY: Final = "/studies/{study}"
 SERIES: Final = STUDY + "/series/{series}"
 INSTANCE: Final = SERIES + "/instances/{instance}"
 
@@ -38,6 +39,7 @@ def routes(parts: Parts) -> Sequence[BaseRoute]:
     threads = Threads("headers", HEADER_THREADS)
     derived, streams = Derived(parts.blobs, threads), Streams(parts.blobs)
     instances = Instances(settings, parts.blobs, catalogue, retrieval, threads, derived, streams)
+    # Below each origin, and below all of them as one.
     resources: list[tuple[str, Endpoint]] = [
         (STUDY, retrieve),
         (SERIES, retrieve),
@@ -48,7 +50,8 @@ def routes(parts: Parts) -> Sequence[BaseRoute]:
         (INSTANCE + "/bulkdata/{path:path}", bulkdata),
     ]
     return [
-        Route(path, Streamed(partial(_answer, instances, endpoint)), methods=["GET"])
+        Route(root + path, Streamed(partial(_answer, instances, endpoint)), methods=["GET"])
+        for root in ROOTS
         for path, endpoint in resources
     ]
 

@@ -13,7 +13,7 @@ from isthmus.common.dicom.levels import Level
 from isthmus.common.dicomweb.accept import accepted_by, negotiate
 from isthmus.common.dicomweb.json_response import json_array
 from isthmus.common.dicomweb.offers import DICOM_JSON, JSON
-from isthmus.common.dicomweb.resource import Resource, public_base_url
+from isthmus.common.dicomweb.resource import Resource, public_base_url, service_path
 from isthmus.common.errors import StoreUnavailable
 from isthmus.common.messages import BlobRef
 from isthmus.common.retrieval import HeldSeries, Manifest, Reading
@@ -67,7 +67,7 @@ class _Texts:
     def __init__(self, instances: Instances, resource: Resource, base_url: str) -> None:
         self._instances = instances
         self._resource = resource
-        self._study_url = f"{base_url}/aets/{resource.origin}/studies/{resource.study}"
+        self._study_url = f"{base_url}{service_path(resource.origin)}/studies/{resource.study}"
         self._in_json = in_json(self._study_url)
         self._made: set[str] = set()
         """The keys of the instances of which we made the metadata."""

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from isthmus.common.config import Settings
+from isthmus.common.dicomweb.resource import ALL
 from isthmus.common.errors import UnknownOrigin
 
 
@@ -26,10 +27,10 @@ class WadoSettings:
         )
 
     def require_origin(self, name: str) -> None:
-        """Make sure that an origin is configured.
+        """Make sure that an origin is configured; `ALL` always is.
 
         Raises:
             UnknownOrigin: it is not.
         """
-        if name not in self.origins:
+        if name != ALL and name not in self.origins:
             raise UnknownOrigin(name)

@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.types import Message, Receive, Scope, Send
 
 from isthmus.common.bus import end_tasks
-from isthmus.common.dicomweb.resource import public_base_url
+from isthmus.common.dicomweb.resource import origin_in, public_base_url, service_path
 from isthmus.common.dicomweb.warning import warning_header
 from isthmus.common.errors import Incomplete, IsthmusError
 from isthmus.common.messages import Lacking
@@ -95,7 +95,7 @@ class _Exchange:
         status, headers = HTTPStatus.OK, dict(body.headers)
         if body.lacking is not None:
             status = HTTPStatus.PARTIAL_CONTENT
-            service = f"{public_base_url(self.request)}/aets/{self.request.path_params['origin']}"
+            service = public_base_url(self.request) + service_path(origin_in(self.request.path_params))
             headers["Warning"] = warning_header(service, _what_lacks(body.lacking))
         raw = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
         self.started = True

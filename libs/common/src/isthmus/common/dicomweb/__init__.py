@@ -19,7 +19,15 @@ from isthmus.common.dicomweb.multipart_in import Part, PartLimits, read_parts
 from isthmus.common.dicomweb.multipart_out import MultipartWriter
 from isthmus.common.dicomweb.offers import BULKDATA, BULKDATA_PARTS, DICOM_FILE, DICOM_JSON, DICOM_PARTS, JSON
 from isthmus.common.dicomweb.problem import exception_handlers, http_status, problem_response
-from isthmus.common.dicomweb.resource import ALL, Resource, check_origin, public_base_url, service_path
+from isthmus.common.dicomweb.resource import (
+    ALL,
+    ROOTS,
+    Resource,
+    check_origin,
+    origin_in,
+    public_base_url,
+    service_path,
+)
 from isthmus.common.dicomweb.warning import (
     EMPTYVALUEMATCHING_NOT_SUPPORTED,
     FUZZYMATCHING_NOT_SUPPORTED,
@@ -40,6 +48,7 @@ __all__ = [
     "FUZZYMATCHING_NOT_SUPPORTED",
     "JSON",
     "MULTIPLEVALUEMATCHING_NOT_SUPPORTED",
+    "ROOTS",
     "Choice",
     "DicomJsonResponse",
     "MediaRange",
@@ -56,6 +65,7 @@ __all__ = [
     "http_status",
     "json_array",
     "negotiate",
+    "origin_in",
     "parse_accept",
     "problem_response",
     "public_base_url",

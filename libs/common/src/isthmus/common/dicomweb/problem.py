@@ -38,6 +38,7 @@ _KINDS: Final[Mapping[type[IsthmusError], tuple[HTTPStatus, str]]] = {
     errors.UnsupportedMediaType: (HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type"),
     errors.UnreadablePayload: (HTTPStatus.BAD_REQUEST, "unreadable-payload"),
     errors.TruncatedPayload: (HTTPStatus.BAD_REQUEST, "truncated-payload"),
+    errors.NoDestination: (HTTPStatus.NOT_IMPLEMENTED, "no-destination"),
     errors.TooManyMatches: (HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too-many-matches"),
     errors.OriginError: (HTTPStatus.BAD_GATEWAY, "origin"),
     errors.OriginUnreachable: (HTTPStatus.BAD_GATEWAY, "origin-unreachable"),

@@ -44,6 +44,10 @@ def service_path(origin: str) -> str:
     return "/dicomweb" if origin == ALL else f"/aets/{origin}"
 
 
+ROOTS: Final = (service_path("{origin}"), service_path(ALL))
+"""What the routes of every face begin with: there are the same resources below both."""
+
+
 @dataclass(frozen=True, slots=True)
 class Resource:
     """A study, series or instance at an origin."""

@@ -166,6 +166,13 @@ async def test_a_blob_that_need_not_be_there_is_found_if_it_is(store: BlobStore)
     assert await store.find(key) == b"data"
 
 
+async def test_the_size_of_a_blob_that_need_not_be_there(store: BlobStore) -> None:
+    key = new_key()
+    assert await store.size(key) is None
+    await store.put(key, b"data")
+    assert await store.size(key) == 4
+
+
 async def test_a_stream_whose_connection_breaks_goes_on_where_it_stopped(
     store: BlobStore, store_behind: BlobStore, way: Way
 ) -> None:

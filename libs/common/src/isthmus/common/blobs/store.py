@@ -143,6 +143,22 @@ class BlobStore:
         """
         return await self._threads.run(self._find, key)
 
+    async def size(self, key: str) -> int | None:
+        """Give the size of a blob that need not be there, in bytes; None if it is not.
+
+        Raises:
+            StoreUnavailable: S3 does not tell.
+        """
+        return await self._threads.run(self._size, key)
+
+    def _size(self, key: str) -> int | None:
+        with span("S3 head", kind=SpanKind.CLIENT):
+            try:
+                found = self._client.retry("head", lambda: self._client.sdk.stat_object(self.bucket, key))
+            except BlobMissing:
+                return None
+            return found.size
+
     def _find(self, key: str) -> bytes | None:
         with span("S3 get", kind=SpanKind.CLIENT) as getting:
             try:

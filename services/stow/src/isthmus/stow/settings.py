@@ -35,7 +35,6 @@ class StowSettings:
             return self.origins[0]
         if self.default is None or self.default not in self.origins:
             raise NoDestination(
-                "What is stored at all origins as one goes to the origin that the setting dicomweb.store names:"
-                " it names none that there is"
+                "Several origins could take it, or none: the setting dicomweb.store names the one that does"
             )
         return self.default

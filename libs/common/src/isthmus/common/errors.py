@@ -12,6 +12,7 @@ Every failure is one of these. `isthmus.common.dicomweb.problem` maps each class
         NoSuchObject                the origin has no such study, series, instance or value
         NotAcceptable               no representation that the client takes; lists what there is
           PixelsUnreadable            the pixels are corrupt, or in a form that nobody here can read
+        RangeNotSatisfiable         the bytes that are wanted lie beyond the end
         TooLarge                    more than a limit of ours; names the instance or the parameter
         UnsupportedMediaType        no payload that we take
         UnreadablePayload           the payload cannot be read at all
@@ -113,6 +114,17 @@ class PixelsUnreadable(NotAcceptable):
         super().__init__(detail, available)
         self.instance = instance
         """Its SOP Instance UID."""
+
+
+class RangeNotSatisfiable(RequestError):
+    """The bytes that are wanted lie beyond the end (RFC 9110 15.5.17)."""
+
+    title = "The range lies beyond the end"
+
+    def __init__(self, size: int) -> None:
+        super().__init__(f"There are {size} bytes")
+        self.size = size
+        """Of the whole, in bytes."""
 
 
 class TooLarge(RequestError):

@@ -6,6 +6,7 @@ from isthmus.common.blobs import BlobStore
 from isthmus.common.threads import Threads
 from isthmus.wado.described import Described
 from isthmus.wado.frame_indexes import FrameIndexes
+from isthmus.wado.kept import Kept
 from isthmus.wado.series_metadata import SeriesMetadata
 
 
@@ -17,3 +18,4 @@ class Derived:
         self.described: Final = Described(blobs, threads)
         self.series_metadata: Final = SeriesMetadata(blobs, threads, self.described)
         self.frame_indexes: Final = FrameIndexes(blobs, threads)
+        self.kept: Final = Kept(blobs)

@@ -6,10 +6,11 @@ chunk, or shorter than its Content-Length; every HTTP client can tell (RFC 9112 
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, aclosing
 from dataclasses import dataclass
 from http import HTTPStatus
+from typing import Final
 
 from opentelemetry.trace import get_current_span
 from starlette.requests import Request
@@ -21,6 +22,12 @@ from isthmus.common.dicomweb.warning import warning_header
 from isthmus.common.errors import Incomplete, IsthmusError
 from isthmus.common.messages import Lacking
 from isthmus.common.telemetry import get_logger, record_failure
+from isthmus.wado.conditional import ETag, is_unchanged, range_applies
+from isthmus.wado.ranges import byte_range
+
+_OF_CONTENT: Final = {"Content-Type", "Content-Length"}
+CACHING: Final = {"Cache-Control": "private, no-cache", "Vary": "Accept"}
+"""Who read it may keep it, and asks each time whether it is still so: rights and origins change."""
 
 log = get_logger(__name__)
 
@@ -32,6 +39,17 @@ class Body:
     headers: Mapping[str, str]
     chunks: AsyncGenerator[bytes, None]
     lacking: Lacking | None = None
+    etag: ETag | None = None
+    """Names what is sent, if nothing lacks."""
+    part: Callable[[int, int], AsyncGenerator[bytes, None]] | None = None
+    """Gives so many bytes from an offset on, of a body with a Content-Length; see `pieces.body_of`."""
+    warnings: tuple[str, ...] = ()
+    """What the client should know beside; no patient data."""
+
+
+def unchanged(etag: ETag) -> Body:
+    """Give the answer to a client for which `is_unchanged` is true."""
+    return Body({}, _nothing(), etag=etag)
 
 
 Endpoint = Callable[[Request], AbstractAsyncContextManager[Body]]
@@ -74,10 +92,12 @@ class _Exchange:
     async def answer(self, endpoint: Endpoint) -> None:
         try:
             async with endpoint(self.request) as body, aclosing(body.chunks):
-                await self.start(body)
+                answer = _Answer.of(self.request, body)
+                await self.start(answer)
                 if self.request.method != "HEAD":
-                    async for chunk in body.chunks:
-                        await self.send_chunk(chunk)
+                    async with aclosing(answer.chunks) as chunks:
+                        async for chunk in chunks:
+                            await self.send_chunk(chunk)
                 self.whole = True
                 await self.send(_body(b"", more=False))
         except IsthmusError as error:
@@ -91,19 +111,58 @@ class _Exchange:
             log.error("body broken off", reason=error.title, missing=missing, sent_bytes=self.sent)
             record_failure(get_current_span(), error)
 
-    async def start(self, body: Body) -> None:
-        status, headers = HTTPStatus.OK, dict(body.headers)
-        if body.lacking is not None:
-            status = HTTPStatus.PARTIAL_CONTENT
-            service = public_base_url(self.request) + service_path(origin_in(self.request.path_params))
-            headers["Warning"] = warning_header(service, _what_lacks(body.lacking))
-        raw = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
+    async def start(self, answer: "_Answer") -> None:
+        lines = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers]
         self.started = True
-        await self.send({"type": "http.response.start", "status": status.value, "headers": raw})
+        await self.send({"type": "http.response.start", "status": answer.status.value, "headers": lines})
 
     async def send_chunk(self, chunk: bytes) -> None:
         await self.send(_body(chunk, more=True))
         self.sent += len(chunk)
+
+
+@dataclass(frozen=True)
+class _Answer:
+    """What a client gets of a body: all of it, some bytes, or the word that it has it."""
+
+    status: HTTPStatus
+    headers: list[tuple[str, str]]
+    chunks: AsyncGenerator[bytes, None]
+
+    @classmethod
+    def of(cls, request: Request, body: Body) -> "_Answer":
+        """Decide it.
+
+        Raises:
+            RangeNotSatisfiable: the bytes that are wanted lie beyond the end.
+        """
+        headers = {**CACHING, **body.headers}
+        if body.lacking is not None:
+            warnings = [_what_lacks(body.lacking), *body.warnings]
+            lines = [*headers.items(), *_warnings(request, warnings)]
+            return cls(HTTPStatus.PARTIAL_CONTENT, lines, body.chunks)
+        if body.etag is not None:
+            headers["ETag"] = str(body.etag)
+            if is_unchanged(request, body.etag):
+                kept = {name: value for name, value in headers.items() if name not in _OF_CONTENT}
+                return cls(HTTPStatus.NOT_MODIFIED, list(kept.items()), _nothing())
+        status, chunks = HTTPStatus.OK, body.chunks
+        if body.part is not None:
+            headers["Accept-Ranges"] = "bytes"
+            wanted = request.headers.get("range") if request.method == "GET" else None
+            if wanted is not None and range_applies(request, body.etag):
+                found = byte_range(wanted, int(headers["Content-Length"]))
+                if found is not None:
+                    status, chunks = HTTPStatus.PARTIAL_CONTENT, body.part(found.offset, found.length)
+                    headers["Content-Length"] = str(found.length)
+                    headers["Content-Range"] = found.content_range
+        return cls(status, [*headers.items(), *_warnings(request, body.warnings)], chunks)
+
+
+def _warnings(request: Request, texts: Iterable[str]) -> Iterator[tuple[str, str]]:
+    for text in texts:
+        service = f"{public_base_url(request)}{service_path(origin_in(request.path_params))}"
+        yield "Warning", warning_header(service, text)
 
 
 def _what_lacks(lacking: Lacking) -> str:
@@ -115,6 +174,11 @@ def _what_lacks(lacking: Lacking) -> str:
 
 def _body(chunk: bytes, *, more: bool) -> Message:
     return {"type": "http.response.body", "body": chunk, "more_body": more}
+
+
+async def _nothing() -> AsyncGenerator[bytes, None]:
+    return
+    yield
 
 
 async def _disconnected(receive: Receive) -> None:

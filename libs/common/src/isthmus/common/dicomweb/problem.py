@@ -34,6 +34,7 @@ _KINDS: Final[Mapping[type[IsthmusError], tuple[HTTPStatus, str]]] = {
     errors.NoSuchObject: (HTTPStatus.NOT_FOUND, "no-such-object"),
     errors.NotAcceptable: (HTTPStatus.NOT_ACCEPTABLE, "not-acceptable"),
     errors.PixelsUnreadable: (HTTPStatus.NOT_ACCEPTABLE, "pixels-unreadable"),
+    errors.RangeNotSatisfiable: (HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE, "range-not-satisfiable"),
     errors.TooLarge: (HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too-large"),
     errors.UnsupportedMediaType: (HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type"),
     errors.UnreadablePayload: (HTTPStatus.BAD_REQUEST, "unreadable-payload"),
@@ -82,7 +83,7 @@ def problem_response(error: IsthmusError) -> Response:
         "detail": error.detail,
         **_members(error),
     }
-    return _response(status, members)
+    return _response(status, members, _headers(error))
 
 
 async def handle(_request: Request, error: Exception) -> Response:
@@ -152,6 +153,13 @@ def _members(error: IsthmusError) -> dict[str, object]:
         members["dimse_status"] = f"{error.status:04X}"
         members["dimse_meaning"] = meaning(error.status)
     return members
+
+
+def _headers(error: IsthmusError) -> Mapping[str, str]:
+    """Give the headers that a kind of error adds."""
+    if isinstance(error, errors.RangeNotSatisfiable):
+        return {"Content-Range": f"bytes */{error.size}"}
+    return {}
 
 
 def _internal() -> Response:

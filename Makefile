@@ -1,9 +1,9 @@
-# install: .venv   up: the whole system on this machine   test: all tests   bench: bench/results.md   lint: all checks   lock: new pins
+# install: .venv   viewer: OHIF at /   up: the whole system on this machine   test: all tests   bench: bench/results.md   lint: all checks   lock: new pins
 PYTHON ?= python3
 DISTRIBUTIONS := $(wildcard libs/* services/*)
 EDITABLE := $(foreach d,$(DISTRIBUTIONS),-e ./$(d))
 
-.PHONY: install up test bench lint format lock clean
+.PHONY: install viewer up test bench lint format lock clean
 install: .venv/.installed
 
 .venv/.installed: requirements/all.txt requirements/uv.txt pyproject.toml $(DISTRIBUTIONS:%=%/pyproject.toml)
@@ -15,6 +15,9 @@ install: .venv/.installed
 
 up: install
 	.venv/bin/isthmus up
+
+viewer: install
+	.venv/bin/isthmus viewer
 
 test: install
 	tests/peers/install

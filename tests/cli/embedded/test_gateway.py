@@ -33,6 +33,17 @@ ROUTES = [
     ("PUT", "/aets/pacs/studies", "qido"),
     ("POST", "/aets/pacs/studies/1.2/series", "qido"),
     ("DELETE", "/aets/pacs/studies/1.2", "wado"),
+    ("GET", "/aets/pacs/wado?requestType=WADO", "wado"),
+    ("OPTIONS", "/", "qido"),
+    ("OPTIONS", "/aets/pacs", "qido"),
+    ("GET", "/dicomweb", "qido"),
+    ("GET", "/dicomweb/studies", "qido"),
+    ("GET", "/dicomweb/series", "qido"),
+    ("GET", "/dicomweb/studies/1.2/series/3/instances", "qido"),
+    ("POST", "/dicomweb/studies", "stow"),
+    ("GET", "/dicomweb/studies/1.2", "wado"),
+    ("GET", "/dicomweb/studies/1.2/series/3/instances/4/frames/1", "wado"),
+    ("GET", "/dicomweb/wado?requestType=WADO", "wado"),
 ]
 
 
@@ -73,6 +84,27 @@ async def test_unknown_paths_are_404_as_problem_json(gateway: Gateway) -> None:
         assert response.json()["status"] == 404
 
 
+async def test_a_viewer_is_served_at_the_root_and_its_pages_are_all_one(tmp_path: Path) -> None:
+    (viewer := tmp_path / "a viewer").mkdir()
+    (viewer / "index.html").write_text("<html>OHIF</html>")
+    (viewer / "code.wasm").write_bytes(b"\0asm")
+    (nobody, port), away = free_ports(2), ["127.0.0.1:1"]
+    server = EmbeddedGateway(
+        tmp_path, "127.0.0.1", port, qido=[f"127.0.0.1:{nobody}"], wado=away, stow=away, viewer=viewer
+    )
+    async with server, httpx2.AsyncClient(base_url=server.url, trust_env=False, timeout=10) as client:
+        pages = [await client.get(path) for path in ("/", "/viewer?StudyInstanceUIDs=1.2")]
+        code = await client.get("/code.wasm")
+        settings = await client.get("/app-config.js")
+        missing = await client.get("/aets/pacs/patients")
+    assert [page.text for page in pages] == ["<html>OHIF</html>"] * 2
+    assert all(page.headers["cross-origin-opener-policy"] == "same-origin" for page in pages)
+    assert all(page.headers["cross-origin-embedder-policy"] == "require-corp" for page in pages)
+    assert code.headers["content-type"] == "application/wasm"
+    assert "wadoRoot: '/dicomweb'" in settings.text
+    assert missing.status_code == 404
+
+
 async def test_a_face_that_is_away_is_503_as_problem_json(tmp_path: Path) -> None:
     nobody, port = free_ports(2)
     away = [f"127.0.0.1:{nobody}"]
@@ -91,6 +123,10 @@ async def test_a_face_that_is_away_is_503_as_problem_json(tmp_path: Path) -> Non
 
 
 async def test_chunks_that_are_none_are_the_client_s_fault(gateway: Gateway) -> None:
+    async def wait_for_the_body(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
+        await reader.read()
+
+    gateway.stow.handler = wait_for_the_body
     url = gateway.client.base_url
     reader, writer = await asyncio.open_connection(url.host, url.port)
     head = "POST /aets/pacs/studies HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n"

@@ -14,12 +14,13 @@ from isthmus.cli import cache
 from isthmus.cli.echo import echo
 from isthmus.cli.find import FindLevel, find
 from isthmus.cli.get import get
-from isthmus.cli.output import write_error
+from isthmus.cli.output import write_error, write_line
 from isthmus.cli.process import StartError
 from isthmus.cli.run_file import InUse
 from isthmus.cli.store import store
 from isthmus.cli.trace import trace
 from isthmus.cli.up import up
+from isthmus.cli.viewer import viewer
 from isthmus.common.errors import IsthmusError, SettingsError
 from isthmus.common.telemetry import configure_logging
 
@@ -66,6 +67,13 @@ def _up(
     """Run the whole system on this machine, until Ctrl-C."""
     with _exit_codes():
         up(config, data)
+
+
+@app.command("viewer")
+def _viewer(data: Data = DEFAULT_DATA) -> None:
+    """Fetch the OHIF viewer (from npm); `isthmus up` then serves it at /."""
+    with _exit_codes():
+        write_line(f"the viewer is in {viewer(data)}")
 
 
 @app.command("echo")

@@ -11,6 +11,7 @@ from isthmus.cli.embedded.base import LOOPBACK, Embedded, free_ports
 from isthmus.cli.embedded.probe import answers
 from isthmus.cli.process import Program, port_is_free
 from isthmus.cli.run_file import CachePart, NatsPart, RunFile, S3Part, ScpPart
+from isthmus.cli.viewer import viewer_folder
 from isthmus.common.config import ListenAddress, Settings
 from isthmus.common.errors import SettingsError
 
@@ -59,6 +60,7 @@ class System:
             qido=faces["qido"],
             wado=faces["wado"],
             stow=faces["stow"],
+            viewer=viewer_folder(data) if viewer_folder(data).is_dir() else None,
         )
 
     @property

@@ -27,6 +27,7 @@ class EmbeddedGateway(Embedded):
         qido: Sequence[str],
         wado: Sequence[str],
         stow: Sequence[str],
+        viewer: Path | None = None,
     ) -> None:
         """Describe the gateway.
 
@@ -37,6 +38,7 @@ class EmbeddedGateway(Embedded):
             qido: `host:port` of each qido.
             wado: `host:port` of each wado.
             stow: `host:port` of each stow.
+            viewer: The folder of a built OHIF, to be served at `/`.
         """
         super().__init__(directory)
         self._host = host
@@ -50,6 +52,9 @@ class EmbeddedGateway(Embedded):
             "XDG_CONFIG_HOME": str(self.directory),
             "XDG_DATA_HOME": str(self.directory),
         }
+        if viewer is not None:
+            self._environment["VIEWER_ROOT"] = str(viewer)
+            self._environment["VIEWER_SETTINGS"] = str(CADDYFILE.parent)
         self.url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
     @property
@@ -58,7 +63,7 @@ class EmbeddedGateway(Embedded):
         return Program(
             name="gateway",
             command=[executable("caddy"), "run", "--config", str(CADDYFILE), "--adapter", "caddyfile"],
-            ready=lambda: answers(self._host, self._port, "/", expected={404}),
+            ready=lambda: answers(self._host, self._port, "/", expected={200, 404}),
             environment=self._environment,
             directory=self.directory,
             stop_within=2,

@@ -1,0 +1,1 @@
+../../../../../../compose/viewer/app-config.js

@@ -1,0 +1,155 @@
+"""Processes in which pixels are worked on: one may hang, or die of what a file holds, and nothing else does.
+
+Functions and what they take and give cross as pickles, through two pipes for each process, in a thread of its
+own. Large bytes go straight to the pipe and come straight from it, so that neither the loop nor the
+interpreter's lock is held for long.
+"""
+
+import asyncio
+import contextlib
+import os
+import pickle
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from typing import Final, TypeVar, TypeVarTuple, cast
+
+from isthmus.common.pixels.errors import ProcessFailed, ProcessTimedOut
+from isthmus.common.pixels.pipe import PipeReader, PipeWriter
+from isthmus.common.threads import Threads
+
+R = TypeVar("R")
+Args = TypeVarTuple("Args")
+
+_COMMAND: Final = (sys.executable, "-m", "isthmus.common.pixels.worker")
+_ONE_THREAD: Final = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
+
+
+class PixelProcesses:
+    """A bounded set of processes; each is started when it is first needed."""
+
+    def __init__(self, processes: int, timeout_seconds: float) -> None:
+        """Start nothing yet.
+
+        Args:
+            processes: How many pieces of work run at the same time; the others wait their turn.
+            timeout_seconds: For one piece of work, the start of a process included; then it is killed.
+        """
+        self.processes: Final = processes
+        self._timeout = timeout_seconds
+        self._threads = Threads("pixels", processes)
+        self._turns = asyncio.Semaphore(processes)
+        self._idle: list[_Process] = []
+        self._busy: set[_Process] = set()
+
+    async def run(self, fn: Callable[[*Args], R], *args: *Args) -> R:
+        """Run a function of a module in one of the processes, and give what it returns or raises.
+
+        If the awaiting task is cancelled, work that has not begun never does, and the process of work that
+        has is killed.
+
+        Raises:
+            ProcessTimedOut: it took too long.
+            ProcessFailed: its process died.
+            RuntimeError: after `close`.
+        """
+        async with self._turns:
+            process = self._idle.pop() if self._idle else _Process()
+            self._busy.add(process)
+            try:
+                async with asyncio.timeout(self._timeout) as limit:
+                    return cast(R, await self._threads.run(process.call, fn, args))
+            except TimeoutError as error:
+                if limit.expired():
+                    raise ProcessTimedOut(f"It took longer than {self._timeout:g} s") from error
+                raise
+            finally:
+                self._busy.discard(process)
+                if process.idle:
+                    self._idle.append(process)
+                else:
+                    process.kill()
+
+    def close(self) -> None:
+        """End all processes; who still awaits work sees a failure or a cancellation."""
+        self._threads.close()
+        for process in self._busy:
+            process.kill()
+        for process in self._idle:
+            process.end()
+        self._idle.clear()
+
+
+class _Process:
+    """One process, which does one piece of work at a time; `kill` may be called from any thread."""
+
+    def __init__(self) -> None:
+        self.idle = False
+        """Whether it has done its last piece of work to the end, and can do another."""
+        self._running: _Running | None = None
+        self._killed = False
+        self._lock = threading.Lock()
+
+    def call(self, fn: Callable[..., object], args: tuple[object, ...]) -> object:
+        """Let it do a piece of work; blocks."""
+        self.idle = False
+        running = self._running or self._start()
+        try:
+            running.writer.put((fn, args))
+            succeeded, outcome = running.reader.get()
+        except (EOFError, OSError, pickle.UnpicklingError) as error:
+            raise ProcessFailed(f"The process that worked on it ended with status {self.end()}") from error
+        except BaseException:  # what cannot be pickled is half written
+            self.end()
+            raise
+        self.idle = True
+        if not succeeded:
+            raise outcome
+        return outcome
+
+    def _start(self) -> "_Running":
+        with self._lock:
+            if self._killed:
+                raise ProcessFailed("The process that was to work on it was ended before it began")
+            self._running = _Running()
+        with contextlib.suppress(OSError):  # it is found out when there is work
+            self._running.writer.put(sys.path)
+        return self._running
+
+    def kill(self) -> None:
+        """Kill it if it runs, and let it never start."""
+        with self._lock:
+            self._killed = True
+            if self._running is not None:
+                self._running.process.kill()
+
+    def end(self) -> int | None:
+        """Kill it and wait until it is gone; give its exit status, negative for a signal."""
+        self.kill()
+        return None if self._running is None else self._running.wait()
+
+
+class _Running:
+    """A process that has been started, and its pipes."""
+
+    def __init__(self) -> None:
+        self.process = subprocess.Popen(  # noqa: S603 - ourselves
+            _COMMAND,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,  # decoders write what they like there
+            bufsize=0,
+            env={**os.environ, **_ONE_THREAD},
+        )
+        stdin, stdout = self.process.stdin, self.process.stdout
+        if stdin is None or stdout is None:
+            raise RuntimeError("A process without its pipes")
+        self._pipes = (stdin, stdout)
+        self.writer: Final = PipeWriter(stdin.fileno())
+        self.reader: Final = PipeReader(stdout.fileno())
+
+    def wait(self) -> int:
+        for pipe in self._pipes:
+            pipe.close()
+        return self.process.wait()

@@ -1,14 +1,13 @@
 """A search as an HTTP exchange (PS3.18 10.6.1 to 10.6.3)."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Awaitable
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from isthmus.common.bus import Bus
 from isthmus.common.dicom.attributes import tag_of
 from isthmus.common.dicom.json_model import DicomJson, JsonElement
 from isthmus.common.dicom.levels import Level
@@ -29,8 +28,9 @@ from isthmus.common.dicomweb import (
 from isthmus.common.errors import InvalidParameter
 from isthmus.qido.parameters import parse_parameters
 from isthmus.qido.plan import Scope, uid_of
-from isthmus.qido.search import find
+from isthmus.qido.search import Finder
 from isthmus.qido.settings import QidoSettings
+from isthmus.qido.window import Window
 
 _RETRIEVE_URL: Final = tag_of("RetrieveURL")
 _PATH: Final = {Level.STUDY: ("study", "StudyInstanceUID"), Level.SERIES: ("series", "SeriesInstanceUID")}
@@ -43,7 +43,7 @@ class SearchTransaction:
     """Answers searches for the resources of one level."""
 
     settings: QidoSettings
-    bus: Bus
+    find: Finder
     level: Level
 
     async def answer(self, request: Request) -> Response:
@@ -53,17 +53,26 @@ class SearchTransaction:
             UnknownOrigin: no such origin is configured.
             InvalidParameter: a UID of the path or a query parameter is wrong.
             NotAcceptable: the client takes no JSON.
-            IsthmusError: what `find` raises.
+            IsthmusError: what the finder raises.
         """
         scope = self._scope(request)
         choice = negotiate(accepted_by(request), [DICOM_JSON, JSON])
         parameters = parse_parameters(request.scope["query_string"], self.level)
         base = public_base_url(request)
-        found = await _unless_client_leaves(request, find(self.bus, self.settings, scope, parameters))
+        limit = self.settings.max_matches if parameters.limit is None else parameters.limit
+        window = Window(min(limit, self.settings.max_matches), skip=parameters.offset)
+        found = await _unless_client_leaves(request, self.find(scope, parameters, window))
+        origins = found.origins or [scope.origin] * len(found.matches)
         response = DicomJsonResponse(
-            [_with_retrieve_url(match, scope, base) for match in found.matches], media_type=choice.offer.name
+            [
+                _with_retrieve_url(match, origin, scope.level, base)
+                for match, origin in zip(found.matches, origins, strict=True)
+            ],
+            media_type=choice.offer.name,
         )
-        texts = [*parameters.warnings, *([additional_results(None)] if found.more else [])]
+        texts = [*parameters.warnings, *found.warnings]
+        if found.more:
+            texts.append(additional_results(found.remaining))
         for text in texts:
             response.headers.append("Warning", warning_header(base + service_path(scope.origin), text))
         return response
@@ -83,19 +92,19 @@ class SearchTransaction:
         )
 
 
-def _with_retrieve_url(match: DicomJson, scope: Scope, base: str) -> DicomJson:
+def _with_retrieve_url(match: DicomJson, origin: str, level: Level, base: str) -> DicomJson:
     """Add where a match can be retrieved; its UIDs may be such that no URL can name it."""
     try:
-        uids = [check_uid(uid_of(match, level), level.value) for level in Level if level <= scope.level]
+        uids = [check_uid(uid_of(match, each), each.value) for each in Level if each <= level]
     except InvalidParameter:
         return dict(sorted(match.items()))
-    element: JsonElement = {"vr": "UR", "Value": [base + Resource(scope.origin, *uids).path]}
+    element: JsonElement = {"vr": "UR", "Value": [base + Resource(origin, *uids).path]}
     return dict(sorted({**match, _RETRIEVE_URL: element}.items()))
 
 
-async def _unless_client_leaves(request: Request, work: Coroutine[None, None, T]) -> T:
+async def _unless_client_leaves(request: Request, work: Awaitable[T]) -> T:
     """Cancel the search when nobody waits for it any more, and with it the queries at the origin."""
-    working = asyncio.create_task(work)
+    working = asyncio.ensure_future(work)
     leaving = asyncio.create_task(_disconnected(request))
     try:
         await asyncio.wait({working, leaving}, return_when=asyncio.FIRST_COMPLETED)

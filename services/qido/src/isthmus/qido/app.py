@@ -9,6 +9,7 @@ from isthmus.common.dicomweb.resource import ROOTS
 from isthmus.common.service import Parts
 from isthmus.qido.answer import SearchTransaction
 from isthmus.qido.origins import Origins
+from isthmus.qido.search import OriginSearch
 from isthmus.qido.settings import QidoSettings
 
 
@@ -16,7 +17,8 @@ def routes(parts: Parts) -> Sequence[BaseRoute]:
     """Give the routes of the service."""
     settings = QidoSettings.of(parts.settings)
     origins = Origins(settings, parts.bus)
-    studies, series, instances = (SearchTransaction(settings, parts.bus, level).answer for level in Level)
+    search = OriginSearch(parts.bus, settings)
+    studies, series, instances = (SearchTransaction(settings, search.find, level).answer for level in Level)
     # Below each origin, and below all of them as one.
     resources = [
         ("/studies", studies),

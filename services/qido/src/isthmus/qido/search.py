@@ -1,7 +1,7 @@
 """Carrying out a plan: its queries over the bus, and of their matches those that the client gets."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Final
@@ -16,6 +16,7 @@ from isthmus.qido.fan_out import fan_out
 from isthmus.qido.parameters import SearchParameters
 from isthmus.qido.plan import Plan, Scope, Step, uid_of
 from isthmus.qido.settings import QidoSettings
+from isthmus.qido.window import Filling, Found, Window
 
 AT_ONCE: Final = 3
 """Queries of one search at the same time: less than the associations an origin has by default."""
@@ -23,43 +24,44 @@ AT_ONCE: Final = 3
 log = structlog.get_logger()
 
 
+Finder = Callable[[Scope, SearchParameters, Window], Awaitable[Found]]
+"""What answers a search: all of its matches that belong into the window, or an error."""
+
+
 @dataclass(frozen=True, slots=True)
-class Found:
-    """The answer to a search."""
+class OriginSearch:
+    """Searches one origin."""
 
-    matches: list[DicomJson]
-    more: bool
-    """There are others beyond the limit; DIMSE does not tell how many."""
+    bus: Bus
+    settings: QidoSettings
 
+    async def find(self, scope: Scope, parameters: SearchParameters, window: Window) -> Found:
+        """Search, in the origin's order, and stop it there as soon as the answer is known.
 
-async def find(bus: Bus, settings: QidoSettings, scope: Scope, parameters: SearchParameters) -> Found:
-    """Search, in the origin's order, and stop it there as soon as the answer is known.
-
-    Raises:
-        TooManyMatches: it would take more queries than the cap allows.
-        OriginError: the origin failed; what it found until then is not the whole, and is dropped.
-        NoWorker: nobody serves the origin.
-        BusUnavailable: its worker is silent.
-    """
-    limit = min(settings.max_matches, settings.max_matches if parameters.limit is None else parameters.limit)
-    queries = _Queries(
-        bus,
-        Plan.of(scope, parameters),
-        cap=settings.max_parents,
-        needed=parameters.offset + limit + 1,
-        has_limit=parameters.limit is not None,
-    )
-    found: list[DicomJson] = []
-    skipped = 0
-    async with aclosing(queries.matches()) as matches:
-        async for match in matches:
-            if skipped < parameters.offset:
-                skipped += 1
-            elif len(found) < limit:
-                found.append(match)
-            else:
-                return Found(found, more=True)
-    return Found(found, more=False)
+        Raises:
+            TooManyMatches: it would take more queries than the cap allows.
+            OriginError: the origin failed; what it found until then is not the whole, and is dropped.
+            NoWorker: nobody serves the origin.
+            BusUnavailable: its worker is silent.
+        """
+        queries = _Queries(
+            self.bus,
+            Plan.of(scope, parameters),
+            cap=self.settings.max_parents,
+            needed=window.offset + window.limit + 1,
+            has_limit=parameters.limit is not None,
+        )
+        page = Filling(window, scope.level)
+        came = 0
+        async with aclosing(queries.matches()) as matches:
+            async for match in matches:
+                came += 1
+                page.add(match)
+                # One that was on the page before may be gone; nobody waits for it for ever.
+                given_up = came > self.settings.max_matches + window.offset
+                if page.surplus and (given_up or not page.wanting):
+                    return page.found(more=True, remaining=None)
+        return page.found(more=page.surplus > 0, remaining=page.surplus)
 
 
 class _Queries:

@@ -30,6 +30,11 @@ def written(directory: Path, text: str) -> Path:
         ("[gateway]\nlisten = '8080'", 'gateway.listen: is no "host:port"'),
         ("[gateway]\nlisten = '0.0.0.0:8080'", "gateway.listen: must be a loopback address"),
         ("[gateway]\nlisten = 'hospital:8080'", "gateway.listen: 'hospital' is no IP address"),
+        (
+            "[gateway]\ncors_origins = ['example.org']",
+            'gateway.cors_origins[0]: is neither "*" nor a web origin',
+        ),
+        (f"{ORIGIN}[dicomweb]\nstore = 'vna'", "dicomweb.store: no origin is named 'vna'"),
         ("[scp]\nae_title = 'A TITLE THAT IS TOO LONG'", "scp.ae_title: is no AE title"),
         (ORIGIN.replace("4242", "70000"), "origins[0].port: Input should be less than or equal to 65535"),
         (ORIGIN.replace('"pacs"', '"PACS"'), "origins[0].name: String should match pattern"),

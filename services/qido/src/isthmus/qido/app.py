@@ -8,6 +8,7 @@ from isthmus.common.dicom.levels import Level
 from isthmus.common.dicomweb.resource import ROOTS
 from isthmus.common.service import Parts
 from isthmus.qido.answer import SearchTransaction
+from isthmus.qido.capabilities import Capabilities
 from isthmus.qido.origins import Origins
 from isthmus.qido.search import OriginSearch
 from isthmus.qido.settings import QidoSettings
@@ -17,6 +18,7 @@ def routes(parts: Parts) -> Sequence[BaseRoute]:
     """Give the routes of the service."""
     settings = QidoSettings.of(parts.settings)
     origins = Origins(settings, parts.bus)
+    capabilities = Capabilities(settings)
     search = OriginSearch(parts.bus, settings)
     studies, series, instances = (SearchTransaction(settings, search.find, level).answer for level in Level)
     # Below each origin, and below all of them as one.
@@ -31,5 +33,6 @@ def routes(parts: Parts) -> Sequence[BaseRoute]:
     return [
         Route("/aets", origins.index),
         Route("/aets/{origin}", origins.check),
+        *(Route(root, capabilities.describe, methods=["OPTIONS"]) for root in ("/", *ROOTS)),
         *(Route(root + path, endpoint) for root in ROOTS for path, endpoint in resources),
     ]

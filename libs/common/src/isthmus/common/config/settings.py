@@ -1,15 +1,20 @@
 """Every setting there is, with its default. The names here are the names in `isthmus.toml`."""
 
+import re
 from enum import StrEnum
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Final, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from pydicom.charset import python_encoding
 
 from isthmus.common.config.quirks import QuirkName
+
+
+# As browsers write it (RFC 6454 6.2): in lower case, without a path.
+_WEB_ORIGIN: Final = re.compile(r"https?://(?:[0-9a-z._-]+|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?")
 
 
 class Protocol(StrEnum):
@@ -72,6 +77,12 @@ def _character_set(text: str) -> str:
     return text
 
 
+def _web_origin(text: str) -> str:
+    if text != "*" and not _WEB_ORIGIN.fullmatch(text):
+        raise ValueError('is neither "*" nor a web origin such as "https://viewer.example.org"')
+    return text
+
+
 def _supported(protocol: Protocol) -> Protocol:
     if protocol is not Protocol.DIMSE:
         raise ValueError(f"{protocol.value!r} is not yet supported")
@@ -80,6 +91,7 @@ def _supported(protocol: Protocol) -> Protocol:
 
 Listen = Annotated[str, AfterValidator(_listen_address)]
 AETitle = Annotated[str, AfterValidator(_ae_title)]
+WebOrigin = Annotated[str, AfterValidator(_web_origin)]
 CharacterSet = Annotated[str, AfterValidator(_character_set)]
 OriginName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
 
@@ -94,7 +106,7 @@ class Gateway(Section):
     """The one address that HTTP clients use."""
 
     listen: Listen = ListenAddress("127.0.0.1:8080")
-    cors_origins: tuple[str, ...] = ()
+    cors_origins: tuple[WebOrigin, ...] = ()
     """Web origins (scheme, host, port) whose pages may read what we answer, or `*`."""
 
 

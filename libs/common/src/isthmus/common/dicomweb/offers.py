@@ -11,6 +11,7 @@ DICOM_FILE: Final = Offer("application/dicom", transfer_syntaxes=(ANY,))
 ZIP: Final = Offer("application/zip", transfer_syntaxes=(ANY,))
 DICOM_JSON: Final = Offer("application/dicom+json")
 JSON: Final = Offer("application/json")
+DICOM_XML: Final = Offer("application/dicom+xml")
 DICOM_XML_PARTS: Final = Offer("application/dicom+xml", multipart=True)
 # Bulkdata in octet streams is little endian and uncompressed (PS3.18 8.7.3.3.1).
 BULKDATA_PARTS: Final = Offer(

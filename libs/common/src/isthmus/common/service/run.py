@@ -80,7 +80,8 @@ async def open_parts(name: str, settings: Settings) -> AsyncIterator[Parts]:
 async def _serve(name: str, settings: Settings, routes: Routes | None, lifespan: Lifespan | None) -> None:
     async with open_parts(name, settings) as parts, lifespan(parts) if lifespan else nullcontext():
         own = routes(parts) if routes else ()
-        listening = server(application([*health_routes(parts), *own]), ListenAddress(settings.http.listen))
+        app = application([*health_routes(parts), *own], settings.gateway.cors_origins)
+        listening = server(app, ListenAddress(settings.http.listen))
 
         def stop() -> None:
             listening.should_exit = True

@@ -6,6 +6,7 @@ from typing import Final
 
 import uvicorn
 from starlette.applications import Starlette
+from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp
 
@@ -15,6 +16,19 @@ from isthmus.common.telemetry import AsgiTracing
 
 DRAIN_SECONDS: Final = 5
 """How long running requests may go on after a stop."""
+
+CORS_METHODS: Final = ("GET", "HEAD", "POST", "OPTIONS")
+CORS_EXPOSED: Final = (
+    "Accept-Ranges",
+    "Content-Disposition",
+    "Content-Location",
+    "Content-Range",
+    "ETag",
+    "Retry-After",
+    "Traceresponse",
+    "Warning",
+)
+"""Headers of answers that pages may read, beside those that they always may."""
 
 
 class Server(uvicorn.Server):
@@ -26,9 +40,23 @@ class Server(uvicorn.Server):
         yield
 
 
-def application(routes: Sequence[BaseRoute]) -> ASGIApp:
-    """Compose the routes with tracing, and with problem+json for whatever fails."""
-    return AsgiTracing(Starlette(routes=list(routes), exception_handlers=dict(exception_handlers)))
+def application(routes: Sequence[BaseRoute], cors_origins: Sequence[str] = ()) -> ASGIApp:
+    """Compose the routes with tracing, and with problem+json for whatever fails.
+
+    Args:
+        routes: the resources.
+        cors_origins: web origins whose pages may read the answers (Fetch standard, CORS protocol), or `*`.
+    """
+    app: ASGIApp = Starlette(routes=list(routes), exception_handlers=dict(exception_handlers))
+    if cors_origins:
+        app = CORSMiddleware(
+            app,
+            allow_origins=cors_origins,
+            allow_methods=CORS_METHODS,
+            allow_headers=("*",),
+            expose_headers=CORS_EXPOSED,
+        )
+    return AsgiTracing(app)
 
 
 def server(app: ASGIApp, listen: ListenAddress) -> Server:

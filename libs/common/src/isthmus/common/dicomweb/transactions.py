@@ -1,0 +1,225 @@
+"""What there is below each origin and below all of them: each transaction with its resource (PS3.18 10, 9).
+
+The one table: routes, capabilities and the conformance statement are made of it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from isthmus.common.dicomweb import offers
+from isthmus.common.dicomweb.accept import Offer
+
+
+class Service(StrEnum):
+    """The services of PS3.18 that there are."""
+
+    SEARCH = "Search (QIDO-RS)"
+    RETRIEVE = "Retrieve (WADO-RS)"
+    STORE = "Store (STOW-RS)"
+    URI = "Retrieve by URI (WADO-URI)"
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A query parameter."""
+
+    name: str
+    section: str
+    """Of PS3.18."""
+    values: str
+    is_required: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Transaction:
+    """A method of a resource."""
+
+    name: str
+    service: Service
+    section: str
+    """Of PS3.18."""
+    path: str
+    """Below the root of the service, as routes write it."""
+    offers: tuple[Offer, ...]
+    """What its answers are in, the default first."""
+    parameters: tuple[Parameter, ...] = ()
+    statuses: tuple[int, ...] = ()
+    method: str = "GET"
+    takes: tuple[str, ...] = ()
+    """The media types of its payload."""
+
+
+STUDY: Final = "/studies/{study}"
+SERIES: Final = STUDY + "/series/{series}"
+INSTANCE: Final = SERIES + "/instances/{instance}"
+FRAMES: Final = INSTANCE + "/frames/{frames}"
+_LEVELS: Final = {"Study": STUDY, "Series": SERIES, "Instance": INSTANCE}
+
+ACCEPT: Final = Parameter("accept", "8.3.3.1", "media types, before those of the Accept header")
+_SEARCHED: Final = (
+    ACCEPT,
+    Parameter("{attribute}", "8.3.4.1", "keyword, tag, or dotted path of them = value"),
+    Parameter("includefield", "8.3.4.3", "attributes, or `all`; a list, or repeated"),
+    Parameter("fuzzymatching", "8.3.4.2", "`true`, `false`"),
+    Parameter("emptyvaluematching", "8.3.4.5", "`true`, `false`"),
+    Parameter("multiplevaluematching", "8.3.4.6", "`true`, `false`"),
+    Parameter("limit", "8.3.4.4", "unsigned integer"),
+    Parameter("offset", "8.3.4.4", "unsigned integer"),
+)
+THUMBNAIL_PARAMETERS: Final = (
+    ACCEPT,
+    Parameter("viewport", "8.3.5.1.3", "`vw,vh`: pixels"),
+)
+RENDERED_PARAMETERS: Final = (
+    ACCEPT,
+    Parameter("annotation", "8.3.5.1.1", "`patient`, `technique`, or both"),
+    Parameter("quality", "8.3.5.1.2", "1 to 100"),
+    Parameter("viewport", "8.3.5.1.3", "`vw,vh` or `vw,vh,sx,sy,sw,sh`: pixels"),
+    Parameter("window", "8.3.5.1.4", "`center,width,shape`; `linear`, `linear-exact`, `sigmoid`"),
+    Parameter("iccprofile", "8.3.5.1.5", "`no`, `yes`, `srgb`, `adobergb`, `rommrgb`"),
+)
+_URI_PARAMETERS: Final = (
+    Parameter("requestType", "9.1.2.1.1", "`WADO`", is_required=True),
+    Parameter("studyUID", "9.1.2.1.2", "UID", is_required=True),
+    Parameter("seriesUID", "9.1.2.1.3", "UID", is_required=True),
+    Parameter("objectUID", "9.1.2.1.4", "UID", is_required=True),
+    Parameter("contentType", "9.1.2.2.1", "media types, with weights"),
+    Parameter("charset", "9.1.2.2.2", "`UTF-8`"),
+    Parameter("anonymize", "9.4.1.2.1", "`yes`"),
+    Parameter("transferSyntax", "9.4.1.2.3", "UID"),
+    Parameter("annotation", "9.5.1.2.1", "`patient`, `technique`"),
+    Parameter("rows", "9.5.1.2.2", "pixels, with `columns`"),
+    Parameter("columns", "9.5.1.2.3", "pixels, with `rows`"),
+    Parameter("region", "9.5.1.2.4", "`xmin,ymin,xmax,ymax` from 0 to 1"),
+    Parameter("windowCenter", "9.5.1.2.5", "number, with `windowWidth`"),
+    Parameter("windowWidth", "9.5.1.2.6", "number, with `windowCenter`"),
+    Parameter("frameNumber", "9.5.1.2.7", "from 1"),
+    Parameter("imageQuality", "9.5.1.2.8", "1 to 100"),
+    Parameter("presentationSeriesUID", "9.5.1.2.10", "UID, with `presentationUID`"),
+    Parameter("presentationUID", "9.5.1.2.9", "UID, with `presentationSeriesUID`"),
+)
+_FAILURES: Final = (400, 404, 406, 502, 503, 504)
+_SEARCHES: Final = {
+    "Search for Studies": "/studies",
+    "Search for Series": "/series",
+    "Search for Instances": "/instances",
+    "Search for Series of a Study": STUDY + "/series",
+    "Search for Instances of a Study": STUDY + "/instances",
+    "Search for Instances of a Series": SERIES + "/instances",
+}
+
+SEARCHES: Final[Sequence[Transaction]] = tuple(
+    Transaction(
+        name,
+        Service.SEARCH,
+        "10.6",
+        path,
+        (offers.DICOM_JSON, offers.JSON, offers.DICOM_XML_PARTS),
+        _SEARCHED,
+        (200, 204, *_FAILURES, 413),
+    )
+    for name, path in _SEARCHES.items()
+)
+
+
+def _retrieval(
+    name: str, section: str, path: str, offered: tuple[Offer, ...], *parameters: Parameter
+) -> Transaction:
+    statuses = (200, 206, 304, *_FAILURES, 413, 416)
+    return Transaction(name, Service.RETRIEVE, section, path, offered, parameters or (ACCEPT,), statuses)
+
+
+def _instances(level: str, path: str) -> Transaction:
+    single = (offers.DICOM_FILE,) if level == "Instance" else ()
+    return _retrieval(
+        f"Retrieve {level}",
+        "10.4.1.1.1",
+        path,
+        (offers.DICOM_PARTS, *single, offers.ZIP, offers.BULKDATA_PARTS),
+    )
+
+
+def _metadata(level: str, path: str) -> Transaction:
+    offered = (offers.DICOM_JSON, offers.JSON, offers.DICOM_XML_PARTS)
+    return _retrieval(f"Retrieve {level} Metadata", "10.4.1.1.2", path + "/metadata", offered)
+
+
+def _bulkdata(level: str, path: str) -> Transaction:
+    return _retrieval(
+        f"Retrieve {level} Bulkdata", "10.4.1.1.5", path + "/bulkdata", (offers.BULKDATA_PARTS,)
+    )
+
+
+def _pixeldata(level: str, path: str) -> Transaction:
+    return _retrieval(
+        f"Retrieve {level} Pixel Data", "10.4.1.1.6", path + "/pixeldata", (offers.BULKDATA_PARTS,)
+    )
+
+
+_PICTURES: Final = (offers.JPEG, offers.GIF, offers.PNG)
+_DOCUMENTS: Final = (offers.HTML, offers.TEXT, offers.XML, offers.PDF)
+
+
+def _rendered(level: str, path: str) -> Transaction:
+    offered = _PICTURES if level == "Frames" else _PICTURES + _DOCUMENTS
+    return _retrieval(
+        f"Retrieve Rendered {level}", "10.4.1.1.3", path + "/rendered", offered, *RENDERED_PARAMETERS
+    )
+
+
+def _thumbnail(level: str, path: str) -> Transaction:
+    return _retrieval(
+        f"Retrieve {level} Thumbnail", "10.4.1.1.4", path + "/thumbnail", _PICTURES, *THUMBNAIL_PARAMETERS
+    )
+
+
+RETRIEVALS: Final[Sequence[Transaction]] = (
+    *(
+        kind(level, path)
+        for kind in (_instances, _metadata, _rendered, _thumbnail, _bulkdata, _pixeldata)
+        for level, path in _LEVELS.items()
+    ),
+    _retrieval("Retrieve Frames", "10.4.1.1.7", FRAMES, (offers.BULKDATA_PARTS, offers.BULKDATA)),
+    _rendered("Frames", FRAMES),
+    _thumbnail("Frames", FRAMES),
+    _retrieval(
+        "Retrieve Bulkdata by its URI",
+        "10.4.1.1.5",
+        INSTANCE + "/bulkdata/{path:path}",
+        (offers.BULKDATA_PARTS, offers.BULKDATA),
+    ),
+)
+
+STORES: Final[Sequence[Transaction]] = tuple(
+    Transaction(
+        name,
+        Service.STORE,
+        "10.5",
+        path,
+        (offers.DICOM_JSON, offers.JSON, offers.DICOM_XML),
+        (ACCEPT,),
+        (200, 202, 400, 404, 406, 409, 415, 502, 503, 504),
+        method="POST",
+        takes=(
+            'multipart/related; type="application/dicom"',
+            'multipart/related; type="application/dicom+json"',
+            'multipart/related; type="application/dicom+xml"',
+            "application/dicom",
+        ),
+    )
+    for name, path in {"Store Instances": "/studies", "Store Instances of a Study": STUDY}.items()
+)
+
+RETRIEVE_BY_URI: Final = Transaction(
+    "Retrieve by URI",
+    Service.URI,
+    "9",
+    "/wado",
+    (*_PICTURES, *_DOCUMENTS, offers.DICOM_FILE),
+    _URI_PARAMETERS,
+    (200, 304, *_FAILURES, 413),
+)
+
+TRANSACTIONS: Final[Sequence[Transaction]] = (*SEARCHES, *RETRIEVALS, *STORES, RETRIEVE_BY_URI)

@@ -1,0 +1,58 @@
+"""What every face does with requests from web pages of other origins (Fetch standard, CORS protocol)."""
+
+from collections.abc import Sequence
+
+import httpx2
+import pytest
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from isthmus.common.errors import NoSuchObject
+from isthmus.common.service.server import application
+
+VIEWER = "https://viewer.example.org"
+
+
+async def studies(_: Request) -> Response:
+    return Response("[]", headers={"Warning": "299 here: There are additional results"})
+
+
+async def nothing(_: Request) -> Response:
+    raise NoSuchObject("nothing")
+
+
+def client(*cors_origins: str) -> httpx2.AsyncClient:
+    app = application([Route("/studies", studies), Route("/nothing", nothing)], cors_origins)
+    return httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://gateway")
+
+
+@pytest.mark.parametrize("allowed", [[VIEWER], ["*"]])
+async def test_pages_of_an_allowed_origin_may_read_answers_and_errors(allowed: Sequence[str]) -> None:
+    async with client(*allowed) as http:
+        for path, status in (("/studies", 200), ("/nothing", 404)):
+            response = await http.get(path, headers={"Origin": VIEWER})
+            assert response.status_code == status
+            assert response.headers["Access-Control-Allow-Origin"] in (VIEWER, "*")
+            assert "Warning" in response.headers["Access-Control-Expose-Headers"]
+
+
+async def test_a_preflight_allows_what_dicomweb_needs() -> None:
+    async with client(VIEWER) as http:
+        asked = {
+            "Origin": VIEWER,
+            "Access-Control-Request-Method": "POST",
+            "Access-Control-Request-Headers": "content-type,traceparent",
+        }
+        response = await http.options("/studies", headers=asked)
+    assert response.status_code == 200
+    assert "POST" in response.headers["Access-Control-Allow-Methods"]
+    assert "traceparent" in response.headers["Access-Control-Allow-Headers"]
+
+
+@pytest.mark.parametrize("allowed", [[], ["https://other.example.org"]])
+async def test_no_other_page_may(allowed: Sequence[str]) -> None:
+    async with client(*allowed) as http:
+        response = await http.get("/studies", headers={"Origin": VIEWER})
+    assert response.status_code == 200
+    assert "Access-Control-Allow-Origin" not in response.headers

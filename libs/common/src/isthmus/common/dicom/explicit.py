@@ -1,4 +1,4 @@
-"""Data sets in Explicit VR Little Endian, whatever they are encoded in (PS3.5 7.1, A.2); values stay the same."""
+"""Data sets in Explicit VR Little Endian (PS3.5 A.2), whatever they are encoded in; values stay the same."""
 
 import struct
 from collections.abc import Iterator

@@ -23,7 +23,7 @@ from isthmus.common.dicom.encapsulated import (
     read_fragments,
 )
 from isthmus.common.dicom.extended_offset_table import EXTENDED_OFFSET_TABLE, listed_fragments
-from isthmus.common.dicom.vrs import PIXEL_DATA
+from isthmus.common.dicom.vrs import PIXEL_DATA, WORD_SIZES
 from isthmus.common.errors import NoSuchObject
 
 Frame = Sequence[tuple[int, int]]
@@ -49,6 +49,12 @@ class NativeFrames:
     bits: int
     """Of each; where they are no whole bytes, a frame begins and ends within one that it shares."""
     number_of_frames: int
+    length: int = 0
+    """Bytes of all pixel data."""
+    word_size: int = 1
+    """Bytes of a word that big endian has the other way round; words are counted from `position`."""
+    deflated: bool = False
+    """The position is that in the inflated data set, and not in the instance."""
 
     @property
     def media_type(self) -> str:
@@ -222,6 +228,11 @@ class _Said:
         elif header.tag == _PHOTOMETRIC_INTERPRETATION:
             self._photometric_interpretation = reader.read(header.length).strip(b" \0")
 
+    def word_size(self, vr: str | None) -> int:
+        """Give the bytes of a word of big endian pixels; those of more than 16 bits are words by themselves."""
+        size = 1 if vr == "UN" else WORD_SIZES.get(vr or "OW", 1)
+        return max(size, self._numbers.get(_BITS_ALLOCATED, 0) // 8) if size > 1 else 1
+
     @property
     def bits(self) -> int:
         """Of one native frame; 0 if nothing says how many."""
@@ -237,7 +248,15 @@ def _native(source: BinaryIO, dataset: OpenDataset, header: Header, said: _Said)
         raise BrokenDataset("The pixel data are shorter than their frames")
     if not dataset.deflated and header.position + header.length > source.seek(0, os.SEEK_END):
         raise BrokenDataset("The data set is truncated")
-    return NativeFrames(dataset.transfer_syntax_uid, header.position, said.bits, said.number_of_frames)
+    return NativeFrames(
+        dataset.transfer_syntax_uid,
+        header.position,
+        said.bits,
+        said.number_of_frames,
+        header.length,
+        1 if header.encoding.little_endian else said.word_size(header.vr),
+        dataset.deflated,
+    )
 
 
 def _packed(numbers: Sequence[int]) -> bytes:

@@ -229,7 +229,7 @@ class _Said:
             self._photometric_interpretation = reader.read(header.length).strip(b" \0")
 
     def word_size(self, vr: str | None) -> int:
-        """Give the bytes of a word of big endian pixels; those of more than 16 bits are words by themselves."""
+        """Give the bytes of a word in big endian; pixels of more than 16 bits are words by themselves."""
         size = 1 if vr == "UN" else WORD_SIZES.get(vr or "OW", 1)
         return max(size, self._numbers.get(_BITS_ALLOCATED, 0) // 8) if size > 1 else 1
 

@@ -1,9 +1,9 @@
-# install: .venv   viewer: OHIF at /   up: the whole system on this machine   test: all tests   bench: bench/results.md   lint: all checks   lock: new pins
+# install: .venv   viewer: OHIF at /   up: the whole system on this machine   test: all tests   bench: bench/results.md   lint: all checks   docs: docs/conformance.md   lock: new pins
 PYTHON ?= python3
 DISTRIBUTIONS := $(wildcard libs/* services/*)
 EDITABLE := $(foreach d,$(DISTRIBUTIONS),-e ./$(d))
 
-.PHONY: install viewer up test bench lint format lock clean
+.PHONY: install viewer up test bench docs lint format lock clean
 install: .venv/.installed
 
 .venv/.installed: requirements/all.txt requirements/uv.txt pyproject.toml $(DISTRIBUTIONS:%=%/pyproject.toml)
@@ -30,6 +30,9 @@ test: install
 bench: install
 	tests/peers/install
 	.venv/bin/python -m bench $(ARGS)
+
+docs: install
+	.venv/bin/python -m tests.documents.conformance
 
 lint: install
 	.venv/bin/ruff format --check

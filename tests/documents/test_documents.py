@@ -7,8 +7,9 @@ from typing import Final
 import pytest
 
 from isthmus.common.config.quirks import Quirk
+from tests.documents.conformance import STATEMENT, statement
 
-ROOT: Final = Path(__file__).parents[1]
+ROOT: Final = Path(__file__).parents[2]
 DOCUMENTS: Final = sorted(
     path
     for path in ROOT.rglob("*.md")
@@ -36,3 +37,7 @@ def test_every_link_of_a_document_leads_somewhere(document: Path) -> None:
 def test_every_quirk_is_explained() -> None:
     told = (ROOT / "docs" / "quirks.md").read_text()
     assert [quirk for quirk in Quirk if f"| [`{quirk}`](#" not in told] == []
+
+
+def test_the_conformance_statement_says_what_the_tables_say() -> None:
+    assert STATEMENT.read_text() == statement(), "make docs writes it anew"

@@ -2,7 +2,7 @@ import pytest
 
 from isthmus.common.dicom.attributes import parse_path
 from isthmus.common.dicom.levels import Level
-from isthmus.common.dicom.matching import MatchingKey
+from isthmus.common.dicom.matching import MatchingKey, Wanted
 from isthmus.common.dimse.identifiers import encode_identifier
 from isthmus.common.messages import Query
 from isthmus.dimse_scu.identifier import find_identifier, retrieve_identifier
@@ -37,6 +37,25 @@ def test_what_an_origin_can_match_is_sent_and_the_rest_is_universal(
     value = identifier[name].value
     assert (list(value) if isinstance(sent, list) else str("" if value is None else value)) == sent
     assert encode_identifier(identifier, EXPLICIT).getvalue()
+
+
+def test_of_several_values_that_must_all_be_there_the_first_narrows_what_comes() -> None:
+    key = MatchingKey(parse_path("ModalitiesInStudy", "test"), ("CT", "PT"), Wanted.EVERY)
+    assert find_identifier(Query("pacs", Level.STUDY, (key,), ()), "ISO_IR 192").ModalitiesInStudy == "CT"
+
+
+def test_a_value_that_must_not_be_there_is_no_key() -> None:
+    key = MatchingKey(parse_path("AccessionNumber", "test"), (), Wanted.NOTHING)
+    assert not find_identifier(Query("pacs", Level.STUDY, (key,), ()), "ISO_IR 192").AccessionNumber
+
+
+def test_10_6_3_3_whether_it_is_online_is_asked_and_its_url_is_not() -> None:
+    identifier = find_identifier(
+        Query("pacs", Level.STUDY, (), (("00080056",), ("00081190",), ("00080201",))), "ISO_IR 192"
+    )
+    assert "InstanceAvailability" in identifier
+    assert "RetrieveURL" not in identifier
+    assert "TimezoneOffsetFromUTC" not in identifier
 
 
 def test_names_are_not_sent_when_they_are_matched_fuzzily() -> None:

@@ -292,17 +292,25 @@ async def test_a_search_is_cancelled_when_the_limit_is_reached(
     await asyncio.wait_for(pacs.cancelled.wait(), 5)
 
 
-async def test_what_is_not_supported_is_a_warning_each(
-    client: httpx2.AsyncClient, pacs: Pacs, origin_name: str
-) -> None:
-    response = await client.get("studies?emptyvaluematching=true&multiplevaluematching=true")
-    assert response.status_code == 200
-    warnings = response.headers.get_list("warning")
-    assert [text.removeprefix(f"299 http://gateway:8080/aets/{origin_name}: ") for text in warnings] == [
-        "The emptyvaluematching parameter is not supported. Empty Value Matching has not been performed.",
-        "The multiplevaluematching parameter is not supported."
-        " Multiple Value Matching has not been performed.",
+async def test_8_3_4_5_studies_without_a_value_are_found(client: httpx2.AsyncClient, pacs: Pacs) -> None:
+    pacs.matches[Level.STUDY] += [
+        attributes(StudyInstanceUID="1.1", AccessionNumber="A1"),
+        {**attributes(StudyInstanceUID="1.2"), "00080050": {"vr": "SH"}},
     ]
+    response = await client.get("studies?AccessionNumber=%22%22&emptyvaluematching=true")
+    assert [value_of(match, "StudyInstanceUID") for match in response.json()] == ["1.2"]
+    assert "warning" not in response.headers
+
+
+async def test_8_3_4_6_studies_with_all_of_several_values_are_found(
+    client: httpx2.AsyncClient, pacs: Pacs
+) -> None:
+    for number, modalities in enumerate((["CT"], ["CT", "PT"], ["PT", "SR", "CT"]), 1):
+        study = attributes(StudyInstanceUID=f"1.{number}")
+        pacs.matches[Level.STUDY].append({**study, "00080061": {"vr": "CS", "Value": list(modalities)}})
+    response = await client.get("studies?ModalitiesInStudy=CT%5CPT&multiplevaluematching=true")
+    assert [value_of(match, "StudyInstanceUID") for match in response.json()] == ["1.2", "1.3"]
+    assert "warning" not in response.headers
 
 
 @pytest.mark.parametrize(

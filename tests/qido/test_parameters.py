@@ -2,8 +2,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from isthmus.common.dicom.attributes import parse_path
 from isthmus.common.dicom.levels import Level
-from isthmus.common.dicom.matching import MatchingKey
+from isthmus.common.dicom.matching import MatchingKey, Wanted
 from isthmus.common.errors import InvalidParameter
 from isthmus.qido import SearchParameters, parse_parameters
 
@@ -238,19 +239,71 @@ def test_fuzzy_matching_is_supported() -> None:
     assert studies("fuzzymatching=false") == SearchParameters()
 
 
-def test_what_is_not_supported_is_said_in_the_words_of_the_standard() -> None:
-    assert studies("emptyvaluematching=true&multiplevaluematching=true").warnings == (
-        "The emptyvaluematching parameter is not supported. Empty Value Matching has not been performed.",
-        "The multiplevaluematching parameter is not supported."
-        " Multiple Value Matching has not been performed.",
+@pytest.mark.parametrize("name", ["AccessionNumber", "StudyDate", "PatientName", "PatientAge", "PatientSize"])
+def test_8_3_4_5_two_quotation_marks_mean_no_value(name: str) -> None:
+    (key,) = studies(f"{name}=%22%22&emptyvaluematching=true").keys
+    assert key == MatchingKey(parse_path(name, name), (), Wanted.NOTHING)
+    assert studies(f"emptyvaluematching=true&{name}=").keys == ()
+
+
+def test_without_empty_value_matching_they_are_a_text_like_others() -> None:
+    assert studies("StudyID=%22%22").keys == (MatchingKey(("00200010",), ('""',)),)
+    assert studies("StudyID=%22%22&emptyvaluematching=false").keys == (MatchingKey(("00200010",), ('""',)),)
+    assert refused("StudyDate=%22%22").parameter == "StudyDate"
+
+
+@pytest.mark.parametrize(
+    ("name", "level"),
+    [
+        ("RequestAttributesSequence", Level.SERIES),
+        ("00091001", Level.STUDY),
+        ("RetrieveURL", Level.STUDY),
+        ("SeriesDescription", Level.STUDY),
+        ("PixelData", Level.IMAGE),
+    ],
+)
+def test_what_cannot_be_matched_cannot_be_matched_empty(name: str, level: Level) -> None:
+    assert refused(f"{name}=%22%22&emptyvaluematching=true", level).parameter == name
+
+
+def test_an_attribute_is_not_given_with_and_without_a_value() -> None:
+    query = "StudyInstanceUID=%22%22&StudyInstanceUID=1.2&emptyvaluematching=true"
+    assert refused(query).parameter == "StudyInstanceUID"
+
+
+@pytest.mark.parametrize("values", ["CT%5CPT", "CT,PT", "CT%5C%20PT"])
+@pytest.mark.parametrize("name", ["ModalitiesInStudy", "Modality"])
+def test_8_3_4_6_several_values_of_a_multi_valued_attribute_must_all_be_there(name: str, values: str) -> None:
+    assert studies(f"{name}={values}&multiplevaluematching=true").keys == (
+        MatchingKey(MODALITIES, ("CT", "PT"), Wanted.EVERY),
     )
-    assert studies("emptyvaluematching=false").warnings == ()
+    assert studies(f"{name}={values}&multiplevaluematching=false").keys == (
+        MatchingKey(MODALITIES, ("CT", "PT")),
+    )
 
 
-def test_an_empty_value_that_is_not_matched_matches_everything() -> None:
-    parameters = studies("PatientName=%22%22&emptyvaluematching=true")
-    assert parameters.keys == ()
-    assert parameters.include == (PATIENT_NAME,)
+def test_of_a_text_only_a_backslash_separates_several_values() -> None:
+    (key,) = studies("OtherPatientNames=Doe,%20Jane%5CRoe&multiplevaluematching=true").keys
+    assert key == MatchingKey(("00101001",), ("Doe, Jane", "Roe"), Wanted.EVERY)
+
+
+@pytest.mark.parametrize("query", ["StudyInstanceUID=1.2,1.3", "StudyInstanceUID=1.2&StudyInstanceUID=1.3"])
+def test_a_list_of_uids_means_any_of_them_all_the_same(query: str) -> None:
+    assert studies(f"{query}&multiplevaluematching=true").keys == (MatchingKey(STUDY_UID, ("1.2", "1.3")),)
+
+
+def test_an_attribute_of_one_value_has_no_several_values() -> None:
+    assert series("Modality=CT,PT&multiplevaluematching=true").keys == (
+        MatchingKey(("00080060",), ("CT", "PT")),
+    )
+    assert refused("PatientID=1%5C2&multiplevaluematching=true").parameter == "PatientID"
+
+
+def test_several_values_have_no_wild_cards_and_one_may() -> None:
+    assert refused("ModalitiesInStudy=C*,PT&multiplevaluematching=true").parameter == "ModalitiesInStudy"
+    assert studies("ModalitiesInStudy=C*&multiplevaluematching=true").keys == (
+        MatchingKey(MODALITIES, ("C*",)),
+    )
 
 
 def test_what_a_viewer_asks() -> None:

@@ -69,6 +69,10 @@ def test_modalities_that_the_client_names_itself_stay() -> None:
     assert keys(planned, 0) == (MatchingKey(("00080061",), ("CT",)),)
 
 
+def test_series_without_a_modality_are_looked_for_in_all_studies() -> None:
+    assert keys(plan(Level.SERIES, "Modality=%22%22&emptyvaluematching=true"), 0) == ()
+
+
 def test_what_the_client_wants_is_asked_for() -> None:
     asked = plan(Level.STUDY, "PatientAge=020-030&includefield=00081030").steps[0].asked
     assert {("00101010",), ("00081030",), ("00100030",), ("00080020",), ("00080061",)} <= set(asked)

@@ -1,18 +1,11 @@
 """The texts of Warning, which clients compare."""
 
-from isthmus.common.dicomweb import FUZZYMATCHING_NOT_SUPPORTED, additional_results, warning_header
+from isthmus.common.dicomweb import additional_results, warning_header
 
 
 def test_a_line_break_cannot_open_another_header() -> None:
     assert warning_header("http://h/aets/demo", "one\r\nSet-Cookie: \u00e4") == (
         "299 http://h/aets/demo: one??Set-Cookie: ?"
-    )
-
-
-def test_the_text_is_the_standards() -> None:
-    assert warning_header("http://h/aets/demo", FUZZYMATCHING_NOT_SUPPORTED) == (
-        "299 http://h/aets/demo: The fuzzymatching parameter is not supported. "
-        "Only literal matching has been performed."
     )
 
 

@@ -10,15 +10,15 @@ from pydicom.uid import UID
 
 from isthmus.common.dicom.attributes import AttributePath, vr_of
 from isthmus.common.dicom.levels import Level
-from isthmus.common.dicom.matching import MatchingKey
+from isthmus.common.dicom.matching import MatchingKey, Wanted
 from isthmus.common.dicom.wildcards import is_universal
 from isthmus.common.messages import Query
 
 _STUDY = "0020000D"
 _SERIES = "0020000E"
 _INSTANCE = "00080018"
-_NOT_SENT = frozenset({"00081190", "00080056", "00080201", "00080005"})
-"""RetrieveURL, InstanceAvailability, TimezoneOffsetFromUTC are made here; the character set is ours."""
+_NOT_SENT = frozenset({"00081190", "00080201", "00080005"})
+"""RetrieveURL is made here, TimezoneOffsetFromUTC was not negotiated; the character set is ours."""
 _BINARY = frozenset({"AT", "FD", "FL", "SL", "SS", "SV", "UL", "US", "UV"})
 """Value representations that origins do not match, and that are no text."""
 
@@ -72,14 +72,17 @@ def _sent_value(key: MatchingKey, *, fuzzy: bool) -> str:
     """Give what is sent for a key; empty (universal matching) where only we can match it.
 
     Only UIDs may come as a list (PS3.4 C.2.2.2.2), ranges exist for dates and times alone (C.2.2.2.5), and
-    fuzzy matching of names was not negotiated.
+    nothing was negotiated: neither fuzzy matching of names, nor that of empty values, nor that of several
+    values, of which the first narrows what the origin gives.
     """
     vr = vr_of(key.path[-1])
     if vr == "UI":
         return "\\".join(key.values)
-    if len(key.values) != 1 or (vr == "PN" and fuzzy) or vr == "AS" or vr in _BINARY:
+    if key.wanted is Wanted.NOTHING or (vr == "PN" and fuzzy) or vr == "AS" or vr in _BINARY:
         return ""
-    (value,) = key.values
+    if len(key.values) != 1 and key.wanted is not Wanted.EVERY:
+        return ""
+    value = key.values[0]
     return "" if value == "-" or is_universal(value) else value
 
 

@@ -70,7 +70,7 @@ class SearchTransaction:
             ],
             media_type=choice.offer.name,
         )
-        texts = [*parameters.warnings, *found.warnings]
+        texts = list(found.warnings)
         if found.more:
             texts.append(additional_results(found.remaining))
         for text in texts:

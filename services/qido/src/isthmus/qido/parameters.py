@@ -5,6 +5,10 @@ dotted path that begins with either. If there is no such attribute, if it cannot
 to a level below the one searched, the request is refused: a search that silently matched less than it was
 asked to would give somebody else's studies. Any other name that the standard does not define (`_dc`,
 `charset`) is ignored. At the study level, Modality means ModalitiesInStudy.
+
+With `emptyvaluematching` two quotation marks mean no value; with `multiplevaluematching` the values of an
+attribute that may have several, separated by backslashes, must all be there. Without them a list of code
+strings means any of them, and `""` is a text like others.
 """
 
 import re
@@ -15,6 +19,7 @@ from urllib.parse import parse_qsl
 
 from isthmus.common.dicom.attributes import (
     AttributePath,
+    is_multi_valued,
     keyword_of,
     looks_like_attribute,
     parse_path,
@@ -23,17 +28,20 @@ from isthmus.common.dicom.attributes import (
     vr_of,
 )
 from isthmus.common.dicom.levels import Level
-from isthmus.common.dicom.matching import WILDCARD_VRS, MatchingKey
+from isthmus.common.dicom.matching import WILDCARD_VRS, MatchingKey, Wanted
 from isthmus.common.dicom.search_attributes import level_of
-from isthmus.common.dicom.values import check_matching_value
-from isthmus.common.dicomweb import EMPTYVALUEMATCHING_NOT_SUPPORTED, MULTIPLEVALUEMATCHING_NOT_SUPPORTED
+from isthmus.common.dicom.values import NOT_MATCHED, check_matching_value
 from isthmus.common.errors import InvalidParameter
 
 _NUMBER: Final = re.compile(r"[0-9]{1,18}")
 _LIST: Final = re.compile(r"[,\\]")
 _LISTED_VRS: Final = frozenset({"UI", "CS"})
 """Neither can hold a comma. The standard has lists of UIDs alone; viewers send lists of modalities too."""
+_SEVERAL: Final = re.compile(r"\\")
+_SEVERAL_VRS: Final = frozenset({"AE", "AS", "AT", "CS", "LO", "PN", "SH", "UC"})
+"""Those that Multiple Value Matching is for (PS3.4 C.2.2.2.8)."""
 _NO_VALUE: Final = '""'
+"""The value of Empty Value Matching (PS3.4 C.2.2.2.7)."""
 _BOOLEANS: Final = {"true": True, "false": False}
 _MODALITY: Final = (tag_of("Modality"),)
 _MODALITIES_IN_STUDY: Final = (tag_of("ModalitiesInStudy"),)
@@ -51,10 +59,6 @@ _NOT_SEARCHED: Final = frozenset(
 )
 """They say something about an answer, and nothing about what is searched for."""
 _RESOURCES: Final = {Level.STUDY: "studies", Level.SERIES: "series", Level.IMAGE: "instances"}
-_UNSUPPORTED: Final = {
-    "emptyvaluematching": EMPTYVALUEMATCHING_NOT_SUPPORTED,
-    "multiplevaluematching": MULTIPLEVALUEMATCHING_NOT_SUPPORTED,
-}
 
 Pairs = Sequence[tuple[str, str]]
 
@@ -71,8 +75,6 @@ class SearchParameters:
     limit: int | None = None
     offset: int = 0
     fuzzy: bool = False
-    warnings: tuple[str, ...] = ()
-    """What was asked for and is not supported, in the standard's words."""
 
 
 def parse_parameters(query: bytes, level: Level) -> SearchParameters:
@@ -82,19 +84,22 @@ def parse_parameters(query: bytes, level: Level) -> SearchParameters:
         InvalidParameter: names the parameter, as the client wrote it.
     """
     pairs = _pairs(query)
-    unsupported = [name for name in _UNSUPPORTED if _boolean(pairs, name)]
-    attributes = _attributes(pairs, level, no_value=_NO_VALUE if "emptyvaluematching" in unsupported else "")
+    keys = _keys(
+        pairs,
+        level,
+        empty=_boolean(pairs, "emptyvaluematching"),
+        several=_boolean(pairs, "multiplevaluematching"),
+    )
     fields = [field.strip() for name, text in pairs if name == "includefield" for field in text.split(",")]
     included = [parse_path(field, "includefield") for field in fields if field not in {"", "all"}]
-    universal = [path for path, values in attributes.items() if not values]
+    universal = [key.path for key in keys if _is_universal(key)]
     return SearchParameters(
-        keys=tuple(MatchingKey(path, values) for path, values in attributes.items() if values),
+        keys=tuple(key for key in keys if not _is_universal(key)),
         include=tuple(dict.fromkeys(path for path in universal + included if _is_returned(path, level))),
         include_all="all" in fields,
         limit=_number(pairs, "limit"),
         offset=_number(pairs, "offset") or 0,
         fuzzy=_boolean(pairs, "fuzzymatching"),
-        warnings=tuple(_UNSUPPORTED[name] for name in unsupported),
     )
 
 
@@ -105,36 +110,53 @@ def _pairs(query: bytes) -> Pairs:
         raise InvalidParameter("query", "is no percent-encoded UTF-8") from None
 
 
-def _attributes(pairs: Pairs, level: Level, *, no_value: str) -> dict[AttributePath, tuple[str, ...]]:
-    """Give the values for each attribute, none for universal matching; only UIDs may be repeated."""
-    attributes: dict[AttributePath, tuple[str, ...]] = {}
+def _keys(pairs: Pairs, level: Level, *, empty: bool, several: bool) -> Sequence[MatchingKey]:
+    """Give a key for each attribute, one without values for universal matching; only UIDs may be repeated."""
+    keys: dict[AttributePath, MatchingKey] = {}
     for name, text in pairs:
         if not looks_like_attribute(name):
             continue
         path = parse_path(name, name)
         if path == _MODALITY and level is Level.STUDY:
             path = _MODALITIES_IN_STUDY
-        values = () if text == no_value else _values(path, text, name)
-        if values:
+        if empty and text == _NO_VALUE:
+            if vr_of(path[-1]) in NOT_MATCHED:
+                raise InvalidParameter(name, f"an attribute of VR {vr_of(path[-1])} cannot be matched")
+            key = MatchingKey(path, (), Wanted.NOTHING)
+        else:
+            key = _key(path, text, name, several=several)
+        if not _is_universal(key):
             _check_can_be_matched(path, level, name)
-        if path in attributes and vr_of(path[-1]) != "UI":
-            raise InvalidParameter(name, "the attribute is given more than once")
-        attributes[path] = attributes.get(path, ()) + values
-    return attributes
+        if path in keys:
+            if vr_of(path[-1]) != "UI" or Wanted.NOTHING in {key.wanted, keys[path].wanted}:
+                raise InvalidParameter(name, "the attribute is given more than once")
+            key = MatchingKey(path, keys[path].values + key.values)
+        keys[path] = key
+    return list(keys.values())
 
 
-def _values(path: AttributePath, text: str, name: str) -> tuple[str, ...]:
+def _key(path: AttributePath, text: str, name: str, *, several: bool) -> MatchingKey:
     vr = vr_of(path[-1])
     if not text or (vr in WILDCARD_VRS and not text.strip("*")):
-        return ()
+        return MatchingKey(path, ())
     values = [text]
-    if vr in _LISTED_VRS:
-        values = [value.strip() for value in _LIST.split(text) if value.strip()]
+    every = several and vr in _SEVERAL_VRS and is_multi_valued(path[-1])
+    if vr in _LISTED_VRS or every:
+        separators = _LIST if vr in _LISTED_VRS else _SEVERAL
+        values = [value.strip() for value in separators.split(text) if value.strip()]
         if not values:
             raise InvalidParameter(name, "the list is empty")
     for value in values:
         check_matching_value(path[-1], value, name)
-    return tuple(values)
+    if not every or len(values) == 1:
+        return MatchingKey(path, tuple(values))
+    if any(wildcard in value for value in values for wildcard in "*?"):
+        raise InvalidParameter(name, "multiple value matching knows no wild cards")
+    return MatchingKey(path, tuple(values), Wanted.EVERY)
+
+
+def _is_universal(key: MatchingKey) -> bool:
+    return not key.values and key.wanted is Wanted.ANY
 
 
 def _check_can_be_matched(path: AttributePath, level: Level, name: str) -> None:

@@ -13,7 +13,7 @@ from typing import Final, Self
 from isthmus.common.dicom.attributes import AttributePath, tag_of, vr_of
 from isthmus.common.dicom.json_model import DicomJson
 from isthmus.common.dicom.levels import Level
-from isthmus.common.dicom.matching import MatchingKey
+from isthmus.common.dicom.matching import MatchingKey, Wanted
 from isthmus.common.dicom.search_attributes import (
     DEFAULT_RETURN,
     OPTIONAL,
@@ -135,5 +135,7 @@ def _modalities(parameters: SearchParameters) -> tuple[MatchingKey, ...]:
     if any(key.path == _MODALITIES_IN_STUDY for key in parameters.keys):
         return ()
     return tuple(
-        MatchingKey(_MODALITIES_IN_STUDY, key.values) for key in parameters.keys if key.path == _MODALITY
+        MatchingKey(_MODALITIES_IN_STUDY, key.values)
+        for key in parameters.keys
+        if key.path == _MODALITY and key.wanted is Wanted.ANY
     )

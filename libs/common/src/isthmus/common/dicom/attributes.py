@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from pydicom.datadict import dictionary_VR, keyword_for_tag, tag_for_keyword
+from pydicom.datadict import dictionary_VM, dictionary_VR, keyword_for_tag, tag_for_keyword
 
 from isthmus.common.errors import InvalidParameter
 
@@ -87,6 +87,14 @@ def _vr(tag: int) -> str | None:
 def vr_of(tag: str) -> str:
     """Give the value representation of a tag (PS3.6): the first of several, `UN` for private ones."""
     return (_vr(int(tag, 16)) or "UN").split(" or ", maxsplit=1)[0]
+
+
+def is_multi_valued(tag: str) -> bool:
+    """Tell whether an attribute may have several values (PS3.6); private ones are not taken to."""
+    try:
+        return dictionary_VM(int(tag, 16)) != "1"
+    except KeyError:
+        return False
 
 
 def keyword_of(tag: str) -> str:

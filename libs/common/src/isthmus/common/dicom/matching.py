@@ -7,6 +7,7 @@ value, does not.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import Final, cast
 
 from isthmus.common.dicom.attributes import AttributePath, vr_of
@@ -41,13 +42,24 @@ _PARSERS: Final[Mapping[str, Callable[[str], Span | None]]] = {
 Test = Callable[[str], bool]
 
 
+class Wanted(Enum):
+    """What an attribute must hold of a key's values."""
+
+    ANY = "any"
+    """One of them; if there are none, or one is empty, all is well (universal matching)."""
+    EVERY = "every"
+    """Each of them, in any order, beside others (Multiple Value Matching, PS3.4 C.2.2.2.8)."""
+    NOTHING = "nothing"
+    """No value: it is absent or empty (Empty Value Matching, PS3.4 C.2.2.2.7); the key has none either."""
+
+
 @dataclass(frozen=True, slots=True)
 class MatchingKey:
-    """An attribute, and the values of which it must have one."""
+    """An attribute, and what it must hold."""
 
     path: AttributePath
     values: tuple[str, ...]
-    """None, or an empty one, means universal matching."""
+    wanted: Wanted = Wanted.ANY
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +67,7 @@ class _Keys:
     """What a data set, or one item of a sequence, must hold."""
 
     tests: list[tuple[str, Test]] = field(default_factory=list)
+    empty: list[str] = field(default_factory=list)
     ages: list[Callable[[Age | Lifetime], bool]] = field(default_factory=list)
     items: dict[str, "_Keys"] = field(default_factory=dict)
 
@@ -62,18 +75,28 @@ class _Keys:
         tag, *below = path
         if below:
             self.items.setdefault(tag, _Keys()).add(key, tuple(below), fuzzy=fuzzy)
+        elif key.wanted is Wanted.NOTHING:
+            self.empty.append(tag)
         elif key.path == (_AGE,):
             tests = [_age_test(value) for value in key.values]
             self.ages.append(lambda age: any(test(age) for test in tests))
+        elif key.wanted is Wanted.EVERY:
+            self.tests.extend((tag, test) for test in _tests_of(key, fuzzy=fuzzy))
         else:
-            self.tests.append((tag, _test_of(key, fuzzy=fuzzy)))
+            self.tests.append((tag, _any_of(_tests_of(key, fuzzy=fuzzy))))
 
     def hold(self, match: DicomJson) -> bool:
         return (
             all(_value_holds(match, tag, test) for tag, test in self.tests)
+            and not any(_has_value(match, tag) for tag in self.empty)
             and all(_age_holds(match, test) for test in self.ages)
             and all(_item_holds(match, tag, keys) for tag, keys in self.items.items())
         )
+
+    @property
+    def hold_where_nothing_is(self) -> bool:
+        """Whether a sequence without items is as good as one with an empty item: all wanted is no value."""
+        return not self.tests and all(keys.hold_where_nothing_is for keys in self.items.values())
 
 
 class Matcher:
@@ -92,6 +115,8 @@ class Matcher:
 
 def _is_universal(key: MatchingKey) -> bool:
     """Tell whether a key matches everything; `*` is taken so in any VR, and so is a range without ends."""
+    if key.wanted is not Wanted.ANY:
+        return False
     ranged = vr_of(key.path[-1]) in (*_PARSERS, "AS")
     return not key.values or any(is_universal(one) or (ranged and one.strip() == "-") for one in key.values)
 
@@ -101,17 +126,23 @@ def _value_holds(match: DicomJson, tag: str, test: Test) -> bool:
     return element is None or _is_elsewhere(element) or any(test(value) for value in _texts(element))
 
 
+def _has_value(match: DicomJson, tag: str) -> bool:
+    element = match.get(tag)
+    if element is None:
+        return False
+    return _is_elsewhere(element) or bool(_texts(element))
+
+
 def _item_holds(match: DicomJson, tag: str, keys: _Keys) -> bool:
     """Tell whether one item holds all keys of the sequence (PS3.4 C.2.2.2.6)."""
     element = match.get(tag)
     if element is None:
         return True
-    return any(
-        # The item of a sequence is a data set like any other; JsonValue cannot say so without recursion.
-        keys.hold(cast(DicomJson, item))
-        for item in element.get("Value", ())
-        if isinstance(item, Mapping)
-    )
+    items = [item for item in element.get("Value", ()) if isinstance(item, Mapping)]
+    if not items:
+        return keys.hold_where_nothing_is
+    # The item of a sequence is a data set like any other; JsonValue cannot say so without recursion.
+    return any(keys.hold(cast(DicomJson, item)) for item in items)
 
 
 def _age_holds(match: DicomJson, test: Callable[[Age | Lifetime], bool]) -> bool:
@@ -138,9 +169,12 @@ def _texts(element: JsonElement | None) -> list[str]:
     return [text for text in texts if text]
 
 
-def _test_of(key: MatchingKey, *, fuzzy: bool) -> Test:
+def _tests_of(key: MatchingKey, *, fuzzy: bool) -> list[Test]:
     vr = vr_of(key.path[-1])
-    tests = [_single_test(value, vr, fuzzy=fuzzy) for value in key.values]
+    return [_single_test(value, vr, fuzzy=fuzzy) for value in key.values]
+
+
+def _any_of(tests: Sequence[Test]) -> Test:
     return lambda stored: any(test(stored) for test in tests)
 
 

@@ -28,7 +28,8 @@ _LONGEST_GROUP, _GROUPS, _COMPONENTS = 64, 3, 5
 """Of a person name (PS3.5 6.2.1.1)."""
 _CODE_STRING: Final = re.compile(r"[A-Za-z0-9_ *?]*")
 _TAG: Final = re.compile(r"[0-9A-Fa-f]{8}")
-_NOT_MATCHED: Final = frozenset({"OB", "OD", "OF", "OL", "OV", "OW", "SQ"})
+NOT_MATCHED: Final = frozenset({"OB", "OD", "OF", "OL", "OV", "OW", "SQ"})
+"""Value representations of which no value can be asked for."""
 _IN_TIME: Final[Mapping[str, Callable[[str], object]]] = {
     "AS": parse_age,
     "DA": parse_date,
@@ -72,7 +73,7 @@ def check_matching_value(tag: str, value: str, parameter: str) -> None:
     elif vr == "AT":
         if not _TAG.fullmatch(value):
             raise InvalidParameter(parameter, "is no tag of 8 hexadecimal digits")
-    elif vr in _NOT_MATCHED:
+    elif vr in NOT_MATCHED:
         raise InvalidParameter(parameter, f"an attribute of VR {vr} cannot be matched")
     elif vr in WILDCARD_VRS:
         _check_text(vr, value, parameter)

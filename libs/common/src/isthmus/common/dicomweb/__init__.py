@@ -29,9 +29,6 @@ from isthmus.common.dicomweb.resource import (
     service_path,
 )
 from isthmus.common.dicomweb.warning import (
-    EMPTYVALUEMATCHING_NOT_SUPPORTED,
-    FUZZYMATCHING_NOT_SUPPORTED,
-    MULTIPLEVALUEMATCHING_NOT_SUPPORTED,
     additional_results,
     warning_header,
 )
@@ -44,10 +41,7 @@ __all__ = [
     "DICOM_FILE",
     "DICOM_JSON",
     "DICOM_PARTS",
-    "EMPTYVALUEMATCHING_NOT_SUPPORTED",
-    "FUZZYMATCHING_NOT_SUPPORTED",
     "JSON",
-    "MULTIPLEVALUEMATCHING_NOT_SUPPORTED",
     "ROOTS",
     "Choice",
     "DicomJsonResponse",

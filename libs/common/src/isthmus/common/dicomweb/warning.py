@@ -4,30 +4,13 @@ In the form `299 <service>: <text>` that PS3.18 prints, where <service> is the b
 RFC 7234 5.5 wants the text in quotes; clients look for the standard's form, so that is what they get.
 """
 
-from typing import Final
-
-FUZZYMATCHING_NOT_SUPPORTED: Final = (
-    "The fuzzymatching parameter is not supported. Only literal matching has been performed."
-)
-"""PS3.18 8.3.4.2, verbatim."""
-
-EMPTYVALUEMATCHING_NOT_SUPPORTED: Final = (
-    "The emptyvaluematching parameter is not supported. Empty Value Matching has not been performed."
-)
-"""PS3.18 8.3.4, verbatim."""
-
-MULTIPLEVALUEMATCHING_NOT_SUPPORTED: Final = (
-    "The multiplevaluematching parameter is not supported. Multiple Value Matching has not been performed."
-)
-"""PS3.18 8.3.4, verbatim."""
-
 
 def warning_header(service: str, text: str) -> str:
     """Give the value of one Warning header; characters that no header can hold become "?".
 
     Args:
         service: The base URI of the origin server: scheme, authority and path.
-        text: One of the texts of this module, or another.
+        text: What the client must know.
     """
     value = f"299 {service}: {text}"
     return "".join(char if char.isascii() and char.isprintable() else "?" for char in value)

@@ -79,7 +79,7 @@ class PixelDescription:
             signed,
             photometric,
             _number(ds, "PlanarConfiguration", 0, 1, default=0) if samples > 1 else 0,
-            _number(ds, "NumberOfFrames", 1, 0x7FFFFFFF, default=1),
+            _number_of_frames(ds),
             element,
         )
 
@@ -117,6 +117,13 @@ def _element_of(ds: Dataset) -> PixelElement:
         bits = ds.get("BitsAllocated", None)
         return next((element for element, of in _FLOATING_BITS.items() if of == bits), PixelElement.INTEGER)
     return PixelElement.INTEGER
+
+
+def _number_of_frames(ds: Dataset) -> int:
+    try:
+        return _number(ds, "NumberOfFrames", 1, 0x7FFFFFFF, default=1)
+    except NoPixels:  # the frame index takes it for one too
+        return 1
 
 
 def _number(ds: Dataset, keyword: str, least: int, most: int, default: int | None = None) -> int:

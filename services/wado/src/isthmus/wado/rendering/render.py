@@ -1,0 +1,132 @@
+"""One picture of an instance: the stages of PS3.4 N.2 and PS3.18 8.3.5, in their order."""
+
+import warnings
+from collections.abc import Iterator, Sequence
+from io import BytesIO
+
+import numpy as np
+from PIL import Image
+from pydicom import dcmread
+from pydicom.dataset import Dataset
+
+from isthmus.common.pixels.decode import MAX_BYTES, decode_frame
+from isthmus.common.pixels.description import PixelDescription
+from isthmus.wado.rendering.animation import delays_of, gif, loops
+from isthmus.wado.rendering.annotations import annotated
+from isthmus.wado.rendering.colour import rgb
+from isthmus.wado.rendering.elementwise import Bytes, Pixels, elementwise
+from isthmus.wado.rendering.encode import jpeg, png
+from isthmus.wado.rendering.frame_header import FrameHeader
+from isthmus.wado.rendering.geometry import box_of, pixel_height, placed, size_of
+from isthmus.wado.rendering.grayscale import shown, stages_of
+from isthmus.wado.rendering.icc import coloured
+from isthmus.wado.rendering.overlays import drawn
+from isthmus.wado.rendering.palette import Palette
+from isthmus.wado.rendering.request import MediaType, RenderRequest
+from isthmus.wado.rendering.shutters import level, shutter_of, shuttered
+from isthmus.wado.rendering.values import text
+
+
+def render(
+    head: bytes,
+    description: PixelDescription,
+    frames: Sequence[bytes],
+    request: RenderRequest,
+    max_frame_bytes: int = MAX_BYTES,
+) -> bytes:
+    """Render frames of an instance as one picture, or as one animation.
+
+    Args:
+        head: The instance without its pixels, a Part 10 file.
+        description: Of its pixels.
+        frames: As they are held, one for each number of the request.
+        request: What the picture shall be.
+        max_frame_bytes: What one decoded frame may take.
+
+    Raises:
+        PixelsError: the pixels cannot be read, or not be shown (`isthmus.common.pixels.errors`).
+        RenderingError: what is asked for cannot be drawn (`isthmus.wado.rendering.errors`).
+        ValueError: there are not as many frames as numbers, or several where the media type takes one.
+    """
+    if len(frames) != len(request.frame_numbers) or not frames:
+        raise ValueError("There must be one frame for each number")
+    if len(frames) > 1 and request.media_type is not MediaType.GIF:
+        raise ValueError(f"{request.media_type.value} takes one frame")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of pydicom: they hold values, and go to the log
+        ds = dcmread(BytesIO(head), force=True)
+        pictures = (
+            _picture(FrameHeader(ds, number), description, frame, request, max_frame_bytes)
+            for number, frame in zip(request.frame_numbers, frames, strict=True)
+        )
+        return _encoded(pictures, ds, request)
+
+
+def _encoded(
+    pictures: Iterator[tuple[Image.Image, bytes | None]], ds: Dataset, request: RenderRequest
+) -> bytes:
+    if request.media_type is MediaType.GIF:
+        delays = delays_of(ds, request.frame_numbers)
+        timed = ((picture, delay) for (picture, _), delay in zip(pictures, delays, strict=True))
+        return gif(timed, loops=loops(ds))
+    picture, icc_profile = next(pictures)
+    if request.media_type is MediaType.PNG:
+        return png(picture, icc_profile)
+    return jpeg(picture, request.quality, icc_profile)
+
+
+def _picture(
+    header: FrameHeader, description: PixelDescription, frame: bytes, request: RenderRequest, max_bytes: int
+) -> tuple[Image.Image, bytes | None]:
+    box = box_of(request.region, description.columns, description.rows)
+    size = size_of(box, pixel_height(header), request.viewport)
+    levels = _levels(header, description, frame, request, max_bytes)
+    levels = _covered(levels, header, description, frame)
+    picture = placed(Image.fromarray(levels), box, size)
+    picture, icc_profile = coloured(picture, header, request.icc_profile, request.media_type)
+    return annotated(picture, header, request.annotations), icc_profile
+
+
+def _levels(
+    header: FrameHeader, description: PixelDescription, frame: bytes, request: RenderRequest, max_bytes: int
+) -> Bytes:
+    """Give what is to be seen of each pixel: one byte of gray, or three of colour."""
+    decoded = decode_frame(frame, description, max_bytes)
+    pixels, photometric = decoded.array, decoded.photometric_interpretation
+    if pixels.ndim == 3:
+        return rgb(pixels, photometric, description.bits_stored)
+    signed = bool(description.pixel_representation)
+    if photometric == "PALETTE COLOR":
+        return elementwise(Palette.of(header.ds, signed=signed), pixels)
+    levels = shown(pixels, stages_of(header, description, request.window), description)
+    if text(header.ds, "PixelPresentation") in _PARTLY_COLOURED:
+        return _supplemented(levels, pixels, Palette.of(header.ds, signed=signed))
+    return levels
+
+
+_PARTLY_COLOURED = frozenset({"COLOR", "MIXED"})
+
+
+def _supplemented(levels: Bytes, pixels: Pixels, palette: Palette) -> Bytes:
+    """Show what lies in the range of the Supplemental Palette in its colours (PS3.3 C.8.16.2.1.1.1)."""
+    colours = np.repeat(levels[:, :, np.newaxis], 3, axis=2)
+    for row, sources in zip(colours, pixels, strict=True):
+        of_palette = sources >= palette.first
+        row[of_palette] = palette(sources[of_palette].astype(np.float64))
+    return colours
+
+
+def _covered(levels: Bytes, header: FrameHeader, description: PixelDescription, frame: bytes) -> Bytes:
+    """Draw overlays in white, and hide what lies outside of the shutters."""
+    overlay = drawn(header.ds, description, frame, header.number)
+    shutter = shutter_of(header)
+    hidden = shuttered(shutter, description.rows, description.columns)
+    for mask, value in ((overlay, 255), (hidden, level(shutter))):
+        if mask is not None:
+            levels = _writable(levels)
+            levels[mask] = value
+    return levels
+
+
+def _writable(levels: Bytes) -> Bytes:
+    return levels if levels.flags.writeable else levels.copy()

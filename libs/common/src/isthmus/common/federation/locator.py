@@ -1,0 +1,170 @@
+"""Finding out which origins have a study; what they answered is remembered for a while."""
+
+import asyncio
+import time
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from isthmus.common.bus import Bus
+from isthmus.common.config import Origin
+from isthmus.common.errors import OriginTimeout
+from isthmus.common.federation.asking import Answers, Silence, ask_all
+from isthmus.common.federation.listing import Asked, contents_of, undeliverable
+from isthmus.common.federation.whereabouts import Contents, Listing, Whereabouts
+from isthmus.common.messages import Retrieve
+from isthmus.common.retrieval import Catalogue
+
+SILENT_SECONDS: Final = 5.0
+"""For how long an answer is remembered in which an origin lacks: it may be back soon."""
+LEFT_ALONE_SECONDS: Final = 60.0
+"""For how long an origin that was late is asked only for what no other has: nobody waits for it each time."""
+REMEMBERED: Final = 1_000
+"""Studies."""
+
+
+@dataclass(frozen=True, slots=True)
+class Located:
+    """What the origins answered."""
+
+    whereabouts: Whereabouts
+    at: float
+    """When they were asked, by the monotonic clock."""
+    all_asked: bool
+    """Whether no origin was left alone."""
+
+
+@dataclass(slots=True)
+class _Looking:
+    task: "asyncio.Task[Located]"
+    waiting: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Holding:
+    """An origin has the study."""
+
+    whole: Contents | None
+    """What it has, where that is held and fresh."""
+    undeliverable: frozenset[str]
+
+
+class Locator:
+    """Knows where studies are, for all who ask in this process."""
+
+    def __init__(
+        self, bus: Bus, catalogue: Catalogue, origins: Sequence[Origin], fresh_seconds: float
+    ) -> None:
+        """Nothing is known yet.
+
+        Args:
+            bus: where origins are asked.
+            catalogue: what is held of them: a study that is whole and fresh need not be asked for.
+            origins: those that there are, in the order of the settings.
+            fresh_seconds: for how long what an origin listed is taken to be still so.
+        """
+        self._bus = bus
+        self._catalogue = catalogue
+        self._origins = tuple(origins)
+        self._fresh_seconds = fresh_seconds
+        self._known: OrderedDict[str, Located] = OrderedDict()
+        self._looking: dict[tuple[str, bool], _Looking] = {}
+        self._late: dict[str, tuple[float, Silence]] = {}
+
+    async def locate(self, study: str, *, anew: bool = False) -> Located:
+        """Give what is remembered of a study, or ask all origins at the same time; `anew`: ask in any case.
+
+        Raises:
+            RequestError: they cannot be asked so.
+        """
+        known = self._known.get(study)
+        if known is not None and not anew and time.monotonic() - known.at < self._memory(known):
+            self._known.move_to_end(study)
+            return known
+        # Who comes while they are asked waits for the same answers; when nobody waits, nobody is asked.
+        looking = self._looking.get((study, anew))
+        if looking is None:
+            task = asyncio.create_task(self._look(study, everywhere=anew))
+            looking = self._looking[study, anew] = _Looking(task)
+        looking.waiting += 1
+        try:
+            return await asyncio.shield(looking.task)
+        finally:
+            looking.waiting -= 1
+            if not looking.waiting:
+                self._looking.pop((study, anew), None)
+                looking.task.cancel()
+
+    def _memory(self, known: Located) -> float:
+        silent = known.whereabouts.silent
+        return min(self._fresh_seconds, SILENT_SECONDS) if silent else self._fresh_seconds
+
+    async def _look(self, study: str, *, everywhere: bool) -> Located:
+        at = time.monotonic()
+        left_alone = {} if everywhere else self._left_alone(at)
+        asked = [origin for origin in self._origins if origin.name not in left_alone]
+        answers = await ask_all(asked, lambda origin: self._ask(origin.name, study))
+        self._note(answers, at)
+        silent = (*answers.silent, *left_alone.values())
+        held = [(origin, holding) for origin, holding in answers.heard if holding is not None]
+        if len(held) > 1:
+            whereabouts = await self._compared(study, held, silent)
+        else:
+            whereabouts = Whereabouts(tuple(origin.name for origin, _ in held), silent)
+        located = Located(whereabouts, at, not left_alone)
+        self._remember(study, located)
+        return located
+
+    async def _ask(self, origin: str, study: str) -> _Holding | None:
+        manifest = await self._catalogue.load(origin, study)
+        since = time.time() - self._fresh_seconds
+        if manifest is not None and manifest.covers(Retrieve(origin, study), since):
+            return _Holding(contents_of(manifest), undeliverable(manifest))
+        has_it = await Asked(self._bus, origin, study).has_it()
+        return _Holding(None, undeliverable(manifest)) if has_it else None
+
+    async def _compared(
+        self, study: str, held: Sequence[tuple[Origin, _Holding]], silent: tuple[Silence, ...]
+    ) -> Whereabouts:
+        """Compare what several origins have: in those series that more than one has, each instance."""
+        known = {origin.name: holding.whole for origin, holding in held if holding.whole is not None}
+        unknown = [origin for origin, holding in held if holding.whole is None]
+        listed = await ask_all(unknown, lambda origin: Asked(self._bus, origin.name, study).series())
+        series = {
+            **{origin: list(contents) for origin, contents in known.items()},
+            **{origin.name: list(uids) for origin, uids in listed.heard},
+        }
+        every = [uid for uids in series.values() for uid in uids]
+        shared = {uid for uid in every if every.count(uid) > 1}
+
+        async def instances(origin: Origin) -> Contents:
+            wanted = [uid for uid in series[origin.name] if uid in shared]
+            return await Asked(self._bus, origin.name, study).instances(wanted)
+
+        found = await ask_all([origin for origin, _ in listed.heard], instances)
+        for origin, shared_instances in found.heard:
+            known[origin.name] = {uid: shared_instances.get(uid, frozenset()) for uid in series[origin.name]}
+        contents = {
+            origin.name: {uid: uids - holding.undeliverable for uid, uids in known[origin.name].items()}
+            for origin, holding in held
+            if origin.name in known
+        }
+        silent = (*silent, *listed.silent, *found.silent)
+        return Whereabouts(tuple(contents), silent, Listing.of(contents) if len(contents) > 1 else None)
+
+    def _left_alone(self, now: float) -> dict[str, Silence]:
+        return {name: silence for name, (until, silence) in self._late.items() if now < until}
+
+    def _note(self, answers: Answers[_Holding | None], at: float) -> None:
+        for origin, _ in answers.heard:
+            self._late.pop(origin.name, None)
+        for silence in answers.silent:
+            if isinstance(silence.error, OriginTimeout):
+                self._late[silence.origin] = (at + LEFT_ALONE_SECONDS, silence)
+
+    def _remember(self, study: str, located: Located) -> None:
+        self._known[study] = located
+        self._known.move_to_end(study)
+        if len(self._known) > REMEMBERED:
+            self._known.popitem(last=False)

@@ -41,7 +41,7 @@ def jpeg_codestream(frame: bytes) -> Codestream:
         CorruptFrame: it is none.
     """
     colour: bool | None = None
-    for marker, begin, end in _segments(frame):
+    for marker, begin, end in jpeg_segments(frame):
         if marker == _APP0 and frame[begin : begin + 5] == b"JFIF\0" and colour is None:
             colour = True
         elif marker == _APP14 and frame[begin : begin + 5] == b"Adobe" and end - begin >= 12:
@@ -64,7 +64,7 @@ def without_colour_transform(frame: bytes) -> bytes:
     # An APP14 segment of Adobe whose last byte says: no transform.
     pieces = [_START_OF_IMAGE, b"\xff\xee\x00\x0eAdobe\x00\x64\x00\x00\x00\x00\x00"]
     at = len(_START_OF_IMAGE)
-    for marker, begin, end in _segments(frame):
+    for marker, begin, end in jpeg_segments(frame):
         if marker in (_APP0, _APP14):
             pieces.append(frame[at : begin - 4])
             at = end
@@ -73,8 +73,8 @@ def without_colour_transform(frame: bytes) -> bytes:
     return b"".join((*pieces, frame[at:]))
 
 
-def _segments(frame: bytes) -> Iterator[tuple[int, int, int]]:
-    """Give marker, begin and end of the segments of a JPEG, up to its first scan."""
+def jpeg_segments(frame: bytes) -> Iterator[tuple[int, int, int]]:
+    """Give marker, begin and end of the segments of a JPEG or JPEG-LS frame, up to its first scan."""
     if frame[:2] != _START_OF_IMAGE:
         return
     at = 2

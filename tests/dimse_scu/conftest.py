@@ -10,9 +10,11 @@ from isthmus.common.blobs import BlobStore
 from isthmus.common.bus import Bus
 from isthmus.common.config import Origin, RetrieveMethod, Settings
 from isthmus.common.config.settings import Scp
+from isthmus.common.messages import Retrieve
 from isthmus.common.service import Parts
 from isthmus.dimse_scu.worker import worker
 from tests.data_sets import identity, make_series
+from tests.dimse_scu.changing import Changing
 from tests.dimse_scu.whole import Reader
 from tests.pacs import FaultyPacs
 
@@ -103,3 +105,38 @@ async def origin(serve: Serve, origin_name: str) -> Origin:
 def read(bus: Bus, blobs: BlobStore) -> Reader:
     """Reads all of something, as a face does."""
     return Reader(bus, blobs)
+
+
+@pytest.fixture
+def wanted(origin: Origin, study: str) -> Retrieve:
+    """The study."""
+    return Retrieve(origin.name, study)
+
+
+@pytest.fixture
+def one(wanted: Retrieve, series: str, uids: list[str]) -> Retrieve:
+    """An instance of it."""
+    return Retrieve(wanted.origin, wanted.study, series, uids[3])
+
+
+@pytest.fixture(scope="session")
+def two_series(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """A study of two series, of 4 and 3 instances."""
+    directory = tmp_path_factory.mktemp("two-series")
+    first = make_series(directory, 4, seed=70)
+    second = make_series(directory, 3, seed=71, study_uid=identity(first[0]).study_instance_uid)
+    return [*first, *second]
+
+
+@pytest.fixture
+def changing(two_series: list[Path]) -> Iterator[Changing]:
+    pacs = Changing(two_series)
+    yield pacs
+    pacs.now.stop()
+
+
+@pytest.fixture
+async def changed(serve: Serve, origin_name: str, changing: Changing, two_series: list[Path]) -> Retrieve:
+    """A whole study of it."""
+    await serve(origin_name, port=changing.port)
+    return Retrieve(origin_name, identity(two_series[0]).study_instance_uid)

@@ -1,7 +1,6 @@
 """What an earlier job brought is not asked for again, unless the origin says that it is not the same."""
 
 import asyncio
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,20 +8,15 @@ import pytest
 from isthmus.common.blobs import BlobStore, manifest_key
 from isthmus.common.bus import Bus
 from isthmus.common.bus.jobs import Lane
-from isthmus.common.config import Origin
-from isthmus.common.errors import Incomplete, StoreUnavailable
-from isthmus.common.messages import Lacking, Retrieve, RetrieveStarted, SeriesDone
+from isthmus.common.errors import StoreUnavailable
+from isthmus.common.messages import Retrieve, RetrieveStarted, SeriesDone
 from isthmus.common.retrieval import Catalogue, Manifest
-from isthmus.dimse_scu import series as series_module
 from tests.data_sets import identity, make_series
+from tests.dimse_scu.changing import Changing, names
 from tests.dimse_scu.conftest import Serve
 from tests.dimse_scu.facts import done, facts_of, following, held, ready
-from tests.dimse_scu.whole import Reader
 from tests.pacs import (
-    AbortsAfter,
-    Behaviour,
     CountsWrongly,
-    FailsRetrieve,
     FailsSuboperations,
     FaultyPacs,
     FindFails,
@@ -31,60 +25,7 @@ from tests.pacs import (
     SendsAnother,
     SendsOtherBytes,
     Slow,
-    SuccessWithNothingSent,
 )
-
-
-@pytest.fixture
-def wanted(origin: Origin, study: str) -> Retrieve:
-    """The study."""
-    return Retrieve(origin.name, study)
-
-
-@pytest.fixture
-def one(wanted: Retrieve, series: str, uids: list[str]) -> Retrieve:
-    """An instance of it."""
-    return Retrieve(wanted.origin, wanted.study, series, uids[3])
-
-
-@pytest.fixture(scope="module")
-def two_series(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """A study of two series, of 4 and 3 instances."""
-    directory = tmp_path_factory.mktemp("two-series")
-    first = make_series(directory, 4, seed=70)
-    second = make_series(directory, 3, seed=71, study_uid=identity(first[0]).study_instance_uid)
-    return [*first, *second]
-
-
-class Changing:
-    """A PACS whose content changes."""
-
-    def __init__(self, files: list[Path]) -> None:
-        self.now = FaultyPacs(files)
-        self.port = self.now.peer.port
-
-    def holds(self, files: list[Path]) -> FaultyPacs:
-        self.now.stop()
-        self.now = FaultyPacs(files, port=self.port)
-        return self.now
-
-
-@pytest.fixture
-def changing(two_series: list[Path]) -> Iterator[Changing]:
-    pacs = Changing(two_series)
-    yield pacs
-    pacs.now.stop()
-
-
-@pytest.fixture
-async def changed(serve: Serve, origin_name: str, changing: Changing, two_series: list[Path]) -> Retrieve:
-    """A whole study of it."""
-    await serve(origin_name, port=changing.port)
-    return Retrieve(origin_name, identity(two_series[0]).study_instance_uid)
-
-
-def names(files: list[Path]) -> set[str]:
-    return {identity(file).sop_instance_uid for file in files}
 
 
 async def manifest_of(blobs: BlobStore, wanted: Retrieve) -> Manifest:
@@ -243,73 +184,6 @@ async def test_a_bulk_job_asks_nobody_whether_somebody_waits(
         assert done([fact async for fact in facts]).completed == len(uids)
 
 
-async def test_what_the_origin_refuses_is_remembered(
-    bus: Bus, wanted: Retrieve, pacs: FaultyPacs, uids: list[str]
-) -> None:
-    pacs.behave(FailsSuboperations(statuses={uids[5]: 0xC000}))
-    first = await facts_of(bus, wanted)
-    assert [missing.sop_instance_uid for missing in done(first).missing] == [uids[5]]
-    pacs.forget()
-    assert done(await facts_of(bus, wanted)).confirmed
-    assert pacs.operations(Operation.GET) == []
-
-
-async def test_what_was_refused_is_asked_for_again_after_a_while(
-    bus: Bus, wanted: Retrieve, pacs: FaultyPacs, uids: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    pacs.behave(FailsSuboperations(statuses={uids[5]: 0xC000}))
-    await facts_of(bus, wanted)
-    pacs.forget()
-    pacs.behave()
-    monkeypatch.setattr(series_module, "REMEMBERED_SECONDS", 0)
-    again = await facts_of(bus, wanted)
-    assert isinstance(again[1], Lacking)
-    assert pacs.sent() == [uids[5]] == ready(again)
-    assert done(again).missing == ()
-    monkeypatch.undo()
-    assert done(await facts_of(bus, wanted)).confirmed
-
-
-async def test_what_is_remembered_is_told_before_anything_comes(
-    bus: Bus, changed: Retrieve, changing: Changing, two_series: list[Path]
-) -> None:
-    bad = identity(two_series[1]).sop_instance_uid
-    changing.holds(two_series[:4]).behave(FailsSuboperations(statuses={bad: 0xC000}))
-    await facts_of(bus, changed)
-    changing.holds(two_series).behave(FailsSuboperations(statuses={bad: 0xC000}))
-    facts = await facts_of(bus, changed)
-    lacking = facts[1]
-    assert isinstance(lacking, Lacking)
-    assert [missing.sop_instance_uid for missing in lacking.missing] == [bad]
-    assert set(ready(facts)) == names(two_series[4:])
-    assert done(facts).missing == lacking.missing
-
-
-async def test_what_is_remembered_is_a_clean_end_though_the_origin_broke_off_once_meanwhile(
-    read: Reader, changed: Retrieve, changing: Changing, two_series: list[Path]
-) -> None:
-    bad = identity(two_series[1]).sop_instance_uid
-    refuses = FailsSuboperations(statuses={bad: 0xC000})
-    changing.holds(two_series[:4]).behave(refuses)
-    with pytest.raises(Incomplete):
-        await read(changed)
-    changing.holds(two_series).behave(refuses, AbortsAfter(instances=1, times=1))
-    assert set(await read(changed)) == names(two_series) - {bad}
-    assert read.lacking is not None
-    assert [missing.sop_instance_uid for missing in read.lacking.missing] == [bad]
-
-
-async def test_what_did_not_come_because_the_origin_broke_off_is_not_remembered(
-    bus: Bus, wanted: Retrieve, pacs: FaultyPacs, uids: list[str]
-) -> None:
-    pacs.behave(AbortsAfter(instances=0))
-    assert len(done(await facts_of(bus, wanted)).missing) == len(uids)
-    pacs.behave()
-    facts = await facts_of(bus, wanted)
-    assert not any(isinstance(fact, Lacking) for fact in facts)
-    assert set(ready(facts)) == set(uids)
-
-
 async def test_an_instance_that_is_held_costs_one_query(
     bus: Bus, wanted: Retrieve, one: Retrieve, pacs: FaultyPacs
 ) -> None:
@@ -345,32 +219,6 @@ async def test_an_instance_that_is_gone_at_the_origin_is_gone_here(
     )
     assert (last.completed, last.missing, last.failure, last.confirmed) == (0, (), None, False)
     assert len(await keys(blobs, changed)) == len(two_series) - 1
-
-
-async def test_a_single_instance_that_is_refused_is_remembered(
-    bus: Bus, one: Retrieve, pacs: FaultyPacs
-) -> None:
-    assert one.instance is not None
-    pacs.behave(FailsSuboperations(statuses={one.instance: 0xC000}))
-    assert done(await facts_of(bus, one)).failure is not None
-    pacs.forget()
-    facts = await facts_of(bus, one)
-    assert isinstance(facts[1], Lacking)
-    assert [missing.sop_instance_uid for missing in done(facts).missing] == [one.instance]
-    assert pacs.operations(Operation.GET) == []
-
-
-@pytest.mark.parametrize("busy", [SuccessWithNothingSent(), FailsRetrieve(status=0xA702)])
-async def test_what_an_origin_that_is_busy_does_not_send_is_not_remembered(
-    bus: Bus, wanted: Retrieve, one: Retrieve, pacs: FaultyPacs, uids: list[str], busy: Behaviour
-) -> None:
-    for asked, all_of_it in ((one, {one.instance}), (wanted, set(uids) - {one.instance})):
-        pacs.behave(busy)
-        assert done(await facts_of(bus, asked)).failure is not None
-        pacs.behave()
-        facts = await facts_of(bus, asked)
-        assert not any(isinstance(fact, Lacking) for fact in facts)
-        assert set(ready(facts)) == all_of_it
 
 
 async def test_the_end_of_each_series_is_told_when_it_is_known(

@@ -5,6 +5,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
+from uuid import uuid4
 
 import pytest
 
@@ -113,3 +114,7 @@ def store_behind(s3: EmbeddedS3, way: Way, threads: Threads) -> Iterator[BlobSto
     store = BlobStore(way.endpoint, s3.access_key, s3.secret_key, s3.bucket, threads=threads, deadline=10)
     yield store
     store.close()
+
+
+def new_key() -> str:
+    return f"test/{uuid4()}.dcm"

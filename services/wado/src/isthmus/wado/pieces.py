@@ -16,6 +16,7 @@ def body_of(
     pieces: Sequence[Piece],
     *,
     etag: ETag | None = None,
+    warnings: tuple[str, ...] = (),
 ) -> Body:
     """Give a body of known length, which answers Range too.
 
@@ -25,15 +26,15 @@ def body_of(
         key: Its key; whatever if all pieces are bytes.
         pieces: Each an offset in the blob and a length, or bytes.
         etag: Of this representation.
+        warnings: What the client should know beside.
     """
     size = length_of(pieces)
 
     def part(offset: int, length: int) -> AsyncGenerator[bytes, None]:
         return content_of(blobs, key, tuple(_cut(pieces, offset, offset + length)))
 
-    return Body(
-        {**headers, "Content-Length": str(size)}, content_of(blobs, key, pieces), etag=etag, part=part
-    )
+    said = {**headers, "Content-Length": str(size)}
+    return Body(said, content_of(blobs, key, pieces), etag=etag, part=part, warnings=warnings)
 
 
 def length_of(pieces: Sequence[Piece]) -> int:

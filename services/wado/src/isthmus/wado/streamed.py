@@ -45,11 +45,13 @@ class Body:
     """Gives so many bytes from an offset on, of a body with a Content-Length; see `pieces.body_of`."""
     warnings: tuple[str, ...] = ()
     """What the client should know beside; no patient data."""
+    partial: bool = False
+    """Whether something is left out of what was asked for, which the warnings tell."""
 
 
 def unchanged(etag: ETag) -> Body:
     """Give the answer to a client for which `is_unchanged` is true."""
-    return Body({}, _nothing(), etag=etag)
+    return Body({}, nothing(), etag=etag)
 
 
 Endpoint = Callable[[Request], AbstractAsyncContextManager[Body]]
@@ -137,15 +139,16 @@ class _Answer:
             RangeNotSatisfiable: the bytes that are wanted lie beyond the end.
         """
         headers = {**CACHING, **body.headers}
-        if body.lacking is not None:
-            warnings = [_what_lacks(body.lacking), *body.warnings]
+        if body.lacking is not None or body.partial:
+            lacks = [] if body.lacking is None else [_what_lacks(body.lacking)]
+            warnings = [*lacks, *body.warnings]
             lines = [*headers.items(), *_warnings(request, warnings)]
             return cls(HTTPStatus.PARTIAL_CONTENT, lines, body.chunks)
         if body.etag is not None:
             headers["ETag"] = str(body.etag)
             if is_unchanged(request, body.etag):
                 kept = {name: value for name, value in headers.items() if name not in _OF_CONTENT}
-                return cls(HTTPStatus.NOT_MODIFIED, list(kept.items()), _nothing())
+                return cls(HTTPStatus.NOT_MODIFIED, list(kept.items()), nothing())
         status, chunks = HTTPStatus.OK, body.chunks
         if body.part is not None:
             headers["Accept-Ranges"] = "bytes"
@@ -176,7 +179,8 @@ def _body(chunk: bytes, *, more: bool) -> Message:
     return {"type": "http.response.body", "body": chunk, "more_body": more}
 
 
-async def _nothing() -> AsyncGenerator[bytes, None]:
+async def nothing() -> AsyncGenerator[bytes, None]:
+    """Give no bytes, where the headers are all that is wanted."""
     return
     yield
 

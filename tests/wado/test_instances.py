@@ -10,6 +10,7 @@ from isthmus.common.bus import Bus
 from isthmus.common.config import Origin, Settings
 from isthmus.common.dicomweb.resource import Resource
 from isthmus.common.errors import BusUnavailable
+from isthmus.common.federation import Federation
 from isthmus.common.retrieval import Catalogue, Retrieval
 from isthmus.common.threads import Threads
 from isthmus.wado.derived import Derived
@@ -38,7 +39,7 @@ def retrieval(bus: Bus, blobs: BlobStore) -> Noted:
 
 
 @pytest.fixture
-def instances(blobs: BlobStore, retrieval: Noted) -> Instances:
+def instances(bus: Bus, blobs: BlobStore, retrieval: Noted) -> Instances:
     origins = (
         Origin(name="all-of-it", ae_title="A", port=104),
         Origin(name="no-more", ae_title="B", port=104, prefetch=False),
@@ -46,7 +47,9 @@ def instances(blobs: BlobStore, retrieval: Noted) -> Instances:
     settings = WadoSettings.of(Settings(origins=origins))
     threads = Threads("test", 1)
     derived, streams = Derived(blobs, threads), Streams(blobs)
-    return Instances(settings, blobs, Catalogue(blobs), retrieval, threads, derived, streams)
+    catalogue = Catalogue(blobs)
+    federation = Federation(bus, catalogue, retrieval, origins, 0)
+    return Instances(settings, blobs, catalogue, retrieval, threads, derived, streams, federation)
 
 
 async def test_when_it_cannot_follow_nobody_suffers(instances: Instances, retrieval: Noted) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import replace
 from functools import partial
 from typing import Final
 
@@ -9,6 +10,7 @@ from starlette.requests import Request
 from starlette.routing import BaseRoute, Route
 
 from isthmus.common.dicomweb.resource import ROOTS
+from isthmus.common.federation import Federation
 from isthmus.common.retrieval import Catalogue, Retrieval
 from isthmus.common.service import Parts
 from isthmus.common.threads import Threads
@@ -38,7 +40,10 @@ def routes(parts: Parts) -> Sequence[BaseRoute]:
     retrieval = Retrieval(parts.bus, catalogue, settings.fresh_seconds)
     threads = Threads("headers", HEADER_THREADS)
     derived, streams = Derived(parts.blobs, threads), Streams(parts.blobs)
-    instances = Instances(settings, parts.blobs, catalogue, retrieval, threads, derived, streams)
+    federation = Federation(
+        parts.bus, catalogue, retrieval, tuple(settings.origins.values()), settings.fresh_seconds
+    )
+    instances = Instances(settings, parts.blobs, catalogue, retrieval, threads, derived, streams, federation)
     # Below each origin, and below all of them as one.
     resources: list[tuple[str, Endpoint]] = [
         (STUDY, retrieve),
@@ -58,5 +63,6 @@ def routes(parts: Parts) -> Sequence[BaseRoute]:
 
 @asynccontextmanager
 async def _answer(instances: Instances, endpoint: Endpoint, request: Request) -> AsyncIterator[Body]:
-    async with instances.mended(request), endpoint(instances, request) as body:
-        yield body
+    instances = instances.for_request()
+    async with instances.mended(), endpoint(instances, request) as body:
+        yield replace(body, warnings=(*body.warnings, *instances.warnings))

@@ -9,7 +9,7 @@ from typing import Final
 
 from starlette.requests import Request
 
-from isthmus.common.blobs import BlobStore
+from isthmus.common.blobs import BlobStore, origin_of
 from isthmus.common.dicom.bulk import frames_value
 from isthmus.common.dicom.encapsulated import is_encapsulated
 from isthmus.common.dicom.frame_index import EncapsulatedFrames
@@ -42,7 +42,7 @@ async def bulkdata(instances: Instances, request: Request) -> AsyncIterator[Body
     location = f"{public_base_url(request)}{resource.path}/bulkdata/{text}"
     async with instances.read(resource) as refs:
         blob = await anext(refs)
-    value = await _find(instances, resource.origin, blob, path)
+    value = await _find(instances, origin_of(blob.key), blob, path)
     offer = negotiate(accepted, _offers(value)).offer
     blobs = instances.blobs
     yield (

@@ -3,13 +3,15 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Self
 
 from starlette.requests import Request
 
 from isthmus.common.blobs import BlobStore
-from isthmus.common.dicomweb.resource import Resource
+from isthmus.common.dicomweb.resource import ALL, Resource
 from isthmus.common.errors import BlobMissing, IsthmusError
+from isthmus.common.federation import Federation, Wanted
 from isthmus.common.messages import Retrieve
 from isthmus.common.retrieval import Catalogue, Reading, Retrieval
 from isthmus.common.telemetry import get_logger
@@ -33,7 +35,16 @@ class Instances:
     """Where headers are read."""
     derived: Derived
     streams: Streams
+    federation: Federation
+    warnings: list[str] = field(default_factory=list)
+    """What the client of one request is told of the origins that were asked for it."""
+    _wanted: list[Resource] = field(default_factory=list)
+    """What was read for one request."""
     _prefetching: set[asyncio.Task[None]] = field(default_factory=set)
+
+    def for_request(self) -> Self:
+        """Give the same, to answer one request."""
+        return replace(self, warnings=[], _wanted=[])
 
     def wanted(self, request: Request) -> Resource:
         """Read the resource out of the path.
@@ -47,30 +58,46 @@ class Instances:
         return resource
 
     def read(self, resource: Resource) -> AbstractAsyncContextManager[Reading]:
-        """Give the blobs of a resource, one at least, as `Retrieval.read` does, and raise what it raises."""
+        """Give the blobs of a resource, one at least, as `Retrieval.read` does, and raise what it raises.
+
+        The origin of a blob is that of its key: a resource may be of `ALL`.
+        """
+        self._wanted.append(resource)
+        if resource.origin == ALL:
+            return self._read_everywhere(Wanted(resource.study, resource.series, resource.instance))
         return self.retrieval.read(
             Retrieve(resource.origin, resource.study, resource.series, resource.instance)
         )
+
+    @asynccontextmanager
+    async def _read_everywhere(self, wanted: Wanted) -> AsyncIterator[Reading]:
+        async with self.federation.read(wanted) as reading:
+            self.warnings.extend(silence.warning for silence in reading.silent)
+            yield reading
 
     def open_series(self, resource: Resource) -> None:
         """Let the rest of a study follow when one of its series is opened, where the origin is set so.
 
         To be called when the series' own reading has begun, which goes before. It waits for nothing.
         """
-        if resource.origin in self.settings.prefetch:
+        if self.settings.prefetch:
             task = asyncio.create_task(self._prefetch(resource))
             self._prefetching.add(task)
             task.add_done_callback(self._prefetching.discard)
 
     async def _prefetch(self, resource: Resource) -> None:
+        origins = [resource.origin]
         try:
-            await self.retrieval.prefetch(resource.origin, resource.study)
+            if resource.origin == ALL:
+                origins = await self.federation.origins_of(resource.study)
+            for origin in self.settings.prefetch.intersection(origins):
+                await self.retrieval.prefetch(origin, resource.study)
         except IsthmusError as error:  # it is fetched when it is asked for
             log.info("study not prefetched", reason=error.title)
 
     @asynccontextmanager
-    async def mended(self, request: Request) -> AsyncIterator[None]:
-        """See to it that what S3 has lost is fetched anew by the next request.
+    async def mended(self) -> AsyncIterator[None]:
+        """See to it that what S3 has lost of what was read is fetched anew by the next request.
 
         Raises:
             BlobMissing: as the block did.
@@ -78,6 +105,7 @@ class Instances:
         try:
             yield
         except BlobMissing:
-            resource = self.wanted(request)
-            await self.catalogue.mend(resource.origin, resource.study)
+            for resource in self._wanted:
+                for origin in self.settings.origins if resource.origin == ALL else [resource.origin]:
+                    await self.catalogue.mend(origin, resource.study)
             raise

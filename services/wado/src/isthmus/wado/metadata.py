@@ -9,6 +9,7 @@ from typing import Final
 
 from starlette.requests import Request
 
+from isthmus.common.blobs import origin_of
 from isthmus.common.dicom.levels import Level
 from isthmus.common.dicomweb.accept import accepted_by, negotiate
 from isthmus.common.dicomweb.json_response import json_array
@@ -91,7 +92,7 @@ class _Texts:
 
     async def _describe(self, blobs: AsyncIterator[BlobRef]) -> AsyncGenerator[bytes, None]:
         async def describe(blob: BlobRef) -> bytes:
-            return await self._instances.derived.described.text(blob, self._resource.origin)
+            return await self._instances.derived.described.text(blob, origin_of(blob.key))
 
         async with ahead(blobs, describe, AHEAD) as described:
             async for blob, text in described:
@@ -102,17 +103,20 @@ class _Texts:
         """Keep the metadata of those series of which we made all."""
         if self._resource.level is Level.IMAGE or not self._made:
             return
-        origin, study = self._resource.origin, self._resource.study
         try:
-            manifest = reading.manifest or await self._instances.catalogue.load(origin, study)
+            manifests = [reading.manifest] if reading.manifest else await self._manifests()
         except StoreUnavailable as error:
             log.warning("metadata not kept", reason=error.title)
             return
-        if manifest is None:
-            return
-        for series in self._series(manifest):
-            if series.instances and self._made.issuperset(held.blob.key for held in series.instances):
-                await self._instances.derived.series_metadata.keep(manifest, series)
+        for manifest in manifests:
+            for series in self._series(manifest):
+                if series.instances and self._made.issuperset(held.blob.key for held in series.instances):
+                    await self._instances.derived.series_metadata.keep(manifest, series)
+
+    async def _manifests(self) -> list[Manifest]:
+        catalogue, study = self._instances.catalogue, self._resource.study
+        found = [await catalogue.load(origin, study) for origin in {origin_of(key) for key in self._made}]
+        return [manifest for manifest in found if manifest is not None]
 
     def _series(self, manifest: Manifest) -> list[HeldSeries]:
         wanted = self._resource.series

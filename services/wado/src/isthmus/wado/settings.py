@@ -1,9 +1,10 @@
 """What wado uses of the settings."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
-from isthmus.common.config import Settings
+from isthmus.common.config import Origin, Settings
 from isthmus.common.dicomweb.resource import ALL
 from isthmus.common.errors import UnknownOrigin
 
@@ -12,7 +13,8 @@ from isthmus.common.errors import UnknownOrigin
 class WadoSettings:
     """The origins that there are, and how long what is held of them is fresh."""
 
-    origins: frozenset[str]
+    origins: Mapping[str, Origin]
+    """By name, in the order of the settings file."""
     prefetch: frozenset[str]
     """Those of which the rest of a study follows when one of its series is opened."""
     fresh_seconds: float
@@ -21,7 +23,7 @@ class WadoSettings:
     def of(cls, settings: Settings) -> Self:
         """Take out what is needed here."""
         return cls(
-            frozenset(origin.name for origin in settings.origins),
+            {origin.name: origin for origin in settings.origins},
             frozenset(origin.name for origin in settings.origins if origin.prefetch),
             settings.cache.fresh_seconds,
         )

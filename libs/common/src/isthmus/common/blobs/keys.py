@@ -52,6 +52,11 @@ def series_derived_prefix(held: str) -> str:
     return f"derived/{origin}/{study}/{series}/"
 
 
+def origin_of(held: str) -> str:
+    """Give the name of the origin of an instance with this key."""
+    return held.split("/")[1]  # names of origins stay as they are
+
+
 def study_prefixes(origin: str | None = None, study: str | None = None) -> tuple[str, ...]:
     """The beginnings of the keys of all that is kept of a study, of an origin's studies, or of all studies.
 

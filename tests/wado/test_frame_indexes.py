@@ -57,7 +57,7 @@ async def test_nothing_is_kept_of_what_cannot_be_read(
 ) -> None:
     blob = await put(blobs, origin_name, multi_frame(4, 500_000)[:-10])
     with pytest.raises(MalformedDataset):
-        await indexes().of(origin_name, blob)
+        await indexes().of(blob)
     assert await kept(blobs, origin_name) == []
 
 
@@ -73,17 +73,17 @@ async def test_an_s3_that_does_not_take_it_is_no_failure(
         raise StoreUnavailable("full")
 
     monkeypatch.setattr(BlobStore, "put", full)
-    assert len(await indexes().of(origin_name, blob)) == 4
+    assert len(await indexes().of(blob)) == 4
 
 
 async def test_what_is_kept_and_cannot_be_read_is_found_anew(
     blobs: BlobStore, indexes: Callable[[], FrameIndexes], origin_name: str
 ) -> None:
     blob = await put(blobs, origin_name, multi_frame(4, 500_000))
-    await indexes().of(origin_name, blob)
+    await indexes().of(blob)
     (key,) = await kept(blobs, origin_name)
     await blobs.put(key, b"nonsense")
-    assert len(await indexes().of(origin_name, blob)) == 4
+    assert len(await indexes().of(blob)) == 4
 
 
 async def test_pixel_data_that_are_native_against_their_transfer_syntax_are_found_too(
@@ -96,7 +96,7 @@ async def test_pixel_data_that_are_native_against_their_transfer_syntax_are_foun
     )
     pixels = struct.pack("<HH2sxxL", 0x7FE0, 0x0010, b"OW", 2_000_000) + bytes(2_000_000)
     blob = await put(blobs, origin_name, header + said + pixels)
-    assert [length for _, length in (await indexes().of(origin_name, blob)).frame(1)] == [2_000_000]
+    assert [length for _, length in (await indexes().of(blob)).frame(1)] == [2_000_000]
     assert await kept(blobs, origin_name) == []
 
 
@@ -104,7 +104,7 @@ async def test_an_instance_that_is_small_is_read_each_time(
     blobs: BlobStore, indexes: Callable[[], FrameIndexes], origin_name: str
 ) -> None:
     blob = await put(blobs, origin_name, multi_frame(4, 1000))
-    assert len(await indexes().of(origin_name, blob)) == 4
+    assert len(await indexes().of(blob)) == 4
     assert await kept(blobs, origin_name) == []
 
 
@@ -113,9 +113,9 @@ async def test_it_is_found_once_for_all(
 ) -> None:
     data = multi_frame(4, 500_000)
     blob = await put(blobs, origin_name, data)
-    found = await indexes().of(origin_name, blob)
+    found = await indexes().of(blob)
     await blobs.delete(blob.key)
-    again = await indexes().of(origin_name, blob)
+    again = await indexes().of(blob)
     assert [again.frame(number) for number in range(1, 5)] == [found.frame(number) for number in range(1, 5)]
     ((offset, length),) = again.frame(4)
     assert (offset, length) == (len(data) - 8 - 500_000, 500_000)

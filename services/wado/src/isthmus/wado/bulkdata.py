@@ -59,7 +59,7 @@ async def _find(instances: Instances, origin: str, blob: BlobRef, path: BulkPath
 
     try:
         if path == PIXEL_DATA and is_encapsulated(blob.transfer_syntax_uid):
-            index = await instances.derived.frame_indexes.of(origin, blob)
+            index = await instances.derived.frame_indexes.of(blob)
             if isinstance(index, EncapsulatedFrames):
                 return frames_value(index)
         return await instances.threads.run(find)

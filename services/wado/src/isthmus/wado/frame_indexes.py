@@ -1,22 +1,22 @@
 """Where the frames of instances lie: found once for each instance of many, and kept in S3 beside it."""
 
-import hashlib
 from functools import partial
 from typing import Final
 
-from isthmus.common.blobs import BlobStore, derived_key
+from isthmus.common.blobs import BlobStore
 from isthmus.common.dicom.encapsulated import is_encapsulated
 from isthmus.common.dicom.frame_index import EncapsulatedFrames, FrameIndex, frame_index_of
 from isthmus.common.errors import StoreUnavailable
 from isthmus.common.messages import BlobRef
 from isthmus.common.telemetry import get_logger
 from isthmus.common.threads import Threads
+from isthmus.wado.kept import key_of
 from isthmus.wado.shared import Shared
 
 SMALL: Final = 1024 * 1024
 """Bytes of an instance that is read through as fast as what is kept of it."""
 ROOM: Final = 4 * 1024 * 1024
-_VERSION: Final = "1"
+_NAME: Final = "frames-1"
 
 log = get_logger(__name__)
 
@@ -30,15 +30,20 @@ class FrameIndexes:
         self._threads = threads
         self._shared = Shared(ROOM)
 
-    async def of(self, origin: str, blob: BlobRef) -> FrameIndex:
+    @staticmethod
+    def keeps(blob: BlobRef) -> bool:
+        """Tell whether the index of an instance is kept, if it is what its transfer syntax says."""
+        return blob.size > SMALL and is_encapsulated(blob.transfer_syntax_uid)
+
+    async def of(self, blob: BlobRef) -> FrameIndex:
         """Give the frame index of an instance.
 
         Raises:
             NoSuchObject: it has no pixel data.
             MalformedDataset: it cannot be read as far as that.
         """
-        if blob.size > SMALL and is_encapsulated(blob.transfer_syntax_uid):
-            key = _key(origin, blob)
+        if self.keeps(blob):
+            key = key_of(blob, _NAME)
             data = await self._shared.get(key, partial(self._find_or_make, key, blob))
             try:
                 return EncapsulatedFrames.from_bytes(data)
@@ -63,9 +68,3 @@ class FrameIndexes:
     def _make(self, blob: BlobRef) -> FrameIndex:
         with self._blobs.open(blob.key, blob.size) as source:
             return frame_index_of(source)
-
-
-def _key(origin: str, blob: BlobRef) -> str:
-    digest = hashlib.sha256(blob.key.encode()).hexdigest()
-    name = f"frames-{digest}-{_VERSION}"
-    return derived_key(origin, blob.study_instance_uid, blob.series_instance_uid, name)

@@ -4,28 +4,37 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
 
 
 @dataclass(slots=True)
-class _Making:
-    task: "asyncio.Task[bytes]"
+class _Making(Generic[T]):
+    task: "asyncio.Task[T]"
     waiting: int = 0
 
 
-class Shared:
-    """Bytes by a name that never means other bytes: a blob's key, or what is made from it.
+class SharedObjects(Generic[T]):
+    """Objects by a name that never means another: a blob's key, or what is made from it.
 
     A slow client holds up nobody: who comes for something that was dropped meanwhile gets it anew.
     """
 
-    def __init__(self, room: int) -> None:
-        """Begin empty; `room` is how many bytes are kept for those who come a little later."""
-        self._room = room
-        self._kept: OrderedDict[str, bytes] = OrderedDict()
-        self._size = 0
-        self._making: dict[str, _Making] = {}
+    def __init__(self, room: int, weigh: Callable[[T], int]) -> None:
+        """Begin empty.
 
-    async def get(self, name: str, make: Callable[[], Coroutine[None, None, bytes]]) -> bytes:
+        Args:
+            room: How many bytes are kept for those who come a little later.
+            weigh: Tells how many bytes an object takes.
+        """
+        self._room = room
+        self._weigh = weigh
+        self._kept: OrderedDict[str, T] = OrderedDict()
+        self._size = 0
+        self._making: dict[str, _Making[T]] = {}
+
+    async def get(self, name: str, make: Callable[[], Coroutine[None, None, T]]) -> T:
         """Give what is kept or being made under a name, or make it.
 
         Who is cancelled takes nothing from the others; when the last one is, the making is cancelled too.
@@ -49,16 +58,31 @@ class Shared:
                 del self._making[name]
                 making.task.cancel()
 
+    def drop(self, name: str) -> None:
+        """Keep nothing under a name any more."""
+        dropped = self._kept.pop(name, None)
+        if dropped is not None:
+            self._size -= self._weigh(dropped)
+
     def clear(self) -> None:
         """Keep nothing of what was made so far."""
         self._kept.clear()
         self._size = 0
 
-    async def _make(self, name: str, make: Callable[[], Coroutine[None, None, bytes]]) -> bytes:
+    async def _make(self, name: str, make: Callable[[], Coroutine[None, None, T]]) -> T:
         made = await make()
-        self._size += len(made) - len(self._kept.pop(name, b""))
+        self.drop(name)
         self._kept[name] = made
+        self._size += self._weigh(made)
         while self._size > self._room:
             _, dropped = self._kept.popitem(last=False)
-            self._size -= len(dropped)
+            self._size -= self._weigh(dropped)
         return made
+
+
+class Shared(SharedObjects[bytes]):
+    """Bytes by a name."""
+
+    def __init__(self, room: int) -> None:
+        """Begin empty; `room` is how many bytes are kept for those who come a little later."""
+        super().__init__(room, len)

@@ -10,6 +10,8 @@ from isthmus.common.dicom.element_reader import BrokenDataset, ElementReader, En
 from isthmus.common.dicom.part10 import read_file_meta
 from isthmus.common.dicom.part10.identify import DEFLATED
 
+LARGEST_INFLATED: Final = 2 * 1024 * 1024 * 1024
+"""Bytes that a deflated data set may hold: a thousand times as many could be in it."""
 _CHUNK: Final = 64 * 1024
 
 
@@ -56,6 +58,7 @@ class _Inflated(io.RawIOBase):
         super().__init__()
         self._source = source
         self._inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+        self._left = LARGEST_INFLATED
 
     def readable(self) -> bool:
         return True
@@ -67,6 +70,9 @@ class _Inflated(io.RawIOBase):
                 data = self._inflater.decompress(packed, len(buffer))
             except zlib.error:
                 raise BrokenDataset("The data set cannot be inflated") from None
+            self._left -= len(data)
+            if self._left < 0:
+                raise BrokenDataset("The data set is too large when it is inflated")
             if data:
                 buffer[: len(data)] = data
                 return len(data)

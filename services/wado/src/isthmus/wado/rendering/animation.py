@@ -17,14 +17,17 @@ def gif(pictures: Iterable[tuple[Image.Image, float]], *, loops: bool) -> bytes:
     Gray is kept as it is; of colours each picture has its 256 best.
 
     Args:
-        pictures: With the milliseconds for which each is shown; all of one size.
+        pictures: With the milliseconds for which each is shown; those that are not of the first one's size
+            are brought to it, as pixels may have another shape in each frame.
         loops: Begin again at the end.
     """
     result = bytearray()
+    size: tuple[int, int] | None = None
     for picture, milliseconds in pictures:
-        blocks = _Blocks.of(picture)
+        size = size or picture.size
+        blocks = _Blocks.of(picture if picture.size == size else picture.resize(size))
         if not result:
-            result += b"GIF89a" + struct.pack("<HHBBB", *picture.size, 0x70, 0, 0)
+            result += b"GIF89a" + struct.pack("<HHBBB", *size, 0x70, 0, 0)
             result += _LOOP if loops else b""
         delay = min(max(round(milliseconds / 10), _LEAST_DELAY), 0xFFFF)
         result += b"!\xf9\x04" + struct.pack("<BHBB", _KEEP, delay, 0, 0)

@@ -8,7 +8,7 @@ from pydicom.valuerep import PersonName
 from isthmus.wado.rendering.fonts import Font, drawable, font_of
 from isthmus.wado.rendering.frame_header import FrameHeader
 from isthmus.wado.rendering.request import Annotation
-from isthmus.wado.rendering.values import element_of, text
+from isthmus.wado.rendering.values import element_of, number, text
 
 
 def annotated(picture: Image.Image, header: FrameHeader, wanted: frozenset[Annotation]) -> Image.Image:
@@ -35,11 +35,11 @@ def patient_lines(header: FrameHeader) -> list[str]:
 def technique_lines(header: FrameHeader) -> list[str]:
     """Tell how the picture was made."""
     ds = header.ds
-    frame = header.number if int(text(ds, "NumberOfFrames") or 1) > 1 else ""
+    frame = str(header.number) if (number(ds, "NumberOfFrames") or 1) > 1 else ""
     place = [
         _labelled("Series", text(ds, "SeriesNumber")),
         _labelled("Image", text(ds, "InstanceNumber")),
-        _labelled("Frame", str(frame)),
+        _labelled("Frame", frame),
     ]
     lines = [
         " ".join(part for part in (text(ds, "Modality"), text(ds, "SeriesDescription")) if part),
@@ -102,9 +102,9 @@ def _write(picture: Image.Image, lines: list[str], *, at_bottom: bool) -> None:
     top = picture.height - margin - height * len(lines) if at_bottom else margin
     draw = ImageDraw.Draw(picture)
     white, black = (255, 0) if picture.mode == "L" else ((255, 255, 255), (0, 0, 0))
-    for number, line in enumerate(lines):
-        place = (margin, top + number * height)
-        draw.text(place, drawable(line, font), font=font, fill=white, stroke_width=1, stroke_fill=black)
+    for place, line in enumerate(lines):
+        corner = (margin, top + place * height)
+        draw.text(corner, drawable(line, font), font=font, fill=white, stroke_width=1, stroke_fill=black)
 
 
 _LARGEST: Final = 48

@@ -1,4 +1,4 @@
-"""Where a picture's pixels come from: square pixels, the region, the viewport (PS3.18 8.3.5.1.3)."""
+"""Where a picture's pixels come from: the region, square pixels, the viewport (PS3.18 8.3.5.1.3)."""
 
 import math
 from dataclasses import dataclass
@@ -7,50 +7,22 @@ from typing import Final
 from PIL import Image
 
 from isthmus.wado.rendering.errors import OutsideImage
-from isthmus.wado.rendering.frame_header import FrameHeader
 from isthmus.wado.rendering.request import Region, Viewport
-from isthmus.wado.rendering.values import numbers
 
-LARGEST: Final = 16384
-"""Rows or columns that a picture may get by being enlarged."""
-
-_SPACINGS: Final = ("PixelSpacing", "ImagerPixelSpacing", "NominalScannedPixelSpacing")
-
-
-def pixel_height(header: FrameHeader) -> float:
-    """Give the height of a pixel, where its width is 1.
-
-    It follows from the spacing of the pixels, which is rows first (PS3.3 10.7.1.3), or else from Pixel Aspect
-    Ratio (0028,0034), which is there where no spacing is (PS3.3 C.7.6.3.1.7).
-    """
-    for keyword in _SPACINGS:
-        ratio = _ratio(numbers(header.source("PixelMeasuresSequence", keyword), keyword))
-        if ratio is not None:
-            return ratio
-    return _ratio(numbers(header.ds, "PixelAspectRatio")) or 1.0
-
-
-def _ratio(pair: tuple[float, ...]) -> float | None:
-    if len(pair) != 2 or min(pair) <= 0:
-        return None
-    ratio = pair[0] / pair[1]
-    return ratio if 1 / _MOST_UNLIKELY < ratio < _MOST_UNLIKELY else None
-
-
-_MOST_UNLIKELY: Final = 100
-"""Pixels that are so many times as high as wide, or as wide as high, are mistakes in the header."""
+_MOST_PIXELS: Final = 1 << 26
+"""What a picture may have for being enlarged without a viewport."""
+_MOST_OF_A_SIDE: Final = 0xFFFF
+"""What an image may have, and a GIF."""
 
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """A part of the source image, in its pixels, inside of it, and whether it is flipped."""
+    """A rectangle in the pixels of the source image; that of a presentation state may reach out of it."""
 
     left: float
     upper: float
     right: float
     lower: float
-    flipped_horizontally: bool = False
-    flipped_vertically: bool = False
 
     @property
     def width(self) -> float:
@@ -61,6 +33,19 @@ class Box:
     def height(self) -> float:
         """Of the source."""
         return self.lower - self.upper
+
+    def inside(self, columns: int, rows: int) -> "Box":
+        """Give the part that lies inside of an image.
+
+        Raises:
+            OutsideImage: there is none.
+        """
+        part = Box(max(self.left, 0), max(self.upper, 0), min(self.right, columns), min(self.lower, rows))
+        if not (part.width > 0 and part.height > 0):
+            raise OutsideImage(
+                f"The region holds nothing of the image, which has {columns} columns and {rows} rows"
+            )
+        return part
 
 
 def box_of(region: Region | None, columns: int, rows: int) -> Box:
@@ -73,57 +58,94 @@ def box_of(region: Region | None, columns: int, rows: int) -> Box:
     left, upper = abs(region.x), abs(region.y)
     right = columns if region.width is None else left + abs(region.width)
     lower = rows if region.height is None else upper + abs(region.height)
-    box = Box(
-        left,
-        upper,
-        min(right, columns),
-        min(lower, rows),
-        flipped_horizontally=region.width is not None and region.width < 0,
-        flipped_vertically=region.height is not None and region.height < 0,
-    )
-    if not (box.width > 0 and box.height > 0):
-        raise OutsideImage(
-            f"The region holds nothing of the image, which has {columns} columns and {rows} rows"
-        )
-    return box
+    return Box(left, upper, right, lower).inside(columns, rows)
 
 
-def size_of(box: Box, height_of_pixel: float, viewport: Viewport | None) -> tuple[int, int]:
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """How the pixels of an image become those of a picture: cut out, scaled, turned, then flipped."""
+
+    box: Box
+    size: tuple[int, int]
+    """Width and height, before it is turned."""
+    quarter_turns: int = 0
+    """Clockwise."""
+    flipped_horizontally: bool = False
+    flipped_vertically: bool = False
+
+    def picture(self, image: Image.Image) -> Image.Image:
+        """Make the picture of an image."""
+        picture = _scaled(image, self.box, self.size)
+        for wanted, transposition in (
+            (self.quarter_turns == 1, Image.Transpose.ROTATE_270),  # Pillow turns counterclockwise
+            (self.quarter_turns == 2, Image.Transpose.ROTATE_180),
+            (self.quarter_turns == 3, Image.Transpose.ROTATE_90),
+            (self.flipped_horizontally, Image.Transpose.FLIP_LEFT_RIGHT),
+            (self.flipped_vertically, Image.Transpose.FLIP_TOP_BOTTOM),
+        ):
+            picture = picture.transpose(transposition) if wanted else picture
+        return picture
+
+    @property
+    def turned_size(self) -> tuple[int, int]:
+        """Width and height of the picture."""
+        return self.size[::-1] if self.quarter_turns % 2 else self.size
+
+    def point(self, x: float, y: float) -> tuple[float, float]:
+        """Tell where a point of the image lies in the picture; 0, 0 is the corner of the first pixel."""
+        x = (x - self.box.left) * self.size[0] / self.box.width
+        y = (y - self.box.upper) * self.size[1] / self.box.height
+        width, height = self.size
+        for _ in range(self.quarter_turns):
+            x, y, width, height = height - y, x, height, width
+        return width - x if self.flipped_horizontally else x, height - y if self.flipped_vertically else y
+
+
+def size_of(
+    box: Box, pixel_height: float, viewport: Viewport | None, pixels: int, magnification: float = 1.0
+) -> tuple[int, int]:
     """Give the width and the height of the picture.
 
     Without a viewport, a pixel of the image is one of the picture; where its pixels are not square, it is
     enlarged in one direction, so that nothing is lost.
+
+    Args:
+        box: What of the image is shown.
+        pixel_height: That of a pixel which is 1 wide.
+        viewport: What the picture must fit in.
+        pixels: Of the image.
+        magnification: Where there is no viewport.
     """
-    width, height = box.width, box.height * height_of_pixel
+    width, height = box.width, box.height * pixel_height
     if viewport is not None:
-        scale = min(viewport.width / width, viewport.height / height)
-        limits = (viewport.width, viewport.height)
+        most = (viewport.width, viewport.height)
+        scale = min(most[0] / width, most[1] / height)
     else:
-        scale = max(1.0, 1 / height_of_pixel)
-        limits = (max(LARGEST, math.ceil(box.width)), max(LARGEST, math.ceil(box.height)))
-        scale = min(scale, limits[0] / width, limits[1] / height)
-    return min(max(round(width * scale), 1), limits[0]), min(max(round(height * scale), 1), limits[1])
+        most = (_MOST_OF_A_SIDE, _MOST_OF_A_SIDE)
+        scale = min(
+            magnification * max(1.0, 1 / pixel_height),
+            *(math.sqrt(max(_MOST_PIXELS, pixels) / (width * height)), most[0] / width, most[1] / height),
+        )
+    return min(max(round(width * scale), 1), most[0]), min(max(round(height * scale), 1), most[1])
 
 
-def placed(picture: Image.Image, box: Box, size: tuple[int, int]) -> Image.Image:
-    """Cut the box out, flip it, and scale it to a size."""
-    picture = _scaled(picture, box, size)
-    if box.flipped_horizontally:
-        picture = picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
-    if box.flipped_vertically:
-        picture = picture.transpose(Image.Transpose.FLIP_TOP_BOTTOM)
-    return picture
-
-
-def _scaled(picture: Image.Image, box: Box, size: tuple[int, int]) -> Image.Image:
+def _scaled(image: Image.Image, box: Box, size: tuple[int, int]) -> Image.Image:
+    part = box.inside(*image.size)
+    if part != box:
+        return _bordered(image, box, part, size)
     edges = (box.left, box.upper, box.right, box.lower)
     if (box.width, box.height) == size and all(float(edge).is_integer() for edge in edges):
-        whole = (0, 0, *picture.size)
-        return (
-            picture
-            if edges == whole
-            else picture.crop((int(edges[0]), int(edges[1]), int(edges[2]), int(edges[3])))
-        )
+        return image if size == image.size else image.crop(edges)
     smaller = size[0] < box.width or size[1] < box.height
     resample = Image.Resampling.LANCZOS if smaller else Image.Resampling.BILINEAR
-    return picture.resize(size, resample, box=edges, reducing_gap=3.0 if smaller else None)
+    return image.resize(size, resample, box=edges, reducing_gap=3.0 if smaller else None)
+
+
+def _bordered(image: Image.Image, box: Box, part: Box, size: tuple[int, int]) -> Image.Image:
+    """Scale what there is, and leave the rest black."""
+    across, down = size[0] / box.width, size[1] / box.height
+    left, upper = round((part.left - box.left) * across), round((part.upper - box.upper) * down)
+    right, lower = round((part.right - box.left) * across), round((part.lower - box.upper) * down)
+    picture = Image.new(image.mode, size)
+    picture.paste(_scaled(image, part, (max(right - left, 1), max(lower - upper, 1))), (left, upper))
+    return picture

@@ -49,6 +49,15 @@ class Palette:
         first = int(numbers(ds, "RedPaletteColorLookupTableDescriptor")[1])
         return cls(first_mapped(first, signed=signed), colours.astype(np.uint8))
 
+    @staticmethod
+    def is_in(ds: Dataset) -> bool:
+        """Tell whether an object says that it has one."""
+        return len(numbers(ds, "RedPaletteColorLookupTableDescriptor")) == 3
+
+    def stretched(self, levels: Floats) -> Bytes:
+        """Give the colours of levels of 8 bits, with the palette stretched over them (PS3.4 N.2.3)."""
+        return self.colours[np.rint(levels * (len(self.colours) - 1) / 255).astype(np.intp)]
+
     def __call__(self, values: Floats) -> Bytes:
         """Give the colour of each value."""
         return self.colours[np.clip(values - self.first, 0, len(self.colours) - 1).astype(np.intp)]

@@ -3,27 +3,27 @@
 import warnings
 from collections.abc import Iterator, Sequence
 from io import BytesIO
+from typing import Final
 
 import numpy as np
 from PIL import Image
 from pydicom import dcmread
 from pydicom.dataset import Dataset
 
-from isthmus.common.pixels.decode import MAX_BYTES, decode_frame
+from isthmus.common.pixels.decode import MAX_BYTES, DecodedFrame, decode_frame
 from isthmus.common.pixels.description import PixelDescription
 from isthmus.wado.rendering.animation import delays_of, gif, loops
 from isthmus.wado.rendering.annotations import annotated
+from isthmus.wado.rendering.appearance import Appearance, appearance_of
 from isthmus.wado.rendering.colour import rgb
 from isthmus.wado.rendering.elementwise import Bytes, Pixels, elementwise
 from isthmus.wado.rendering.encode import jpeg, png
 from isthmus.wado.rendering.frame_header import FrameHeader
-from isthmus.wado.rendering.geometry import box_of, pixel_height, placed, size_of
-from isthmus.wado.rendering.grayscale import shown, stages_of
+from isthmus.wado.rendering.grayscale import shown
 from isthmus.wado.rendering.icc import coloured
-from isthmus.wado.rendering.overlays import drawn
 from isthmus.wado.rendering.palette import Palette
+from isthmus.wado.rendering.presentation_state import presented
 from isthmus.wado.rendering.request import MediaType, RenderRequest
-from isthmus.wado.rendering.shutters import level, shutter_of, shuttered
 from isthmus.wado.rendering.values import text
 
 
@@ -78,33 +78,40 @@ def _encoded(
 def _picture(
     header: FrameHeader, description: PixelDescription, frame: bytes, request: RenderRequest, max_bytes: int
 ) -> tuple[Image.Image, bytes | None]:
-    box = box_of(request.region, description.columns, description.rows)
-    size = size_of(box, pixel_height(header), request.viewport)
-    levels = _levels(header, description, frame, request, max_bytes)
-    levels = _covered(levels, header, description, frame)
-    picture = placed(Image.fromarray(levels), box, size)
+    if request.presentation is None:
+        appearance = appearance_of(header, description, frame, request)
+    else:
+        appearance = presented(request.presentation, header, description, frame, request.viewport)
+    levels = _levels(header, description, decode_frame(frame, description, max_bytes), appearance)
+    for mask, level in appearance.covers:
+        levels = levels if levels.flags.writeable else levels.copy()
+        levels[mask] = level
+    picture = appearance.placement.picture(Image.fromarray(levels))
+    if appearance.draw is not None:
+        appearance.draw(picture)
     picture, icc_profile = coloured(picture, header, request.icc_profile, request.media_type)
     return annotated(picture, header, request.annotations), icc_profile
 
 
 def _levels(
-    header: FrameHeader, description: PixelDescription, frame: bytes, request: RenderRequest, max_bytes: int
+    header: FrameHeader, description: PixelDescription, decoded: DecodedFrame, appearance: Appearance
 ) -> Bytes:
     """Give what is to be seen of each pixel: one byte of gray, or three of colour."""
-    decoded = decode_frame(frame, description, max_bytes)
-    pixels, photometric = decoded.array, decoded.photometric_interpretation
+    pixels = decoded.array
     if pixels.ndim == 3:
-        return rgb(pixels, photometric, description.bits_stored)
+        return rgb(pixels, decoded.photometric_interpretation, description.bits_stored)
     signed = bool(description.pixel_representation)
-    if photometric == "PALETTE COLOR":
+    if decoded.photometric_interpretation == "PALETTE COLOR":
         return elementwise(Palette.of(header.ds, signed=signed), pixels)
-    levels = shown(pixels, stages_of(header, description, request.window), description)
-    if text(header.ds, "PixelPresentation") in _PARTLY_COLOURED:
+    levels = shown(pixels, appearance.stages, description)
+    if appearance.pseudo_colours is not None:
+        return elementwise(appearance.pseudo_colours.stretched, levels)
+    if text(header.ds, "PixelPresentation") in _PARTLY_COLOURED and Palette.is_in(header.ds):
         return _supplemented(levels, pixels, Palette.of(header.ds, signed=signed))
     return levels
 
 
-_PARTLY_COLOURED = frozenset({"COLOR", "MIXED"})
+_PARTLY_COLOURED: Final = frozenset({"COLOR", "MIXED"})
 
 
 def _supplemented(levels: Bytes, pixels: Pixels, palette: Palette) -> Bytes:
@@ -114,19 +121,3 @@ def _supplemented(levels: Bytes, pixels: Pixels, palette: Palette) -> Bytes:
         of_palette = sources >= palette.first
         row[of_palette] = palette(sources[of_palette].astype(np.float64))
     return colours
-
-
-def _covered(levels: Bytes, header: FrameHeader, description: PixelDescription, frame: bytes) -> Bytes:
-    """Draw overlays in white, and hide what lies outside of the shutters."""
-    overlay = drawn(header.ds, description, frame, header.number)
-    shutter = shutter_of(header)
-    hidden = shuttered(shutter, description.rows, description.columns)
-    for mask, value in ((overlay, 255), (hidden, level(shutter))):
-        if mask is not None:
-            levels = _writable(levels)
-            levels[mask] = value
-    return levels
-
-
-def _writable(levels: Bytes) -> Bytes:
-    return levels if levels.flags.writeable else levels.copy()

@@ -24,8 +24,10 @@ UNREADABLE: Final = (
 def element_of(ds: Dataset, keyword: str | BaseTag | int) -> DataElement | None:
     """Give an element, or nothing where it is not there, empty or unreadable."""
     try:
-        element = ds[keyword] if keyword in ds else None  # noqa: SIM401: `get` gives values
-        return None if element is None or element.is_empty else element
+        if keyword not in ds:
+            return None
+        element = ds[keyword]
+        return None if element.is_empty else element
     except UNREADABLE:
         return None
 

@@ -1,6 +1,7 @@
 """Frames to samples, of any transfer syntax that can be decoded here."""
 
-from dataclasses import dataclass
+import zlib
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -14,9 +15,22 @@ from isthmus.common.pixels.colour import rgb_of_ybr_full
 from isthmus.common.pixels.description import PixelDescription
 from isthmus.common.pixels.errors import CorruptFrame, FrameTooLarge, UnsupportedPixels
 from isthmus.common.pixels.native import Samples, stored_type
-from isthmus.common.pixels.syntaxes import HTJ2K, JPEG, JPEG_2000, JPEG_LOSSLESS, JPEG_LS, LOSSY, NATIVE, RLE
+from isthmus.common.pixels.syntaxes import (
+    DEFLATED_FRAMES,
+    HTJ2K,
+    JPEG,
+    JPEG_2000,
+    JPEG_LOSSLESS,
+    JPEG_LS,
+    LOSSY,
+    NATIVE,
+    RLE,
+    UNCOMPRESSED_FRAMES,
+)
 
 MAX_BYTES: Final = 512 * 1024 * 1024
+_TRANSFORMED: Final = ("YBR_RCT", "YBR_ICT")
+"""What JPEG 2000 makes of RGB within, and decoders undo (PS3.3 C.7.6.3.1.2)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,28 +58,62 @@ def decode_frame(frame: bytes, description: PixelDescription, max_bytes: int = M
         CorruptFrame: it is not what the description says, or damaged.
         UnsupportedPixels: nobody here decodes it.
     """
+    stored = stored_frame(frame, description, max_bytes)
+    return replace(stored, array=native.cleaned(stored.array, description))
+
+
+def stored_frame(frame: bytes, description: PixelDescription, max_bytes: int = MAX_BYTES) -> DecodedFrame:
+    """Decode one frame as `decode_frame` does, but leave its samples among the bits that lie beside them.
+
+    So they are as they would be in native pixels of the same description.
+    """
     if description.decoded_bytes > max_bytes:
         raise FrameTooLarge(f"A frame would take {description.decoded_bytes} bytes")
+    return DecodedFrame(_samples(frame, description), decoded_photometric_interpretation(description))
+
+
+def decoded_photometric_interpretation(description: PixelDescription) -> str:
+    """Tell the one that frames have when they are decoded."""
+    photometric, syntax = description.photometric_interpretation, description.transfer_syntax_uid
+    if description.samples_per_pixel != 3:
+        return photometric
+    if photometric in _TRANSFORMED or syntax in JPEG:
+        return "RGB"
+    if photometric == "YBR_FULL_422" or (syntax in JPEG_LOSSLESS and photometric.startswith("YBR")):
+        return "YBR_FULL"
+    return photometric
+
+
+def _samples(frame: bytes, description: PixelDescription) -> Samples:
     syntax = description.transfer_syntax_uid
-    if syntax in NATIVE:
-        samples = native.samples_of(frame, description)
-        shared = description.chrominance_is_shared
-        return DecodedFrame(samples, "YBR_FULL" if shared else description.photometric_interpretation)
+    if syntax == DEFLATED_FRAMES:
+        frame = _inflated(frame, description.frame_bytes)
+    if syntax in NATIVE | UNCOMPRESSED_FRAMES:
+        return native.samples_of(frame, description)
     if syntax in RLE:
-        return DecodedFrame(_rle(frame, description), description.photometric_interpretation)
+        return _rle(frame, description)
     if syntax in JPEG | JPEG_LOSSLESS:
-        return _jpeg(frame, description)
+        header = _checked(jpeg_codestream(frame), description)
+        return _stored(_jpeg(frame, header, description), header, description)
     if syntax in JPEG_LS:
         header = _checked(jpeg_codestream(frame), description)
-        return DecodedFrame(
-            _valued(_jpeg_ls(frame, header), header, description), description.photometric_interpretation
-        )
+        return _stored(_jpeg_ls(frame, header), header, description)
     if syntax in JPEG_2000 | HTJ2K:
         header = _checked(jpeg_2000_codestream(frame), description)
-        samples = _valued(_jpeg_2000(frame), header, description)
-        transformed = description.photometric_interpretation in ("YBR_RCT", "YBR_ICT")
-        return DecodedFrame(samples, "RGB" if transformed else description.photometric_interpretation)
+        return _stored(_jpeg_2000(frame), header, description)
     raise UnsupportedPixels("Nobody here decodes pixels in this transfer syntax")
+
+
+def _inflated(frame: bytes, size: int) -> bytes:
+    """Inflate what PS3.5 A.4.13 describes, a frame as it would be native."""
+    inflating = zlib.decompressobj(-zlib.MAX_WBITS)
+    try:
+        data = inflating.decompress(frame, size + 1)
+    except zlib.error as error:
+        raise CorruptFrame("The frame is damaged") from error
+    if not inflating.eof and len(data) < size:
+        raise CorruptFrame("The frame is cut short")
+    return data
 
 
 def _checked(header: Codestream, description: PixelDescription) -> Codestream:
@@ -81,44 +129,32 @@ def _checked(header: Codestream, description: PixelDescription) -> Codestream:
     return header
 
 
-def _valued(samples: Samples, header: Codestream, description: PixelDescription) -> Samples:
-    """Give decoded samples their values in the type that the description says.
+def _stored(samples: Samples, header: Codestream, description: PixelDescription) -> Samples:
+    """Put decoded samples in the type and the bits that the description says.
 
     Most decoders know no signs, JPEG 2000 may be signed where the description is not, and the precision may
     be smaller than Bits Stored or larger. What lossy compression took beyond Bits Stored is brought back.
     """
-    dtype = stored_type(description)
-    if (
-        description.pixel_representation == 0
-        and not header.signed
-        and header.precision <= description.bits_stored
-    ):
-        return samples.astype(dtype, copy=False)
-    values = samples.astype(dtype)
-    stored = description.bits_stored
-    if header.precision <= stored:
-        return native.from_bits(values, header.precision, header.precision - 1)
-    if description.transfer_syntax_uid in LOSSY:
+    signed, stored = description.pixel_representation, description.bits_stored
+    values = samples.astype(stored_type(description))
+    if signed or header.signed:
         values = native.from_bits(values, header.precision, header.precision - 1)
-        signed = description.pixel_representation
+    above = description.high_bit + 1 - stored
+    if header.precision <= stored:
+        return np.left_shift(values, above) if above else values
+    if description.transfer_syntax_uid in LOSSY and not above:
         least, most = (-(1 << stored - 1), (1 << stored - 1) - 1) if signed else (0, (1 << stored) - 1)
         return np.clip(values, least, most, out=values)
-    return native.cleaned(values, description)
+    return values
 
 
-def _jpeg(frame: bytes, description: PixelDescription) -> DecodedFrame:
-    header = _checked(jpeg_codestream(frame), description)
+def _jpeg(frame: bytes, header: Codestream, description: PixelDescription) -> Samples:
     samples = jpeg.decode(frame, header)
-    photometric = description.photometric_interpretation
-    if header.components == 3:
-        if header.kind == jpeg.LOSSLESS:
-            photometric = "YBR_FULL" if photometric.startswith("YBR") else photometric
-        else:
-            said = header.luminance_and_chrominance
-            if photometric.startswith("YBR") if said is None else said:
-                samples = rgb_of_ybr_full(samples, header.precision)
-            photometric = "RGB"
-    return DecodedFrame(_valued(samples, header, description), photometric)
+    if header.components == 3 and description.transfer_syntax_uid in JPEG:
+        said = header.luminance_and_chrominance
+        if description.photometric_interpretation.startswith("YBR") if said is None else said:
+            return rgb_of_ybr_full(samples, header.precision)
+    return samples
 
 
 def _jpeg_ls(frame: bytes, header: Codestream) -> Samples:
@@ -143,8 +179,6 @@ def _jpeg_2000(frame: bytes) -> Samples:
 
 def _rle(frame: bytes, description: PixelDescription) -> Samples:
     """Decode what PS3.5 Annex G describes: the bytes of all samples, the most significant ones first."""
-    if description.chrominance_is_shared:
-        raise UnsupportedPixels("RLE is for pixels that share nothing")
     pixels = description.rows * description.columns
     segments = description.samples_per_pixel * -(-description.bits_allocated // 8)
     if len(frame) < 64 or int.from_bytes(frame[:4], "little") != segments:
@@ -158,5 +192,4 @@ def _rle(frame: bytes, description: PixelDescription) -> Samples:
     if samples.size != pixels * description.samples_per_pixel:
         raise CorruptFrame("The frame is damaged")
     planes = np.moveaxis(samples.reshape(shape), 0, 2)
-    planes = planes[:, :, 0] if description.samples_per_pixel == 1 else np.ascontiguousarray(planes)
-    return native.cleaned(planes, description)
+    return planes[:, :, 0] if description.samples_per_pixel == 1 else np.ascontiguousarray(planes)

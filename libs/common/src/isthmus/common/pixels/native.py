@@ -16,7 +16,7 @@ _INTEGERS: Final = frozenset((1, 8, 16, 32, 64))
 
 
 def samples_of(frame: bytes, description: PixelDescription) -> Samples:
-    """Read the samples of a native frame, in the byte order of its transfer syntax.
+    """Read the samples of a native frame, in the byte order of its transfer syntax; bits beside them stay.
 
     A frame of single bits begins at the first bit of `frame`. Chrominance that two pixels share is given to
     both of them, so that YBR_FULL_422 is YBR_FULL.
@@ -34,7 +34,7 @@ def samples_of(frame: bytes, description: PixelDescription) -> Samples:
     big_endian = description.transfer_syntax_uid == BIG_ENDIAN
     dtype = stored_type(description).newbyteorder(">" if big_endian else "<")
     flat = np.frombuffer(frame, dtype, count=need // dtype.itemsize)
-    return cleaned(_arranged(flat, description).astype(dtype.newbyteorder("="), copy=False), description)
+    return _arranged(flat, description).astype(dtype.newbyteorder("="), copy=False)
 
 
 def stored_type(description: PixelDescription) -> "np.dtype[Any]":
@@ -78,6 +78,22 @@ def native_bytes(samples: Samples, description: PixelDescription) -> bytes:
     if sys.byteorder == "big":
         samples = samples.byteswap()
     return samples.tobytes()
+
+
+def little_endian(frame: bytes, description: PixelDescription) -> bytes:
+    """Give a native frame in little endian, and in nothing else different.
+
+    Raises:
+        CorruptFrame: there are fewer bytes than the description needs, or more than one for padding.
+        UnsupportedPixels: nobody here reads samples of this form.
+    """
+    need = description.frame_bytes
+    if not need <= len(frame) <= need + 1:
+        raise CorruptFrame("The frame is not as long as its description says")
+    width = stored_type(description).itemsize
+    if width == 1 or description.transfer_syntax_uid != BIG_ENDIAN:
+        return frame[:need]
+    return np.frombuffer(frame, f"u{width}", count=need // width).byteswap().tobytes()
 
 
 def _arranged(flat: Samples, description: PixelDescription) -> Samples:

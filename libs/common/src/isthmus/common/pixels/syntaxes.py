@@ -17,6 +17,9 @@ NATIVE: Final = frozenset(
     }
 )
 """Those whose pixels are not compressed; the deflated one compresses the whole data set."""
+DEFLATED_FRAMES: Final = "1.2.840.10008.1.2.8.1"
+UNCOMPRESSED_FRAMES: Final = frozenset({"1.2.840.10008.1.2.1.98", DEFLATED_FRAMES})
+"""Those of which each fragment is a native frame, as it is or deflated by itself (PS3.5 A.4.11, A.4.13)."""
 JPEG: Final = frozenset(f"1.2.840.10008.1.2.4.{number}" for number in (50, 51))
 """Discrete cosine transform, always lossy."""
 JPEG_LOSSLESS: Final = frozenset(f"1.2.840.10008.1.2.4.{number}" for number in (57, 70))
@@ -27,7 +30,7 @@ RLE: Final = frozenset({RLE_LOSSLESS})
 
 LOSSY: Final = JPEG | {f"1.2.840.10008.1.2.4.{number}" for number in (81, 91, 93, 203, 112)}
 """Those in which pixels may have been changed by compression; nothing is ever encoded into them here."""
-DECODABLE: Final = NATIVE | JPEG | JPEG_LOSSLESS | JPEG_LS | JPEG_2000 | HTJ2K | RLE
+DECODABLE: Final = NATIVE | UNCOMPRESSED_FRAMES | JPEG | JPEG_LOSSLESS | JPEG_LS | JPEG_2000 | HTJ2K | RLE
 ENCODABLE: Final = (EXPLICIT_VR_LITTLE_ENDIAN, RLE_LOSSLESS, JPEG_LS_LOSSLESS, JPEG_2000_LOSSLESS)
 """What pixels can be given in, without loss, the default of PS3.18 8.7.3.5.2 first."""
 

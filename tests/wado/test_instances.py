@@ -11,9 +11,11 @@ from isthmus.common.config import Origin, Settings
 from isthmus.common.dicomweb.resource import Resource
 from isthmus.common.errors import BusUnavailable
 from isthmus.common.federation import Federation
+from isthmus.common.pixels.processes import PixelProcesses
 from isthmus.common.retrieval import Catalogue, Retrieval
 from isthmus.common.threads import Threads
 from isthmus.wado.derived import Derived
+from isthmus.wado.images import Images
 from isthmus.wado.instances import Instances
 from isthmus.wado.settings import WadoSettings
 from isthmus.wado.streams import Streams
@@ -49,7 +51,19 @@ def instances(bus: Bus, blobs: BlobStore, retrieval: Noted) -> Instances:
     derived, streams = Derived(blobs, threads), Streams(blobs)
     catalogue = Catalogue(blobs)
     federation = Federation(bus, catalogue, retrieval, origins, 0)
-    return Instances(settings, blobs, catalogue, retrieval, threads, derived, streams, federation)
+    images = Images(blobs, threads, derived.frame_indexes, derived.kept, settings.pixels.max_frame_bytes)
+    return Instances(
+        settings,
+        blobs,
+        catalogue,
+        retrieval,
+        threads,
+        derived,
+        streams,
+        federation,
+        images,
+        PixelProcesses(1, 60),
+    )
 
 
 async def test_when_it_cannot_follow_nobody_suffers(instances: Instances, retrieval: Noted) -> None:

@@ -11,11 +11,13 @@ from starlette.routing import BaseRoute, Route
 
 from isthmus.common.dicomweb.resource import ROOTS
 from isthmus.common.federation import Federation
+from isthmus.common.pixels.processes import PixelProcesses
 from isthmus.common.retrieval import Catalogue, Retrieval
 from isthmus.common.service import Parts
 from isthmus.common.threads import Threads
 from isthmus.wado.bulkdata import bulkdata
 from isthmus.wado.derived import Derived
+from isthmus.wado.images import Images
 from isthmus.wado.instances import Instances
 from isthmus.wado.metadata import metadata
 from isthmus.wado.retrieve import retrieve
@@ -43,7 +45,22 @@ def routes(parts: Parts) -> Sequence[BaseRoute]:
     federation = Federation(
         parts.bus, catalogue, retrieval, tuple(settings.origins.values()), settings.fresh_seconds
     )
-    instances = Instances(settings, parts.blobs, catalogue, retrieval, threads, derived, streams, federation)
+    pixels = settings.pixels
+    images = Images(parts.blobs, threads, derived.frame_indexes, derived.kept, pixels.max_frame_bytes)
+    processes = PixelProcesses(pixels.processes, pixels.timeout_seconds)
+    parts.closing.callback(processes.close)
+    instances = Instances(
+        settings,
+        parts.blobs,
+        catalogue,
+        retrieval,
+        threads,
+        derived,
+        streams,
+        federation,
+        images,
+        processes,
+    )
     # Below each origin, and below all of them as one.
     resources: list[tuple[str, Endpoint]] = [
         (STUDY, retrieve),

@@ -12,7 +12,7 @@ from typing import Final
 
 from pydicom import Dataset
 
-from isthmus.common.blobs import BlobStore, Sink
+from isthmus.common.blobs import BlobStore, Sink, origin_of
 from isthmus.common.dicom.bulk import Piece
 from isthmus.common.dicom.frame_index import FrameIndex, NativeFrames, frame_index_of
 from isthmus.common.dicomweb.offers import EXPLICIT_VR_LITTLE_ENDIAN
@@ -111,7 +111,7 @@ class Images:
         """Read what an instance says of its pixels, and where its frames are.
 
         Args:
-            origin: Of the resource, or `ALL`.
+            origin: Of the resource, or `ALL`: whose the instance is, its key tells.
             blob: The instance.
 
         Raises:
@@ -119,7 +119,7 @@ class Images:
             PixelsUnreadable: it does not say what its pixels are, or it is cut short.
             StoreUnavailable: S3 does not give it.
         """
-        return await self._known.get(blob.key, partial(self._open, origin, blob))
+        return await self._known.get(blob.key, partial(self._open, blob))
 
     async def frame(self, image: Image, number: int) -> bytes:
         """Give a frame, numbered from 1, as it is held; native ones in little endian and from a byte on.
@@ -186,7 +186,7 @@ class Images:
             return data
         return await self._threads.run(cut_out, data, index, number)
 
-    async def _open(self, origin: str, blob: BlobRef) -> Image:
+    async def _open(self, blob: BlobRef) -> Image:
         def read(index: FrameIndex | None) -> Image:
             with self._blobs.open(blob.key, blob.size) as source:
                 head = head_of(source, blob)
@@ -197,7 +197,7 @@ class Images:
             syntax = EXPLICIT_VR_LITTLE_ENDIAN if native else found.transfer_syntax_uid
             description = PixelDescription.of(head.header, syntax, _ELEMENTS[head.pixel_element])
             return Image(
-                origin_of(blob) or origin,
+                origin_of(blob.key),
                 blob,
                 head.file,
                 head.header,
@@ -233,12 +233,6 @@ def _lies_as_it_is_sent(image: Image) -> bool:
     if isinstance(index, NativeFrames):
         return index.word_size == 1 and not index.bits % 8 and not index.deflated
     return True
-
-
-def origin_of(blob: BlobRef) -> str:
-    """Tell which origin sent an instance, by the key of its blob."""
-    kind, _, rest = blob.key.partition("/")
-    return rest.partition("/")[0] if kind == "held" else ""
 
 
 @contextmanager

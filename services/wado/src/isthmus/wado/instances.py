@@ -13,10 +13,12 @@ from isthmus.common.dicomweb.resource import ALL, Resource
 from isthmus.common.errors import BlobMissing, IsthmusError
 from isthmus.common.federation import Federation, Wanted
 from isthmus.common.messages import Retrieve
+from isthmus.common.pixels.processes import PixelProcesses
 from isthmus.common.retrieval import Catalogue, Reading, Retrieval
 from isthmus.common.telemetry import get_logger
 from isthmus.common.threads import Threads
 from isthmus.wado.derived import Derived
+from isthmus.wado.images import Images
 from isthmus.wado.settings import WadoSettings
 from isthmus.wado.streams import Streams
 
@@ -36,6 +38,9 @@ class Instances:
     derived: Derived
     streams: Streams
     federation: Federation
+    images: Images
+    processes: PixelProcesses
+    """Where pixels are worked on."""
     warnings: list[str] = field(default_factory=list)
     """What the client of one request is told of the origins that were asked for it."""
     _wanted: list[Resource] = field(default_factory=list)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from isthmus.common.config import Origin, Settings
+from isthmus.common.config.settings import Pixels
 from isthmus.common.dicomweb.resource import ALL
 from isthmus.common.errors import UnknownOrigin
 
@@ -18,6 +19,7 @@ class WadoSettings:
     prefetch: frozenset[str]
     """Those of which the rest of a study follows when one of its series is opened."""
     fresh_seconds: float
+    pixels: Pixels
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
@@ -26,6 +28,7 @@ class WadoSettings:
             {origin.name: origin for origin in settings.origins},
             frozenset(origin.name for origin in settings.origins if origin.prefetch),
             settings.cache.fresh_seconds,
+            settings.pixels,
         )
 
     def require_origin(self, name: str) -> None:

@@ -1,6 +1,7 @@
 """What every service stands on."""
 
-from dataclasses import dataclass
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
 
 from isthmus.common.blobs import BlobStore
 from isthmus.common.bus import Bus
@@ -14,3 +15,5 @@ class Parts:
     settings: Settings
     bus: Bus
     blobs: BlobStore
+    closing: AsyncExitStack = field(default_factory=AsyncExitStack)
+    """What a service opens is closed by it, before the parts are."""

@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
 from pathlib import Path
 from typing import Final
 
@@ -70,7 +70,8 @@ async def open_parts(name: str, settings: Settings) -> AsyncIterator[Parts]:
     bus = await Bus.connect(settings.nats, name)
     try:
         await blobs.ensure_bucket()
-        yield Parts(settings, bus, blobs)
+        async with AsyncExitStack() as closing:
+            yield Parts(settings, bus, blobs, closing)
     finally:
         await bus.close()
         blobs.close()

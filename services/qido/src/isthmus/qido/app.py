@@ -9,6 +9,7 @@ from isthmus.common.dicomweb.resource import ROOTS
 from isthmus.common.service import Parts
 from isthmus.qido.answer import SearchTransaction
 from isthmus.qido.capabilities import Capabilities
+from isthmus.qido.everywhere import EverySearch
 from isthmus.qido.origins import Origins
 from isthmus.qido.search import OriginSearch
 from isthmus.qido.settings import QidoSettings
@@ -19,7 +20,7 @@ def routes(parts: Parts) -> Sequence[BaseRoute]:
     settings = QidoSettings.of(parts.settings)
     origins = Origins(settings, parts.bus)
     capabilities = Capabilities(settings)
-    search = OriginSearch(parts.bus, settings)
+    search = EverySearch(settings, OriginSearch(parts.bus, settings).find)
     studies, series, instances = (SearchTransaction(settings, search.find, level).answer for level in Level)
     # Below each origin, and below all of them as one.
     resources = [

@@ -1,0 +1,110 @@
+"""Searching all origins as one: each is asked at the same time, and their matches become one list.
+
+The list has the matches of the first origin of the settings, in its order, then those of the second that the
+first has not, and so on: so it stays the same from page to page, as long as the same origins answer.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from isthmus.common.config import Origin
+from isthmus.common.dicom.json_model import DicomJson
+from isthmus.common.dicom.levels import Level
+from isthmus.common.dicom.matching import MatchingKey
+from isthmus.common.dicom.search_attributes import UNIQUE_KEYS
+from isthmus.common.dicomweb import ALL
+from isthmus.common.federation import Answers, ask_all
+from isthmus.qido.merged import Merged, MergedMatch
+from isthmus.qido.parameters import SearchParameters
+from isthmus.qido.plan import Scope
+from isthmus.qido.search import Finder
+from isthmus.qido.settings import QidoSettings
+from isthmus.qido.window import Filling, Found, Window
+
+UIDS_AT_ONCE: Final = 100
+"""Studies by which an origin is asked in one query."""
+_STUDY: Final = (UNIQUE_KEYS[Level.STUDY],)
+
+
+@dataclass(frozen=True, slots=True)
+class EverySearch:
+    """Searches one origin, or all of them."""
+
+    settings: QidoSettings
+    one: Finder
+    """Searches one."""
+
+    async def find(self, scope: Scope, parameters: SearchParameters, window: Window) -> Found:
+        """Search.
+
+        Raises:
+            IsthmusError: what `one` raises; of several origins, only if none of them answers.
+        """
+        if scope.origin != ALL:
+            return await self.one(scope, parameters, window)
+        answers = await self._ask(scope, parameters, Window(window.offset + window.limit))
+        if answers.silent and not answers.heard:
+            answers.silent[0].fail()
+        merged = Merged(scope.level)
+        for origin, found in answers.heard:
+            merged.add(origin.name, found.matches, is_cut=found.more)
+        page, matches = _page(merged, scope.level, window)
+        cut = [origin for origin, found in answers.heard if found.more]
+        if scope.level is Level.STUDY:
+            await self._complete(merged, matches, cut, scope, parameters)
+        return replace(
+            page,
+            matches=[match.attributes(self.settings.origins) for match in matches],
+            more=bool(page.more or cut),
+            remaining=None if cut else page.remaining,
+            warnings=tuple(silence.warning for silence in answers.silent),
+            origins=tuple(_origin_of(match) for match in matches),
+        )
+
+    async def _ask(self, scope: Scope, parameters: SearchParameters, window: Window) -> Answers[Found]:
+        async def ask(origin: Origin) -> Found:
+            return await self.one(replace(scope, origin=origin.name), parameters, window)
+
+        return await ask_all(list(self.settings.origins.values()), ask)
+
+    async def _complete(
+        self,
+        merged: Merged,
+        page: Sequence[MergedMatch],
+        cut: Sequence[Origin],
+        scope: Scope,
+        parameters: SearchParameters,
+    ) -> None:
+        """Ask the origins that have more studies than were wanted whether they have those of the page too."""
+        others = tuple(key for key in parameters.keys if key.path != _STUDY)
+
+        async def ask(origin: Origin) -> list[DicomJson]:
+            uids = [match.study for match in page if origin.name not in match.by_origin and match.study]
+            found: list[DicomJson] = []
+            for start in range(0, len(uids), UIDS_AT_ONCE):
+                some = uids[start : start + UIDS_AT_ONCE]
+                narrowed = replace(parameters, keys=(*others, MatchingKey(_STUDY, tuple(some))))
+                answer = await self.one(replace(scope, origin=origin.name), narrowed, Window(len(some)))
+                found += answer.matches
+            return found
+
+        # What one of them does not say is only a second copy of what is found.
+        for origin, matches in (await ask_all(cut, ask)).heard:
+            merged.describe(origin.name, matches)
+
+
+def _page(merged: Merged, level: Level, window: Window) -> tuple[Found, list[MergedMatch]]:
+    filling = Filling(window, level)
+    by_match = {}
+    for match in merged.all():
+        first = next(iter(match.by_origin.values()))
+        by_match[id(first)] = match
+        filling.add(first)
+    found = filling.found(more=filling.surplus > 0, remaining=filling.surplus)
+    return found, [by_match[id(match)] for match in found.matches]
+
+
+def _origin_of(match: MergedMatch) -> str:
+    """Name the origin at which all of a match can be retrieved: of several, each may have a part only."""
+    return next(iter(match.by_origin)) if len(match.by_origin) == 1 else ALL

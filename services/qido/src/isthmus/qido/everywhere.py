@@ -48,7 +48,7 @@ class EverySearch:
             answers.silent[0].fail()
         merged = Merged(scope.level)
         for origin, found in answers.heard:
-            merged.add(origin.name, found.matches, is_cut=found.more)
+            merged.add(origin.name, found.matches)
         page, matches = _page(merged, scope.level, window)
         cut = [origin for origin, found in answers.heard if found.more]
         if scope.level is Level.STUDY:

@@ -1,6 +1,7 @@
 """The matches of several origins as one list: each resource once, and of each which origins have it."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Final
@@ -64,42 +65,31 @@ class Merged:
     def __init__(self, level: Level) -> None:
         self._levels = [each for each in Level if each <= level]
         self._matches: dict[tuple[str, ...], MergedMatch] = {}
-        self._nameless = 0
-        self._is_cut = False
 
-    def add(self, origin: str, matches: Iterable[DicomJson], *, is_cut: bool) -> None:
-        """Take what an origin found; what it gives twice counts once.
-
-        Args:
-            origin: its name.
-            matches: its first matches.
-            is_cut: whether it has more: those come before what only the next origins have.
-        """
-        if self._is_cut:
-            self.describe(origin, matches)
-            return
-        for match in matches:
-            self._matches.setdefault(self._name(match), MergedMatch()).by_origin.setdefault(origin, match)
-        self._is_cut = is_cut
+    def add(self, origin: str, matches: Iterable[DicomJson]) -> None:
+        """Take what an origin found; what it gives twice is there twice, as in a search of it alone."""
+        for name, match in self._named(origin, matches):
+            self._matches.setdefault(name, MergedMatch()).by_origin[origin] = match
 
     def describe(self, origin: str, matches: Iterable[DicomJson]) -> None:
         """Take what an origin has of that which is there, and nothing else."""
-        for match in matches:
-            there = self._matches.get(self._name(match))
-            if there is not None:
-                there.by_origin.setdefault(origin, match)
+        for name, match in self._named(origin, matches):
+            if name in self._matches:
+                self._matches[name].by_origin[origin] = match
 
     def all(self) -> Sequence[MergedMatch]:
         """Give all of them."""
         return list(self._matches.values())
 
-    def _name(self, match: DicomJson) -> tuple[str, ...]:
-        uids = tuple(uid_of(match, each) for each in self._levels)
-        if uids[-1]:
-            return uids
-        # Nobody knows whether it is the same as another.
-        self._nameless += 1
-        return (*uids, str(self._nameless))
+    def _named(
+        self, origin: str, matches: Iterable[DicomJson]
+    ) -> Iterator[tuple[tuple[str, ...], DicomJson]]:
+        times: Counter[tuple[str, ...]] = Counter()
+        for match in matches:
+            uids = tuple(uid_of(match, each) for each in self._levels)
+            times[uids] += 1
+            # Of one without a UID nobody knows whether it is the same as another origin's.
+            yield (*uids, str(times[uids]), "" if uids[-1] else origin), match
 
 
 def _united(elements: Sequence[JsonElement]) -> JsonElement:

@@ -1,0 +1,79 @@
+"""Multipart bodies of bulk data: each part of known length, with where it can be had by itself."""
+
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+
+from isthmus.common.blobs import BlobStore
+from isthmus.common.dicom.bulk import Piece
+from isthmus.common.dicomweb.multipart_out import MultipartWriter
+from isthmus.wado.pieces import content_of, length_of
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One part of a body."""
+
+    media_type: str
+    transfer_syntax: str
+    location: str
+    """Its URL (PS3.18 8.6.1.2.1)."""
+    length: int
+    """In bytes."""
+    chunks: Callable[[], AsyncGenerator[bytes, None]]
+    """Gives its content."""
+
+    def head(self, writer: MultipartWriter) -> bytes:
+        """Write what goes before its content."""
+        return writer.part(
+            self.media_type,
+            transfer_syntax=self.transfer_syntax,
+            length=self.length,
+            location=self.location,
+        )
+
+
+def part_of_pieces(
+    media_type: str,
+    transfer_syntax: str,
+    location: str,
+    blobs: BlobStore,
+    key: str,
+    pieces: Sequence[Piece],
+) -> Part:
+    """Give a part whose content lies in a blob, or is at hand."""
+    return Part(
+        media_type,
+        transfer_syntax,
+        location,
+        length_of(pieces),
+        lambda: content_of(blobs, key, pieces),
+    )
+
+
+async def multipart_chunks(
+    writer: MultipartWriter, parts: AsyncIterator[Part]
+) -> AsyncGenerator[bytes, None]:
+    """Write a body; its end comes only after the last part."""
+    async for part in parts:
+        yield part.head(writer)
+        async with aclosing(part.chunks()) as chunks:
+            async for chunk in chunks:
+                yield chunk
+    yield writer.close()
+
+
+def length_with(media_type: str, transfer_syntax: str, parts: Iterable[tuple[str, int]]) -> int:
+    """Count the bytes of a body before it is written.
+
+    Args:
+        media_type: Of each part.
+        transfer_syntax: Of each part.
+        parts: Location and length of each; one at least.
+    """
+    writer = MultipartWriter(media_type)
+    total = 0
+    for location, length in parts:
+        head = writer.part(media_type, transfer_syntax=transfer_syntax, length=length, location=location)
+        total += len(head) + length
+    return total + len(writer.close())

@@ -2,6 +2,7 @@
 
 import base64
 import struct
+from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
 from typing import Final
@@ -34,7 +35,7 @@ HEADER: Final = file_header(
 )
 
 
-def nothing(uri: str) -> Stretch:
+def nothing(uri: str) -> Fragments:
     raise ValueError(f"nothing was to be looked for, {uri} neither")
 
 
@@ -209,7 +210,10 @@ class TestBulkdata:
     """Values that lie elsewhere."""
 
     def pieces(self, attributes: DicomJson, **found: Stretch | Fragments) -> list[Piece]:
-        return encode_data_set(attributes, lambda uri: found[uri])
+        def resolve(uri: str) -> Sequence[Stretch] | Fragments:
+            return (bulk,) if isinstance(bulk := found[uri], Stretch) else bulk
+
+        return encode_data_set(attributes, resolve)
 
     def whole(self, pieces: list[Piece], **content: bytes) -> Dataset:
         parts = [
@@ -235,12 +239,17 @@ class TestBulkdata:
         with pytest.raises(Unwritable):
             self.pieces({"00091001": {"vr": vr, "BulkDataURI": "a"}}, a=Stretch("blob", 0, length))
 
+    def test_a_value_may_lie_in_several_places(self) -> None:
+        found = (Stretch("one", 0, 2), Stretch("two", 1, 3))
+        pieces = encode_data_set({"00420011": {"vr": "OB", "BulkDataURI": "a"}}, lambda _: found)
+        assert self.whole(pieces, one=b"ab", two=b".cde").EncapsulatedDocument == b"abcde\0"
+
     def test_texts_are_utf_8(self) -> None:
         pieces = self.pieces({"00104000": {"vr": "LT", "BulkDataURI": "a"}}, a=Stretch("blob", 0, 3))
         assert self.whole(pieces, blob="Äh".encode()).PatientComments == "Äh"
 
     def test_why_there_is_nothing_is_said_of_the_attribute(self) -> None:
-        def missing(_: str) -> Stretch:
+        def missing(_: str) -> Fragments:
             raise ValueError("there is none")
 
         with pytest.raises(Unwritable, match=r"^\(0042,0011\): there is none$"):

@@ -65,8 +65,8 @@ class Fragments:
 
 
 Piece = bytes | Stretch
-Resolve = Callable[[str], Stretch | Fragments]
-"""Gives what a BulkDataURI names; raises a ValueError that says why there is nothing."""
+Resolve = Callable[[str], Sequence[Stretch] | Fragments]
+"""Gives what a BulkDataURI names, in pieces; raises a ValueError that says why there is nothing."""
 
 
 class Unwritable(MalformedDataset):
@@ -83,7 +83,7 @@ def encode_data_set(attributes: Mapping[str, object], resolve: Resolve) -> list[
         resolve: Finds the values that are not among them; encapsulated pixel data only at the top level.
 
     Raises:
-        Unwritable: names the attribute, and what is wrong with it.
+        Unwritable: names the attribute, and what is wrong with it; its cause may be what `resolve` has raised.
     """
     writer = _Writer(resolve)
     elements = dict(writer.elements(attributes, 0))
@@ -117,7 +117,7 @@ class _Writer:
             try:
                 yield from self._element(tag, by_tag[tag], depth)
             except ValueError as error:
-                raise Unwritable(f"({tag[:4]},{tag[4:]}): {error}") from None
+                raise Unwritable(f"({tag[:4]},{tag[4:]}): {error}") from error
 
     def _element(self, tag: str, element: object, depth: int) -> Iterator[tuple[str, list[Piece]]]:
         if not isinstance(element, Mapping):
@@ -159,11 +159,12 @@ class _Writer:
                 raise ValueError("only Pixel Data at the top level can be compressed")
             yield from _encapsulated(bulk)
             return
-        check_length(vr, bulk.length)
+        length = length_of(bulk)
+        check_length(vr, length)
         if vr in LOCALIZED_VRS:
             self.needs_character_set = True
-        padding = padding_of(vr) * (bulk.length % 2)
-        yield tag, [_element_header(tag, vr, bulk.length + len(padding)), bulk, padding]
+        padding = padding_of(vr) * (length % 2)
+        yield tag, [_element_header(tag, vr, length + len(padding)), *bulk, padding]
 
     def _sequence(self, tag: str, element: Mapping[str, object], depth: int) -> list[Piece]:
         items = element.get("Value", [])

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -135,12 +135,11 @@ class Locator:
             **{origin: list(contents) for origin, contents in known.items()},
             **{origin.name: list(uids) for origin, uids in listed.heard},
         }
-        every = [uid for uids in series.values() for uid in uids]
-        shared = {uid for uid in every if every.count(uid) > 1}
+        times = Counter(uid for uids in series.values() for uid in uids)
 
         async def instances(origin: Origin) -> Contents:
-            wanted = [uid for uid in series[origin.name] if uid in shared]
-            return await Asked(self._bus, origin.name, study).instances(wanted)
+            shared = [uid for uid in series[origin.name] if times[uid] > 1]
+            return await Asked(self._bus, origin.name, study).instances(shared)
 
         found = await ask_all([origin for origin, _ in listed.heard], instances)
         for origin, shared_instances in found.heard:

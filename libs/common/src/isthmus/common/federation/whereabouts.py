@@ -10,7 +10,7 @@ from isthmus.common.messages import MissingInstance, Retrieve
 Contents = Mapping[str, frozenset[str]]
 """The SOP Instance UIDs that an origin lists and can deliver, by Series Instance UID."""
 Holders = Mapping[str, frozenset[str] | None]
-"""Which origins have a series: only those that have all of it (None), or else what each of them has."""
+"""Which origins have a series: all of it that any has (None), or only some instances."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class Listing:
 
     def _plan_of_study(self, wanted: Wanted) -> Iterator[Retrieve]:
         for origin in self.by_origin:
-            if all(_has_all(holders, origin) for holders in self.by_series.values()):
+            if all(origin in _whole(holders) for holders in self.by_series.values()):
                 yield wanted.at(origin)
                 return
         sources = {uid: _sources(holders) for uid, holders in self.by_series.items()}
@@ -87,13 +87,10 @@ class Listing:
         )
 
     def is_elsewhere(self, missing: MissingInstance, origin: str) -> bool:
-        """Tell whether another origin from which its series is read has what this one lacks."""
+        """Tell whether what an origin lacks is read from another."""
         holders = self.by_series.get(missing.series_instance_uid, {})
-        return any(
-            uids is not None and missing.sop_instance_uid in uids
-            for name, uids in holders.items()
-            if name != origin
-        )
+        others = (holders[other] for other in _sources(holders) if other != origin)
+        return any(uids is not None and missing.sop_instance_uid in uids for uids in others)
 
     def _having(self, series: str, instance: str) -> list[str]:
         holders = self.by_series.get(series, {})
@@ -131,17 +128,17 @@ class Whereabouts:
 
 def _holders(having: Mapping[str, frozenset[str]]) -> Holders:
     everything = frozenset[str]().union(*having.values())
-    return {origin: None for origin, uids in having.items() if uids == everything} or having
+    return {origin: None if uids == everything else uids for origin, uids in having.items()}
 
 
 def _sources(holders: Holders) -> Sequence[str]:
-    origins = list(holders)
-    return origins[:1] if origins and _has_all(holders, origins[0]) else origins
+    """Give the origins from which a series is read."""
+    return _whole(holders)[:1] or list(holders)
 
 
-def _has_all(holders: Holders, origin: str) -> bool:
-    return origin in holders and holders[origin] is None
+def _whole(holders: Holders) -> list[str]:
+    return [origin for origin, uids in holders.items() if uids is None]
 
 
 def _can_spare(holders: Holders, origin: str) -> bool:
-    return origin not in holders or (holders[origin] is None and len(holders) > 1)
+    return origin not in holders or any(other != origin for other in _whole(holders))

@@ -1,0 +1,123 @@
+"""Origins with their workers, as far as searches and transfers go."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from isthmus.common.blobs import BlobStore
+from isthmus.common.bus import Bus
+from isthmus.common.bus.jobs import Running
+from isthmus.common.config import Origin
+from isthmus.common.dicom.levels import Level
+from isthmus.common.errors import IsthmusError
+from isthmus.common.federation import Federation
+from isthmus.common.messages import BlobRef, Failure, Lacking, MissingInstance, Retrieve, RetrieveDone
+from isthmus.common.retrieval import Catalogue, Retrieval
+from tests.common.retrieval.worker import FakeWorker, at_work
+from tests.qido.pacs import Pacs, attributes
+
+SECONDS = 0.5
+"""How long each origin is waited for."""
+
+
+class FakeOrigin:
+    """Lists what it holds, and delivers it."""
+
+    def __init__(self, name: str, worker: FakeWorker) -> None:
+        self.name = name
+        self.pacs = Pacs()
+        self.worker = worker
+        self.blobs: list[BlobRef] = []
+        self.lacking: tuple[MissingInstance, ...] = ()
+        """What it lists, and is known not to deliver."""
+        self.failure: IsthmusError | None = None
+        """How a transfer ends, after what is there, if it is not well."""
+        worker.script = self._deliver
+
+    def holds(self, *blobs: BlobRef) -> None:
+        """Add instances to the archive."""
+        self.blobs += blobs
+        for blob in blobs:
+            uids = {"StudyInstanceUID": blob.study_instance_uid}
+            self._list(Level.STUDY, uids)
+            uids["SeriesInstanceUID"] = blob.series_instance_uid
+            self._list(Level.SERIES, uids)
+            uids["SOPInstanceUID"] = blob.sop_instance_uid
+            self._list(Level.IMAGE, uids)
+
+    def lists(self, series: str, instance: str) -> None:
+        """List an instance that it does not have."""
+        uids = {
+            "StudyInstanceUID": self.blobs[0].study_instance_uid,
+            "SeriesInstanceUID": series,
+            "SOPInstanceUID": instance,
+        }
+        self._list(Level.IMAGE, uids)
+
+    def _list(self, level: Level, uids: dict[str, str]) -> None:
+        match = attributes(**uids)
+        if match not in self.pacs.matches[level]:
+            self.pacs.matches[level].append(match)
+
+    def is_empty_now(self) -> None:
+        """Take all away."""
+        self.blobs.clear()
+        self.pacs.matches = {level: [] for level in Level}
+
+    @property
+    def asked(self) -> Sequence[Level]:
+        """The levels of the queries that came."""
+        return self.pacs.levels_asked()
+
+    @property
+    def jobs(self) -> list[tuple[str | None, str | None]]:
+        """The series and instances of the transfers that came."""
+        return [(job.series, job.instance) for job in self.worker.jobs]
+
+    async def _deliver(self, worker: FakeWorker, running: Running[Retrieve]) -> RetrieveDone:
+        job = running.job
+        blobs = [
+            blob
+            for blob in self.blobs
+            if job.study == blob.study_instance_uid
+            and job.series in (None, blob.series_instance_uid)
+            and job.instance in (None, blob.sop_instance_uid)
+        ]
+        reason = Failure("NotDelivered", "no", self.name)
+        if self.lacking:
+            await worker.publish(running, Lacking(self.lacking, reason), "lacking")
+        await worker.ready(running, *blobs)
+        failure = Failure.of(self.failure) if self.failure else reason if self.lacking else None
+        return RetrieveDone(len(blobs), self.lacking, failure)
+
+
+class Origins:
+    """Three origins, and how to reach them."""
+
+    def __init__(self, bus: Bus, blobs: BlobStore, fakes: Sequence[FakeOrigin]) -> None:
+        self._bus = bus
+        self.catalogue = Catalogue(blobs)
+        self.a, self.b, self.c = fakes
+        self._all = fakes
+
+    def federation(self, *fakes: FakeOrigin, fresh_seconds: float = 60) -> Federation:
+        """A federation of all, or of some of them; no transfer is spared by what is held."""
+        origins = [
+            Origin(name=fake.name, ae_title="PACS", port=104, search_seconds=SECONDS)
+            for fake in fakes or self._all
+        ]
+        retrieval = Retrieval(self._bus, self.catalogue, 0)
+        return Federation(self._bus, self.catalogue, retrieval, origins, fresh_seconds)
+
+
+@asynccontextmanager
+async def working(bus: Bus, blobs: BlobStore, name: str) -> AsyncIterator[Origins]:
+    """Let the workers of three origins work."""
+    async with AsyncExitStack() as stack:
+        fakes = []
+        for letter in "abc":
+            worker = await stack.enter_async_context(at_work(bus, f"{name}-{letter}"))
+            fakes.append(FakeOrigin(f"{name}-{letter}", worker))
+            await fakes[-1].pacs.serve(bus, f"{name}-{letter}")
+        yield Origins(bus, blobs, fakes)
+        await asyncio.sleep(0)

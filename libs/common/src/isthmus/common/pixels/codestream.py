@@ -3,7 +3,9 @@
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
+
+from numpy.typing import NDArray
 
 from isthmus.common.pixels.errors import CorruptFrame, UnsupportedPixels
 
@@ -23,6 +25,20 @@ class Codestream:
     luminance_and_chrominance: bool | None = None
     """Of a JPEG: whether it says that its components are those, or not; None if it says neither."""
 
+    def arranged(self, flat: NDArray[Any], *, plane_by_plane: bool = False) -> NDArray[Any]:
+        """Put decoded samples in rows and columns, and in pixels where there are several components.
+
+        Raises:
+            CorruptFrame: there are not as many.
+        """
+        if flat.size != self.rows * self.columns * self.components:
+            raise CorruptFrame("The frame is not of the size that it says")
+        if self.components == 1:
+            return flat.reshape(self.rows, self.columns)
+        if plane_by_plane:
+            return flat.reshape(self.components, self.rows, self.columns).transpose(1, 2, 0)
+        return flat.reshape(self.rows, self.columns, self.components)
+
 
 _START_OF_IMAGE: Final = b"\xff\xd8"
 _JPEG_LS_FRAME: Final = 0xF7
@@ -35,27 +51,30 @@ _APP0, _APP14 = 0xE0, 0xEE
 
 
 def jpeg_codestream(frame: bytes) -> Codestream:
-    """Read the headers of a JPEG or JPEG-LS frame (ITU-T T.81 B.2.2, T.87 C.2.2).
+    """Read the headers of a JPEG or JPEG-LS frame (ITU-T T.81 B.2.2, T.87 C.2.2), up to its first scan.
 
     Raises:
-        CorruptFrame: it is none.
+        CorruptFrame: it is none, or something else lies between its segments.
     """
     colour: bool | None = None
+    found: Codestream | None = None
     for marker, begin, end in jpeg_segments(frame):
         if marker == _APP0 and frame[begin : begin + 5] == b"JFIF\0" and colour is None:
             colour = True
         elif marker == _APP14 and frame[begin : begin + 5] == b"Adobe" and end - begin >= 12:
             colour = frame[begin + 11] != 0
         elif marker in _FRAMES:
-            if end - begin < 6 or end - begin < 6 + 3 * frame[begin + 5]:
+            if found or end - begin < 6 or end - begin < 6 + 3 * frame[begin + 5]:
                 break
             precision, rows, columns, components = struct.unpack_from(">BHHB", frame, begin)
             names = frame[begin + 6 : begin + 6 + 3 * components : 3]
             if colour is None and names == b"RGB":
                 colour = False
-            return Codestream(
+            found = Codestream(
                 rows, columns, components, precision, kind=marker, luminance_and_chrominance=colour
             )
+        elif marker == _START_OF_SCAN and found:
+            return found
     raise CorruptFrame("The frame is no JPEG")
 
 

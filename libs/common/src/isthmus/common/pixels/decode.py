@@ -100,7 +100,7 @@ def _samples(frame: bytes, description: PixelDescription) -> Samples:
         return _stored(_jpeg_ls(frame, header), header, description)
     if syntax in JPEG_2000 | HTJ2K:
         header = _checked(jpeg_2000_codestream(frame), description)
-        return _stored(_jpeg_2000(frame), header, description)
+        return _stored(_jpeg_2000(frame, header), header, description)
     raise UnsupportedPixels("Nobody here decodes pixels in this transfer syntax")
 
 
@@ -163,16 +163,12 @@ def _jpeg_ls(frame: bytes, header: Codestream) -> Samples:
     except (RuntimeError, ValueError) as error:
         raise CorruptFrame("The frame is damaged") from error
     samples = np.frombuffer(data, np.uint8 if header.precision <= 8 else "<u2")
-    if header.components == 1:
-        return samples.reshape(header.rows, header.columns)
-    if info["interleave_mode"] == 0:
-        return samples.reshape(header.components, header.rows, header.columns).transpose(1, 2, 0)
-    return samples.reshape(header.rows, header.columns, header.components)
+    return header.arranged(samples, plane_by_plane=info["interleave_mode"] == 0)
 
 
-def _jpeg_2000(frame: bytes) -> Samples:
+def _jpeg_2000(frame: bytes, header: Codestream) -> Samples:
     try:
-        return decode_jpeg_2000(frame)
+        return header.arranged(decode_jpeg_2000(frame).reshape(-1))
     except (RuntimeError, ValueError) as error:
         raise CorruptFrame("The frame is damaged") from error
 
@@ -185,7 +181,9 @@ def _rle(frame: bytes, description: PixelDescription) -> Samples:
         raise CorruptFrame("The frame has not as many RLE segments as its samples need")
     try:
         data = decode_rle(frame, pixels, description.bits_allocated, "<")
-    except ValueError as error:
+    except BaseException as error:
+        if not isinstance(error, ValueError) and type(error).__name__ != "PanicException":  # as Rust has it
+            raise
         raise CorruptFrame("The frame is damaged") from error
     samples = np.frombuffer(data, stored_type(description).newbyteorder("<"))
     shape = (description.samples_per_pixel, description.rows, description.columns)

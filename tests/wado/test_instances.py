@@ -15,10 +15,13 @@ from isthmus.common.pixels.processes import PixelProcesses
 from isthmus.common.retrieval import Catalogue, Retrieval
 from isthmus.common.threads import Threads
 from isthmus.wado.derived import Derived
+from isthmus.wado.frame_contents import FrameContents
 from isthmus.wado.images import Images
 from isthmus.wado.instances import Instances
+from isthmus.wado.recent import Recent
 from isthmus.wado.settings import WadoSettings
 from isthmus.wado.streams import Streams
+from isthmus.wado.transcoded import Transcoded
 
 
 class Noted(Retrieval):
@@ -51,7 +54,8 @@ def instances(bus: Bus, blobs: BlobStore, retrieval: Noted) -> Instances:
     derived, streams = Derived(blobs, threads), Streams(blobs)
     catalogue = Catalogue(blobs)
     federation = Federation(bus, catalogue, retrieval, origins, 0)
-    images = Images(blobs, threads, derived.frame_indexes, derived.kept, settings.pixels.max_frame_bytes)
+    largest, processes = settings.pixels.max_frame_bytes, PixelProcesses(1, 60)
+    images = Images(blobs, threads, derived.frame_indexes, derived.kept, largest)
     return Instances(
         settings,
         blobs,
@@ -62,7 +66,10 @@ def instances(bus: Bus, blobs: BlobStore, retrieval: Noted) -> Instances:
         streams,
         federation,
         images,
-        PixelProcesses(1, 60),
+        processes,
+        FrameContents(images, processes, derived.kept, largest),
+        Recent(0),
+        Transcoded(blobs, threads, derived.kept, images, processes, largest),
     )
 
 

@@ -1,14 +1,15 @@
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 
 import httpx2
 import pytest
-from pydicom.uid import ImplicitVRLittleEndian
 
 from isthmus.common.blobs import BlobStore
 from isthmus.common.errors import NoSuchObject, OriginTimeout, OriginUnreachable
 from isthmus.common.messages import Failure, MissingInstance
-from tests.data_sets import identity, make_series
+from isthmus.common.pixels.syntaxes import JPEG_2000_LOSSLESS, JPEG_LS_LOSSLESS, RLE_LOSSLESS
+from tests.data_sets import identity
 from tests.wado.bodies import broken_body, parts_of, split
 from tests.wado.conftest import Employ
 from tests.wado.urls import instance_of, study_of
@@ -17,6 +18,7 @@ from tests.wado.worker import Job, put
 DICOM_PARTS = 'multipart/related; type="application/dicom"'
 AS_HELD = {"Accept": f"{DICOM_PARTS}; transfer-syntax=*"}
 EXPLICIT_LITTLE_ENDIAN = "1.2.840.10008.1.2.1"
+JPEG_BASELINE = "1.2.840.10008.1.2.4.50"
 
 
 def missing(file: Path) -> MissingInstance:
@@ -40,7 +42,7 @@ class TestNothingIsOut:
     ) -> None:
         response = await client.get("1.2", headers={"Accept": "text/html"})
         assert response.status_code == 406
-        assert response.json()["available"] == [DICOM_PARTS]
+        assert response.json()["available"] == [DICOM_PARTS, "application/zip"]
 
     async def test_a_study_as_a_single_object_is_406(self, client: httpx2.AsyncClient) -> None:
         response = await client.get("1.2", headers={"Accept": "application/dicom"})
@@ -101,7 +103,7 @@ class TestNothingIsOut:
         response = await client.get(study_of(series[0]), headers=AS_HELD)
         assert response.status_code == 503
 
-    async def test_a_transfer_syntax_in_which_it_is_not_held_is_406(
+    async def test_a_transfer_syntax_in_which_it_cannot_be_had_is_406_and_lists_those_in_which_it_can(
         self, client: httpx2.AsyncClient, employ: Employ, series: list[Path]
     ) -> None:
         async def delivers(job: Job) -> None:
@@ -109,10 +111,13 @@ class TestNothingIsOut:
             await job.end()
 
         employ(delivers)
-        jpeg = {"Accept": f"{DICOM_PARTS}; transfer-syntax=1.2.840.10008.1.2.4.50"}
+        jpeg = {"Accept": f"{DICOM_PARTS}; transfer-syntax={JPEG_BASELINE}"}
         response = await client.get(study_of(series[0]), headers=jpeg)
         assert response.status_code == 406
-        assert response.json()["available"] == [f"{DICOM_PARTS}; transfer-syntax={EXPLICIT_LITTLE_ENDIAN}"]
+        assert response.json()["available"] == [
+            f"{DICOM_PARTS}; transfer-syntax={syntax}"
+            for syntax in (EXPLICIT_LITTLE_ENDIAN, RLE_LOSSLESS, JPEG_LS_LOSSLESS, JPEG_2000_LOSSLESS)
+        ]
 
     async def test_a_client_that_leaves_before_the_first_instance_ends_the_interest(
         self, client: httpx2.AsyncClient, employ: Employ
@@ -159,20 +164,24 @@ class TestBodyIsBrokenOff:
         _, body = await broken_body(client, study_of(series[0]), AS_HELD)
         assert body.endswith(series[0].read_bytes())
 
-    async def test_when_a_later_instance_is_held_in_another_syntax_than_asked_for(
-        self, client: httpx2.AsyncClient, employ: Employ, series: list[Path], tmp_path: Path
+    async def test_when_a_later_instance_cannot_be_had_in_the_syntax_that_was_asked_for(
+        self,
+        client: httpx2.AsyncClient,
+        employ: Employ,
+        blobs: BlobStore,
+        series: list[Path],
+        origin_name: str,
     ) -> None:
-        (implicit,) = make_series(
-            tmp_path, 1, study_uid=study_of(series[0]), transfer_syntax=ImplicitVRLittleEndian, seed=1
-        )
+        first = await put(blobs, origin_name, series[0].read_bytes())
 
         async def delivers(job: Job) -> None:
-            await job.deliver(series[0], implicit)
+            await job.announce(replace(first, transfer_syntax_uid=JPEG_BASELINE))
+            await job.deliver(series[1])
             await job.end()
 
         employ(delivers)
-        explicit = {"Accept": f"{DICOM_PARTS}; transfer-syntax={EXPLICIT_LITTLE_ENDIAN}"}
-        _, body = await broken_body(client, study_of(series[0]), explicit)
+        jpeg = {"Accept": f"{DICOM_PARTS}; transfer-syntax={JPEG_BASELINE}"}
+        _, body = await broken_body(client, study_of(series[0]), jpeg)
         assert body.endswith(series[0].read_bytes())
 
     async def test_when_a_large_blob_ends_too_early(

@@ -16,11 +16,22 @@ from isthmus.common.dicomweb import (
     negotiate,
     parse_accept,
 )
+from isthmus.common.dicomweb.accept import Obtainable
+from isthmus.common.dicomweb.offers import ZIP
 from isthmus.common.errors import InvalidParameter, NotAcceptable
 
 EXPLICIT_LITTLE = "1.2.840.10008.1.2.1"
 JPEG_BASELINE = "1.2.840.10008.1.2.4.50"
 JPEG_2000 = "1.2.840.10008.1.2.4.90"
+JPEG_LS = "1.2.840.10008.1.2.4.80"
+RLE = "1.2.840.10008.1.2.5"
+IMPLICIT = "1.2.840.10008.1.2"
+
+HELD_IN_EXPLICIT = Obtainable(EXPLICIT_LITTLE, EXPLICIT_LITTLE, (RLE, JPEG_LS))
+HELD_IN_IMPLICIT = HELD_IN_EXPLICIT
+HELD_IN_JPEG_2000 = Obtainable(JPEG_2000, EXPLICIT_LITTLE, (RLE, JPEG_LS))
+HELD_IN_JPEG = Obtainable(JPEG_BASELINE, JPEG_BASELINE, (EXPLICIT_LITTLE,))
+HELD_IN_SOMETHING = Obtainable("1.2.3", "1.2.3")
 
 STUDY = [DICOM_PARTS]
 INSTANCE = [DICOM_PARTS, DICOM_FILE]
@@ -128,51 +139,122 @@ def test_the_header_counts_where_the_query_parameter_cannot_be_met() -> None:
     assert chosen("*/*", SEARCH, "text/html") == "application/dicom+json"
 
 
-def test_without_a_transfer_syntax_objects_go_as_they_are_held() -> None:
-    choice = negotiate(parse_accept("application/dicom"), INSTANCE)
-    assert choice.transfer_syntaxes == ("*",)
-    choice.require(JPEG_2000)
+def syntaxes(accept: str, obtainable: Obtainable) -> tuple[str, ...]:
+    ranges = parse_accept(",".join(f"multipart/related{each}" for each in accept.split(",")))
+    return negotiate(ranges, STUDY).syntaxes(obtainable)
 
 
-def test_an_explicit_transfer_syntax_is_good_only_for_objects_held_in_it() -> None:
-    choice = negotiate(parse_accept(f"multipart/related; transfer-syntax={JPEG_BASELINE}"), STUDY)
-    assert choice.takes(JPEG_BASELINE)
-    assert not choice.takes(EXPLICIT_LITTLE)
+@pytest.mark.parametrize(
+    ("obtainable", "expected"),
+    [
+        (HELD_IN_EXPLICIT, (EXPLICIT_LITTLE,)),
+        (HELD_IN_JPEG_2000, (EXPLICIT_LITTLE, JPEG_2000)),
+        (HELD_IN_JPEG, (JPEG_BASELINE,)),
+        (HELD_IN_SOMETHING, ("1.2.3",)),
+    ],
+)
+def test_without_a_transfer_syntax_an_object_is_explicit_or_what_it_must_be(
+    obtainable: Obtainable, expected: tuple[str, ...]
+) -> None:
+    assert syntaxes("", obtainable) == expected
+    assert negotiate(parse_accept("*/*"), STUDY).syntaxes(obtainable) == expected
+
+
+@pytest.mark.parametrize("held", [HELD_IN_EXPLICIT, HELD_IN_JPEG_2000, HELD_IN_JPEG, HELD_IN_SOMETHING])
+def test_an_asterisk_is_as_it_is_held(held: Obtainable) -> None:
+    assert syntaxes(";transfer-syntax=*", held)[0] == held.as_held
+
+
+def test_what_is_named_is_given_where_it_can_be() -> None:
+    assert syntaxes(f";transfer-syntax={JPEG_LS}", HELD_IN_JPEG_2000) == (JPEG_LS,)
+    assert syntaxes(f";transfer-syntax={EXPLICIT_LITTLE}", HELD_IN_JPEG) == (EXPLICIT_LITTLE,)
+
+
+@pytest.mark.parametrize("wanted", [IMPLICIT, "1.2.840.10008.1.2.2", JPEG_BASELINE, "nonsense"])
+def test_what_cannot_be_given_is_not_acceptable_and_lists_what_can(wanted: str) -> None:
     with pytest.raises(NotAcceptable) as caught:
-        choice.require(EXPLICIT_LITTLE)
-    assert caught.value.available == (
-        f'multipart/related; type="application/dicom"; transfer-syntax={EXPLICIT_LITTLE}',
+        syntaxes(f";transfer-syntax={wanted}", HELD_IN_IMPLICIT)
+    assert caught.value.available == tuple(
+        f'multipart/related; type="application/dicom"; transfer-syntax={each}'
+        for each in (EXPLICIT_LITTLE, RLE, JPEG_LS)
     )
 
 
-def test_transfer_syntaxes_are_listed_by_preference() -> None:
-    accept = (
-        f"application/dicom;transfer-syntax={JPEG_2000};q=0.2,"
-        f"application/dicom;transfer-syntax={JPEG_BASELINE};q=0.9, */*;q=0.1"
-    )
-    choice = negotiate(parse_accept(accept), [DICOM_FILE])
-    assert choice.transfer_syntaxes == (JPEG_BASELINE, JPEG_2000, "*")
-    assert choice.takes(EXPLICIT_LITTLE)
+def test_the_best_of_several_that_is_possible_counts() -> None:
+    accept = f";transfer-syntax={JPEG_BASELINE};q=0.9,;transfer-syntax={JPEG_LS};q=0.2,;q=0.1"
+    assert syntaxes(accept, HELD_IN_JPEG)[0] == JPEG_BASELINE
+    assert syntaxes(accept, HELD_IN_EXPLICIT) == (JPEG_LS, EXPLICIT_LITTLE)
+    assert syntaxes(accept, HELD_IN_SOMETHING) == ("1.2.3",)
+
+
+def test_of_several_wanted_alike_the_held_one_costs_nothing_and_else_the_first_counts() -> None:
+    accept = f";transfer-syntax={RLE},;transfer-syntax={JPEG_2000},;transfer-syntax={EXPLICIT_LITTLE}"
+    assert syntaxes(accept, HELD_IN_JPEG_2000) == (JPEG_2000, RLE, EXPLICIT_LITTLE)
+    assert syntaxes(accept, HELD_IN_EXPLICIT) == (EXPLICIT_LITTLE, RLE)
 
 
 def test_a_transfer_syntax_of_weight_zero_is_refused_though_any_other_is_taken() -> None:
-    accept = f"multipart/related;transfer-syntax={JPEG_BASELINE};q=0, multipart/related;transfer-syntax=*"
-    choice = negotiate(parse_accept(accept), STUDY)
-    assert not choice.takes(JPEG_BASELINE)
-    assert choice.takes(JPEG_2000)
+    accept = f";transfer-syntax={JPEG_2000};q=0,;transfer-syntax=*"
+    assert syntaxes(accept, HELD_IN_JPEG_2000) == (EXPLICIT_LITTLE, RLE, JPEG_LS)
+
+
+def test_what_is_refused_is_no_last_resort() -> None:
+    accept = f";transfer-syntax={JPEG_2000};q=0,;q=0.5"
+    assert syntaxes(accept, HELD_IN_JPEG_2000) == (EXPLICIT_LITTLE,)
 
 
 def test_a_known_transfer_syntax_can_change_the_media_type() -> None:
     ranges = parse_accept(f"application/dicom; transfer-syntax={JPEG_BASELINE}, multipart/related;q=0.5")
     assert negotiate(ranges, INSTANCE).offer == DICOM_FILE
-    assert negotiate(ranges, INSTANCE, held=EXPLICIT_LITTLE).offer == DICOM_PARTS
+    assert negotiate(ranges, INSTANCE, obtainable=HELD_IN_EXPLICIT).offer == DICOM_PARTS
 
 
-def test_not_acceptable_names_the_transfer_syntax_that_is_held() -> None:
+def test_not_acceptable_names_the_transfer_syntaxes_that_there_are() -> None:
     ranges = parse_accept(f"application/dicom; transfer-syntax={JPEG_BASELINE}")
     with pytest.raises(NotAcceptable) as caught:
-        negotiate(ranges, [DICOM_FILE], held=EXPLICIT_LITTLE)
-    assert caught.value.available == (f"application/dicom; transfer-syntax={EXPLICIT_LITTLE}",)
+        negotiate(ranges, [DICOM_FILE], obtainable=HELD_IN_SOMETHING)
+    assert caught.value.available == ("application/dicom; transfer-syntax=1.2.3",)
+
+
+@pytest.mark.parametrize(
+    ("accept", "expected"),
+    [
+        ("application/zip", "application/zip"),
+        ('application/zip; type="application/dicom"; transfer-syntax=*', "application/zip"),
+        ("application/*", "application/zip"),
+        ("*/*", 'multipart/related; type="application/dicom"'),
+    ],
+)
+def test_a_study_can_be_an_archive(accept: str, expected: str) -> None:
+    assert chosen(accept, [DICOM_PARTS, ZIP]) == expected
+
+
+def test_an_archive_of_something_else_is_not_acceptable() -> None:
+    with pytest.raises(NotAcceptable):
+        chosen('application/zip; type="application/dicom+xml"', [DICOM_PARTS, ZIP])
+
+
+@pytest.mark.parametrize(
+    "accept",
+    [
+        "image/jls",
+        "image/x-jls",
+        "image/*",
+        'multipart/related; type="image/jls"',
+        'multipart/related; type="image/x-jls"',
+        'multipart/related; type="image/*"',
+        'multipart/related; type="*/*"',
+    ],
+)
+def test_older_names_and_wildcards_of_parts_are_understood(accept: str) -> None:
+    offers = [Offer("image/jls", multipart=True), Offer("image/jls")]
+    assert negotiate(parse_accept(accept), offers).offer.multipart is accept.startswith("multipart")
+
+
+def test_the_more_specific_part_type_tells_the_weight() -> None:
+    offers = [Offer("image/jls", multipart=True), Offer("image/jp2", multipart=True)]
+    accept = 'multipart/related; type="image/*"; q=0.5, multipart/related; type="image/jls"; q=0.1'
+    assert chosen(accept, offers) == 'multipart/related; type="image/jp2"'
 
 
 def request(query: bytes, *accept: bytes) -> Request:

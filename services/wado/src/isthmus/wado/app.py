@@ -1,7 +1,7 @@
 """The resources of WADO-RS (PS3.18 Table 10.4.1-1)."""
 
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from functools import partial
 from typing import Final
@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.routing import BaseRoute, Route
 
 from isthmus.common.dicomweb.resource import ROOTS
+from isthmus.common.errors import BlobMissing
 from isthmus.common.federation import Federation
 from isthmus.common.pixels.processes import PixelProcesses
 from isthmus.common.retrieval import Catalogue, Retrieval
@@ -17,13 +18,17 @@ from isthmus.common.service import Parts
 from isthmus.common.threads import Threads
 from isthmus.wado.bulkdata import bulkdata
 from isthmus.wado.derived import Derived
+from isthmus.wado.frame_contents import FrameContents
+from isthmus.wado.frames import frames
 from isthmus.wado.images import Images
 from isthmus.wado.instances import Instances
 from isthmus.wado.metadata import metadata
+from isthmus.wado.recent import Recent
 from isthmus.wado.retrieve import retrieve
 from isthmus.wado.settings import WadoSettings
 from isthmus.wado.streamed import Body, Streamed
 from isthmus.wado.streams import Streams
+from isthmus.wado.transcoded import Transcoded
 
 STUDY: Final = "/studies/{study}"
 SERIES: Final = STUDY + "/series/{series}"
@@ -49,6 +54,7 @@ def routes(parts: Parts) -> Sequence[BaseRoute]:
     images = Images(parts.blobs, threads, derived.frame_indexes, derived.kept, pixels.max_frame_bytes)
     processes = PixelProcesses(pixels.processes, pixels.timeout_seconds)
     parts.closing.callback(processes.close)
+    transcoded = Transcoded(parts.blobs, threads, derived.kept, images, processes, pixels.max_frame_bytes)
     instances = Instances(
         settings,
         parts.blobs,
@@ -60,6 +66,9 @@ def routes(parts: Parts) -> Sequence[BaseRoute]:
         federation,
         images,
         processes,
+        FrameContents(images, processes, derived.kept, pixels.max_frame_bytes),
+        Recent(settings.fresh_seconds),
+        transcoded,
     )
     # Below each origin, and below all of them as one.
     resources: list[tuple[str, Endpoint]] = [
@@ -70,6 +79,7 @@ def routes(parts: Parts) -> Sequence[BaseRoute]:
         (SERIES + "/metadata", metadata),
         (INSTANCE + "/metadata", metadata),
         (INSTANCE + "/bulkdata/{path:path}", bulkdata),
+        (INSTANCE + "/frames/{frames}", frames),
     ]
     return [
         Route(root + path, Streamed(partial(_answer, instances, endpoint)), methods=["GET"])
@@ -81,5 +91,11 @@ def routes(parts: Parts) -> Sequence[BaseRoute]:
 @asynccontextmanager
 async def _answer(instances: Instances, endpoint: Endpoint, request: Request) -> AsyncIterator[Body]:
     instances = instances.for_request()
-    async with instances.mended(), endpoint(instances, request) as body:
+    async with instances.mended(), AsyncExitStack() as opened:
+        try:
+            body = await opened.enter_async_context(endpoint(instances, request))
+        except BlobMissing:
+            if not instances.forget_recent():
+                raise
+            body = await opened.enter_async_context(endpoint(instances, request))
         yield replace(body, warnings=(*body.warnings, *instances.warnings))

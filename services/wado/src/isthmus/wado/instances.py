@@ -12,15 +12,18 @@ from isthmus.common.blobs import BlobStore
 from isthmus.common.dicomweb.resource import ALL, Resource
 from isthmus.common.errors import BlobMissing, IsthmusError
 from isthmus.common.federation import Federation, Wanted
-from isthmus.common.messages import Retrieve
+from isthmus.common.messages import BlobRef, Retrieve
 from isthmus.common.pixels.processes import PixelProcesses
 from isthmus.common.retrieval import Catalogue, Reading, Retrieval
 from isthmus.common.telemetry import get_logger
 from isthmus.common.threads import Threads
 from isthmus.wado.derived import Derived
+from isthmus.wado.frame_contents import FrameContents
 from isthmus.wado.images import Images
+from isthmus.wado.recent import Recent
 from isthmus.wado.settings import WadoSettings
 from isthmus.wado.streams import Streams
+from isthmus.wado.transcoded import Transcoded
 
 log = get_logger(__name__)
 
@@ -41,6 +44,9 @@ class Instances:
     images: Images
     processes: PixelProcesses
     """Where pixels are worked on."""
+    frames: FrameContents
+    recent: Recent
+    transcoded: Transcoded
     warnings: list[str] = field(default_factory=list)
     """What the client of one request is told of the origins that were asked for it."""
     _wanted: list[Resource] = field(default_factory=list)
@@ -73,6 +79,26 @@ class Instances:
         return self.retrieval.read(
             Retrieve(resource.origin, resource.study, resource.series, resource.instance)
         )
+
+    async def instance(self, resource: Resource) -> BlobRef:
+        """Give the blob of a single instance; at once where its study was just read, and then it may be gone.
+
+        Raises:
+            Exception: as `read` does.
+        """
+        self._wanted.append(resource)
+        found = self.recent.blob(resource)
+        if found is not None:
+            return found
+        async with self.read(resource) as reading:
+            blob = await anext(reading)
+            if reading.manifest is not None and not self.warnings:
+                self.recent.note(resource, reading.manifest)
+            return blob
+
+    def forget_recent(self) -> bool:
+        """Forget what was just read of what is wanted; tell whether there was anything."""
+        return sum(self.recent.forget(resource) for resource in self._wanted) > 0
 
     @asynccontextmanager
     async def _read_everywhere(self, wanted: Wanted) -> AsyncIterator[Reading]:

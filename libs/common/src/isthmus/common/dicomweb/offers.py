@@ -8,7 +8,7 @@ EXPLICIT_VR_LITTLE_ENDIAN: Final = "1.2.840.10008.1.2.1"
 
 DICOM_PARTS: Final = Offer("application/dicom", multipart=True, transfer_syntaxes=(ANY,))
 DICOM_FILE: Final = Offer("application/dicom", transfer_syntaxes=(ANY,))
-ZIP: Final = Offer("application/zip", transfer_syntaxes=(ANY,))
+ZIP: Final = Offer("application/zip", transfer_syntaxes=(ANY,), holds="application/dicom")
 DICOM_JSON: Final = Offer("application/dicom+json")
 JSON: Final = Offer("application/json")
 DICOM_XML: Final = Offer("application/dicom+xml")

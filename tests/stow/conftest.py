@@ -23,8 +23,10 @@ from tests.wado.serving import ended, serving
 async def client(bus: Bus, blobs: BlobStore, origin_name: str) -> AsyncIterator[httpx2.AsyncClient]:
     """A client of a stow that knows one origin; URLs are relative to the origin."""
     settings = Settings(origins=(Origin(name=origin_name, ae_title="PACS", port=104),))
+    parts = Parts(settings, bus, blobs)
     async with (
-        serving(routes(Parts(settings, bus, blobs))) as url,
+        parts.closing,
+        serving(routes(parts)) as url,
         httpx2.AsyncClient(base_url=f"{url}/aets/{origin_name}/", timeout=30) as http,
     ):
         yield http

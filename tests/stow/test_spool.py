@@ -8,7 +8,8 @@ import pytest
 from isthmus.common.blobs import BlobStore, Data, spool_key
 from isthmus.common.errors import StoreUnavailable, UnreadablePayload
 from isthmus.common.messages import Store, decode
-from isthmus.stow.spool import PUTS_AT_ONCE, Spool, new_timed_job, read_head
+from isthmus.stow.head import read_head
+from isthmus.stow.spool import PUTS_AT_ONCE, Spool, new_timed_job
 from isthmus.stow.sweep import sweep
 from tests.data_sets import identity
 

@@ -62,17 +62,20 @@ class TestNothingIsSent:
         assert response.json()["parameter"] == "StudyInstanceUID"
 
     async def test_a_response_that_is_not_there_is_406(self, client: httpx2.AsyncClient) -> None:
-        response = await client.post(
-            "studies", content=b"", headers={**MULTIPART, "Accept": "application/dicom+xml"}
-        )
+        response = await client.post("studies", content=b"", headers={**MULTIPART, "Accept": "text/plain"})
         assert response.status_code == 406
-        assert response.json()["available"] == ["application/dicom+json", "application/json"]
+        assert response.json()["available"] == [
+            "application/dicom+json",
+            "application/json",
+            "application/dicom+xml",
+        ]
 
     @pytest.mark.parametrize(
         "headers",
         [
             {"Content-Type": "application/pdf"},
-            {"Content-Type": f'multipart/related; type="application/dicom+json"; boundary={BOUNDARY}'},
+            {"Content-Type": f'multipart/related; type="image/jpeg"; boundary={BOUNDARY}'},
+            {"Content-Type": "application/json"},
             {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"},
             {"Content-Type": "nonsense"},
             {},

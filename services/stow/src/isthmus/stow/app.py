@@ -6,6 +6,7 @@ from functools import partial
 from starlette.routing import BaseRoute, Route
 
 from isthmus.common.dicomweb.resource import ROOTS
+from isthmus.common.pixels.processes import PixelProcesses
 from isthmus.common.service import Parts
 from isthmus.stow.settings import StowSettings
 from isthmus.stow.store import Storing, store
@@ -13,7 +14,11 @@ from isthmus.stow.store import Storing, store
 
 def routes(parts: Parts) -> Sequence[BaseRoute]:
     """Give the routes of the service."""
-    endpoint = partial(store, Storing(StowSettings.of(parts.settings), parts.bus, parts.blobs))
+    settings = StowSettings.of(parts.settings)
+    pixels = parts.settings.pixels
+    processes = PixelProcesses(pixels.processes, pixels.timeout_seconds)
+    parts.closing.callback(processes.close)
+    endpoint = partial(store, Storing(settings, parts.bus, parts.blobs, processes))
     return [
         Route(root + path, endpoint, methods=["POST"])
         for root in ROOTS

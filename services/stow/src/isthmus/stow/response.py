@@ -6,13 +6,12 @@ from typing import Final
 from urllib.parse import quote
 
 from isthmus.common.dicom.json_model import DicomJson, JsonElement
+from isthmus.stow.reasons import SUCCESS, explain
 
-SUCCESS: Final = 0x0000
-STUDY_MISMATCH: Final = 0xA901
-"""The study is not the one in the URL (PS3.18 I.2.2 leaves the last two digits of A9xx to us)."""
-CANNOT_UNDERSTAND: Final = 0xC000
 _WARNINGS: Final = frozenset({0x0001, 0x0107, 0x0116})
 """Warnings of PS3.7 Annex C; those of the Storage Service Class (PS3.4 B.2.3) are Bxxx."""
+_LONGEST_COMMENT: Final = 64
+"""Characters of an LO value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +24,8 @@ class Outcome:
     sop_class_uid: str
     status: int
     """DIMSE status (PS3.4 B.2.3), which is also the Failure Reason or Warning Reason."""
+    detail: str = ""
+    """What is wrong with it, where we have found that; it quotes no value."""
 
     @property
     def has_warning(self) -> bool:
@@ -48,8 +49,8 @@ class Report:
 
     outcomes: tuple[Outcome, ...]
     """In the order of the parts."""
-    unreadable: int = 0
-    """Parts that are no DICOM objects, so that there is no instance to name."""
+    others: tuple[int, ...] = ()
+    """Failure Reasons of parts with which no instance can be named."""
 
     @property
     def status_code(self) -> int:
@@ -57,9 +58,21 @@ class Report:
         stored = sum(outcome.is_stored for outcome in self.outcomes)
         if stored == 0:
             later = self.outcomes and all(outcome.is_out_of_resources for outcome in self.outcomes)
-            return 503 if later and not self.unreadable else 409
+            return 503 if later and not self.others else 409
         clean = stored == len(self.outcomes) and not any(outcome.has_warning for outcome in self.outcomes)
-        return 200 if clean and not self.unreadable else 202
+        return 200 if clean and not self.others else 202
+
+    @property
+    def statuses(self) -> list[int]:
+        """The Failure and Warning Reasons in it, each once."""
+        given = {outcome.status for outcome in self.outcomes} | set(self.others)
+        return sorted(given - {SUCCESS})
+
+    @property
+    def stored_study(self) -> str | None:
+        """The study of all that is stored; None where it is of several, or nothing is."""
+        studies = {outcome.study_instance_uid for outcome in self.outcomes if outcome.is_stored}
+        return studies.pop() if len(studies) == 1 else None
 
     def module(self, studies_url: str) -> DicomJson:
         """Write the Store Instances Response Module (PS3.18 Table I.1-1), no sequence without an item.
@@ -69,25 +82,39 @@ class Report:
         """
         stored = [outcome for outcome in self.outcomes if outcome.is_stored]
         failed = [outcome for outcome in self.outcomes if not outcome.is_stored]
-        studies = {outcome.study_instance_uid for outcome in stored}
+        study = self.stored_study
         module: DicomJson = {
             # Type 2: it is the URL of one study, and empty when there is not exactly one.
-            "00081190": {"vr": "UR", "Value": [f"{studies_url}/{quote(study, safe='')}" for study in studies]}
-            if len(studies) == 1
-            else {"vr": "UR"}
+            "00081190": {"vr": "UR", "Value": [study_url(studies_url, study)]} if study else {"vr": "UR"}
         }
         if failed:
             module["00081198"] = _sequence([_failed(outcome) for outcome in failed])
         if stored:
             module["00081199"] = _sequence([_referenced(outcome, studies_url) for outcome in stored])
-        if self.unreadable:
-            reason: DicomJson = {"00081197": {"vr": "US", "Value": [CANNOT_UNDERSTAND]}}
-            module["0008119A"] = _sequence([reason] * self.unreadable)
+        if self.others:
+            module["0008119A"] = _sequence([_reason(status) for status in self.others])
         return module
 
 
+def study_url(studies_url: str, study: str) -> str:
+    """Give the URL of a study below the `studies` resource of its origin."""
+    return f"{studies_url}/{quote(study, safe='')}"
+
+
 def _failed(outcome: Outcome) -> DicomJson:
-    return {**_reference(outcome), "00081197": {"vr": "US", "Value": [outcome.status]}}
+    return dict(sorted({**_reference(outcome), **_reason(outcome.status, outcome.detail)}.items()))
+
+
+def _reason(status: int, detail: str = "") -> DicomJson:
+    """Write a Failure Reason, and an Error Comment (0000,0902) in words of ours.
+
+    Those of the origin are not handed on: they may quote a patient's data, and answers end up in logs.
+    """
+    comment = (detail or explain(status))[:_LONGEST_COMMENT]
+    return {
+        "00000902": {"vr": "LO", "Value": [comment]},
+        "00081197": {"vr": "US", "Value": [status]},
+    }
 
 
 def _referenced(outcome: Outcome, studies_url: str) -> DicomJson:

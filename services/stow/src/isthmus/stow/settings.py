@@ -10,15 +10,21 @@ from isthmus.common.errors import NoDestination, UnknownOrigin
 
 @dataclass(frozen=True, slots=True)
 class StowSettings:
-    """The origins that there are, and which of them takes what is stored at all of them."""
+    """The origins that there are, which of them takes what is stored at all of them, and what is decoded."""
 
     origins: tuple[str, ...]
     default: str | None
+    most_pixel_bytes: int
+    """Of a picture that must be decoded to be stored."""
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
         """Take out what is needed here."""
-        return cls(tuple(origin.name for origin in settings.origins), settings.dicomweb.store)
+        return cls(
+            tuple(origin.name for origin in settings.origins),
+            settings.dicomweb.store,
+            settings.pixels.max_frame_bytes,
+        )
 
     def destination(self, name: str) -> str:
         """Give the origin that takes what is stored at an origin, or at `ALL`.

@@ -4,23 +4,20 @@ import asyncio
 import math
 import re
 import time
-from collections.abc import AsyncIterator
-from contextlib import suppress
-from io import BytesIO
+from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing
 from types import TracebackType
 from typing import Final, Self
 
 from isthmus.common.blobs import BlobStore, spool_key
 from isthmus.common.bus.stores import is_inline, new_job
-from isthmus.common.dicom.part10 import Identity, file_header, identify, read_file_meta
-from isthmus.common.errors import MalformedDataset, StoreUnavailable, UnreadablePayload
+from isthmus.common.dicom.from_json import Piece, Stretch, length_of
+from isthmus.common.dicom.part10 import Identity, file_header
+from isthmus.common.errors import StoreUnavailable
 from isthmus.common.messages import BlobRef, Store, encode
 from isthmus.common.telemetry import get_logger
+from isthmus.stow.head import Head
 
-FIRST_LOOK_BYTES: Final = 64 * 1024
-"""The UIDs of most instances are in here."""
-LAST_LOOK_BYTES: Final = 1024 * 1024
-"""A part whose UIDs are not in here is no DICOM object that we take."""
 SMALL_BYTES: Final = 2 * 1024 * 1024
 """A part that is put as a whole; what is larger goes into S3 as it comes."""
 PUTS_AT_ONCE: Final = 4
@@ -30,56 +27,6 @@ SPOOL: Final = "spool/"
 _TIMED_JOB: Final = re.compile(r"spool/([0-9a-f]{8,9})-[0-9a-f]{32}/")
 
 log = get_logger(__name__)
-
-
-class Head:
-    """The beginning of a part, as far as it was needed to tell which instance it is."""
-
-    def __init__(self, data: bytes) -> None:
-        """Identify the instance.
-
-        Raises:
-            MalformedDataset: it cannot be read, or not from as few bytes.
-        """
-        meta = read_file_meta(BytesIO(data))
-        self.identity: Final[Identity] = identify(
-            memoryview(data)[meta.dataset_offset :], meta.transfer_syntax_uid
-        )
-        self.transfer_syntax_uid: Final = meta.transfer_syntax_uid
-        # Without File Meta Information nobody could tell the transfer syntax once the blob stands alone.
-        self.data: Final = data if meta.dataset_offset else self._header() + data
-
-    def _header(self) -> bytes:
-        return file_header(
-            sop_class_uid=self.identity.sop_class_uid,
-            sop_instance_uid=self.identity.sop_instance_uid,
-            transfer_syntax_uid=self.transfer_syntax_uid,
-            source_ae_title=None,
-        )
-
-
-async def read_head(chunks: AsyncIterator[bytes]) -> Head | None:
-    """Read a part until its instance is known; None when it is no DICOM object."""
-    data = bytearray()
-    look = FIRST_LOOK_BYTES
-    # A body that ends here raises that again to whoever reads on: what came may still tell the instance.
-    with suppress(UnreadablePayload):
-        async for chunk in chunks:
-            data += chunk
-            if len(data) < look:
-                continue
-            head = _head(bytes(data))
-            if head is not None or look >= LAST_LOOK_BYTES:
-                return head
-            look *= 4
-    return _head(bytes(data))
-
-
-def _head(data: bytes) -> Head | None:
-    try:
-        return Head(data)
-    except MalformedDataset:
-        return None
 
 
 def new_timed_job(now: float | None = None) -> str:
@@ -118,35 +65,88 @@ class Spool:
             await self._delete()
 
     async def add(self, head: Head, rest: AsyncIterator[bytes]) -> BlobRef:
-        """Take a part, byte for byte, in constant memory; a small one is put while the next one is read.
+        """Take an object, byte for byte, in constant memory; a small one is put while the next one is read.
 
         Raises:
             UnreadablePayload: the body ended in this part; nothing of it stays.
             StoreUnavailable: S3 does not take it, or one before it.
         """
         key = self._new_key()
-        begun, size = [head.data], len(head.data)
-        async for chunk in rest:
-            begun.append(chunk)
-            size += len(chunk)
-            if size > SMALL_BYTES:
-                size = await self._stream(key, begun, rest)
-                break
+        size = await self._keep(key, head.data, rest)
+        return self._refer(key, size, head.identity, head.transfer_syntax_uid)
+
+    async def keep(self, content: AsyncIterator[bytes]) -> Stretch:
+        """Take a value, in constant memory; it is no instance, and not among the refs.
+
+        Raises:
+            UnreadablePayload: the body ended in this part; nothing of it stays.
+            StoreUnavailable: S3 does not take it, or one before it.
+        """
+        key = self._new_key()
+        return Stretch(key, 0, await self._keep(key, b"", content))
+
+    async def write(self, identity: Identity, transfer_syntax_uid: str, dataset: Sequence[Piece]) -> BlobRef:
+        """Write an instance of metadata and of the values that were kept, in constant memory.
+
+        Small ones are written several at a time. Before the first one, what it refers to must be `settled`.
+
+        Raises:
+            StoreUnavailable: S3 does not give or take it, or one before it.
+        """
+        header = file_header(
+            sop_class_uid=identity.sop_class_uid,
+            sop_instance_uid=identity.sop_instance_uid,
+            transfer_syntax_uid=transfer_syntax_uid,
+            source_ae_title=None,
+        )
+        key, pieces = self._new_key(), [header, *dataset]
+        size = length_of(pieces)
+        if size > SMALL_BYTES:
+            async with self._blobs.sink(key) as sink:
+                async for chunk in self._chunks(pieces):
+                    await sink.write(chunk)
         else:
-            await self._settle(PUTS_AT_ONCE - 1)
-            self._putting.add(asyncio.create_task(self._blobs.put(key, begun)))
+            await self.settled(PUTS_AT_ONCE - 1)
+            self._putting.add(asyncio.create_task(self._write_small(key, pieces)))
+        return self._refer(key, size, identity, transfer_syntax_uid)
+
+    async def _write_small(self, key: str, pieces: Sequence[Piece]) -> None:
+        await self._blobs.put(key, [chunk async for chunk in self._chunks(pieces)])
+
+    async def _chunks(self, pieces: Sequence[Piece]) -> AsyncIterator[bytes]:
+        for piece in pieces:
+            if isinstance(piece, bytes):
+                yield piece
+                continue
+            stream = self._blobs.stream(piece.source, offset=piece.offset, length=piece.length)
+            async with aclosing(stream):
+                async for chunk in stream:
+                    yield chunk
+
+    def _refer(self, key: str, size: int, identity: Identity, transfer_syntax_uid: str) -> BlobRef:
         ref = BlobRef(
             bucket=self._blobs.bucket,
             key=key,
             size=size,
-            study_instance_uid=head.identity.study_instance_uid,
-            series_instance_uid=head.identity.series_instance_uid,
-            sop_instance_uid=head.identity.sop_instance_uid,
-            sop_class_uid=head.identity.sop_class_uid,
-            transfer_syntax_uid=head.transfer_syntax_uid,
+            study_instance_uid=identity.study_instance_uid,
+            series_instance_uid=identity.series_instance_uid,
+            sop_instance_uid=identity.sop_instance_uid,
+            sop_class_uid=identity.sop_class_uid,
+            transfer_syntax_uid=transfer_syntax_uid,
         )
         self.refs.append(ref)
         return ref
+
+    async def _keep(self, key: str, begin: bytes, rest: AsyncIterator[bytes]) -> int:
+        begun, size = [begin], len(begin)
+        async for chunk in rest:
+            begun.append(chunk)
+            size += len(chunk)
+            if size > SMALL_BYTES:
+                return await self._stream(key, begun, rest)
+        await self.settled(PUTS_AT_ONCE - 1)
+        self._putting.add(asyncio.create_task(self._blobs.put(key, begun)))
+        return size
 
     async def _stream(self, key: str, begun: list[bytes], rest: AsyncIterator[bytes]) -> int:
         async with self._blobs.sink(key) as sink:
@@ -157,8 +157,12 @@ class Spool:
                 await sink.write(chunk)
         return sink.size
 
-    async def _settle(self, left: int = 0) -> None:
-        """Wait until no more than so many are being put."""
+    async def settled(self, left: int = 0) -> None:
+        """Wait until no more than so many small blobs are on their way into S3.
+
+        Raises:
+            StoreUnavailable: S3 does not take one of them.
+        """
         while len(self._putting) > left:
             done, self._putting = await asyncio.wait(self._putting, return_when=asyncio.FIRST_COMPLETED)
             errors = [error for put in done if (error := put.exception())]
@@ -171,7 +175,7 @@ class Spool:
         Raises:
             StoreUnavailable: S3 does not take one of them.
         """
-        await self._settle()
+        await self.settled()
         job = Store(origin, self.job, tuple(self.refs))
         if is_inline(job):
             return job

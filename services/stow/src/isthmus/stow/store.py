@@ -11,22 +11,29 @@ from isthmus.common.blobs import BlobStore
 from isthmus.common.bus import Bus
 from isthmus.common.bus.stores import run_store
 from isthmus.common.dicom.uids import check_uid
-from isthmus.common.dicomweb.accept import accepted_by, negotiate
+from isthmus.common.dicom.xml_model import native_model
+from isthmus.common.dicomweb.accept import Offer, accepted_by, negotiate
 from isthmus.common.dicomweb.json_response import DicomJsonResponse
-from isthmus.common.dicomweb.offers import DICOM_JSON, JSON
+from isthmus.common.dicomweb.offers import DICOM_JSON, DICOM_XML, JSON
 from isthmus.common.dicomweb.problem import RETRY_AFTER_SECONDS
 from isthmus.common.dicomweb.resource import origin_in, public_base_url, service_path
+from isthmus.common.dicomweb.warning import warning_header
 from isthmus.common.errors import NoWorker, OperationFailed
 from isthmus.common.messages import BlobRef, InstanceStored
+from isthmus.common.pixels.processes import PixelProcesses
 from isthmus.common.telemetry import get_logger
+from isthmus.stow.bulkdata import Bulkdata
+from isthmus.stow.metadata import Metadata
 from isthmus.stow.payload import parts_of
-from isthmus.stow.receive import receive
-from isthmus.stow.response import Outcome, Report
+from isthmus.stow.reasons import NO_ANSWER, explain
+from isthmus.stow.receive import Receiver
+from isthmus.stow.response import Outcome, Report, study_url
 from isthmus.stow.settings import StowSettings
 from isthmus.stow.spool import Spool
 
-NO_ANSWER: Final = 0x0110
-"""Processing failure: the status of an instance for which the origin gave none."""
+OFFERS: Final = (DICOM_JSON, JSON, DICOM_XML)
+MOST_WARNINGS: Final = 16
+"""Warning headers of one answer."""
 
 Answers = Mapping[int, InstanceStored]
 """The origin's answers, by the places of the instances in the spool."""
@@ -41,6 +48,7 @@ class Storing:
     settings: StowSettings
     bus: Bus
     blobs: BlobStore
+    processes: PixelProcesses
 
 
 async def store(storing: Storing, request: Request) -> Response:
@@ -49,7 +57,9 @@ async def store(storing: Storing, request: Request) -> Response:
     Raises:
         UnknownOrigin: no such origin is configured.
         NoDestination: nobody said which of the origins takes what is stored at all of them.
+        UnsupportedMediaType: it is no payload that is taken.
         UnreadablePayload: nothing in it can be read.
+        TooLarge: it has more metadata, or more parts, than are taken.
         OriginError: the origin gave no answer, not to a single instance.
         UnavailableError: the worker, NATS or S3 is away.
     """
@@ -57,21 +67,46 @@ async def store(storing: Storing, request: Request) -> Response:
     study = request.path_params.get("study")
     if study is not None:
         check_uid(study, "StudyInstanceUID")
-    media_type = negotiate(accepted_by(request), [DICOM_JSON, JSON]).offer.name
-    studies_url = f"{public_base_url(request)}{service_path(origin)}/studies"
+    offer = negotiate(accepted_by(request), OFFERS).offer
+    service = public_base_url(request) + service_path(origin)
     parts = parts_of(request)
     async with Spool(storing.blobs) as spool:
-        received = await receive(parts, spool, study)
+        received = await _receiver(storing, spool, str(request.url), study).receive(parts)
         answers = await _send(storing.bus, spool, origin)
         outcomes = tuple(
             _outcome(spool.refs[each], answers.get(each)) if isinstance(each, int) else each
             for each in received.instances
         )
-    report = Report(outcomes, received.unreadable)
+    report = Report(outcomes, tuple(received.others))
     _log(report)
-    if len(answers) == len(outcomes) and not received.unreadable:
+    if len(answers) == len(outcomes) and not received.others:
         _raise_if_unanswered(answers)
-    response = DicomJsonResponse(report.module(studies_url), report.status_code, media_type=media_type)
+    return _response(report, offer, service)
+
+
+def _receiver(storing: Storing, spool: Spool, base: str, study: str | None) -> Receiver:
+    bulkdata = Bulkdata(
+        spool,
+        storing.blobs,
+        storing.processes,
+        base=base,
+        most_pixel_bytes=storing.settings.most_pixel_bytes,
+    )
+    return Receiver(spool, bulkdata, Metadata(storing.processes, base), study)
+
+
+def _response(report: Report, offer: Offer, service: str) -> Response:
+    studies_url = f"{service}/studies"
+    module = report.module(studies_url)
+    response: Response
+    if offer is DICOM_XML:
+        response = Response(native_model(module), report.status_code, media_type=offer.name)
+    else:
+        response = DicomJsonResponse(module, report.status_code, media_type=offer.name)
+    if report.stored_study is not None:
+        response.headers["Location"] = study_url(studies_url, report.stored_study)
+    for status in report.statuses[:MOST_WARNINGS]:
+        response.headers.append("Warning", warning_header(service, f"{status:04X}: {explain(status)}"))
     if response.status_code == 503:
         response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
     return response
@@ -115,10 +150,10 @@ def _raise_if_unanswered(answers: Answers) -> None:
 
 def _log(report: Report) -> None:
     statuses = sorted({f"{outcome.status:04X}" for outcome in report.outcomes if not outcome.is_stored})
-    if statuses or report.unreadable:
+    if statuses or report.others:
         log.warning(
             "not all stored",
             instances=len(report.outcomes),
             statuses=statuses,
-            unreadable=report.unreadable,
+            others=sorted({f"{status:04X}" for status in report.others}),
         )

@@ -1,0 +1,53 @@
+"""The parts of a payload, and what is known of those that were taken."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from enum import Enum
+
+from isthmus.common.dicom.from_json import Stretch
+from isthmus.common.dicomweb.media_type import MediaType
+from isthmus.stow.pictures.compressed import Compressed, Pixels
+from isthmus.stow.reasons import Refusal
+
+
+class Kind(Enum):
+    """What a part is."""
+
+    OBJECT = "application/dicom"
+    JSON = "application/dicom+json"
+    XML = "application/dicom+xml"
+    BULKDATA = "bulkdata"
+
+
+@dataclass(frozen=True, slots=True)
+class PayloadPart:
+    """A part of a payload, or a whole one that is not multipart."""
+
+    kind: Kind
+    media_type: MediaType
+    location: str | None
+    """Its Content-Location."""
+    content: AsyncIterator[bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Native:
+    """A picture whose pixels were decoded, since no transfer syntax holds it."""
+
+    stretch: Stretch
+    pixels: Pixels
+    number_of_frames: int
+
+
+@dataclass(frozen=True, slots=True)
+class BulkPart:
+    """One part of bulkdata, spooled."""
+
+    stretch: Stretch
+    """Its content."""
+    found: Compressed | Native | Refusal | None = None
+    """What it is as pixel data, or why it can be none; None where it is bytes and no more."""
+
+
+Located = dict[str, list[BulkPart]]
+"""Parts by their absolute locations, those of one location in their order."""

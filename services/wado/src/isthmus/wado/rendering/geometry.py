@@ -133,11 +133,16 @@ def _scaled(image: Image.Image, box: Box, size: tuple[int, int]) -> Image.Image:
     part = box.inside(*image.size)
     if part != box:
         return _bordered(image, box, part, size)
-    edges = (box.left, box.upper, box.right, box.lower)
-    if (box.width, box.height) == size and all(float(edge).is_integer() for edge in edges):
-        return image if size == image.size else image.crop(edges)
+    # Cut out first: what lies beside the region must not come in when it is scaled.
+    left, upper = math.floor(box.left), math.floor(box.upper)
+    cut = (left, upper, math.ceil(box.right), math.ceil(box.lower))
+    if cut != (0, 0, *image.size):
+        image = image.crop(cut)
+    if (box.width, box.height) == size == image.size:
+        return image
     smaller = size[0] < box.width or size[1] < box.height
     resample = Image.Resampling.LANCZOS if smaller else Image.Resampling.BILINEAR
+    edges = (box.left - left, box.upper - upper, box.right - left, box.lower - upper)
     return image.resize(size, resample, box=edges, reducing_gap=3.0 if smaller else None)
 
 

@@ -1,6 +1,6 @@
 """Grayscale frames: Modality LUT, VOI LUT and Presentation LUT, in this order (PS3.4 N.2.1)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -21,7 +21,7 @@ class GrayscaleStages:
 
     modality: Transform | None
     voi: Transform | None
-    """Where it is not there, what the frame has is spread over all there is to see; see `shown`."""
+    """Where it is not there, it follows from the pixels; see `complete`."""
     presentation: Transform | None
     padding: tuple[float, float] | None
     """The lowest and the highest stored value that are no part of the image; these are black."""
@@ -39,19 +39,33 @@ def stages_of(header: FrameHeader, description: PixelDescription, window: Window
     )
 
 
-def shown(pixels: Pixels, stages: GrayscaleStages, description: PixelDescription) -> Bytes:
-    """Give the picture of a frame: 0 is black, 255 is white.
+def complete(stages: GrayscaleStages, pixels: Pixels, description: PixelDescription) -> GrayscaleStages:
+    """Give stages that say what is of interest, also where nobody does.
 
-    Where nothing says what is of interest, values of up to 8 bits without a Modality LUT are shown as they
-    are, the highest that there could be as white. Of all others the lowest of the frame is black and the
-    highest white: few objects of more bits use their whole range, and the picture would be black.
+    Then values of up to 8 bits without a Modality LUT are shown as they are, the highest that there could be
+    as white. Of all others the lowest of the frame is black and the highest white: few objects of more bits
+    use their whole range, and the picture would be black.
+
+    Args:
+        stages: As they are said.
+        pixels: The whole frame.
+        description: Of the instance.
     """
-    voi = stages.voi or _default(pixels, stages, description)
+    return stages if stages.voi else replace(stages, voi=_default(stages, pixels, description))
+
+
+def shown(pixels: Pixels, stages: GrayscaleStages) -> Bytes:
+    """Give the picture of a frame or a part of it: 0 is black, 255 is white.
+
+    Args:
+        pixels: As they are stored.
+        stages: Complete ones.
+    """
 
     def picture(values: Floats) -> Bytes:
-        portions = voi(values if stages.modality is None else stages.modality(values))
-        if stages.presentation is not None:
-            portions = stages.presentation(portions)
+        portions = values if stages.modality is None else stages.modality(values)
+        for transform in (stages.voi, stages.presentation):
+            portions = portions if transform is None else transform(portions)
         # What is no number is nothing to see.
         levels = np.rint(np.nan_to_num(portions, nan=0.0) * 255).astype(np.uint8)
         if stages.padding is not None:
@@ -61,7 +75,7 @@ def shown(pixels: Pixels, stages: GrayscaleStages, description: PixelDescription
     return elementwise(picture, pixels)
 
 
-def _default(pixels: Pixels, stages: GrayscaleStages, description: PixelDescription) -> Transform:
+def _default(stages: GrayscaleStages, pixels: Pixels, description: PixelDescription) -> Transform:
     if stages.modality is None and _for_display(description):
         return full_range(0, (1 << description.bits_stored) - 1)
     lowest, highest = value_range(pixels, stages.padding)

@@ -1,7 +1,8 @@
 """One picture of an instance: the stages of PS3.4 N.2 and PS3.18 8.3.5, in their order."""
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from io import BytesIO
 from typing import Final
 
@@ -19,7 +20,7 @@ from isthmus.wado.rendering.colour import rgb
 from isthmus.wado.rendering.elementwise import Bytes, Pixels, elementwise
 from isthmus.wado.rendering.encode import jpeg, png
 from isthmus.wado.rendering.frame_header import FrameHeader
-from isthmus.wado.rendering.grayscale import shown
+from isthmus.wado.rendering.grayscale import complete, shown
 from isthmus.wado.rendering.icc import coloured
 from isthmus.wado.rendering.palette import Palette
 from isthmus.wado.rendering.presentation_state import presented
@@ -82,33 +83,57 @@ def _picture(
         appearance = appearance_of(header, description, frame, request)
     else:
         appearance = presented(request.presentation, header, description, frame, request.viewport)
-    levels = _levels(header, description, decode_frame(frame, description, max_bytes), appearance)
-    for mask, level in appearance.covers:
-        levels = levels if levels.flags.writeable else levels.copy()
-        levels[mask] = level
-    picture = appearance.placement.picture(Image.fromarray(levels))
+    image = _image(header, description, decode_frame(frame, description, max_bytes), appearance)
+    picture = appearance.placement.picture(image)
     if appearance.draw is not None:
         appearance.draw(picture)
     picture, icc_profile = coloured(picture, header, request.icc_profile, request.media_type)
     return annotated(picture, header, request.annotations), icc_profile
 
 
+def _image(
+    header: FrameHeader, description: PixelDescription, decoded: DecodedFrame, appearance: Appearance
+) -> Image.Image:
+    """Give what is to be seen of each pixel, made of some rows at a time: a frame may be large."""
+    levels_of = _levels(header, description, decoded, appearance)
+    rows, columns = decoded.array.shape[:2]
+    step = max(_BAND // columns, 1)
+    image: Image.Image | None = None
+    for top in range(0, rows, step):
+        band = levels_of(decoded.array[top : top + step])
+        for mask, level in appearance.covers:
+            band = band if band.flags.writeable else band.copy()
+            band[mask[top : top + step]] = level
+        part = Image.fromarray(band)
+        image = image or (part if step >= rows else Image.new(part.mode, (columns, rows)))
+        if image is not part:
+            image.paste(part, (0, top))
+    assert image is not None  # noqa: S101 - there is a row
+    return image
+
+
+_BAND: Final = 1 << 22
+"""Pixels."""
+
+
 def _levels(
     header: FrameHeader, description: PixelDescription, decoded: DecodedFrame, appearance: Appearance
-) -> Bytes:
-    """Give what is to be seen of each pixel: one byte of gray, or three of colour."""
-    pixels = decoded.array
+) -> Callable[[Pixels], Bytes]:
+    """Give the function that makes one byte of gray of pixels, or three of colour."""
+    pixels, photometric = decoded.array, decoded.photometric_interpretation
     if pixels.ndim == 3:
-        return rgb(pixels, decoded.photometric_interpretation, description.bits_stored)
+        return partial(rgb, photometric_interpretation=photometric, bits_stored=description.bits_stored)
     signed = bool(description.pixel_representation)
-    if decoded.photometric_interpretation == "PALETTE COLOR":
-        return elementwise(Palette.of(header.ds, signed=signed), pixels)
-    levels = shown(pixels, appearance.stages, description)
+    if photometric == "PALETTE COLOR":
+        return partial(elementwise, Palette.of(header.ds, signed=signed))
+    stages = complete(appearance.stages, pixels, description)
     if appearance.pseudo_colours is not None:
-        return elementwise(appearance.pseudo_colours.stretched, levels)
+        palette = appearance.pseudo_colours
+        return lambda band: elementwise(palette.stretched, shown(band, stages))
     if text(header.ds, "PixelPresentation") in _PARTLY_COLOURED and Palette.is_in(header.ds):
-        return _supplemented(levels, pixels, Palette.of(header.ds, signed=signed))
-    return levels
+        palette = Palette.of(header.ds, signed=signed)
+        return lambda band: _supplemented(shown(band, stages), band, palette)
+    return lambda band: shown(band, stages)
 
 
 _PARTLY_COLOURED: Final = frozenset({"COLOR", "MIXED"})
@@ -117,7 +142,6 @@ _PARTLY_COLOURED: Final = frozenset({"COLOR", "MIXED"})
 def _supplemented(levels: Bytes, pixels: Pixels, palette: Palette) -> Bytes:
     """Show what lies in the range of the Supplemental Palette in its colours (PS3.3 C.8.16.2.1.1.1)."""
     colours = np.repeat(levels[:, :, np.newaxis], 3, axis=2)
-    for row, sources in zip(colours, pixels, strict=True):
-        of_palette = sources >= palette.first
-        row[of_palette] = palette(sources[of_palette].astype(np.float64))
+    of_palette = pixels >= palette.first
+    colours[of_palette] = palette(pixels[of_palette].astype(np.float64))
     return colours

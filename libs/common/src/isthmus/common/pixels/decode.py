@@ -29,6 +29,7 @@ from isthmus.common.pixels.syntaxes import (
 )
 
 MAX_BYTES: Final = 512 * 1024 * 1024
+_END_OF_IMAGE: Final = b"\xff\xd9"
 _TRANSFORMED: Final = ("YBR_RCT", "YBR_ICT")
 """What JPEG 2000 makes of RGB within, and decoders undo (PS3.3 C.7.6.3.1.2)."""
 
@@ -108,7 +109,7 @@ def _inflated(frame: bytes, size: int) -> bytes:
     """Inflate what PS3.5 A.4.13 describes, a frame as it would be native."""
     inflating = zlib.decompressobj(-zlib.MAX_WBITS)
     try:
-        data = inflating.decompress(frame, size + 1)
+        data = inflating.decompress(frame, size + 2)  # one for padding, and one too many
     except zlib.error as error:
         raise CorruptFrame("The frame is damaged") from error
     if not inflating.eof and len(data) < size:
@@ -158,6 +159,8 @@ def _jpeg(frame: bytes, header: Codestream, description: PixelDescription) -> Sa
 
 
 def _jpeg_ls(frame: bytes, header: Codestream) -> Samples:
+    if _END_OF_IMAGE not in frame:  # the decoder would go on for seconds
+        raise CorruptFrame("The frame is cut short")
     try:
         data, info = decode_jpeg_ls(frame)
     except (RuntimeError, ValueError) as error:

@@ -94,7 +94,9 @@ class _Process:
     def call(self, fn: Callable[..., object], args: tuple[object, ...]) -> object:
         """Let it do a piece of work; blocks."""
         self.idle = False
-        running = self._running or self._start()
+        running = self._running
+        if running is None or running.has_ended():
+            running = self._start()
         try:
             running.writer.put((fn, args))
             succeeded, outcome = running.reader.get()
@@ -149,7 +151,15 @@ class _Running:
         self.writer: Final = PipeWriter(stdin.fileno())
         self.reader: Final = PipeReader(stdout.fileno())
 
+    def has_ended(self) -> bool:
+        """Tell whether it is gone, and let go of it if so."""
+        if self.process.poll() is None:
+            return False
+        self.wait()
+        return True
+
     def wait(self) -> int:
+        """Wait until it is gone, and give its exit status."""
         for pipe in self._pipes:
             pipe.close()
         return self.process.wait()

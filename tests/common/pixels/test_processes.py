@@ -1,0 +1,185 @@
+"""Work in processes: one hangs, one dies, and all the others come to their end."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from isthmus.common.pixels.errors import CorruptFrame, ProcessFailed, ProcessTimedOut
+from isthmus.common.pixels.processes import PixelProcesses
+from tests.common.pixels import work
+
+
+def pipe(directory: Path) -> Path:
+    """A named pipe: who reads it waits until somebody has written."""
+    os.mkfifo(directory / "began")
+    return directory / "began"
+
+
+@pytest.fixture
+async def processes() -> AsyncIterator[PixelProcesses]:
+    processes = PixelProcesses(2, timeout_seconds=30)
+    yield processes
+    processes.close()
+
+
+async def test_a_function_gives_what_it_returns_and_raises_what_it_raises(processes: PixelProcesses) -> None:
+    assert await processes.run(work.length, b"12345") == 5
+    with pytest.raises(CorruptFrame, match="damaged") as raised:
+        await processes.run(work.fail)
+    assert raised.value.detail == "damaged"
+    assert "work.py" in raised.value.__notes__[0]
+
+
+async def test_a_process_is_used_again_and_is_nicer_than_the_service(processes: PixelProcesses) -> None:
+    first = await processes.run(work.process_id)
+    with pytest.raises(CorruptFrame):
+        await processes.run(work.fail)
+    assert await processes.run(work.process_id) == first != os.getpid()
+    assert await processes.run(work.niceness) == os.nice(0) + 10
+
+
+async def test_twenty_come_back_beside_those_that_die_hang_and_raise(tmp_path: Path) -> None:
+    processes = PixelProcesses(2, timeout_seconds=1.5)
+    bad = (
+        processes.run(work.leave),
+        processes.run(work.hang, tmp_path / "a file"),
+        processes.run(work.crash),
+        processes.run(work.fail),
+        processes.run(work.fail_in_what_cannot_cross),
+        processes.run(work.give_what_cannot_cross),
+    )
+    good = [processes.run(work.echo, number) for number in range(20)]
+    outcomes = await asyncio.gather(*bad, *good, return_exceptions=True)
+    assert outcomes[6:] == list(range(20))
+    left, hung, crashed, *others = outcomes[:6]
+    assert isinstance(left, ProcessFailed)
+    assert "status 3" in left.detail
+    assert isinstance(hung, ProcessTimedOut)
+    assert isinstance(crashed, ProcessFailed)
+    assert f"status {-signal.SIGSEGV}" in crashed.detail
+    assert [type(other) for other in others] == [CorruptFrame, ProcessFailed, ProcessFailed]
+    processes.close()
+
+
+async def test_work_whose_caller_leaves_is_killed_and_its_place_is_free(tmp_path: Path) -> None:
+    processes = PixelProcesses(1, timeout_seconds=30)
+    running = await processes.run(work.process_id)
+    began = pipe(tmp_path)
+    task = asyncio.create_task(processes.run(work.hang, began))
+    waiting = asyncio.create_task(processes.run(work.hang, tmp_path / "never"))
+    await asyncio.to_thread(began.read_bytes)
+    waiting.cancel()
+    task.cancel()
+    for cancelled in (task, waiting):
+        with pytest.raises(asyncio.CancelledError):
+            await cancelled
+    assert await processes.run(work.process_id) != running
+    with pytest.raises(ProcessLookupError):
+        os.kill(running, 0)
+    assert not (tmp_path / "never").exists()
+    processes.close()
+
+
+async def test_nobody_misses_a_process_that_is_killed_while_nothing_is_to_do(
+    processes: PixelProcesses,
+) -> None:
+    process = await processes.run(work.process_id)
+    os.kill(process, signal.SIGKILL)
+    while _is_there(process):
+        await asyncio.to_thread(time.sleep, 0.001)
+    assert await processes.run(work.process_id) != process
+
+
+async def test_what_a_function_takes_must_pickle_and_the_next_is_done_all_the_same(
+    processes: PixelProcesses,
+) -> None:
+    with pytest.raises((AttributeError, TypeError)):
+        await processes.run(work.echo, [b"x" * 100_000, lambda: None])
+    assert await processes.run(work.echo, 1) == 1
+
+
+async def test_what_a_decoder_writes_to_standard_output_disturbs_nothing(processes: PixelProcesses) -> None:
+    assert await processes.run(work.write_to_standard_output) == "done"
+
+
+async def test_large_frames_cross_and_the_loop_goes_on(processes: PixelProcesses) -> None:
+    frame = os.urandom(50_000_000)
+    await asyncio.gather(processes.run(work.echo, 1), processes.run(work.echo, 2))
+    longest = 0.0
+
+    async def watch() -> None:
+        nonlocal longest
+        while True:
+            before = time.perf_counter()
+            await asyncio.sleep(0)
+            longest = max(longest, time.perf_counter() - before)
+
+    watching = asyncio.create_task(watch())
+    results = await asyncio.gather(*(processes.run(work.echo, frame) for _ in range(2)))
+    watching.cancel()
+    assert results == [frame, frame]
+    assert longest < 0.2  # 0.02 on a machine that does nothing else
+
+
+async def test_after_the_end_nothing_is_run_and_nothing_is_left(tmp_path: Path) -> None:
+    processes = PixelProcesses(2, timeout_seconds=30)
+    first = await processes.run(work.process_id)
+    began = pipe(tmp_path)
+    task = asyncio.create_task(processes.run(work.hang, began))
+    await asyncio.to_thread(began.read_bytes)
+    processes.close()
+    with pytest.raises((ProcessFailed, asyncio.CancelledError)):
+        await task
+    with pytest.raises(RuntimeError):
+        await processes.run(work.echo, 1)
+    with pytest.raises(ProcessLookupError):
+        os.kill(first, 0)
+
+
+def test_processes_end_with_a_service_that_is_killed(tmp_path: Path) -> None:
+    service = subprocess.Popen(
+        [sys.executable, "-c", _SERVICE, str(pipe(tmp_path))], stdout=subprocess.PIPE, text=True
+    )
+    assert service.stdout
+    busy, idle = (int(number) for number in service.stdout.readline().split())
+    service.kill()
+    service.wait()
+    service.stdout.close()
+    deadline = time.monotonic() + 5
+    while _is_there(busy) or _is_there(idle):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+_SERVICE = """
+import asyncio, sys
+from pathlib import Path
+from isthmus.common.pixels.processes import PixelProcesses
+from tests.common.pixels import work
+
+async def main():
+    processes = PixelProcesses(2, 30)
+    first, second = await asyncio.gather(processes.run(work.process_id), processes.run(work.process_id))
+    began = Path(sys.argv[1])
+    task = asyncio.create_task(processes.run(work.hang, began))
+    await asyncio.to_thread(began.read_bytes)
+    print(first, second, flush=True)
+    await task
+
+asyncio.run(main())
+"""
+
+
+def _is_there(process: int) -> bool:
+    """Whether a process runs; one that nobody has waited for yet does not."""
+    try:
+        return "Z" not in Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return False

@@ -1,4 +1,4 @@
-"""The demo PACS: pynetdicom's own `qrscp` application, filled with pydicom's sample files.
+"""The demo PACS: pynetdicom's own `qrscp` application, filled with pydicom's sample files and a phantom.
 
 A program of its own, run by `isthmus.cli.embedded.demo_pacs` with the configuration file of qrscp.
 """
@@ -19,6 +19,7 @@ from pynetdicom.dsutils import encode
 from pynetdicom.events import Event
 from sqlalchemy.orm import Session
 
+from isthmus.cli.phantom import phantom
 from isthmus.common.dimse import install
 
 _FOLDERS = ("test_files", "charset_files")
@@ -33,7 +34,7 @@ _UNIQUE_KEYS = {
 
 
 def fill(database: Path, instances: Path) -> int:
-    """Make the database and give it pydicom's sample files; how many they are."""
+    """Make the database and give it pydicom's sample files and a phantom; how many instances they are."""
     instances.mkdir(parents=True, exist_ok=True)
     unfinished = database.with_suffix(".new")
     unfinished.unlink(missing_ok=True)
@@ -46,6 +47,11 @@ def fill(database: Path, instances: Path) -> int:
                 kept = instances / ds.SOPInstanceUID
                 shutil.copyfile(path, kept)
                 db.add_instance(ds, session, str(kept))  # type: ignore[no-untyped-call]  # qrscp has no annotations
+        for ds in phantom():
+            held.add(ds.SOPInstanceUID)
+            kept = instances / ds.SOPInstanceUID
+            ds.save_as(kept)
+            db.add_instance(ds, session, str(kept))  # type: ignore[no-untyped-call]  # qrscp has no annotations
     engine.dispose()
     unfinished.replace(database)
     return len(held)
@@ -99,7 +105,7 @@ def main() -> None:
     database = Path(locations["database_location"])
     if not database.exists():
         count = fill(database, Path(locations["instance_location"]))
-        print(f"holds {count} sample instances of pydicom", flush=True)
+        print(f"holds {count} instances", flush=True)
     qrscp.handle_find = find_once  # type: ignore[attr-defined]  # main takes it from its module
     qrscp.main(["--config", sys.argv[1]])  # type: ignore[no-untyped-call]  # qrscp has no annotations
 

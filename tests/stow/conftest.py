@@ -15,6 +15,7 @@ from isthmus.common.messages import Store
 from isthmus.common.service import Parts
 from isthmus.stow.app import routes
 from tests.data_sets import make_series
+from tests.stow.payloads import Sent
 from tests.stow.worker import Job, Script
 from tests.wado.serving import ended, serving
 
@@ -51,6 +52,14 @@ async def employ(bus: Bus, blobs: BlobStore, origin_name: str) -> AsyncIterator[
 
     yield employ
     await ended(working)
+
+
+@pytest.fixture
+async def sent(employ: Employ, blobs: BlobStore) -> Sent:
+    """What goes to an origin that takes all."""
+    sent = Sent()
+    employ(sent.script(blobs))
+    return sent
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,499 @@
+"""Storing metadata and bulkdata (PS3.18 10.5.1.4, 10.5.2), and what can be wrong with them."""
+
+import base64
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pydicom
+import pytest
+
+from isthmus.common.blobs import BlobStore
+from isthmus.stow import bulkdata
+from isthmus.stow import metadata as metadata_module
+from tests.data_sets import identity, make_series
+from tests.stow.conftest import Employ
+from tests.stow.payloads import (
+    JSON,
+    OCTETS,
+    OTHERS,
+    STORED,
+    XML,
+    Model,
+    Part,
+    Sent,
+    body,
+    comments,
+    described,
+    document,
+    headers,
+    instances,
+    metadata,
+    read,
+    reasons,
+)
+from tests.stow.worker import stores
+
+
+def uids(files: list[Path]) -> list[str]:
+    return [identity(file).sop_instance_uid for file in files]
+
+
+def same(content: bytes, file: Path) -> bool:
+    """Whether a file says the same as another, its pixels too."""
+    return read(content) == pydicom.dcmread(file)
+
+
+def dcm2xml(file: Path) -> bytes:
+    """Describe a file by DCMTK."""
+    return subprocess.run(["dcm2xml", "-q", "-nat", str(file)], check=True, capture_output=True).stdout
+
+
+class TestJson10514:
+    """PS3.18 10.5.1.4: an array of objects in one part."""
+
+    async def test_metadata_and_bulkdata_are_stored_as_instances(
+        self, client: httpx2.AsyncClient, sent: Sent, series: list[Path]
+    ) -> None:
+        all_of_it = [described(file) for file in series]
+        parts = [metadata(*(one.metadata for one in all_of_it)), *(p for one in all_of_it for p in one.parts)]
+        response = await client.post("studies", content=body(parts), headers=headers())
+        assert response.status_code == 200
+        assert instances(response) == uids(series)
+        assert set(response.json()) == {"00081190", STORED}
+        for file in series:
+            assert same(sent[identity(file).sop_instance_uid], file)
+
+    async def test_bulkdata_may_come_before_their_metadata_and_in_any_order(
+        self, client: httpx2.AsyncClient, sent: Sent, series: list[Path]
+    ) -> None:
+        first, second = (described(file) for file in series[:2])
+        parts = [*second.parts, metadata(first.metadata, second.metadata), *first.parts]
+        response = await client.post("studies", content=body(parts), headers=headers())
+        assert response.status_code == 200
+        assert all(same(sent[identity(file).sop_instance_uid], file) for file in series[:2])
+
+    async def test_one_object_need_not_be_in_an_array(
+        self, client: httpx2.AsyncClient, sent: Sent, series: list[Path]
+    ) -> None:
+        one = described(series[0])
+        parts = [Part(json.dumps(one.metadata, indent=1).encode(), JSON), *one.parts]
+        response = await client.post("studies", content=body(parts), headers=headers())
+        assert response.status_code == 200
+        assert same(sent.popitem()[1], series[0])
+
+    async def test_an_instance_without_bulkdata_needs_no_other_part(
+        self, client: httpx2.AsyncClient, sent: Sent, series: list[Path]
+    ) -> None:
+        found = pydicom.dcmread(series[0]).to_json_dict()
+        response = await client.post("studies", content=body([metadata(found)]), headers=headers())
+        assert response.status_code == 200
+        assert same(sent.popitem()[1], series[0])
+
+    async def test_the_metadata_alone_may_be_the_whole_payload(
+        self, client: httpx2.AsyncClient, sent: Sent, series: list[Path]
+    ) -> None:
+        found = [pydicom.dcmread(file).to_json_dict() for file in series]
+        response = await client.post(
+            "studies", content=json.dumps(found).encode(), headers={"Content-Type": JSON}
+        )
+        assert response.status_code == 200
+        assert list(sent) == uids(series)
+
+    async def test_what_is_shared_by_two_instances_comes_once(
+        self, client: httpx2.AsyncClient, sent: Sent, series: list[Path]
+    ) -> None:
+        found = [described(file).metadata for file in series[:2]]
+        pixels = bytes(range(256)) * 2
+        for one in found:
+            one["7FE00010"] = {"vr": "OW", "BulkDataURI": "pixels"}
+        parts = [metadata(*found), Part(pixels, OCTETS, "pixels")]
+        response = await client.post("studies", content=body(parts), headers=headers())
+        assert response.status_code == 200
+        assert [read(content).PixelData for content in sent.values()] == [pixels, pixels]
+
+    async def test_large_metadata_are_read_in_a_process_of_their_own(
+        self, client: httpx2.AsyncClient, sent: Sent, series: list[Path]
+    ) -> None:
+        one = described(series[0])
+        item = {"00081155": {"vr": "UI", "Value": ["1.2.3"]}}
+        one.metadata["00081140"] = {"vr": "SQ", "Value": [item] * 10_000}
+        part = metadata(one.metadata)
+        assert len(part.content) > metadata_module.LARGE_BYTES
+        response = await client.post("studies", content=body([part, *one.parts]), headers=headers())
+        assert response.status_code == 200
+        ds = sent.only()
+        assert len(ds.ReferencedImageSequence) == 10_000
+        assert ds.PixelData == pydicom.dcmread(series[0]).PixelData
+
+    async def test_a_number_that_is_none_is_taken_as_pydicom_writes_it(
+        self, client: httpx2.AsyncClient, sent: Sent, series: list[Path]
+    ) -> None:
+        one = described(series[0])
+        one.metadata["00720074"] = {"vr": "FD", "Value": [float("nan"), 1.5]}
+        parts = [Part(json.dumps([one.metadata]).encode(), JSON), *one.parts]
+        response = await client.post("studies", content=body(parts), headers=headers())
+        assert response.status_code == 200
+        assert str(sent.only()[0x00720074].value) == "[nan, 1.5]"
+
+
+class TestXml10514:
+    """PS3.18 10.5.1.4: one part for each object, in the Native DICOM Model (PS3.19 A.1)."""
+
+    async def test_metadata_and_bulkdata_are_stored_as_instances(
+        self, client: httpx2.AsyncClient, sent: Sent, series: list[Path]
+    ) -> None:
+        all_of_it = [described(file) for file in series]
+        parts = [part for one in all_of_it for part in (document(one.metadata), *one.parts)]
+        response = await client.post("studies", content=body(parts), headers=headers(XML))
+        assert response.status_code == 200
+        assert instances(response) == uids(series)
+        assert all(same(sent[identity(file).sop_instance_uid], file) for file in series)
+
+    async def test_what_dcmtk_writes_with_a_uuid_for_the_pixels_is_stored(
+        self, client: httpx2.AsyncClient, sent: Sent, series: list[Path]
+    ) -> None:
+        written = dcm2xml(series[0])
+        uuid = written.partition(b'<BulkData uuid="')[2].partition(b'"')[0].decode()
+        pixels = pydicom.dcmread(series[0]).PixelData
+        parts = [Part(written, XML), Part(pixels, OCTETS, f"urn:uuid:{uuid}")]
+        response = await client.post("studies", content=body(parts), headers=headers(XML))
+        assert response.status_code == 200
+        assert same(sent.popitem()[1], series[0])
+
+    async def test_a_document_with_a_bad_value_names_its_instance(
+        self, client: httpx2.AsyncClient, sent: Sent, series: list[Path]
+    ) -> None:
+        bad, good = (pydicom.dcmread(file).to_json_dict() for file in series[:2])
+        spoilt = document(bad).content.replace(b'<Value number="1">16</Value>', b"<Value>many</Value>")
+        response = await client.post(
+            "studies", content=body([Part(spoilt, XML), document(good)]), headers=headers(XML)
+        )
+        assert response.status_code == 202
+        assert instances(response) == uids(series[1:2]) == list(sent)
+        assert instances(response, "00081198") == uids(series[:1])
+        assert reasons(response) == [0xC001]
+        assert "many" not in response.text
+
+    async def test_a_part_that_is_no_document_is_another_failure(
+        self, client: httpx2.AsyncClient, sent: Sent, series: list[Path]
+    ) -> None:
+        bomb = b'<!DOCTYPE x [<!ENTITY a "aaaaaaaa">]><NativeDicomModel>&a;</NativeDicomModel>'
+        good = document(pydicom.dcmread(series[0]).to_json_dict())
+        parts = [Part(b"<NativeDicomModel>", XML), Part(bomb, XML), good]
+        response = await client.post("studies", content=body(parts), headers=headers(XML))
+        assert response.status_code == 202
+        assert list(sent) == uids(series[:1])
+        assert reasons(response, OTHERS) == [0xC000, 0xC000]
+
+
+class TestLocations:
+    """BulkDataURI and Content-Location are two ways to write the same."""
+
+    @pytest.mark.parametrize(
+        ("uri", "location"),
+        [
+            ("http://elsewhere/a/1", "http://elsewhere/a/1"),
+            (
+                "urn:uuid:6ba7b810-9dad-11d1-80b4-00c04fd430c8",
+                "urn:uuid:6ba7b810-9dad-11d1-80b4-00c04fd430c8",
+            ),
+            ("bulk/1", "bulk/1"),
+            ("./bulk/../bulk/1", "bulk/1"),
+            ("/bulk/1", "../../bulk/1"),
+            ("bulk/1?frame=2", "bulk/1?frame=2"),
+            ("bulk/a%20b", "  bulk/a%20b  "),
+        ],
+    )
+    async def test_relative_ones_are_those_of_the_request(
+        self, client: httpx2.AsyncClient, sent: Sent, series: list[Path], uri: str, location: str
+    ) -> None:
+        one = described(series[0])
+        one.metadata["7FE00010"]["BulkDataURI"] = uri
+        parts = [metadata(one.metadata), Part(one.parts[0].content, OCTETS, location)]
+        response = await client.post("studies", content=body(parts), headers=headers())
+        assert response.status_code == 200
+        assert same(sent.popitem()[1], series[0])
+
+    async def test_an_absolute_one_of_ours_is_the_relative_one(
+        self, client: httpx2.AsyncClient, sent: Sent, series: list[Path]
+    ) -> None:
+        one = described(series[0])
+        one.metadata["7FE00010"]["BulkDataURI"] = str(client.base_url.join("bulk/1"))
+        parts = [metadata(one.metadata), Part(one.parts[0].content, OCTETS, "bulk/1")]
+        response = await client.post("studies", content=body(parts), headers=headers())
+        assert response.status_code == 200
+
+    async def test_metadata_with_a_location_are_the_base_of_their_uris(
+        self, client: httpx2.AsyncClient, sent: Sent, series: list[Path]
+    ) -> None:
+        one = described(series[0])
+        one.metadata["7FE00010"]["BulkDataURI"] = "pixels"
+        located = metadata(one.metadata)._replace(location="http://client/study/metadata")
+        parts = [located, Part(one.parts[0].content, OCTETS, "http://client/study/pixels")]
+        response = await client.post("studies", content=body(parts), headers=headers())
+        assert response.status_code == 200
+
+
+class TestHeadersOfParts:
+    async def test_names_of_headers_and_types_are_without_regard_to_case(
+        self, client: httpx2.AsyncClient, sent: Sent, series: list[Path]
+    ) -> None:
+        one = described(series[0])
+        content = body([metadata(one.metadata), *one.parts])
+        content = content.replace(b"Content-Type:", b"CONTENT-TYPE:").replace(b"Content-Loc", b"content-loc")
+        content = content.replace(b"application/dicom+json", b"Application/DICOM+JSON")
+        response = await client.post("studies", content=content, headers=headers("Application/DICOM+json"))
+        assert response.status_code == 200
+
+    @pytest.mark.parametrize(
+        "content_type",
+        [
+            "multipart/related; type=application/dicom+json; boundary=0123456789abcdef",
+            "multipart/related; boundary=0123456789abcdef",
+            'Multipart/Related; Boundary="0123456789abcdef"; Type="application/dicom+json"',
+            'multipart/related; type="application/dicom+json"; start="<m>"; boundary=0123456789abcdef',
+        ],
+        ids=["not quoted", "no type", "case", "start"],
+    )
+    async def test_the_type_may_be_written_in_many_ways(
+        self, client: httpx2.AsyncClient, sent: Sent, series: list[Path], content_type: str
+    ) -> None:
+        one = described(series[0])
+        content = body([metadata(one.metadata), *one.parts])
+        response = await client.post("studies", content=content, headers={"Content-Type": content_type})
+        assert response.status_code == 200
+
+    @pytest.mark.parametrize("content_type", [None, "application/json"])
+    async def test_metadata_that_do_not_say_so_are_known_by_the_type_of_the_whole(
+        self, client: httpx2.AsyncClient, sent: Sent, series: list[Path], content_type: str | None
+    ) -> None:
+        one = described(series[0])
+        parts = [metadata(one.metadata)._replace(content_type=content_type), *one.parts]
+        response = await client.post("studies", content=body(parts), headers=headers())
+        assert response.status_code == 200
+
+    async def test_the_start_is_metadata_whatever_it_says(
+        self, client: httpx2.AsyncClient, sent: Sent, series: list[Path]
+    ) -> None:
+        one = described(series[0])
+        root = metadata(one.metadata)._replace(content_type="text/plain\r\nContent-ID: <root>", location="x")
+        content_type = headers()["Content-Type"] + '; start="<root>"'
+        response = await client.post(
+            "studies", content=body([*one.parts, root]), headers={"Content-Type": content_type}
+        )
+        assert response.status_code == 200
+
+    async def test_objects_without_a_type_are_known_by_their_first_part(
+        self, client: httpx2.AsyncClient, sent: Sent, series: list[Path]
+    ) -> None:
+        parts = [Part(file.read_bytes(), "application/dicom") for file in series]
+        response = await client.post("studies", content=body(parts), headers=headers(None))
+        assert response.status_code == 200
+        assert list(sent) == uids(series)
+
+
+Spoil = Callable[[Model], Any]
+
+
+class TestBadMetadata:
+    """Each instance fails for itself, and the others are stored."""
+
+    @pytest.mark.parametrize(
+        ("spoil", "reason", "comment"),
+        [
+            (lambda one: one.pop("0020000D"), 0xC001, "(0020,000D): it is missing"),
+            (lambda one: one["0020000E"].pop("Value"), 0xC001, "(0020,000E): it is missing"),
+            (
+                lambda one: one.update({"00280010": {"vr": "US", "Value": ["secret"]}}),
+                0xC001,
+                "(0028,0010): ",
+            ),
+            (
+                lambda one: one.update({"00100020": {"vr": "XY", "Value": ["secret"]}}),
+                0xC001,
+                "(0010,0020): ",
+            ),
+            (lambda one: one.update({"00100020": {"vr": "FD", "Value": [1.5]}}), 0xC001, "(0010,0020): "),
+            (
+                lambda one: one.update({"00420011": {"vr": "OB", "InlineBinary": "secret!"}}),
+                0xC001,
+                "(0042,0011)",
+            ),
+            (
+                lambda one: one.update({"00091001": {"vr": "UN", "Value": ["secret"]}}),
+                0xC001,
+                "(0009,1001): ",
+            ),
+            (lambda one: one.update({"PatientID": {"vr": "LO"}}), 0xC001, ""),
+            (lambda one: one["7FE00010"].update(BulkDataURI="secret"), 0xC002, "(7FE0,0010): no part"),
+            (lambda one: one["7FE00010"].update(BulkDataURI=""), 0xC002, "(7FE0,0010): no part"),
+            (lambda one: one["7FE00010"].update(BulkDataURI=7), 0xC001, "(7FE0,0010): "),
+            (lambda one: one["00280011"].update(Value=[17]), 0xC004, "(7FE0,0010): pixel data are shorter"),
+        ],
+    )
+    async def test_the_reason_names_the_attribute_and_quotes_nothing(
+        self,
+        client: httpx2.AsyncClient,
+        sent: Sent,
+        series: list[Path],
+        spoil: Spoil,
+        reason: int,
+        comment: str,
+    ) -> None:
+        good, bad = (described(file) for file in series[:2])
+        spoil(bad.metadata)
+        parts = [metadata(bad.metadata, good.metadata), *good.parts, *bad.parts]
+        response = await client.post("studies", content=body(parts), headers=headers())
+        assert response.status_code == 202
+        assert instances(response) == uids(series[:1]) == list(sent)
+        assert instances(response, "00081198") == uids(series[1:2])
+        assert reasons(response) == [reason]
+        assert comments(response)[0].startswith(comment)
+        assert "secret" not in response.text
+
+    @pytest.mark.parametrize("tag", ["00080016", "00080018"])
+    async def test_what_cannot_be_named_is_another_failure(
+        self, client: httpx2.AsyncClient, sent: Sent, series: list[Path], tag: str
+    ) -> None:
+        good, bad = (pydicom.dcmread(file).to_json_dict() for file in series[:2])
+        del bad[tag]
+        response = await client.post("studies", content=body([metadata(bad, good)]), headers=headers())
+        assert response.status_code == 202
+        assert reasons(response, OTHERS) == [0xC001]
+        assert list(sent) == uids(series[:1])
+
+    async def test_all_of_them_bad_is_409(self, client: httpx2.AsyncClient, series: list[Path]) -> None:
+        one = described(series[0])
+        response = await client.post("studies", content=body([metadata(one.metadata)]), headers=headers())
+        assert response.status_code == 409
+        assert reasons(response) == [0xC002]
+
+    async def test_another_study_than_the_urls_is_refused(
+        self, client: httpx2.AsyncClient, sent: Sent, series: list[Path], tmp_path: Path
+    ) -> None:
+        (other,) = make_series(tmp_path, 1, seed=1)
+        ours, others = (pydicom.dcmread(file).to_json_dict() for file in (series[0], other))
+        url = f"studies/{identity(series[0]).study_instance_uid}"
+        response = await client.post(url, content=body([metadata(others, ours)]), headers=headers())
+        assert response.status_code == 202
+        assert instances(response) == uids(series[:1])
+        assert reasons(response) == [0xA901]
+
+    @pytest.mark.parametrize(
+        "content",
+        [
+            b"",
+            b"[]",
+            b"[",
+            b"{",
+            b'"text"',
+            b"[1]",
+            b"[{},]",
+            b"[{} {}]",
+            b"[{}] {}",
+            b"{} {}",
+            b"\xff\xfe[]",
+            b"[" * 100_000,
+            b'[{"00080016":' * 50_000,
+        ],
+    )
+    async def test_metadata_of_which_nothing_can_be_read_are_400(
+        self, client: httpx2.AsyncClient, content: bytes
+    ) -> None:
+        response = await client.post("studies", content=body([Part(content, JSON)]), headers=headers())
+        assert response.status_code == 400
+        assert response.headers["Content-Type"] == "application/problem+json"
+
+    async def test_metadata_beyond_the_limit_are_413(
+        self, client: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(metadata_module, "MOST_BYTES", 1000)
+        response = await client.post("studies", content=body([Part(bytes(1001), JSON)]), headers=headers())
+        assert response.status_code == 413
+
+
+class TestBadBulkdata:
+    async def test_bulkdata_that_nothing_refers_to_are_named(
+        self, client: httpx2.AsyncClient, sent: Sent, series: list[Path]
+    ) -> None:
+        one = described(series[0])
+        parts = [metadata(one.metadata), *one.parts, Part(b"more", OCTETS, "more"), Part(b"no location")]
+        response = await client.post("studies", content=body(parts), headers=headers())
+        assert response.status_code == 202
+        assert list(sent) == uids(series[:1])
+        assert reasons(response, OTHERS) == [0xC005, 0xC005]
+        assert comments(response, OTHERS)[0] == "No metadata refer to the bulkdata"
+
+    async def test_two_parts_of_one_location_fail_the_instances_that_refer_to_it(
+        self, client: httpx2.AsyncClient, sent: Sent, series: list[Path]
+    ) -> None:
+        good, bad = (described(file) for file in series[:2])
+        parts = [metadata(good.metadata, bad.metadata), *good.parts, *bad.parts, *bad.parts]
+        response = await client.post("studies", content=body(parts), headers=headers())
+        assert response.status_code == 202
+        assert instances(response) == uids(series[:1])
+        assert reasons(response) == [0xC003]
+        assert OTHERS not in response.json()
+
+    async def test_the_part_in_which_the_body_ends_is_missing(
+        self, client: httpx2.AsyncClient, sent: Sent, series: list[Path]
+    ) -> None:
+        good, bad = (described(file) for file in series[:2])
+        parts = [metadata(good.metadata, bad.metadata), *good.parts, *bad.parts]
+        response = await client.post("studies", content=body(parts, closed=False)[:-9], headers=headers())
+        assert response.status_code == 202
+        assert instances(response) == uids(series[:1]) == list(sent)
+        assert reasons(response) == [0xC002]
+        assert reasons(response, OTHERS) == [0xC000]
+
+    async def test_a_missing_closing_delimiter_is_not_success(
+        self, client: httpx2.AsyncClient, sent: Sent, series: list[Path]
+    ) -> None:
+        one = described(series[0])
+        content = body([metadata(one.metadata), *one.parts, Part(b"x", OCTETS, "x")])[:-4]
+        response = await client.post("studies", content=content, headers=headers())
+        assert response.status_code == 202
+
+    async def test_metadata_in_which_the_body_ends_are_no_metadata(
+        self, client: httpx2.AsyncClient, series: list[Path]
+    ) -> None:
+        found = [pydicom.dcmread(file).to_json_dict() for file in series]
+        content = body([metadata(*found)], closed=False)[:-20]
+        response = await client.post("studies", content=content, headers=headers())
+        assert response.status_code == 400
+
+    async def test_too_many_parts_are_413(
+        self, client: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(bulkdata, "MOST_PARTS", 2)
+        parts = [Part(b"x", OCTETS, f"bulk/{number}") for number in range(3)]
+        response = await client.post("studies", content=body(parts), headers=headers())
+        assert response.status_code == 413
+
+    async def test_inline_binary_is_bulkdata_too(
+        self, client: httpx2.AsyncClient, sent: Sent, series: list[Path]
+    ) -> None:
+        one = described(series[0])
+        inline = base64.b64encode(one.parts[0].content).decode()
+        one.metadata["7FE00010"] = {"vr": "OW", "InlineBinary": inline}
+        response = await client.post("studies", content=body([metadata(one.metadata)]), headers=headers())
+        assert response.status_code == 200
+        assert same(sent.popitem()[1], series[0])
+
+
+async def test_what_was_spooled_is_gone_when_the_answer_is_there(
+    client: httpx2.AsyncClient, employ: Employ, blobs: BlobStore, series: list[Path]
+) -> None:
+    employ(stores)
+    before = [blob.key async for blob in blobs.list("spool/")]
+    one = described(series[0])
+    large = Part(bytes(5_000_000), OCTETS, "large")
+    response = await client.post(
+        "studies", content=body([metadata(one.metadata), *one.parts, large]), headers=headers()
+    )
+    assert response.status_code == 202
+    assert [blob.key async for blob in blobs.list("spool/")] == before

@@ -292,6 +292,21 @@ async def test_a_bad_parameter_is_400_and_no_origin_is_asked(
     assert not any(one.queries for one in pacs)
 
 
+async def test_one_origin_alone_is_searched_as_at_its_own_path(
+    bus: Bus, unused_blobs: BlobStore, pacs: list[Pacs], origins: Sequence[Origin]
+) -> None:
+    pacs[0].holds(studies=3)
+    routed = routes(Parts(Settings(origins=(origins[0],)), bus, unused_blobs))
+    transport = httpx2.ASGITransport(application(routed))
+    async with httpx2.AsyncClient(transport=transport, base_url="http://gateway") as http:
+        alone = await http.get(f"/aets/{origins[0].name}/studies?limit=1&offset=1")
+        response = await http.get("/dicomweb/studies?limit=1&offset=1")
+    assert warnings_of(response) == warnings_of(alone)
+    (match,) = await matches_of(response)
+    assert match.pop(tag_of("RetrieveAETitle")) == {"vr": "AE", "Value": ["FIRST"]}
+    assert [match] == alone.json()
+
+
 async def test_without_origins_nothing_is_found(bus: Bus, unused_blobs: BlobStore) -> None:
     transport = httpx2.ASGITransport(application(routes(Parts(Settings(), bus, unused_blobs))))
     async with httpx2.AsyncClient(transport=transport, base_url="http://gateway") as http:

@@ -43,6 +43,8 @@ class EverySearch:
         """
         if scope.origin != ALL:
             return await self.one(scope, parameters, window)
+        if len(self.settings.origins) == 1:
+            return await self._find_at_the_only_one(scope, parameters, window)
         answers = await self._ask(scope, parameters, Window(window.offset + window.limit))
         if answers.silent and not answers.heard:
             answers.silent[0].fail()
@@ -61,6 +63,14 @@ class EverySearch:
             warnings=tuple(silence.warning for silence in answers.silent),
             origins=tuple(_origin_of(match) for match in matches),
         )
+
+    async def _find_at_the_only_one(
+        self, scope: Scope, parameters: SearchParameters, window: Window
+    ) -> Found:
+        (name,) = self.settings.origins
+        found = await self.one(replace(scope, origin=name), parameters, window)
+        matches = [MergedMatch({name: match}).attributes(self.settings.origins) for match in found.matches]
+        return replace(found, matches=matches, origins=(name,) * len(matches))
 
     async def _ask(self, scope: Scope, parameters: SearchParameters, window: Window) -> Answers[Found]:
         async def ask(origin: Origin) -> Found:

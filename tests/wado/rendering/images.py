@@ -1,5 +1,6 @@
 """Images that are made for a test, files taken apart as `Images` does it, and pictures read again."""
 
+import struct
 import warnings
 from collections.abc import Sequence
 from dataclasses import replace
@@ -119,6 +120,13 @@ def table(first: int, bits: int, *entries: int, vr: str = "US") -> Dataset:
     ds.add_new("LUTDescriptor", vr, [len(entries) & 0xFFFF, first, bits])
     ds.add_new("LUTData", "OW", np.array(entries, "<u2").tobytes())
     return ds
+
+
+def with_raw(head: bytes, tags: Sequence[int], vr: str, value: bytes) -> bytes:
+    """Append elements to a Part 10 file, whatever they say; nothing checks them."""
+    length = struct.pack("<2xI" if vr == "UN" else "<H", len(value))
+    elements = (struct.pack("<HH", tag >> 16, tag & 0xFFFF) + vr.encode() + length + value for tag in tags)
+    return head + b"".join(elements)
 
 
 def held(file: Path) -> Held:

@@ -47,7 +47,8 @@ def _pixels(ds: Dataset) -> Pixels:
 
 
 def _of_8_bits(pixels: Pixels, bits: int) -> Pixels:
-    return np.floor(pixels.astype(np.float64) / (2**bits - 1) * 255 + 0.5)
+    portions: NDArray[np.float64] = pixels.astype(np.float64) / (2**bits - 1)
+    return np.floor(portions * 255 + 0.5)
 
 
 def _gray(pixels: Pixels, ds: Dataset) -> Pixels:

@@ -114,5 +114,5 @@ def test_high_pixels_are_repeated_downwards() -> None:
 
 
 def test_a_huge_picture_is_not_made_huger() -> None:
-    picture = made(np.zeros((64, 65535), np.uint8), PixelAspectRatio=[50, 1]).opened(LOSSLESS)
-    assert picture.width * picture.height <= 1 << 26
+    picture = made(np.zeros((8, 65535), np.uint8), PixelAspectRatio=[1, 90]).opened(LOSSLESS)
+    assert picture.width == 65535

@@ -234,6 +234,22 @@ def test_text_is_written() -> None:
     assert not picture[:32].any()
 
 
+def test_text_is_written_in_its_characters() -> None:
+    def written(value: bytes, character_set: str) -> Pixels:
+        words = item(BoundingBoxAnnotationUnits="DISPLAY", BoundingBoxTopLeftHandCorner=[0.1, 0.1])
+        words.add_new("UnformattedTextValue", "UN", value)
+        annotation = item(GraphicLayer="A", TextObjectSequence=[words])
+        presentation = state(SpecificCharacterSet=character_set, GraphicAnnotationSequence=[annotation])
+        return presented(made(BLANK), presentation)
+
+    in_latin, in_utf_8 = (
+        written("ÄÖÜ".encode("latin-1") + b" ", "ISO_IR 100"),
+        written("ÄÖÜ".encode(), "ISO_IR 192"),
+    )
+    assert in_latin.any()
+    assert np.array_equal(in_latin, in_utf_8)
+
+
 @pytest.mark.parametrize("places", [(1e30, -1e30, 5, 5), (float("nan"), 1, 2, 3), (1,), ()])
 def test_graphics_that_lie_nowhere_do_no_harm(places: tuple[float, ...]) -> None:
     assert presented(made(BLANK), state(**_graphic("POLYLINE", *places))).shape == BLANK.shape

@@ -3,12 +3,11 @@
 from typing import Final
 
 from PIL import Image, ImageDraw
-from pydicom.valuerep import PersonName
 
 from isthmus.wado.rendering.fonts import Font, drawable, font_of
 from isthmus.wado.rendering.frame_header import FrameHeader
 from isthmus.wado.rendering.request import Annotation
-from isthmus.wado.rendering.values import element_of, number, text
+from isthmus.wado.rendering.values import character_set_of, free_text, number, text
 
 
 def annotated(picture: Image.Image, header: FrameHeader, wanted: frozenset[Annotation]) -> Image.Image:
@@ -21,10 +20,10 @@ def annotated(picture: Image.Image, header: FrameHeader, wanted: frozenset[Annot
 
 def patient_lines(header: FrameHeader) -> list[str]:
     """Tell whom the picture shows, and when it was taken."""
-    ds = header.ds
+    ds, characters = header.ds, character_set_of(header.ds)
     lines = [
-        _name(header),
-        _labelled("ID", text(ds, "PatientID")),
+        _name(free_text(ds, "PatientName", characters)),
+        _labelled("ID", free_text(ds, "PatientID", characters)),
         _labelled("Born", _date(text(ds, "PatientBirthDate"))),
         _labelled("Sex", text(ds, "PatientSex")),
         _labelled("Study", _date(text(ds, "StudyDate"))),
@@ -42,7 +41,11 @@ def technique_lines(header: FrameHeader) -> list[str]:
         _labelled("Frame", frame),
     ]
     lines = [
-        " ".join(part for part in (text(ds, "Modality"), text(ds, "SeriesDescription")) if part),
+        " ".join(
+            part
+            for part in (text(ds, "Modality"), free_text(ds, "SeriesDescription", character_set_of(ds)))
+            if part
+        ),
         "  ".join(part for part in place if part),
         "  ".join(part for keyword, form in _TECHNIQUE if (part := _measured(header, keyword, form))),
     ]
@@ -75,13 +78,9 @@ _MACROS: Final = {
 }
 
 
-def _name(header: FrameHeader) -> str:
-    """Give the patient's name: the alphabetic group, or another one where it is empty (PS3.5 6.2.1)."""
-    element = element_of(header.ds, "PatientName")
-    if element is None or not isinstance(element.value, PersonName):
-        return ""
-    name = element.value
-    group = next((group for group in (name.alphabetic, name.ideographic, name.phonetic) if group), "")
+def _name(name: str) -> str:
+    """Give a name as it is read: the alphabetic group, or another one where it is empty (PS3.5 6.2.1)."""
+    group = next((group for group in name.split("=") if group.strip(" ^")), "")
     family, *others = (part.strip() for part in group.split("^"))
     return ", ".join(part for part in (family, " ".join(filter(None, others))) if part)
 

@@ -9,7 +9,7 @@ from pydicom.dataset import Dataset
 
 from isthmus.wado.rendering.fonts import drawable, font_of
 from isthmus.wado.rendering.geometry import Placement
-from isthmus.wado.rendering.values import items, number, numbers, text
+from isthmus.wado.rendering.values import character_set_of, free_text, items, number, numbers, text
 
 Point = tuple[float, float]
 
@@ -33,6 +33,7 @@ class Graphics:
             placement: Of the frame in the picture.
         """
         self._placement = placement
+        self._characters = character_set_of(state)
         layers = {text(layer, "GraphicLayer"): layer for layer in items(state, "GraphicLayerSequence")}
         self._levels = {name: _level(layer) for name, layer in layers.items()}
         orders = {name: number(layer, "GraphicLayerOrder") or 0.0 for name, layer in layers.items()}
@@ -71,7 +72,10 @@ class Graphics:
         self, canvas: ImageDraw.ImageDraw, words: Dataset, ink: int | tuple[int, int, int], width: int
     ) -> None:
         font = font_of(max(min(self._placement.turned_size) // 32, 10))
-        lines = "\n".join(drawable(line, font) for line in text(words, "UnformattedTextValue").splitlines())
+        lines = "\n".join(
+            drawable(line, font)
+            for line in free_text(words, "UnformattedTextValue", self._characters).splitlines()
+        )
         corner, anchor = numbers(words, "BoundingBoxTopLeftHandCorner"), numbers(words, "AnchorPoint")
         in_image = text(words, "BoundingBoxAnnotationUnits") != "DISPLAY"
         place = self._place((corner[0], corner[1]), in_image=in_image) if len(corner) == 2 else None

@@ -1,15 +1,14 @@
 """Softcopy presentation states: how an image looks by another object (PS3.4 N, PS3.3 A.33)."""
 
 from collections.abc import Iterator
-from io import BytesIO
 from typing import Final
 
 import numpy as np
-from pydicom import dcmread
 from pydicom.dataset import Dataset
 from pydicom.tag import Tag
 
 from isthmus.common.pixels.description import PixelDescription, PixelElement
+from isthmus.common.pixels.errors import NoPixels
 from isthmus.wado.rendering.appearance import Appearance, Mask
 from isthmus.wado.rendering.errors import UnusablePresentation
 from isthmus.wado.rendering.frame_header import FrameHeader
@@ -24,7 +23,7 @@ from isthmus.wado.rendering.pixel_shape import pixel_height, presented_pixel_hei
 from isthmus.wado.rendering.presentation_lut import presentation_transform
 from isthmus.wado.rendering.request import Viewport
 from isthmus.wado.rendering.shutters import level, shuttered
-from isthmus.wado.rendering.values import element_of, items, number, numbers, text
+from isthmus.wado.rendering.values import element_of, header_of, items, number, numbers, text
 from isthmus.wado.rendering.voi import full_range, voi_of
 
 _GRAYSCALE: Final = "1.2.840.10008.5.1.4.1.1.11.1"
@@ -58,7 +57,7 @@ def presented(
         UnusablePresentation: it is none for this frame, or needs what is not done here.
         NoPixels: its palette cannot be used.
     """
-    state = dcmread(BytesIO(presentation), force=True)
+    state = _state_of(presentation)
     kind = text(state, "SOPClassUID")
     if kind not in (_GRAYSCALE, _COLOR, _PSEUDO_COLOR):
         raise UnusablePresentation("It is no grayscale, color or pseudo-color softcopy presentation state")
@@ -81,6 +80,13 @@ def presented(
         placement,
         Graphics(state, tuple(_for_image(state, "GraphicAnnotationSequence", header)), placement).draw,
     )
+
+
+def _state_of(presentation: bytes) -> Dataset:
+    try:
+        return header_of(presentation)
+    except NoPixels as error:
+        raise UnusablePresentation("It cannot be read") from error
 
 
 def _is_gray(description: PixelDescription) -> bool:

@@ -2,13 +2,11 @@
 
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
-from io import BytesIO
+from functools import lru_cache, partial
 from typing import Final
 
 import numpy as np
 from PIL import Image
-from pydicom import dcmread
 from pydicom.dataset import Dataset
 
 from isthmus.common.pixels.decode import MAX_BYTES, DecodedFrame, decode_frame
@@ -25,7 +23,7 @@ from isthmus.wado.rendering.icc import coloured
 from isthmus.wado.rendering.palette import Palette
 from isthmus.wado.rendering.presentation_state import presented
 from isthmus.wado.rendering.request import MediaType, RenderRequest
-from isthmus.wado.rendering.values import text
+from isthmus.wado.rendering.values import header_of, text
 
 
 def render(
@@ -55,12 +53,18 @@ def render(
         raise ValueError(f"{request.media_type.value} takes one frame")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of pydicom: they hold values, and go to the log
-        ds = dcmread(BytesIO(head), force=True)
+        ds = _read(head)
         pictures = (
             _picture(FrameHeader(ds, number), description, frame, request, max_frame_bytes)
             for number, frame in zip(request.frame_numbers, frames, strict=True)
         )
         return _encoded(pictures, ds, request)
+
+
+@lru_cache(maxsize=2)
+def _read(head: bytes) -> Dataset:
+    """Read a header; that of an image of many frames takes longer to read than one of them to be shown."""
+    return header_of(head)
 
 
 def _encoded(

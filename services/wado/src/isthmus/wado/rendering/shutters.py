@@ -8,7 +8,7 @@ from PIL import Image, ImageDraw
 from pydicom.dataset import Dataset
 
 from isthmus.wado.rendering.frame_header import FrameHeader
-from isthmus.wado.rendering.values import element_of, number, numbers
+from isthmus.wado.rendering.values import number, numbers, texts
 
 Mask = NDArray[np.bool_]
 
@@ -26,10 +26,9 @@ def shuttered(ds: Dataset, rows: int, columns: int) -> Mask | None:
         rows: Of the image.
         columns: Of the image.
     """
-    element = element_of(ds, "ShutterShape")
-    if element is None:
+    names = texts(ds, "ShutterShape")
+    if not names:
         return None
-    names = element.value if not isinstance(element.value, str) else [element.value]
     hidden: Mask = np.zeros((rows, columns), np.bool_)
     for name in names:
         if name == "RECTANGULAR":

@@ -1,24 +1,46 @@
 """Values out of headers as they are in real archives: whatever cannot be read counts as not there."""
 
 import math
+import struct
 from collections.abc import Sequence
+from io import BytesIO
 from typing import Final
 
-from pydicom.dataelem import DataElement
+from pydicom import dcmread
+from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.dataset import Dataset
+from pydicom.errors import BytesLengthException
 from pydicom.multival import MultiValue
-from pydicom.tag import BaseTag
+from pydicom.tag import BaseTag, Tag
+
+from isthmus.common.dicom.character_sets import CharacterSet
+from isthmus.common.pixels.errors import NoPixels
 
 UNREADABLE: Final = (
     AttributeError,
-    KeyError,
+    BytesLengthException,
+    EOFError,
     LookupError,
     NotImplementedError,
+    OSError,
     OverflowError,
     TypeError,
     ValueError,
+    struct.error,
 )
 """What pydicom raises when it converts a value that is none, as late as it is looked at."""
+
+
+def header_of(file: bytes) -> Dataset:
+    """Read a Part 10 file without pixels.
+
+    Raises:
+        NoPixels: it cannot be read, and so says nothing of any.
+    """
+    try:
+        return dcmread(BytesIO(file), force=True)
+    except UNREADABLE as error:
+        raise NoPixels("The header cannot be read") from error
 
 
 def element_of(ds: Dataset, keyword: str | BaseTag | int) -> DataElement | None:
@@ -32,16 +54,18 @@ def element_of(ds: Dataset, keyword: str | BaseTag | int) -> DataElement | None:
         return None
 
 
-def numbers(ds: Dataset, keyword: str | BaseTag | int) -> tuple[float, ...]:
-    """Give all finite numbers of an element, or none of them where one is no number."""
+def values(ds: Dataset, keyword: str | BaseTag | int) -> Sequence[object]:
+    """Give all values of an element."""
     element = element_of(ds, keyword)
     if element is None:
         return ()
-    value = element.value
+    return element.value if isinstance(element.value, MultiValue | list | tuple) else (element.value,)
+
+
+def numbers(ds: Dataset, keyword: str | BaseTag | int) -> tuple[float, ...]:
+    """Give all finite numbers of an element, or none of them where one is no number."""
     try:
-        found = tuple(
-            float(one) for one in (value if isinstance(value, MultiValue | list | tuple) else (value,))
-        )
+        found = tuple(float(str(value)) for value in values(ds, keyword))
     except UNREADABLE:
         return ()
     return found if all(map(math.isfinite, found)) else ()
@@ -52,15 +76,28 @@ def number(ds: Dataset, keyword: str | BaseTag | int) -> float | None:
     return next(iter(numbers(ds, keyword)), None)
 
 
+def texts(ds: Dataset, keyword: str | BaseTag | int) -> list[str]:
+    """Give all values of an element as text."""
+    return [str(value).strip(" \0") for value in values(ds, keyword)]
+
+
 def text(ds: Dataset, keyword: str | BaseTag | int) -> str:
     """Give the first value of an element as text."""
-    element = element_of(ds, keyword)
-    if element is None:
-        return ""
-    value = element.value
-    if isinstance(value, MultiValue | list | tuple):
-        value = value[0]
-    return str(value).strip(" \0")
+    return next(iter(texts(ds, keyword)), "")
+
+
+def free_text(ds: Dataset, keyword: str, character_set: CharacterSet) -> str:
+    """Give what a person wrote, in whatever characters (PS3.5 6.1.2)."""
+    tag = Tag(keyword)
+    element = ds.get_item(tag) if tag in ds else None
+    if isinstance(element, RawDataElement) and isinstance(element.value, bytes):
+        return character_set.decode(element.value, element.VR or "LO").strip(" \0")
+    return "\\".join(texts(ds, tag))
+
+
+def character_set_of(ds: Dataset) -> CharacterSet:
+    """Tell in which characters a data set and its items are written."""
+    return CharacterSet.of(text(ds, "SpecificCharacterSet"))
 
 
 def items(ds: Dataset, keyword: str) -> Sequence[Dataset]:
@@ -80,8 +117,6 @@ def words(ds: Dataset, keyword: str | BaseTag | int) -> bytes | tuple[int, ...]:
     if isinstance(value, bytes):
         return value
     try:
-        return tuple(
-            int(one) for one in (value if isinstance(value, MultiValue | list | tuple) else (value,))
-        )
+        return tuple(int(str(one)) for one in values(ds, keyword))
     except UNREADABLE:
         return ()

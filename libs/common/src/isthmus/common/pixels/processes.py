@@ -105,7 +105,11 @@ class _Process:
         except BaseException:  # what cannot be pickled is half written
             self.end()
             raise
-        self.idle = True
+        with self._lock:
+            self.idle = True
+            killed = self._killed
+        if killed:  # when it was done already
+            self.end()
         if not succeeded:
             raise outcome
         return outcome
@@ -125,6 +129,8 @@ class _Process:
             self._killed = True
             if self._running is not None:
                 self._running.process.kill()
+                if self.idle:  # nobody reads its end
+                    self._running.wait()
 
     def end(self) -> int | None:
         """Kill it and wait until it is gone; give its exit status, negative for a signal."""

@@ -11,6 +11,8 @@ from isthmus.wado.rendering.request import Region, Viewport
 
 _MOST_PIXELS: Final = 1 << 26
 """What a picture may have for being enlarged without a viewport."""
+_LEAST: Final = 1 / 1024
+"""Of a pixel, that a region must hold in a direction; Pillow takes what is much less for nothing."""
 _MOST_OF_A_SIDE: Final = 0xFFFF
 """What an image may have, and a GIF."""
 
@@ -41,7 +43,7 @@ class Box:
             OutsideImage: there is none.
         """
         part = Box(max(self.left, 0), max(self.upper, 0), min(self.right, columns), min(self.lower, rows))
-        if not (part.width > 0 and part.height > 0):
+        if not (part.width >= _LEAST and part.height >= _LEAST):
             raise OutsideImage(
                 f"The region holds nothing of the image, which has {columns} columns and {rows} rows"
             )

@@ -17,6 +17,7 @@ _ROWS, _COLUMNS = tag_of("Rows"), tag_of("Columns")
 _ALLOCATED, _STORED, _HIGH = tag_of("BitsAllocated"), tag_of("BitsStored"), tag_of("HighBit")
 _REPRESENTATION: Final = tag_of("PixelRepresentation")
 _LOSSY: Final = tag_of("LossyImageCompression")
+_MOST: Final = 0xFFFF
 _HALF_COLOUR: Final = "YBR_FULL_422"
 
 
@@ -43,6 +44,8 @@ def filled_in(
         _fill(found, _LOSSY, "CS", "01")
     if pixels is None:
         return found
+    if max(pixels.rows, pixels.columns) > _MOST:
+        raise Unreadable("more rows or columns than an image can have")
     for tag, value in ((_ROWS, pixels.rows), (_COLUMNS, pixels.columns), (_SAMPLES, pixels.samples)):
         _agree(found, tag, value)
         _fill(found, tag, "US", value)

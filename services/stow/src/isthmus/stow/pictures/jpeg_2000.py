@@ -1,7 +1,7 @@
 """JPEG 2000 and HTJ2K (ITU-T T.800, T.814): by itself, or in the boxes of a JP2, JPX or JPH file."""
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from dataclasses import replace
 from typing import BinaryIO, Final
 
@@ -21,7 +21,9 @@ _RPCL: Final = 2
 _HEAD_BYTES: Final = 256 * 1024
 _COD: Final = 0xFF52
 _START_OF_TILE: Final = 0xFF90
-_HT_CAPABILITY, _PART_2_CAPABILITY = 0x4000, 0x8000
+_CAPABILITIES: Final = 0xFF50
+_OF_PART_2: Final = frozenset((0xFF74, 0xFF75, 0xFF77, 0xFF78))
+"""Transformations of components (ITU-T T.801 A.3)."""
 _MOST_FRAMES: Final = 100_000
 
 
@@ -55,15 +57,21 @@ def _describe(source: BinaryIO, begin: int, length: int) -> Compressed:
     head = source.read(min(length, _HEAD_BYTES))
     try:
         codestream = jpeg_2000_codestream(head)
-        capabilities = int.from_bytes(head[6:8])
-        progression, components_transformed, is_reversible = _coding_style(head)
-    except (PixelsError, struct.error, IndexError) as error:
+        segments = dict(_segments(head))
+        # The coding style (ITU-T T.800 A.6.1): progression, component and wavelet transformation.
+        coding_style = segments[_COD]
+        progression, is_transformed, is_reversible = (
+            coding_style[1],
+            coding_style[4] == 1,
+            coding_style[9] == 1,
+        )
+    except (PixelsError, struct.error, LookupError) as error:
         raise Unreadable("no JPEG 2000 that can be read") from error
     if codestream.components == 1:
         photometric = "MONOCHROME2"  # PS3.18 10.5.2 note 6
     elif codestream.components != 3:
         raise Unreadable("a JPEG 2000 of another form than pixels have")
-    elif components_transformed:
+    elif is_transformed:
         photometric = "YBR_RCT" if is_reversible else "YBR_ICT"
     else:
         photometric = "RGB"
@@ -75,30 +83,28 @@ def _describe(source: BinaryIO, begin: int, length: int) -> Compressed:
         photometric,
         codestream.signed,
     )
-    syntax, *others = _syntaxes(capabilities, progression, is_reversible=is_reversible)
+    syntax, *others = _syntaxes(segments.keys(), progression, is_reversible=is_reversible)
     return Compressed(syntax, frozenset(others), pixels)
 
 
-def _coding_style(head: bytes) -> tuple[int, bool, bool]:
-    """Find the coding style (ITU-T T.800 A.6.1): progression, component and wavelet transformation."""
+def _segments(head: bytes) -> Iterator[tuple[int, bytes]]:
+    """Give the marker segments of the main header."""
     at = 2
     while True:
         marker, length = struct.unpack_from(">HH", head, at)
-        if marker == _COD:
-            progression, transformed, wavelet = head[at + 5], head[at + 8], head[at + 13]
-            return progression, transformed == 1, wavelet == 1
         if marker == _START_OF_TILE or length < 2:
-            raise IndexError("no coding style")
+            return
+        yield marker, head[at + 4 : at + 2 + length]
         at += 2 + length
 
 
-def _syntaxes(capabilities: int, progression: int, *, is_reversible: bool) -> tuple[str, ...]:
+def _syntaxes(markers: Set[int], progression: int, *, is_reversible: bool) -> tuple[str, ...]:
     """Give the transfer syntaxes that hold it, the narrowest first."""
-    if capabilities & _HT_CAPABILITY:
+    if _CAPABILITIES in markers:
         if not is_reversible:
             return (_HT,)
         return (_HT_LOSSLESS, _HT_RPCL, _HT) if progression == _RPCL else (_HT_LOSSLESS, _HT)
-    if capabilities & _PART_2_CAPABILITY:
+    if markers & _OF_PART_2:
         return (_PART_2_LOSSLESS, _PART_2) if is_reversible else (_PART_2,)
     both = (_LOSSLESS, _ANY, _PART_2_LOSSLESS, _PART_2)
     return both if is_reversible else (_ANY, _PART_2)

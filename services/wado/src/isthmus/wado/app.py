@@ -16,13 +16,14 @@ from isthmus.common.pixels.processes import PixelProcesses
 from isthmus.common.retrieval import Catalogue, Retrieval
 from isthmus.common.service import Parts
 from isthmus.common.threads import Threads
-from isthmus.wado.bulkdata import bulkdata
+from isthmus.wado.bulkdata import all_bulkdata, bulkdata
 from isthmus.wado.derived import Derived
 from isthmus.wado.frame_contents import FrameContents
 from isthmus.wado.frames import frames
 from isthmus.wado.images import Images
 from isthmus.wado.instances import Instances
 from isthmus.wado.metadata import metadata
+from isthmus.wado.pixeldata import pixeldata
 from isthmus.wado.recent import Recent
 from isthmus.wado.retrieve import retrieve
 from isthmus.wado.settings import WadoSettings
@@ -78,6 +79,8 @@ def routes(parts: Parts) -> Sequence[BaseRoute]:
         (STUDY + "/metadata", metadata),
         (SERIES + "/metadata", metadata),
         (INSTANCE + "/metadata", metadata),
+        *((level + "/bulkdata", all_bulkdata) for level in (STUDY, SERIES, INSTANCE)),
+        *((level + "/pixeldata", pixeldata) for level in (STUDY, SERIES, INSTANCE)),
         (INSTANCE + "/bulkdata/{path:path}", bulkdata),
         (INSTANCE + "/frames/{frames}", frames),
     ]

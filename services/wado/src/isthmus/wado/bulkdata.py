@@ -1,29 +1,32 @@
-"""The values that metadata only refers to (PS3.18 10.4.1.1.5): whatever a BulkDataURI of ours names.
+"""Bulk data (PS3.18 10.4.1.1.5): a value by its BulkDataURI, or all those of an instance, series or study."""
 
-Native values leave in little endian. Encapsulated pixel data leaves as it is held, one part for each frame.
-"""
-
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from typing import Final
 
 from starlette.requests import Request
 
-from isthmus.common.blobs import BlobStore, origin_of
-from isthmus.common.dicom.bulk import frames_value
-from isthmus.common.dicom.encapsulated import is_encapsulated
-from isthmus.common.dicom.frame_index import EncapsulatedFrames
-from isthmus.common.dicom.json_model import BulkPart, BulkPath, BulkValue, Piece, bulk_of, parse_bulk_path
-from isthmus.common.dicomweb.accept import Offer, accepted_by, negotiate
+from isthmus.common.dicom.bulk import BulkPath, parse_bulk_path
+from isthmus.common.dicom.encapsulated import COMPRESSED_MEDIA_TYPES, OCTET_STREAM
+from isthmus.common.dicomweb.accept import MediaRange, Offer, accepted_by, negotiate
 from isthmus.common.dicomweb.multipart_out import MultipartWriter
-from isthmus.common.dicomweb.offers import BULKDATA, BULKDATA_PARTS
-from isthmus.common.dicomweb.resource import public_base_url
-from isthmus.common.errors import MalformedDataset, NotDelivered
+from isthmus.common.dicomweb.offers import EXPLICIT_VR_LITTLE_ENDIAN
+from isthmus.common.dicomweb.resource import Resource, public_base_url, service_path
+from isthmus.common.errors import NoSuchObject
 from isthmus.common.messages import BlobRef
+from isthmus.wado.ahead import ahead
+from isthmus.wado.bulk_values import Value, bulk_urls, is_pixel_data, value_of
+from isthmus.wado.conditional import etag_of, is_unchanged
 from isthmus.wado.instances import Instances
-from isthmus.wado.streamed import Body
+from isthmus.wado.parts import Part, multipart_chunks
+from isthmus.wado.pixel_forms import PixelForm, choose
+from isthmus.wado.streamed import Body, nothing, unchanged
 
-PIXEL_DATA: Final[BulkPath] = ("7FE00010",)
+AHEAD: Final = 2
+"""Instances whose values are looked for while the client still takes those of earlier ones."""
+_VERSION: Final = "1"
+_OCTETS: Final = PixelForm(OCTET_STREAM, EXPLICIT_VR_LITTLE_ENDIAN, multipart=True)
+_IN_PARTS: Final = [Offer(name, multipart=True) for name in (OCTET_STREAM, *sorted(COMPRESSED_MEDIA_TYPES))]
 
 
 @asynccontextmanager
@@ -33,95 +36,108 @@ async def bulkdata(instances: Instances, request: Request) -> AsyncIterator[Body
     Raises:
         InvalidParameter: the URL ends in no path of tags and item numbers.
         NoSuchObject: the instance has no such value.
-        NotAcceptable: the value is not held in what was asked for.
+        NotAcceptable: the value cannot be had in what was asked for.
     """
     resource = instances.wanted(request)
     text = request.path_params["path"]
     path = parse_bulk_path(text)
-    accepted = accepted_by(request)
+    ranges = accepted_by(request)
+    blob = await instances.instance(resource)
+    value = await value_of(instances, blob, path)
+    form = choose(ranges, value.held, value.obtainable, single=value.single)
     location = f"{public_base_url(request)}{resource.path}/bulkdata/{text}"
-    async with instances.read(resource) as refs:
-        blob = await anext(refs)
-    value = await _find(instances, origin_of(blob.key), blob, path)
-    offer = negotiate(accepted, _offers(value)).offer
-    blobs = instances.blobs
-    yield (
-        _multipart(blobs, blob, value, offer, location)
-        if offer.multipart
-        else _single(blobs, blob, value, offer, location)
-    )
+    etag = etag_of(blob.key, location, form.content_type, _VERSION, weak=form.multipart)
+    if is_unchanged(request, etag):
+        yield unchanged(etag)
+        return
+    async with aclosing(value.parts(form, location)) as parts:
+        first = await anext(parts)
+        if not form.multipart:
+            yield first.alone(etag)
+            return
+        writer = MultipartWriter(form.media_type)
+        yield Body(
+            {"Content-Type": writer.content_type}, multipart_chunks(writer, _chain(first, parts)), etag=etag
+        )
 
 
-async def _find(instances: Instances, origin: str, blob: BlobRef, path: BulkPath) -> BulkValue:
-    def find() -> BulkValue:
-        with instances.blobs.open(blob.key, blob.size) as source:
-            return bulk_of(source, path)
+def all_bulkdata(instances: Instances, request: Request) -> AbstractAsyncContextManager[Body]:
+    """Give all values to which the metadata of a study, series or instance refer.
 
-    try:
-        if path == PIXEL_DATA and is_encapsulated(blob.transfer_syntax_uid):
-            index = await instances.derived.frame_indexes.of(blob)
-            if isinstance(index, EncapsulatedFrames):
-                return frames_value(index)
-        return await instances.threads.run(find)
-    except MalformedDataset as error:
-        # The fault lies with the origin, and not with the client's request.
-        detail = f"The instance that the origin sent cannot be read: {error.detail}"
-        raise NotDelivered(detail, origin=origin) from error
+    Pixel data go as the client takes them; whatever else there is has one form, an octet stream.
+
+    Raises:
+        NoSuchObject: there are none.
+        NotAcceptable: the client takes no parts, or the first value cannot be had in what it takes. When that
+            happens to a later one, the body is broken off.
+    """
+    return all_values(instances, request, lambda path: True)
 
 
-def _offers(value: BulkValue) -> Sequence[Offer]:
-    """List what there is of a value, the default first."""
-    held = (value.transfer_syntax_uid,)
-    if (BULKDATA.name, BULKDATA.transfer_syntaxes) == (value.media_type, held):
-        return [BULKDATA_PARTS, BULKDATA]
-    names = dict.fromkeys((value.media_type, BULKDATA.name))
-    offers = [Offer(name, multipart=True, transfer_syntaxes=held) for name in names]
-    if len(value.parts) == 1:
-        offers += [Offer(name, transfer_syntaxes=held) for name in names]
-    return offers
+@asynccontextmanager
+async def all_values(
+    instances: Instances, request: Request, is_wanted: Callable[[BulkPath], bool]
+) -> AsyncIterator[Body]:
+    """Give all values of some kind of a study, series or instance, as `all_bulkdata`."""
+    resource = instances.wanted(request)
+    ranges = accepted_by(request)
+    negotiate(ranges, _IN_PARTS)
+    values = _Values(instances, ranges, _study_url(request, resource), is_wanted)
+    async with (
+        instances.read(resource) as reading,
+        ahead(reading, values.of, AHEAD) as found,
+        aclosing(values.parts(found)) as parts,
+    ):
+        first = await anext(parts, None)
+        if first is None:
+            raise NoSuchObject("There are no such values")
+        writer = MultipartWriter(first.media_type)
+        chunks = nothing() if request.method == "HEAD" else multipart_chunks(writer, _chain(first, parts))
+        yield Body({"Content-Type": writer.content_type}, chunks, reading.lacking)
 
 
-def _multipart(blobs: BlobStore, blob: BlobRef, value: BulkValue, offer: Offer, location: str) -> Body:
-    writer = MultipartWriter(offer.name)
+class _Values:
+    """The values of several instances, for one client."""
 
-    async def chunks() -> AsyncGenerator[bytes, None]:
-        for part in value.parts:
-            yield writer.part(
-                offer.name,
-                transfer_syntax=value.transfer_syntax_uid,
-                length=_length(part),
-                location=location,
-            )
-            async with aclosing(_content(blobs, blob, part)) as content:
-                async for chunk in content:
-                    yield chunk
-        yield writer.close()
+    def __init__(
+        self,
+        instances: Instances,
+        ranges: Sequence[MediaRange],
+        study_url: str,
+        is_wanted: Callable[[BulkPath], bool],
+    ) -> None:
+        self._instances = instances
+        self._ranges = ranges
+        self._study_url = study_url
+        self._is_wanted = is_wanted
 
-    return Body({"Content-Type": writer.content_type}, chunks())
+    async def of(self, blob: BlobRef) -> list[tuple[str, BulkPath]]:
+        """Give the URLs of what is wanted of an instance."""
+        urls = await bulk_urls(self._instances, blob, self._study_url)
+        return [(url, path) for url, path in urls.items() if self._is_wanted(path)]
+
+    async def parts(
+        self, found: AsyncIterator[tuple[BlobRef, list[tuple[str, BulkPath]]]]
+    ) -> AsyncGenerator[Part, None]:
+        """Give the parts of all of them, one instance after another."""
+        async for blob, urls in found:
+            for url, path in urls:
+                value = await value_of(self._instances, blob, path)
+                async with aclosing(value.parts(self._form(value, path), url)) as parts:
+                    async for part in parts:
+                        yield part
+
+    def _form(self, value: Value, path: BulkPath) -> PixelForm:
+        if not is_pixel_data(path) and value.obtainable == (EXPLICIT_VR_LITTLE_ENDIAN,):
+            return _OCTETS
+        return choose(self._ranges, value.held, value.obtainable, single=())
 
 
-def _single(blobs: BlobStore, blob: BlobRef, value: BulkValue, offer: Offer, location: str) -> Body:
-    (part,) = value.parts
-    headers = {
-        "Content-Type": f"{offer.name}; transfer-syntax={value.transfer_syntax_uid}",
-        "Content-Length": str(_length(part)),
-        "Content-Location": location,
-    }
-    return Body(headers, _content(blobs, blob, part))
+def _study_url(request: Request, resource: Resource) -> str:
+    return f"{public_base_url(request)}{service_path(resource.origin)}/studies/{resource.study}"
 
 
-def _length(part: BulkPart) -> int:
-    return sum(len(piece) if isinstance(piece, bytes) else piece[1] for piece in part)
-
-
-async def _content(blobs: BlobStore, blob: BlobRef, part: Sequence[Piece]) -> AsyncGenerator[bytes, None]:
-    for piece in part:
-        if isinstance(piece, bytes):
-            yield piece
-            continue
-        offset, length = piece
-        if not length:
-            continue
-        async with aclosing(blobs.stream(blob.key, offset=offset, length=length)) as chunks:
-            async for chunk in chunks:
-                yield chunk
+async def _chain(first: Part, others: AsyncIterator[Part]) -> AsyncGenerator[Part, None]:
+    yield first
+    async for other in others:
+        yield other

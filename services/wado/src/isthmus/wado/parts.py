@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from isthmus.common.blobs import BlobStore
 from isthmus.common.dicom.bulk import Piece
 from isthmus.common.dicomweb.multipart_out import MultipartWriter
-from isthmus.wado.pieces import content_of, length_of
+from isthmus.wado.conditional import ETag
+from isthmus.wado.pieces import body_of, content_of, length_of
+from isthmus.wado.streamed import Body
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One part of a body."""
+    """One part of a body, or all of it."""
 
     media_type: str
     transfer_syntax: str
@@ -22,6 +24,8 @@ class Part:
     """In bytes."""
     chunks: Callable[[], AsyncGenerator[bytes, None]]
     """Gives its content."""
+    range: Callable[[int, int], AsyncGenerator[bytes, None]] | None = None
+    """Gives so many bytes of its content from an offset on, where that costs no more."""
 
     def head(self, writer: MultipartWriter) -> bytes:
         """Write what goes before its content."""
@@ -31,6 +35,15 @@ class Part:
             length=self.length,
             location=self.location,
         )
+
+    def alone(self, etag: ETag | None = None) -> Body:
+        """Give the body that it is by itself."""
+        headers = {
+            "Content-Type": f"{self.media_type}; transfer-syntax={self.transfer_syntax}",
+            "Content-Location": self.location,
+            "Content-Length": str(self.length),
+        }
+        return Body(headers, self.chunks(), etag=etag, part=self.range)
 
 
 def part_of_pieces(
@@ -48,6 +61,7 @@ def part_of_pieces(
         location,
         length_of(pieces),
         lambda: content_of(blobs, key, pieces),
+        body_of({}, blobs, key, pieces).part,
     )
 
 

@@ -37,6 +37,8 @@ _MEDIA_TYPES: Final = {
 _BY_SYNTAX: Final = {
     _SYNTAX_ROOT + syntax: media_type for media_type, syntaxes in _MEDIA_TYPES.items() for syntax in syntaxes
 }
+COMPRESSED_MEDIA_TYPES: Final = frozenset(_MEDIA_TYPES)
+"""Of single frames and of videos (PS3.18 Table 8.7.3-5)."""
 _NATIVE: Final = DEFLATED | {ImplicitVRLittleEndian, ExplicitVRLittleEndian, ExplicitVRBigEndian}
 _END_OF_IMAGE: Final = b"\xff\xd9"
 """In JPEG, JPEG-LS and JPEG 2000 alike."""

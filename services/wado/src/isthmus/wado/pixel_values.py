@@ -1,4 +1,4 @@
-"""Pixel data as a value of an instance (PS3.18 8.7.3.3): native in one part, compressed a part for a frame."""
+"""Pixel data as a value of an instance (PS3.18 8.7.3.3): native in one part, compressed one for a frame."""
 
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from typing import Final

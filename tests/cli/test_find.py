@@ -34,6 +34,12 @@ async def test_keys_limit_and_included_attributes_become_parameters(gateway: Fac
     assert gateway.heads[0].split()[1].replace("%2A", "*") == target
 
 
+async def test_all_origins_are_searched_as_one(gateway: Face, data: Path) -> None:
+    gateway.handler = answer("200 OK", "application/dicom+json", matches())
+    await find(data, "all", [], level=FindLevel.SERIES, limit=None, include=[], as_json=True)
+    assert gateway.heads[0].startswith("GET /dicomweb/series ")
+
+
 @pytest.mark.parametrize(
     ("level", "keys", "path"),
     [

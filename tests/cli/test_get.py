@@ -110,3 +110,17 @@ async def test_it_takes_any_transfer_syntax(gateway: Face, data: Path, tmp_path:
     head = gateway.heads[0].lower()
     assert head.startswith("get /aets/pacs/studies/1.2/series/3.4/instances/5.6 ")
     assert 'accept: multipart/related; type="application/dicom"; transfer-syntax=*\r\n' in head
+
+
+async def test_of_all_origins_it_says_which_is_not_included(
+    gateway: Face, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    warning = "299 http://127.0.0.1/dicomweb: The origin pacs is not included: The origin is away"
+    gateway.handler = answer(
+        "200 OK", f"{CONTENT_TYPE}\r\nWarning: {warning}", multipart(read("CT_small.dcm"))
+    )
+    assert await get(data, "all", "1.2", None, None, output=tmp_path / "out", as_json=True)
+    assert gateway.heads[0].startswith("GET /dicomweb/studies/1.2 ")
+    said = capsys.readouterr()
+    assert said.err == f"warning: {warning}\n"
+    assert orjson.loads(said.out)["warning"] == warning

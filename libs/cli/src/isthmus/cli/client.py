@@ -13,7 +13,7 @@ import orjson
 
 from isthmus.cli.run_file import RunFile
 from isthmus.common.dicom.json_model import DicomJson
-from isthmus.common.dicomweb import Part, read_parts
+from isthmus.common.dicomweb import Part, read_parts, service_path
 from isthmus.common.errors import IsthmusError
 
 # An origin may need longer than any time-out that we could choose; the gateway ends what takes too long.
@@ -54,6 +54,14 @@ class SearchAnswer:
     """The matches, and what the gateway warned of."""
 
     matches: Sequence[DicomJson]
+    warning: str | None
+
+
+@dataclass(frozen=True)
+class RetrieveAnswer:
+    """The objects as they come, and what the gateway warned of beforehand."""
+
+    parts: AsyncGenerator[Part, None]
     warning: str | None
 
 
@@ -105,7 +113,7 @@ class Gateway:
         return SearchAnswer(matches, response.headers.get("warning"))
 
     @asynccontextmanager
-    async def retrieve(self, path: str) -> AsyncIterator[AsyncGenerator[Part, None]]:
+    async def retrieve(self, path: str) -> AsyncIterator[RetrieveAnswer]:
         """Retrieve instances in the transfer syntaxes in which they are held (PS3.18 10.4).
 
         Raises:
@@ -117,7 +125,8 @@ class Gateway:
             if not response.is_success:
                 await response.aread()
             _require_success(response)
-            yield _parts(response)
+            whole = response.status_code == HTTPStatus.OK
+            yield RetrieveAnswer(_parts(response), response.headers.get("warning") if whole else None)
 
     async def store(self, origin: str, content_type: str, body: AsyncIterator[bytes]) -> DicomJson:
         """Store instances; gives the response module (PS3.18 10.5.3).
@@ -127,7 +136,7 @@ class Gateway:
             GatewayAway: it is not known what was taken.
         """
         headers = {"Content-Type": content_type, "Accept": "application/dicom+json"}
-        path = f"/aets/{_segment(origin)}/studies"
+        path = f"{service_path(_segment(origin))}/studies"
         async with self._request("POST", path, content=body, headers=headers) as response:
             module = _json(await response.aread())
         if not isinstance(module, dict) or not {"00081198", "00081199", "0008119A"} & module.keys():
@@ -158,8 +167,8 @@ class Gateway:
 
 
 def resource_path(origin: str, study: str, series: str | None = None, instance: str | None = None) -> str:
-    """Give the path of a study, series or instance."""
-    path = f"/aets/{_segment(origin)}/studies/{_segment(study)}"
+    """Give the path of a study, series or instance, at an origin or at `all`."""
+    path = f"{service_path(_segment(origin))}/studies/{_segment(study)}"
     if series is not None:
         path += f"/series/{_segment(series)}"
     if instance is not None:

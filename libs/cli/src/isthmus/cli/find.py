@@ -14,6 +14,7 @@ from isthmus.cli.client import Gateway
 from isthmus.cli.output import progress_console, values, write_error, write_json
 from isthmus.common.dicom.attributes import keyword_of, parse_path
 from isthmus.common.dicom.json_model import DicomJson
+from isthmus.common.dicomweb import service_path
 from isthmus.common.errors import InvalidParameter
 
 
@@ -79,7 +80,7 @@ def _request(
 ) -> tuple[str, list[tuple[str, str]]]:
     """Choose the resource: below a study or series where its UID is given, else the relational one."""
     rest = list(keys)
-    path = f"/aets/{quote(origin, safe='')}"
+    path = service_path(quote(origin, safe=""))
     if level is not FindLevel.STUDY and (study := _single_uid(rest, "StudyInstanceUID")):
         path += f"/studies/{quote(study, safe='')}"
         rest.remove(("StudyInstanceUID", study))

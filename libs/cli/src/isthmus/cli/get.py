@@ -41,11 +41,13 @@ async def get(
     path = resource_path(origin, study, series, instance)
     arrived: list[Arrived] = []
     failure: IsthmusError | None = None
+    warning: str | None = None
     async with Gateway.of(data) as gateway:
         try:
             with _progress() as (progress, task):
-                async with gateway.retrieve(path) as parts, aclosing(parts):
-                    async for part in parts:
+                async with gateway.retrieve(path) as answer, aclosing(answer.parts):
+                    warning = answer.warning
+                    async for part in answer.parts:
                         arrived.append(await _keep(part, output, progress, task))
                         progress.update(task, description=f"{len(arrived)} instances")
         except IsthmusError as error:
@@ -53,9 +55,12 @@ async def get(
     if as_json:
         instances = [asdict(each) for each in arrived]
         detail = failure.detail if failure is not None else None
-        write_json({"complete": failure is None, "detail": detail, "instances": instances})
+        complete = failure is None
+        write_json({"complete": complete, "detail": detail, "warning": warning, "instances": instances})
     elif arrived:
         write_line(f"{len(arrived)} instances, {sum(each.bytes for each in arrived)} bytes in {output}")
+    if warning is not None:
+        write_error(f"warning: {warning}")
     if failure is not None:
         which = f"incomplete: {len(arrived)} instances arrived, then: " if arrived else ""
         write_error(f"{which}{failure.detail}")

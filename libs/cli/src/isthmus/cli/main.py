@@ -54,6 +54,9 @@ app.add_typer(cache_app, name="cache")
 Data = Annotated[Path, typer.Option("--data", help="The folder in which the system keeps its data.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 OriginArgument = Annotated[str, typer.Argument(metavar="ORIGIN", help="The name of an origin.")]
+OriginOrAllArgument = Annotated[
+    str, typer.Argument(metavar="ORIGIN", help="The name of an origin, or all: all of them as one.")
+]
 
 DEFAULT_CONFIG: Final = Path("isthmus.toml")
 DEFAULT_DATA: Final = Path(".isthmus")
@@ -84,7 +87,7 @@ def _echo(origin: OriginArgument, data: Data = DEFAULT_DATA, as_json: AsJson = F
 
 @app.command("find")
 def _find(
-    origin: OriginArgument,
+    origin: OriginOrAllArgument,
     keys: Annotated[
         list[str] | None,
         typer.Argument(metavar="[KEY=VALUE]...", help="Matching keys: PatientName=A*, StudyDate=2024-, ..."),
@@ -95,14 +98,14 @@ def _find(
     data: Data = DEFAULT_DATA,
     as_json: AsJson = False,
 ) -> None:
-    """Search an origin (QIDO-RS)."""
+    """Search an origin, or all of them (QIDO-RS)."""
     pairs = [_key(text) for text in keys or []]
     _finish(find(data, origin, pairs, level=level, limit=limit, include=include or [], as_json=as_json))
 
 
 @app.command("get")
 def _get(
-    origin: OriginArgument,
+    origin: OriginOrAllArgument,
     study: Annotated[str, typer.Argument(metavar="STUDY", help="Study Instance UID.")],
     series: Annotated[str | None, typer.Argument(metavar="[SERIES", help="Series Instance UID.")] = None,
     instance: Annotated[str | None, typer.Argument(metavar="[INSTANCE]]", help="SOP Instance UID.")] = None,
@@ -116,7 +119,7 @@ def _get(
 
 @app.command("store")
 def _store(
-    origin: OriginArgument,
+    origin: OriginOrAllArgument,
     paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Files, and folders of files.")],
     data: Data = DEFAULT_DATA,
     as_json: AsJson = False,

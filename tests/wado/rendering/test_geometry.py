@@ -50,7 +50,9 @@ def test_what_of_a_region_lies_outside_is_left_out() -> None:
     assert np.array_equal(made(NUMBERED).picture(request), NUMBERED[1:, 4:])
 
 
-@pytest.mark.parametrize("region", [Region(6, 0, 1, 1), Region(0, 4), Region(0, 0, 0, 2), Region(5.3, 0, 1e-9, 1)])
+@pytest.mark.parametrize(
+    "region", [Region(6, 0, 1, 1), Region(0, 4), Region(0, 0, 0, 2), Region(5.3, 0, 1e-9, 1)]
+)
 def test_a_region_that_holds_nothing_is_refused(region: Region) -> None:
     with pytest.raises(OutsideImage):
         made(NUMBERED).picture(replace(LOSSLESS, region=region))

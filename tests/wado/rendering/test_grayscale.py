@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from pydicom.uid import XRayAngiographicImageStorage
 
 from isthmus.common.pixels.description import PixelDescription
 from tests.wado.rendering.images import Held, made, table
@@ -21,6 +22,15 @@ def test_a_modality_lut_goes_before_rescaling() -> None:
         WindowWidth="301",
     )
     assert image.picture().tolist() == [[0, 0, 170, 85, 255, 255]]
+
+
+def test_the_modality_lut_of_an_angiographic_image_is_not_for_display() -> None:
+    image = made(
+        np.array([[0, 100, 200]], np.uint8),
+        SOPClassUID=XRayAngiographicImageStorage,
+        ModalityLUTSequence=[table(0, 16, 50000, 7, 0)],
+    )
+    assert image.picture().tolist() == [[0, 100, 200]]
 
 
 def test_without_a_window_the_range_is_that_of_a_modality_lut_which_rises_and_falls() -> None:

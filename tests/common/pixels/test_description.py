@@ -1,9 +1,13 @@
 """What a header says of its pixels, and what it cannot say."""
 
 from dataclasses import replace
+from io import BytesIO
 
 import pytest
 from pydicom.dataset import Dataset
+from pydicom.filebase import DicomBytesIO
+from pydicom.filereader import read_dataset
+from pydicom.filewriter import write_dataset
 
 from isthmus.common.pixels.description import PixelDescription, PixelElement
 from isthmus.common.pixels.errors import NoPixels
@@ -32,6 +36,17 @@ def header(**changes: object) -> Dataset:
 
 def test_a_header_describes_its_pixels() -> None:
     assert PixelDescription.of(header(), EXPLICIT) == GRAY
+
+
+@pytest.mark.parametrize("big_endian", [False, True])
+def test_a_header_is_read_as_it_is_encoded_and_what_is_empty_is_not_there(big_endian: bool) -> None:
+    ds = header(NumberOfFrames="7")
+    ds["HighBit"].value = None
+    encoded = DicomBytesIO()
+    encoded.is_little_endian, encoded.is_implicit_VR = not big_endian, False
+    write_dataset(encoded, ds)
+    read = read_dataset(BytesIO(encoded.getvalue()), is_implicit_VR=False, is_little_endian=not big_endian)
+    assert PixelDescription.of(read, EXPLICIT) == replace(GRAY, number_of_frames=7)
 
 
 def test_what_may_be_missing_is_what_it_mostly_is() -> None:

@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import Final
+from typing import Any, Final
 
+from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 
 from isthmus.common.pixels.errors import NoPixels
@@ -65,7 +66,7 @@ class PixelDescription:
                 raise NoPixels("High Bit (0028,0102) is too small for Bits Stored (0028,0101)")
             signed = _number(ds, "PixelRepresentation", 0, 1, default=0)
         samples = _number(ds, "SamplesPerPixel", 1, MOST_SAMPLES, default=1)
-        photometric = str(ds.get("PhotometricInterpretation", None) or "").strip(" \0").upper()
+        photometric = str(_value(ds, "PhotometricInterpretation") or "").strip(" \0").upper()
         if not photometric:
             photometric = "MONOCHROME2" if samples == 1 else "RGB"
         return cls(
@@ -106,6 +107,7 @@ class PixelDescription:
 
 
 MOST_SAMPLES: Final = 256
+_TEXTS: Final = ("NumberOfFrames", "PhotometricInterpretation")
 _FLOATING_BITS: Final = {PixelElement.FLOAT: 32, PixelElement.DOUBLE: 64}
 
 
@@ -114,7 +116,7 @@ def _element_of(ds: Dataset) -> PixelElement:
         if element.value in ds:
             return element
     if "PixelRepresentation" not in ds and "BitsStored" not in ds:
-        bits = ds.get("BitsAllocated", None)
+        bits = _value(ds, "BitsAllocated")
         return next((element for element, of in _FLOATING_BITS.items() if of == bits), PixelElement.INTEGER)
     return PixelElement.INTEGER
 
@@ -128,10 +130,27 @@ def _number_of_frames(ds: Dataset) -> int:
 
 def _number(ds: Dataset, keyword: str, least: int, most: int, default: int | None = None) -> int:
     try:
-        value = ds.get(keyword, None)
+        value = _value(ds, keyword)
+        if isinstance(value, bytes):
+            raise ValueError
         number = default if value is None or value == "" else int(value)
-    except (TypeError, ValueError, NotImplementedError, OverflowError):
+    except (TypeError, ValueError, OverflowError):
         number = None
     if number is None or not least <= number <= most:
         raise NoPixels(f"{keyword} is not there, or says what cannot be")
     return number
+
+
+def _value(ds: Dataset, keyword: str) -> Any:  # noqa: ANN401 - whatever pydicom has
+    """Give the value of an element; pydicom complains aloud of one that is not as its VR says."""
+    element = ds.get_item(keyword)
+    value = None if element is None else element.value
+    if not isinstance(element, RawDataElement):
+        return value
+    if not value:
+        return None
+    if keyword in _TEXTS:
+        return value.decode("ascii", "replace").strip(" \0")
+    return (
+        int.from_bytes(value, "little" if element.is_little_endian else "big") if len(value) == 2 else value
+    )

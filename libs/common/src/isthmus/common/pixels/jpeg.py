@@ -70,7 +70,7 @@ def _image(frame: bytes, header: Codestream, container: int) -> "gdcm.Image":
         image.SetPlanarConfiguration(0)
     syntax = _SYNTAXES["lossless" if header.kind == LOSSLESS else container]
     image.SetTransferSyntax(gdcm.TransferSyntax(gdcm.TransferSyntax.GetTSType(syntax)))
-    bits = header.precision
+    bits = max(header.precision, 8)  # it cannot do with fewer, and does not need to
     image.SetPixelFormat(gdcm.PixelFormat(header.components, container, bits, bits - 1, 0))
     return image
 

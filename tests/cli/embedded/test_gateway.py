@@ -1,6 +1,7 @@
 """The routes of the gateway, with tiny faces behind it that answer with their name."""
 
 import asyncio
+import zlib
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from tests.cli.face import Face
 from tests.peers import free_ports
 
 TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+METADATA = "/aets/pacs/studies/1.2/metadata"
+GZIP = {"Accept-Encoding": "gzip"}
 UNKNOWN = ["/", "/aets/pacs/", "/aets/pacs/patients", "/dicomweb/patients", "/metrics", "/healthz"]
 ROUTES = [
     ("GET", "/aets", "qido"),
@@ -161,6 +164,59 @@ async def test_a_body_that_breaks_off_breaks_off_for_the_client_too(gateway: Gat
     gateway.wado.handler = break_off
     with pytest.raises(httpx2.RemoteProtocolError):
         await gateway.client.get("/aets/pacs/studies/1.2")
+
+
+@pytest.mark.parametrize("framing", ["chunked", "with a length"])
+async def test_json_that_breaks_off_has_no_end_when_it_is_compressed_either(
+    gateway: Gateway, framing: str
+) -> None:
+    body = b"[" + b'{"00080005":{"vr":"CS"}},' * 2000
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: application/dicom+json\r\n"
+
+    async def break_off(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if framing == "chunked":
+            chunk = b"%x\r\n%b\r\n" % (len(body), body)
+            writer.write(head + b"Transfer-Encoding: chunked\r\n\r\n" + chunk)
+        else:
+            writer.write(head + b"Content-Length: %d\r\n\r\n%b" % (len(body) + 1, body))
+        await writer.drain()
+
+    gateway.wado.handler = break_off
+    inflating = zlib.decompressobj(31)
+    received = bytearray()
+
+    async def receive(response: httpx2.Response) -> None:
+        async for chunk in response.aiter_raw():
+            received.extend(inflating.decompress(chunk))
+
+    async with gateway.client.stream("GET", METADATA, headers=GZIP) as response:
+        assert response.headers["Content-Encoding"] == "gzip"
+        with pytest.raises(httpx2.RemoteProtocolError):
+            await receive(response)
+    assert body.startswith(bytes(received))
+    assert not inflating.eof
+
+
+async def test_a_weak_tag_stays_as_it_is_when_the_body_is_compressed(gateway: Gateway) -> None:
+    head = b'HTTP/1.1 200 OK\r\nContent-Type: application/dicom+json\r\nETag: W/"tag"\r\nVary: Accept\r\n'
+    body = b"[" + b" " * 10_000 + b"]"
+
+    async def give(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(head + b"Connection: close\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
+        await writer.drain()
+
+    async def say_it_is_the_same(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b'HTTP/1.1 304 Not Modified\r\nConnection: close\r\nETag: W/"tag"\r\n\r\n')
+        await writer.drain()
+
+    gateway.wado.handler = give
+    response = await gateway.client.get(METADATA, headers=GZIP)
+    assert (response.headers["Content-Encoding"], response.headers["ETag"]) == ("gzip", 'W/"tag"')
+    assert response.headers.get_list("Vary", split_commas=True) == ["Accept", "Accept-Encoding"]
+    gateway.wado.handler = say_it_is_the_same
+    again = await gateway.client.get(METADATA, headers={**GZIP, "If-None-Match": 'W/"other", W/"tag"'})
+    assert (again.status_code, again.headers["ETag"]) == (304, 'W/"tag"')
+    assert 'if-none-match: w/"other", w/"tag"' in gateway.wado.heads[-1].lower()
 
 
 async def test_a_client_that_leaves_is_noticed_behind_the_gateway(gateway: Gateway) -> None:

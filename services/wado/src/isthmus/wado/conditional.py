@@ -33,7 +33,8 @@ def etag_of(*parts: str, weak: bool = False) -> ETag:
     Args:
         parts: The key of the blob (it holds the digest of its bytes), the media type, the transfer syntax,
             the parameters, the version of what makes it; where it holds URLs, the URL of the service too.
-        weak: Whether its bytes may differ from one time to the next.
+        weak: Whether its bytes may differ from one time to the next, or the gateway compresses them: it
+            would make another tag of one that is not weak.
     """
     lengths = (f"{len(part)}:{part}" for part in parts)
     return ETag(hashlib.sha256("".join(lengths).encode()).hexdigest()[:32], weak)

@@ -1,4 +1,5 @@
 import json
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -6,9 +7,12 @@ import httpx2
 import pytest
 
 from isthmus.common.blobs import BlobStore
+from isthmus.common.dicom.json_model import DicomJson
+from isthmus.common.dicom.xml_model import parse_native_model
 from isthmus.common.messages import BlobRef, MissingInstance
+from isthmus.common.retrieval import Catalogue, HeldInstance, HeldSeries, Manifest
 from tests.data_sets import identity
-from tests.wado.bodies import broken_body
+from tests.wado.bodies import broken_body, parts_of, split
 from tests.wado.conftest import Employ
 from tests.wado.urls import instance_of, series_of, study_of
 from tests.wado.worker import Job, put
@@ -38,7 +42,11 @@ async def unreadable(blobs: BlobStore, origin_name: str, series: list[Path]) -> 
 async def test_another_media_type_is_406_and_lists_what_there_is(client: httpx2.AsyncClient) -> None:
     response = await client.get("1.2/metadata", headers={"Accept": "application/dicom+xml"})
     assert response.status_code == 406
-    assert response.json()["available"] == ["application/dicom+json", "application/json"]
+    assert response.json()["available"] == [
+        "application/dicom+json",
+        'multipart/related; type="application/dicom+xml"',
+        "application/json",
+    ]
 
 
 async def test_an_instance_that_cannot_be_read_is_502(
@@ -131,3 +139,67 @@ async def test_pixel_data_is_a_url_by_which_the_client_reaches_us(
         "vr": "OW",
         "BulkDataURI": f"{base}/{instance_of(series[0])}/bulkdata/7FE00010",
     }
+
+
+async def test_xml_says_the_same_as_json(
+    client: httpx2.AsyncClient, employ: Employ, series: list[Path]
+) -> None:
+    async def deliver(job: Job) -> None:
+        await job.deliver(*series)
+        await job.end()
+
+    employ(deliver)
+    in_json = (await client.get(f"{study_of(series[0])}/metadata")).json()
+    xml = {"Accept": 'multipart/related; type="application/dicom+xml"'}
+    response = await client.get(f"{study_of(series[0])}/metadata", headers=xml)
+    assert response.headers["Content-Type"].startswith('multipart/related; type="application/dicom+xml"')
+    parts = parts_of(response)
+    assert [part.headers["Content-Type"] for part in parts] == ["application/dicom+xml"] * len(series)
+    read = sorted((parse_native_model(part.content) for part in parts), key=instance_number)
+    in_json.sort(key=instance_number)
+    for found, expected in zip(read, in_json, strict=True):
+        for tag in ("00080018", "00100010", "00280010", "7FE00010"):
+            assert found[tag] == expected[tag]
+
+
+def instance_number(attributes: DicomJson) -> int:
+    return int(str(attributes["00200013"]["Value"][0]))
+
+
+async def test_metadata_in_xml_are_broken_off_where_an_instance_is_missing(
+    client: httpx2.AsyncClient, employ: Employ, series: list[Path]
+) -> None:
+    async def deliver(job: Job) -> None:
+        await job.deliver(series[0])
+        who = identity(series[1])
+        await job.end(MissingInstance(who.series_instance_uid, who.sop_instance_uid))
+
+    employ(deliver)
+    xml = {"Accept": 'multipart/related; type="application/dicom+xml"'}
+    content_type, body = await broken_body(client, f"{study_of(series[0])}/metadata", xml)
+    parts, rest = split(content_type, body)
+    assert not parts
+    assert b"</NativeDicomModel>" in rest
+    assert not rest.endswith(b"--\r\n")
+
+
+async def test_metadata_of_what_is_held_have_a_tag_until_that_changes(
+    client: httpx2.AsyncClient, blobs: BlobStore, origin_name: str, series: list[Path]
+) -> None:
+    held = [await put(blobs, origin_name, file.read_bytes()) for file in series]
+
+    async def hold(count: int) -> None:
+        now = time.time()
+        there = tuple(HeldInstance(blob, now) for blob in held[:count])
+        one = HeldSeries(held[0].series_instance_uid, there, count, now)
+        await Catalogue(blobs).save(Manifest(origin_name, held[0].study_instance_uid, (one,), now))
+
+    await hold(2)
+    url = f"{study_of(series[0])}/metadata"
+    first = await client.get(url)
+    known = {"If-None-Match": first.headers["ETag"]}
+    assert (await client.get(url, headers=known)).status_code == 304
+    xml = {"Accept": 'multipart/related; type="application/dicom+xml"'}
+    assert (await client.get(url, headers={**known, **xml})).status_code == 200
+    await hold(3)
+    assert len((await client.get(url, headers=known)).json()) == 3

@@ -1,6 +1,6 @@
-"""The metadata of studies, series and instances in the DICOM JSON Model (PS3.18 10.4.1.1.2, Annex F).
+"""The metadata of studies, series and instances (PS3.18 10.4.1.1.2), in JSON or XML (Annex F).
 
-Every instance of the resource is in the array, or the array has no end.
+Every instance of the resource is in the array, or is a part of the body; else these have no end.
 """
 
 from collections.abc import AsyncGenerator, AsyncIterator
@@ -11,22 +11,26 @@ from starlette.requests import Request
 
 from isthmus.common.blobs import origin_of
 from isthmus.common.dicom.levels import Level
-from isthmus.common.dicomweb.accept import accepted_by, negotiate
+from isthmus.common.dicomweb.accept import Offer, accepted_by, negotiate
 from isthmus.common.dicomweb.json_response import json_array
-from isthmus.common.dicomweb.offers import DICOM_JSON, JSON
+from isthmus.common.dicomweb.multipart_out import MultipartWriter
+from isthmus.common.dicomweb.offers import DICOM_JSON, DICOM_XML_PARTS, JSON
 from isthmus.common.dicomweb.resource import Resource, public_base_url, service_path
 from isthmus.common.errors import StoreUnavailable
-from isthmus.common.messages import BlobRef
+from isthmus.common.messages import BlobRef, Retrieve
 from isthmus.common.retrieval import HeldSeries, Manifest, Reading
 from isthmus.common.telemetry import get_logger
 from isthmus.wado.ahead import ahead
+from isthmus.wado.conditional import ETag, etag_of, is_unchanged
 from isthmus.wado.described import in_json, mark_of
 from isthmus.wado.instances import Instances
+from isthmus.wado.metadata_xml import documents
 from isthmus.wado.series_metadata import in_order
-from isthmus.wado.streamed import Body
+from isthmus.wado.streamed import Body, unchanged
 
 AHEAD: Final = 4
 """Headers that are read at the same time, for one client."""
+_VERSION: Final = "1"
 
 log = get_logger(__name__)
 
@@ -42,24 +46,30 @@ async def metadata(instances: Instances, request: Request) -> AsyncIterator[Body
             one, or it turns out that some are missing, the body is broken off.
     """
     resource = instances.wanted(request)
-    choice = negotiate(accepted_by(request), [DICOM_JSON, JSON])
+    offer = negotiate(accepted_by(request), [DICOM_JSON, DICOM_XML_PARTS, JSON]).offer
     texts = _Texts(instances, resource, public_base_url(request))
     async with instances.read(resource) as reading, aclosing(texts.of(reading)) as found:
         if resource.level is Level.SERIES:
             instances.open_series(resource)
+        etag = texts.etag(reading, offer)
+        if etag is not None and is_unchanged(request, etag):
+            yield unchanged(etag)
+            return
         first = await anext(found)
-        yield Body({"Content-Type": choice.offer.name}, _array(first, found), reading.lacking)
+        if offer.multipart:
+            writer = MultipartWriter(offer.name)
+            chunks = documents(writer, _chain(first, found), instances.threads)
+            yield Body({"Content-Type": writer.content_type}, chunks, reading.lacking, etag)
+        else:
+            array = json_array(_chain(first, found))
+            yield Body({"Content-Type": offer.name}, array, reading.lacking, etag)
     await texts.keep(reading)
 
 
-async def _array(first: bytes, others: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
-    async def objects() -> AsyncIterator[bytes]:
-        yield first
-        async for other in others:
-            yield other
-
-    async for chunk in json_array(objects()):
-        yield chunk
+async def _chain(first: bytes, others: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
+    yield first
+    async for other in others:
+        yield other
 
 
 class _Texts:
@@ -72,6 +82,15 @@ class _Texts:
         self._in_json = in_json(self._study_url)
         self._made: set[str] = set()
         """The keys of the instances of which we made the metadata."""
+
+    def etag(self, reading: Reading, offer: Offer) -> ETag | None:
+        """Name what will be sent, where it is known by now."""
+        manifest = reading.manifest
+        if manifest is None or reading.lacking is not None:
+            return None
+        wanted = Retrieve(manifest.origin, manifest.study, self._resource.series, self._resource.instance)
+        keys = sorted(blob.key for blob in manifest.blobs(wanted))
+        return etag_of(offer.media_type, self._study_url, _VERSION, *keys, weak=offer.multipart)
 
     async def of(self, reading: Reading) -> AsyncGenerator[bytes, None]:
         """Give the objects of all that is read."""

@@ -18,7 +18,9 @@ from isthmus.wado.derived import Derived
 from isthmus.wado.frame_contents import FrameContents
 from isthmus.wado.images import Images
 from isthmus.wado.instances import Instances
+from isthmus.wado.pictures import Pictures
 from isthmus.wado.recent import Recent
+from isthmus.wado.representatives import Representatives
 from isthmus.wado.settings import WadoSettings
 from isthmus.wado.streams import Streams
 from isthmus.wado.transcoded import Transcoded
@@ -70,6 +72,8 @@ def instances(bus: Bus, blobs: BlobStore, retrieval: Noted) -> Instances:
         FrameContents(images, processes, derived.kept, largest),
         Recent(0),
         Transcoded(blobs, threads, derived.kept, images, processes, largest),
+        Pictures(images, processes, derived.kept, largest),
+        Representatives(bus, catalogue, federation),
     )
 
 

@@ -1,4 +1,4 @@
-"""The resources of WADO-RS (PS3.18 Table 10.4.1-1)."""
+"""The resources of WADO-RS (PS3.18 Tables 10.4.1-1 to 10.4.1-4), and WADO-URI (PS3.18 9)."""
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
@@ -23,13 +23,18 @@ from isthmus.wado.frames import frames
 from isthmus.wado.images import Images
 from isthmus.wado.instances import Instances
 from isthmus.wado.metadata import metadata
+from isthmus.wado.pictures import Pictures
 from isthmus.wado.pixeldata import pixeldata
 from isthmus.wado.recent import Recent
+from isthmus.wado.rendered import rendered, rendered_frames
+from isthmus.wado.representatives import Representatives
 from isthmus.wado.retrieve import retrieve
 from isthmus.wado.settings import WadoSettings
 from isthmus.wado.streamed import Body, Streamed
 from isthmus.wado.streams import Streams
+from isthmus.wado.thumbnail import frame_thumbnail, thumbnail
 from isthmus.wado.transcoded import Transcoded
+from isthmus.wado.uri import uri
 
 STUDY: Final = "/studies/{study}"
 SERIES: Final = STUDY + "/series/{series}"
@@ -70,6 +75,8 @@ def routes(parts: Parts) -> Sequence[BaseRoute]:
         FrameContents(images, processes, derived.kept, pixels.max_frame_bytes),
         Recent(settings.fresh_seconds),
         transcoded,
+        Pictures(images, processes, derived.kept, pixels.max_frame_bytes),
+        Representatives(parts.bus, catalogue, federation),
     )
     # Below each origin, and below all of them as one.
     resources: list[tuple[str, Endpoint]] = [
@@ -83,6 +90,11 @@ def routes(parts: Parts) -> Sequence[BaseRoute]:
         *((level + "/pixeldata", pixeldata) for level in (STUDY, SERIES, INSTANCE)),
         (INSTANCE + "/bulkdata/{path:path}", bulkdata),
         (INSTANCE + "/frames/{frames}", frames),
+        *((level + "/rendered", rendered) for level in (STUDY, SERIES, INSTANCE)),
+        *((level + "/thumbnail", thumbnail) for level in (STUDY, SERIES, INSTANCE)),
+        (INSTANCE + "/frames/{frames}/rendered", rendered_frames),
+        (INSTANCE + "/frames/{frames}/thumbnail", frame_thumbnail),
+        ("/wado", uri),
     ]
     return [
         Route(root + path, Streamed(partial(_answer, instances, endpoint)), methods=["GET"])

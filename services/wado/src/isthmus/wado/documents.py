@@ -2,22 +2,19 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from io import BytesIO
 from typing import Final
 
 from isthmus.common.blobs import BlobStore
 from isthmus.common.dicom.bulk import Piece, bulk_of
-from isthmus.common.dicom.dataset_source import open_dataset
-from isthmus.common.dicom.json_model import JsonWriter, metadata_of
-from isthmus.common.dicom.xml_model import native_model
+from isthmus.common.dicom.json_model import metadata_of
 from isthmus.common.dicomweb.accept import Offer
-from isthmus.common.dicomweb.offers import HTML, PDF, XML
+from isthmus.common.dicomweb.offers import PDF
 from isthmus.common.errors import MalformedDataset, NoSuchObject, NotDelivered, PixelsUnreadable, TooLarge
 from isthmus.common.messages import BlobRef
 from isthmus.common.pixels.errors import ProcessFailed
 from isthmus.wado.instances import Instances
 from isthmus.wado.pieces import length_of
-from isthmus.wado.reports import as_html, as_text, is_report, report_of
+from isthmus.wado.reports import report_document
 
 LARGEST_REPORT: Final = 16 * 1024 * 1024
 """Bytes of a structured report that is shown; it is held in memory several times."""
@@ -69,28 +66,6 @@ async def report_rendering(
         detail = "The report cannot be shown: it took too long, or too much memory, to write it"
         raise PixelsUnreadable(detail, instance=uid) from error
     return Rendering((written,), {**_AS_SAID, **_NO_SCRIPT})
-
-
-def report_document(instance: bytes, media_type: str, service: str) -> bytes:
-    """Write a structured report; to be run in another process, for it may hold what takes long to read.
-
-    Args:
-        instance: The Part 10 file.
-        media_type: `text/html`, `text/plain` or `text/xml`, the Native DICOM Model (PS3.19 A.1).
-        service: The path of the resources of its origin, for the links in it.
-
-    Raises:
-        MalformedDataset: it is no report, or cannot be read.
-    """
-    dataset = open_dataset(BytesIO(instance))
-    writer = JsonWriter(None)
-    attributes = writer.read(dataset.reader, dataset.encoding)
-    if not is_report(attributes):
-        raise MalformedDataset("It has no content that a report has")
-    if media_type == XML.name:
-        return native_model(attributes)
-    report = report_of(attributes, writer.left_out)
-    return as_html(report, service) if media_type == HTML.name else as_text(report)
 
 
 async def document_rendering(instances: Instances, origin: str, blob: BlobRef, offer: Offer) -> Rendering:

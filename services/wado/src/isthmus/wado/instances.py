@@ -20,7 +20,9 @@ from isthmus.common.threads import Threads
 from isthmus.wado.derived import Derived
 from isthmus.wado.frame_contents import FrameContents
 from isthmus.wado.images import Images
+from isthmus.wado.pictures import Pictures
 from isthmus.wado.recent import Recent
+from isthmus.wado.representatives import Representatives
 from isthmus.wado.settings import WadoSettings
 from isthmus.wado.streams import Streams
 from isthmus.wado.transcoded import Transcoded
@@ -47,6 +49,8 @@ class Instances:
     frames: FrameContents
     recent: Recent
     transcoded: Transcoded
+    pictures: Pictures
+    representatives: Representatives
     warnings: list[str] = field(default_factory=list)
     """What the client of one request is told of the origins that were asked for it."""
     _wanted: list[Resource] = field(default_factory=list)

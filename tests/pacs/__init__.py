@@ -18,9 +18,12 @@ from tests.pacs.on_find import (
     FindFails,
     IgnoresMatchingKeys,
     IgnoresUIDs,
+    LeavesOut,
     ListsCutUIDs,
     ListsMore,
     LosesFile,
+    Shuffles,
+    TellsAvailability,
 )
 from tests.pacs.on_retrieve import (
     AbortsWhenCancelled,
@@ -67,6 +70,7 @@ __all__ = [
     "IgnoresMatchingKeys",
     "IgnoresUIDs",
     "Kind",
+    "LeavesOut",
     "ListsCutUIDs",
     "ListsMore",
     "LosesFile",
@@ -86,10 +90,12 @@ __all__ = [
     "SendsOverSeveral",
     "SendsTwice",
     "SeriesIsOffline",
+    "Shuffles",
     "Silent",
     "Slow",
     "StopsAtFailure",
     "StoreStatus",
     "SuccessWithNothingSent",
+    "TellsAvailability",
     "Trickles",
 ]

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass
+from itertools import count
+from random import Random
 from typing import Final
 
 from pydicom.dataelem import DataElement
@@ -14,6 +16,8 @@ from tests.pacs.events import Operation
 
 FIND: Final = frozenset({Operation.FIND})
 LONGEST_UID: Final = 64
+_SHUFFLED: Final = count()
+"""How often it was done."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,6 +105,49 @@ class CountsWrongly(Behaviour):
         for match in matches:
             if "NumberOfSeriesRelatedInstances" in match:
                 match.NumberOfSeriesRelatedInstances = self.count
+        return matches
+
+
+@dataclass(frozen=True, kw_only=True)
+class LeavesOut(Behaviour):
+    """Does not know these attributes: it neither matches by them nor gives them back."""
+
+    operations = FIND
+    keywords: Sequence[str]
+
+    def ignored_keys(self, keywords: Sequence[str]) -> set[str]:
+        return set(self.keywords)
+
+    def select_matches(self, level: str, matches: list[Dataset]) -> list[Dataset]:
+        for match in matches:
+            for keyword in self.keywords:
+                if keyword in match:
+                    delattr(match, keyword)
+        return matches
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shuffles(Behaviour):
+    """Gives its matches in another order each time."""
+
+    operations = FIND
+
+    def select_matches(self, level: str, matches: list[Dataset]) -> list[Dataset]:
+        dice = Random(next(_SHUFFLED))
+        return dice.sample(matches, len(matches))
+
+
+@dataclass(frozen=True, kw_only=True)
+class TellsAvailability(Behaviour):
+    """Says whether what it has is online, where it is asked."""
+
+    operations = FIND
+    availability: str
+
+    def select_matches(self, level: str, matches: list[Dataset]) -> list[Dataset]:
+        for match in matches:
+            if "InstanceAvailability" in match:
+                match.InstanceAvailability = self.availability
         return matches
 
 

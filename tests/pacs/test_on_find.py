@@ -10,9 +10,12 @@ from tests.pacs import (
     CountsWrongly,
     FaultyPacs,
     IgnoresUIDs,
+    LeavesOut,
     ListsCutUIDs,
     ListsMore,
     LosesFile,
+    Shuffles,
+    TellsAvailability,
 )
 from tests.pacs.conftest import COUNT
 from tests.peers import findscu
@@ -85,3 +88,28 @@ def test_it_lists_over_long_uids_cut(pacs: FaultyPacs, others: list[Path]) -> No
     }
     pacs.behave(ListsCutUIDs())
     assert {len(match.SOPInstanceUID) for match in findscu(pacs.peer, keys)} == {64}
+
+
+def test_it_does_not_know_an_attribute(pacs: FaultyPacs, images_of: dict[str, str], uids: list[str]) -> None:
+    pacs.behave(LeavesOut(keywords=["InstanceNumber"]))
+    matches = findscu(pacs.peer, {**images_of, "InstanceNumber": "1"})
+    assert [match.SOPInstanceUID for match in matches] == uids
+    assert all("InstanceNumber" not in match for match in matches)
+
+
+def test_it_gives_its_matches_in_another_order_each_time(
+    pacs: FaultyPacs, images_of: dict[str, str], uids: list[str]
+) -> None:
+    pacs.behave(Shuffles())
+    orders = [[str(match.SOPInstanceUID) for match in findscu(pacs.peer, images_of)] for _ in range(3)]
+    assert all(sorted(order) == sorted(uids) for order in orders)
+    assert len({tuple(order) for order in orders}) > 1
+
+
+def test_it_says_whether_it_is_online_where_it_is_asked(pacs: FaultyPacs, study: dict[str, str]) -> None:
+    pacs.behave(TellsAvailability(availability="NEARLINE"))
+    keys = {**study, "QueryRetrieveLevel": "STUDY"}
+    (match,) = findscu(pacs.peer, {**keys, "InstanceAvailability": ""})
+    assert match.InstanceAvailability == "NEARLINE"
+    (match,) = findscu(pacs.peer, keys)
+    assert "InstanceAvailability" not in match

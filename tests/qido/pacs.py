@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable, Sequence
+from random import Random
 
 from isthmus.common.bus import Bus, MatchWriter, serve_queries
 from isthmus.common.dicom.attributes import tag_of, vr_of
@@ -36,6 +37,8 @@ class Pacs:
         self.failures: dict[Level, IsthmusError] = {}
         """Raised after the matches of a level."""
         self.hangs = False
+        self.dice: Random | None = None
+        """With it the matches come in another order each time."""
         self.asked = asyncio.Event()
         self.cancelled = asyncio.Event()
 
@@ -44,7 +47,14 @@ class Pacs:
         for study in range(1, studies + 1):
             uids = {"StudyInstanceUID": f"1.{study}"}
             self.matches[Level.STUDY].append(
-                attributes(**uids, PatientName=f"Doe^{study}", ModalitiesInStudy="CT", StudyID=f"S{study}")
+                attributes(
+                    **uids,
+                    PatientName=f"Doe^{study}",
+                    ModalitiesInStudy="CT",
+                    StudyID=f"S{study}",
+                    NumberOfStudyRelatedSeries=series,
+                    NumberOfStudyRelatedInstances=series * instances,
+                )
             )
             for one_series in range(1, series + 1):
                 uids["SeriesInstanceUID"] = f"1.{study}.{one_series}"
@@ -69,7 +79,8 @@ class Pacs:
 
     async def _search(self, query: Query, writer: MatchWriter) -> None:
         matcher = Matcher(query.keys, fuzzy=query.fuzzy)
-        for match in self.matches[query.level]:
+        matches = self.matches[query.level]
+        for match in self.dice.sample(matches, len(matches)) if self.dice else matches:
             if matcher.matches(match):
                 await writer.add(match)
         if query.level in self.failures:

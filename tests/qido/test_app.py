@@ -53,13 +53,6 @@ async def test_a_bad_parameter_is_400_and_the_origin_is_not_asked(
     assert not pacs.queries
 
 
-async def test_a_client_that_takes_no_json_gets_406(client: httpx2.AsyncClient, pacs: Pacs) -> None:
-    response = await client.get("studies", headers={"Accept": "application/dicom"})
-    assert response.status_code == 406
-    assert response.json()["available"] == ["application/dicom+json", "application/json"]
-    assert not pacs.queries
-
-
 async def test_a_failure_after_some_matches_is_a_failure(
     client: httpx2.AsyncClient, pacs: Pacs, origin_name: str
 ) -> None:
@@ -245,53 +238,6 @@ async def test_a_study_without_a_uid_is_given_without_a_url(client: httpx2.Async
     assert await found(client, "series") == []
 
 
-async def test_limit_and_offset_cut_a_window_and_say_that_there_is_more(
-    client: httpx2.AsyncClient, pacs: Pacs, origin_name: str
-) -> None:
-    pacs.holds(studies=5)
-    response = await client.get("studies?limit=2&offset=1")
-    assert [value_of(match, "StudyInstanceUID") for match in response.json()] == ["1.2", "1.3"]
-    assert response.headers["warning"] == (
-        f"299 http://gateway:8080/aets/{origin_name}: There are additional results that can be requested"
-    )
-
-
-@pytest.mark.parametrize(
-    ("query", "count"), [("limit=5", 5), ("offset=3", 2), ("limit=2&offset=3", 2), ("offset=9", 0)]
-)
-async def test_the_last_window_has_no_warning(
-    client: httpx2.AsyncClient, pacs: Pacs, query: str, count: int
-) -> None:
-    pacs.holds(studies=5)
-    response = await client.get(f"studies?{query}")
-    assert len(response.json()) == count
-    assert "warning" not in response.headers
-
-
-async def test_limit_and_offset_count_over_the_parents(client: httpx2.AsyncClient, pacs: Pacs) -> None:
-    pacs.holds(studies=3, series=2)
-    assert await uids(client, "series?limit=2&offset=3", "SeriesInstanceUID") == ["1.2.2", "1.3.1"]
-
-
-async def test_no_answer_is_longer_than_the_server_s_own_limit(
-    client: httpx2.AsyncClient, pacs: Pacs
-) -> None:
-    pacs.holds(studies=25)
-    for query in ("", "?limit=1000"):
-        response = await client.get(f"studies{query}")
-        assert len(response.json()) == 20
-        assert "There are additional results" in response.headers["warning"]
-
-
-async def test_a_search_is_cancelled_when_the_limit_is_reached(
-    client: httpx2.AsyncClient, pacs: Pacs
-) -> None:
-    pacs.holds(studies=3)
-    pacs.hangs = True
-    assert await uids(client, "studies?limit=2", "StudyInstanceUID") == ["1.1", "1.2"]
-    await asyncio.wait_for(pacs.cancelled.wait(), 5)
-
-
 async def test_8_3_4_5_studies_without_a_value_are_found(client: httpx2.AsyncClient, pacs: Pacs) -> None:
     pacs.matches[Level.STUDY] += [
         attributes(StudyInstanceUID="1.1", AccessionNumber="A1"),
@@ -311,19 +257,3 @@ async def test_8_3_4_6_studies_with_all_of_several_values_are_found(
     response = await client.get("studies?ModalitiesInStudy=CT%5CPT&multiplevaluematching=true")
     assert [value_of(match, "StudyInstanceUID") for match in response.json()] == ["1.2", "1.3"]
     assert "warning" not in response.headers
-
-
-@pytest.mark.parametrize(
-    ("accept", "content_type"),
-    [
-        ("*/*", "application/dicom+json"),
-        ("application/dicom+json", "application/dicom+json"),
-        ("application/json", "application/json"),
-        ("application/dicom+xml, application/json;q=0.5", "application/json"),
-    ],
-)
-async def test_the_client_gets_the_json_that_it_takes(
-    client: httpx2.AsyncClient, pacs: Pacs, accept: str, content_type: str
-) -> None:
-    response = await client.get("studies", headers={"Accept": accept})
-    assert response.headers["content-type"] == content_type

@@ -20,11 +20,11 @@ from tests.qido.pacs import value_of
 
 @pytest.fixture
 async def archive(
-    bus: Bus, unused_blobs: BlobStore, orthanc: Orthanc, origin_name: str
+    bus: Bus, blobs: BlobStore, orthanc: Orthanc, origin_name: str
 ) -> AsyncIterator[httpx2.AsyncClient]:
     """A client of Orthanc's searches; URLs are relative to the origin."""
     origin = Origin(name=origin_name, ae_title=orthanc.peer.ae_title, port=orthanc.peer.port)
-    parts = Parts(Settings(origins=(origin,)), bus, unused_blobs)
+    parts = Parts(Settings(origins=(origin,)), bus, blobs)
     transport = httpx2.ASGITransport(application(routes(parts)))
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(worker(parts))

@@ -1,8 +1,9 @@
 """A search as an HTTP exchange (PS3.18 10.6.1 to 10.6.3)."""
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Final, TypeVar
 
 from starlette.requests import ClientDisconnect, Request
@@ -13,9 +14,6 @@ from isthmus.common.dicom.json_model import DicomJson, JsonElement
 from isthmus.common.dicom.levels import Level
 from isthmus.common.dicom.uids import check_uid
 from isthmus.common.dicomweb import (
-    DICOM_JSON,
-    JSON,
-    DicomJsonResponse,
     Resource,
     accepted_by,
     additional_results,
@@ -25,12 +23,13 @@ from isthmus.common.dicomweb import (
     service_path,
     warning_header,
 )
+from isthmus.common.dicomweb.offers import DICOM_XML_PARTS
 from isthmus.common.errors import InvalidParameter
-from isthmus.qido.parameters import parse_parameters
+from isthmus.qido.parameters import SearchParameters, parse_parameters
 from isthmus.qido.plan import Scope, uid_of
-from isthmus.qido.search import Finder
+from isthmus.qido.representation import OFFERS, representation
 from isthmus.qido.settings import QidoSettings
-from isthmus.qido.window import Window
+from isthmus.qido.window import Found
 
 _RETRIEVE_URL: Final = tag_of("RetrieveURL")
 _PATH: Final = {Level.STUDY: ("study", "StudyInstanceUID"), Level.SERIES: ("series", "SeriesInstanceUID")}
@@ -43,7 +42,7 @@ class SearchTransaction:
     """Answers searches for the resources of one level."""
 
     settings: QidoSettings
-    find: Finder
+    find: Callable[[Scope, SearchParameters], Awaitable[Found]]
     level: Level
 
     async def answer(self, request: Request) -> Response:
@@ -52,24 +51,25 @@ class SearchTransaction:
         Raises:
             UnknownOrigin: no such origin is configured.
             InvalidParameter: a UID of the path or a query parameter is wrong.
-            NotAcceptable: the client takes no JSON.
+            NotAcceptable: the client takes neither JSON nor XML.
             IsthmusError: what the finder raises.
         """
         scope = self._scope(request)
-        choice = negotiate(accepted_by(request), [DICOM_JSON, JSON])
+        choice = negotiate(accepted_by(request), OFFERS)
         parameters = parse_parameters(request.scope["query_string"], self.level)
         base = public_base_url(request)
-        limit = self.settings.max_matches if parameters.limit is None else parameters.limit
-        window = Window(min(limit, self.settings.max_matches), skip=parameters.offset)
-        found = await _unless_client_leaves(request, self.find(scope, parameters, window))
-        origins = found.origins or [scope.origin] * len(found.matches)
-        response = DicomJsonResponse(
-            [
+        found = await _unless_client_leaves(request, self.find(scope, parameters))
+        if found.matches or (
+            choice.offer is not DICOM_XML_PARTS and self.settings.no_matches == HTTPStatus.OK
+        ):
+            origins = found.origins or [scope.origin] * len(found.matches)
+            matches = (
                 _with_retrieve_url(match, origin, scope.level, base)
                 for match, origin in zip(found.matches, origins, strict=True)
-            ],
-            media_type=choice.offer.name,
-        )
+            )
+            response = await representation(matches, choice.offer)
+        else:
+            response = Response(status_code=HTTPStatus.NO_CONTENT)
         texts = list(found.warnings)
         if found.more:
             texts.append(additional_results(found.remaining))

@@ -6,11 +6,13 @@ from starlette.routing import BaseRoute, Route
 
 from isthmus.common.dicom.levels import Level
 from isthmus.common.dicomweb.resource import ROOTS
+from isthmus.common.retrieval import Catalogue
 from isthmus.common.service import Parts
 from isthmus.qido.answer import SearchTransaction
 from isthmus.qido.capabilities import Capabilities
 from isthmus.qido.everywhere import EverySearch
 from isthmus.qido.origins import Origins
+from isthmus.qido.pages import Pages
 from isthmus.qido.search import OriginSearch
 from isthmus.qido.settings import QidoSettings
 
@@ -20,8 +22,9 @@ def routes(parts: Parts) -> Sequence[BaseRoute]:
     settings = QidoSettings.of(parts.settings)
     origins = Origins(settings, parts.bus)
     capabilities = Capabilities(settings)
-    search = EverySearch(settings, OriginSearch(parts.bus, settings).find)
-    studies, series, instances = (SearchTransaction(settings, search.find, level).answer for level in Level)
+    one = OriginSearch(parts.bus, Catalogue(parts.blobs), settings)
+    pages = Pages(parts.bus, settings, EverySearch(settings, one.find).find)
+    studies, series, instances = (SearchTransaction(settings, pages.find, level).answer for level in Level)
     # Below each origin, and below all of them as one.
     resources = [
         ("/studies", studies),

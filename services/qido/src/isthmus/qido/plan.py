@@ -94,6 +94,12 @@ class Plan:
         ]
         return cls(scope, tuple(steps), parameters.fuzzy)
 
+    @property
+    def of_study(self) -> frozenset[str]:
+        """The attributes of the study that become part of the answer."""
+        kept = (step.kept for step in self.steps if step.level is Level.STUDY)
+        return next(kept, frozenset())
+
 
 def uid_of(match: DicomJson, level: Level) -> str:
     """Give the UID of a match at a level; empty where it has none."""

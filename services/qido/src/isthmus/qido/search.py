@@ -3,16 +3,21 @@
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import structlog
 
-from isthmus.common.bus import Bus, search
+from isthmus.common.bus import Bus, end_tasks, search
+from isthmus.common.config import Quirk
 from isthmus.common.dicom.json_model import DicomJson
 from isthmus.common.dicom.levels import Level
-from isthmus.common.errors import TooManyMatches
+from isthmus.common.dicom.summaries import NUMBER_OF_INSTANCES, SUMMED_UP
+from isthmus.common.errors import OriginError, TooManyMatches, UnavailableError
+from isthmus.common.retrieval import Catalogue
+from isthmus.qido.complete import Completing
 from isthmus.qido.fan_out import fan_out
+from isthmus.qido.held import HeldSyntaxes
 from isthmus.qido.parameters import SearchParameters
 from isthmus.qido.plan import Plan, Scope, Step, uid_of
 from isthmus.qido.settings import QidoSettings
@@ -20,6 +25,10 @@ from isthmus.qido.window import Filling, Found, Window
 
 AT_ONCE: Final = 3
 """Queries of one search at the same time: less than the associations an origin has by default."""
+COUNTED: Final = 250
+"""Matches beyond a page; of more it is not said how many they are."""
+COUNTING_SECONDS: Final = 0.25
+"""How long a page that is full may wait for that."""
 
 log = structlog.get_logger()
 
@@ -33,6 +42,7 @@ class OriginSearch:
     """Searches one origin."""
 
     bus: Bus
+    catalogue: Catalogue
     settings: QidoSettings
 
     async def find(self, scope: Scope, parameters: SearchParameters, window: Window) -> Found:
@@ -44,24 +54,54 @@ class OriginSearch:
             NoWorker: nobody serves the origin.
             BusUnavailable: its worker is silent.
         """
-        queries = _Queries(
-            self.bus,
-            Plan.of(scope, parameters),
-            cap=self.settings.max_parents,
-            needed=window.offset + window.limit + 1,
-            has_limit=parameters.limit is not None,
-        )
-        page = Filling(window, scope.level)
+        plan = Plan.of(scope, parameters)
+        held = HeldSyntaxes(self.catalogue, scope)
+        try:
+            completing = self._completing(plan)
+            found = await self._find(plan, window, completing, has_limit=parameters.limit is not None)
+            matches = await completing.complete(found.matches)
+            return replace(found, matches=await held.add_to(matches))
+        finally:
+            if held.looking is not None:
+                await end_tasks([held.looking])
+
+    async def _find(self, plan: Plan, window: Window, completing: Completing, *, has_limit: bool) -> Found:
+        needed = window.offset + window.limit + 1
+        queries = _Queries(self.bus, plan, cap=self.settings.max_parents, needed=needed, has_limit=has_limit)
+        page = Filling(window, plan.scope.level)
         came = 0
         async with aclosing(queries.matches()) as matches:
             async for match in matches:
                 came += 1
                 page.add(match)
+                completing.look_at(match)
                 # One that was on the page before may be gone; nobody waits for it for ever.
                 given_up = came > self.settings.max_matches + window.offset
                 if page.surplus and (given_up or not page.wanting):
-                    return page.found(more=True, remaining=None)
+                    # Where matches come by many queries, it would take more of them to count.
+                    remaining = await _count_on(matches, page) if len(plan.steps) == 1 else None
+                    return page.found(more=True, remaining=remaining)
         return page.found(more=page.surplus > 0, remaining=page.surplus)
+
+    def _completing(self, plan: Plan) -> Completing:
+        origin = self.settings.origin(plan.scope.origin)
+        wanted = SUMMED_UP & plan.of_study
+        if Quirk.WRONG_COUNTS in origin.quirks:
+            wanted -= {NUMBER_OF_INSTANCES}
+        return Completing(self.bus, origin.name, wanted, self.settings.max_parents)
+
+
+async def _count_on(matches: AsyncGenerator[DicomJson, None], page: Filling) -> int | None:
+    """Count the matches beyond a page that is full; None where there are too many, or it takes too long."""
+    try:
+        async with asyncio.timeout(COUNTING_SECONDS):
+            async for match in matches:
+                page.add(match)
+                if page.surplus > COUNTED:
+                    return None
+    except (TimeoutError, OriginError, UnavailableError):
+        return None  # the page itself is right
+    return page.surplus
 
 
 class _Queries:

@@ -19,6 +19,8 @@ class QidoSettings:
     """Most matches in one answer."""
     max_parents: int
     """Most studies, and most series, that a relational search fans out over."""
+    no_matches: int
+    """The HTTP status of a search that finds nothing."""
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
@@ -27,6 +29,7 @@ class QidoSettings:
             origins={origin.name: origin for origin in settings.origins},
             max_matches=settings.search.max_matches,
             max_parents=settings.search.max_parents,
+            no_matches=settings.search.no_matches,
         )
 
     def require_origin(self, name: str) -> None:

@@ -9,13 +9,13 @@ from isthmus.common.dicom.json_model import DicomJson
 from isthmus.common.dicom.levels import Level
 from isthmus.qido.plan import uid_of
 
-_DIGEST_BYTES: Final = 8
+IDENTITY_BYTES: Final = 8
 
 
 def identity(match: DicomJson, level: Level) -> bytes:
     """Name a match of a level by its UIDs, in 8 bytes that do not tell them."""
     uids = "\n".join(uid_of(match, each) for each in Level if each <= level)
-    return hashlib.blake2b(uids.encode("utf-8", "surrogatepass"), digest_size=_DIGEST_BYTES).digest()
+    return hashlib.blake2b(uids.encode("utf-8", "surrogatepass"), digest_size=IDENTITY_BYTES).digest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +63,7 @@ class Filling:
         self._given = Counter(window.given)
         self._expected = Counter(window.expected)
         self._again: dict[bytes, list[DicomJson]] = {}
+        self._skipped: list[bytes] = []
         self._others: list[tuple[bytes, DicomJson]] = []
         self.beyond = 0
         """Matches that came when there was no room for them."""
@@ -80,7 +81,9 @@ class Filling:
         elif self._expected[name] > 0:
             self._expected[name] -= 1
             self._again.setdefault(name, []).append(match)
-        elif len(self._others) < self._window.skip + self._window.limit:
+        elif len(self._skipped) < self._window.skip:
+            self._skipped.append(name)
+        elif len(self._others) < self._window.limit:
             self._others.append((name, match))
         else:
             self.beyond += 1
@@ -88,18 +91,14 @@ class Filling:
     @property
     def surplus(self) -> int:
         """How many matches there are beyond the page, of those that came."""
-        room = self._window.skip + self._window.limit - sum(map(len, self._again.values()))
+        room = self._window.limit - sum(map(len, self._again.values()))
         return self.beyond + max(0, len(self._others) - room)
 
     def found(self, *, more: bool, remaining: int | None) -> Found:
         """Give the page."""
         again = {name: list(matches) for name, matches in self._again.items()}
         page = [(name, again[name].pop(0)) for name in self._window.expected if again.get(name)]
-        skipped, others = self._others[: self._window.skip], self._others[self._window.skip :]
-        page += others[: self._window.limit - len(page)]
+        page += self._others[: self._window.limit - len(page)]
         return Found(
-            [match for _, match in page],
-            more,
-            remaining,
-            tuple(name for name, _ in (*skipped, *page)),
+            [match for _, match in page], more, remaining, (*self._skipped, *(name for name, _ in page))
         )

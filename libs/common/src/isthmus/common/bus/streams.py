@@ -22,6 +22,12 @@ READS_BUCKET: Final = "READS"
 """A KV bucket: when each study was last read."""
 READS_SECONDS: Final = 30 * 86_400.0
 """What was not read for so long was never read."""
+PAGES_BUCKET: Final = "PAGES"
+"""A KV bucket: which matches a search has given, in which order."""
+PAGES_SECONDS: Final = 600.0
+"""Who has not asked for the next page by then begins anew."""
+PAGES_BYTES: Final = 64 * 1024 * 1024
+"""Beyond this the oldest are forgotten: 80,000 searches of one page of 100."""
 _OTHER_CONFIGURATION: Final = 10058
 """JetStream error: stream name already in use with a different configuration."""
 
@@ -81,6 +87,17 @@ _STREAMS: Final = (
         storage=StorageType.FILE,
         max_msgs_per_subject=1,
         max_age=READS_SECONDS,
+        allow_rollup_hdrs=True,
+        deny_delete=True,
+        allow_direct=True,
+    ),
+    StreamConfig(
+        name=f"KV_{PAGES_BUCKET}",
+        subjects=[f"$KV.{PAGES_BUCKET}.>"],
+        storage=StorageType.FILE,
+        max_msgs_per_subject=1,
+        max_age=PAGES_SECONDS,
+        max_bytes=PAGES_BYTES,
         allow_rollup_hdrs=True,
         deny_delete=True,
         allow_direct=True,

@@ -1,0 +1,126 @@
+"""Pages that follow each other, though an origin may answer in another order each time (PS3.18 8.3.4.4).
+
+C-FIND knows no pages and no order: each page is a query of its own, of which the beginning is dropped. So
+which matches a search has given, and in which order, is kept in NATS for some minutes, for all replicas: a
+later page has those that it had before, and goes on with what was never given. Nobody waits for that: where
+it cannot be had, a page is cut out of the origin's order as it is.
+
+Kept are digests of the UIDs, under a digest of the search: nothing that names a patient.
+"""
+
+import asyncio
+import hashlib
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Final
+
+import nats.errors
+import nats.js.errors
+import orjson
+from nats.js.kv import KeyValue
+
+from isthmus.common.bus import Bus, end_tasks
+from isthmus.common.bus.streams import PAGES_BUCKET
+from isthmus.common.dicom.levels import Level
+from isthmus.qido.parameters import SearchParameters
+from isthmus.qido.plan import Scope
+from isthmus.qido.search import Finder
+from isthmus.qido.settings import QidoSettings
+from isthmus.qido.window import IDENTITY_BYTES, Found, Window
+
+RECALL_SECONDS: Final = 0.5
+"""How long a later page waits for what was given before."""
+REMEMBERED: Final = 50_000
+"""Matches of one search; 400 KiB."""
+
+Identities = tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Pages:
+    """Answers searches page by page."""
+
+    bus: Bus
+    settings: QidoSettings
+    search: Finder
+
+    async def find(self, scope: Scope, parameters: SearchParameters) -> Found:
+        """Give the page that limit and offset tell.
+
+        Raises:
+            IsthmusError: what the finder raises.
+        """
+        most = self.settings.max_matches
+        limit = most if parameters.limit is None else min(parameters.limit, most)
+        offset = parameters.offset
+        key = _key(scope, parameters)
+        recalling = asyncio.create_task(self._recall(key))
+        try:
+            # The first page is the origin's own: who asks for it anew wants what is new.
+            known = await recalling if offset else ()
+            window = Window(
+                limit,
+                skip=max(0, offset - len(known)),
+                given=known[:offset],
+                expected=known[offset : offset + limit],
+            )
+            found = await self.search(scope, parameters, window)
+            if not offset and recalling.done():
+                known = recalling.result()
+        finally:
+            await end_tasks([recalling])
+        if found.more or offset:
+            await self._remember(key, _order(known, found.passed, window))
+        return found
+
+    async def _recall(self, key: str) -> Identities:
+        """Give what the search has given until now; nothing where that is not known."""
+        # Not `jetstream.key_value`, which asks the server for what we have declared ourselves.
+        bucket = KeyValue(
+            PAGES_BUCKET, f"KV_{PAGES_BUCKET}", f"$KV.{PAGES_BUCKET}.", self.bus.jetstream, direct=True
+        )
+        try:
+            async with asyncio.timeout(RECALL_SECONDS):
+                entry = await bucket.get(key)
+        except (nats.errors.Error, TimeoutError):
+            return ()
+        value = entry.value or b""
+        whole = len(value) - len(value) % IDENTITY_BYTES
+        return tuple(value[at : at + IDENTITY_BYTES] for at in range(0, whole, IDENTITY_BYTES))
+
+    async def _remember(self, key: str, order: Identities) -> None:
+        """Write it down; waits for nobody, and never fails."""
+        with suppress(nats.errors.Error):
+            await self.bus.client.publish(f"$KV.{PAGES_BUCKET}.{key}", b"".join(order[:REMEMBERED]))
+
+
+def _order(known: Identities, passed: Identities, window: Window) -> Identities:
+    """Put what was given now behind what was given before, and before what later pages were."""
+    if not window.offset:
+        # Others may be further on in the same search: they go on as long as its first page is the same.
+        return known if known[: len(passed)] == passed else passed
+    later = _without(known[window.offset + window.limit :], passed)
+    return (*window.given, *passed, *later)
+
+
+def _without(identities: Identities, others: Identities) -> Identities:
+    left = Counter(others)
+    kept: list[bytes] = []
+    for one in identities:
+        if left[one] > 0:
+            left[one] -= 1
+        else:
+            kept.append(one)
+    return tuple(kept)
+
+
+def _key(scope: Scope, parameters: SearchParameters) -> str:
+    """Name a search, whatever the page and whatever it returns."""
+    keys: Sequence[object] = sorted(
+        [list(key.path), sorted(key.values), key.wanted.value] for key in parameters.keys
+    )
+    uids = [scope.uids.get(level) for level in Level]
+    search = orjson.dumps([scope.origin, scope.level.value, uids, keys, parameters.fuzzy])
+    return hashlib.blake2b(search, digest_size=20).hexdigest()

@@ -206,6 +206,15 @@ class TestAllOfThem:
                 (alone,) = parts_of(await client.get(part.headers["Content-Location"]))
                 assert part.content == alone.content
 
+    async def test_objects_in_octet_streams_are_their_bulk_data(
+        self, client: httpx2.AsyncClient, employ: Employ, compressed: Path
+    ) -> None:
+        employ(delivers(compressed))
+        held = next(generate_frames(pydicom.dcmread(compressed).PixelData, number_of_frames=1))
+        for url in (study_of(compressed), series_of(compressed), instance_of(compressed)):
+            (part,) = parts_of(await client.get(url, headers=AS_HELD))
+            assert part.content == held
+
     async def test_of_an_instance_there_are_its_own(
         self, client: httpx2.AsyncClient, employ: Employ, series: list[Path]
     ) -> None:

@@ -42,7 +42,8 @@ class TestNothingIsOut:
     ) -> None:
         response = await client.get("1.2", headers={"Accept": "text/html"})
         assert response.status_code == 406
-        assert response.json()["available"] == [DICOM_PARTS, "application/zip"]
+        octets = 'multipart/related; type="application/octet-stream"'
+        assert response.json()["available"] == [DICOM_PARTS, "application/zip", octets]
 
     async def test_a_study_as_a_single_object_is_406(self, client: httpx2.AsyncClient) -> None:
         response = await client.get("1.2", headers={"Accept": "application/dicom"})

@@ -24,6 +24,8 @@ from isthmus.wado.streamed import Body, nothing, unchanged
 
 AHEAD: Final = 2
 """Instances whose values are looked for while the client still takes those of earlier ones."""
+IN_OCTETS: Final = Offer(OCTET_STREAM, multipart=True)
+"""The form of values in any transfer syntax, where objects are to be had too."""
 _VERSION: Final = "1"
 _OCTETS: Final = PixelForm(OCTET_STREAM, EXPLICIT_VR_LITTLE_ENDIAN, multipart=True)
 _IN_PARTS: Final = [Offer(name, multipart=True) for name in (OCTET_STREAM, *sorted(COMPRESSED_MEDIA_TYPES))]

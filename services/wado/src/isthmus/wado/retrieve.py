@@ -16,6 +16,7 @@ from isthmus.common.dicomweb.resource import Resource
 from isthmus.common.messages import BlobRef, Retrieve
 from isthmus.common.retrieval import Reading
 from isthmus.wado.ahead import ahead
+from isthmus.wado.bulkdata import IN_OCTETS, all_bulkdata
 from isthmus.wado.conditional import ETag, etag_of, is_unchanged
 from isthmus.wado.instances import Instances
 from isthmus.wado.objects import Objects, Sent, content
@@ -36,7 +37,8 @@ Sending = AsyncIterator[tuple[BlobRef, Sent]]
 async def retrieve(instances: Instances, request: Request) -> AsyncIterator[Body]:
     """Give the objects of a study, series or instance, in the order in which they arrive.
 
-    What the origin could not deliver before is not waited for: 206 says that it lacks.
+    What the origin could not deliver before is not waited for: 206 says that it lacks. Whoever wants octet
+    streams gets the bulk data of the objects (PS3.18 Table 10.4.4-1 has it so for historical reasons).
 
     Raises:
         NotAcceptable: the first object, or one of those that are held, cannot be had as it was asked for.
@@ -46,7 +48,11 @@ async def retrieve(instances: Instances, request: Request) -> AsyncIterator[Body
     resource = instances.wanted(request)
     ranges = accepted_by(request)
     offers = [DICOM_PARTS, ZIP] if resource.instance is None else [DICOM_PARTS, DICOM_FILE, ZIP]
-    choice = negotiate(ranges, offers)
+    choice = negotiate(ranges, [*offers, IN_OCTETS])
+    if choice.offer == IN_OCTETS:
+        async with all_bulkdata(instances, request) as body:
+            yield body
+        return
     async with instances.read(resource) as reading:
         first = await anext(reading)
         etag = None

@@ -27,7 +27,7 @@ from tests.stow.payloads import (
     metadata,
     reasons,
 )
-from tests.stow.test_pictures import COLOUR, GREY, avc, jpeg, mp4
+from tests.stow.test_pictures import COLOUR, GREY, avc, bomb, jpeg, mp4
 
 OMITTED: Final = (
     "Rows Columns SamplesPerPixel PhotometricInterpretation "
@@ -215,13 +215,10 @@ async def test_an_animated_gif_becomes_a_multi_frame_image(
 async def test_a_bomb_is_out_of_resources(
     client: httpx2.AsyncClient, sent: Sent, series: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    large = Image.new("1", (60_000, 60_000))
-    bomb = png(large)
-    assert len(bomb) < 1_000_000
-    response = await store(client, omitting(series[0]), pixels(bomb, "image/png"))
+    response = await store(client, omitting(series[0]), pixels(bomb(), "image/png"))
     assert (response.status_code, reasons(response)) == (503, [0xA700])
     monkeypatch.setattr(bulkdata, "LARGEST_RASTER", 100)
-    response = await store(client, omitting(series[0]), pixels(bomb, "image/png"))
+    response = await store(client, omitting(series[0]), pixels(bomb(), "image/png"))
     assert reasons(response) == [0xA700]
 
 

@@ -9,6 +9,7 @@ from starlette.requests import Request
 from isthmus.common.dicom.bulk import Piece
 from isthmus.common.dicomweb.accept import accepted_by
 from isthmus.common.dicomweb.multipart_out import MultipartWriter
+from isthmus.common.dicomweb.offers import EXPLICIT_VR_LITTLE_ENDIAN
 from isthmus.common.dicomweb.resource import public_base_url
 from isthmus.common.errors import NoSuchObject
 from isthmus.wado.ahead import ahead
@@ -42,8 +43,7 @@ async def frames(instances: Instances, request: Request) -> AsyncIterator[Body]:
     numbers = frame_numbers(request.path_params["frames"])
     ranges = accepted_by(request)
     image = await _image(instances, request)
-    for number in numbers:
-        image.index.frame(number)
+    image.index.frame(max(numbers))
     syntaxes = obtainable_syntaxes(image.description)
     single = syntaxes if len(numbers) == 1 else ()
     form = choose(ranges, image.description.transfer_syntax_uid, syntaxes, single=single)
@@ -98,14 +98,11 @@ class _Answer:
             length = self._length(numbers[0])
             return fields if length is None else {**fields, "Content-Length": str(length)}
         fields = {"Content-Type": writer.content_type}
-        lengths = {number: self._length(number) for number in numbers}
-        known = [
-            (self.location(number), length) for number in numbers if (length := lengths[number]) is not None
-        ]
-        if len(known) == len(numbers):
-            total = length_with(self._form.media_type, self._form.transfer_syntax, known)
-            fields["Content-Length"] = str(total)
-        return fields
+        first = self._length(numbers[0])
+        are_alike = self._form.transfer_syntax == EXPLICIT_VR_LITTLE_ENDIAN
+        parts = ((self.location(number), first if are_alike else self._length(number)) for number in numbers)
+        total = length_with(self._form.media_type, self._form.transfer_syntax, parts)
+        return fields if total is None else {**fields, "Content-Length": str(total)}
 
     async def pieces(self, number: int) -> tuple[Piece, ...]:
         """Get a frame, or where it lies."""

@@ -77,8 +77,8 @@ async def multipart_chunks(
     yield writer.close()
 
 
-def length_with(media_type: str, transfer_syntax: str, parts: Iterable[tuple[str, int]]) -> int:
-    """Count the bytes of a body before it is written.
+def length_with(media_type: str, transfer_syntax: str, parts: Iterable[tuple[str, int | None]]) -> int | None:
+    """Count the bytes of a body before it is written; None where the length of a part is not known.
 
     Args:
         media_type: Of each part.
@@ -86,8 +86,13 @@ def length_with(media_type: str, transfer_syntax: str, parts: Iterable[tuple[str
         parts: Location and length of each; one at least.
     """
     writer = MultipartWriter(media_type)
-    total = 0
+    first, other = (
+        len(writer.part(media_type, transfer_syntax=transfer_syntax, length=0, location="")) - len("0")
+        for _ in range(2)
+    )
+    total = first - other
     for location, length in parts:
-        head = writer.part(media_type, transfer_syntax=transfer_syntax, length=length, location=location)
-        total += len(head) + length
+        if length is None:
+            return None
+        total += other + len(str(length)) + len(location) + length
     return total + len(writer.close())

@@ -20,6 +20,7 @@ from isthmus.qido.parameters import SearchParameters
 from isthmus.qido.plan import Scope
 from isthmus.qido.search import Finder
 from isthmus.qido.settings import QidoSettings
+from isthmus.qido.turns import in_turns
 from isthmus.qido.window import Filling, Found, Window
 
 UIDS_AT_ONCE: Final = 100
@@ -50,14 +51,14 @@ class EverySearch:
             answers.silent[0].fail()
         merged = Merged(scope.level)
         for origin, found in answers.heard:
-            merged.add(origin.name, found.matches)
-        page, matches = _page(merged, scope.level, window)
+            await merged.add(origin.name, found.matches)
+        page, matches = await _page(merged, scope.level, window)
         cut = [origin for origin, found in answers.heard if found.more]
         if scope.level is Level.STUDY:
             await self._complete(merged, matches, cut, scope, parameters)
         return replace(
             page,
-            matches=[match.attributes(self.settings.origins) for match in matches],
+            matches=[match.attributes(self.settings.origins) async for match in in_turns(matches)],
             more=bool(page.more or cut),
             remaining=None if cut else page.remaining,
             warnings=tuple(silence.warning for silence in answers.silent),
@@ -69,7 +70,10 @@ class EverySearch:
     ) -> Found:
         (name,) = self.settings.origins
         found = await self.one(replace(scope, origin=name), parameters, window)
-        matches = [MergedMatch({name: match}).attributes(self.settings.origins) for match in found.matches]
+        matches = [
+            MergedMatch({name: match}).attributes(self.settings.origins)
+            async for match in in_turns(found.matches)
+        ]
         return replace(found, matches=matches, origins=(name,) * len(matches))
 
     async def _ask(self, scope: Scope, parameters: SearchParameters, window: Window) -> Answers[Found]:
@@ -101,13 +105,13 @@ class EverySearch:
 
         # What one of them does not say is only a second copy of what is found.
         for origin, matches in (await ask_all(cut, ask)).heard:
-            merged.describe(origin.name, matches)
+            await merged.describe(origin.name, matches)
 
 
-def _page(merged: Merged, level: Level, window: Window) -> tuple[Found, list[MergedMatch]]:
+async def _page(merged: Merged, level: Level, window: Window) -> tuple[Found, list[MergedMatch]]:
     filling = Filling(window, level)
     by_match = {}
-    for match in merged.all():
+    async for match in in_turns(merged.all()):
         first = next(iter(match.by_origin.values()))
         by_match[id(first)] = match
         filling.add(first)

@@ -12,6 +12,7 @@ from isthmus.common.dicom.json_model import DicomJson, JsonElement
 from isthmus.common.dicom.levels import Level
 from isthmus.common.dicom.numeric import read_number
 from isthmus.qido.plan import uid_of
+from isthmus.qido.turns import in_turns
 
 _RETRIEVE_AE_TITLE: Final = tag_of("RetrieveAETitle")
 _UNITED: Final = tags_of(("ModalitiesInStudy", "SOPClassesInStudy"))
@@ -66,14 +67,14 @@ class Merged:
         self._levels = [each for each in Level if each <= level]
         self._matches: dict[tuple[str, ...], MergedMatch] = {}
 
-    def add(self, origin: str, matches: Iterable[DicomJson]) -> None:
+    async def add(self, origin: str, matches: Iterable[DicomJson]) -> None:
         """Take what an origin found; what it gives twice is there twice, as in a search of it alone."""
-        for name, match in self._named(origin, matches):
+        async for name, match in in_turns(self._named(origin, matches)):
             self._matches.setdefault(name, MergedMatch()).by_origin[origin] = match
 
-    def describe(self, origin: str, matches: Iterable[DicomJson]) -> None:
+    async def describe(self, origin: str, matches: Iterable[DicomJson]) -> None:
         """Take what an origin has of that which is there, and nothing else."""
-        for name, match in self._named(origin, matches):
+        async for name, match in in_turns(self._named(origin, matches)):
             if name in self._matches:
                 self._matches[name].by_origin[origin] = match
 

@@ -1,7 +1,6 @@
 """The matches of a search as the body of an answer: DICOM JSON, or XML in parts (PS3.18 8.7.3, 10.6.3.3)."""
 
-import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import Iterable
 from typing import Final
 
 import orjson
@@ -11,11 +10,10 @@ from isthmus.common.dicom.json_model import DicomJson
 from isthmus.common.dicom.xml_model import native_model
 from isthmus.common.dicomweb import DICOM_JSON, JSON, MultipartWriter, Offer
 from isthmus.common.dicomweb.offers import DICOM_XML_PARTS
+from isthmus.qido.turns import in_turns
 
 OFFERS: Final = (DICOM_JSON, JSON, DICOM_XML_PARTS)
 """The first is the default."""
-TURN_SECONDS: Final = 0.01
-"""For so long the matches are written before others have a turn."""
 
 
 async def representation(matches: Iterable[DicomJson], offer: Offer) -> Response:
@@ -26,21 +24,11 @@ async def representation(matches: Iterable[DicomJson], offer: Offer) -> Response
         offer: one of `OFFERS`.
     """
     if offer is not DICOM_XML_PARTS:
-        objects = [b"," + orjson.dumps(match) async for match in _in_turns(matches)]
+        objects = [b"," + orjson.dumps(match) async for match in in_turns(matches)]
         return Response(b"[" + b"".join(objects)[1:] + b"]", media_type=offer.name)
     writer = MultipartWriter(offer.name)
     body: list[bytes] = []
-    async for match in _in_turns(matches):
+    async for match in in_turns(matches):
         document = native_model(match)
         body += writer.part(offer.name, length=len(document)), document
     return Response(b"".join([*body, writer.close()]), media_type=writer.content_type)
-
-
-async def _in_turns(matches: Iterable[DicomJson]) -> AsyncIterator[DicomJson]:
-    loop = asyncio.get_running_loop()
-    begun = loop.time()
-    for match in matches:
-        if loop.time() - begun > TURN_SECONDS:
-            await asyncio.sleep(0)
-            begun = loop.time()
-        yield match

@@ -42,7 +42,7 @@ class HostilePixels:
 def hostile_pixels() -> Mapping[str, HostilePixels]:
     """All of them, by names that may be names of files."""
     found = dict(_bombs())
-    for name, (frame, description) in _good_frames().items():
+    for name, (frame, description) in good_frames().items():
         for how, damaged in _damages(frame).items():
             found[f"{name}-{how}"] = HostilePixels(damaged, description, CorruptFrame)
     return found
@@ -57,7 +57,7 @@ def hostile_files(directory: Path) -> Mapping[str, Path]:
     }
 
 
-def _good_frames() -> dict[str, tuple[bytes, PixelDescription]]:
+def good_frames() -> dict[str, tuple[bytes, PixelDescription]]:
     """Frames that are as they should be."""
     gray, rgb = picture(GRAY), picture(RGB)
 
@@ -97,7 +97,7 @@ def _damages(frame: bytes) -> dict[str, bytes]:
 
 
 def _bombs() -> dict[str, HostilePixels]:
-    frames = _good_frames()
+    frames = good_frames()
     bombs = {}
     for name, patch in _SIZES.items():
         frame, described = frames[name]

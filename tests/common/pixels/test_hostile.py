@@ -1,14 +1,18 @@
 """What a file may hold against us: each is an error that says what it is, before much is done."""
 
+import random
 import resource
+from collections import Counter
 
 import pytest
 
 from isthmus.common.pixels.decode import decode_frame
-from isthmus.common.pixels.errors import CorruptFrame, FrameTooLarge
+from isthmus.common.pixels.errors import CorruptFrame, FrameTooLarge, UnsupportedPixels
+from isthmus.common.pixels.processes import PixelProcesses
 from isthmus.common.pixels.syntaxes import EXPLICIT_VR_LITTLE_ENDIAN
 from isthmus.common.pixels.transcode import transcoded_frame
-from tests.data_sets.hostile_pixels import hostile_pixels
+from tests.common.pixels import work
+from tests.data_sets.hostile_pixels import good_frames, hostile_pixels
 from tests.data_sets.pictures import GRAY, picture
 
 _HOSTILE = hostile_pixels()
@@ -19,6 +23,49 @@ def test_a_hostile_frame_is_no_picture(name: str) -> None:
     hostile = _HOSTILE[name]
     with pytest.raises(hostile.error):
         decode_frame(hostile.frame, hostile.description)
+
+
+async def test_no_hostile_frame_ends_the_process_that_decodes_it() -> None:
+    processes = PixelProcesses(1, timeout_seconds=30)
+    before = await processes.run(work.process_id)
+    for hostile in _HOSTILE.values():
+        with pytest.raises(hostile.error):
+            await processes.run(decode_frame, hostile.frame, hostile.description)
+    assert await processes.run(work.process_id) == before
+    processes.close()
+
+
+def mutated(frame: bytes, rng: random.Random) -> bytes:
+    """The frame with a few bytes changed, left out or put in, most of them at its beginning."""
+    data = bytearray(frame)
+    for _ in range(rng.choice((1, 1, 2, 5, 20))):
+        at = rng.randrange(min(len(data), rng.choice((80, 200, 1_000_000))) or 1)
+        match rng.randrange(5):
+            case 0:
+                del data[at : at + rng.randrange(1, 20)]
+            case 1:
+                data[at:at] = rng.randbytes(rng.randrange(1, 10))
+            case _:
+                data[at : at + 1] = rng.randbytes(1)
+    return bytes(data)
+
+
+@pytest.mark.parametrize("name", good_frames())
+async def test_whatever_becomes_of_a_frame_it_is_decoded_or_refused(name: str) -> None:
+    frame, description = good_frames()[name]
+    processes = PixelProcesses(1, timeout_seconds=30)
+    rng = random.Random(name)
+    before = await processes.run(work.process_id)
+    outcomes: Counter[str] = Counter()
+    for _ in range(60):
+        try:
+            await processes.run(decode_frame, mutated(frame, rng), description)
+            outcomes["decoded"] += 1
+        except (CorruptFrame, UnsupportedPixels):
+            outcomes["refused"] += 1
+    assert outcomes["refused"] > 5
+    assert await processes.run(work.process_id) == before
+    processes.close()
 
 
 def test_bombs_take_no_memory() -> None:

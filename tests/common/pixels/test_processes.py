@@ -92,8 +92,7 @@ async def test_nobody_misses_a_process_that_is_killed_while_nothing_is_to_do(
 ) -> None:
     process = await processes.run(work.process_id)
     os.kill(process, signal.SIGKILL)
-    while _is_there(process):
-        await asyncio.to_thread(time.sleep, 0.001)
+    await asyncio.to_thread(os.waitid, os.P_PID, process, os.WEXITED | os.WNOWAIT)
     assert await processes.run(work.process_id) != process
 
 

@@ -125,6 +125,7 @@ def test_what_is_encoded_here_pydicom_reads_as_an_instance(tmp_path: Path) -> No
         replace(RGB, photometric_interpretation="YBR_FULL_422"),
         replace(GRAY, high_bit=15),
         replace(of_bits(GRAY, 1), bits_allocated=1),
+        of_bits(GRAY, 24),
         replace(GRAY, bits_allocated=32, bits_stored=32, high_bit=31, element=PixelElement.FLOAT),
     ],
 )

@@ -48,6 +48,10 @@ _ALONE: Final = frozenset((0x01, *range(0xD0, 0xD8)))
 """Markers without a segment."""
 _START_OF_SCAN: Final = 0xDA
 _APP0, _APP14 = 0xE0, 0xEE
+_REMARKS: Final = frozenset((*range(0xE0, 0xF0), 0xFE))
+"""Of applications, and comments."""
+_NO_TRANSFORM: Final = b"\xff\xee\x00\x0eAdobe\x00\x64\x00\x00\x00\x00\x00"
+_LEAST_MARKER: Final = 0xC0
 
 
 def jpeg_codestream(frame: bytes) -> Codestream:
@@ -78,13 +82,15 @@ def jpeg_codestream(frame: bytes) -> Codestream:
     raise CorruptFrame("The frame is no JPEG")
 
 
-def without_colour_transform(frame: bytes) -> bytes:
-    """Give a JPEG that says that its components are to be left as they are, whatever it said before."""
-    # An APP14 segment of Adobe whose last byte says: no transform.
-    pieces = [_START_OF_IMAGE, b"\xff\xee\x00\x0eAdobe\x00\x64\x00\x00\x00\x00\x00"]
+def without_remarks(frame: bytes) -> bytes:
+    """Give a JPEG without what applications say in it, and with the components to be left as they are.
+
+    Decoders act on it: they transform colours, or fail.
+    """
+    pieces = [_START_OF_IMAGE, _NO_TRANSFORM]
     at = len(_START_OF_IMAGE)
     for marker, begin, end in jpeg_segments(frame):
-        if marker in (_APP0, _APP14):
+        if marker in _REMARKS:
             pieces.append(frame[at : begin - 4])
             at = end
         elif marker == _START_OF_SCAN:
@@ -103,6 +109,8 @@ def jpeg_segments(frame: bytes) -> Iterator[tuple[int, int, int]]:
             at += 1
         elif marker in _ALONE:
             at += 2
+        elif marker < _LEAST_MARKER:
+            return
         else:
             begin, end = at + 4, at + 2 + int.from_bytes(frame[at + 2 : at + 4])
             if end < begin or end > len(frame):

@@ -125,7 +125,7 @@ def _checked(header: Codestream, description: PixelDescription) -> Codestream:
             f"The frame says that it is of {header.rows} x {header.columns} x {header.components} samples, "
             "and its description something else"
         )
-    if not 1 <= header.precision <= stored_type(description).itemsize * 8:
+    if not 1 <= header.precision <= description.bits_allocated:
         raise CorruptFrame(f"The samples of the frame have {header.precision} bits, more than are allocated")
     return header
 

@@ -11,7 +11,7 @@ from typing import Final
 import gdcm  # type: ignore[import-untyped]
 import numpy as np
 
-from isthmus.common.pixels.codestream import Codestream, without_colour_transform
+from isthmus.common.pixels.codestream import Codestream, without_remarks
 from isthmus.common.pixels.errors import CorruptFrame, UnsupportedPixels
 from isthmus.common.pixels.native import Samples
 
@@ -40,9 +40,7 @@ def decode(frame: bytes, header: Codestream) -> Samples:
     if header.kind not in SEQUENTIAL_AND_PROGRESSIVE and header.kind != LOSSLESS:
         raise UnsupportedPixels("The frame is of a kind of JPEG that nobody here reads")
     container = 8 if header.precision <= 8 else 16
-    if header.components > 1:
-        frame = without_colour_transform(frame)
-    image = _image(frame, header, container)
+    image = _image(without_remarks(frame), header, container)
     with _complaints() as complaints:
         text = image.GetBuffer()
     if text is None or complaints:
@@ -79,7 +77,8 @@ def _image(frame: bytes, header: Codestream, container: int) -> "gdcm.Image":
 def _complaints() -> Iterator[list[bytes]]:
     """Collect what the decoder writes to standard error where it makes do with damaged data.
 
-    It tells nobody else. Standard error belongs to the process, so this is for one thread at a time.
+    It tells nobody else. Standard error belongs to the process, so this is for one thread at a time, and best
+    in a process that does nothing else.
     """
     complaints: list[bytes] = []
     with _one_at_a_time, tempfile.TemporaryFile() as file:

@@ -85,14 +85,14 @@ def little_endian(frame: bytes, description: PixelDescription) -> bytes:
 
     Raises:
         CorruptFrame: there are fewer bytes than the description needs, or more than one for padding.
-        UnsupportedPixels: nobody here reads samples of this form.
+        UnsupportedPixels: nobody here turns samples of this size.
     """
     need = description.frame_bytes
     if not need <= len(frame) <= need + 1:
         raise CorruptFrame("The frame is not as long as its description says")
-    width = stored_type(description).itemsize
-    if width == 1 or description.transfer_syntax_uid != BIG_ENDIAN:
+    if description.bits_allocated <= 8 or description.transfer_syntax_uid != BIG_ENDIAN:
         return frame[:need]
+    width = stored_type(description).itemsize
     return np.frombuffer(frame, f"u{width}", count=need // width).byteswap().tobytes()
 
 

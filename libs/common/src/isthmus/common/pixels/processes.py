@@ -7,6 +7,7 @@ interpreter's lock is held for long.
 
 import asyncio
 import contextlib
+import math
 import os
 import pickle
 import subprocess
@@ -23,6 +24,8 @@ R = TypeVar("R")
 Args = TypeVarTuple("Args")
 
 _COMMAND: Final = (sys.executable, "-m", "isthmus.common.pixels.worker")
+_GRACE: Final = 5
+"""Seconds after which a process ends by itself what should have been ended."""
 _ONE_THREAD: Final = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
 
 
@@ -55,7 +58,7 @@ class PixelProcesses:
             RuntimeError: after `close`.
         """
         async with self._turns:
-            process = self._idle.pop() if self._idle else _Process()
+            process = self._idle.pop() if self._idle else _Process(self._timeout)
             self._busy.add(process)
             try:
                 async with asyncio.timeout(self._timeout) as limit:
@@ -84,11 +87,12 @@ class PixelProcesses:
 class _Process:
     """One process, which does one piece of work at a time; `kill` may be called from any thread."""
 
-    def __init__(self) -> None:
+    def __init__(self, timeout_seconds: float) -> None:
         self.idle = False
         """Whether it has done its last piece of work to the end, and can do another."""
         self._running: _Running | None = None
         self._killed = False
+        self._seconds = math.ceil(timeout_seconds) + _GRACE
         self._lock = threading.Lock()
 
     def call(self, fn: Callable[..., object], args: tuple[object, ...]) -> object:
@@ -118,7 +122,7 @@ class _Process:
         with self._lock:
             if self._killed:
                 raise ProcessFailed("The process that was to work on it was ended before it began")
-            self._running = _Running()
+            self._running = _Running(self._seconds)
         with contextlib.suppress(OSError):  # it is found out when there is work
             self._running.writer.put(sys.path)
         return self._running
@@ -141,9 +145,9 @@ class _Process:
 class _Running:
     """A process that has been started, and its pipes."""
 
-    def __init__(self) -> None:
+    def __init__(self, seconds: int) -> None:
         self.process = subprocess.Popen(  # noqa: S603 - ourselves
-            _COMMAND,
+            (*_COMMAND, str(seconds)),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,  # decoders write what they like there

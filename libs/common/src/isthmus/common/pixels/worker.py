@@ -1,4 +1,8 @@
-"""What runs in a worker process: one piece of work after another, from standard input to standard output."""
+"""What runs in a worker process: one piece of work after another, from standard input to standard output.
+
+It ends when standard input does, as the service then has ended, and by an alarm if work takes so long that
+the service must have ended without it: a decoder that hangs lets nothing else run.
+"""
 
 import os
 import pickle
@@ -19,9 +23,11 @@ _NICE: Final = 10
 
 
 def main() -> None:
-    """Work until standard input is closed, which is when the service has ended."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # it goes to all of a terminal; the service ends us
+    """Work until standard input is closed; the argument is how many seconds a piece of work may take."""
+    for number in (signal.SIGINT, signal.SIGTERM):  # meant for the service, which ends us when it is done
+        signal.signal(number, signal.SIG_IGN)
     os.nice(_NICE)
+    seconds = int(sys.argv[1])
     reader, writer = PipeReader(os.dup(0)), PipeWriter(os.dup(1))
     os.dup2(2, 1)  # decoders in C write there
     sys.path[:] = reader.get()
@@ -29,9 +35,11 @@ def main() -> None:
     Thread(target=_read, args=(reader, waiting), daemon=True).start()
     while True:
         fn, args = waiting.get()
+        signal.alarm(seconds)
         outcome = _outcome(fn, args)
         del fn, args
         writer.put(outcome)
+        signal.alarm(0)
 
 
 def _read(reader: PipeReader, waiting: "SimpleQueue[Work]") -> None:

@@ -7,10 +7,10 @@ from typing import Final
 from starlette.requests import Request
 
 from isthmus.common.dicom.bulk import BulkPath, parse_bulk_path
-from isthmus.common.dicom.encapsulated import COMPRESSED_MEDIA_TYPES, OCTET_STREAM
+from isthmus.common.dicom.encapsulated import OCTET_STREAM
 from isthmus.common.dicomweb.accept import MediaRange, Offer, accepted_by, negotiate
 from isthmus.common.dicomweb.multipart_out import MultipartWriter
-from isthmus.common.dicomweb.offers import EXPLICIT_VR_LITTLE_ENDIAN
+from isthmus.common.dicomweb.offers import COMPRESSED_PARTS, EXPLICIT_VR_LITTLE_ENDIAN
 from isthmus.common.dicomweb.resource import Resource, public_base_url, service_path
 from isthmus.common.errors import NoSuchObject
 from isthmus.common.messages import BlobRef
@@ -28,7 +28,7 @@ IN_OCTETS: Final = Offer(OCTET_STREAM, multipart=True)
 """The form of values in any transfer syntax, where objects are to be had too."""
 _VERSION: Final = "1"
 _OCTETS: Final = PixelForm(OCTET_STREAM, EXPLICIT_VR_LITTLE_ENDIAN, multipart=True)
-_IN_PARTS: Final = [Offer(name, multipart=True) for name in (OCTET_STREAM, *sorted(COMPRESSED_MEDIA_TYPES))]
+_IN_PARTS: Final = (IN_OCTETS, *COMPRESSED_PARTS)
 
 
 @asynccontextmanager

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from isthmus.common.dicom.encapsulated import COMPRESSED_MEDIA_TYPES
 from isthmus.common.dicomweb.accept import ANY, Offer
 
 EXPLICIT_VR_LITTLE_ENDIAN: Final = "1.2.840.10008.1.2.1"
@@ -18,6 +19,8 @@ BULKDATA_PARTS: Final = Offer(
     "application/octet-stream", multipart=True, transfer_syntaxes=(EXPLICIT_VR_LITTLE_ENDIAN,)
 )
 BULKDATA: Final = Offer("application/octet-stream", transfer_syntaxes=(EXPLICIT_VR_LITTLE_ENDIAN,))
+COMPRESSED_PARTS: Final = tuple(Offer(name, multipart=True) for name in sorted(COMPRESSED_MEDIA_TYPES))
+COMPRESSED: Final = tuple(Offer(name) for name in sorted(COMPRESSED_MEDIA_TYPES))
 JPEG: Final = Offer("image/jpeg")
 PNG: Final = Offer("image/png")
 GIF: Final = Offer("image/gif")

@@ -142,22 +142,23 @@ def _instances(level: str, path: str) -> Transaction:
 
 
 def _metadata(level: str, path: str) -> Transaction:
-    offered = (offers.DICOM_JSON, offers.JSON, offers.DICOM_XML_PARTS)
+    offered = (offers.DICOM_JSON, offers.DICOM_XML_PARTS, offers.JSON)
     return _retrieval(f"Retrieve {level} Metadata", "10.4.1.1.2", path + "/metadata", offered)
 
 
+_PARTS: Final = (offers.BULKDATA_PARTS, *offers.COMPRESSED_PARTS)
+"""Compressed pixels are to be had as they are held, and some as what they can be compressed to."""
+
+
 def _bulkdata(level: str, path: str) -> Transaction:
-    return _retrieval(
-        f"Retrieve {level} Bulkdata", "10.4.1.1.5", path + "/bulkdata", (offers.BULKDATA_PARTS,)
-    )
+    return _retrieval(f"Retrieve {level} Bulkdata", "10.4.1.1.5", path + "/bulkdata", _PARTS)
 
 
 def _pixeldata(level: str, path: str) -> Transaction:
-    return _retrieval(
-        f"Retrieve {level} Pixel Data", "10.4.1.1.6", path + "/pixeldata", (offers.BULKDATA_PARTS,)
-    )
+    return _retrieval(f"Retrieve {level} Pixel Data", "10.4.1.1.6", path + "/pixeldata", _PARTS)
 
 
+_VALUES: Final = (*_PARTS, offers.BULKDATA, *offers.COMPRESSED)
 _PICTURES: Final = (offers.JPEG, offers.GIF, offers.PNG)
 _DOCUMENTS: Final = (offers.HTML, offers.TEXT, offers.XML, offers.PDF)
 
@@ -181,14 +182,14 @@ RETRIEVALS: Final[Sequence[Transaction]] = (
         for kind in (_instances, _metadata, _rendered, _thumbnail, _bulkdata, _pixeldata)
         for level, path in _LEVELS.items()
     ),
-    _retrieval("Retrieve Frames", "10.4.1.1.7", FRAMES, (offers.BULKDATA_PARTS, offers.BULKDATA)),
+    _retrieval("Retrieve Frames", "10.4.1.1.7", FRAMES, _VALUES),
     _rendered("Frames", FRAMES),
     _thumbnail("Frames", FRAMES),
     _retrieval(
         "Retrieve Bulkdata by its URI",
         "10.4.1.1.5",
         INSTANCE + "/bulkdata/{path:path}",
-        (offers.BULKDATA_PARTS, offers.BULKDATA),
+        _VALUES,
     ),
 )
 

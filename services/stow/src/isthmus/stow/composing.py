@@ -98,8 +98,11 @@ def _objects(metadata: bytes) -> Iterator[Attributes]:
         # NaN is no JSON, but what pydicom writes: it becomes a text, which the VR may take or not.
         decoder = json.JSONDecoder(parse_constant=str)
         place = _over_space(text, 0)
-        if text[place : place + 1] != "[":
-            text, place = f"[{text[place:]}]", 0
+        is_single = text[place : place + 1] == "{"
+        if is_single:
+            text, place = f"[{text}]", 0
+        elif text[place : place + 1] != "[":
+            raise MalformedDataset("The metadata are no objects of the DICOM JSON Model")
         ends_with = "["
         while ends_with != "]":
             place = _over_space(text, place + 1)
@@ -111,7 +114,7 @@ def _objects(metadata: bytes) -> Iterator[Attributes]:
             yield found
             place = _over_space(text, place)
             ends_with = text[place : place + 1]
-            if ends_with not in (",", "]"):
+            if ends_with != "]" and (ends_with != "," or is_single):
                 raise MalformedDataset("The metadata are no JSON")
         if text[place + 1 :].strip():
             raise MalformedDataset("Something follows the JSON of the metadata")

@@ -37,6 +37,7 @@ class Pacs:
         self.failures: dict[Level, IsthmusError] = {}
         """Raised after the matches of a level."""
         self.hangs = False
+        self.hangs_at: set[Level] = set()
         self.dice: Random | None = None
         """With it the matches come in another order each time."""
         self.asked = asyncio.Event()
@@ -85,7 +86,7 @@ class Pacs:
                 await writer.add(match)
         if query.level in self.failures:
             raise self.failures[query.level]
-        if self.hangs:
+        if self.hangs or query.level in self.hangs_at:
             await asyncio.Event().wait()
 
     def levels_asked(self) -> Sequence[Level]:

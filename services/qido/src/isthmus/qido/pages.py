@@ -12,13 +12,12 @@ import asyncio
 import hashlib
 from collections import Counter
 from collections.abc import Sequence
-from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import nats.errors
-import nats.js.errors
 import orjson
+import structlog
 from nats.js.kv import KeyValue
 
 from isthmus.common.bus import Bus, end_tasks
@@ -32,8 +31,11 @@ from isthmus.qido.window import IDENTITY_BYTES, Found, Window
 
 RECALL_SECONDS: Final = 0.5
 """How long a later page waits for what was given before."""
+WRITE_SECONDS: Final = 5.0
 REMEMBERED: Final = 50_000
 """Matches of one search; 400 KiB."""
+
+log = structlog.get_logger()
 
 Identities = tuple[bytes, ...]
 
@@ -45,6 +47,8 @@ class Pages:
     bus: Bus
     settings: QidoSettings
     search: Finder
+    _writing: dict[str, asyncio.Task[None]] = field(default_factory=dict)
+    """What is being written down, by search: the next page may be asked for before NATS has it."""
 
     async def find(self, scope: Scope, parameters: SearchParameters) -> Found:
         """Give the page that limit and offset tell.
@@ -72,28 +76,47 @@ class Pages:
         finally:
             await end_tasks([recalling])
         if found.more or offset:
-            await self._remember(key, _order(known, found.passed, window))
+            self._remember(key, _order(known, found.passed, window))
         return found
 
     async def _recall(self, key: str) -> Identities:
         """Give what the search has given until now; nothing where that is not known."""
-        # Not `jetstream.key_value`, which asks the server for what we have declared ourselves.
-        bucket = KeyValue(
-            PAGES_BUCKET, f"KV_{PAGES_BUCKET}", f"$KV.{PAGES_BUCKET}.", self.bus.jetstream, direct=True
-        )
         try:
             async with asyncio.timeout(RECALL_SECONDS):
-                entry = await bucket.get(key)
+                if key in self._writing:
+                    await asyncio.wait({self._writing[key]})
+                entry = await self._bucket().get(key)
         except (nats.errors.Error, TimeoutError):
             return ()
         value = entry.value or b""
         whole = len(value) - len(value) % IDENTITY_BYTES
         return tuple(value[at : at + IDENTITY_BYTES] for at in range(0, whole, IDENTITY_BYTES))
 
-    async def _remember(self, key: str, order: Identities) -> None:
-        """Write it down; waits for nobody, and never fails."""
-        with suppress(nats.errors.Error):
-            await self.bus.client.publish(f"$KV.{PAGES_BUCKET}.{key}", b"".join(order[:REMEMBERED]))
+    def _remember(self, key: str, order: Identities) -> None:
+        """Write it down beside the answer."""
+        previous = self._writing.get(key)
+        writing = asyncio.create_task(self._write(key, b"".join(order[:REMEMBERED]), previous))
+        self._writing[key] = writing
+        writing.add_done_callback(lambda _: self._written(key, writing))
+
+    async def _write(self, key: str, value: bytes, previous: asyncio.Task[None] | None) -> None:
+        if previous is not None:
+            await asyncio.wait({previous})
+        try:
+            async with asyncio.timeout(WRITE_SECONDS):
+                await self._bucket().put(key, value)
+        except (nats.errors.Error, TimeoutError) as error:
+            log.info("pages not kept", reason=type(error).__name__)
+
+    def _written(self, key: str, writing: asyncio.Task[None]) -> None:
+        if self._writing.get(key) is writing:
+            del self._writing[key]
+
+    def _bucket(self) -> KeyValue:
+        # Not `jetstream.key_value`, which asks the server for what we have declared ourselves.
+        return KeyValue(
+            PAGES_BUCKET, f"KV_{PAGES_BUCKET}", f"$KV.{PAGES_BUCKET}.", self.bus.jetstream, direct=True
+        )
 
 
 def _order(known: Identities, passed: Identities, window: Window) -> Identities:

@@ -65,7 +65,10 @@ def uids_in(query: Mapping[str, str]) -> dict[str, str]:
 
 
 def ranges_in(query: Mapping[str, str], accept: str | None) -> list[MediaRange]:
-    """Read what the client takes: `contentType` goes before the Accept header (PS3.18 9.1.2.2.1).
+    """Read what the client takes: what `contentType` says, or else the Accept header (PS3.18 9.1.2.2.1).
+
+    By PS3.18 8.7.8.1 the header would also count where nothing of `contentType` is to be had. But nearly all
+    clients send `*/*` there, and who writes that it is to be a picture does not want something else.
 
     Raises:
         InvalidParameter: it cannot be read, or has parameters that are forbidden there.
@@ -75,7 +78,7 @@ def ranges_in(query: Mapping[str, str], accept: str | None) -> list[MediaRange]:
         if found.parameter("transfer-syntax") is not None or found.parameter("charset") is not None:
             detail = "holds no transfer-syntax and no charset: they are parameters of the query"
             raise InvalidParameter("contentType", detail)
-    return parse_accept(accept, content_type)
+    return parse_accept(None, content_type) if content_type else parse_accept(accept)
 
 
 def uri_parameters(query: Mapping[str, str]) -> UriParameters:

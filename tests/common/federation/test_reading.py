@@ -233,6 +233,27 @@ class TestAnOriginThatDoesNotAnswer:
         origins.b.holds(blob(1, OTHER_SERIES))
         assert (await read(federation, Wanted(STUDY, OTHER_SERIES)))[0] == [blob(1, OTHER_SERIES)]
 
+    async def test_in_time_but_had_it_before_is_read_all_the_same(self, origins: Origins) -> None:
+        federation = origins.federation(fresh_seconds=0)
+        origins.b.holds(blob(1))
+        await read(federation)
+        origins.b.pacs.hangs = True
+        for _ in range(2):
+            found, reading = await read(federation)
+            assert found == [blob(1)]
+            assert reading.silent == ()
+
+    async def test_in_time_but_had_a_part_before_is_read_all_the_same(self, origins: Origins) -> None:
+        federation = origins.federation(fresh_seconds=0)
+        origins.a.holds(blob(1))
+        origins.b.holds(blob(1, OTHER_SERIES))
+        await read(federation)
+        origins.b.pacs.hangs = True
+        assert (await read(federation))[0] == [blob(1), blob(1, OTHER_SERIES)]
+        origins.a.is_empty_now()
+        with pytest.raises(OriginTimeout):
+            await read(federation, Wanted(STUDY, SERIES))
+
     async def test_costs_its_own_deadline_once(self, origins: Origins) -> None:
         origins.a.holds(blob(1))
         origins.b.pacs.hangs = origins.c.pacs.hangs = True

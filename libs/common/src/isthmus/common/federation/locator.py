@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections import Counter, OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from isthmus.common.bus import Bus
@@ -108,13 +108,29 @@ class Locator:
         self._note(answers, at)
         silent = (*answers.silent, *left_alone.values())
         held = [(origin, holding) for origin, holding in answers.heard if holding is not None]
-        if len(held) > 1:
+        before = self._as_before(study, [origin.name for origin, _ in held], silent)
+        if before is not None:
+            whereabouts = before
+        elif len(held) > 1:
             whereabouts = await self._compared(study, held, silent)
         else:
             whereabouts = Whereabouts(tuple(origin.name for origin, _ in held), silent)
         located = Located(whereabouts, at, not left_alone)
         self._remember(study, located)
         return located
+
+    def _as_before(self, study: str, held: Sequence[str], silent: Sequence[Silence]) -> Whereabouts | None:
+        """Give what was known before, where an origin that had the study is late: it may be busy sending."""
+        known = self._known.get(study)
+        if known is None:
+            return None
+        before = known.whereabouts
+        late = {one.origin for one in silent if isinstance(one.error, OriginTimeout)}.intersection(
+            before.origins
+        )
+        if not late or set(before.origins) != late.union(held):
+            return None
+        return replace(before, silent=tuple(one for one in silent if one.origin not in late))
 
     async def _ask(self, origin: str, study: str) -> _Holding | None:
         manifest = await self._catalogue.load(origin, study)

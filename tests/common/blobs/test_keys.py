@@ -11,6 +11,7 @@ from isthmus.common.blobs import (
     derived_prefix,
     held_key,
     manifest_key,
+    origin_of,
     segment,
     spool_key,
     study_of,
@@ -98,3 +99,8 @@ def test_a_key_that_we_never_write_names_no_study(key: str) -> None:
 
 def test_what_is_hashed_names_no_study() -> None:
     assert study_of(manifest_key("pacs", "1" * 201)) is None
+
+
+@given(st.text(max_size=300), st.text(max_size=300))
+def test_an_instance_tells_its_origin(study: str, series: str) -> None:
+    assert origin_of(held_key("pacs-1", study, series, "1.2", "d")) == "pacs-1"

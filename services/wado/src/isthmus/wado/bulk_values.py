@@ -60,7 +60,7 @@ async def value_of(instances: Instances, blob: BlobRef, path: BulkPath) -> Value
     """
     if is_pixel_data(path):
         try:
-            image = await instances.images.open(origin_of(blob.key), blob)
+            image = await instances.images.open(blob)
             if path == (f"{image.pixel_element:08X}",):
                 return PixelValue(instances, image)
         except PixelsUnreadable as error:

@@ -73,7 +73,7 @@ async def _image(instances: Instances, request: Request) -> Image:
     resource = instances.wanted(request)
     blob = await instances.instance(resource)
     try:
-        return await instances.images.open(resource.origin, blob)
+        return await instances.images.open(blob)
     except NoFrames as error:
         raise NoSuchObject("The instance has no frames") from error
 

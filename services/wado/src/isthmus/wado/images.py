@@ -12,7 +12,7 @@ from typing import Final
 
 from pydicom import Dataset
 
-from isthmus.common.blobs import BlobStore, Sink, origin_of
+from isthmus.common.blobs import BlobStore, Sink
 from isthmus.common.dicom.bulk import Piece
 from isthmus.common.dicom.frame_index import FrameIndex, NativeFrames, frame_index_of
 from isthmus.common.dicomweb.offers import EXPLICIT_VR_LITTLE_ENDIAN
@@ -53,8 +53,6 @@ class NoFrames(PixelsUnreadable):
 class Image:
     """An instance with pixels."""
 
-    origin: str
-    """Whose it is, by the key of the blob."""
     blob: BlobRef
     head: bytes
     """What stands before its pixel data, as a Part 10 file in Explicit VR Little Endian, for processes."""
@@ -107,12 +105,8 @@ class Images:
         self._max_frame_bytes = max_frame_bytes
         self._known: SharedObjects[Image] = SharedObjects(ROOM, lambda image: image.weight)
 
-    async def open(self, origin: str, blob: BlobRef) -> Image:
+    async def open(self, blob: BlobRef) -> Image:
         """Read what an instance says of its pixels, and where its frames are.
-
-        Args:
-            origin: Of the resource, or `ALL`: whose the instance is, its key tells.
-            blob: The instance.
 
         Raises:
             NoFrames: it has no pixel data.
@@ -138,7 +132,7 @@ class Images:
             self._known.drop(image.blob.key)
             if image.key == image.blob.key:
                 raise
-            return await self._frame(await self.open(image.origin, image.blob), number)
+            return await self._frame(await self.open(image.blob), number)
 
     async def _frame(self, image: Image, number: int) -> bytes:
         ranges = image.index.frame(number)
@@ -197,7 +191,6 @@ class Images:
             syntax = EXPLICIT_VR_LITTLE_ENDIAN if native else found.transfer_syntax_uid
             description = PixelDescription.of(head.header, syntax, _ELEMENTS[head.pixel_element])
             return Image(
-                origin_of(blob.key),
                 blob,
                 head.file,
                 head.header,

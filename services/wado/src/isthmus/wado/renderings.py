@@ -1,6 +1,6 @@
 """What is rendered of an instance: a picture of each frame, an animation, a document (PS3.18 8.7.4)."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -41,6 +41,48 @@ class Plan:
         is_written_here = category_of(self.blob) is Category.REPORT
         return f"{self.offer.name}; charset=utf-8" if is_written_here else self.offer.name
 
+    @property
+    def name(self) -> tuple[str, ...]:
+        """What tells it from others."""
+        return (self.blob.key, self.offer.name, "" if self.look is None else name_of(self.look))
+
+
+@dataclass(frozen=True, slots=True)
+class Plans:
+    """All that is to be made of one instance, one plan at least; each is made up when it is needed."""
+
+    one: Plan
+    """A plan for some other frames."""
+    frames: Sequence[tuple[int, ...]] = ((),)
+    """Those that each rendering shows."""
+
+    def __len__(self) -> int:
+        """Count the renderings."""
+        return len(self.frames)
+
+    def __iter__(self) -> Iterator[Plan]:
+        """Give the plans, in their order."""
+        return map(self._plan, self.frames)
+
+    @property
+    def first(self) -> Plan:
+        """Give the first plan."""
+        return self._plan(self.frames[0])
+
+    @property
+    def name(self) -> tuple[str, ...]:
+        """What tells them from others."""
+        return (*self.one.name, ";".join(",".join(map(str, numbers)) for numbers in self.frames))
+
+    def _plan(self, numbers: tuple[int, ...]) -> Plan:
+        if self.one.image is None or self.one.look is None:
+            return self.one
+        path = self.one.path
+        if len(numbers) < len(self.one.image.index):
+            path += f"/frames/{','.join(map(str, numbers))}"
+        look = replace(self.one.look, frame_numbers=numbers)
+        return replace(self.one, path=f"{path}/rendered", look=look)
+
 
 class Renderer:
     """Makes the renderings of one request."""
@@ -70,12 +112,12 @@ class Renderer:
             PixelsUnreadable: there can be none.
         """
         if category_of(blob) not in {Category.IMAGE, Category.VIDEO}:
-            raise unshowable(blob, "it is no image")
+            raise unshowable(blob, "It is no image")
         if GIF not in offers_of(blob):
-            raise unshowable(blob, "its pixels are in a form that cannot be decoded here")
-        return await self._instances.images.open(origin_of(blob.key), blob)
+            raise unshowable(blob, "Its pixels are in a form that cannot be decoded here")
+        return await self._instances.images.open(blob)
 
-    async def plans(self, blob: BlobRef, offer: Offer) -> list[Plan]:
+    async def plans(self, blob: BlobRef, offer: Offer) -> Plans:
         """Plan all that there is of an instance in a media type: of several frames a picture each.
 
         Raises:
@@ -83,29 +125,26 @@ class Renderer:
             PixelsUnreadable: it is to be an image, and none that can be shown.
         """
         if category_of(blob) is not Category.IMAGE:
-            return [Plan(blob, offer, f"{self._path(blob)}/rendered")]
+            return Plans(Plan(blob, offer, f"{self._path(blob)}/rendered"))
         image = await self.image(blob)
         numbers = range(1, len(image.index) + 1)
-        if offer.name == GIF.name:
-            return [self.plan(image, offer, tuple(numbers))]
-        return [self.plan(image, offer, (number,)) for number in numbers]
+        together = offer.name == GIF.name
+        return self.pictures(image, offer, [tuple(numbers)] if together else [(each,) for each in numbers])
 
-    def plan(self, image: Image, offer: Offer, numbers: tuple[int, ...]) -> Plan:
-        """Plan a picture of some frames of an image.
+    def pictures(self, image: Image, offer: Offer, frames: Sequence[tuple[int, ...]]) -> Plans:
+        """Plan pictures of an image, each of some frames.
 
         Raises:
             InvalidParameter: there is a parameter that the media type does not allow.
             NoSuchObject: the image has not as many frames.
         """
-        if max(numbers) > len(image.index):
-            raise NoSuchObject(f"The instance has no frame {max(numbers)}, but {len(image.index)}")
+        largest = max(map(max, frames))
+        if largest > len(image.index):
+            raise NoSuchObject(f"The instance has no frame {largest}, but {len(image.index)}")
         media_type = MediaType(offer.name)
         self.parameters.check(media_type)
-        path = self._path(image.blob)
-        if len(numbers) < len(image.index):
-            path += f"/frames/{','.join(map(str, numbers))}"
-        look = replace(self.parameters.look, media_type=media_type, frame_numbers=numbers)
-        return Plan(image.blob, offer, f"{path}/rendered", image, look)
+        look = replace(self.parameters.look, media_type=media_type)
+        return Plans(Plan(image.blob, offer, self._path(image.blob), image, look), frames)
 
     async def rendering(self, plan: Plan) -> Rendering:
         """Make a rendering.
@@ -129,12 +168,9 @@ class Renderer:
             case _:
                 return await video_rendering(instances, origin, blob)
 
-    def etag(self, plans: Sequence[Plan], *, weak: bool = False) -> ETag:
+    def etag(self, planned: Plan | Plans, *, weak: bool = False) -> ETag:
         """Name what will be made."""
-        parts = [self._service, VERSION]
-        for plan in plans:
-            parts += [plan.blob.key, plan.offer.name, "" if plan.look is None else name_of(plan.look)]
-        return etag_of(*parts, weak=weak)
+        return etag_of(self._service, VERSION, *planned.name, weak=weak)
 
     def _path(self, blob: BlobRef) -> str:
         uids = blob.study_instance_uid, blob.series_instance_uid, blob.sop_instance_uid
@@ -151,9 +187,10 @@ def choose(ranges: Sequence[MediaRange], offers: Iterable[Offer]) -> Offer:
     return negotiate(ranges, [*singles, *(Offer(one.name, multipart=True) for one in singles)]).offer
 
 
-def unshowable(blob: BlobRef, why: str = "it has neither pixels nor a document") -> PixelsUnreadable:
+def unshowable(blob: BlobRef, why: str = "It has neither pixels nor a document") -> PixelsUnreadable:
     """Say that an instance cannot be rendered, and what can be had of it instead."""
     shown = tuple(offer.media_type for offer in offers_of(blob))
+    if category_of(blob) is Category.IMAGE:
+        shown = ()
     instead = f"it can be rendered as {', '.join(shown)}" if shown else "it can be retrieved as it is"
-    detail = f"The instance cannot be rendered so, as {why}; {instead}"
-    return PixelsUnreadable(detail, instance=blob.sop_instance_uid, available=shown or HELD)
+    return PixelsUnreadable(f"{why}; {instead}", instance=blob.sop_instance_uid, available=shown or HELD)

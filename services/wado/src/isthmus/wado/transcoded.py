@@ -136,7 +136,7 @@ class Transcoded:
         if stays_native and held != BIG_ENDIAN:
             return None
         try:
-            image = await self._images.open(origin_of(blob.key), blob)
+            image = await self._images.open(blob)
         except NoFrames:
             return None
         if stays_native and image.description.bits_allocated <= _WORD:

@@ -60,6 +60,7 @@ def request(headers: Mapping[str, str]) -> Request:
         ('W/"abc"', True),
         ("*", True),
         ('"x", W/"abc" , "y"', True),
+        ('"abc-gzip", "y"', True),
         ('"x,abc"', False),
         ("abc", False),
         ('"abcd"', False),

@@ -11,6 +11,8 @@ from typing import Final
 
 from starlette.requests import Request
 
+_OF_THE_GATEWAY: Final = "-gzip"
+"""It marks the tags of what it compresses so, and takes the mark off again where there is one tag only."""
 _TAG: Final = re.compile(r'(W/)?"([\x21\x23-\x7e\x80-\xff]*)"')
 
 
@@ -33,8 +35,7 @@ def etag_of(*parts: str, weak: bool = False) -> ETag:
     Args:
         parts: The key of the blob (it holds the digest of its bytes), the media type, the transfer syntax,
             the parameters, the version of what makes it; where it holds URLs, the URL of the service too.
-        weak: Whether its bytes may differ from one time to the next, or the gateway compresses them: it
-            would make another tag of one that is not weak.
+        weak: Whether its bytes may differ from one time to the next.
     """
     lengths = (f"{len(part)}:{part}" for part in parts)
     return ETag(hashlib.sha256("".join(lengths).encode()).hexdigest()[:32], weak)
@@ -46,7 +47,8 @@ def is_unchanged(request: Request, etag: ETag) -> bool:
     To be asked before anything costly is done; answer with `streamed.unchanged` then.
     """
     header = ",".join(request.headers.getlist("if-none-match"))
-    return header.strip() == "*" or etag.opaque in (found[2] for found in _TAG.finditer(header))
+    tags = (found[2].removesuffix(_OF_THE_GATEWAY) for found in _TAG.finditer(header))
+    return header.strip() == "*" or etag.opaque in tags
 
 
 def range_applies(request: Request, etag: ETag | None) -> bool:

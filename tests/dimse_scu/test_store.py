@@ -7,6 +7,7 @@ from pathlib import Path
 from secrets import token_hex
 
 import pytest
+from pynetdicom import evt
 
 from isthmus.common.blobs import BlobStore, spool_key
 from isthmus.common.bus import Bus
@@ -14,6 +15,7 @@ from isthmus.common.bus.stores import run_store
 from isthmus.common.config import Origin
 from isthmus.common.messages import BlobRef, InstanceStored, Store, encode
 from isthmus.dimse_scu import store
+from tests.common.dimse.acceptor import acceptor, on
 from tests.data_sets import identity, make_series, raw_dataset, transfer_syntax
 from tests.dimse_scu.conftest import Serve
 from tests.pacs import FaultyPacs, Operation, RefusesAssociation, Silent, StoreStatus
@@ -123,6 +125,22 @@ async def test_an_origin_that_is_not_there_fails_every_instance(
     origin = await serve(origin_name, port=free_port())
     results = await stored(bus, Store(origin.name, token_hex(8), await spooled(blobs, images[:2])))
     assert {result.failure and result.failure.kind for result in results} == {"OriginUnreachable"}
+
+
+@pytest.mark.parametrize("alone", [True, False])
+async def test_what_the_origin_has_no_context_for_says_whether_it_is_the_class_or_the_syntax(
+    bus: Bus, blobs: BlobStore, serve: Serve, origin_name: str, images: list[Path], *, alone: bool
+) -> None:
+    first, second, third = await spooled(blobs, images[:3])
+    refs = [
+        replace(first, transfer_syntax_uid="1.2.840.10008.1.2.4.107"),
+        replace(second, sop_class_uid="1.2.840.10008.5.1.4.1.1.4"),
+        *([] if alone else [third]),
+    ]
+    with acceptor(on(evt.EVT_C_STORE, lambda _: 0), classes=[CT]) as only_ct:
+        origin = await serve(origin_name, ae_title=only_ct.called_ae_title, port=only_ct.port)
+        results = await stored(bus, Store(origin.name, token_hex(8), tuple(refs)))
+    assert [result.status for result in results] == [0xC122, 0x0122, *([] if alone else [0])]
 
 
 async def test_a_blob_that_is_gone_fails_alone(

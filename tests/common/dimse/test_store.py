@@ -8,10 +8,12 @@ import pytest
 from pynetdicom import evt
 
 from isthmus.common.dimse import Association, Context
-from isthmus.common.errors import AssociationAborted, OperationFailed, OriginTimeout
+from isthmus.common.errors import AssociationAborted, NoAcceptedContext, OperationFailed, OriginTimeout
 from tests.common.dimse.acceptor import CT, aborting, acceptor, keeping, on, status
 
 EXPLICIT = "1.2.840.10008.1.2.1"
+HEVC = "1.2.840.10008.1.2.4.107"
+UNKNOWN = "1.2.3.4"
 CONTEXT = Context(CT, (EXPLICIT,))
 DATA = bytes(range(256)) * 1000
 
@@ -54,6 +56,29 @@ def test_a_syntax_without_a_context_is_not_sent() -> None:
         assert caught.value.status == 0x0122
         assert store(association) == 0
         association.release()
+
+
+def test_a_refused_context_tells_whether_it_was_for_its_class_or_its_syntax() -> None:
+    proposed = [CONTEXT, Context(CT, (HEVC,)), Context(UNKNOWN, (EXPLICIT,))]
+    with acceptor(on(evt.EVT_C_STORE, lambda _: 0), classes=[CT]) as pacs:
+        association = Association.open(pacs, proposed)
+        for sop_class, syntax, expected in ((CT, HEVC, 0xC122), (UNKNOWN, EXPLICIT, 0x0122)):
+            with pytest.raises(OperationFailed) as caught:
+                association.store(
+                    BytesIO(DATA),
+                    sop_class_uid=sop_class,
+                    sop_instance_uid="1.2.3",
+                    transfer_syntax_uid=syntax,
+                )
+            assert caught.value.status == expected
+        assert store(association) == 0
+        association.release()
+
+
+def test_where_none_is_accepted_the_refused_syntaxes_are_named() -> None:
+    with acceptor(classes=[CT]) as pacs, pytest.raises(NoAcceptedContext) as caught:
+        Association.open(pacs, [Context(CT, (HEVC,)), Context(UNKNOWN, (EXPLICIT,))])
+    assert caught.value.refused_syntaxes == {(CT, HEVC)}
 
 
 def test_a_failure_is_a_result_with_its_comment() -> None:

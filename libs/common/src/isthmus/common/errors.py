@@ -37,7 +37,7 @@ Every failure is one of these. `isthmus.common.dicomweb.problem` maps each class
         NoWorker                    nobody serves this origin
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import ClassVar
 
 
@@ -202,6 +202,18 @@ class NoAcceptedContext(OriginError):
     """The origin accepted no presentation context for what is needed."""
 
     title = "The origin does not support the operation"
+
+    def __init__(
+        self,
+        detail: str,
+        *,
+        origin: str,
+        status: int | None = None,
+        refused_syntaxes: Collection[tuple[str, str]] = (),
+    ) -> None:
+        super().__init__(detail, origin=origin, status=status)
+        self.refused_syntaxes = refused_syntaxes
+        """SOP classes with transfer syntaxes: those of which it was the transfer syntax that it refused."""
 
 
 class OriginTimeout(OriginError):

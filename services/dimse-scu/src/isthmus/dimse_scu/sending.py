@@ -40,6 +40,7 @@ from isthmus.dimse_scu.outgoing import AHEAD_AT_ONCE, Numbered, Outgoing
 
 PROCESSING_FAILURE: Final = 0x0110
 SOP_CLASS_NOT_SUPPORTED: Final = 0x0122
+TRANSFER_SYNTAX_NOT_SUPPORTED: Final = 0xC122
 SILENCES_AT_MOST: Final = 2
 """Instances in a row that an origin is silent about, after which the rest is not sent."""
 MANY: Final = 24
@@ -101,7 +102,7 @@ class Sending:
                 await end_tasks([helping])
         if failed is not None:
             for index, ref in self._left:
-                self._answers.put_nowait(not_sent(index, ref, failed))
+                self._answers.put_nowait(not_sent(index, ref, _of_instance(failed, ref)))
 
     async def _send_first(self) -> OriginError | None:
         """Send over one association after another: after one that broke, the next instance gets a new one.
@@ -113,8 +114,6 @@ class Sending:
                 async with self._pool.lease(self._contexts) as association:
                     await self._send_over(association)
                 self._give_up_if_silent()
-        except NoAcceptedContext as error:
-            return failure(SOP_CLASS_NOT_SUPPORTED, Operation.C_STORE, error.origin)
         except OriginError as error:
             return error
         return None
@@ -177,6 +176,15 @@ def not_sent(index: int, ref: BlobRef, error: IsthmusError) -> InstanceStored:
     """Write down that there was no answer, or only our own."""
     status = error.status if isinstance(error, OperationFailed) and error.status else PROCESSING_FAILURE
     return InstanceStored(index, ref.sop_class_uid, ref.sop_instance_uid, status, Failure.of(error))
+
+
+def _of_instance(error: OriginError, ref: BlobRef) -> OriginError:
+    """Give why an instance could not be sent, where there is no association for any of them."""
+    if not isinstance(error, NoAcceptedContext):
+        return error
+    is_refused = (ref.sop_class_uid, ref.transfer_syntax_uid) in error.refused_syntaxes
+    status = TRANSFER_SYNTAX_NOT_SUPPORTED if is_refused else SOP_CLASS_NOT_SUPPORTED
+    return failure(status, Operation.C_STORE, error.origin)
 
 
 def _store(association: Association, ref: BlobRef, blob: BinaryIO) -> StoreResult:

@@ -205,7 +205,8 @@ class Association:
 
         Raises:
             OperationFailed: 0117 for a UID that fits no command (the origin would store it under a cut one),
-                0122 where the origin accepted no context for this pair. The association stays good.
+                0122 or C122 where the origin accepted no context for this pair, because of the SOP class or
+                of the transfer syntax. The association stays good.
             OriginError: the association failed.
         """
         if not 0 < len(sop_instance_uid) <= LONGEST_UID or len(sop_class_uid) > LONGEST_UID:

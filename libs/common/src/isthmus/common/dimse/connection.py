@@ -24,7 +24,7 @@ from pynetdicom.pdu_primitives import P_DATA
 
 from isthmus.common.dimse.commands import fragments, store_request, store_response
 from isthmus.common.dimse.contexts import Context
-from isthmus.common.dimse.negotiation import Accepted, negotiate
+from isthmus.common.dimse.negotiation import Accepted, negotiate, refused_syntaxes
 from isthmus.common.dimse.pdus import data_set_pdus
 from isthmus.common.dimse.peer import Peer
 from isthmus.common.dimse.sockets import MAX_PDU, EncodedPdus, TunedSocket
@@ -65,6 +65,8 @@ class Connection:
             Accepted(cast("int", item.context_id), str(item.abstract_syntax), str(item.transfer_syntax[0]))
             for item in association.accepted_contexts
         )
+        self.refused_syntaxes = refused_syntaxes(association)
+        """SOP classes with transfer syntaxes that the origin did not accept for them."""
         self.received = 0
         """Messages that came."""
         self.give_up_at: float | None = None

@@ -12,7 +12,14 @@ from pynetdicom.dimse_primitives import C_CANCEL, C_ECHO, C_FIND, C_GET, C_MOVE,
 from isthmus.common.dimse.connection import Connection, Message
 from isthmus.common.dimse.negotiation import Accepted
 from isthmus.common.dimse.peer import Peer
-from isthmus.common.dimse.status import SOP_CLASS_NOT_SUPPORTED, Category, Operation, category, failure
+from isthmus.common.dimse.status import (
+    SOP_CLASS_NOT_SUPPORTED,
+    TRANSFER_SYNTAX_NOT_SUPPORTED,
+    Category,
+    Operation,
+    category,
+    failure,
+)
 from isthmus.common.errors import AssociationAborted, NoAcceptedContext, OriginCancelled, OriginError
 from isthmus.common.telemetry import span
 
@@ -191,5 +198,7 @@ class Exchange:
                 return context
         origin = self._connection.peer.origin
         if operation is Operation.C_STORE:
-            raise failure(SOP_CLASS_NOT_SUPPORTED, operation, origin)
+            is_refused = (sop_class_uid, transfer_syntax_uid) in self._connection.refused_syntaxes
+            status = TRANSFER_SYNTAX_NOT_SUPPORTED if is_refused else SOP_CLASS_NOT_SUPPORTED
+            raise failure(status, operation, origin)
         raise NoAcceptedContext(f"The origin accepted no presentation context for {operation}", origin=origin)

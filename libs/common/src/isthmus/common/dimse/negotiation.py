@@ -3,6 +3,7 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from pydicom.uid import UID
 from pynetdicom.ae import ApplicationEntity
@@ -23,6 +24,8 @@ from isthmus.common.errors import (
     OriginTimeout,
     OriginUnreachable,
 )
+
+_SYNTAXES_NOT_SUPPORTED: Final = 0x04
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +65,22 @@ def negotiate(peer: Peer, contexts: Sequence[Context], max_pdu: int) -> tuple[Ne
     connection._shutdown_socket()
     association.dul.join(peer.timeout)
     raise failure
+
+
+def refused_syntaxes(association: Negotiated) -> frozenset[tuple[str, str]]:
+    """Give the pairs of SOP class and transfer syntax of which it was the latter that the origin refused.
+
+    Of the others it was the SOP class (PS3.8 Table 9-18).
+    """
+    numbers = {
+        item.context_id for item in association.rejected_contexts if item.result == _SYNTAXES_NOT_SUPPORTED
+    }
+    return frozenset(
+        (str(item.abstract_syntax), str(name))
+        for item in association.requestor.requested_contexts
+        if item.context_id in numbers
+        for name in item.transfer_syntax
+    )
 
 
 def _prepare(peer: Peer, contexts: Sequence[Context], max_pdu: int) -> tuple[Negotiated, TunedSocket]:
@@ -112,7 +131,9 @@ def _failure(peer: Peer, association: Negotiated, connection: TunedSocket, elaps
         )
     if isinstance(answer, A_ASSOCIATE) and answer.result == 0 and not association.accepted_contexts:
         return NoAcceptedContext(
-            f"{peer.called_ae_title} accepted none of the proposed presentation contexts", origin=peer.origin
+            f"{peer.called_ae_title} accepted none of the proposed presentation contexts",
+            origin=peer.origin,
+            refused_syntaxes=refused_syntaxes(association),
         )
     if elapsed >= peer.timeout:
         return OriginTimeout(

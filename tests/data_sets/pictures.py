@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.dataset import Dataset, FileMetaDataset, validate_file_meta
 from pydicom.encaps import encapsulate
 from pydicom.filewriter import dcmwrite
 from pydicom.uid import UID, MultiFrameTrueColorSecondaryCaptureImageStorage, generate_uid
@@ -88,12 +88,18 @@ def picture_file(file: Path, description: PixelDescription, frames: Sequence[byt
         ds.BitsStored, ds.HighBit = description.bits_stored, description.high_bit
         ds.PixelRepresentation = description.pixel_representation
     native = syntax in NATIVE
-    value = b"".join(frames) if native else encapsulate(list(frames))
+    value = b"".join(frames) if native else encapsulate([frame or bytes(2) for frame in frames])
     setattr(ds, description.element.value, value + bytes(len(value) % 2))
     element = ds[description.element.value]
     element.VR = pixel_data_vr(description, syntax)
     element.is_undefined_length = not native
     ds.file_meta = FileMetaDataset()
     ds.file_meta.TransferSyntaxUID = syntax
-    dcmwrite(file, ds, enforce_file_format=True)
+    ds.file_meta.MediaStorageSOPClassUID = ds.SOPClassUID
+    ds.file_meta.MediaStorageSOPInstanceUID = ds.SOPInstanceUID
+    ds.file_meta.FileMetaInformationGroupLength = 0  # it is counted
+    validate_file_meta(ds.file_meta)
+    ds.preamble = bytes(128)
+    # pydicom does not know each syntax; none of those here is another than this.
+    dcmwrite(file, ds, implicit_vr=False, little_endian=True, force_encoding=True)
     return file

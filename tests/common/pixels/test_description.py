@@ -55,6 +55,11 @@ def test_what_may_be_missing_is_what_it_mostly_is() -> None:
     assert described == replace(GRAY, bits_stored=16, high_bit=15)
 
 
+@pytest.mark.parametrize("number", [3, 16])
+def test_a_high_bit_that_cannot_be_is_the_usual_one(number: int) -> None:
+    assert PixelDescription.of(header(HighBit=number), EXPLICIT) == GRAY
+
+
 @pytest.mark.parametrize("text", ["30", "1", "1A", "0", "-2", ""])
 def test_what_is_no_number_of_frames_is_one(text: str) -> None:
     described = PixelDescription.of(header(NumberOfFrames=None), EXPLICIT)
@@ -74,8 +79,6 @@ def test_what_is_no_number_of_frames_is_one(text: str) -> None:
         {"BitsAllocated": 128},
         {"BitsAllocated": None},
         {"BitsStored": 17},
-        {"HighBit": 16},
-        {"HighBit": 3},
         {"PixelRepresentation": 2},
         {"SamplesPerPixel": 0},
         {"SamplesPerPixel": 3, "PlanarConfiguration": 2},

@@ -61,9 +61,7 @@ class PixelDescription:
         bits_stored, high_bit, signed = bits_allocated, bits_allocated - 1, 0
         if element is PixelElement.INTEGER:
             bits_stored = _number(ds, "BitsStored", 1, bits_allocated, default=bits_allocated)
-            high_bit = _number(ds, "HighBit", 0, bits_allocated - 1, default=bits_stored - 1)
-            if high_bit < bits_stored - 1:
-                raise NoPixels("High Bit (0028,0102) is too small for Bits Stored (0028,0101)")
+            high_bit = _high_bit(ds, bits_stored, bits_allocated)
             signed = _number(ds, "PixelRepresentation", 0, 1, default=0)
         samples = _number(ds, "SamplesPerPixel", 1, MOST_SAMPLES, default=1)
         photometric = str(_value(ds, "PhotometricInterpretation") or "").strip(" \0").upper()
@@ -119,6 +117,14 @@ def _element_of(ds: Dataset) -> PixelElement:
         bits = _value(ds, "BitsAllocated")
         return next((element for element, of in _FLOATING_BITS.items() if of == bits), PixelElement.INTEGER)
     return PixelElement.INTEGER
+
+
+def _high_bit(ds: Dataset, bits_stored: int, bits_allocated: int) -> int:
+    usual = bits_stored - 1
+    try:
+        return _number(ds, "HighBit", usual, bits_allocated - 1, default=usual)
+    except NoPixels:  # most readers never look at it
+        return usual
 
 
 def _number_of_frames(ds: Dataset) -> int:

@@ -17,6 +17,7 @@ from isthmus.common.dicom.levels import Level
 from isthmus.common.dicom.search_attributes import DEFAULT_RETURN, OPTIONAL, REQUIRED_MATCHING
 from isthmus.common.dicomweb.transactions import TRANSACTIONS, Parameter, Transaction
 from isthmus.common.pixels.syntaxes import DECODABLE, ENCODABLE, LOSSY
+from isthmus.stow.reasons import OWN
 from tests.documents.declined import DECLINED
 
 STATEMENT: Final = Path(__file__).parents[2] / "docs" / "conformance.md"
@@ -44,7 +45,9 @@ What an origin does otherwise than the standard says is in [its quirks](quirks.m
 
 def statement() -> str:
     """Write the statement."""
-    return "\n".join([_INTRODUCTION, *_transactions(), *_negotiation(), *_matching(), *_declined()])
+    return "\n".join(
+        [_INTRODUCTION, *_transactions(), *_stores(), *_negotiation(), *_matching(), *_declined()]
+    )
 
 
 def _transactions() -> Iterator[str]:
@@ -82,6 +85,26 @@ def _parameter(parameter: Parameter, transactions: Sequence[Transaction]) -> str
     written = f"`{parameter.name}`" + (" (required)" if parameter.is_required else "")
     cells = (written, parameter.section, parameter.values, "all" if everywhere else ", ".join(of))
     return f"| {' | '.join(cells)} |"
+
+
+def _stores() -> Iterator[str]:
+    yield """
+## What is stored, and why something is not (PS3.18 10.5.2, Annex I)
+
+Objects go to the origin byte for byte, in the transfer syntax that they have; nothing is coerced. Of
+metadata and bulkdata, which may come in any order, an instance is made in Explicit VR Little Endian, its text
+in UTF-8. Pixel data that come as `image/jpeg`, `image/jls`, `image/jp2`, `image/jpx`, `image/jphc`,
+`video/mpeg2`, `video/mp4`, or with a `transfer-syntax`, are encapsulated as they are, in the transfer syntax
+that their codestream has; `image/png` and `image/gif` become native. The Image Pixel Description attributes,
+Number of Frames and Lossy Image Compression are filled in from them where the metadata omit these. Several
+parts of one Content-Location are the frames of one image.
+
+The reasons of an origin are handed on as they are, as Failure Reason or Warning Reason, with an Error Comment
+in words of ours: an origin's own may quote a patient. These are ours:
+"""
+    yield from _table(
+        ("Failure Reason", "When"), ((f"{status:04X}", words) for status, words in sorted(OWN.items()))
+    )
 
 
 def _negotiation() -> Iterator[str]:

@@ -6,6 +6,7 @@ from functools import partial
 from starlette.routing import BaseRoute, Route
 
 from isthmus.common.dicomweb.resource import ROOTS
+from isthmus.common.dicomweb.transactions import STORES
 from isthmus.common.pixels.processes import PixelProcesses
 from isthmus.common.service import Parts
 from isthmus.stow.settings import StowSettings
@@ -20,7 +21,7 @@ def routes(parts: Parts) -> Sequence[BaseRoute]:
     parts.closing.callback(processes.close)
     endpoint = partial(store, Storing(settings, parts.bus, parts.blobs, processes))
     return [
-        Route(root + path, endpoint, methods=["POST"])
+        Route(root + transaction.path, endpoint, methods=[transaction.method])
         for root in ROOTS
-        for path in ("/studies", "/studies/{study}")
+        for transaction in STORES
     ]

@@ -24,8 +24,6 @@ _METADATA: Final = {
 _PLAIN: Final = {"application/json": Kind.JSON, "application/xml": Kind.XML, "text/xml": Kind.XML}
 """Metadata of clients that do not know their own media types, unless it has a location."""
 _SINGLE: Final = {Kind.OBJECT.value: Kind.OBJECT, **_METADATA}
-TAKEN: Final = (*(f'{_MULTIPART}; type="{name}"' for name in _SINGLE), *_SINGLE)
-"""The media types of the payloads that are taken."""
 
 
 def parts_of(request: Request) -> AsyncGenerator[PayloadPart, None]:

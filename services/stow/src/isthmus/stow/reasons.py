@@ -21,7 +21,7 @@ BAD_PIXELS: Final = 0xC004
 UNUSED_BULKDATA: Final = 0xC005
 TRANSFER_SYNTAX_NOT_SUPPORTED: Final = 0xC122
 
-_OWN: Final = {
+OWN: Final = {
     NO_ANSWER: "Processing failure: the origin gave no answer",
     STUDY_MISMATCH: "Another study than the URL's",
     CANNOT_UNDERSTAND: "No DICOM object or metadata, or cut off",
@@ -30,7 +30,9 @@ _OWN: Final = {
     AMBIGUOUS_BULKDATA: "Several parts have the bulkdata's location",
     BAD_PIXELS: "Pixel data cannot be read, or contradict the attributes",
     UNUSED_BULKDATA: "No metadata refer to the bulkdata",
+    TRANSFER_SYNTAX_NOT_SUPPORTED: "No transfer syntax holds it, or not one that the origin takes",
 }
+"""What we give ourselves; every other reason is the origin's."""
 
 
 class Refusal(ValueError):
@@ -41,4 +43,4 @@ class Refusal(ValueError):
 
 def explain(status: int) -> str:
     """Say in words of ours what a Failure Reason or a Warning Reason means."""
-    return _OWN.get(status) or meaning(status)
+    return OWN.get(status) or meaning(status)

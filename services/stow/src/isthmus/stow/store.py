@@ -14,9 +14,10 @@ from isthmus.common.dicom.uids import check_uid
 from isthmus.common.dicom.xml_model import native_model
 from isthmus.common.dicomweb.accept import Offer, accepted_by, negotiate
 from isthmus.common.dicomweb.json_response import DicomJsonResponse
-from isthmus.common.dicomweb.offers import DICOM_JSON, DICOM_XML, JSON
+from isthmus.common.dicomweb.offers import DICOM_XML
 from isthmus.common.dicomweb.problem import RETRY_AFTER_SECONDS
 from isthmus.common.dicomweb.resource import origin_in, public_base_url, service_path
+from isthmus.common.dicomweb.transactions import STORES
 from isthmus.common.dicomweb.warning import warning_header
 from isthmus.common.errors import NoWorker, OperationFailed
 from isthmus.common.messages import BlobRef, InstanceStored
@@ -31,7 +32,6 @@ from isthmus.stow.response import Outcome, Report, study_url
 from isthmus.stow.settings import StowSettings
 from isthmus.stow.spool import Spool
 
-OFFERS: Final = (DICOM_JSON, JSON, DICOM_XML)
 MOST_WARNINGS: Final = 16
 """Warning headers of one answer."""
 
@@ -67,7 +67,7 @@ async def store(storing: Storing, request: Request) -> Response:
     study = request.path_params.get("study")
     if study is not None:
         check_uid(study, "StudyInstanceUID")
-    offer = negotiate(accepted_by(request), OFFERS).offer
+    offer = negotiate(accepted_by(request), STORES[0].offers).offer
     service = public_base_url(request) + service_path(origin)
     parts = parts_of(request)
     async with Spool(storing.blobs) as spool:

@@ -201,13 +201,15 @@ STORES: Final[Sequence[Transaction]] = tuple(
         path,
         (offers.DICOM_JSON, offers.JSON, offers.DICOM_XML),
         (ACCEPT,),
-        (200, 202, 400, 404, 406, 409, 415, 502, 503, 504),
+        (200, 202, 400, 404, 406, 409, 413, 415, 502, 503, 504),
         method="POST",
         takes=(
             'multipart/related; type="application/dicom"',
             'multipart/related; type="application/dicom+json"',
             'multipart/related; type="application/dicom+xml"',
             "application/dicom",
+            "application/dicom+json",
+            "application/dicom+xml",
         ),
     )
     for name, path in {"Store Instances": "/studies", "Store Instances of a Study": STUDY}.items()

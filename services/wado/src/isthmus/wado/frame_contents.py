@@ -11,6 +11,7 @@ from isthmus.common.pixels.syntaxes import EXPLICIT_VR_LITTLE_ENDIAN
 from isthmus.common.pixels.transcode import description_in, transcoded_frame
 from isthmus.wado.images import Image, Images, pixel_failures
 from isthmus.wado.kept import Kept
+from isthmus.wado.pixel_forms import as_held
 from isthmus.wado.shared import Shared
 
 SMALLEST_KEPT: Final = 64 * 1024
@@ -38,6 +39,7 @@ class FrameContents:
         self._shared = Shared(0)
         # Frames that wait for a process are in memory.
         self._turns = asyncio.Semaphore(2 * processes.processes)
+        self._working: set[asyncio.Task[bytes]] = set()
 
     async def pieces(self, image: Image, number: int, transfer_syntax: str) -> tuple[Piece, ...]:
         """Give a frame, numbered from 1, as what lies in S3 at `image.key`, or as its bytes.
@@ -81,13 +83,30 @@ class FrameContents:
         return None
 
     async def _transcode(self, image: Image, number: int, transfer_syntax: str) -> bytes:
+        """Make a frame; what has begun goes on when nobody waits for it any more, as it is soon done.
+
+        To stop it costs a process, and viewers that scroll give up many frames.
+        """
+        await self._turns.acquire()
+        work = asyncio.create_task(self._work(image, number, transfer_syntax))
+        self._working.add(work)
+        work.add_done_callback(self._done)
+        return await asyncio.shield(work)
+
+    def _done(self, work: "asyncio.Task[bytes]") -> None:
+        self._turns.release()
+        self._working.discard(work)
+        if not work.cancelled():
+            work.exception()  # whoever waited has it
+
+    async def _work(self, image: Image, number: int, transfer_syntax: str) -> bytes:
         expected = self.length(image, number, transfer_syntax)
-        async with self._turns:
-            frame = await self._images.frame(image, number)
-            with pixel_failures(image.blob):
-                made = await self._processes.run(
-                    transcoded_frame, frame, image.description, transfer_syntax, self._max_frame_bytes
-                )
+        frame = await self._images.frame(image, number)
+        held = image.description.transfer_syntax_uid
+        with pixel_failures(image.blob, as_held(held)):
+            made = await self._processes.run(
+                transcoded_frame, frame, image.description, transfer_syntax, self._max_frame_bytes
+            )
         if expected is not None and len(made) != expected:
             raise PixelsUnreadable(
                 "A frame is not of the size that the instance says", instance=image.blob.sop_instance_uid

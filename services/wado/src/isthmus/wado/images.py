@@ -4,7 +4,7 @@ What is said of an image is read once and stays in memory, so that of an image t
 read of S3, whichever frame it is.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -14,7 +14,7 @@ from pydicom import Dataset
 
 from isthmus.common.blobs import BlobStore, Sink
 from isthmus.common.dicom.bulk import Piece
-from isthmus.common.dicom.frame_index import FrameIndex, NativeFrames, frame_index_of
+from isthmus.common.dicom.frame_index import Frame, FrameIndex, NativeFrames, frame_index_of
 from isthmus.common.dicomweb.offers import EXPLICIT_VR_LITTLE_ENDIAN
 from isthmus.common.errors import BlobMissing, MalformedDataset, NoSuchObject, PixelsUnreadable, TooLarge
 from isthmus.common.messages import BlobRef
@@ -144,7 +144,9 @@ class Images:
         whole = last + length - first
         if whole - sum(length for _, length in ranges) <= _LARGEST_GAP:
             data = await self._blobs.get(image.key, offset=first, length=whole)
-            return b"".join(data[offset - first : offset - first + length] for offset, length in ranges)
+            return await self._threads.run(
+                _joined, data, [(begin - first, length) for begin, length in ranges]
+            )
         parts = [await self._blobs.get(image.key, offset=offset, length=length) for offset, length in ranges]
         return b"".join(parts)
 
@@ -221,6 +223,10 @@ class Images:
         return replace(image, key=inflated.key, index=replace(index, position=0))
 
 
+def _joined(data: bytes, ranges: Frame) -> bytes:
+    return b"".join(data[offset : offset + length] for offset, length in ranges)
+
+
 def _lies_as_it_is_sent(image: Image) -> bool:
     index = image.index
     if isinstance(index, NativeFrames):
@@ -229,8 +235,12 @@ def _lies_as_it_is_sent(image: Image) -> bool:
 
 
 @contextmanager
-def pixel_failures(blob: BlobRef) -> Iterator[None]:
+def pixel_failures(blob: BlobRef, available: Sequence[str] = ()) -> Iterator[None]:
     """Say what fails about the pixels of an instance in terms of a request, naming the instance.
+
+    Args:
+        blob: The instance.
+        available: What can be had where the pixels cannot be read.
 
     Raises:
         NoFrames: it has no pixel data.
@@ -247,7 +257,7 @@ def pixel_failures(blob: BlobRef) -> Iterator[None]:
             f"The instance does not say what its pixels are: {error.detail}", instance=instance
         ) from error
     except PixelsError as error:
-        raise PixelsUnreadable(error.detail, instance=instance) from error
+        raise PixelsUnreadable(error.detail, instance=instance, available=available) from error
     except MalformedDataset as error:
         raise PixelsUnreadable(
             f"The instance that the origin sent cannot be read: {error.detail}", instance=instance

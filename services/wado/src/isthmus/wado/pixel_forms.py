@@ -70,6 +70,12 @@ def obtainable_syntaxes(description: PixelDescription) -> tuple[str, ...]:
     return tuple(each for each in producible(held) if each == held or fits(description, each))
 
 
+def as_held(transfer_syntax: str) -> tuple[str, ...]:
+    """List how pixels can be had if they cannot be decoded: as they are held."""
+    names = dict.fromkeys((media_type_of(transfer_syntax), OCTET_STREAM))
+    return tuple(f'{_MULTIPART}; type="{name}"; transfer-syntax={transfer_syntax}' for name in names)
+
+
 def _offers(held: str, obtainable: Sequence[str], *, multipart: bool) -> Iterator[Offer]:
     """List what there is, the first of those that a client wants alike first."""
 

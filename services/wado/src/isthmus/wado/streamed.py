@@ -25,6 +25,8 @@ from isthmus.common.telemetry import get_logger, record_failure
 from isthmus.wado.conditional import ETag, is_unchanged, range_applies
 from isthmus.wado.ranges import byte_range
 
+_LARGEST_CHUNK: Final = 4 * 1024 * 1024
+"""Bytes that are handed to the server at once: it copies them, and the loop waits."""
 _OF_CONTENT: Final = {"Content-Type", "Content-Length"}
 CACHING: Final = {"Cache-Control": "private, no-cache", "Vary": "Accept"}
 """Who read it may keep it, and asks each time whether it is still so: rights and origins change."""
@@ -119,8 +121,10 @@ class _Exchange:
         await self.send({"type": "http.response.start", "status": answer.status.value, "headers": lines})
 
     async def send_chunk(self, chunk: bytes) -> None:
-        await self.send(_body(chunk, more=True))
-        self.sent += len(chunk)
+        for start in range(0, len(chunk), _LARGEST_CHUNK):
+            piece = chunk if len(chunk) <= _LARGEST_CHUNK else chunk[start : start + _LARGEST_CHUNK]
+            await self.send(_body(piece, more=True))
+            self.sent += len(piece)
 
 
 @dataclass(frozen=True)

@@ -45,6 +45,15 @@ async def test_a_process_is_used_again_and_is_nicer_than_the_service(processes: 
     assert await processes.run(work.niceness) == os.nice(0) + 10
 
 
+async def test_a_process_does_not_know_the_settings_of_the_service(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ISTHMUS_S3__SECRET_KEY", "secret")
+    processes = PixelProcesses(1, timeout_seconds=30)
+    known = await processes.run(work.environment)
+    assert known["PATH"] == os.environ["PATH"]
+    assert "secret" not in known.values()
+    processes.close()
+
+
 async def test_twenty_come_back_beside_those_that_die_hang_and_raise(tmp_path: Path) -> None:
     processes = PixelProcesses(2, timeout_seconds=1.5)
     bad = (

@@ -22,6 +22,10 @@ def process_id() -> int:
     return os.getpid()
 
 
+def environment() -> dict[str, str]:
+    return dict(os.environ)
+
+
 def niceness() -> int:
     return os.nice(0)
 

@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Lock
-from typing import Final
+from typing import IO, Final
 
 import gdcm  # type: ignore[import-untyped]
 import numpy as np
@@ -73,6 +73,13 @@ def _image(frame: bytes, header: Codestream, container: int) -> "gdcm.Image":
     return image
 
 
+def _scratch() -> IO[bytes]:
+    """Give a file in memory, where there is such a thing: a container may have no other."""
+    if hasattr(os, "memfd_create"):
+        return os.fdopen(os.memfd_create("complaints"), "w+b")
+    return tempfile.TemporaryFile()
+
+
 @contextmanager
 def _complaints() -> Iterator[list[bytes]]:
     """Collect what the decoder writes to standard error where it makes do with damaged data.
@@ -81,7 +88,7 @@ def _complaints() -> Iterator[list[bytes]]:
     in a process that does nothing else.
     """
     complaints: list[bytes] = []
-    with _one_at_a_time, tempfile.TemporaryFile() as file:
+    with _one_at_a_time, _scratch() as file:
         standard_error = os.dup(2)
         os.dup2(file.fileno(), 2)
         try:

@@ -16,7 +16,7 @@ class PipeWriter:
     def __init__(self, descriptor: int) -> None:
         """Write to a descriptor, which stays the caller's."""
         self._descriptor = descriptor
-        with contextlib.suppress(OSError):  # a system may allow less
+        with contextlib.suppress(OSError, AttributeError):  # a system may allow less, or none of it
             fcntl.fcntl(descriptor, fcntl.F_SETPIPE_SZ, _CAPACITY)
 
     def put(self, value: object) -> None:

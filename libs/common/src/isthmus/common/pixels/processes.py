@@ -24,6 +24,8 @@ R = TypeVar("R")
 Args = TypeVarTuple("Args")
 
 _COMMAND: Final = (sys.executable, "-m", "isthmus.common.pixels.worker")
+_SETTINGS: Final = "ISTHMUS_"
+"""What begins the names of settings: decoders, which read what anybody may have written, do not get them."""
 _GRACE: Final = 5
 """Seconds after which a process ends by itself what should have been ended."""
 _ONE_THREAD: Final = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
@@ -152,7 +154,8 @@ class _Running:
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,  # decoders write what they like there
             bufsize=0,
-            env={**os.environ, **_ONE_THREAD},
+            env={name: value for name, value in os.environ.items() if not name.startswith(_SETTINGS)}
+            | _ONE_THREAD,
         )
         stdin, stdout = self.process.stdin, self.process.stdout
         if stdin is None or stdout is None:

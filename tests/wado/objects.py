@@ -3,10 +3,11 @@
 from io import BytesIO
 from pathlib import Path
 
-import pydicom
 from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.encaps import encapsulate, generate_frames
 from pydicom.filewriter import dcmwrite
 from pydicom.uid import (
+    MPEG4HP41,
     EncapsulatedPDFStorage,
     ExplicitVRLittleEndian,
     GrayscaleSoftcopyPresentationStateStorage,
@@ -17,6 +18,7 @@ from pydicom.uid import (
 
 from tests.data_sets import pydicom_files
 
+VIDEO = bytes(range(256)) * 5
 PDF = b"%PDF-1.4\n" + b"not much of a document\n" * 101
 
 
@@ -69,8 +71,8 @@ def damaged(study: str, series: str) -> bytes:
     ds.file_meta = FileMetaDataset()
     ds.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
     ds.compress(RLELossless, encoding_plugin="pydicom", generate_instance_uid=False)
-    frame = next(pydicom.encaps.generate_frames(ds.PixelData, number_of_frames=1))
-    ds.PixelData = pydicom.encaps.encapsulate([frame[: len(frame) // 2 & ~1]])
+    frame = next(generate_frames(ds.PixelData, number_of_frames=1))
+    ds.PixelData = encapsulate([frame[: len(frame) // 2 & ~1]])
     return written(ds)
 
 
@@ -81,6 +83,15 @@ def bomb(study: str, series: str) -> bytes:
     ds.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
     ds.compress(RLELossless, encoding_plugin="pydicom", generate_instance_uid=False)
     ds.Rows = ds.Columns = 65535
+    return written(ds)
+
+
+def video(study: str, series: str) -> bytes:
+    """Make something that says that it is a video."""
+    ds = gray([0] * 3, study=study, series=series)
+    ds.PixelData = encapsulate([VIDEO])
+    ds.file_meta = FileMetaDataset()
+    ds.file_meta.TransferSyntaxUID = MPEG4HP41
     return written(ds)
 
 

@@ -15,7 +15,7 @@ from isthmus.common.messages import Failure, MissingInstance
 from tests.data_sets import identity
 from tests.wado.bodies import broken_body, parts_of
 from tests.wado.conftest import Employ
-from tests.wado.objects import PDF, bomb, damaged, file_of, gray, pdf, written
+from tests.wado.objects import PDF, VIDEO, bomb, damaged, file_of, gray, inverting, pdf, video, written
 from tests.wado.urls import instance_of, series_of
 from tests.wado.worker import Job, Script
 
@@ -132,7 +132,7 @@ async def test_of_several_frames_a_gif_has_all_and_one_picture_is_the_first_and_
     response = await client.get(f"{url_of(frames)}/rendered", headers=accepting("image/png"))
     assert response.status_code == 200
     assert level_of(response.content) == 0
-    assert "frame 1 of 3" in response.headers["Warning"]
+    assert "the first of 3 pictures" in response.headers["Warning"]
     response = await client.get(f"{url_of(frames)}/rendered", headers=accepting("image/gif"))
     assert getattr(Image.open(BytesIO(response.content)), "n_frames", 1) == 3
     assert "Warning" not in response.headers
@@ -289,6 +289,37 @@ async def test_8_7_4_a_report_is_a_page_unless_asked_otherwise_and_no_image(
     response = await client.get(f"{instance_of(file)}/rendered", headers=accepting("image/jpeg"))
     assert response.status_code == 406
     assert {"text/html", "text/plain", "text/xml"} <= set(response.json()["available"])
+
+
+async def test_a_presentation_state_is_the_image_that_it_is_about_as_it_says_that_it_looks(
+    client: httpx2.AsyncClient, employ: Employ
+) -> None:
+    ds = gray([50, 100], study=STUDY, series=SERIES)
+    state = inverting(ds)
+    employ(delivers(written(ds), state))
+    url = f"{url_of(state)}/rendered"
+    response = await client.get(url, headers=accepting("image/png"))
+    assert level_of(response.content) == 205
+    assert "the first of 2 pictures" in response.headers["Warning"]
+    both = await client.get(url, headers=accepting('multipart/related; type="image/png"'))
+    assert [level_of(part.content) for part in parts_of(both)] == [205, 155]
+    for query, parameter in {"window=1,1,linear": "window", "viewport=9,9,1,1,1,1": "viewport"}.items():
+        refused = await client.get(f"{url}?{query}")
+        assert (refused.status_code, refused.json()["parameter"]) == (400, parameter)
+    assert (await client.get(url, headers=accepting("text/html"))).status_code == 406
+
+
+async def test_a_video_is_itself_and_no_image(client: httpx2.AsyncClient, employ: Employ) -> None:
+    content = video(STUDY, SERIES)
+    employ(delivers(content))
+    for accept in ("*/*", "video/mp4"):
+        response = await client.get(f"{url_of(content)}/rendered", headers=accepting(accept))
+        assert (response.status_code, response.headers["Content-Type"]) == (200, "video/mp4")
+        assert response.content == VIDEO
+    for resource in ("rendered?accept=image/jpeg", "frames/1/rendered", "thumbnail"):
+        response = await client.get(f"{url_of(content)}/{resource}", headers=accepting("image/jpeg"))
+        assert response.status_code == 406
+        assert "video/mp4" in response.json()["available"]
 
 
 async def test_8_7_4_a_document_is_itself(client: httpx2.AsyncClient, employ: Employ) -> None:

@@ -182,7 +182,7 @@ async def test_9_5_1_2_1_a_frame(uri: Uri, employ: Employ, frames: bytes) -> Non
     await refused(await uri(single, **PNG, frameNumber="2"), "frameNumber")
     response = await uri(frames, **PNG)
     assert level_of(response.content) == 0
-    assert "frame 1 of 3" in response.headers["Warning"]
+    assert "the first of 3 pictures" in response.headers["Warning"]
     response = await uri(frames, contentType="image/gif")
     assert getattr(Image.open(BytesIO(response.content)), "n_frames", 1) == 3
 
@@ -223,17 +223,28 @@ async def test_9_5_1_2_7_a_presentation_state_changes_the_picture(uri: Uri, empl
     assert level_of((await uri(image, **PNG, **asked)).content) in {204, 205, 206}
 
 
-async def test_9_5_2_3_a_presentation_state_that_is_none_or_for_another_image_is_400(
+async def test_9_5_2_3_a_presentation_state_that_is_none_is_400_and_one_for_another_image_406(
     uri: Uri, employ: Employ
 ) -> None:
     ds, other = gray([50], study=STUDY, series=SERIES), gray([60], study=STUDY, series=SERIES)
     image, presentation = written(ds), inverting(other)
     employ(delivers(image, presentation))
-    who = identity(presentation)
-    asked = {"presentationSeriesUID": who.series_instance_uid, "presentationUID": who.sop_instance_uid}
-    await refused(await uri(image, **PNG, **asked), "presentationUID")
     itself = {"presentationSeriesUID": SERIES, "presentationUID": str(ds.SOPInstanceUID)}
     await refused(await uri(image, **PNG, **itself), "presentationUID")
+    who = identity(presentation)
+    asked = {"presentationSeriesUID": who.series_instance_uid, "presentationUID": who.sop_instance_uid}
+    response = await uri(image, **PNG, **asked)
+    assert response.status_code == 406
+    assert response.json()["instance"] == str(ds.SOPInstanceUID)
+
+
+async def test_9_5_2_3_a_presentation_state_that_there_is_not_is_400(
+    uri: Uri, employ: Employ, client: httpx2.AsyncClient
+) -> None:
+    image = written(gray([50], study=STUDY, series=SERIES))
+    employ(Origin(image))
+    nothing = {"presentationSeriesUID": "1.2", "presentationUID": "1.2.3"}
+    await refused(await uri(image, **PNG, **nothing), "presentationUID")
 
 
 async def test_what_fails_names_the_instance_and_the_next_request_is_served(

@@ -17,7 +17,6 @@ from isthmus.wado.rendering import (
     OutsideImage,
     RenderingError,
     RenderRequest,
-    UnusablePresentation,
     render,
 )
 from isthmus.wado.shared import Shared
@@ -61,8 +60,9 @@ class Pictures:
 
         Raises:
             NoSuchObject: the image has not as many frames.
-            InvalidParameter: a region that is outside of it, or a presentation state that is not for it.
-            PixelsUnreadable: its pixels are damaged, or in a form that nobody here can read.
+            InvalidParameter: the region is outside of it.
+            PixelsUnreadable: its pixels are damaged, or in a form that nobody here can read, or the
+                presentation state is not for it.
             TooLarge: it is larger than a limit.
             UnavailableError: a part of ours is away.
         """
@@ -97,10 +97,12 @@ def _failures(blob: BlobRef, request: RenderRequest) -> Iterator[None]:
     try:
         with pixel_failures(blob):
             yield
+    except PixelsUnreadable as error:
+        if error.available:
+            raise
+        raise PixelsUnreadable(error.detail, instance=error.instance, available=HELD) from error
     except OutsideImage as error:
         raise InvalidParameter("region" if request.viewport is None else "viewport", error.detail) from error
-    except UnusablePresentation as error:
-        raise InvalidParameter("presentationUID", error.detail) from error
     except RenderingError as error:
         raise PixelsUnreadable(error.detail, instance=blob.sop_instance_uid, available=HELD) from error
 

@@ -14,9 +14,11 @@ from isthmus.wado.ahead import ahead
 from isthmus.wado.categories import offers_of
 from isthmus.wado.frame_list import frame_numbers
 from isthmus.wado.instances import Instances
-from isthmus.wado.rendered_body import parts, single
+from isthmus.wado.presentations import is_presentation
+from isthmus.wado.presented import presented
+from isthmus.wado.rendered_body import first_of, parts, single
 from isthmus.wado.rendering_parameters import query_of, rendering_parameters
-from isthmus.wado.renderings import Plan, Renderer, choose, unshowable
+from isthmus.wado.renderings import Plan, Plans, Renderer, choose, unshowable
 from isthmus.wado.streamed import Body
 
 OPENED: Final = 4
@@ -37,22 +39,27 @@ async def rendered(instances: Instances, request: Request) -> AsyncIterator[Body
         PixelsUnreadable: it cannot be rendered. When that happens to a later part, the body is broken off.
     """
     resource = instances.wanted(request)
-    renderer = Renderer(instances, request, resource, rendering_parameters(query_of(request)))
+    parameters = rendering_parameters(query_of(request))
+    renderer = Renderer(instances, request, resource, parameters)
     ranges = accepted_by(request)
     if resource.instance is None:
         async with instances.read(resource) as reading, _all_of(renderer, reading, ranges) as body:
             yield body
         return
     blob = await instances.instance(resource)
+    if is_presentation(blob):
+        async with presented(instances, request, resource, blob, parameters, ranges) as body:
+            yield body
+        return
     offer = choose(ranges, _offers(blob))
     plans = await renderer.plans(blob, offer)
     if offer.multipart:
         async with _parts(renderer, plans) as body:
             yield body
     elif len(plans) == 1:
-        yield await single(renderer, plans[0])
+        yield await single(renderer, plans.first)
     else:
-        yield await single(renderer, plans[0], first_of(len(plans)))
+        yield await single(renderer, plans.first, first_of(len(plans)))
 
 
 @asynccontextmanager
@@ -71,17 +78,12 @@ async def rendered_frames(instances: Instances, request: Request) -> AsyncIterat
     ranges = accepted_by(request)
     image = await renderer.image(await instances.instance(resource))
     offer = choose(ranges, offers_of(image.blob))
-    plans = [renderer.plan(image, offer, (number,)) for number in numbers]
+    plans = renderer.pictures(image, offer, [(number,) for number in numbers])
     if len(plans) == 1 and not offer.multipart:
-        yield await single(renderer, plans[0])
+        yield await single(renderer, plans.first)
         return
     async with _parts(renderer, plans) as body:
         yield body
-
-
-def first_of(frames: int) -> str:
-    """Say that this is not all."""
-    return f"This is frame 1 of {frames}; all of them can be had as image/gif, or as multipart/related"
 
 
 @asynccontextmanager
@@ -109,14 +111,26 @@ def _chosen(
     """Choose a media type for each instance, and count those that have none that the client takes."""
     chosen: list[tuple[BlobRef, Offer]] = []
     others: list[BlobRef] = []
+    known: dict[Sequence[Offer], Offer | None] = {}
     for blob in blobs:
-        try:
-            chosen.append((blob, choose(ranges, _offers(blob))))
-        except NotAcceptable:
+        offers = offers_of(blob)
+        if offers not in known:
+            known[offers] = _choice(ranges, offers)
+        offer = known[offers]
+        if offer is None:
             others.append(blob)
+        else:
+            chosen.append((blob, offer))
     if not chosen:
         choose(ranges, [offer for blob in others for offer in offers_of(blob)] or _offers(others[0]))
     return chosen, len(others)
+
+
+def _choice(ranges: Sequence[MediaRange], offers: Sequence[Offer]) -> Offer | None:
+    try:
+        return choose(ranges, offers) if offers else None
+    except NotAcceptable:
+        return None
 
 
 def _offers(blob: BlobRef) -> Sequence[Offer]:
@@ -127,7 +141,7 @@ def _offers(blob: BlobRef) -> Sequence[Offer]:
 
 
 async def _planned(renderer: Renderer, chosen: Iterable[tuple[BlobRef, Offer]]) -> AsyncGenerator[Plan, None]:
-    async def plans(each: tuple[BlobRef, Offer]) -> list[Plan]:
+    async def plans(each: tuple[BlobRef, Offer]) -> Plans:
         return await renderer.plans(*each)
 
     async with ahead(_each(chosen), plans, OPENED) as opened:
@@ -136,9 +150,9 @@ async def _planned(renderer: Renderer, chosen: Iterable[tuple[BlobRef, Offer]]) 
                 yield plan
 
 
-def _parts(renderer: Renderer, plans: Sequence[Plan]) -> AbstractAsyncContextManager[Body]:
+def _parts(renderer: Renderer, plans: Plans) -> AbstractAsyncContextManager[Body]:
     etag = renderer.etag(plans, weak=True)
-    return parts(renderer, _each(plans), plans[0].offer.name, etag=etag)
+    return parts(renderer, plans, plans.one.offer.name, etag=etag)
 
 
 async def _each(items: Iterable[T]) -> AsyncIterator[T]:

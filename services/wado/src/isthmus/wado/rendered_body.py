@@ -1,6 +1,6 @@
 """Bodies of renderings: one by itself, or several as parts."""
 
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable
 from contextlib import aclosing, asynccontextmanager
 from typing import Final
 
@@ -24,7 +24,7 @@ async def single(renderer: Renderer, plan: Plan, *warnings: str) -> Body:
     Raises:
         IsthmusError: as `Renderer.rendering` does.
     """
-    etag = renderer.etag([plan])
+    etag = renderer.etag(plan)
     warnings = (*renderer.parameters.warnings, *warnings)
     if is_unchanged(renderer.request, etag):
         return unchanged(etag)
@@ -38,7 +38,7 @@ async def single(renderer: Renderer, plan: Plan, *warnings: str) -> Body:
 @asynccontextmanager
 async def parts(
     renderer: Renderer,
-    plans: AsyncIterator[Plan],
+    plans: AsyncIterator[Plan] | Iterable[Plan],
     part_type: str,
     *,
     etag: ETag | None = None,
@@ -69,10 +69,24 @@ async def parts(
     if renderer.request.method == "HEAD":
         yield Body(headers, nothing(), lacking, etag, warnings=warnings, partial=partial)
         return
-    async with ahead(plans, renderer.rendering, AHEAD) as made:
+    async with ahead(_as_they_come(plans), renderer.rendering, AHEAD) as made:
         first = await anext(made)
         chunks = _written(renderer, writer, first, made)
         yield Body(headers, chunks, lacking, etag, warnings=warnings, partial=partial)
+
+
+def first_of(count: int) -> str:
+    """Say that this is not all."""
+    return f"This is the first of {count} pictures; all of them can be had as multipart/related"
+
+
+async def _as_they_come(plans: AsyncIterator[Plan] | Iterable[Plan]) -> AsyncIterator[Plan]:
+    if isinstance(plans, AsyncIterator):
+        async for plan in plans:
+            yield plan
+    else:
+        for plan in plans:
+            yield plan
 
 
 async def _written(

@@ -24,6 +24,8 @@ from isthmus.wado.rendering_parameters import THUMBNAIL, query_of, thumbnail_par
 from isthmus.wado.renderings import Renderer
 from isthmus.wado.streamed import Body
 
+_OVERLAYS: Final = range(0x6000, 0x6020, 2)
+_OVERLAY_ROWS: Final = 0x0010
 _USELESS: Final = (NoSuchObject, NotDelivered, PixelsUnreadable, TooLarge)
 """What keeps an instance from standing for others."""
 
@@ -73,10 +75,8 @@ class _Maker:
         """Give that of an instance, of the first of some frames, or of the one that stands for all."""
         image = await self._renderer.image(blob)
         offer = negotiate(self._ranges, offers_of(blob)).offer
-        count = len(image.index)
-        if numbers and max(numbers) > count:
-            raise NoSuchObject(f"The instance has no frame {max(numbers)}, but {count}")
-        plan = self._renderer.plan(image, offer, (numbers[0] if numbers else _frame_of(image),))
+        frames = [(number,) for number in numbers] or [(_frame_of(image),)]
+        plan = self._renderer.pictures(image, offer, frames).first
         if _may_name_the_patient(image) and plan.look is not None:
             # Nobody who is identified on an image must be on its thumbnail (PS3.18 10.4.3.3.4).
             plan = replace(plan, look=replace(plan.look, viewport=_unreadable(plan.look.viewport)))
@@ -107,7 +107,9 @@ def _frame_of(image: Image) -> int:
 
 
 def _may_name_the_patient(image: Image) -> bool:
-    return str(image.header.get("BurnedInAnnotation", "")).strip().upper() == "YES"
+    """Tell whether there may be words in the image: those that it says that it has, and overlays."""
+    has_words = str(image.header.get("BurnedInAnnotation", "")).strip().upper() == "YES"
+    return has_words or any((group, _OVERLAY_ROWS) in image.header for group in _OVERLAYS)
 
 
 def _unreadable(viewport: Viewport | None) -> Viewport:

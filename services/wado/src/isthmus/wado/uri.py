@@ -13,13 +13,13 @@ from starlette.requests import Request
 from isthmus.common.dicomweb.accept import Offer, negotiate
 from isthmus.common.dicomweb.offers import GIF
 from isthmus.common.dicomweb.resource import Resource
-from isthmus.common.errors import InvalidParameter, NoSuchObject, TooLarge
+from isthmus.common.errors import InvalidParameter, NoSuchObject
 from isthmus.common.messages import BlobRef
 from isthmus.wado.categories import Category, category_of, offers_of
 from isthmus.wado.images import Image
 from isthmus.wado.instances import Instances
-from isthmus.wado.rendered import first_of
-from isthmus.wado.rendered_body import single
+from isthmus.wado.presentations import is_presentation, presentation_of
+from isthmus.wado.rendered_body import first_of, single
 from isthmus.wado.rendering import Region
 from isthmus.wado.rendering_parameters import query_of
 from isthmus.wado.renderings import Renderer
@@ -29,8 +29,6 @@ from isthmus.wado.uri_parameters import UriParameters, UriRegion, ranges_in, uid
 
 DICOM: Final = Offer("application/dicom")
 """Its transfer syntax is a parameter of the query here (PS3.18 9.4.1.2.3)."""
-LARGEST_PRESENTATION: Final = 16 * 1024 * 1024
-"""Bytes of a presentation state."""
 
 
 @asynccontextmanager
@@ -91,8 +89,7 @@ async def _rendered(
     if category_of(blob) is not Category.IMAGE:
         _refuse_frame(parameters, 1)
         renderer = Renderer(instances, request, resource, parameters.rendering)
-        (plan,) = await renderer.plans(blob, offer)
-        return await single(renderer, plan)
+        return await single(renderer, (await renderer.plans(blob, offer)).first)
     opened = await Renderer(instances, request, resource, parameters.rendering).image(blob)
     count = len(opened.index)
     _refuse_frame(parameters, count)
@@ -102,12 +99,11 @@ async def _rendered(
     if parameters.presentation is not None:
         look = replace(look, presentation=await _presentation(instances, resource, parameters.presentation))
     renderer = Renderer(instances, request, resource, replace(parameters.rendering, look=look))
-    if parameters.frame is None and offer.name == GIF.name:
-        return await single(renderer, renderer.plan(opened, offer, tuple(range(1, count + 1))))
-    plan = renderer.plan(opened, offer, (parameters.frame or 1,))
-    if parameters.frame is None and count > 1:
-        return await single(renderer, plan, first_of(count))
-    return await single(renderer, plan)
+    all_frames = parameters.frame is None and offer.name == GIF.name
+    numbers = tuple(range(1, count + 1)) if all_frames else (parameters.frame or 1,)
+    plan = renderer.pictures(opened, offer, [numbers]).first
+    is_first = parameters.frame is None and len(numbers) < count
+    return await single(renderer, plan, *([first_of(count)] if is_first else []))
 
 
 def _refuse_frame(parameters: UriParameters, count: int) -> None:
@@ -133,6 +129,6 @@ async def _presentation(instances: Instances, resource: Resource, uids: tuple[st
         blob = await instances.instance(wanted)
     except NoSuchObject as error:
         raise InvalidParameter("presentationUID", "there is no such presentation state") from error
-    if blob.size > LARGEST_PRESENTATION:
-        raise TooLarge("The presentation state is too large", instance=blob.sop_instance_uid)
-    return await instances.blobs.get(blob.key)
+    if not is_presentation(blob):
+        raise InvalidParameter("presentationUID", "is no presentation state that is applied here")
+    return await presentation_of(instances, blob)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from isthmus.common.dicom.json_model import DicomJson, JsonValue
+from isthmus.wado.json_items import integers, items, values
 from isthmus.wado.reports.wording import date_of, name_of, number_of, time_of, timestamp_of
 
 _VALUE_TYPE: Final = "0040A040"
@@ -111,24 +112,24 @@ class _Tree:
             value=value or _target(attributes),
             code=code,
             references=tuple(self._references(attributes)),
-            children=tuple(self.item(child) for child in _items(attributes, _CONTENT)),
+            children=tuple(self.item(child) for child in items(attributes, _CONTENT)),
         )
 
     def _references(self, attributes: DicomJson) -> Iterator[Reference]:
-        for each in _items(attributes, "00081199"):
+        for each in items(attributes, "00081199"):
             instance = _text(each, "00081155")
             if instance:
                 study, series = self._where.get(instance, (None, None))
-                yield Reference(instance, series, study, _integers(each, "00081160"))
+                yield Reference(instance, series, study, integers(each, "00081160"))
 
 
 def _evidence(attributes: DicomJson) -> Iterator[tuple[str, tuple[str, str]]]:
     """Give the study and series of each instance that the report is based on (PS3.3 C.17.2)."""
     for sequence in _EVIDENCE:
-        for study in _items(attributes, sequence):
-            for series in _items(study, "00081115"):
+        for study in items(attributes, sequence):
+            for series in items(study, "00081115"):
                 where = _text(study, "0020000D"), _text(series, "0020000E")
-                for instance in _items(series, "00081199"):
+                for instance in items(series, "00081199"):
                     if all(where):
                         yield _text(instance, "00081155"), where
 
@@ -146,7 +147,7 @@ def _heading(attributes: DicomJson) -> Iterator[tuple[str, str]]:
     yield "Written", " ".join(filter(None, written))
     yield "Completion", _text(attributes, "0040A491").capitalize()
     yield "Verification", _text(attributes, "0040A493").capitalize()
-    for observer in _items(attributes, "0040A073"):
+    for observer in items(attributes, "0040A073"):
         said = (
             _text(observer, "0040A075"),
             _text(observer, "0040A027"),
@@ -172,7 +173,7 @@ def _coded(attributes: DicomJson) -> _Value:
 
 
 def _measured(attributes: DicomJson) -> _Value:
-    for measured in _items(attributes, "0040A300"):
+    for measured in items(attributes, "0040A300"):
         unit = _code(measured, "004008EA")
         number = number_of(_first(measured, "0040A30A"))
         # UCUM's "1" is no unit, and what a person reads of the others is their code.
@@ -183,14 +184,14 @@ def _measured(attributes: DicomJson) -> _Value:
 
 
 def _graphic(attributes: DicomJson) -> _Value:
-    numbers = [number_of(number) for number in _all(attributes, "00700022")]
+    numbers = [number_of(number) for number in values(attributes, "00700022")]
     shown = ", ".join(numbers[:_SHOWN_NUMBERS]) + (", ..." if len(numbers) > _SHOWN_NUMBERS else "")
     return " ".join(filter(None, (_text(attributes, "00700023"), shown))), None
 
 
 def _temporal(attributes: DicomJson) -> _Value:
     numbers = [
-        number_of(value) for tag in ("0040A132", "0040A138", "0040A13A") for value in _all(attributes, tag)
+        number_of(value) for tag in ("0040A132", "0040A138", "0040A13A") for value in values(attributes, tag)
     ]
     return " ".join(filter(None, (_text(attributes, "0040A130"), ", ".join(numbers)))), None
 
@@ -215,25 +216,20 @@ _VALUES: Final[Mapping[str, Callable[[DicomJson], _Value]]] = {
 
 def _target(attributes: DicomJson) -> str:
     """Give the place of the item that this one stands for (PS3.3 C.17.3.2.5)."""
-    place = _integers(attributes, "0040DB73")
+    place = integers(attributes, "0040DB73")
     return f"see {'.'.join(map(str, place))}" if place else ""
 
 
 def _code(attributes: DicomJson, tag: str) -> Code | None:
-    for item in _items(attributes, tag):
+    for item in items(attributes, tag):
         # The Long Code Value and the URN Code Value are for those that do not fit.
         value = next(filter(None, (_text(item, each) for each in ("00080100", "00080119", "00080120"))), "")
         return Code(_text(item, "00080104"), value, _text(item, "00080102"))
     return None
 
 
-def _all(attributes: DicomJson, tag: str) -> Sequence[JsonValue]:
-    element = attributes.get(tag)
-    return element.get("Value", []) if element is not None else []
-
-
 def _first(attributes: DicomJson, tag: str) -> JsonValue:
-    return next(iter(_all(attributes, tag)), None)
+    return next(iter(values(attributes, tag)), None)
 
 
 def _text(attributes: DicomJson, tag: str) -> str:
@@ -241,15 +237,3 @@ def _text(attributes: DicomJson, tag: str) -> str:
     if isinstance(value, Mapping):
         return name_of(value)
     return "" if value is None else str(value)
-
-
-def _integers(attributes: DicomJson, tag: str) -> tuple[int, ...]:
-    return tuple(value for value in _all(attributes, tag) if isinstance(value, int))
-
-
-def _items(attributes: DicomJson, tag: str) -> Iterator[DicomJson]:
-    element = attributes.get(tag)
-    if element is not None and element["vr"] == "SQ":
-        for item in element.get("Value", []):
-            if isinstance(item, dict):
-                yield item

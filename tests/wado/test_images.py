@@ -123,6 +123,10 @@ async def test_a_viewer_that_goes_through_frames_makes_one_read_for_each(
         (part,) = parts_of(await client.get(f"{url}/{number}", headers=accept))
         assert part.content == pixels[number - 1].tobytes()
         assert reads == [blob.key]
+    everywhere = client.base_url.join(f"/dicomweb/studies/{url}/3")
+    (part,) = parts_of(await client.get(everywhere, headers=accept))
+    assert part.content == pixels[2].tobytes()
+    assert part.headers["Content-Location"] == str(everywhere)
     # What was just read of the study is no longer so.
     again = await put(blobs, origin_name, instance(ExplicitVRLittleEndian, pixels[::-1]))
     series = HeldSeries(blob.series_instance_uid, (HeldInstance(again, now),), 1, now)

@@ -55,7 +55,7 @@ async def test_a_process_does_not_know_the_settings_of_the_service(monkeypatch: 
 
 
 async def test_twenty_come_back_beside_those_that_die_hang_and_raise(tmp_path: Path) -> None:
-    processes = PixelProcesses(2, timeout_seconds=1.5)
+    processes = PixelProcesses(2, timeout_seconds=4)
     bad = (
         processes.run(work.leave),
         processes.run(work.hang, tmp_path / "a file"),
@@ -120,20 +120,19 @@ async def test_what_a_decoder_writes_to_standard_output_disturbs_nothing(process
 async def test_large_frames_cross_and_the_loop_goes_on(processes: PixelProcesses) -> None:
     frame = os.urandom(50_000_000)
     await asyncio.gather(processes.run(work.echo, 1), processes.run(work.echo, 2))
-    longest = 0.0
+    turns = 0
 
     async def watch() -> None:
-        nonlocal longest
+        nonlocal turns
         while True:
-            before = time.perf_counter()
             await asyncio.sleep(0)
-            longest = max(longest, time.perf_counter() - before)
+            turns += 1
 
     watching = asyncio.create_task(watch())
     results = await asyncio.gather(*(processes.run(work.echo, frame) for _ in range(2)))
     watching.cancel()
     assert results == [frame, frame]
-    assert longest < 0.2  # 0.02 on a machine that does nothing else
+    assert turns > 100  # some thousand; two if the loop itself did it
 
 
 async def test_after_the_end_nothing_is_run_and_nothing_is_left(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 from playwright.sync_api import Page, sync_playwright
-from pydicom.pixels import pixel_array
+from pydicom.pixels.utils import pixel_array
 
 from isthmus.cli.viewer import viewer
 from tests.system.gateway import Gateway
@@ -92,7 +92,8 @@ def fitted(shown: Picture, rows: int, columns: int) -> Picture:
     scale = min(height / rows, width / columns)
     down = (np.arange(rows) + 0.5 - rows / 2) * scale + height / 2
     right = (np.arange(columns) + 0.5 - columns / 2) * scale + width / 2
-    return shown[down.astype(int)[:, np.newaxis], right.astype(int)[np.newaxis, :]]
+    found: Picture = shown[down.astype(int)[:, np.newaxis], right.astype(int)[np.newaxis, :]]
+    return found
 
 
 def likeness(shown: Picture, expected: Picture) -> float:
@@ -107,7 +108,8 @@ def windowed(ds: pydicom.Dataset) -> Picture:
     units = pixel_array(ds) * float(ds.RescaleSlope) + float(ds.RescaleIntercept)
     first = ds.WindowCenter if not hasattr(ds.WindowCenter, "__iter__") else ds.WindowCenter[0]
     width = ds.WindowWidth if not hasattr(ds.WindowWidth, "__iter__") else ds.WindowWidth[0]
-    return np.clip(((units - (float(first) - 0.5)) / (float(width) - 1) + 0.5) * 255, 0, 255)
+    shown: Picture = np.clip(((units - (float(first) - 0.5)) / (float(width) - 1) + 0.5) * 255, 0, 255)
+    return shown
 
 
 def held(demo: Gateway, study: str) -> list[pydicom.FileDataset]:

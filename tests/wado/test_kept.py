@@ -104,3 +104,24 @@ async def test_what_fails_in_the_middle_leaves_nothing(blobs: BlobStore, origin_
     with pytest.raises(PixelsUnreadable):
         await Kept(blobs).stored(instance(origin_name), "explicit", fails)
     assert await lying(blobs, origin_name) == []
+
+
+async def test_what_nobody_waits_for_any_more_leaves_nothing(blobs: BlobStore, origin_name: str) -> None:
+    began, ended = asyncio.Event(), asyncio.Event()
+
+    async def goes_on(sink: Sink) -> None:
+        await sink.write(bytes(9 * 1024 * 1024))
+        began.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+
+    waiting = asyncio.create_task(Kept(blobs).stored(instance(origin_name), "explicit", goes_on))
+    await began.wait()
+    waiting.cancel()
+    async with asyncio.timeout(5):
+        await ended.wait()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    assert await lying(blobs, origin_name) == []

@@ -8,11 +8,12 @@ from starlette.responses import Response
 
 from isthmus.common.dicom.json_model import DicomJson
 from isthmus.common.dicom.xml_model import native_model
-from isthmus.common.dicomweb import DICOM_JSON, JSON, MultipartWriter, Offer
+from isthmus.common.dicomweb import MultipartWriter, Offer
 from isthmus.common.dicomweb.offers import DICOM_XML_PARTS
+from isthmus.common.dicomweb.transactions import SEARCHES
 from isthmus.qido.turns import in_turns
 
-OFFERS: Final = (DICOM_JSON, JSON, DICOM_XML_PARTS)
+OFFERS: Final = SEARCHES[0].offers
 """The first is the default."""
 
 

@@ -9,6 +9,7 @@ import pydicom
 import pytest
 
 from isthmus.common.dicom.from_json import Stretch
+from isthmus.common.dicom.xml_model import native_model
 from isthmus.common.errors import MalformedDataset
 from isthmus.stow.composing import Composed, Refused, compose
 from isthmus.stow.parts import BulkPart, Kind
@@ -64,6 +65,19 @@ def test_a_relative_uri_is_one_of_the_request(found: Model, uri: str, location: 
     assert isinstance(instance, Composed)
 
 
+def test_what_is_no_uri_is_a_name_like_others(found: Model) -> None:
+    found["7FE00010"]["BulkDataURI"] = "http://[pixels"
+    (instance,) = compose(json.dumps(found).encode(), Kind.JSON, {"http://[pixels": [whole()]}, BASE)
+    assert isinstance(instance, Composed)
+
+
+def test_no_uri_stands_for_pixels_that_are_not_there(found: Model) -> None:
+    found["00420011"] = {"vr": "OB", "BulkDataURI": "the pixel data"}
+    (instance,) = composed(found, pixels=[whole()])
+    assert isinstance(instance, Refused)
+    assert instance.reason == 0xC002
+
+
 Spoil = Callable[[Model], Any]
 
 
@@ -116,11 +130,24 @@ def test_what_cannot_be_named_has_no_identity(found: Model, tag: str) -> None:
     assert instance.identity is None
 
 
-def test_bulkdata_of_an_instance_that_is_refused_are_used_all_the_same(found: Model) -> None:
+def test_bulkdata_are_used_by_an_instance_that_is_refused_and_by_what_is_left_out(found: Model) -> None:
+    found["FFFCFFFC"] = {"vr": "OB", "BulkDataURI": "padding"}
+    found["00880200"] = {"vr": "SQ", "Value": [{"7FE00010": {"vr": "OB", "BulkDataURI": "icon"}}]}
+    used = {f"http://host/aets/pacs/{name}" for name in ("pixels", "padding", "icon")}
+    (instance,) = composed(found, pixels=[whole()], icon=[whole()])
+    assert isinstance(instance, Composed)
+    assert instance.used == used
     found["00080005"] = {"vr": "??"}
-    (instance,) = composed(found, pixels=[whole()])
+    (instance,) = composed(found, pixels=[whole()], icon=[whole()])
     assert isinstance(instance, Refused)
-    assert instance.used == {"http://host/aets/pacs/pixels"}
+    assert instance.used == used
+
+
+def test_bulkdata_are_used_by_a_document_that_is_refused(found: Model) -> None:
+    spoilt = native_model(found).replace(b'<Value number="1">16</Value>', b"<Value>many</Value>")
+    (instance,) = compose(spoilt, Kind.XML, {}, BASE)
+    assert isinstance(instance, Refused)
+    assert "http://host/aets/pacs/pixels" in instance.used
 
 
 def test_a_stream_beyond_the_length_of_a_fragment_is_in_several(found: Model) -> None:

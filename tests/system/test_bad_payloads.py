@@ -49,8 +49,8 @@ class TestStoring:
         "content_type",
         [
             "application/pdf",
-            "application/dicom+json",
-            f'multipart/related; type="application/dicom+json"; boundary={BOUNDARY}',
+            "application/json",
+            f'multipart/related; type="application/pdf"; boundary={BOUNDARY}',
             f"multipart/form-data; boundary={BOUNDARY}",
             "nonsense",
         ],
@@ -73,7 +73,8 @@ class TestStoring:
     ) -> None:
         headers = {"Content-Type": PAYLOAD, "Accept": "text/plain"}
         response = http.post(self.url, content=payload([ct.read_bytes()]), headers=headers)
-        assert problem(response, 406)["available"] == ["application/dicom+json", "application/json"]
+        available = ["application/dicom+json", "application/json", "application/dicom+xml"]
+        assert problem(response, 406)["available"] == available
         assert storescp.files() == []
 
     def test_a_uid_outside_the_grammar_is_400(self, http: httpx2.Client, ct: Path) -> None:

@@ -13,11 +13,15 @@ import httpx2
 import pydicom
 import pytest
 from dicomweb_client.api import DICOMwebClient
+from PIL import Image
 from pydicom.config import disable_value_validation
+from pydicom.uid import JPEGBaseline8Bit
 
 from tests.data_sets import identity, raw_dataset, transfer_syntax
 from tests.peers import Orthanc, Storescp
-from tests.system.multipart import INSTANCES, PAYLOAD, Answer, datasets, payload
+from tests.stow.payloads import JSON, Part, body, described, document, headers, metadata
+from tests.stow.test_pictures import jpeg
+from tests.system.multipart import INSTANCES, PAYLOAD, Answer, datasets, parts, payload
 
 LONGEST_UID: Final = 64
 INVALID_SOP_INSTANCE: Final = 0x0117
@@ -134,6 +138,63 @@ def test_one_object_without_parts_is_stored_byte_for_byte(
     response = http.post("/aets/receiver/studies", content=file.read_bytes(), headers=headers)
     assert response.status_code == 200
     assert storescp.datasets() == {identity(file).sop_instance_uid: [raw_dataset(file)]}
+
+
+@pytest.mark.parametrize("form", ["application/dicom+json", "application/dicom+xml"])
+def test_what_is_stored_as_metadata_and_bulkdata_is_held_as_an_instance(
+    http: httpx2.Client, empty_orthanc: Orthanc, corpus: list[Path], form: str
+) -> None:
+    file = next(file for file in corpus if file.name == "CT_small.dcm")
+    one = described(file)
+    root = metadata(one.metadata) if form == JSON else document(one.metadata)
+    response = http.post(
+        "/aets/empty/studies", content=body([root, *one.parts]), headers=headers(form, Accept=form)
+    )
+    assert (response.status_code, response.headers["content-type"]) == (200, form)
+    uid = identity(file).sop_instance_uid
+    assert held(empty_orthanc) == Counter([uid])
+    found = retrieved(http, "empty", file)
+    original = pydicom.dcmread(file)
+    assert found.PixelData == original.PixelData
+    assert found.PatientName == original.PatientName
+
+
+def test_a_picture_is_stored_in_its_own_compression(
+    http: httpx2.Client, storescp: Storescp, corpus: list[Path]
+) -> None:
+    file = next(file for file in corpus if file.name == "CT_small.dcm")
+    one = described(file)
+    for tag in (
+        "00280002",
+        "00280004",
+        "00280010",
+        "00280011",
+        "00280100",
+        "00280101",
+        "00280102",
+        "00280103",
+    ):
+        del one.metadata[tag]
+    one.metadata["7FE00010"] = {"vr": "OB", "BulkDataURI": "picture"}
+    picture = Part(jpeg(Image.new("L", (40, 30), 77)), "image/jpeg", "picture")
+    others = [part for part in one.parts if "7FE0" not in str(part.location)]
+    content = body([metadata(one.metadata), picture, *others])
+    response = http.post("/aets/receiver/studies", content=content, headers=headers())
+    assert response.status_code == 200
+    (received,) = storescp.files()
+    ds = pydicom.dcmread(received)
+    assert ds.file_meta.TransferSyntaxUID == JPEGBaseline8Bit
+    assert (ds.pixel_array == 77).all()
+    assert ds.pixel_array.shape == (30, 40)
+
+
+def retrieved(http: httpx2.Client, origin: str, file: Path) -> pydicom.Dataset:
+    """Read an instance of a file that is alone in its study."""
+    study = identity(file).study_instance_uid
+    response = http.get(f"/aets/{origin}/studies/{study}", headers={"Accept": INSTANCES})
+    assert response.status_code == 200
+    (content,) = parts(response.content, response.headers["Content-Type"])
+    return pydicom.dcmread(BytesIO(content))
 
 
 def test_what_is_stored_is_retrieved_by_the_url_in_the_answer(

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncIterator
 from io import BytesIO
 from typing import Final
-from urllib.parse import urljoin
 
 from isthmus.common.blobs import BlobStore
 from isthmus.common.dicom.encapsulated import is_encapsulated
@@ -12,7 +11,7 @@ from isthmus.common.dicom.from_json import Stretch
 from isthmus.common.errors import TooLarge
 from isthmus.common.pixels.errors import PixelsError
 from isthmus.common.pixels.processes import PixelProcesses
-from isthmus.stow.parts import BulkPart, Located, Native, PayloadPart
+from isthmus.stow.parts import BulkPart, Located, Native, PayloadPart, absolute
 from isthmus.stow.pictures.compressed import Compressed, Unreadable
 from isthmus.stow.pictures.describe import describe
 from isthmus.stow.pictures.raster import GIF, PNG, TooLargePicture, native_pixels
@@ -71,7 +70,7 @@ class Bulkdata:
         found = None
         if _is_picture(part.media_type.name, declared):
             found = await self._look(stretch, beginning.kept, part.media_type.name, declared)
-        self.located.setdefault(urljoin(self._base, location.strip()), []).append(BulkPart(stretch, found))
+        self.located.setdefault(absolute(self._base, location), []).append(BulkPart(stretch, found))
 
     async def _look(
         self, stretch: Stretch, content: bytes | None, media_type: str, declared: str | None

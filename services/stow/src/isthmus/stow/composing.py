@@ -3,30 +3,25 @@
 Pure functions, which run in a thread, or in a worker process where the metadata are large.
 """
 
-import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final
-from urllib.parse import urljoin
 
-from defusedxml import ElementTree
-from defusedxml.common import DefusedXmlException
 from pydicom.uid import ExplicitVRLittleEndian
 
-from isthmus.common.dicom.attributes import tags_of
 from isthmus.common.dicom.from_json import Fragments, Piece, Stretch, Unwritable, encode_data_set, length_of
 from isthmus.common.dicom.part10 import Identity
 from isthmus.common.dicom.xml_model import parse_native_model
 from isthmus.common.errors import MalformedDataset
 from isthmus.stow.image_pixels import Attributes, check_native, filled_in
-from isthmus.stow.parts import BulkPart, Kind, Located, Native
+from isthmus.stow.parts import BulkPart, Kind, Located, Native, absolute
 from isthmus.stow.pictures.compressed import Compressed, Unreadable
+from isthmus.stow.reading import UIDS, broken_document, identity_of, objects, referred
 from isthmus.stow.reasons import AMBIGUOUS_BULKDATA, BAD_ATTRIBUTE, MISSING_BULKDATA, Refusal
 
-_UIDS: Final = tags_of(["StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "SOPClassUID"])
 _PIXEL_DATA: Final = "7FE00010"
-_PIXELS: Final = "\0pixels"
-"""In the place of the BulkDataURI of Pixel Data at the top level: no URI is like that."""
+_PIXELS: Final = "the pixel data"
+"""This very text is in the place of the BulkDataURI of Pixel Data at the top level."""
 _FRAGMENT_BYTES: Final = 2**31
 """Of a stream that is longer than one fragment can be."""
 
@@ -39,7 +34,7 @@ class Composed:
     transfer_syntax_uid: str
     dataset: Sequence[Piece]
     used: frozenset[str]
-    """The locations of its bulkdata."""
+    """The locations to which it refers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,59 +77,24 @@ def compose(metadata: bytes, kind: Kind, located: Located, base: str) -> list[Co
         try:
             described: Iterator[Attributes] = iter([parse_native_model(metadata)])
         except MalformedDataset as error:
-            identity = _identity_in_xml(metadata)
-            if identity is None:
+            broken = broken_document(metadata)
+            if broken is None:
                 raise
-            return [Refused(identity, BAD_ATTRIBUTE, error.detail)]
+            identity, uris = broken
+            return [Refused(identity, BAD_ATTRIBUTE, error.detail, _absolute(base, uris))]
     else:
-        described = _objects(metadata)
+        described = objects(metadata)
     return [_compose(attributes, located, base) for attributes in described]
 
 
-def _objects(metadata: bytes) -> Iterator[Attributes]:
-    """Read JSON object by object, so that only one of them is in memory in that form."""
-    try:
-        text = metadata.decode("utf-8-sig")
-        # NaN is no JSON, but what pydicom writes: it becomes a text, which the VR may take or not.
-        decoder = json.JSONDecoder(parse_constant=str)
-        place = _over_space(text, 0)
-        is_single = text[place : place + 1] == "{"
-        if is_single:
-            text, place = f"[{text}]", 0
-        elif text[place : place + 1] != "[":
-            raise MalformedDataset("The metadata are no objects of the DICOM JSON Model")
-        ends_with = "["
-        while ends_with != "]":
-            place = _over_space(text, place + 1)
-            if ends_with == "[" and text[place : place + 1] == "]":
-                break
-            found, place = decoder.raw_decode(text, place)
-            if not isinstance(found, dict):
-                raise MalformedDataset("The metadata are no objects of the DICOM JSON Model")
-            yield found
-            place = _over_space(text, place)
-            ends_with = text[place : place + 1]
-            if ends_with != "]" and (ends_with != "," or is_single):
-                raise MalformedDataset("The metadata are no JSON")
-        if text[place + 1 :].strip():
-            raise MalformedDataset("Something follows the JSON of the metadata")
-    except (ValueError, RecursionError):
-        raise MalformedDataset("The metadata are no JSON") from None
-
-
-def _over_space(text: str, place: int) -> int:
-    while text[place : place + 1] in (" ", "\t", "\n", "\r"):
-        place += 1
-    return place
-
-
 def _compose(attributes: Attributes, located: Located, base: str) -> Composed | Refused:
-    identity = _identity(attributes)
+    identity = identity_of(attributes)
+    used = _absolute(base, referred(attributes))
     if not identity.sop_instance_uid or not identity.sop_class_uid:
-        return Refused(None, BAD_ATTRIBUTE, "It has no SOP Instance UID or no SOP Class UID")
-    for tag, uid in zip(_UIDS, (identity.study_instance_uid, identity.series_instance_uid), strict=False):
+        return Refused(None, BAD_ATTRIBUTE, "It has no SOP Instance UID or no SOP Class UID", used)
+    for tag, uid in zip(UIDS, (identity.study_instance_uid, identity.series_instance_uid), strict=False):
         if not uid:
-            return Refused(identity, BAD_ATTRIBUTE, f"({tag[:4]},{tag[4:]}): it is missing")
+            return Refused(identity, BAD_ATTRIBUTE, f"({tag[:4]},{tag[4:]}): it is missing", used)
     finder = _Finder(located, base)
     try:
         attributes = finder.with_pixels(attributes)
@@ -142,8 +102,12 @@ def _compose(attributes: Attributes, located: Located, base: str) -> Composed | 
     except (Refusal, Unwritable) as error:
         refusal = error if isinstance(error, Refusal) else error.__cause__
         reason = refusal.status if isinstance(refusal, Refusal) else BAD_ATTRIBUTE
-        return Refused(identity, reason, str(error), frozenset(finder.used))
-    return Composed(identity, finder.transfer_syntax_uid, dataset, frozenset(finder.used))
+        return Refused(identity, reason, str(error), used)
+    return Composed(identity, finder.transfer_syntax_uid, dataset, used)
+
+
+def _absolute(base: str, uris: Iterable[str]) -> frozenset[str]:
+    return frozenset(absolute(base, uri) for uri in uris)
 
 
 @dataclass(slots=True)
@@ -153,12 +117,11 @@ class _Finder:
     located: Located
     base: str
     transfer_syntax_uid: str = str(ExplicitVRLittleEndian)
-    used: set[str] = field(default_factory=set)
     pixels: Sequence[Stretch] | Fragments = ()
 
     def find(self, uri: str) -> Sequence[Stretch] | Fragments:
         """Give what a BulkDataURI names."""
-        if uri == _PIXELS:
+        if uri is _PIXELS:
             return self.pixels
         parts = self._parts(uri)
         if len(parts) > 1:
@@ -166,9 +129,7 @@ class _Finder:
         return (parts[0].stretch,)
 
     def _parts(self, uri: str) -> Sequence[BulkPart]:
-        location = urljoin(self.base, uri.strip())
-        self.used.add(location)
-        parts = self.located.get(location)
+        parts = self.located.get(absolute(self.base, uri))
         if not parts:
             raise MissingBulkdata("no part has its location")
         return parts
@@ -246,25 +207,3 @@ def _in_fragments(stream: Stretch) -> Iterator[Stretch]:
     for begin in range(0, stream.length, _FRAGMENT_BYTES):
         length = min(_FRAGMENT_BYTES, stream.length - begin)
         yield Stretch(stream.source, stream.offset + begin, length)
-
-
-def _identity(attributes: Attributes) -> Identity:
-    return Identity(*(_uid(attributes.get(tag, attributes.get(tag.lower()))) for tag in _UIDS))
-
-
-def _uid(element: object) -> str:
-    values = element.get("Value") if isinstance(element, Mapping) else None
-    first = values[0] if isinstance(values, list) and values else None
-    text = first.strip(" \0") if isinstance(first, str) else ""
-    return text if text.isascii() and text.isprintable() else ""
-
-
-def _identity_in_xml(metadata: bytes) -> Identity | None:
-    """Find the UIDs of a document in which something else cannot be read."""
-    try:
-        root = ElementTree.fromstring(metadata, forbid_dtd=True)
-    except (ElementTree.ParseError, DefusedXmlException, ValueError, LookupError):
-        return None
-    values = {child.get("tag", ""): {"Value": [each.text for each in child][:1]} for child in root}
-    identity = _identity(values)
-    return identity if identity.sop_instance_uid and identity.sop_class_uid else None

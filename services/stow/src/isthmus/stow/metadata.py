@@ -4,13 +4,12 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Final
-from urllib.parse import urljoin
 
 from isthmus.common.errors import MalformedDataset, TooLarge
 from isthmus.common.pixels.errors import PixelsError
 from isthmus.common.pixels.processes import PixelProcesses
 from isthmus.stow.composing import Composed, Refused, compose
-from isthmus.stow.parts import Kind, Located, PayloadPart
+from isthmus.stow.parts import Kind, Located, PayloadPart, absolute
 
 MOST_BYTES: Final = 64 * 1024 * 1024
 """Of all metadata of a request, which are in memory until its end."""
@@ -48,7 +47,7 @@ class Metadata:
             if self._size > MOST_BYTES:
                 raise TooLarge(f"The metadata of the request have more than {MOST_BYTES} bytes")
             chunks.append(chunk)
-        self._parts.append(_Kept(b"".join(chunks), part.kind, urljoin(self.base, part.location or "")))
+        self._parts.append(_Kept(b"".join(chunks), part.kind, absolute(self.base, part.location or "")))
 
     async def instances(self, located: Located) -> AsyncIterator[list[Composed | Refused] | MalformedDataset]:
         """Give the instances of each part, or why it cannot be read.

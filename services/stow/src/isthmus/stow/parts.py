@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from enum import Enum
+from urllib.parse import urljoin
 
 from isthmus.common.dicom.from_json import Stretch
 from isthmus.common.dicomweb.media_type import MediaType
@@ -51,3 +52,11 @@ class BulkPart:
 
 Located = dict[str, list[BulkPart]]
 """Parts by their absolute locations, those of one location in their order."""
+
+
+def absolute(base: str, uri: str) -> str:
+    """Make a BulkDataURI or a Content-Location absolute; what is no URI stays as it is."""
+    try:
+        return urljoin(base, uri.strip())
+    except ValueError:
+        return uri

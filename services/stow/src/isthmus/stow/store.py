@@ -68,10 +68,11 @@ async def store(storing: Storing, request: Request) -> Response:
     if study is not None:
         check_uid(study, "StudyInstanceUID")
     offer = negotiate(accepted_by(request), STORES[0].offers).offer
-    service = public_base_url(request) + service_path(origin)
+    base = public_base_url(request)
+    service, url = base + service_path(origin), base + request.url.path
     parts = parts_of(request)
     async with Spool(storing.blobs) as spool:
-        received = await _receiver(storing, spool, str(request.url), study).receive(parts)
+        received = await _receiver(storing, spool, url, study).receive(parts)
         answers = await _send(storing.bus, spool, origin)
         outcomes = tuple(
             _outcome(spool.refs[each], answers.get(each)) if isinstance(each, int) else each

@@ -61,7 +61,10 @@ class EverySearch:
             matches=[match.attributes(self.settings.origins) async for match in in_turns(matches)],
             more=bool(page.more or cut),
             remaining=None if cut else page.remaining,
-            warnings=tuple(silence.warning for silence in answers.silent),
+            warnings=(
+                *(silence.warning for silence in answers.silent),
+                *(warning for _, found in answers.heard for warning in found.warnings),
+            ),
             origins=tuple(_origin_of(match) for match in matches),
         )
 

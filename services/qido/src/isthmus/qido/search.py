@@ -21,6 +21,7 @@ from isthmus.qido.held import HeldSyntaxes
 from isthmus.qido.parameters import SearchParameters
 from isthmus.qido.plan import Plan, Scope, Step, uid_of
 from isthmus.qido.settings import QidoSettings
+from isthmus.qido.untold import Untold
 from isthmus.qido.window import Filling, Found, Window
 
 AT_ONCE: Final = 3
@@ -57,17 +58,21 @@ class OriginSearch:
         plan = Plan.of(scope, parameters)
         held = HeldSyntaxes(self.catalogue, scope)
         try:
-            completing = self._completing(plan)
-            found = await self._find(plan, window, completing, has_limit=parameters.limit is not None)
+            completing, untold = self._completing(plan), Untold(parameters)
+            found = await self._find(plan, window, completing, untold, has_limit=parameters.limit is not None)
             matches = await completing.complete(found.matches)
-            return replace(found, matches=await held.add_to(matches))
+            warnings = untold.warnings(scope.origin) if matches else ()
+            return replace(found, matches=await held.add_to(matches), warnings=warnings)
         finally:
             if held.looking is not None:
                 await end_tasks([held.looking])
 
-    async def _find(self, plan: Plan, window: Window, completing: Completing, *, has_limit: bool) -> Found:
+    async def _find(
+        self, plan: Plan, window: Window, completing: Completing, untold: Untold, *, has_limit: bool
+    ) -> Found:
         needed = window.offset + window.limit + 1
-        queries = _Queries(self.bus, plan, cap=self.settings.max_parents, needed=needed, has_limit=has_limit)
+        cap = self.settings.max_parents
+        queries = _Queries(self.bus, plan, untold, cap=cap, needed=needed, has_limit=has_limit)
         page = Filling(window, plan.scope.level)
         came = 0
         async with aclosing(queries.matches()) as matches:
@@ -107,9 +112,12 @@ async def _count_on(matches: AsyncGenerator[DicomJson, None], page: Filling) -> 
 class _Queries:
     """The queries of one search."""
 
-    def __init__(self, bus: Bus, plan: Plan, *, cap: int, needed: int, has_limit: bool) -> None:
+    def __init__(
+        self, bus: Bus, plan: Plan, untold: Untold, *, cap: int, needed: int, has_limit: bool
+    ) -> None:
         self._bus = bus
         self._plan = plan
+        self._untold = untold
         self._cap = cap
         self._needed = needed
         self._has_limit = has_limit
@@ -130,6 +138,7 @@ class _Queries:
         query = step.query(self._plan.scope.origin, parent, fuzzy=self._plan.fuzzy)
         async with search(self._bus, query) as matches:
             async for match in matches:
+                self._untold.look_at(match, step)
                 yield step.merge(parent, match)
 
     async def _collect(self, step: Step, parent: DicomJson, most: int) -> list[DicomJson]:

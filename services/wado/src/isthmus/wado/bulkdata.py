@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
-from typing import Final
+from typing import Final, NamedTuple
 
 from starlette.requests import Request
 
@@ -22,7 +22,7 @@ from isthmus.wado.parts import Part, multipart_chunks
 from isthmus.wado.pixel_forms import PixelForm, choose
 from isthmus.wado.streamed import Body, nothing, unchanged
 
-AHEAD: Final = 2
+AHEAD: Final = 4
 """Instances whose values are looked for while the client still takes those of earlier ones."""
 IN_OCTETS: Final = Offer(OCTET_STREAM, multipart=True)
 """The form of values in any transfer syntax, where objects are to be had too."""
@@ -98,6 +98,13 @@ async def all_values(
         yield Body({"Content-Type": writer.content_type}, chunks, reading.lacking)
 
 
+class _Found(NamedTuple):
+    url: str
+    path: BulkPath
+    value: Value | None
+    """Where it is found by now."""
+
+
 class _Values:
     """The values of several instances, for one client."""
 
@@ -113,18 +120,22 @@ class _Values:
         self._study_url = study_url
         self._is_wanted = is_wanted
 
-    async def of(self, blob: BlobRef) -> list[tuple[str, BulkPath]]:
-        """Give the URLs of what is wanted of an instance."""
+    async def of(self, blob: BlobRef) -> list[_Found]:
+        """Find what is wanted of an instance; other values than pixel data, which may be in memory, later."""
         urls = await bulk_urls(self._instances, blob, self._study_url)
-        return [(url, path) for url, path in urls.items() if self._is_wanted(path)]
+        return [
+            _Found(url, path, await value_of(self._instances, blob, path) if is_pixel_data(path) else None)
+            for url, path in urls.items()
+            if self._is_wanted(path)
+        ]
 
     async def parts(
-        self, found: AsyncIterator[tuple[BlobRef, list[tuple[str, BulkPath]]]]
+        self, instances: AsyncIterator[tuple[BlobRef, list[_Found]]]
     ) -> AsyncGenerator[Part, None]:
         """Give the parts of all of them, one instance after another."""
-        async for blob, urls in found:
-            for url, path in urls:
-                value = await value_of(self._instances, blob, path)
+        async for blob, found in instances:
+            for url, path, known in found:
+                value = known or await value_of(self._instances, blob, path)
                 async with aclosing(value.parts(self._form(value, path), url)) as parts:
                     async for part in parts:
                         yield part

@@ -18,9 +18,10 @@ from typing import Final
 import nats.errors
 import orjson
 import structlog
+from nats.js.errors import KeyNotFoundError
 from nats.js.kv import KeyValue
 
-from isthmus.common.bus import Bus, end_tasks
+from isthmus.common.bus import Bus
 from isthmus.common.bus.streams import PAGES_BUCKET
 from isthmus.common.dicom.levels import Level
 from isthmus.qido.parameters import SearchParameters
@@ -60,23 +61,20 @@ class Pages:
         limit = most if parameters.limit is None else min(parameters.limit, most)
         offset = parameters.offset
         key = _key(scope, parameters)
-        recalling = asyncio.create_task(self._recall(key))
-        try:
-            # The first page is the origin's own: who asks for it anew wants what is new.
-            known = await recalling if offset else ()
-            window = Window(
-                limit,
-                skip=max(0, offset - len(known)),
-                given=known[:offset],
-                expected=known[offset : offset + limit],
-            )
-            found = await self.search(scope, parameters, window)
-            if not offset and recalling.done():
-                known = recalling.result()
-        finally:
-            await end_tasks([recalling])
-        if found.more or offset:
-            self._remember(key, _order(known, found.passed, window))
+        # The first page is the origin's own: who asks for it anew wants what is new.
+        known = await self._recall(key) if offset else ()
+        window = Window(
+            limit,
+            skip=max(0, offset - len(known)),
+            given=known[:offset],
+            expected=known[offset : offset + limit],
+        )
+        found = await self.search(scope, parameters, window)
+        if offset:
+            later = _without(known[offset + limit :], found.passed)
+            self._remember(key, (*window.given, *found.passed, *later))
+        elif found.more:
+            self._remember(key, found.passed)
         return found
 
     async def _recall(self, key: str) -> Identities:
@@ -85,28 +83,36 @@ class Pages:
             async with asyncio.timeout(RECALL_SECONDS):
                 if key in self._writing:
                     await asyncio.wait({self._writing[key]})
-                entry = await self._bucket().get(key)
+                return await self._read(key)
         except (nats.errors.Error, TimeoutError):
             return ()
-        value = entry.value or b""
-        whole = len(value) - len(value) % IDENTITY_BYTES
-        return tuple(value[at : at + IDENTITY_BYTES] for at in range(0, whole, IDENTITY_BYTES))
 
     def _remember(self, key: str, order: Identities) -> None:
         """Write it down beside the answer."""
-        previous = self._writing.get(key)
-        writing = asyncio.create_task(self._write(key, b"".join(order[:REMEMBERED]), previous))
+        writing = asyncio.create_task(self._write(key, order, self._writing.get(key)))
         self._writing[key] = writing
         writing.add_done_callback(lambda _: self._written(key, writing))
 
-    async def _write(self, key: str, value: bytes, previous: asyncio.Task[None] | None) -> None:
+    async def _write(self, key: str, order: Identities, previous: asyncio.Task[None] | None) -> None:
         if previous is not None:
             await asyncio.wait({previous})
         try:
             async with asyncio.timeout(WRITE_SECONDS):
-                await self._bucket().put(key, value)
+                known = await self._read(key)
+                if known[: len(order)] == order:
+                    order = known  # others are further on in the same search: they go on
+                await self._bucket().put(key, b"".join(order[:REMEMBERED]))
         except (nats.errors.Error, TimeoutError) as error:
             log.info("pages not kept", reason=type(error).__name__)
+
+    async def _read(self, key: str) -> Identities:
+        try:
+            entry = await self._bucket().get(key)
+        except KeyNotFoundError:
+            return ()
+        value = entry.value or b""
+        whole = len(value) - len(value) % IDENTITY_BYTES
+        return tuple(value[at : at + IDENTITY_BYTES] for at in range(0, whole, IDENTITY_BYTES))
 
     def _written(self, key: str, writing: asyncio.Task[None]) -> None:
         if self._writing.get(key) is writing:
@@ -117,15 +123,6 @@ class Pages:
         return KeyValue(
             PAGES_BUCKET, f"KV_{PAGES_BUCKET}", f"$KV.{PAGES_BUCKET}.", self.bus.jetstream, direct=True
         )
-
-
-def _order(known: Identities, passed: Identities, window: Window) -> Identities:
-    """Put what was given now behind what was given before, and before what later pages were."""
-    if not window.offset:
-        # Others may be further on in the same search: they go on as long as its first page is the same.
-        return known if known[: len(passed)] == passed else passed
-    later = _without(known[window.offset + window.limit :], passed)
-    return (*window.given, *passed, *later)
 
 
 def _without(identities: Identities, others: Identities) -> Identities:

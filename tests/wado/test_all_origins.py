@@ -304,3 +304,43 @@ async def test_the_rest_of_a_study_follows_when_a_series_of_it_is_opened(
     await client.get(f"{series_of(study[0][0])}/metadata")
     assert await asyncio.wait_for(followed.get(), 5) == Retrieve(sites[1].name, study_of(study[0][0]))
     await ended([working])
+
+
+async def test_pictures_come_from_whichever_has_the_images(
+    client: httpx2.AsyncClient, sites: list[Site], study: list[list[Path]]
+) -> None:
+    sites[0].holds(study[0])
+    sites[1].holds(study[1])
+    response = await client.get(f"{study_of(study[0][0])}/rendered")
+    assert response.status_code == 200
+    locations = {part.headers["Content-Location"] for part in parts_of(response)}
+    images = [*study[0], *study[1]]
+    assert locations == {str(client.base_url.join(f"{instance_of(file)}/rendered")) for file in images}
+    assert (await client.get(f"{study_of(study[0][0])}/thumbnail")).status_code == 200
+    assert (await client.get(f"{series_of(study[1][0])}/thumbnail")).status_code == 200
+    who = identity(study[1][0])
+    by_uri = await client.get(
+        "../wado",
+        params={
+            "requestType": "WADO",
+            "studyUID": who.study_instance_uid,
+            "seriesUID": who.series_instance_uid,
+            "objectUID": who.sop_instance_uid,
+        },
+    )
+    assert (by_uri.status_code, by_uri.headers["Content-Type"]) == (200, "image/jpeg")
+
+
+async def test_a_thumbnail_takes_one_instance_from_one_origin(
+    client: httpx2.AsyncClient, sites: list[Site], study: list[list[Path]]
+) -> None:
+    wanted: list[str | None] = []
+
+    async def deliver(job: Job) -> None:
+        wanted.append(job.wanted.instance)
+        await Site.deliver(sites[1], job)
+
+    sites[1].holds(study[0])
+    sites[1].deliver = deliver  # type: ignore[method-assign]
+    assert (await client.get(f"{study_of(study[0][0])}/thumbnail")).status_code == 200
+    assert wanted == [identity(study[0][1]).sop_instance_uid]

@@ -255,10 +255,10 @@ async def test_pixels_that_would_be_larger_than_the_limit_are_413(
     assert (await client.get(f"{url_of(frames)}/rendered")).status_code == 200
 
 
-async def test_what_has_neither_pixels_nor_a_document_is_406_and_names_the_instance(
+async def test_what_has_no_whole_pixels_and_no_document_is_406_and_names_the_instance(
     client: httpx2.AsyncClient, employ: Employ
 ) -> None:
-    files = [file_of(name) for name in ("rtplan.dcm", "waveform_ecg.dcm")]
+    files = [file_of(name) for name in ("rtplan.dcm", "waveform_ecg.dcm", "MR_truncated.dcm")]
     employ(delivers(*files))
     for file in files:
         for resource in ("rendered", "frames/1/rendered", "thumbnail"):

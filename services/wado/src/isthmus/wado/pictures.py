@@ -84,8 +84,8 @@ class Pictures:
 
     async def _render(self, image: Image, request: RenderRequest) -> bytes:
         async with self._turns:
-            frames = [await self._images.frame(image, number) for number in request.frame_numbers]
             with _failures(image.blob, request):
+                frames = [await self._images.frame(image, number) for number in request.frame_numbers]
                 return await self._processes.run(
                     render, image.head, image.description, frames, request, self._max_frame_bytes
                 )
@@ -95,12 +95,8 @@ class Pictures:
 def _failures(blob: BlobRef, request: RenderRequest) -> Iterator[None]:
     """Say what fails in terms of the request."""
     try:
-        with pixel_failures(blob):
+        with pixel_failures(blob, HELD):
             yield
-    except PixelsUnreadable as error:
-        if error.available:
-            raise
-        raise PixelsUnreadable(error.detail, instance=error.instance, available=HELD) from error
     except OutsideImage as error:
         raise InvalidParameter("region" if request.viewport is None else "viewport", error.detail) from error
     except RenderingError as error:

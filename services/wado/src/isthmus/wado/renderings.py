@@ -115,7 +115,10 @@ class Renderer:
             raise unshowable(blob, "It is no image")
         if GIF not in offers_of(blob):
             raise unshowable(blob, "Its pixels are in a form that cannot be decoded here")
-        return await self._instances.images.open(blob)
+        try:
+            return await self._instances.images.open(blob)
+        except PixelsUnreadable as error:
+            raise unshowable(blob, error.detail) from error
 
     async def plans(self, blob: BlobRef, offer: Offer) -> Plans:
         """Plan all that there is of an instance in a media type: of several frames a picture each.

@@ -173,6 +173,7 @@ async def test_attributes_that_contradict_the_pixels_are_refused(
     ("part", "reason"),
     [
         (pixels(b"no picture"), 0xC004),
+        (pixels(b""), 0xC004),
         (pixels(b"no picture", "image/png"), 0xC122),
         (pixels(b"\x89PNG\r\n\x1a\n", "image/png"), 0xC004),
         (pixels(b"anything", "image/tiff"), 0xC122),

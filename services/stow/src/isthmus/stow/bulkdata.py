@@ -76,7 +76,7 @@ class Bulkdata:
         self, stretch: Stretch, content: bytes | None, media_type: str, declared: str | None
     ) -> Compressed | Native | Refusal:
         try:
-            first = content[:8] if content else await self._blobs.get(stretch.source, length=8)
+            first = await self._blobs.get(stretch.source, length=8) if content is None else content[:8]
             if first.startswith((PNG, GIF)):
                 return await self._decode(stretch, content)
             return await asyncio.to_thread(self._describe, stretch, content, media_type, declared)

@@ -12,7 +12,6 @@ from pydicom.charset import python_encoding
 
 from isthmus.common.config.quirks import QuirkName
 
-
 # As browsers write it (RFC 6454 6.2): in lower case, without a path.
 _WEB_ORIGIN: Final = re.compile(r"https?://(?:[0-9a-z._-]+|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?")
 
@@ -166,7 +165,7 @@ class Pixels(Section):
     """Decoding, transcoding and rendering."""
 
     processes: Annotated[int, Field(ge=1, le=64)] = 2
-    """Worker processes of each wado."""
+    """Worker processes of each wado, and of each stow."""
     max_frame_bytes: Annotated[int, Field(ge=1024)] = 512 * 1024 * 1024
     """Bytes of one decoded frame; a frame that says that it is larger is refused."""
     timeout_seconds: Annotated[float, Field(gt=0, le=3600)] = 60.0

@@ -68,7 +68,7 @@ class _Writer:
         length = header.length + header.length % 2
         if vr not in LONG_VRS and length > _LONGEST_SHORT:
             vr = "UN"
-        yield _head(header.tag, vr, length)
+        yield element_head(header.tag, vr, length)
         word = 1 if header.encoding.little_endian or header.vr == "UN" else WORD_SIZES.get(vr, 1)
         for start in range(0, header.length, _CHUNK):
             piece = swapped(self._reader.read(min(_CHUNK, header.length - start)), word)
@@ -81,25 +81,25 @@ class _Writer:
     def _sequence(self, header: Header, scope: Scope, depth: int) -> Iterator[bytes]:
         if depth == DEEPEST:
             raise BrokenDataset("Its sequences are too deep")
-        yield _head(header.tag, "SQ", UNDEFINED)
+        yield element_head(header.tag, "SQ", UNDEFINED)
         for end, encoding in self._reader.items(header):
-            yield _item(ITEM, UNDEFINED)
+            yield item_head(ITEM, UNDEFINED)
             nested = scope.nested()
             for inner in self._reader.elements(end, encoding):
                 if _stays(inner):
                     yield from self.element(inner, nested, depth + 1)
-            yield _item(ITEM_DELIMITATION, 0)
-        yield _item(SEQUENCE_DELIMITATION, 0)
+            yield item_head(ITEM_DELIMITATION, 0)
+        yield item_head(SEQUENCE_DELIMITATION, 0)
 
     def _fragments(self, header: Header, vr: str) -> Iterator[bytes]:
-        yield _head(header.tag, vr if vr in LONG_VRS else "OB", UNDEFINED)
+        yield element_head(header.tag, vr if vr in LONG_VRS else "OB", UNDEFINED)
         for fragment in self._reader.fragments(header):
             if fragment.length == UNDEFINED:
                 raise BrokenDataset("Its fragments are no fragments")
-            yield _item(ITEM, fragment.length)
+            yield item_head(ITEM, fragment.length)
             for start in range(0, fragment.length, _CHUNK):
                 yield self._reader.read(min(_CHUNK, fragment.length - start))
-        yield _item(SEQUENCE_DELIMITATION, 0)
+        yield item_head(SEQUENCE_DELIMITATION, 0)
 
 
 def _stays(header: Header) -> bool:
@@ -112,12 +112,14 @@ def _first(vr: str, value: bytes) -> str | int:
     return decode_text("LO", value, Scope().character_set).split("\\", maxsplit=1)[0].rstrip(" \0")
 
 
-def _head(tag: int, vr: str, length: int) -> bytes:
+def element_head(tag: int, vr: str, length: int) -> bytes:
+    """Write what comes before a value, whose length its VR can have (PS3.5 7.1.2)."""
     code = vr.encode("ascii")
     if vr in LONG_VRS:
         return struct.pack("<HH2sxxL", tag >> 16, tag & 0xFFFF, code, length)
     return struct.pack("<HH2sH", tag >> 16, tag & 0xFFFF, code, length)
 
 
-def _item(tag: int, length: int) -> bytes:
+def item_head(tag: int, length: int) -> bytes:
+    """Write what comes before an item or a fragment, or a delimiter (PS3.5 7.5)."""
     return struct.pack("<HHL", tag >> 16, tag & 0xFFFF, length)

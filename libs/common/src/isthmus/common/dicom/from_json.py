@@ -21,6 +21,7 @@ from isthmus.common.dicom.element_reader import (
     SEQUENCE_DELIMITATION,
     UNDEFINED,
 )
+from isthmus.common.dicom.explicit import element_head, item_head
 from isthmus.common.dicom.value_writing import check_length, decode_inline, encode_values, padding_of
 from isthmus.common.dicom.vrs import (
     BINARY_VRS,
@@ -83,12 +84,12 @@ def encode_data_set(attributes: Mapping[str, object], resolve: Resolve) -> list[
         resolve: Finds the values that are not among them; encapsulated pixel data only at the top level.
 
     Raises:
-        Unwritable: names the attribute, and what is wrong with it; its cause may be what `resolve` has raised.
+        Unwritable: names the attribute, and what is wrong with it; its cause may be what `resolve` raised.
     """
     writer = _Writer(resolve)
     elements = dict(writer.elements(attributes, 0))
     if writer.needs_character_set:
-        elements[_CHARACTER_SET] = [_element_header(_CHARACTER_SET, "CS", len(_UTF_8)) + _UTF_8]
+        elements[_CHARACTER_SET] = [_head(_CHARACTER_SET, "CS", len(_UTF_8)) + _UTF_8]
     return list(_joined(piece for tag in sorted(elements) for piece in elements[tag]))
 
 
@@ -146,7 +147,7 @@ class _Writer:
         if vr in LOCALIZED_VRS and not raw.isascii():
             self.needs_character_set = True
         raw += padding_of(vr) * (len(raw) % 2)
-        return _element_header(tag, vr, len(raw)) + raw
+        return _head(tag, vr, len(raw)) + raw
 
     def _bulk(self, tag: str, vr: str, uri: object, depth: int) -> Iterator[tuple[str, list[Piece]]]:
         if not isinstance(uri, str):
@@ -164,7 +165,7 @@ class _Writer:
         if vr in LOCALIZED_VRS:
             self.needs_character_set = True
         padding = padding_of(vr) * (length % 2)
-        yield tag, [_element_header(tag, vr, length + len(padding)), *bulk, padding]
+        yield tag, [_head(tag, vr, length + len(padding)), *bulk, padding]
 
     def _sequence(self, tag: str, element: Mapping[str, object], depth: int) -> list[Piece]:
         items = element.get("Value", [])
@@ -173,16 +174,16 @@ class _Writer:
         if not isinstance(items, list):
             raise ValueError("Value is no array")
         if not items:
-            return [_element_header(tag, "SQ", 0)]
-        pieces: list[Piece] = [_element_header(tag, "SQ", UNDEFINED)]
+            return [_head(tag, "SQ", 0)]
+        pieces: list[Piece] = [_head(tag, "SQ", UNDEFINED)]
         for item in items:
             if not isinstance(item, Mapping | None):
                 raise ValueError("an item is no data set")
-            pieces.append(_item_header(ITEM, UNDEFINED))
+            pieces.append(item_head(ITEM, UNDEFINED))
             for _, encoded in self.elements(item or {}, depth + 1):
                 pieces += encoded
-            pieces.append(_item_header(ITEM_DELIMITATION, 0))
-        return [*pieces, _item_header(SEQUENCE_DELIMITATION, 0)]
+            pieces.append(item_head(ITEM_DELIMITATION, 0))
+        return [*pieces, item_head(SEQUENCE_DELIMITATION, 0)]
 
 
 def _vr(tag: str, element: Mapping[str, object]) -> str:
@@ -223,29 +224,21 @@ def _encapsulated(fragments: Fragments) -> Iterator[tuple[str, list[Piece]]]:
     for tag, numbers in ((_OFFSETS, offsets), (_LENGTHS, [frame.length for frame in frames])):
         value = struct.pack(f"<{len(numbers)}Q", *numbers)
         # One that the metadata have is about other fragments.
-        yield tag, [_element_header(tag, "OV", len(value)) + value] if extended else []
+        yield tag, [_head(tag, "OV", len(value)) + value] if extended else []
     basic = not fragments.is_stream and not extended
     table = struct.pack(f"<{len(offsets)}L", *offsets) if basic else b""
-    pieces: list[Piece] = [
-        _element_header(_PIXEL_DATA, "OB", UNDEFINED) + _item_header(ITEM, len(table)) + table
-    ]
+    pieces: list[Piece] = [_head(_PIXEL_DATA, "OB", UNDEFINED) + item_head(ITEM, len(table)) + table]
     for frame, length in zip(frames, lengths, strict=True):
-        pieces += [_item_header(ITEM, length), frame, bytes(length - frame.length)]
-    yield _PIXEL_DATA, [*pieces, _item_header(SEQUENCE_DELIMITATION, 0)]
+        pieces += [item_head(ITEM, length), frame, bytes(length - frame.length)]
+    yield _PIXEL_DATA, [*pieces, item_head(SEQUENCE_DELIMITATION, 0)]
 
 
-def _element_header(tag: str, vr: str, length: int) -> bytes:
-    place = struct.pack("<HH", int(tag[:4], 16), int(tag[4:], 16))
-    if vr in LONG_VRS or length > _LONGEST_SHORT:
-        # What is too long for a VR with a short length is of the VR UN (PS3.5 6.2.2).
-        if length > _LONGEST and length != UNDEFINED:
-            raise ValueError("it is longer than a value can be")
-        return place + struct.pack("<2sxxL", (vr if vr in LONG_VRS else "UN").encode(), length)
-    return place + struct.pack("<2sH", vr.encode(), length)
-
-
-def _item_header(tag: int, length: int) -> bytes:
-    return struct.pack("<HHL", tag >> 16, tag & 0xFFFF, length)
+def _head(tag: str, vr: str, length: int) -> bytes:
+    if vr not in LONG_VRS and length > _LONGEST_SHORT:
+        vr = "UN"  # PS3.5 6.2.2
+    if length > _LONGEST and length != UNDEFINED:
+        raise ValueError("it is longer than a value can be")
+    return element_head(int(tag, 16), vr, length)
 
 
 def _joined(pieces: Iterator[Piece]) -> Iterator[Piece]:

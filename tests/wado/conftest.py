@@ -1,7 +1,7 @@
 """wado as its clients see it: a real server over real NATS and S3, with a worker that does as it is told."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -14,11 +14,37 @@ from isthmus.common.bus.jobs import Running
 from isthmus.common.config import Origin, Settings
 from isthmus.common.config.settings import Nats
 from isthmus.common.messages import Retrieve
+from isthmus.common.pixels.processes import PixelProcesses
 from isthmus.common.service import Parts
 from isthmus.wado.app import routes
 from tests.data_sets import make_series
 from tests.wado.serving import ended, serving
 from tests.wado.worker import Job, Script
+
+
+class ReusedProcesses(PixelProcesses):
+    """Hands idle processes on to the next test: it takes a second to start one."""
+
+    everyone = PixelProcesses(1, 60)
+
+    def __init__(self, processes: int, timeout_seconds: float) -> None:
+        super().__init__(processes, timeout_seconds)
+        self._idle = self.everyone._idle
+
+    def close(self) -> None:
+        self._idle = []
+        super().close()
+
+
+@pytest.fixture(scope="session")
+def _reused_processes() -> Iterator[None]:
+    yield
+    ReusedProcesses.everyone.close()
+
+
+@pytest.fixture(autouse=True)
+def _reuse_processes(_reused_processes: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("isthmus.wado.app.PixelProcesses", ReusedProcesses)
 
 
 @asynccontextmanager

@@ -9,14 +9,14 @@ RLE = "1.2.840.10008.1.2.5"
 JLS, NEAR = "1.2.840.10008.1.2.4.80", "1.2.840.10008.1.2.4.81"
 J2K = "1.2.840.10008.1.2.4.90"
 BASELINE = "1.2.840.10008.1.2.4.50"
-MP4 = "1.2.840.10008.1.2.4.102"
+MP4, HEVC = "1.2.840.10008.1.2.4.102", "1.2.840.10008.1.2.4.107"
 LOSSLESS = (NATIVE, RLE, JLS, J2K)
 OHIF = 'multipart/related; type="application/octet-stream"; transfer-syntax="*"'
 OCTETS = 'multipart/related; type="application/octet-stream"'
 
 
 def chosen(accept: str | None, held: str, *, frames: int = 1) -> str:
-    lossless = () if held == MP4 else LOSSLESS
+    lossless = () if held in {MP4, HEVC} else LOSSLESS
     obtainable = tuple(dict.fromkeys((*lossless, held)))
     form = choose(parse_accept(accept), held, obtainable, single=obtainable if frames == 1 else ())
     return f"{'parts of ' if form.multipart else ''}{form.media_type} {form.transfer_syntax}"
@@ -43,6 +43,7 @@ def test_any_transfer_syntax_is_as_it_is_held(held: str) -> None:
         ("image/x-jls", JLS),
         ("image/x-dicom-rle", RLE),
         ("video/mp4", MP4),
+        ("video/H265", HEVC),
     ],
 )
 @pytest.mark.parametrize("syntax", ["", "; transfer-syntax=*"])

@@ -102,4 +102,5 @@ def _named(media_range: MediaRange, held: str) -> MediaRange:
         return media_range
     name = (media_range.part_type or "*/*") if media_range.name == _MULTIPART else media_range.name
     of_any = name == OCTET_STREAM or "*" in name
-    return replace(media_range, transfer_syntax=held if of_any or name == media_type_of(held) else None)
+    is_of_held = name == media_type_of(held).lower()
+    return replace(media_range, transfer_syntax=held if of_any or is_of_held else None)

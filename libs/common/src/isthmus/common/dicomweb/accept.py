@@ -252,8 +252,10 @@ def _covers_type(media_range: MediaRange, offer: Offer) -> bool:
 
 
 def _matches(pattern: str, name: str) -> bool:
+    """Compare a range, which is in lower case, with a media type as it is registered ("video/H265")."""
     if pattern == "*/*":
         return True
+    name = name.lower()
     return name.startswith(pattern[:-1]) if pattern.endswith("/*") else name == pattern
 
 

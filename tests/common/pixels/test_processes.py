@@ -5,14 +5,15 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
 
 from isthmus.common.pixels.errors import CorruptFrame, ProcessFailed, ProcessTimedOut
-from isthmus.common.pixels.processes import PixelProcesses
+from isthmus.common.pixels.processes import PixelProcesses, _Process
 from tests.common.pixels import work
 
 
@@ -96,6 +97,31 @@ async def test_work_whose_caller_leaves_is_killed_and_its_place_is_free(tmp_path
     processes.close()
 
 
+async def test_a_process_whose_work_is_about_to_begin_is_handed_to_nobody_else(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    processes = PixelProcesses(1, timeout_seconds=30)
+    first = await processes.run(work.process_id)
+    begins, may_go_on = threading.Event(), threading.Event()
+    call = _Process.call
+
+    def late(process: _Process, fn: Callable[..., object], args: tuple[object, ...]) -> object:
+        begins.set()
+        may_go_on.wait(10)
+        return call(process, fn, args)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(_Process, "call", late)
+        task = asyncio.create_task(processes.run(work.echo, "of one"))
+        await asyncio.to_thread(begins.wait)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    may_go_on.set()
+    assert await processes.run(work.process_id) != first
+    processes.close()
+
+
 async def test_nobody_misses_a_process_that_is_killed_while_nothing_is_to_do(
     processes: PixelProcesses,
 ) -> None:
@@ -168,7 +194,7 @@ def test_processes_end_with_a_service_that_is_killed(tmp_path: Path) -> None:
 _SERVICE = """
 import asyncio, sys
 from pathlib import Path
-from isthmus.common.pixels.processes import PixelProcesses
+from isthmus.common.pixels.processes import PixelProcesses, _Process
 from tests.common.pixels import work
 
 async def main():

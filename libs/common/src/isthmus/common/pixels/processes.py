@@ -61,6 +61,8 @@ class PixelProcesses:
         """
         async with self._turns:
             process = self._idle.pop() if self._idle else _Process(self._timeout)
+            # Said here, and not by its thread: who is cancelled before that has begun must not hand it on.
+            process.idle = False
             self._busy.add(process)
             try:
                 async with asyncio.timeout(self._timeout) as limit:
@@ -99,7 +101,6 @@ class _Process:
 
     def call(self, fn: Callable[..., object], args: tuple[object, ...]) -> object:
         """Let it do a piece of work; blocks."""
-        self.idle = False
         running = self._running
         if running is None or running.has_ended():
             running = self._start()

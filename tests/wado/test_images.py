@@ -3,6 +3,7 @@
 import time
 from collections.abc import AsyncIterator, Callable
 from io import BytesIO
+from pathlib import Path
 
 import httpx2
 import numpy as np
@@ -29,7 +30,8 @@ from isthmus.wado.derived import Derived
 from isthmus.wado.images import Images, NoFrames
 from tests.data_sets import pydicom_files
 from tests.wado.bodies import parts_of
-from tests.wado.worker import put
+from tests.wado.conftest import Employ
+from tests.wado.worker import Job, put
 
 MAX_FRAME_BYTES = 4 * 1024 * 1024
 
@@ -187,6 +189,26 @@ async def test_a_deflated_image_is_inflated_once(
     (kept,) = [listed.key async for listed in blobs.list(derived_prefix(origin_name, "1.2"))]
     await blobs.delete(kept)
     assert await images.frame(image, 49) == pixels[48].tobytes()
+
+
+async def test_deflated_pixels_that_s3_has_lost_are_streamed_all_the_same(
+    client: httpx2.AsyncClient, employ: Employ, blobs: BlobStore, origin_name: str, tmp_path: Path
+) -> None:
+    pixels = frames_of(50)
+    file = tmp_path / "deflated.dcm"
+    file.write_bytes(instance(DeflatedExplicitVRLittleEndian, pixels))
+
+    async def deliver(job: Job) -> None:
+        await job.deliver(file)
+        await job.end()
+
+    employ(deliver)
+    url = "1.2/series/1.2.3/instances/1.2.3.4/bulkdata/7FE00010"
+    for _ in range(2):
+        response = await client.get(url, headers={"Accept": "application/octet-stream"})
+        assert (response.status_code, response.content) == (200, pixels.tobytes())
+        for listed in [each async for each in blobs.list(derived_prefix(origin_name, "1.2"))]:
+            await blobs.delete(listed.key)
 
 
 async def test_a_deflated_bomb_is_no_image(

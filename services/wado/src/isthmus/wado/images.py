@@ -164,6 +164,16 @@ class Images:
             tuple(ranges) if is_large and _lies_as_it_is_sent(image) else (await self.frame(image, number),)
         )
 
+    async def lying(self, image: Image) -> Image:
+        """Give an image whose pixels are to be streamed: those of a deflated one are inflated anew if gone.
+
+        Raises:
+            StoreUnavailable: S3 does not tell, or does not take them.
+        """
+        if isinstance(image.index, NativeFrames) and image.index.deflated:
+            return await self._inflate(image, image.index)
+        return image
+
     def length(self, image: Image, number: int) -> int:
         """Count the bytes that `frame` gives.
 

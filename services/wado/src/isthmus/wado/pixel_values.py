@@ -51,7 +51,8 @@ class PixelValue:
         """
         index, syntax = self._image.index, form.transfer_syntax
         if isinstance(index, NativeFrames) and syntax == self.held:
-            yield self._native(form, index, location)
+            image = await self._instances.images.lying(self._image)
+            yield self._native(form, image.key, index, location)
         elif syntax == self.held:
             for number in range(1, len(index) + 1):
                 ranges = tuple(index.frame(number))
@@ -67,8 +68,8 @@ class PixelValue:
                         form.media_type, syntax, location, self._instances.blobs, "", (frame,)
                     )
 
-    def _native(self, form: PixelForm, index: NativeFrames, location: str) -> Part:
-        blobs, key = self._instances.blobs, self._image.key
+    def _native(self, form: PixelForm, key: str, index: NativeFrames, location: str) -> Part:
+        blobs = self._instances.blobs
         if index.word_size == 1:
             pieces = ((index.position, index.length),)
             return part_of_pieces(form.media_type, form.transfer_syntax, location, blobs, key, pieces)

@@ -7,8 +7,11 @@ from typing import Any, Final
 
 import pydicom
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from isthmus.common.dicom.from_json import Stretch
+from isthmus.common.dicom.vrs import KNOWN_VRS
 from isthmus.common.dicom.xml_model import native_model
 from isthmus.common.errors import MalformedDataset
 from isthmus.stow.composing import Composed, Refused, compose
@@ -192,3 +195,46 @@ def test_an_empty_array_has_no_instance(content: bytes) -> None:
 def test_white_space_is_of_no_matter(found: Model) -> None:
     content = f"\t[ {json.dumps(found)}\n,\r\n {json.dumps(found)} ] ".encode()
     assert len(compose(content, Kind.JSON, {}, BASE)) == 2
+
+
+ANYTHING: Final = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=5)
+    | st.sampled_from(["1", "01"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+)
+TAGS: Final = st.sampled_from(
+    [
+        "00080005",
+        "00080018",
+        "00280010",
+        "00280008",
+        "00280100",
+        "00100010",
+        "00081140",
+        "7FE00010",
+        "7fe00010",
+        "00420011",
+        "FFFCFFFC",
+    ]
+)
+ELEMENTS: Final = ANYTHING | st.fixed_dictionaries(
+    {"vr": st.sampled_from(sorted(KNOWN_VRS)) | ANYTHING},
+    optional={
+        "Value": st.lists(ANYTHING, max_size=3) | ANYTHING,
+        "BulkDataURI": ANYTHING,
+        "InlineBinary": ANYTHING,
+    },
+)
+
+
+@given(st.dictionaries(TAGS | st.text(max_size=9), ELEMENTS, max_size=4))
+def test_whatever_metadata_say_is_written_or_refused(spoilt: dict[str, Any]) -> None:
+    uids = {f"0020000{letter}": {"vr": "UI", "Value": ["1.2"]} for letter in "DE"}
+    uids |= {tag: {"vr": "UI", "Value": ["1.2.3"]} for tag in ("00080016", "00080018")}
+    (instance,) = composed({**uids, **spoilt}, pixels=[whole()])
+    assert isinstance(instance, Composed | Refused)

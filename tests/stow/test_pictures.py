@@ -1,6 +1,7 @@
 """What compressed pixel data say of themselves: all frames of the sample files, and pictures made here."""
 
 import struct
+import tracemalloc
 import warnings
 import zlib
 from collections.abc import Iterable
@@ -364,10 +365,24 @@ class TestRaster:
         with pytest.raises(TooLargePicture):
             self.native(bomb())
 
+    def test_a_gif_of_many_large_pictures_is_told_by_its_size(self) -> None:
+        pictures = [Image.new("RGB", (400, 400), colour) for colour in ("red", "lime", "blue")]
+        with pytest.raises(TooLargePicture):
+            self.native(self.saved(pictures[0], "GIF", save_all=True, append_images=pictures[1:]))
+        large = bytearray(self.saved(pictures[0], "GIF"))
+        place = large.index(b"\x2c\0\0\0\0\x90\x01\x90\x01")
+        large[place + 5 : place + 9] = b"\xff\xff\xff\xff"
+        tracemalloc.start()
+        with pytest.raises((TooLargePicture, Unreadable)):
+            self.native(bytes(large))
+        assert tracemalloc.get_traced_memory()[1] < 10_000_000
+        tracemalloc.stop()
+
     def test_what_is_none_is_unreadable(self) -> None:
         good = self.saved(Image.fromarray(COLOUR))
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            for content in (b"", b"\x89PNG\r\n\x1a\n", b"GIF89a", good[:40], good[:-30]):
+            empty = b"GIF89a" + bytes(7) + b";"
+            for content in (b"", b"\x89PNG\r\n\x1a\n", b"GIF89a", empty, good[:40], good[:-30]):
                 with pytest.raises(Unreadable):
                     self.native(content)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from io import BytesIO
 from typing import Final
 
@@ -22,6 +23,8 @@ MOST_PARTS: Final = 100_000
 """Of bulkdata in one request: what is remembered of each takes memory."""
 LARGEST_RASTER: Final = 64 * 1024 * 1024
 """Bytes of a PNG or GIF file, which is held in memory to be decoded."""
+LARGEST_NATIVE: Final = 128 * 1024 * 1024
+"""Bytes of its pixels, which are held in memory too."""
 
 
 class Bulkdata:
@@ -34,7 +37,7 @@ class Bulkdata:
         processes: PixelProcesses,
         *,
         base: str,
-        most_pixel_bytes: int,
+        most_frame_bytes: int,
     ) -> None:
         """Begin with none.
 
@@ -43,14 +46,14 @@ class Bulkdata:
             blobs: Gives what the spool took.
             processes: Decode pictures that no transfer syntax holds.
             base: The URL of the request, which makes relative locations absolute.
-            most_pixel_bytes: Of such a picture.
+            most_frame_bytes: Of such a picture, decoded.
         """
         self.located: Final[Located] = {}
         self._spool = spool
         self._blobs = blobs
         self._processes = processes
         self._base = base
-        self._most_pixel_bytes = most_pixel_bytes
+        self._most_bytes = min(most_frame_bytes, LARGEST_NATIVE)
         self._count = 0
 
     async def take(self, part: PayloadPart, location: str) -> None:
@@ -71,6 +74,11 @@ class Bulkdata:
         if _is_picture(part.media_type.name, declared):
             found = await self._look(stretch, beginning.kept, part.media_type.name, declared)
         self.located.setdefault(absolute(self._base, location), []).append(BulkPart(stretch, found))
+
+    def break_off(self) -> None:
+        """Take note that the body broke off: nobody knows whether all parts of a location came."""
+        for parts in self.located.values():
+            parts[-1] = replace(parts[-1], may_go_on=True)
 
     async def _look(
         self, stretch: Stretch, content: bytes | None, media_type: str, declared: str | None
@@ -95,7 +103,7 @@ class Bulkdata:
             raise TooLargePicture("a picture of more bytes than are taken")
         data = await self._blobs.get(stretch.source) if content is None else content
         try:
-            pixels, frames, native = await self._processes.run(native_pixels, data, self._most_pixel_bytes)
+            pixels, frames, native = await self._processes.run(native_pixels, data, self._most_bytes)
         except PixelsError as error:
             raise Unreadable("no PNG or GIF that can be read") from error
         return Native(await self._spool.keep(_chunk(native)), pixels, frames)

@@ -13,11 +13,17 @@ from isthmus.common.dicom.from_json import Fragments, Piece, Stretch, Unwritable
 from isthmus.common.dicom.part10 import Identity
 from isthmus.common.dicom.xml_model import parse_native_model
 from isthmus.common.errors import MalformedDataset
-from isthmus.stow.image_pixels import Attributes, check_native, filled_in
+from isthmus.stow.image_pixels import Attributes, check_native, filled_in, tells_frames
 from isthmus.stow.parts import BulkPart, Kind, Located, Native, absolute
 from isthmus.stow.pictures.compressed import Compressed, Unreadable
 from isthmus.stow.reading import UIDS, broken_document, identity_of, objects, referred
-from isthmus.stow.reasons import AMBIGUOUS_BULKDATA, BAD_ATTRIBUTE, MISSING_BULKDATA, Refusal
+from isthmus.stow.reasons import (
+    AMBIGUOUS_BULKDATA,
+    BAD_ATTRIBUTE,
+    CANNOT_UNDERSTAND,
+    MISSING_BULKDATA,
+    Refusal,
+)
 
 _PIXEL_DATA: Final = "7FE00010"
 _PIXELS: Final = "the pixel data"
@@ -59,6 +65,12 @@ class AmbiguousBulkdata(Refusal):
     """Several parts have the location, and are no frames."""
 
     status = AMBIGUOUS_BULKDATA
+
+
+class BrokenOff(Refusal):
+    """The body ended where more frames may have been to come."""
+
+    status = CANNOT_UNDERSTAND
 
 
 def compose(metadata: bytes, kind: Kind, located: Located, base: str) -> list[Composed | Refused]:
@@ -154,6 +166,10 @@ class _Finder:
                 raise one
         compressed = [one for one in found if isinstance(one, Compressed)]
         native = [one for one in found if isinstance(one, Native)]
+        is_stream = any(one.is_stream for one in compressed)
+        if (compressed or native) and parts[-1].may_go_on and not (is_stream or tells_frames(attributes)):
+            # Each part holds frames; those that came would make an image that looks whole.
+            raise BrokenOff("cut off, and Number of Frames is not told")
         if len(compressed) == len(parts):
             return self._compressed(attributes, parts, compressed)
         if len(native) == len(parts):

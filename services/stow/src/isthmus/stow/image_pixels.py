@@ -81,6 +81,11 @@ def check_native(attributes: Attributes, length: int) -> None:
         raise Unreadable("pixel data are shorter than the attributes say")
 
 
+def tells_frames(attributes: Attributes) -> bool:
+    """Whether the attributes say how many frames there are; where they do not, as many as there are."""
+    return _first(attributes, _FRAMES) is not None
+
+
 def _fill(found: dict[str, object], tag: str, vr: str, value: JsonValue) -> None:
     if _first(found, tag) is None:
         found[tag] = {"vr": vr, "Value": [value]}

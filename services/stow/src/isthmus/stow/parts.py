@@ -48,6 +48,8 @@ class BulkPart:
     """Its content."""
     found: Compressed | Native | Refusal | None = None
     """What it is as pixel data, or why it can be none; None where it is bytes and no more."""
+    may_go_on: bool = False
+    """Whether the body broke off behind it: others of its location may have been to come."""
 
 
 Located = dict[str, list[BulkPart]]

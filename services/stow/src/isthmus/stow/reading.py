@@ -96,4 +96,5 @@ def broken_document(metadata: bytes) -> tuple[Identity, list[str]] | None:
     identity = identity_of(values)
     if not identity.sop_instance_uid or not identity.sop_class_uid:
         return None
-    return identity, [element.get("uri") or f"urn:uuid:{element.get('uuid')}" for element in root.iter()]
+    bulkdata = (element for element in root.iter() if element.get("uri") or element.get("uuid"))
+    return identity, [element.get("uri") or f"urn:uuid:{element.get('uuid')}" for element in bulkdata]

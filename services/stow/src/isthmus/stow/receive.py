@@ -62,6 +62,7 @@ class Receiver:
                 await self._take(part)
         except UnreadablePayload as error:
             self._failure = error
+            self._bulkdata.break_off()
         await self._compose()
         if not self.received.instances:
             raise self._failure

@@ -14,7 +14,7 @@ class StowSettings:
 
     origins: tuple[str, ...]
     default: str | None
-    most_pixel_bytes: int
+    most_frame_bytes: int
     """Of a picture that must be decoded to be stored."""
 
     @classmethod

@@ -91,7 +91,7 @@ def _receiver(storing: Storing, spool: Spool, base: str, study: str | None) -> R
         storing.blobs,
         storing.processes,
         base=base,
-        most_pixel_bytes=storing.settings.most_pixel_bytes,
+        most_frame_bytes=storing.settings.most_frame_bytes,
     )
     return Receiver(spool, bulkdata, Metadata(storing.processes, base), study)
 

@@ -3,6 +3,7 @@
 Transparency is discarded, palettes become RGB. Runs in a worker process.
 """
 
+import struct
 import warnings
 from io import BytesIO
 from typing import Final
@@ -15,9 +16,14 @@ from isthmus.stow.reasons import OUT_OF_RESOURCES, Refusal
 PNG: Final = b"\x89PNG\r\n\x1a\n"
 GIF: Final = b"GIF8"
 
-_DEPTH: Final = 24
-"""Where the header of a PNG file has the bits of a sample (ISO/IEC 15948 11.2.2)."""
+_DEPTH, _COLOUR_TYPE = 24, 25
+"""Where the header of a PNG file has the bits of a sample, and what they are of (ISO/IEC 15948 11.2.2)."""
+_GREY: Final = frozenset((0, 4))
 _WIDE_GREY: Final = "I;16"
+_SCREEN: Final = 6
+_EXTENSION, _IMAGE = 0x21, 0x2C
+_DAMAGE: Final = (OSError, SyntaxError, EOFError, ValueError, LookupError, struct.error)
+"""What the decoders raise."""
 
 
 class TooLargePicture(Refusal):
@@ -31,38 +37,69 @@ def native_pixels(data: bytes, most_bytes: int) -> tuple[Pixels, int, bytes]:
 
     Args:
         data: The file.
-        most_bytes: Of all its pixels together.
+        most_bytes: Of all its pixels together; what decoding takes is a few times as much.
 
     Raises:
         Unreadable: it is none, damaged, or has samples that would lose bits.
         TooLargePicture: there would be more pixels.
     """
     try:
+        is_gif = data.startswith(GIF)
+        frames = _count_frames(data) if is_gif else 1
+        if not frames:
+            raise Unreadable("a GIF without a picture")
+        is_grey = not is_gif and data[_COLOUR_TYPE] in _GREY
+        is_wide = not is_gif and data[_DEPTH] == 16
+        if is_wide and data[_COLOUR_TYPE] != 0:
+            raise Unreadable("a PNG of 16 bits in colour, or with alpha")
+        pixel_bytes = (1 if is_grey else 3) * (2 if is_wide else 1) * frames
+        mode = _WIDE_GREY if is_wide else "L" if is_grey else "RGB"
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of sizes, which are checked here
-            Image.MAX_IMAGE_PIXELS = None
+            warnings.simplefilter("ignore")
+            # Whatever the file says on the way, a GIF in each of its frames: no more is ever allocated.
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            Image.MAX_IMAGE_PIXELS = most_bytes // pixel_bytes
             with Image.open(BytesIO(data), formats=("PNG", "GIF")) as image:
-                return _read(image, data, most_bytes)
-    except (OSError, SyntaxError, EOFError, ValueError) as error:
-        if isinstance(error, Refusal):
-            raise
+                return _read(image, mode, frames)
+    except (Image.DecompressionBombWarning, Image.DecompressionBombError):
+        raise TooLargePicture("a picture of more pixels than are taken") from None
+    except Refusal:
+        raise
+    except _DAMAGE:
         raise Unreadable("no PNG or GIF that can be read") from None
 
 
-def _read(image: Image.Image, data: bytes, most_bytes: int) -> tuple[Pixels, int, bytes]:
-    frames = getattr(image, "n_frames", 1) if image.format == "GIF" else 1
-    is_wide = image.format == "PNG" and data[_DEPTH] == 16
-    is_grey = image.mode in ("1", "L", "LA", _WIDE_GREY) and frames == 1
-    if is_wide and image.mode != _WIDE_GREY:
-        raise Unreadable("a PNG of 16 bits in colour, or with alpha")
-    samples, bits = 1 if is_grey else 3, 16 if is_wide else 8
-    if frames * image.width * image.height * samples * bits // 8 > most_bytes:
-        raise TooLargePicture("a picture of more pixels than are taken")
-    mode = image.mode if is_wide else "L" if is_grey else "RGB"
-    pixels = Pixels(image.height, image.width, samples, bits, "MONOCHROME2" if is_grey else "RGB")
+def _read(image: Image.Image, mode: str, frames: int) -> tuple[Pixels, int, bytes]:
+    size = image.size
     native = bytearray()
     for number in range(frames):
         if number:
             image.seek(number)
-        native += (image if image.mode == mode else image.convert(mode)).tobytes()
-    return pixels, frames, bytes(native)
+        frame = image if image.mode == mode else image.convert(mode)
+        if frame.size != size:
+            raise Unreadable("a GIF whose frames differ in size")
+        native += frame.tobytes()
+    samples, bits = 3 if mode == "RGB" else 1, 16 if mode == _WIDE_GREY else 8
+    photometric = "RGB" if mode == "RGB" else "MONOCHROME2"
+    return Pixels(size[1], size[0], samples, bits, photometric), frames, bytes(native)
+
+
+def _count_frames(data: bytes) -> int:
+    """Count the images of a GIF without decoding them (GIF89a, 20 to 26)."""
+    at = _SCREEN + 7 + _palette(data[_SCREEN + 4])
+    frames = 0
+    while data[at] in (_EXTENSION, _IMAGE):
+        if data[at] == _IMAGE:
+            frames += 1
+            at += 10 + _palette(data[at + 9]) + 1
+        else:
+            at += 2
+        while data[at]:
+            at += 1 + data[at]
+        at += 1
+    return frames
+
+
+def _palette(flags: int) -> int:
+    """Give the bytes of a colour table, if there is one."""
+    return 3 * 2 ** (1 + (flags & 7)) if flags & 0x80 else 0

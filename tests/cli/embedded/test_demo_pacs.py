@@ -19,7 +19,7 @@ async def demo(tmp_path: Path) -> AsyncIterator[EmbeddedDemoPacs]:
         yield pacs
 
 
-def find(pacs: EmbeddedDemoPacs, **keys: str) -> list[Dataset]:
+def find(pacs: EmbeddedDemoPacs, **keys: str | list[str]) -> list[Dataset]:
     ae = AE()
     ae.add_requested_context(STUDY_ROOT_FIND)
     association = ae.associate(pacs.host, pacs.port, ae_title=pacs.ae_title)
@@ -60,3 +60,41 @@ async def test_it_lists_every_instance_of_a_series(demo: EmbeddedDemoPacs) -> No
     }
     instances = [match.SOPInstanceUID for match in await asyncio.to_thread(find, demo, **keys)]
     assert instances == ["1.3.6.1.4.1.5962.1.1.1.1.1.20040119072730.12322"]
+
+
+async def test_it_tells_what_a_study_list_shows(demo: EmbeddedDemoPacs) -> None:
+    keys = {
+        "QueryRetrieveLevel": "STUDY",
+        "StudyInstanceUID": "",
+        "StudyDescription": "",
+        "ModalitiesInStudy": "",
+        "NumberOfStudyRelatedSeries": "",
+        "NumberOfStudyRelatedInstances": "",
+    }
+    studies = await asyncio.to_thread(find, demo, **keys)
+    assert all(match.ModalitiesInStudy and match.NumberOfStudyRelatedSeries for match in studies)
+    assert all(match.NumberOfStudyRelatedInstances for match in studies)
+    (head,) = (match for match in studies if match.get("StudyDescription") == "Head of ellipsoids")
+    assert (head.NumberOfStudyRelatedSeries, head.NumberOfStudyRelatedInstances) == (1, 40)
+
+
+async def test_it_counts_each_series(demo: EmbeddedDemoPacs) -> None:
+    study = "1.3.6.1.4.1.5962.1.1.0.0.0.1196527414.5534.0.1"
+    keys = {"QueryRetrieveLevel": "STUDY", "StudyInstanceUID": study, "NumberOfStudyRelatedInstances": ""}
+    (whole,) = await asyncio.to_thread(find, demo, **keys)
+    keys = {
+        "QueryRetrieveLevel": "SERIES",
+        "StudyInstanceUID": study,
+        "SeriesInstanceUID": "",
+        "NumberOfSeriesRelatedInstances": "",
+    }
+    counts = [match.NumberOfSeriesRelatedInstances for match in await asyncio.to_thread(find, demo, **keys)]
+    assert len(counts) == 3
+    assert sum(counts) == whole.NumberOfStudyRelatedInstances
+
+
+async def test_it_matches_lists_of_uids(demo: EmbeddedDemoPacs) -> None:
+    keys = {"QueryRetrieveLevel": "STUDY", "StudyInstanceUID": ""}
+    studies = [match.StudyInstanceUID for match in await asyncio.to_thread(find, demo, **keys)][:2]
+    found = await asyncio.to_thread(find, demo, QueryRetrieveLevel="STUDY", StudyInstanceUID=studies)
+    assert [match.StudyInstanceUID for match in found] == studies

@@ -6,31 +6,25 @@ A program of its own, run by `isthmus.cli.embedded.demo_pacs` with the configura
 import shutil
 import sys
 import warnings
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from configparser import ConfigParser
 from pathlib import Path
 
 import pydicom
-from pydicom.dataset import Dataset, FileDataset
+from pydicom.dataset import FileDataset
 from pydicom.errors import InvalidDicomError
 from pynetdicom import ALL_TRANSFER_SYNTAXES, AllStoragePresentationContexts
 from pynetdicom.apps.qrscp import db, handlers, qrscp
 from pynetdicom.dsutils import encode
-from pynetdicom.events import Event
 from sqlalchemy.orm import Session
 
+from isthmus.cli.demo_queries import find, search
 from isthmus.cli.phantom import phantom
 from isthmus.common.dimse import install
 
 _FOLDERS = ("test_files", "charset_files")
 _SOP_CLASSES = {context.abstract_syntax for context in AllStoragePresentationContexts}
 _UIDS = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "SOPClassUID")
-_UNIQUE_KEYS = {
-    "PATIENT": "PatientID",
-    "STUDY": "StudyInstanceUID",
-    "SERIES": "SeriesInstanceUID",
-    "IMAGE": "SOPInstanceUID",
-}
 
 
 def fill(database: Path, instances: Path) -> int:
@@ -83,18 +77,6 @@ def _can_be_served(ds: FileDataset) -> bool:
     return encode(ds, syntax.is_implicit_VR, syntax.is_little_endian, syntax.is_deflated) is not None
 
 
-def find_once(event: Event, *arguments: object) -> Generator[tuple[int, Dataset | None], None, None]:
-    """Answer C-FIND with each study and series once, which qrscp repeats for each of its instances."""
-    answered = set()
-    for status, identifier in handlers.handle_find(event, *arguments):  # type: ignore[no-untyped-call]  # qrscp has no annotations
-        if identifier is not None:
-            unique = identifier.get(_UNIQUE_KEYS[identifier.QueryRetrieveLevel])
-            if unique in answered:
-                continue
-            answered.add(unique)
-        yield status, identifier
-
-
 def main() -> None:
     """Fill the archive if it is new, and serve it until the process ends."""
     warnings.simplefilter("ignore")  # some of the samples are there because they are odd
@@ -106,7 +88,8 @@ def main() -> None:
     if not database.exists():
         count = fill(database, Path(locations["instance_location"]))
         print(f"holds {count} instances", flush=True)
-    qrscp.handle_find = find_once  # type: ignore[attr-defined]  # main takes it from its module
+    qrscp.handle_find = find  # type: ignore[attr-defined]  # main takes it from its module
+    handlers.search = search  # type: ignore[attr-defined]  # as all its handlers do
     qrscp.main(["--config", sys.argv[1]])  # type: ignore[no-untyped-call]  # qrscp has no annotations
 
 

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from io import BytesIO
 from typing import Final
 
@@ -74,11 +73,6 @@ class Bulkdata:
         if _is_picture(part.media_type.name, declared):
             found = await self._look(stretch, beginning.kept, part.media_type.name, declared)
         self.located.setdefault(absolute(self._base, location), []).append(BulkPart(stretch, found))
-
-    def break_off(self) -> None:
-        """Take note that the body broke off: nobody knows whether all parts of a location came."""
-        for parts in self.located.values():
-            parts[-1] = replace(parts[-1], may_go_on=True)
 
     async def _look(
         self, stretch: Stretch, content: bytes | None, media_type: str, declared: str | None

@@ -11,7 +11,7 @@ from isthmus.common.pixels.processes import PixelProcesses
 from isthmus.stow.composing import Composed, Refused, compose
 from isthmus.stow.parts import Kind, Located, PayloadPart, absolute
 
-MOST_BYTES: Final = 64 * 1024 * 1024
+MOST_BYTES: Final = 32 * 1024 * 1024
 """Of all metadata of a request, which are in memory until its end."""
 LARGE_BYTES: Final = 256 * 1024
 """A part of more than this is read in a worker process: in a thread it would hold up the loop."""

@@ -1,7 +1,7 @@
 """The parts of a payload, and what is known of those that were taken."""
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from urllib.parse import urljoin
 
@@ -54,6 +54,12 @@ class BulkPart:
 
 Located = dict[str, list[BulkPart]]
 """Parts by their absolute locations, those of one location in their order."""
+
+
+def break_off(located: Located) -> None:
+    """Take note that the body broke off: nobody knows whether all parts of a location came."""
+    for parts in located.values():
+        parts[-1] = replace(parts[-1], may_go_on=True)
 
 
 def absolute(base: str, uri: str) -> str:

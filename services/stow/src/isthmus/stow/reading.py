@@ -15,6 +15,8 @@ from isthmus.stow.image_pixels import Attributes
 
 UIDS: Final = tags_of(["StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "SOPClassUID"])
 """The tags of an instance's identity, in its order."""
+LONGEST_UID: Final = 0xFFFE
+"""Bytes of a value of VR UI."""
 
 
 def objects(metadata: bytes) -> Iterator[Attributes]:
@@ -72,14 +74,14 @@ def referred(attributes: Attributes, depth: int = 0) -> Iterator[str]:
 
 
 def identity_of(attributes: Attributes) -> Identity:
-    """Read the UIDs of an instance; what is not there, or no text of ASCII, is empty."""
+    """Read the UIDs of an instance; what is not there, or no one text of ASCII, is empty."""
     return Identity(*(_uid(attributes.get(tag, attributes.get(tag.lower()))) for tag in UIDS))
 
 
 def _uid(element: object) -> str:
     values = element.get("Value") if isinstance(element, Mapping) else None
-    first = values[0] if isinstance(values, list) and values else None
-    text = first.strip(" \0") if isinstance(first, str) else ""
+    first = values[0] if isinstance(values, list) and len(values) == 1 else None
+    text = first.strip(" \0") if isinstance(first, str) and len(first) <= LONGEST_UID else ""
     return text if text.isascii() and text.isprintable() else ""
 
 

@@ -5,18 +5,22 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from isthmus.common.dicom.part10 import Identity
-from isthmus.common.errors import MalformedDataset, UnreadablePayload
+from isthmus.common.errors import MalformedDataset, TooLarge, UnreadablePayload
 from isthmus.stow.bulkdata import Bulkdata
 from isthmus.stow.composing import Composed, Refused
 from isthmus.stow.head import read_head
 from isthmus.stow.metadata import Metadata
-from isthmus.stow.parts import Kind, PayloadPart
+from isthmus.stow.parts import Kind, PayloadPart, break_off
 from isthmus.stow.reasons import CANNOT_UNDERSTAND, STUDY_MISMATCH, UNUSED_BULKDATA
 from isthmus.stow.response import Outcome
 from isthmus.stow.spool import Spool
 
 Parts = AsyncGenerator[PayloadPart, None]
 
+MOST_NOTED_BYTES: Final = 64 * 1024 * 1024
+"""Of what is remembered of parts beside their contents: a header of each may have 8 KiB."""
+_NOTED_BYTES: Final = 256
+"""Of a part without a location."""
 _NOTHING: Final = "No part of the payload is a DICOM object, or metadata of one"
 
 
@@ -48,6 +52,7 @@ class Receiver:
         self._metadata = metadata
         self._study = study
         self._failure = UnreadablePayload(_NOTHING)
+        self._noted = 0
 
     async def receive(self, parts: Parts) -> Received:
         """Spool what is to be sent: of a body that breaks off, all parts before.
@@ -62,7 +67,7 @@ class Receiver:
                 await self._take(part)
         except UnreadablePayload as error:
             self._failure = error
-            self._bulkdata.break_off()
+            break_off(self._bulkdata.located)
         await self._compose()
         if not self.received.instances:
             raise self._failure
@@ -81,6 +86,9 @@ class Receiver:
         if part.kind is Kind.OBJECT:
             await self._take_object(part)
             return
+        self._noted += _NOTED_BYTES + len(part.location or "")
+        if self._noted > MOST_NOTED_BYTES:
+            raise TooLarge("The request has too many parts, or too long locations of them")
         try:
             if part.kind is not Kind.BULKDATA:
                 await self._metadata.take(part)

@@ -1,4 +1,4 @@
-"""The resources of WADO-RS (PS3.18 Tables 10.4.1-1 to 10.4.1-4), and WADO-URI (PS3.18 9)."""
+"""The resources of WADO-RS (PS3.18 Tables 10.4.1-1 to 10.4.1-6), and WADO-URI (PS3.18 9)."""
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager

@@ -1,4 +1,4 @@
-"""The list of frames in a URL (PS3.18 10.4.1.1.7)."""
+"""The list of frames in a URL (PS3.18 10.4.1.1.6)."""
 
 import re
 from typing import Final

@@ -1,4 +1,4 @@
-"""Frames of an image (PS3.18 10.4.1.1.7), native or compressed, in the order in which they are asked for."""
+"""Frames of an image (PS3.18 10.4.1.1.6), native or compressed, in the order in which they are asked for."""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager

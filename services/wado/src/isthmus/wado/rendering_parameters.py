@@ -31,6 +31,8 @@ THUMBNAIL: Final = Viewport(128, 128)
 _DECIMAL: Final = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[Ee][+-]?[0-9]{1,3})?")
 _INTEGER: Final = re.compile(r"[0-9]{1,10}")
 _KEYWORD: Final = re.compile(r"[A-Za-z][0-9A-Za-z_-]{0,63}")
+_UTF_8: Final = frozenset({"utf-8", "utf8", "iso_ir 192"})
+_NOT_AT_ALL: Final = re.compile(r"[ \t]*q=0(?:\.0*)?[ \t]*")
 _LONGEST: Final = 64
 """Characters of a number."""
 _MANY: Final = 16
@@ -88,6 +90,7 @@ def rendering_parameters(query: Mapping[str, str]) -> RenderingParameters:
     Raises:
         InvalidParameter: one is wrong; names it.
     """
+    check_charset(query)
     annotations, unknown = annotations_in(query, "annotation")
     viewport, region = _given(query, "viewport", _viewport_and_region) or (None, None)
     look = RenderRequest(
@@ -107,8 +110,19 @@ def thumbnail_parameters(query: Mapping[str, str]) -> RenderingParameters:
     Raises:
         InvalidParameter: it is wrong; names it.
     """
+    check_charset(query)
     viewport = _given(query, "viewport", _viewport) or THUMBNAIL
     return RenderingParameters(RenderRequest(viewport=viewport))
+
+
+def check_charset(query: Mapping[str, str]) -> None:
+    """Make sure that the client takes texts in UTF-8, as all are (PS3.18 8.3.3.2, 9.1.2.2.2).
+
+    Raises:
+        InvalidParameter: it names character sets, and not this one.
+    """
+    if "charset" in query and not any(map(_is_utf_8, query["charset"].split(","))):
+        raise InvalidParameter("charset", "texts are to be had in UTF-8 only")
 
 
 def quality_in(query: Mapping[str, str], name: str) -> int | None:
@@ -175,6 +189,11 @@ def window_of(center: float, width: float, function: WindowFunction, name: str) 
     return Window(center, width, function)
 
 
+def _is_utf_8(charset: str) -> bool:
+    name, _, weight = charset.partition(";")
+    return name.strip(' "').lower() in _UTF_8 and not _NOT_AT_ALL.fullmatch(weight)
+
+
 def _given(query: Mapping[str, str], name: str, read: Callable[[str], V]) -> V | None:
     return read(query[name]) if name in query else None
 
@@ -200,8 +219,10 @@ def _viewport(text: str) -> Viewport:
 
 def _viewport_and_region(text: str) -> tuple[Viewport, Region | None]:
     fields = text.split(",")
-    if len(fields) not in {2, 6}:
-        raise InvalidParameter("viewport", "2 numbers are needed, or 6 of which the last 4 may be empty")
+    if not 2 <= len(fields) <= 6:
+        raise InvalidParameter("viewport", "2 to 6 numbers are needed, of which the last 4 may be empty")
+    # Trailing values are left out with their commas.
+    fields += [""] * (6 - len(fields))
     viewport = _viewport(",".join(fields[:2]))
     sides = [_side(field.strip()) for field in fields[2:]]
     if not any(side is not None for side in sides):

@@ -13,6 +13,7 @@ from isthmus.wado.rendering_parameters import (
     LARGEST,
     RenderingParameters,
     annotations_in,
+    check_charset,
     decimal_of,
     integer_of,
     quality_in,
@@ -82,11 +83,12 @@ def ranges_in(query: Mapping[str, str], accept: str | None) -> list[MediaRange]:
 
 
 def uri_parameters(query: Mapping[str, str]) -> UriParameters:
-    """Read how the instance is wanted; `charset` does not matter, as texts are in UTF-8 (PS3.18 8.8.5).
+    """Read how the instance is wanted.
 
     Raises:
         InvalidParameter: a parameter is wrong, or is not allowed beside another; names it.
     """
+    check_charset(query)
     _refuse_to_anonymize(query)
     has_window = _both_or_none(query, _WINDOW)
     has_presentation = _both_or_none(query, _PRESENTATION)

@@ -132,6 +132,7 @@ def test_inline_binary_is_taken_as_it_is(vr: str) -> None:
         ("00280010", {"vr": "US", "Value": [1, None]}),
         ("00280009", {"vr": "AT", "Value": ["Rows"]}),
         ("00181063", {"vr": "DS", "Value": ["1,5"]}),
+        ("00181063", {"vr": "DS", "Value": [10**400]}),
         ("00280008", {"vr": "IS", "Value": ["1.5"]}),
         ("00280008", {"vr": "IS", "Value": [2**31]}),
         ("00720080", {"vr": "FD", "Value": ["half"]}),

@@ -128,10 +128,16 @@ def _decimal_text(value: object) -> str:
         if value.strip(" ") and read_number(value, "DS") is None:
             raise ValueError("a value is no decimal number")
         return value
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError("a value is no decimal number")
+    try:
+        number = float(value)
+    except OverflowError:  # integers of JSON have any length
+        raise ValueError("a value is out of the range of DS") from None
+    if not math.isfinite(number):
         raise ValueError("a value is no decimal number")
     text = repr(value).removesuffix(".0")
-    return text if len(text) <= _LONGEST_DS else format_number_as_ds(float(value))
+    return text if len(text) <= _LONGEST_DS else format_number_as_ds(number)
 
 
 def _integer_text(value: object) -> str:

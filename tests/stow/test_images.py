@@ -136,6 +136,22 @@ async def test_several_parts_of_one_location_are_frames(
         assert encapsulated[: len(frame)] == bytes(frame)
 
 
+async def test_frames_behind_which_the_body_broke_off_are_no_image_unless_all_are_told(
+    client: httpx2.AsyncClient, sent: Sent, series: list[Path]
+) -> None:
+    frames = [pixels(imagecodecs.jpegls_encode(GREY + number), "image/jls") for number in range(3)]
+    pngs = [pixels(png(Image.fromarray(GREY)), "image/png") for _ in range(3)]
+    for parts in (frames, pngs):
+        content = body([metadata(omitting(series[0])), *parts], closed=False)[:-9]
+        response = await client.post("studies", content=content, headers=headers())
+        assert (response.status_code, reasons(response)) == (409, [0xC000])
+        assert comments(response) == ["(7FE0,0010): cut off, and Number of Frames is not told"]
+    content = body([metadata(omitting(series[0], NumberOfFrames="2")), *frames], closed=False)[:-9]
+    response = await client.post("studies", content=content, headers=headers())
+    assert response.status_code == 202
+    assert sent.only().NumberOfFrames == 2
+
+
 async def test_frames_that_differ_or_are_fewer_than_the_attributes_say_are_refused(
     client: httpx2.AsyncClient, sent: Sent, series: list[Path]
 ) -> None:

@@ -10,7 +10,7 @@ import pydicom
 import pytest
 
 from isthmus.common.blobs import BlobStore
-from isthmus.stow import bulkdata
+from isthmus.stow import bulkdata, receive
 from isthmus.stow import metadata as metadata_module
 from tests.data_sets import identity, make_series
 from tests.stow.conftest import Employ
@@ -295,11 +295,12 @@ class TestBadMetadata:
         assert comments(response) == ["(0028,0010): a value is no integer"]
         assert "secret" not in response.text
 
+    @pytest.mark.parametrize("uids_given", [[], ["1.2", "1.3"], ["1" * 70_000]])
     async def test_what_cannot_be_named_is_another_failure(
-        self, client: httpx2.AsyncClient, sent: Sent, series: list[Path]
+        self, client: httpx2.AsyncClient, sent: Sent, series: list[Path], uids_given: list[str]
     ) -> None:
         good, bad = (pydicom.dcmread(file).to_json_dict() for file in series[:2])
-        del bad["00080018"]
+        bad["00080018"]["Value"] = uids_given
         response = await client.post("studies", content=body([metadata(bad, good)]), headers=headers())
         assert response.status_code == 202
         assert reasons(response, OTHERS) == [0xC001]
@@ -395,6 +396,14 @@ class TestBadBulkdata:
         parts = [Part(b"x", OCTETS, f"bulk/{number}") for number in range(3)]
         response = await client.post("studies", content=body(parts), headers=headers())
         assert response.status_code == 413
+
+    async def test_no_more_is_remembered_of_parts_than_fits_into_memory(
+        self, client: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(receive, "MOST_NOTED_BYTES", 10_000)
+        for parts in ([Part(b"x", OCTETS, "l" * 6000)] * 2, [Part(b"", JSON)] * 40):
+            response = await client.post("studies", content=body(parts), headers=headers())
+            assert response.status_code == 413
 
     async def test_inline_binary_is_bulkdata_too(
         self, client: httpx2.AsyncClient, sent: Sent, series: list[Path]

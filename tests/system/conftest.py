@@ -37,11 +37,19 @@ def settings(origins: dict[str, tuple[Peer, list[str]]], *, timeout_seconds: int
 
 
 @pytest.fixture(scope="session")
+def keeper(tmp_path_factory: pytest.TempPathFactory, isthmus_peer: Peer) -> Iterator[Dcmqrscp]:
+    """A dcmqrscp that takes what is stored in it, and keeps it: studies of the corpus are not for it."""
+    with Dcmqrscp(tmp_path_factory.mktemp("keeper"), ae_title="KEEPER", destinations=[isthmus_peer]) as pacs:
+        yield pacs
+
+
+@pytest.fixture(scope="session")
 def gateway(
     tmp_path_factory: pytest.TempPathFactory,
     orthanc: Orthanc,
     dcmqrscp: Dcmqrscp,
     _writable_orthanc: Orthanc,
+    keeper: Dcmqrscp,
     _storescp: Storescp,
     isthmus_peer: Peer,
     corpus: list[Path],
@@ -50,6 +58,7 @@ def gateway(
     origins = {
         **{f"orthanc-{name}": (orthanc.peer, methods) for name, methods in METHODS.items()},
         **{f"dcmqrscp-{name}": (dcmqrscp.peer, methods) for name, methods in METHODS.items()},
+        "keeper": (keeper.peer, ["c-get"]),
         "receiver": (_storescp.peer, ["c-get"]),
         "nowhere": (Peer("NOWHERE", "127.0.0.1", free_port()), ["c-get"]),
     }

@@ -98,9 +98,21 @@ def xml_texts(document: bytes) -> dict[str, list[str]]:
     """Read the attributes of a Native DICOM Model (PS3.19 A.1) that are texts, by keyword."""
     root = ET.fromstring(document)
     assert root.tag == f"{NATIVE_MODEL}NativeDicomModel"
+    return _texts(root)
+
+
+def xml_sequence(document: bytes, keyword: str) -> list[dict[str, list[str]]]:
+    """Read the items of a sequence of a Native DICOM Model: their texts, by keyword."""
+    root = ET.fromstring(document)
+    assert root.tag == f"{NATIVE_MODEL}NativeDicomModel"
+    path = f"{NATIVE_MODEL}DicomAttribute[@keyword='{keyword}']/{NATIVE_MODEL}Item"
+    return [_texts(item) for item in root.findall(path)]
+
+
+def _texts(item: ET.Element) -> dict[str, list[str]]:
     return {
         attribute.get("keyword", ""): [
             value.text or "" for value in attribute.findall(f"{NATIVE_MODEL}Value")
         ]
-        for attribute in root.findall(f"{NATIVE_MODEL}DicomAttribute")
+        for attribute in item.findall(f"{NATIVE_MODEL}DicomAttribute")
     }

@@ -18,16 +18,26 @@ from isthmus.common.dicom.search_attributes import DEFAULT_RETURN, OPTIONAL, REQ
 from isthmus.common.dicomweb.transactions import TRANSACTIONS, Parameter, Transaction
 from isthmus.common.pixels.syntaxes import DECODABLE, ENCODABLE, LOSSY
 from isthmus.stow.reasons import OWN
+from isthmus.wado.rendering.encode import DEFAULT_QUALITY
+from isthmus.wado.rendering_parameters import LARGEST, THUMBNAIL
 from tests.documents.declined import DECLINED
 
 STATEMENT: Final = Path(__file__).parents[2] / "docs" / "conformance.md"
 _SYNTAXES: Final = (
-    *("1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.2"),
+    *("1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.1.98", "1.2.840.10008.1.2.1.99"),
+    "1.2.840.10008.1.2.2",
     *(f"1.2.840.10008.1.2.4.{number}" for number in (50, 51, 57, 70, 80, 81, 90, 91, 92, 93)),
     *(f"1.2.840.10008.1.2.4.{number}" for number in (100, 101, 102, 103, 104, 105, 106, 107, 108)),
     *(f"1.2.840.10008.1.2.4.{number}" for number in (110, 111, 112, 201, 202, 203)),
-    "1.2.840.10008.1.2.5",
+    *("1.2.840.10008.1.2.5", "1.2.840.10008.1.2.8.1"),
 )
+_NAMES: Final = {
+    "1.2.840.10008.1.2.4.110": "JPEG XL Lossless",
+    "1.2.840.10008.1.2.4.111": "JPEG XL JPEG Recompression",
+    "1.2.840.10008.1.2.4.112": "JPEG XL",
+    "1.2.840.10008.1.2.8.1": "Deflated Image Frame Compression",
+}
+"""Those that pydicom does not know."""
 _NEVER_SENT: Final = {"1.2.840.10008.1.2", "1.2.840.10008.1.2.2"}
 _INTRODUCTION: Final = """\
 # DICOM conformance statement: DICOMweb
@@ -46,7 +56,15 @@ What an origin does otherwise than the standard says is in [its quirks](quirks.m
 def statement() -> str:
     """Write the statement."""
     return "\n".join(
-        [_INTRODUCTION, *_transactions(), *_stores(), *_negotiation(), *_matching(), *_declined()]
+        [
+            _INTRODUCTION,
+            *_transactions(),
+            *_stores(),
+            *_negotiation(),
+            *_pictures(),
+            *_matching(),
+            *_declined(),
+        ]
     )
 
 
@@ -127,7 +145,12 @@ Explicit VR Little Endian.
 
 def _syntaxes() -> Iterator[Sequence[str]]:
     for uid in _SYNTAXES:
-        yield UID(uid).name, uid, f"`{media_type_of(uid)}`", "; ".join(_what_can_be_done(uid))
+        yield (
+            _NAMES.get(uid, UID(uid).name),
+            uid,
+            f"`{media_type_of(uid)}`",
+            "; ".join(_what_can_be_done(uid)),
+        )
 
 
 def _what_can_be_done(uid: str) -> Iterator[str]:
@@ -141,6 +164,24 @@ def _what_can_be_done(uid: str) -> Iterator[str]:
         yield "not decoded: 406 for anything else"
     else:
         yield "not decoded, as no well-kept decoder is small enough: 406 for anything else"
+
+
+def _pictures() -> Iterator[str]:
+    yield f"""
+## Rendered resources and thumbnails (PS3.18 8.3.5, 10.4.5)
+
+Every Image Storage SOP class can be rendered, with each Photometric Interpretation of PS3.3 C.7.6.3.1.2 but
+the retired HSV, ARGB and CMYK. Grayscale, color and pseudo-color presentation states are applied; those that
+subtract a mask or blend images are 406. Structured reports and encapsulated documents are text.
+
+`quality` is that of libjpeg, and {DEFAULT_QUALITY} without it; it means nothing for `image/png` and `image/gif`.
+A `viewport` has {LARGEST} pixels at most in each direction. Texts are in UTF-8.
+
+A thumbnail of a study or series is one of its images: the one in the middle of the series that has most. Of
+several frames it is the Representative Frame, or else the one in the middle. It fits in {THUMBNAIL.width} x
+{THUMBNAIL.height} pixels, or in the `viewport`. Nothing is written into it, and an image that may have words in
+it, by Burned In Annotation or overlays, is never larger than that.
+"""
 
 
 def _matching() -> Iterator[str]:

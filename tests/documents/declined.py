@@ -4,9 +4,24 @@ from typing import Final
 
 DECLINED: Final[tuple[tuple[str, str, str], ...]] = (
     (
+        "8.3.3.2, 8.8",
+        "Character sets other than UTF-8, also by Accept-Charset or as a parameter of a media type",
+        "whatever is made here is in UTF-8, and says so; `charset` without it is 400",
+    ),
+    (
+        "8.3.5.1.3",
+        "Pictures of the same matrix as an image whose pixels are not square",
+        "what browsers show would be distorted: it is made larger in one direction",
+    ),
+    (
         "8.7.3",
         "Whole instances as `application/octet-stream`",
         "the historical form of bulkdata: that is what it gives",
+    ),
+    (
+        "8.7.3.3.2",
+        "Frames and bulkdata as `image/jpeg`, `image/jpx`, `image/jphc`, `image/jxl` or video of others",
+        "406: RLE, JPEG-LS and JPEG 2000 are what is encoded, all without loss",
     ),
     (
         "8.7.4",
@@ -14,6 +29,48 @@ DECLINED: Final[tuple[tuple[str, str, str], ...]] = (
         "no encoder: a video goes as it is held",
     ),
     ("8.7.4", "Rendered `image/jp2`", "optional; JPEG, PNG and GIF are what browsers show"),
+    ("8.7.4", "Reports as `application/pdf` or `text/rtf`", "optional; a page can be printed"),
+    (
+        "8.7.5",
+        "400 where both DICOM and rendered media types are accepted",
+        "no resource has both, and clients list what they can; what the resource has is chosen",
+    ),
+    ("8.7.5", "406 without an Accept header", "it is taken for `*/*`, which clients mean by it"),
+    (
+        "8.7.7",
+        "Ignoring ranges of Accept that cannot be read",
+        "400, so that nobody gets something else for an error in writing",
+    ),
+    (
+        "9.4.1.2.1",
+        "`anonymize`",
+        "400: nothing is de-identified here, and what was asked for without names shall not have them",
+    ),
+    (
+        "9.5.1.2.7",
+        "`region` beside a presentation state, which 9.5.2.4 has too",
+        "400, as 9.5.2.3 says",
+    ),
+    (
+        "10.4.1.1.7, 10.4.1.1.8",
+        "Rendered MPR and rendered volumes",
+        "what renders volumes has other needs than a gateway",
+    ),
+    (
+        "10.4.3.1",
+        "410 for what has been deleted",
+        "origins do not tell: it is 404, as what never was",
+    ),
+    (
+        "10.4.4",
+        "406 for rendered studies and series where no multipart media type is accepted",
+        "parts are given: clients that are in use list single-part media types and mean them",
+    ),
+    (
+        "10.4.4",
+        "Metadata and bulkdata in `application/zip`",
+        "optional; answers in JSON are compressed by Content-Encoding",
+    ),
     (
         "10.5.1.3",
         "Payloads with a Content-Encoding",

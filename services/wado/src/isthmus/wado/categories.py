@@ -7,7 +7,7 @@ from typing import Final
 
 from isthmus.common.dicom.encapsulated import is_video, media_type_of
 from isthmus.common.dicomweb.accept import Offer
-from isthmus.common.dicomweb.offers import GIF, HTML, JPEG, PDF, PNG, TEXT, XML
+from isthmus.common.dicomweb.offers import GIF, HTML, JPEG, MTL, OBJ, PDF, PNG, STL, TEXT, XML
 from isthmus.common.messages import BlobRef
 from isthmus.common.pixels.syntaxes import DECODABLE
 
@@ -24,9 +24,9 @@ _WITHOUT_PICTURE: Final = re.compile(
 _DOCUMENTS: Final[Mapping[str, Offer]] = {
     "1": PDF,
     "2": XML,
-    "3": Offer("model/stl"),
-    "4": Offer("model/obj"),
-    "5": Offer("model/mtl"),
+    "3": STL,
+    "4": OBJ,
+    "5": MTL,
 }
 """By the last component of the SOP class (PS3.3 A.45, A.85, A.104): the MIME type that it must have."""
 _OTHER_DOCUMENT: Final = Offer("application/octet-stream")
@@ -71,8 +71,8 @@ def offers_of(blob: BlobRef) -> tuple[Offer, ...]:
         case Category.DOCUMENT:
             return (_DOCUMENTS.get(blob.sop_class_uid.rpartition(".")[2], _OTHER_DOCUMENT),)
         case Category.VIDEO:
-            # As Tables 8.7.4-1 and 8.7.3-5 name it, in lower case as media ranges are compared.
-            name = media_type_of(blob.transfer_syntax_uid).lower()
+            # As Tables 8.7.4-1 and 8.7.3-5 name it.
+            name = media_type_of(blob.transfer_syntax_uid)
             return (Offer("video/mpeg"), Offer(name)) if name == "video/mpeg2" else (Offer(name),)
         case Category.IMAGE if blob.transfer_syntax_uid in DECODABLE:
             return (JPEG, PNG, GIF)

@@ -58,6 +58,8 @@ FRAMES: Final = INSTANCE + "/frames/{frames}"
 _LEVELS: Final = {"Study": STUDY, "Series": SERIES, "Instance": INSTANCE}
 
 ACCEPT: Final = Parameter("accept", "8.3.3.1", "media types, before those of the Accept header")
+_CHARSET: Final = "`UTF-8`, also among others"
+CHARSET: Final = Parameter("charset", "8.3.3.2", _CHARSET)
 _SEARCHED: Final = (
     ACCEPT,
     Parameter("{attribute}", "8.3.4.1", "keyword, tag, or dotted path of them = value"),
@@ -70,10 +72,12 @@ _SEARCHED: Final = (
 )
 THUMBNAIL_PARAMETERS: Final = (
     ACCEPT,
+    CHARSET,
     Parameter("viewport", "8.3.5.1.3", "`vw,vh`: pixels"),
 )
 RENDERED_PARAMETERS: Final = (
     ACCEPT,
+    CHARSET,
     Parameter("annotation", "8.3.5.1.1", "`patient`, `technique`, or both"),
     Parameter("quality", "8.3.5.1.2", "1 to 100"),
     Parameter("viewport", "8.3.5.1.3", "`vw,vh` or `vw,vh,sx,sy,sw,sh`: pixels"),
@@ -86,19 +90,18 @@ _URI_PARAMETERS: Final = (
     Parameter("seriesUID", "9.1.2.1.3", "UID", is_required=True),
     Parameter("objectUID", "9.1.2.1.4", "UID", is_required=True),
     Parameter("contentType", "9.1.2.2.1", "media types, with weights"),
-    Parameter("charset", "9.1.2.2.2", "`UTF-8`"),
-    Parameter("anonymize", "9.4.1.2.1", "`yes`"),
+    Parameter("charset", "9.1.2.2.2", _CHARSET),
     Parameter("transferSyntax", "9.4.1.2.3", "UID"),
-    Parameter("annotation", "9.5.1.2.1", "`patient`, `technique`"),
-    Parameter("rows", "9.5.1.2.2", "pixels, with `columns`"),
-    Parameter("columns", "9.5.1.2.3", "pixels, with `rows`"),
-    Parameter("region", "9.5.1.2.4", "`xmin,ymin,xmax,ymax` from 0 to 1"),
-    Parameter("windowCenter", "9.5.1.2.5", "number, with `windowWidth`"),
-    Parameter("windowWidth", "9.5.1.2.6", "number, with `windowCenter`"),
-    Parameter("frameNumber", "9.5.1.2.7", "from 1"),
-    Parameter("imageQuality", "9.5.1.2.8", "1 to 100"),
-    Parameter("presentationSeriesUID", "9.5.1.2.10", "UID, with `presentationUID`"),
-    Parameter("presentationUID", "9.5.1.2.9", "UID, with `presentationSeriesUID`"),
+    Parameter("frameNumber", "9.5.1.2.1", "from 1"),
+    Parameter("imageAnnotation", "9.5.1.2.2", "`patient`, `technique`, or both; also called `annotation`"),
+    Parameter("imageQuality", "9.5.1.2.3", "1 to 100"),
+    Parameter("rows", "9.5.1.2.4.1", "pixels"),
+    Parameter("columns", "9.5.1.2.4.2", "pixels"),
+    Parameter("region", "9.5.1.2.5", "`xmin,ymin,xmax,ymax` from 0 to 1"),
+    Parameter("windowCenter", "9.5.1.2.6.1", "number, with `windowWidth`"),
+    Parameter("windowWidth", "9.5.1.2.6.2", "number, with `windowCenter`"),
+    Parameter("presentationSeriesUID", "9.5.1.2.7.1", "UID, with `presentationUID`"),
+    Parameter("presentationUID", "9.5.1.2.7.2", "UID, with `presentationSeriesUID`"),
 )
 _FAILURES: Final = (400, 404, 406, 502, 503, 504)
 _SEARCHES: Final = {
@@ -160,11 +163,15 @@ def _pixeldata(level: str, path: str) -> Transaction:
 
 _VALUES: Final = (*_PARTS, offers.BULKDATA, *offers.COMPRESSED)
 _PICTURES: Final = (offers.JPEG, offers.GIF, offers.PNG)
-_DOCUMENTS: Final = (offers.HTML, offers.TEXT, offers.XML, offers.PDF)
+_DOCUMENTS: Final = (offers.HTML, offers.TEXT, offers.XML, offers.PDF, *offers.MODELS)
+_RENDERINGS: Final = (*_PICTURES, *_DOCUMENTS, *offers.VIDEOS)
 
 
 def _rendered(level: str, path: str) -> Transaction:
-    offered = _PICTURES if level == "Frames" else _PICTURES + _DOCUMENTS
+    """One rendering is there by itself, or as a part of what may hold several."""
+    kinds = _PICTURES if level == "Frames" else _RENDERINGS
+    in_parts = tuple(Offer(each.name, multipart=True) for each in kinds)
+    offered = in_parts if level in {"Study", "Series"} else (*kinds, *in_parts)
     return _retrieval(
         f"Retrieve Rendered {level}", "10.4.1.1.3", path + "/rendered", offered, *RENDERED_PARAMETERS
     )
@@ -182,7 +189,7 @@ RETRIEVALS: Final[Sequence[Transaction]] = (
         for kind in (_instances, _metadata, _rendered, _thumbnail, _bulkdata, _pixeldata)
         for level, path in _LEVELS.items()
     ),
-    _retrieval("Retrieve Frames", "10.4.1.1.7", FRAMES, _VALUES),
+    _retrieval("Retrieve Frames", "10.4.1.1.6", FRAMES, _VALUES),
     _rendered("Frames", FRAMES),
     _thumbnail("Frames", FRAMES),
     _retrieval(
@@ -220,7 +227,7 @@ RETRIEVE_BY_URI: Final = Transaction(
     Service.URI,
     "9",
     "/wado",
-    (*_PICTURES, *_DOCUMENTS, offers.DICOM_FILE),
+    (*_RENDERINGS, offers.DICOM_FILE),
     _URI_PARAMETERS,
     (200, 304, *_FAILURES, 413),
 )

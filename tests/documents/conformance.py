@@ -174,13 +174,13 @@ Every Image Storage SOP class can be rendered, with each Photometric Interpretat
 the retired HSV, ARGB and CMYK. Grayscale, color and pseudo-color presentation states are applied; those that
 subtract a mask or blend images are 406. Structured reports and encapsulated documents are text.
 
-`quality` is that of libjpeg, and {DEFAULT_QUALITY} without it; it means nothing for `image/png` and `image/gif`.
-A `viewport` has {LARGEST} pixels at most in each direction. Texts are in UTF-8.
+`quality` is that of libjpeg, and {DEFAULT_QUALITY} without it; it means nothing for `image/png` and
+`image/gif`. A `viewport` has {LARGEST} pixels at most in each direction. Texts are in UTF-8.
 
 A thumbnail of a study or series is one of its images: the one in the middle of the series that has most. Of
 several frames it is the Representative Frame, or else the one in the middle. It fits in {THUMBNAIL.width} x
-{THUMBNAIL.height} pixels, or in the `viewport`. Nothing is written into it, and an image that may have words in
-it, by Burned In Annotation or overlays, is never larger than that.
+{THUMBNAIL.height} pixels, or in the `viewport`. Nothing is written into it, and an image that may have words
+in it, by Burned In Annotation or overlays, is never larger than that.
 """
 
 

@@ -248,6 +248,18 @@ async def test_pixels_that_are_not_what_is_said_are_unreadable(
     assert raised.value.instance == "1.2.3.4"
 
 
+@pytest.mark.parametrize("has_offset_table", [False, True])
+async def test_compressed_pixels_of_which_frames_are_missing_are_unreadable(
+    blobs: BlobStore, images: Images, origin_name: str, has_offset_table: bool
+) -> None:
+    ds = pydicom.dcmread(BytesIO(instance(RLELossless, frames_of(1), NumberOfFrames=4)))
+    ds.PixelData = encapsulate([bytes(64)] * 3, has_bot=has_offset_table)
+    file = BytesIO()
+    pydicom.dcmwrite(file, ds)
+    with pytest.raises(PixelsUnreadable, match="fewer frames"):
+        await images.open(await put(blobs, origin_name, file.getvalue()))
+
+
 async def test_a_frame_that_is_too_large_is_not_read(
     blobs: BlobStore, images: Images, origin_name: str, reads: list[str]
 ) -> None:

@@ -260,7 +260,7 @@ async def test_fewer_frames_than_it_says_is_no_image(
     transcoded: Transcoded, blobs: BlobStore, origin_name: str
 ) -> None:
     blob = await put(blobs, origin_name, with_frames(lambda frames: frames[:1]))
-    with pytest.raises(PixelsUnreadable, match="1 frames"):
+    with pytest.raises(PixelsUnreadable, match="fewer frames"):
         await transcoded.given(blob, [EXPLICIT])
 
 

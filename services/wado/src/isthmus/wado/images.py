@@ -14,12 +14,13 @@ from pydicom import Dataset
 
 from isthmus.common.blobs import BlobStore, Sink
 from isthmus.common.dicom.bulk import Piece
+from isthmus.common.dicom.encapsulated import is_video
 from isthmus.common.dicom.frame_index import Frame, FrameIndex, NativeFrames, frame_index_of
 from isthmus.common.dicomweb.offers import EXPLICIT_VR_LITTLE_ENDIAN
 from isthmus.common.errors import BlobMissing, MalformedDataset, NoSuchObject, PixelsUnreadable, TooLarge
 from isthmus.common.messages import BlobRef
 from isthmus.common.pixels.description import PixelDescription, PixelElement
-from isthmus.common.pixels.errors import FrameTooLarge, NoPixels, PixelsError
+from isthmus.common.pixels.errors import CorruptFrame, FrameTooLarge, NoPixels, PixelsError
 from isthmus.common.threads import Threads
 from isthmus.wado.frame_indexes import FrameIndexes
 from isthmus.wado.heads import head_of
@@ -202,6 +203,8 @@ class Images:
             native = isinstance(found, NativeFrames)
             syntax = EXPLICIT_VR_LITTLE_ENDIAN if native else found.transfer_syntax_uid
             description = PixelDescription.of(head.header, syntax, _ELEMENTS[head.pixel_element])
+            if len(found) < description.number_of_frames and not is_video(syntax):
+                raise CorruptFrame("The pixel data have fewer frames than the instance says")
             return Image(
                 blob,
                 head.file,

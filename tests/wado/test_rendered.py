@@ -138,6 +138,22 @@ async def test_of_several_frames_a_gif_has_all_and_one_picture_is_the_first_and_
     assert "Warning" not in response.headers
 
 
+async def test_more_frames_than_an_animation_may_have_are_413_and_each_is_a_part_all_the_same(
+    client: httpx2.AsyncClient, employ: Employ
+) -> None:
+    image = written(gray([7] * 10_001, study=STUDY, series=SERIES, rows=1, columns=1))
+    employ(delivers(image))
+    url = f"{url_of(image)}/rendered"
+    response = await client.get(url, headers=accepting("image/gif"))
+    assert response.status_code == 413
+    assert "too many frames" in response.json()["detail"]
+    response = await client.get(url, headers=accepting("image/jpeg"))
+    assert "the first of 10001 pictures" in response.headers["Warning"]
+    parts = accepting('multipart/related; type="image/jpeg"')
+    async with client.stream("GET", url, headers=parts) as response:
+        assert response.status_code == 200
+
+
 async def test_of_several_frames_each_is_a_part(
     client: httpx2.AsyncClient, employ: Employ, frames: bytes
 ) -> None:

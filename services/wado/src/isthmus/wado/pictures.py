@@ -24,7 +24,9 @@ from isthmus.wado.shared import Shared
 VERSION: Final = "1"
 """Of how pictures are made: those of another version are not found."""
 LARGEST_ANIMATION: Final = 256 * 1024 * 1024
-"""Bytes of all frames of an animation, decoded: it is held in memory several times."""
+"""Bytes of all frames of an animation, decoded or as they are held: it is in memory several times."""
+MOST_OF_ANIMATION: Final = 10_000
+"""Frames; each is told to the process by its number, and has a picture of its own."""
 HELD: Final = ("application/dicom",)
 """What can always be had of an instance, if not at this resource."""
 
@@ -75,10 +77,9 @@ class Pictures:
     async def _make(self, image: Image, request: RenderRequest) -> bytes:
         if len(request.frame_numbers) == 1:
             return await self._render(image, request)
-        size = len(request.frame_numbers) * image.description.decoded_bytes
-        if size > LARGEST_ANIMATION:
-            detail = "There are too many frames for one animation; each can be had by itself"
-            raise TooLarge(detail, instance=image.blob.sop_instance_uid)
+        held = sum(self._images.length(image, number) for number in request.frame_numbers)
+        if held > LARGEST_ANIMATION:
+            raise _too_many(image)
         async with self._animation:
             return await self._render(image, request)
 
@@ -89,6 +90,22 @@ class Pictures:
                 return await self._processes.run(
                     render, image.head, image.description, frames, request, self._max_frame_bytes
                 )
+
+
+def require_animation(image: Image, count: int) -> None:
+    """Make sure that some frames of an image can be one picture.
+
+    Raises:
+        TooLarge: they are too many.
+    """
+    size = count * image.description.decoded_bytes
+    if count > 1 and (count > MOST_OF_ANIMATION or size > LARGEST_ANIMATION):
+        raise _too_many(image)
+
+
+def _too_many(image: Image) -> TooLarge:
+    detail = "There are too many frames for one animation; each can be had by itself"
+    return TooLarge(detail, instance=image.blob.sop_instance_uid)
 
 
 @contextmanager

@@ -50,8 +50,7 @@ async def images_of(instances: Instances, resource: Resource, blob: BlobRef) -> 
         NotDelivered: what the origin sent cannot be read, or is about no image.
     """
     try:
-        attributes = await instances.threads.run(_read, instances.blobs, blob)
-        found = list(_references(attributes, resource))
+        found = await instances.threads.run(_read, instances.blobs, blob, resource)
     except MalformedDataset as error:
         detail = f"The presentation state that the origin sent cannot be read: {error.detail}"
         raise NotDelivered(detail, origin=resource.origin) from error
@@ -61,9 +60,9 @@ async def images_of(instances: Instances, resource: Resource, blob: BlobRef) -> 
     return found
 
 
-def _read(blobs: BlobStore, blob: BlobRef) -> DicomJson:
+def _read(blobs: BlobStore, blob: BlobRef, resource: Resource) -> list[Referenced]:
     with blobs.open(blob.key, blob.size) as source:
-        return metadata_of(source, "")[0]
+        return list(_references(metadata_of(source, "")[0], resource))
 
 
 def _references(attributes: DicomJson, resource: Resource) -> Iterator[Referenced]:

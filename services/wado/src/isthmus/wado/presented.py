@@ -17,7 +17,7 @@ from isthmus.wado.pictures import HELD
 from isthmus.wado.presentations import Referenced, images_of, presentation_of
 from isthmus.wado.rendered_body import first_of, parts, single
 from isthmus.wado.rendering_parameters import RenderingParameters
-from isthmus.wado.renderings import Plan, Plans, Renderer, choose
+from isthmus.wado.renderings import Plans, Renderer, all_frames, choose
 from isthmus.wado.streamed import Body
 
 OFFERS: Final = (JPEG, PNG, GIF)
@@ -48,17 +48,19 @@ async def presented(
     offer = choose(ranges, OFFERS)
     look = replace(parameters.look, presentation=await presentation_of(instances, blob))
     renderer = Renderer(instances, request, resource, replace(parameters, look=look))
-    plans: list[Plan] = []
-    for referenced in await images_of(instances, resource, blob):
-        found = await _plans(instances, renderer, offer, blob, referenced)
-        plans += (replace(plan, path=f"{resource.path}/rendered") for plan in found)
+    found = [
+        await _plans(instances, renderer, offer, blob, referenced)
+        for referenced in await images_of(instances, resource, blob)
+    ]
+    count = sum(map(len, found))
+    plans = (replace(plan, path=f"{resource.path}/rendered") for each in found for plan in each)
     if offer.multipart:
         async with parts(renderer, plans, offer.name) as body:
             yield body
-    elif len(plans) == 1:
-        yield await single(renderer, plans[0])
+    elif count == 1:
+        yield await single(renderer, next(plans))
     else:
-        yield await single(renderer, plans[0], first_of(len(plans)))
+        yield await single(renderer, next(plans), first_of(count))
 
 
 async def _plans(
@@ -69,6 +71,5 @@ async def _plans(
     except NoSuchObject as error:
         detail = "The origin has not got an image that the presentation state is about"
         raise PixelsUnreadable(detail, instance=blob.sop_instance_uid, available=HELD) from error
-    numbers = referenced.frames or tuple(range(1, len(image.index) + 1))
-    together = offer.name == GIF.name
-    return renderer.pictures(image, offer, [numbers] if together else [(number,) for number in numbers])
+    numbers = referenced.frames or all_frames(image)
+    return renderer.pictures(image, offer, numbers, together=offer.name == GIF.name)

@@ -78,7 +78,7 @@ async def rendered_frames(instances: Instances, request: Request) -> AsyncIterat
     ranges = accepted_by(request)
     image = await renderer.image(await instances.instance(resource))
     offer = choose(ranges, offers_of(image.blob))
-    plans = renderer.pictures(image, offer, [(number,) for number in numbers])
+    plans = renderer.pictures(image, offer, numbers)
     if len(plans) == 1 and not offer.multipart:
         yield await single(renderer, plans.first)
         return

@@ -18,7 +18,7 @@ from isthmus.wado.conditional import ETag, etag_of
 from isthmus.wado.documents import Rendering, document_rendering, report_rendering, video_rendering
 from isthmus.wado.images import Image
 from isthmus.wado.instances import Instances
-from isthmus.wado.pictures import HELD, VERSION, name_of
+from isthmus.wado.pictures import HELD, VERSION, name_of, require_animation
 from isthmus.wado.rendering import MediaType, RenderRequest
 from isthmus.wado.rendering_parameters import RenderingParameters
 
@@ -53,26 +53,30 @@ class Plans:
 
     one: Plan
     """A plan for some other frames."""
-    frames: Sequence[tuple[int, ...]] = ((),)
-    """Those that each rendering shows."""
+    numbers: Sequence[int] = ()
+    """The frames that are shown: all of an image are a range, as they may be millions."""
+    together: bool = True
+    """Whether one rendering shows all of them, and not each its own."""
 
     def __len__(self) -> int:
         """Count the renderings."""
-        return len(self.frames)
+        return 1 if self.together else len(self.numbers)
 
     def __iter__(self) -> Iterator[Plan]:
         """Give the plans, in their order."""
-        return map(self._plan, self.frames)
+        if self.together:
+            return iter((self._plan(tuple(self.numbers)),))
+        return (self._plan((number,)) for number in self.numbers)
 
     @property
     def first(self) -> Plan:
         """Give the first plan."""
-        return self._plan(self.frames[0])
+        return next(iter(self))
 
     @property
     def name(self) -> tuple[str, ...]:
         """What tells them from others."""
-        return (*self.one.name, ";".join(",".join(map(str, numbers)) for numbers in self.frames))
+        return (*self.one.name, str(self.numbers))
 
     def _plan(self, numbers: tuple[int, ...]) -> Plan:
         if self.one.image is None or self.one.look is None:
@@ -130,24 +134,27 @@ class Renderer:
         if category_of(blob) is not Category.IMAGE:
             return Plans(Plan(blob, offer, f"{self._path(blob)}/rendered"))
         image = await self.image(blob)
-        numbers = range(1, len(image.index) + 1)
-        together = offer.name == GIF.name
-        return self.pictures(image, offer, [tuple(numbers)] if together else [(each,) for each in numbers])
+        return self.pictures(image, offer, all_frames(image), together=offer.name == GIF.name)
 
-    def pictures(self, image: Image, offer: Offer, frames: Sequence[tuple[int, ...]]) -> Plans:
-        """Plan pictures of an image, each of some frames.
+    def pictures(
+        self, image: Image, offer: Offer, numbers: Sequence[int], *, together: bool = False
+    ) -> Plans:
+        """Plan a picture of each of some frames of an image, or one of all of them together.
 
         Raises:
             InvalidParameter: there is a parameter that the media type does not allow.
             NoSuchObject: the image has not as many frames.
+            TooLarge: they are too many for one picture.
         """
-        largest = max(map(max, frames))
+        largest = numbers[-1] if isinstance(numbers, range) else max(numbers)
         if largest > len(image.index):
             raise NoSuchObject(f"The instance has no frame {largest}, but {len(image.index)}")
+        if together:
+            require_animation(image, len(numbers))
         media_type = MediaType(offer.name)
         self.parameters.check(media_type)
         look = replace(self.parameters.look, media_type=media_type)
-        return Plans(Plan(image.blob, offer, self._path(image.blob), image, look), frames)
+        return Plans(Plan(image.blob, offer, self._path(image.blob), image, look), numbers, together)
 
     async def rendering(self, plan: Plan) -> Rendering:
         """Make a rendering.
@@ -178,6 +185,11 @@ class Renderer:
     def _path(self, blob: BlobRef) -> str:
         uids = blob.study_instance_uid, blob.series_instance_uid, blob.sop_instance_uid
         return Resource(self._origin, *uids).path
+
+
+def all_frames(image: Image) -> range:
+    """Give the numbers of all frames of an image."""
+    return range(1, len(image.index) + 1)
 
 
 def choose(ranges: Sequence[MediaRange], offers: Iterable[Offer]) -> Offer:

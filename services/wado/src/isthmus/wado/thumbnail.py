@@ -75,8 +75,7 @@ class _Maker:
         """Give that of an instance, of the first of some frames, or of the one that stands for all."""
         image = await self._renderer.image(blob)
         offer = negotiate(self._ranges, offers_of(blob)).offer
-        frames = [(number,) for number in numbers] or [(_frame_of(image),)]
-        plan = self._renderer.pictures(image, offer, frames).first
+        plan = self._renderer.pictures(image, offer, numbers or (_frame_of(image),)).first
         if _may_name_the_patient(image) and plan.look is not None:
             # Nobody who is identified on an image must be on its thumbnail (PS3.18 10.4.3.3.4).
             plan = replace(plan, look=replace(plan.look, viewport=_unreadable(plan.look.viewport)))

@@ -22,7 +22,7 @@ from isthmus.wado.presentations import is_presentation, presentation_of
 from isthmus.wado.rendered_body import first_of, single
 from isthmus.wado.rendering import Region
 from isthmus.wado.rendering_parameters import query_of
-from isthmus.wado.renderings import Renderer
+from isthmus.wado.renderings import Renderer, all_frames
 from isthmus.wado.retrieve import retrieve
 from isthmus.wado.streamed import Body
 from isthmus.wado.uri_parameters import UriParameters, UriRegion, ranges_in, uids_in, uri_parameters
@@ -99,9 +99,9 @@ async def _rendered(
     if parameters.presentation is not None:
         look = replace(look, presentation=await _presentation(instances, resource, parameters.presentation))
     renderer = Renderer(instances, request, resource, replace(parameters.rendering, look=look))
-    all_frames = parameters.frame is None and offer.name == GIF.name
-    numbers = tuple(range(1, count + 1)) if all_frames else (parameters.frame or 1,)
-    plan = renderer.pictures(opened, offer, [numbers]).first
+    together = parameters.frame is None and offer.name == GIF.name
+    numbers = all_frames(opened) if together else (parameters.frame or 1,)
+    plan = renderer.pictures(opened, offer, numbers, together=together).first
     is_first = parameters.frame is None and len(numbers) < count
     return await single(renderer, plan, *([first_of(count)] if is_first else []))
 

@@ -1,6 +1,6 @@
 """Answers in the DICOM JSON Model (PS3.18 Annex F)."""
 
-from collections.abc import AsyncIterable, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, Mapping, Sequence
 
 import orjson
 from starlette.responses import Response
@@ -16,7 +16,7 @@ class DicomJsonResponse(Response):
         return orjson.dumps(content)
 
 
-async def json_array(objects: AsyncIterable[bytes]) -> AsyncIterator[bytes]:
+async def json_array(objects: AsyncIterable[bytes]) -> AsyncGenerator[bytes, None]:
     """Write an array of objects as they come, each already in JSON.
 
     The bracket that closes the array comes only after the last object: where the objects end in an error,

@@ -208,6 +208,21 @@ class TestPages:
         assert matches[1][tag_of("RetrieveAETitle")]["Value"] == ["FIRST", "OTHERS"]
         assert value_of(matches[1], "NumberOfStudyRelatedInstances") == 5
 
+    async def test_are_retrieved_from_all_where_an_origin_was_not_asked_to_its_end(
+        self, client: httpx2.AsyncClient, pacs: list[Pacs], origins: Sequence[Origin]
+    ) -> None:
+        pacs[0].holds(studies=3)
+        (match,) = await matches_of(await client.get("studies?limit=1"))
+        assert value_of(match, "RetrieveURL") == f"http://gateway/aets/{origins[0].name}/studies/1.1"
+        (match,) = await matches_of(await client.get("studies/1.1/series?limit=1"))
+        assert value_of(match, "RetrieveURL") == (
+            f"http://gateway/aets/{origins[0].name}/studies/1.1/series/1.1.1"
+        )
+        pacs[1].holds(studies=3, series=3)
+        del pacs[1].matches[Level.SERIES][0]
+        (match,) = await matches_of(await client.get("studies/1.1/series?limit=1"))
+        assert value_of(match, "RetrieveURL") == "http://gateway/dicomweb/studies/1.1/series/1.1.1"
+
     async def test_lose_none_where_an_origin_gives_one_twice(
         self, client: httpx2.AsyncClient, pacs: list[Pacs]
     ) -> None:
@@ -235,6 +250,15 @@ class TestAnOriginThatDoesNotAnswer:
         assert response.headers["warning"] == (
             f"299 http://gateway/dicomweb: The origin {name} is not included: The origin is away"
         )
+
+    async def test_may_have_a_part_of_what_the_others_have(
+        self, client: httpx2.AsyncClient, pacs: list[Pacs], origins: Sequence[Origin]
+    ) -> None:
+        pacs[1].failures[Level.STUDY] = CircuitOpen("away", origin=origins[1].name)
+        matches = await matches_of(await client.get("studies"))
+        assert [value_of(match, "RetrieveURL") for match in matches] == [
+            f"http://gateway/dicomweb/studies/{uid}" for uid in ("1.0", "1.2")
+        ]
 
     async def test_in_time_is_not_waited_for(
         self, client: httpx2.AsyncClient, pacs: list[Pacs], origins: Sequence[Origin]

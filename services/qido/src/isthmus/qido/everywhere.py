@@ -54,8 +54,11 @@ class EverySearch:
             await merged.add(origin.name, found.matches)
         page, matches = await _page(merged, scope.level, window)
         cut = [origin for origin, found in answers.heard if found.more]
+        unheard = bool(answers.silent or cut)
         if scope.level is Level.STUDY:
-            await self._complete(merged, matches, cut, scope, parameters)
+            unheard = not await self._complete(merged, matches, cut, scope, parameters) or bool(
+                answers.silent
+            )
         return replace(
             page,
             matches=[match.attributes(self.settings.origins) async for match in in_turns(matches)],
@@ -65,7 +68,8 @@ class EverySearch:
                 *(silence.warning for silence in answers.silent),
                 *(warning for _, found in answers.heard for warning in found.warnings),
             ),
-            origins=tuple(_origin_of(match) for match in matches),
+            # Who was not heard of a match may have a part of it: it is retrieved from wherever it is.
+            origins=tuple(ALL if unheard else _origin_of(match) for match in matches),
         )
 
     async def _find_at_the_only_one(
@@ -92,8 +96,11 @@ class EverySearch:
         cut: Sequence[Origin],
         scope: Scope,
         parameters: SearchParameters,
-    ) -> None:
-        """Ask the origins that have more studies than were wanted whether they have those of the page too."""
+    ) -> bool:
+        """Ask the origins that have more studies than were wanted whether they have those of the page too.
+
+        Tell whether all of them answered.
+        """
         others = tuple(key for key in parameters.keys if key.path != _STUDY)
 
         async def ask(origin: Origin) -> list[DicomJson]:
@@ -107,8 +114,10 @@ class EverySearch:
             return found
 
         # What one of them does not say is only a second copy of what is found.
-        for origin, matches in (await ask_all(cut, ask)).heard:
+        answers = await ask_all(cut, ask)
+        for origin, matches in answers.heard:
             await merged.describe(origin.name, matches)
+        return not answers.silent
 
 
 async def _page(merged: Merged, level: Level, window: Window) -> tuple[Found, list[MergedMatch]]:

@@ -121,6 +121,16 @@ async def test_a_number_of_instances_that_series_do_not_tell_is_looked_for_in_on
     assert len(pacs.queries) <= 1 + complete.AT_ONCE
 
 
+async def test_a_study_without_series_does_not_keep_the_others_from_being_completed(
+    client: httpx2.AsyncClient, pacs: Pacs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(complete, "AT_ONCE", 1)
+    pacs.holds(studies=2)
+    leave_out(pacs, "ModalitiesInStudy")
+    del pacs.matches[Level.SERIES][0]
+    assert [match["00080061"].get("Value") for match in await studies(client)] == [None, ["CT"]]
+
+
 async def test_the_studies_of_series_are_completed_too_each_once(
     client: httpx2.AsyncClient, pacs_of_two: Pacs
 ) -> None:

@@ -84,7 +84,8 @@ class Completing:
             return
         told = summed_up(uid, series, lacks)
         self._told[uid] = told
-        if not any(element.get("Value") for element in told.values()):
+        # One without series, or whose series the origin keeps to itself, says nothing about the next.
+        if series and not any(element.get("Value") for element in told.values()):
             self._never_told.add(lacks)
 
 

@@ -1,5 +1,6 @@
 """What the client gets to know (PS3.18 10.5.3, Annex I)."""
 
+import threading
 from io import BytesIO
 from pathlib import Path
 from typing import Final
@@ -8,8 +9,10 @@ from xml.etree import ElementTree
 import httpx2
 import pytest
 
+from isthmus.common.dicom.json_model import DicomJson
 from isthmus.common.errors import OperationFailed
 from isthmus.common.messages import Failure
+from isthmus.stow.response import Report
 from tests.data_sets import identity
 from tests.stow.conftest import Employ
 from tests.stow.payloads import STORED, Part, body, comments, headers, instances, reasons
@@ -125,6 +128,22 @@ async def test_all_that_was_not_stored_is_in_the_warnings_each_reason_once(
         f"299 {service}: A700: Refused: out of resources",
         f"299 {service}: C000: No DICOM object or metadata, or cut off",
     ]
+
+
+async def test_a_long_report_is_written_beside_the_loop(
+    client: httpx2.AsyncClient, employ: Employ, series: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module, threads = Report.module, []
+
+    def noted(report: Report, studies_url: str) -> DicomJson:
+        threads.append(threading.current_thread())
+        return module(report, studies_url)
+
+    monkeypatch.setattr(Report, "module", noted)
+    employ(stores)
+    await client.post("studies", content=payload(series), headers=headers(OBJECT))
+    assert threads
+    assert threading.main_thread() not in threads
 
 
 async def test_the_location_is_that_of_the_study(

@@ -1,5 +1,6 @@
 """Storing (PS3.18 10.5): the body into S3 as it comes, the job to a worker, its results to the client."""
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -82,7 +83,8 @@ async def store(storing: Storing, request: Request) -> Response:
     _log(report)
     if len(answers) == len(outcomes) and not received.others:
         _raise_if_unanswered(answers)
-    return _response(report, offer, service)
+    # A report of many instances takes seconds to write.
+    return await asyncio.to_thread(_response, report, offer, service)
 
 
 def _receiver(storing: Storing, spool: Spool, base: str, study: str | None) -> Receiver:

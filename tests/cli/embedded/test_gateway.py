@@ -14,6 +14,7 @@ from tests.peers import free_ports
 
 TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 METADATA = "/aets/pacs/studies/1.2/metadata"
+BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 GZIP = {"Accept-Encoding": "gzip"}
 UNKNOWN = ["/", "/aets/pacs/", "/aets/pacs/patients", "/dicomweb/patients", "/metrics", "/healthz"]
 ROUTES = [
@@ -96,7 +97,8 @@ async def test_a_viewer_is_served_at_the_root_and_its_pages_are_all_one(tmp_path
         tmp_path, "127.0.0.1", port, qido=[f"127.0.0.1:{nobody}"], wado=away, stow=away, viewer=viewer
     )
     async with server, httpx2.AsyncClient(base_url=server.url, trust_env=False, timeout=10) as client:
-        pages = [await client.get(path) for path in ("/", "/viewer?StudyInstanceUIDs=1.2")]
+        pages = [await client.get("/"), await client.get("/viewer?StudyInstanceUIDs=1.2", headers=BROWSER)]
+        astray = await client.get("/studies?PatientID=1")
         code = await client.get("/code.wasm")
         settings = await client.get("/app-config.js")
         missing = await client.get("/aets/pacs/patients")
@@ -106,6 +108,7 @@ async def test_a_viewer_is_served_at_the_root_and_its_pages_are_all_one(tmp_path
     assert code.headers["content-type"] == "application/wasm"
     assert "wadoRoot: '/dicomweb'" in settings.text
     assert missing.status_code == 404
+    assert (astray.status_code, astray.headers["content-type"]) == (404, "application/problem+json")
 
 
 async def test_a_face_that_is_away_is_503_as_problem_json(tmp_path: Path) -> None:
@@ -279,6 +282,19 @@ async def test_the_trace_context_and_the_client_s_host_pass(gateway: Gateway) ->
     assert f"host: {gateway.server.url.removeprefix('http://')}" in head
     assert "x-forwarded-for: 127.0.0.1" in head
     assert "x-forwarded-proto: http" in head
+
+
+async def test_a_host_without_its_port_is_given_it_but_not_behind_a_proxy(gateway: Gateway) -> None:
+    port = gateway.server.url.rpartition(":")[2]
+    proxied = {"X-Forwarded-For": "192.0.2.1"}
+    for host, more, passed in [
+        ("127.0.0.1", {}, f"127.0.0.1:{port}"),
+        ("[::1]", {}, f"[::1]:{port}"),
+        ("gateway:81", {}, "gateway:81"),
+        ("gateway", proxied, "gateway"),
+    ]:
+        await gateway.client.get("/aets/pacs/studies/1.2", headers={"Host": host, **more})
+        assert f"\r\nhost: {passed}\r\n" in gateway.wado.heads[-1].lower()
 
 
 @pytest.mark.parametrize(("method", "path", "face"), ROUTES)

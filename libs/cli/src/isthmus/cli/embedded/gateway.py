@@ -46,6 +46,7 @@ class EmbeddedGateway(Embedded):
         self._environment = {
             "GATEWAY_HOST": host,
             "GATEWAY_PORT": str(port),
+            "GATEWAY_CLIENTS_PORT": str(port),
             "QIDO_UPSTREAMS": " ".join(qido),
             "WADO_UPSTREAMS": " ".join(wado),
             "STOW_UPSTREAMS": " ".join(stow),

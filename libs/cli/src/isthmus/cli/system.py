@@ -22,7 +22,7 @@ class System:
     """NATS, S3, the services and the gateway, and a demo PACS when no origin is configured.
 
     Raises:
-        SettingsError: a port that the settings name is taken.
+        SettingsError: a port that the settings name is taken, or the origin for storing is not there.
     """
 
     def __init__(self, settings: Settings, *, config: Path, data: Path) -> None:
@@ -36,6 +36,7 @@ class System:
         self._s3 = EmbeddedS3(data / "s3")
         self._demo: EmbeddedDemoPacs | None = None
         if not settings.origins:
+            _check_demo_takes(settings.dicomweb.store)
             self._demo = EmbeddedDemoPacs(
                 data / "demo",
                 destination=settings.scp.ae_title,
@@ -146,6 +147,11 @@ class System:
             }
             environment["ISTHMUS_ORIGINS"] = json.dumps([origin])
         return environment
+
+
+def _check_demo_takes(store: str | None) -> None:
+    if store not in (None, DEMO_ORIGIN):
+        raise SettingsError(f"dicomweb.store: no origin is named {store!r}, only the {DEMO_ORIGIN!r}")
 
 
 def _free_address(setting: str, listen: str) -> ListenAddress:

@@ -12,13 +12,14 @@ from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, RLELossless
 from tests.data_sets import identity, make_series, pydicom_files
 from tests.wado.bodies import broken_body, parts_of, split
 from tests.wado.conftest import Employ
+from tests.wado.objects import gray, written
 from tests.wado.urls import instance_of, series_of, study_of
 from tests.wado.worker import Job, Script
 
 OCTETS: Final = 'multipart/related; type="application/octet-stream"'
 
 
-def delivers(*files: Path) -> Script:
+def delivers(*files: Path | bytes) -> Script:
     async def deliver(job: Job) -> None:
         await job.deliver(*files)
         await job.end()
@@ -270,3 +271,14 @@ class TestAllOfThem:
         content_type, body = await broken_body(client, f"{study_of(series[0])}/bulkdata", AS_HELD)
         parts, _ = split(content_type, body)
         assert len(parts) <= 1
+
+
+@pytest.mark.parametrize("resource", ["bulkdata", "pixeldata"])
+async def test_an_instance_that_breaks_off_before_its_pixels_is_not_left_out_in_silence(
+    client: httpx2.AsyncClient, employ: Employ, resource: str
+) -> None:
+    image = gray([1], study="1.2.826.4", series="1.2.826.4.1")
+    whole = written(image)
+    image.SOPInstanceUID = "1.2.826.4.1.2"
+    employ(delivers(whole, written(image)[: -(8 * 12 + 16)]))
+    await broken_body(client, f"1.2.826.4/{resource}", AS_HELD)

@@ -7,7 +7,7 @@ from typing import Final
 from isthmus.common.blobs import origin_of
 from isthmus.common.dicom.bulk import BulkPath, BulkValue, bulk_of, parse_bulk_path
 from isthmus.common.dicom.vrs import PIXEL_DATA
-from isthmus.common.errors import MalformedDataset, NotDelivered, PixelsUnreadable
+from isthmus.common.errors import MalformedDataset, NoSuchObject, NotDelivered, PixelsUnreadable
 from isthmus.common.messages import BlobRef
 from isthmus.common.telemetry import get_logger
 from isthmus.wado.described import mark_of
@@ -73,9 +73,7 @@ async def value_of(instances: Instances, blob: BlobRef, path: BulkPath) -> Value
     try:
         return StoredValue(instances, blob, await instances.threads.run(find))
     except MalformedDataset as error:
-        # The fault lies with the origin, and not with the client's request.
-        detail = f"The instance that the origin sent cannot be read: {error.detail}"
-        raise NotDelivered(detail, origin=origin_of(blob.key)) from error
+        raise _unreadable(blob, error) from error
 
 
 async def bulk_urls(instances: Instances, blob: BlobRef, study_url: str) -> dict[str, BulkPath]:
@@ -93,4 +91,23 @@ async def bulk_urls(instances: Instances, blob: BlobRef, study_url: str) -> dict
     mark = mark_of(blob.key)
     # Within a JSON string a quotation mark is never alone.
     found = re.findall(rb'"BulkDataURI":"' + mark + rb'(/[^"]*/bulkdata/([^"]*))"', text)
-    return {study_url + url.decode(): parse_bulk_path(path.decode()) for url, path in found}
+    urls = {study_url + url.decode(): parse_bulk_path(path.decode()) for url, path in found}
+    if not any(map(is_pixel_data, urls.values())):
+        await _require_end(instances, blob)
+    return urls
+
+
+async def _require_end(instances: Instances, blob: BlobRef) -> None:
+    """Make sure that an instance without pixel data has none: metadata stop where it breaks off."""
+    try:
+        await instances.derived.frame_indexes.of(blob)
+    except NoSuchObject:
+        return
+    except MalformedDataset as error:
+        raise _unreadable(blob, error) from error
+
+
+def _unreadable(blob: BlobRef, error: MalformedDataset) -> NotDelivered:
+    """Say that the fault lies with the origin, and not with the client's request."""
+    detail = f"The instance that the origin sent cannot be read: {error.detail}"
+    return NotDelivered(detail, origin=origin_of(blob.key))

@@ -153,7 +153,7 @@ def frame_index_of(source: BinaryIO) -> FrameIndex:
 
     Raises:
         NoSuchObject: it has no pixel data.
-        MalformedDataset: it cannot be read as far as that, or its pixel data end too early.
+        MalformedDataset: it cannot be read as far as that, or it or its pixel data end too early.
     """
     dataset = open_dataset(source)
     said = _Said()
@@ -165,6 +165,8 @@ def frame_index_of(source: BinaryIO) -> FrameIndex:
                 raise BrokenDataset("Encapsulated pixel data cannot be in a deflated data set")
             return index_of_fragments(source, dataset, header, said.number_of_frames, said.tables)
         said.note(header, dataset.reader)
+    if not dataset.deflated:
+        _require_within(source, dataset.reader.position)
     raise NoSuchObject("The instance has no pixel data")
 
 
@@ -246,8 +248,8 @@ class _Said:
 def _native(source: BinaryIO, dataset: OpenDataset, header: Header, said: _Said) -> NativeFrames:
     if not 0 < said.bits * said.number_of_frames <= header.length * 8:
         raise BrokenDataset("The pixel data are shorter than their frames")
-    if not dataset.deflated and header.position + header.length > source.seek(0, os.SEEK_END):
-        raise BrokenDataset("The data set is truncated")
+    if not dataset.deflated:
+        _require_within(source, header.position + header.length)
     return NativeFrames(
         dataset.transfer_syntax_uid,
         header.position,
@@ -257,6 +259,11 @@ def _native(source: BinaryIO, dataset: OpenDataset, header: Header, said: _Said)
         1 if header.encoding.little_endian else said.word_size(header.vr),
         dataset.deflated,
     )
+
+
+def _require_within(source: BinaryIO, end: int) -> None:
+    if end > source.seek(0, os.SEEK_END):
+        raise BrokenDataset("The data set is truncated")
 
 
 def _packed(numbers: Sequence[int]) -> bytes:

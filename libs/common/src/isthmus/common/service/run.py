@@ -17,6 +17,7 @@ from isthmus.common.blobs import BlobStore
 from isthmus.common.bus import Bus
 from isthmus.common.config import ListenAddress, Settings, load_settings
 from isthmus.common.errors import IsthmusError, SettingsError
+from isthmus.common.service.garbage import CollectBetweenRequests, settle
 from isthmus.common.service.health import health_routes
 from isthmus.common.service.parts import Parts
 from isthmus.common.service.server import application, server
@@ -82,7 +83,8 @@ async def _serve(name: str, settings: Settings, routes: Routes | None, lifespan:
     async with open_parts(name, settings) as parts, lifespan(parts) if lifespan else nullcontext():
         own = routes(parts) if routes else ()
         app = application([*health_routes(parts), *own], settings.gateway.cors_origins)
-        listening = server(app, ListenAddress(settings.http.listen))
+        settle()
+        listening = server(CollectBetweenRequests(app) if own else app, ListenAddress(settings.http.listen))
 
         def stop() -> None:
             listening.should_exit = True

@@ -157,8 +157,6 @@ async def test_the_head_is_all_but_the_pixels_in_explicit_little_endian(
     assert head.PerFrameFunctionalGroupsSequence[0].WindowCenter == 40
     assert (head.PatientName, len(head.ICCProfile), head.Rows) == ("Doe^Jane", 100_000, 32)
     assert "PixelData" not in head
-    assert "PerFrameFunctionalGroupsSequence" not in image.header
-    assert image.header.PatientName == "Doe^Jane"
     assert (image.description.rows, image.is_native) == (32, True)
     assert image.description.transfer_syntax_uid == ExplicitVRLittleEndian
 
@@ -174,7 +172,8 @@ async def test_the_head_has_no_large_private_elements(
     pydicom.dcmwrite(file, ds)
     image = await images.open(await put(blobs, origin_name, file.getvalue()))
     assert len(image.head) < 10_000
-    assert image.header.private_block(0x0009, "TEST")[0x02].value == "short"
+    head = pydicom.dcmread(BytesIO(image.head))
+    assert head.private_block(0x0009, "TEST")[0x02].value == "short"
 
 
 async def test_a_deflated_image_is_inflated_once(

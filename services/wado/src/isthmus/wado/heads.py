@@ -24,6 +24,8 @@ LARGEST: Final = 64 * 1024 * 1024
 """Bytes of a head."""
 _PER_FRAME: Final = 0x52009230
 """Per-Frame Functional Groups Sequence."""
+_OVERLAYS: Final = range(0x6000, 0x6020, 2)
+_OVERLAY_ROWS: Final = 0x0010
 
 
 class Head(NamedTuple):
@@ -35,6 +37,18 @@ class Head(NamedTuple):
     """The same without what it says of each frame: that can be much."""
     pixel_element: int | None
     """The tag of its pixel data; None if it has none."""
+
+    @property
+    def representative_frame(self) -> int | None:
+        """The frame that it says is to stand for all (0028,6010)."""
+        said = _bytes_of(self.header, "RepresentativeFrameNumber")
+        return int.from_bytes(said, "little") if len(said) == 2 else None
+
+    @property
+    def may_name_the_patient(self) -> bool:
+        """Whether there may be words in its pixels: it says so (0028,0301), or it has overlays."""
+        has_words = _bytes_of(self.header, "BurnedInAnnotation").strip(b" \0").upper() == b"YES"
+        return has_words or any((group, _OVERLAY_ROWS) in self.header for group in _OVERLAYS)
 
 
 def head_of(source: BinaryIO, blob: BlobRef) -> Head:
@@ -71,6 +85,13 @@ def head_of(source: BinaryIO, blob: BlobRef) -> Head:
         if header.tag != _PER_FRAME:
             small.append(written)
     return Head(b"".join(whole), pydicom.dcmread(BytesIO(b"".join(small))), pixel_element)
+
+
+def _bytes_of(header: Dataset, keyword: str) -> bytes:
+    """Give a value as it was read: what it should be, and is not, makes pydicom fail."""
+    element = header.get_item(keyword)
+    value = None if element is None else element.value
+    return value if isinstance(value, bytes) else b""
 
 
 def _within(pieces: Iterator[bytes], limit: int) -> bytes | None:

@@ -10,8 +10,6 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
 
-from pydicom import Dataset
-
 from isthmus.common.blobs import BlobStore, Sink
 from isthmus.common.dicom.bulk import Piece
 from isthmus.common.dicom.encapsulated import is_video
@@ -29,12 +27,11 @@ from isthmus.wado.kept import Kept
 from isthmus.wado.native_frames import covering_words, cut_out
 from isthmus.wado.shared import SharedObjects
 
-ROOM: Final = 64 * 1024 * 1024
-"""For what is said of images: some 1,000 of one frame."""
+ROOM: Final = 32 * 1024 * 1024
+"""For what is said of images: some 8,000 of one frame."""
 WHOLE_BYTES: Final = 4 * 1024 * 1024
 """A frame that is larger is not fetched at once to be sent as it is held, but streamed."""
-_HEADER_COSTS: Final = 8
-"""Bytes of memory for each byte of a header that pydicom has read."""
+_IMAGE_COSTS: Final = 2048
 _FRAME_COSTS: Final = 20
 _ELEMENTS: Final = {
     0x7FE00008: PixelElement.FLOAT,
@@ -57,8 +54,10 @@ class Image:
     blob: BlobRef
     head: bytes
     """What stands before its pixel data, as a Part 10 file in Explicit VR Little Endian, for processes."""
-    header: Dataset
-    """The same without what it says of each frame (5200,9230)."""
+    representative_frame: int | None
+    """The one that it says is to stand for all (0028,6010)."""
+    may_name_the_patient: bool
+    """Whether there may be words in it: it says so, or it has overlays."""
     description: PixelDescription
     """Of frames as `Images.frame` gives them: native ones are always in Explicit VR Little Endian."""
     index: FrameIndex
@@ -76,7 +75,7 @@ class Image:
     def weight(self) -> int:
         """How many bytes of memory it takes, about."""
         frames = 0 if self.is_native else len(self.index) * _FRAME_COSTS
-        return len(self.head) + len(self.header) * 256 + min(len(self.head), 65536) * _HEADER_COSTS + frames
+        return len(self.head) + _IMAGE_COSTS + frames
 
 
 class Images:
@@ -208,7 +207,8 @@ class Images:
             return Image(
                 blob,
                 head.file,
-                head.header,
+                head.representative_frame,
+                head.may_name_the_patient,
                 description,
                 found,
                 head.pixel_element,

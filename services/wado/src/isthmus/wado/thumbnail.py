@@ -24,8 +24,6 @@ from isthmus.wado.rendering_parameters import THUMBNAIL, query_of, thumbnail_par
 from isthmus.wado.renderings import Renderer
 from isthmus.wado.streamed import Body
 
-_OVERLAYS: Final = range(0x6000, 0x6020, 2)
-_OVERLAY_ROWS: Final = 0x0010
 _USELESS: Final = (NoSuchObject, NotDelivered, PixelsUnreadable, TooLarge)
 """What keeps an instance from standing for others."""
 
@@ -76,7 +74,7 @@ class _Maker:
         image = await self._renderer.image(blob)
         offer = negotiate(self._ranges, offers_of(blob)).offer
         plan = self._renderer.pictures(image, offer, numbers or (_frame_of(image),)).first
-        if _may_name_the_patient(image) and plan.look is not None:
+        if image.may_name_the_patient and plan.look is not None:
             # Nobody who is identified on an image must be on its thumbnail (PS3.18 10.4.3.3.4).
             plan = replace(plan, look=replace(plan.look, viewport=_unreadable(plan.look.viewport)))
         return await single(self._renderer, plan)
@@ -101,14 +99,8 @@ async def _representative(instances: Instances, resource: Resource, maker: _Make
 def _frame_of(image: Image) -> int:
     """Give the frame that stands for all: Representative Frame Number (0028,6010), or the middle."""
     count = len(image.index)
-    said = image.header.get("RepresentativeFrameNumber")
-    return said if isinstance(said, int) and 1 <= said <= count else count // 2 + 1
-
-
-def _may_name_the_patient(image: Image) -> bool:
-    """Tell whether there may be words in the image: those that it says that it has, and overlays."""
-    has_words = str(image.header.get("BurnedInAnnotation", "")).strip().upper() == "YES"
-    return has_words or any((group, _OVERLAY_ROWS) in image.header for group in _OVERLAYS)
+    said = image.representative_frame
+    return said if said is not None and 1 <= said <= count else count // 2 + 1
 
 
 def _unreadable(viewport: Viewport | None) -> Viewport:

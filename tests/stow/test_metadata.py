@@ -405,6 +405,26 @@ class TestBadBulkdata:
             response = await client.post("studies", content=body(parts), headers=headers())
             assert response.status_code == 413
 
+    async def test_bulkdata_that_would_be_written_too_often_are_413(
+        self,
+        client: httpx2.AsyncClient,
+        sent: Sent,
+        series: list[Path],
+        monkeypatch: pytest.MonkeyPatch,
+        blobs: BlobStore,
+    ) -> None:
+        monkeypatch.setattr(receive, "MOST_REPEATED_BYTES", 1000)
+        before = [blob.key async for blob in blobs.list("spool/")]
+        one = described(series[0]).metadata
+        shared = Part(bytes(512), OCTETS, one["7FE00010"]["BulkDataURI"])
+        for times, status in ((2, 200), (3, 413)):
+            response = await client.post(
+                "studies", content=body([metadata(*[one] * times), shared]), headers=headers()
+            )
+            assert response.status_code == status
+        assert len(sent) == 1
+        assert [blob.key async for blob in blobs.list("spool/")] == before
+
     async def test_inline_binary_is_bulkdata_too(
         self, client: httpx2.AsyncClient, sent: Sent, series: list[Path]
     ) -> None:

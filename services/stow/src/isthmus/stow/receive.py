@@ -1,9 +1,10 @@
 """The parts of a request, each into the spool, or named with the reason why not."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
+from isthmus.common.dicom.from_json import Piece, Stretch
 from isthmus.common.dicom.part10 import Identity
 from isthmus.common.errors import MalformedDataset, TooLarge, UnreadablePayload
 from isthmus.stow.bulkdata import Bulkdata
@@ -19,6 +20,8 @@ Parts = AsyncGenerator[PayloadPart, None]
 
 MOST_NOTED_BYTES: Final = 64 * 1024 * 1024
 """Of what is remembered of parts beside their contents: a header of each may have 8 KiB."""
+MOST_REPEATED_BYTES: Final = 1024 * 1024 * 1024
+"""Of bulkdata to which more than one attribute refers, beyond the first: few bytes could fill any store."""
 _NOTED_BYTES: Final = 256
 """Of a part without a location."""
 _NOTHING: Final = "No part of the payload is a DICOM object, or metadata of one"
@@ -53,13 +56,15 @@ class Receiver:
         self._study = study
         self._failure = UnreadablePayload(_NOTHING)
         self._noted = 0
+        self._written: set[Stretch] = set()
+        self._repeated = 0
 
     async def receive(self, parts: Parts) -> Received:
         """Spool what is to be sent: of a body that breaks off, all parts before.
 
         Raises:
             UnreadablePayload: nothing in it can be read.
-            TooLarge: there is more than can be kept of metadata, or too many parts.
+            TooLarge: there is more than can be kept of metadata, too many parts, or too much to write.
             StoreUnavailable: S3 does not take them.
         """
         try:
@@ -146,8 +151,19 @@ class Receiver:
         elif self._is_of_another_study(instance.identity):
             self.received.instances.append(_outcome(instance.identity, STUDY_MISMATCH))
         else:
+            self._count_repeated(instance.dataset)
             await self._spool.write(instance.identity, instance.transfer_syntax_uid, instance.dataset)
             self._sent()
+
+    def _count_repeated(self, dataset: Iterable[Piece]) -> None:
+        for piece in dataset:
+            if not isinstance(piece, Stretch):
+                continue
+            if piece in self._written:
+                self._repeated += piece.length
+            self._written.add(piece)
+        if self._repeated > MOST_REPEATED_BYTES:
+            raise TooLarge("The bulkdata of the request would be written too often")
 
     def _sent(self) -> None:
         self.received.instances.append(len(self._spool.refs) - 1)

@@ -223,6 +223,13 @@ class TestPages:
         (match,) = await matches_of(await client.get("studies/1.1/series?limit=1"))
         assert value_of(match, "RetrieveURL") == "http://gateway/dicomweb/studies/1.1/series/1.1.1"
 
+    async def test_too_far_away_are_not_merged_in_memory(
+        self, client: httpx2.AsyncClient, pacs: list[Pacs]
+    ) -> None:
+        response = await client.get("studies?limit=2&offset=50001")
+        assert response.status_code == 413
+        assert not any(one.queries for one in pacs)
+
     async def test_lose_none_where_an_origin_gives_one_twice(
         self, client: httpx2.AsyncClient, pacs: list[Pacs]
     ) -> None:

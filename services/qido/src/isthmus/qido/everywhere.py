@@ -14,6 +14,7 @@ from isthmus.common.dicom.levels import Level
 from isthmus.common.dicom.matching import MatchingKey
 from isthmus.common.dicom.search_attributes import UNIQUE_KEYS
 from isthmus.common.dicomweb import ALL
+from isthmus.common.errors import TooManyMatches
 from isthmus.common.federation import Answers, ask_all
 from isthmus.qido.merged import Merged, MergedMatch
 from isthmus.qido.parameters import SearchParameters
@@ -25,6 +26,8 @@ from isthmus.qido.window import Filling, Found, Window
 
 UIDS_AT_ONCE: Final = 100
 """Studies by which an origin is asked in one query."""
+MOST_BEFORE: Final = 50_000
+"""Matches before a page: of each origin those up to its end are in memory, to be merged."""
 _STUDY: Final = (UNIQUE_KEYS[Level.STUDY],)
 
 
@@ -40,12 +43,15 @@ class EverySearch:
         """Search.
 
         Raises:
+            TooManyMatches: the page of several origins is too far away.
             IsthmusError: what `one` raises; of several origins, only if none of them answers.
         """
         if scope.origin != ALL:
             return await self.one(scope, parameters, window)
         if len(self.settings.origins) == 1:
             return await self._find_at_the_only_one(scope, parameters, window)
+        if window.offset > MOST_BEFORE:
+            raise TooManyMatches(f"A page of all origins at once has {MOST_BEFORE} matches before it at most")
         answers = await self._ask(scope, parameters, Window(window.offset + window.limit))
         if answers.silent and not answers.heard:
             answers.silent[0].fail()

@@ -11,9 +11,13 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from isthmus.common.pixels.errors import CorruptFrame, ProcessFailed, ProcessTimedOut
 from isthmus.common.pixels.processes import PixelProcesses, _Process
+from isthmus.common.telemetry import spans
 from tests.common.pixels import work
 
 
@@ -36,6 +40,11 @@ async def test_a_function_gives_what_it_returns_and_raises_what_it_raises(proces
         await processes.run(work.fail)
     assert raised.value.detail == "damaged"
     assert "work.py" in raised.value.__notes__[0]
+
+
+async def test_too_little_memory_is_a_failure_of_the_process(processes: PixelProcesses) -> None:
+    with pytest.raises(ProcessFailed, match="memory"):
+        await processes.run(work.take_all_memory)
 
 
 async def test_a_process_is_used_again_and_is_nicer_than_the_service(processes: PixelProcesses) -> None:
@@ -216,3 +225,15 @@ def _is_there(process: int) -> bool:
         return "Z" not in Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
     except (FileNotFoundError, ProcessLookupError):
         return False
+
+
+async def test_a_trace_tells_what_was_done_how_long_and_nothing_of_what_it_was_done_with(
+    processes: PixelProcesses, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    memory = InMemorySpanExporter()
+    provider = TracerProvider(shutdown_on_exit=False)
+    provider.add_span_processor(SimpleSpanProcessor(memory))
+    monkeypatch.setattr(spans._Installed, "provider", provider)
+    await processes.run(work.length, b"Doe^Archibald")
+    (done,) = memory.get_finished_spans()
+    assert (done.name, dict(done.attributes or {})) == ("process pixels", {"code.function.name": "length"})

@@ -53,6 +53,10 @@ def fail() -> None:
     raise CorruptFrame("damaged")
 
 
+def take_all_memory() -> int:
+    return len(bytes(1 << 60))
+
+
 def fail_in_what_cannot_cross() -> None:
     raise PixelsUnreadable("its arguments are keywords", instance="1.2.3")
 

@@ -59,6 +59,8 @@ def _outcome(fn: Callable[..., object], args: tuple[object, ...]) -> tuple[bool,
 
 def _told(error: BaseException) -> BaseException:
     """Give what can be raised in the other process in the place of an exception."""
+    if isinstance(error, MemoryError):
+        return ProcessFailed("It took more memory than there is")
     error.add_note("In a worker process:\n" + "".join(traceback.format_tb(error.__traceback__)))
     try:
         pickle.loads(pickle.dumps(error))  # noqa: S301 - our own

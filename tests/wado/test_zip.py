@@ -53,3 +53,11 @@ def test_one_that_is_broken_off_is_no_archive() -> None:
     archive = written(FILES, in_pieces=False)
     with pytest.raises(zipfile.BadZipFile):
         read(archive[: archive.rindex(b"PK\x05\x06")])
+
+
+def test_little_is_left_to_do_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    writer = ZipWriter()
+    before = writer.file("a.dcm", b"a") + b"a"
+    monkeypatch.delattr(zip_module, "_in_directory")  # of tens of thousands of files it would hold the loop
+    archive = zipfile.ZipFile(io.BytesIO(before + writer.close()))
+    assert archive.read("a.dcm") == b"a"

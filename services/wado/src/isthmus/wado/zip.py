@@ -46,7 +46,10 @@ class ZipWriter:
 
     def __init__(self) -> None:
         """Begin an archive without files."""
-        self._entries: list[_Entry] = []
+        self._entry: _Entry | None = None
+        # Written entry by entry: all of them at the end would hold the loop.
+        self._directory = bytearray()
+        self._count = 0
         self._position = 0
 
     def file(self, name: str, content: bytes) -> bytes:
@@ -56,36 +59,49 @@ class ZipWriter:
             name: In ASCII, with slashes between folders.
             content: It goes next, and is not part of what is given.
         """
-        return self._begin(name, len(content), 0, zlib.crc32(content))
+        entry = _Entry(name.encode("ascii"), self._position, 0, len(content), zlib.crc32(content))
+        before = self._begun(entry)
+        self._list(entry)
+        return before
 
     def begin(self, name: str, size: int) -> bytes:
         """Give what goes before a file that comes in pieces; tell each by `add`, and at last call `end`."""
-        return self._begin(name, size, _LENGTHS_FOLLOW, 0)
+        self._entry = _Entry(name.encode("ascii"), self._position, _LENGTHS_FOLLOW, size)
+        return self._begun(self._entry)
 
     def add(self, piece: bytes) -> bytes:
         """Give the next piece back, when it is accounted for."""
-        entry = self._entries[-1]
+        entry = self._current
         entry.crc = zlib.crc32(piece, entry.crc)
         return piece
 
     def end(self) -> bytes:
         """Give what goes behind a file that came in pieces (4.3.9)."""
-        entry = self._entries[-1]
+        entry = self._current
+        self._list(entry)
         numbers = "QQ" if entry.is_large else "LL"
         return self._placed(struct.pack(f"<4sL{numbers}", b"PK\x07\x08", entry.crc, entry.size, entry.size))
 
     def close(self) -> bytes:
         """Give the directory; only for an archive to which nothing is missing."""
         start = self._position
-        directory = b"".join(_in_directory(entry) for entry in self._entries)
-        return directory + _end(len(self._entries), len(directory), start)
+        return bytes(self._directory) + _end(self._count, len(self._directory), start)
 
-    def _begin(self, name: str, size: int, flags: int, crc: int) -> bytes:
-        entry = _Entry(name.encode("ascii"), self._position, flags, size, crc)
-        self._entries.append(entry)
+    @property
+    def _current(self) -> _Entry:
+        if self._entry is None:
+            raise RuntimeError("No file was begun")
+        return self._entry
+
+    def _list(self, entry: _Entry) -> None:
+        self._directory += _in_directory(entry)
+        self._count += 1
+
+    def _begun(self, entry: _Entry) -> bytes:
+        size = entry.size
         # With lengths that follow, those here are zero, or the real ones in the ZIP64 format (4.4.4, 4.5.3).
         extra = struct.pack("<HHQQ", _ZIP64, 16, size, size) if entry.is_large else b""
-        length = _ELSEWHERE if entry.is_large else 0 if flags else size
+        length = _ELSEWHERE if entry.is_large else 0 if entry.flags else size
         version = _VERSION_ZIP64 if entry.is_large else _VERSION
         head = struct.pack(
             "<4sHHHHHLLLHH",

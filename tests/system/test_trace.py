@@ -191,6 +191,7 @@ def test_a_search_is_one_tree_from_the_request_to_c_find(traced: Traced) -> None
         (("process dicom.query", "dimse-scu"), (ASKED, "dimse-scu")),
         ((ASKED, "dimse-scu"), ("C-FIND", "dimse-scu")),
     }
+    assert {asked.attributes["dicom.origin"] for asked in named(spans, "send dicom.query")} == {traced.origin}
     (find,) = named(spans, "C-FIND")
     matches = find.attributes["dicom.matches"]
     assert find.attributes == {**traced.everyone(), "dicom.matches": matches, "dicom.status": "0000"}

@@ -45,7 +45,8 @@ async def search(bus: Bus, query: Query, *, silence: float = 5.0) -> AsyncIterat
     matches short (an `OriginError`), NoWorker when nobody serves the origin, and BusUnavailable when the
     worker is silent for `silence` seconds.
     """
-    with span("send dicom.query", MESSAGING, kind=SpanKind.PRODUCER):
+    whom = {"dicom.origin": query.origin}
+    with span("send dicom.query", MESSAGING | whom, kind=SpanKind.PRODUCER):
         inbox = bus.client.new_inbox()
         with bus_errors("dicom.query"):
             subscription = await bus.client.subscribe(inbox)

@@ -18,6 +18,7 @@ from typing import Final, TypeVar, TypeVarTuple, cast
 
 from isthmus.common.pixels.errors import ProcessFailed, ProcessTimedOut
 from isthmus.common.pixels.pipe import PipeReader, PipeWriter
+from isthmus.common.telemetry import span
 from isthmus.common.threads import Threads
 
 R = TypeVar("R")
@@ -59,6 +60,10 @@ class PixelProcesses:
             ProcessFailed: its process died.
             RuntimeError: after `close`.
         """
+        with span("process pixels", {"code.function.name": fn.__qualname__}):
+            return await self._run(fn, *args)
+
+    async def _run(self, fn: Callable[[*Args], R], *args: *Args) -> R:
         async with self._turns:
             process = self._idle.pop() if self._idle else _Process(self._timeout)
             # Said here, and not by its thread: who is cancelled before that has begun must not hand it on.

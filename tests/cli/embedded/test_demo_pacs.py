@@ -4,10 +4,12 @@ from pathlib import Path
 
 import pytest
 from pydicom import Dataset
+from pydicom.uid import CTImageStorage
 from pynetdicom import AE
 
 from isthmus.cli.embedded import EmbeddedDemoPacs
 from isthmus.common.dimse import STUDY_ROOT_FIND, VERIFICATION
+from tests.data_sets import make_series
 
 
 @pytest.fixture
@@ -98,3 +100,17 @@ async def test_it_matches_lists_of_uids(demo: EmbeddedDemoPacs) -> None:
     studies = [match.StudyInstanceUID for match in await asyncio.to_thread(find, demo, **keys)][:2]
     found = await asyncio.to_thread(find, demo, QueryRetrieveLevel="STUDY", StudyInstanceUID=studies)
     assert [match.StudyInstanceUID for match in found] == studies
+
+
+async def test_it_takes_large_instances(demo: EmbeddedDemoPacs, tmp_path: Path) -> None:
+    (file,) = make_series(tmp_path / "large", 1, rows=2048, columns=2048)
+
+    def store() -> int:
+        ae = AE()
+        ae.add_requested_context(CTImageStorage)
+        association = ae.associate(demo.host, demo.port, ae_title=demo.ae_title)
+        status = association.send_c_store(file)
+        association.release()
+        return int(status.Status)
+
+    assert await asyncio.to_thread(store) == 0x0000

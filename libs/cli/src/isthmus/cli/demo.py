@@ -11,10 +11,12 @@ from configparser import ConfigParser
 from pathlib import Path
 
 import pydicom
+import pynetdicom.dimse
 from pydicom.dataset import FileDataset
 from pydicom.errors import InvalidDicomError
 from pynetdicom import ALL_TRANSFER_SYNTAXES, AllStoragePresentationContexts
 from pynetdicom.apps.qrscp import db, handlers, qrscp
+from pynetdicom.dimse_messages import DIMSEMessage
 from pynetdicom.dsutils import encode
 from sqlalchemy.orm import Session
 
@@ -81,6 +83,7 @@ def main() -> None:
     """Fill the archive if it is new, and serve it until the process ends."""
     warnings.simplefilter("ignore")  # some of the samples are there because they are odd
     install()
+    pynetdicom.dimse.DIMSEMessage = DIMSEMessage  # type: ignore[attr-defined]  # qrscp knows no data sets in files
     configuration = ConfigParser()
     configuration.read(sys.argv[1])
     locations = configuration["DEFAULT"]

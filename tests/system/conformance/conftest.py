@@ -26,6 +26,7 @@ NOT_TOLD_BY_DCMQRSCP: Final = frozenset(
         "RequestAttributesSequence",
         "Rows",
         "SOPClassUID",
+        "SeriesDate",
         "SeriesDescription",
     }
 )

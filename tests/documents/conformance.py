@@ -11,6 +11,7 @@ from typing import Final
 
 from pydicom.uid import UID
 
+from isthmus.common.config.settings import Search
 from isthmus.common.dicom.attributes import AttributePath, keyword_of
 from isthmus.common.dicom.encapsulated import is_video, media_type_of
 from isthmus.common.dicom.levels import Level
@@ -185,10 +186,17 @@ in it, by Burned In Annotation or overlays, is never larger than that.
 
 
 def _matching() -> Iterator[str]:
-    yield """
+    yield f"""
 ## Attributes of searches (PS3.18 10.6)
 
 Any other attribute of the level searched, or of one above it, can be matched too where the origin has it.
+Whatever an origin matches is matched again here, as far as it gives the attribute; where it does not, a
+Warning says so. Names are matched without regard to case where the origin does so, other texts with it;
+with `fuzzymatching` each word of the key begins a word of the name, without regard to case and accents.
+Whether a number (IS, DS) is found though it is written otherwise is up to the origin.
+
+A search of several levels is a query of each, and looks into {Search().max_parents} studies or series
+at most, where `search.max_parents` does not say otherwise: beyond that it is 413.
 """
     rows = (
         (

@@ -14,6 +14,16 @@ DECLINED: Final[tuple[tuple[str, str, str], ...]] = (
         "what browsers show would be distorted: it is made larger in one direction",
     ),
     (
+        "8.3.4.1, 10.6.3.3",
+        "Private attributes as matching keys or included fields",
+        "no origin gives them in a search: 400 as keys, left away as fields; metadata have them",
+    ),
+    (
+        "8.5",
+        "401",
+        "who may do what is not asked yet; 403 is what an origin refuses by its status 0124",
+    ),
+    (
         "8.7.3",
         "Whole instances as `application/octet-stream`",
         "the historical form of bulkdata: that is what it gives",
@@ -40,6 +50,11 @@ DECLINED: Final[tuple[tuple[str, str, str], ...]] = (
         "8.7.7",
         "Ignoring ranges of Accept that cannot be read",
         "400, so that nobody gets something else for an error in writing",
+    ),
+    (
+        "8.9",
+        "304 for capabilities",
+        "conditions are for GET and HEAD; RFC 9110 13.2.1 has them ignored for OPTIONS",
     ),
     (
         "9.4.1.2.1",
@@ -84,6 +99,16 @@ DECLINED: Final[tuple[tuple[str, str, str], ...]] = (
     ("10.5.2", "BulkDataURIs of parts that are not in the request", "C002: nothing is fetched for a client"),
     ("10.5.2", "Original Attributes Sequence", "for what is coerced: nothing is"),
     ("10.5.3.2", "Content-Location of answers", "the answer is about what was stored; Location has its URL"),
+    (
+        "10.6.3.3",
+        "TimezoneOffsetFromUTC in matches",
+        "an origin tells it where the adjustment was negotiated (PS3.4 C.5.1.1); metadata have it",
+    ),
+    (
+        "PS3.4 C.5.1.1",
+        "Extended negotiation with origins: relational, fuzzy, combined, empty, multiple value matching",
+        "what they were negotiated for is done here, whatever an origin can do",
+    ),
     ("11", "UPS-RS", "a worklist server, which a gateway before PACS is not"),
     ("12", "Non-Patient Instance service", "the origins hold studies"),
     ("13", "Storage Commitment by HTTP", "comes with the DIMSE service that it maps to"),

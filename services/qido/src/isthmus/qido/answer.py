@@ -1,7 +1,7 @@
 """A search as an HTTP exchange (PS3.18 10.6.1 to 10.6.3)."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final, TypeVar
@@ -65,7 +65,7 @@ class SearchTransaction:
             origins = found.origins or [scope.origin] * len(found.matches)
             matches = (
                 _with_retrieve_url(match, origin, scope.level, base)
-                for match, origin in zip(found.matches, origins, strict=True)
+                for match, origin in zip(_taken(found.matches), origins, strict=True)
             )
             response = await representation(matches, choice.offer)
         else:
@@ -90,6 +90,13 @@ class SearchTransaction:
                 if name in path
             },
         )
+
+
+def _taken(matches: list[DicomJson]) -> Iterator[DicomJson]:
+    """Take them out of their list one by one: to let go of thousands at once takes longer than a turn."""
+    matches.reverse()
+    while matches:
+        yield matches.pop()
 
 
 def _with_retrieve_url(match: DicomJson, origin: str, level: Level, base: str) -> DicomJson:

@@ -6,7 +6,7 @@ from typing import Final, TypeVar
 
 T = TypeVar("T")
 
-TURN_SECONDS: Final = 0.01
+TURN_SECONDS: Final = 0.003
 """For so long they are worked on before others have a turn."""
 
 

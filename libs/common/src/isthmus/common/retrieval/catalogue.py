@@ -4,6 +4,7 @@ A manifest is one msgpack message, compressed. Only the worker that holds a stud
 blobs that it names; whoever reads it finds all of them, or deletes it (`Catalogue.mend`).
 """
 
+import asyncio
 import zlib
 from collections import OrderedDict
 from collections.abc import Iterable
@@ -22,6 +23,8 @@ COMPRESSION: Final = 1
 """Of 3.3 MB for 5,000 instances it leaves 0.3 MB, in 9 ms; a higher level saves little and costs much."""
 DELETED_AT_ONCE: Final = 1_000
 """Blobs, by one request."""
+LARGE_BYTES: Final = 64 * 1024
+"""Compressed, of a manifest that is read beside the loop: of 1,000 instances, in 3 ms."""
 REMEMBERED_BYTES: Final = 1024 * 1024
 """Compressed manifests that stay decoded: some 17,000 instances, 25 MB."""
 
@@ -57,7 +60,7 @@ class Catalogue:
             self._decoded.move_to_end(key)
             return decoded.manifest
         try:
-            manifest = decode(zlib.decompress(data), Manifest)
+            manifest = await asyncio.to_thread(_read, data) if len(data) > LARGE_BYTES else _read(data)
         except zlib.error:
             log.warning("manifest not read", origin=origin, reason="not compressed")
             return None
@@ -137,3 +140,7 @@ class Catalogue:
                 batch.clear()
         await self._blobs.delete_all(batch)
         return size
+
+
+def _read(data: bytes) -> Manifest:
+    return decode(zlib.decompress(data), Manifest)

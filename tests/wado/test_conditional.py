@@ -11,10 +11,10 @@ from starlette.routing import Route
 from isthmus.common.blobs import BlobStore
 from isthmus.common.dicom.bulk import Piece
 from isthmus.common.messages import Failure, Lacking
-from isthmus.wado.conditional import ETag, etag_of, is_unchanged
-from isthmus.wado.pieces import body_of
-from isthmus.wado.ranges import byte_range
-from isthmus.wado.streamed import Body, Streamed, unchanged
+from isthmus.wado.answers.conditional import ETag, etag_of, is_unchanged
+from isthmus.wado.answers.pieces import body_of
+from isthmus.wado.answers.ranges import byte_range
+from isthmus.wado.answers.streamed import Body, Streamed, unchanged
 from tests.wado.serving import serving
 
 TAG = ETag("abc")

@@ -26,8 +26,8 @@ from isthmus.common.errors import BlobMissing, NoSuchObject, PixelsUnreadable, T
 from isthmus.common.messages import BlobRef
 from isthmus.common.retrieval import Catalogue, HeldInstance, HeldSeries, Manifest
 from isthmus.common.threads import Threads
-from isthmus.wado.derived import Derived
-from isthmus.wado.images import Images, NoFrames
+from isthmus.wado.pixels.images import Images, NoFrames
+from isthmus.wado.sources.derived import Derived
 from tests.data_sets import pydicom_files
 from tests.wado.bodies import parts_of
 from tests.wado.conftest import Employ

@@ -14,16 +14,16 @@ from isthmus.common.federation import Federation
 from isthmus.common.pixels.processes import PixelProcesses
 from isthmus.common.retrieval import Catalogue, Retrieval
 from isthmus.common.threads import Threads
-from isthmus.wado.derived import Derived
-from isthmus.wado.frame_contents import FrameContents
-from isthmus.wado.images import Images
 from isthmus.wado.instances import Instances
-from isthmus.wado.pictures import Pictures
-from isthmus.wado.recent import Recent
-from isthmus.wado.representatives import Representatives
+from isthmus.wado.pictures.pictures import Pictures
+from isthmus.wado.pictures.representatives import Representatives
+from isthmus.wado.pixels.frame_contents import FrameContents
+from isthmus.wado.pixels.images import Images
+from isthmus.wado.pixels.transcoded import Transcoded
 from isthmus.wado.settings import WadoSettings
-from isthmus.wado.streams import Streams
-from isthmus.wado.transcoded import Transcoded
+from isthmus.wado.sources.derived import Derived
+from isthmus.wado.sources.recent import Recent
+from isthmus.wado.sources.streams import Streams
 
 
 class Noted(Retrieval):

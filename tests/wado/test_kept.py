@@ -7,7 +7,7 @@ import pytest
 from isthmus.common.blobs import BlobStore, Sink, derived_prefix, held_key
 from isthmus.common.errors import PixelsUnreadable, StoreUnavailable
 from isthmus.common.messages import BlobRef
-from isthmus.wado.kept import Kept
+from isthmus.wado.sources.kept import Kept
 
 
 class Maker:

@@ -2,7 +2,7 @@ import pytest
 
 from isthmus.common.dicomweb.accept import parse_accept
 from isthmus.common.errors import NotAcceptable
-from isthmus.wado.pixel_forms import choose
+from isthmus.wado.parameters.pixel_forms import choose
 
 NATIVE = "1.2.840.10008.1.2.1"
 RLE = "1.2.840.10008.1.2.5"

@@ -4,7 +4,14 @@ import pytest
 from starlette.requests import Request
 
 from isthmus.common.errors import InvalidParameter
-from isthmus.wado.rendering import (
+from isthmus.wado.parameters.rendering_parameters import (
+    THUMBNAIL,
+    RenderingParameters,
+    query_of,
+    rendering_parameters,
+    thumbnail_parameters,
+)
+from isthmus.wado.pictures.rendering import (
     Annotation,
     IccProfile,
     MediaType,
@@ -13,13 +20,6 @@ from isthmus.wado.rendering import (
     Viewport,
     Window,
     WindowFunction,
-)
-from isthmus.wado.rendering_parameters import (
-    THUMBNAIL,
-    RenderingParameters,
-    query_of,
-    rendering_parameters,
-    thumbnail_parameters,
 )
 
 

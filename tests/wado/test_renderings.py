@@ -3,7 +3,7 @@
 from isthmus.common.blobs import held_key
 from isthmus.common.dicomweb.offers import EXPLICIT_VR_LITTLE_ENDIAN, JPEG
 from isthmus.common.messages import BlobRef
-from isthmus.wado.renderings import Plan, Plans
+from isthmus.wado.pictures.renderings import Plan, Plans
 
 SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
 

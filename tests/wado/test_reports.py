@@ -14,7 +14,7 @@ from pydicom.filewriter import dcmwrite
 from pydicom.uid import BasicTextSRStorage, ExplicitVRLittleEndian, generate_uid
 
 from isthmus.common.errors import MalformedDataset
-from isthmus.wado.reports import report_document
+from isthmus.wado.pictures.reports import report_document
 from tests.data_sets import pydicom_files
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:pydicom")  # of what is hostile

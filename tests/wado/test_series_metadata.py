@@ -17,10 +17,10 @@ from isthmus.common.messages import BlobRef, Failure, MissingInstance
 from isthmus.common.retrieval import Catalogue, HeldInstance, HeldSeries, Manifest
 from isthmus.common.service import Parts
 from isthmus.common.threads import Threads
-from isthmus.wado import series_metadata
 from isthmus.wado.app import routes
-from isthmus.wado.described import Described
-from isthmus.wado.series_metadata import SeriesMetadata
+from isthmus.wado.sources import series_metadata
+from isthmus.wado.sources.described import Described
+from isthmus.wado.sources.series_metadata import SeriesMetadata
 from tests.data_sets import identity, make_series
 from tests.wado.bodies import broken_body
 from tests.wado.conftest import Employ

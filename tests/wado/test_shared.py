@@ -3,7 +3,7 @@ from collections.abc import Callable, Coroutine
 
 import pytest
 
-from isthmus.wado.shared import Shared
+from isthmus.wado.sources.shared import Shared
 
 Make = Callable[[], Coroutine[None, None, bytes]]
 

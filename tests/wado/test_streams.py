@@ -2,7 +2,7 @@ import asyncio
 
 from isthmus.common.blobs import BlobStore
 from isthmus.common.messages import BlobRef
-from isthmus.wado.streams import Streams
+from isthmus.wado.sources.streams import Streams
 
 
 class Counted(BlobStore):

@@ -31,10 +31,10 @@ from isthmus.common.errors import NotDelivered, PixelsUnreadable, TooLarge
 from isthmus.common.messages import BlobRef
 from isthmus.common.pixels.processes import PixelProcesses
 from isthmus.common.threads import Threads
-from isthmus.wado.frame_indexes import FrameIndexes
-from isthmus.wado.images import Images
-from isthmus.wado.kept import Kept
-from isthmus.wado.transcoded import Transcoded, obtainable
+from isthmus.wado.pixels.frame_indexes import FrameIndexes
+from isthmus.wado.pixels.images import Images
+from isthmus.wado.pixels.transcoded import Transcoded, obtainable
+from isthmus.wado.sources.kept import Kept
 from tests.wado.worker import put
 
 EXPLICIT = str(ExplicitVRLittleEndian)

@@ -5,8 +5,8 @@ import zipfile
 
 import pytest
 
-from isthmus.wado import zip as zip_module
-from isthmus.wado.zip import ZipWriter
+from isthmus.wado.answers import zip as zip_module
+from isthmus.wado.answers.zip import ZipWriter
 
 FILES = {"1.2/1.2.3.dcm": b"one" * 1000, "1.2/1.2.4.dcm": b"", "1.3/%2F.dcm": bytes(range(256)) * 40}
 

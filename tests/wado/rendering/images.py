@@ -24,7 +24,7 @@ from pydicom.uid import (
 )
 
 from isthmus.common.pixels.description import PixelDescription
-from isthmus.wado.rendering import MediaType, RenderRequest, render
+from isthmus.wado.pictures.rendering import MediaType, RenderRequest, render
 
 Pixels = NDArray[Any]
 LOSSLESS = RenderRequest(MediaType.PNG)

@@ -10,10 +10,10 @@ from PIL import ImageFont
 from pydicom import dcmread
 from pydicom.dataset import Dataset
 
-from isthmus.wado.rendering import Annotation, Viewport, fonts
-from isthmus.wado.rendering.annotations import patient_lines, technique_lines
-from isthmus.wado.rendering.fonts import drawable, font_of
-from isthmus.wado.rendering.frame_header import FrameHeader
+from isthmus.wado.pictures.rendering import Annotation, Viewport, fonts
+from isthmus.wado.pictures.rendering.annotations import patient_lines, technique_lines
+from isthmus.wado.pictures.rendering.fonts import drawable, font_of
+from isthmus.wado.pictures.rendering.frame_header import FrameHeader
 from tests.wado.rendering.images import LOSSLESS, Held, item, made
 
 BLANK = np.full((256, 256), 60, np.uint8)

@@ -10,7 +10,7 @@ from pydicom import dcmread
 from pydicom.pixels.processing import apply_color_lut
 
 from isthmus.common.pixels.errors import NoPixels, UnsupportedPixels
-from isthmus.wado.rendering import Window
+from isthmus.wado.pictures.rendering import Window
 from tests.wado.rendering.images import LOSSLESS, made
 
 CUBE = np.stack(np.meshgrid(*[np.arange(0, 256, 5)] * 3), axis=-1).reshape(-1, 52, 3).astype(np.uint8)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageSequence
 
-from isthmus.wado.rendering import MediaType, RenderingError, RenderRequest, Viewport, render
+from isthmus.wado.pictures.rendering import MediaType, RenderingError, RenderRequest, Viewport, render
 from tests.wado.rendering.images import LOSSLESS, Pixels, item, made
 
 NOISE = np.random.default_rng(5).integers(0, 256, (64, 48), np.uint8)

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from isthmus.wado.rendering import OutsideImage, Region, Viewport
+from isthmus.wado.pictures.rendering import OutsideImage, Region, Viewport
 from tests.wado.rendering.images import LOSSLESS, Pixels, item, made
 
 NUMBERED = np.arange(24, dtype=np.uint8).reshape(4, 6)

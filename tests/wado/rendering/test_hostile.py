@@ -9,7 +9,7 @@ import pytest
 from pydicom.datadict import tag_for_keyword
 
 from isthmus.common.pixels.errors import FrameTooLarge, NoPixels
-from isthmus.wado.rendering import (
+from isthmus.wado.pictures.rendering import (
     Annotation,
     IccProfile,
     MediaType,

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from isthmus.wado.rendering import IccProfile, MediaType
-from isthmus.wado.rendering.icc_profiles import adobe_rgb, gray, romm_rgb, srgb
+from isthmus.wado.pictures.rendering import IccProfile, MediaType
+from isthmus.wado.pictures.rendering.icc_profiles import adobe_rgb, gray, romm_rgb, srgb
 from tests.wado.rendering.images import LOSSLESS, Pixels, item, made
 
 COLOURS = np.random.default_rng(7).integers(0, 256, (16, 16, 3), np.uint8)

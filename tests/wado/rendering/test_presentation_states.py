@@ -14,7 +14,7 @@ from pydicom.uid import (
     SecondaryCaptureImageStorage,
 )
 
-from isthmus.wado.rendering import UnusablePresentation, Viewport
+from isthmus.wado.pictures.rendering import UnusablePresentation, Viewport
 from tests.wado.rendering.images import LOSSLESS, Held, Pixels, item, made, part10, table
 from tests.wado.rendering.reference import linear
 from tests.wado.rendering.test_overlays import CROSS, Elements, overlay

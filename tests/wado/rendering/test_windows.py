@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from isthmus.wado.rendering import Window, WindowFunction
+from isthmus.wado.pictures.rendering import Window, WindowFunction
 from tests.wado.rendering.images import LOSSLESS, item, made, table
 from tests.wado.rendering.reference import linear, linear_exact, sigmoid
 

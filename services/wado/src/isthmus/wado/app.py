@@ -16,25 +16,25 @@ from isthmus.common.pixels.processes import PixelProcesses
 from isthmus.common.retrieval import Catalogue, Retrieval
 from isthmus.common.service import Parts
 from isthmus.common.threads import Threads
-from isthmus.wado.bulkdata import all_bulkdata, bulkdata
-from isthmus.wado.derived import Derived
-from isthmus.wado.frame_contents import FrameContents
-from isthmus.wado.frames import frames
-from isthmus.wado.images import Images
+from isthmus.wado.answers.streamed import Body, Streamed
 from isthmus.wado.instances import Instances
-from isthmus.wado.metadata import metadata
-from isthmus.wado.pictures import Pictures
-from isthmus.wado.pixeldata import pixeldata
-from isthmus.wado.recent import Recent
-from isthmus.wado.rendered import rendered, rendered_frames
-from isthmus.wado.representatives import Representatives
-from isthmus.wado.retrieve import retrieve
+from isthmus.wado.pictures.pictures import Pictures
+from isthmus.wado.pictures.representatives import Representatives
+from isthmus.wado.pixels.frame_contents import FrameContents
+from isthmus.wado.pixels.images import Images
+from isthmus.wado.pixels.transcoded import Transcoded
+from isthmus.wado.resources.bulkdata import all_bulkdata, bulkdata
+from isthmus.wado.resources.frames import frames
+from isthmus.wado.resources.metadata import metadata
+from isthmus.wado.resources.pixeldata import pixeldata
+from isthmus.wado.resources.rendered import rendered, rendered_frames
+from isthmus.wado.resources.retrieve import retrieve
+from isthmus.wado.resources.thumbnail import frame_thumbnail, thumbnail
+from isthmus.wado.resources.uri import uri
 from isthmus.wado.settings import WadoSettings
-from isthmus.wado.streamed import Body, Streamed
-from isthmus.wado.streams import Streams
-from isthmus.wado.thumbnail import frame_thumbnail, thumbnail
-from isthmus.wado.transcoded import Transcoded
-from isthmus.wado.uri import uri
+from isthmus.wado.sources.derived import Derived
+from isthmus.wado.sources.recent import Recent
+from isthmus.wado.sources.streams import Streams
 
 STUDY: Final = "/studies/{study}"
 SERIES: Final = STUDY + "/series/{series}"

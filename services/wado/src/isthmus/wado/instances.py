@@ -17,15 +17,15 @@ from isthmus.common.pixels.processes import PixelProcesses
 from isthmus.common.retrieval import Catalogue, Reading, Retrieval
 from isthmus.common.telemetry import get_logger
 from isthmus.common.threads import Threads
-from isthmus.wado.derived import Derived
-from isthmus.wado.frame_contents import FrameContents
-from isthmus.wado.images import Images
-from isthmus.wado.pictures import Pictures
-from isthmus.wado.recent import Recent
-from isthmus.wado.representatives import Representatives
+from isthmus.wado.pictures.pictures import Pictures
+from isthmus.wado.pictures.representatives import Representatives
+from isthmus.wado.pixels.frame_contents import FrameContents
+from isthmus.wado.pixels.images import Images
+from isthmus.wado.pixels.transcoded import Transcoded
 from isthmus.wado.settings import WadoSettings
-from isthmus.wado.streams import Streams
-from isthmus.wado.transcoded import Transcoded
+from isthmus.wado.sources.derived import Derived
+from isthmus.wado.sources.recent import Recent
+from isthmus.wado.sources.streams import Streams
 
 log = get_logger(__name__)
 

@@ -1,0 +1,1 @@
+"""What a request says of how it wants it, read and checked."""

@@ -1,0 +1,1 @@
+"""Instances with pixels: their heads, frames and bulk data, and the same in other transfer syntaxes."""

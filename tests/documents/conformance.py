@@ -19,8 +19,8 @@ from isthmus.common.dicom.search_attributes import DEFAULT_RETURN, OPTIONAL, REQ
 from isthmus.common.dicomweb.transactions import TRANSACTIONS, Parameter, Transaction
 from isthmus.common.pixels.syntaxes import DECODABLE, ENCODABLE, LOSSY
 from isthmus.stow.reasons import OWN
-from isthmus.wado.pictures.rendering.encode import DEFAULT_QUALITY
 from isthmus.wado.parameters.rendering_parameters import LARGEST, THUMBNAIL
+from isthmus.wado.pictures.rendering.encode import DEFAULT_QUALITY
 from tests.documents.declined import DECLINED
 
 STATEMENT: Final = Path(__file__).parents[2] / "docs" / "conformance.md"

@@ -110,3 +110,22 @@ def test_8_5_of_all_origins_those_that_cannot_answer_are_named_in_warnings(http:
     assert len(matches(response)) == 4
     named = {text.split()[2] for text in warnings(response) if "is not included" in text}
     assert named == {"nowhere", "receiver"}
+
+
+def test_rfc_9110_8_4_json_is_compressed_on_its_way_if_the_client_takes_that(
+    http: httpx2.Client, origin: Archive
+) -> None:
+    """Content-Encoding; the content is the same."""
+    url = f"{origin.root}/studies"
+    compressed = http.get(url, headers={"Accept-Encoding": "gzip"})
+    plain = http.get(url, headers={"Accept-Encoding": "identity"})
+    assert compressed.headers["Content-Encoding"] == "gzip"
+    assert "Content-Encoding" not in plain.headers
+    assert matches(compressed) == matches(plain)
+
+
+def test_rfc_9110_9_3_2_head_tells_what_get_would(http: httpx2.Client, anywhere: Archive) -> None:
+    response = http.head(f"{anywhere.root}/studies", params=PATIENT)
+    assert response.status_code == 200
+    assert response.headers["Content-Type"] == DICOM_JSON
+    assert response.content == b""

@@ -96,6 +96,17 @@ def test_8_3_4_4_limit_and_offset_make_a_page(
     assert remaining(response) == ([number] if beyond > 0 else [])
 
 
+def test_8_3_4_4_1_the_warning_is_that_of_the_standard_word_for_word(
+    http: httpx2.Client, origin: Archive
+) -> None:
+    """`<service>` is the base URI of the origin server; RFC 7234 would have quotes, clients look for none."""
+    response = http.get(f"{origin.root}/studies", params={**PATIENT, "limit": "1"})
+    service = f"{http.base_url}{origin.root}"
+    assert response.headers["Warning"] == (
+        f"299 {service}: There are 3 additional results that can be requested"
+    )
+
+
 def test_8_3_4_4_without_them_all_matches_come(http: httpx2.Client, origin: Archive) -> None:
     """Offset is 0, the limit that of the server, which a setting gives (search.max_matches)."""
     response = http.get(f"{origin.root}/studies")

@@ -305,3 +305,10 @@ async def test_a_last_resort_brings_what_nothing_else_did(delivery: Delivery, de
     get, last = FakePull(lambda _: failing(0xC000)), FakePull(deliver, last_resort=True)
     assert await transfer(delivery, numbered(40), get, last).run() is None
     assert last.sizes == [40]
+
+
+async def test_what_a_last_resort_brings_is_not_refused(delivery: Delivery, deliver: Answer) -> None:
+    get, last = FakePull(lambda _: failing(0xC000)), FakePull(deliver, last_resort=True)
+    one = transfer(delivery, numbered(1), get, last)
+    assert await one.run() is None
+    assert one.refused == {}

@@ -62,13 +62,14 @@ class Transfer:
     def refused(self) -> dict[str, OriginError]:
         """What did not come when it was asked for alone, by any method, and why, by SOP Instance UID.
 
-        Where nothing at all has come, an answer that may pass by itself says nothing of what was asked for.
+        What the last resorts have brought is none of it. Where nothing at all has come, an answer that may pass by itself says nothing of what was asked for.
         """
         first, *others = self._refusals.values()
         return {
             uid: error
             for uid, error in first.items()
-            if all(uid in other for other in others)
+            if uid not in self._delivery.received
+            and all(uid in other for other in others)
             and (self._delivery.received or isinstance(error, InstancesFailed) or not may_pass(error))
         }
 

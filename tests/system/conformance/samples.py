@@ -93,7 +93,7 @@ def got(
 ) -> httpx2.Response:
     """Get a resource that is there."""
     response = get(http, url, accept, params)
-    assert response.status_code == 200, response.text
+    assert response.status_code == 200, response.text[:500]
     return response
 
 

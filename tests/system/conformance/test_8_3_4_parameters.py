@@ -1,6 +1,7 @@
 """The other query parameters of a search (PS3.18 8.3.4.2 to 8.3.4.6)."""
 
 import re
+from collections.abc import Mapping
 from typing import Final
 
 import httpx2
@@ -13,6 +14,19 @@ from tests.system.problem import problem
 
 ADDITIONAL: Final = re.compile(r"There are (\d+ )?additional results that can be requested")
 SUPPORTED: Final = ("fuzzymatching", "emptyvaluematching", "multiplevaluematching")
+
+
+TRIES: Final = 10
+"""Nobody waits long for a count, so that one may be missed where the machine is busy."""
+
+
+def counted(http: httpx2.Client, url: str, parameters: Mapping[str, str]) -> httpx2.Response:
+    """Ask for a page until the answer says how many matches are beyond it, if any are."""
+    for _ in range(TRIES):
+        response = http.get(url, params=parameters)
+        if "" not in remaining(response):
+            break
+    return response
 
 
 def remaining(response: httpx2.Response) -> list[str]:
@@ -87,7 +101,8 @@ def test_8_3_4_4_limit_and_offset_make_a_page(
     """results = min(max(0, matches - offset), maxResults, limit); one origin tells what is beyond."""
     url = f"{anywhere.root}/studies"
     everything = matches(http.get(url, params=PATIENT))
-    response = http.get(url, params={**PATIENT, "limit": limit, "offset": offset})
+    asked = {**PATIENT, "limit": str(limit), "offset": str(offset)}
+    response = http.get(url, params=asked) if anywhere.root == "/dicomweb" else counted(http, url, asked)
     page = matches(response)
     assert len(page) == min(max(0, 4 - offset), limit)
     assert page == everything[offset : offset + limit]
@@ -100,7 +115,7 @@ def test_8_3_4_4_1_the_warning_is_that_of_the_standard_word_for_word(
     http: httpx2.Client, origin: Archive
 ) -> None:
     """`<service>` is the base URI of the origin server; RFC 7234 would have quotes, clients look for none."""
-    response = http.get(f"{origin.root}/studies", params={**PATIENT, "limit": "1"})
+    response = counted(http, f"{origin.root}/studies", {**PATIENT, "limit": "1"})
     service = f"{http.base_url}{origin.root}"
     assert response.headers["Warning"] == (
         f"299 {service}: There are 3 additional results that can be requested"

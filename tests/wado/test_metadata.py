@@ -1,16 +1,20 @@
 import json
 import time
 from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
 
 import httpx2
+import pydicom
 import pytest
+from pydicom.dataset import Dataset
 
 from isthmus.common.blobs import BlobStore
 from isthmus.common.dicom.json_model import DicomJson
 from isthmus.common.dicom.xml_model import parse_native_model
 from isthmus.common.messages import BlobRef, MissingInstance
 from isthmus.common.retrieval import Catalogue, HeldInstance, HeldSeries, Manifest
+from isthmus.wado.answers import metadata_xml
 from tests.data_sets import identity
 from tests.wado.bodies import broken_body, parts_of, split
 from tests.wado.conftest import Employ
@@ -164,6 +168,36 @@ async def test_xml_says_the_same_as_json(
 
 def instance_number(attributes: DicomJson) -> int:
     return int(str(attributes["00200013"]["Value"][0]))
+
+
+def enhanced(file: Path, frames: int) -> bytes:
+    """The image, as if it said so much of many frames that its JSON is of more than a megabyte."""
+    ds = pydicom.dcmread(file)
+    group = Dataset()
+    group.FrameComments = "of one frame " * 70
+    ds.PerFrameFunctionalGroupsSequence = [group] * frames
+    written = BytesIO()
+    ds.save_as(written)
+    return written.getvalue()
+
+
+async def test_what_says_much_of_many_frames_is_described_in_json_and_xml_all_the_same(
+    client: httpx2.AsyncClient, employ: Employ, series: list[Path]
+) -> None:
+    image = enhanced(series[0], 1300)
+
+    async def delivers(job: Job) -> None:
+        await job.deliver(image)
+        await job.end()
+
+    employ(delivers)
+    (described,) = (await client.get(f"{study_of(series[0])}/metadata", headers=JSON)).json()
+    assert len(json.dumps(described)) > metadata_xml.LARGE_BYTES
+    comments = [group["00209158"] for group in described["52009230"]["Value"]]
+    assert comments == [{"vr": "LT", "Value": [("of one frame " * 70).rstrip()]}] * 1300
+    xml = {"Accept": 'multipart/related; type="application/dicom+xml"'}
+    (part,) = parts_of(await client.get(f"{study_of(series[0])}/metadata", headers=xml))
+    assert parse_native_model(part.content)["52009230"] == described["52009230"]
 
 
 async def test_metadata_in_xml_are_broken_off_where_an_instance_is_missing(

@@ -58,7 +58,7 @@ async def metadata(instances: Instances, request: Request) -> AsyncIterator[Body
         first = await anext(found)
         if offer.multipart:
             writer = MultipartWriter(offer.name)
-            chunks = documents(writer, _chain(first, found), instances.threads)
+            chunks = documents(writer, _chain(first, found), instances.threads, instances.processes)
             yield Body({"Content-Type": writer.content_type}, chunks, reading.lacking, etag)
         else:
             array = json_array(_chain(first, found))

@@ -12,7 +12,7 @@ from urllib.parse import quote
 import orjson
 
 from isthmus.common.blobs import BlobStore
-from isthmus.common.dicom.json_model import metadata_of
+from isthmus.common.dicom.json_model import DicomJson, JsonElement, metadata_of
 from isthmus.common.errors import MalformedDataset, NotDelivered
 from isthmus.common.messages import BlobRef
 from isthmus.common.telemetry import get_logger
@@ -21,6 +21,8 @@ from isthmus.wado.sources.shared import Shared
 
 ROOM: Final = 32 * 1024 * 1024
 """Some 5,000 instances."""
+_WHOLE: Final = 100
+"""Items of a sequence that is written at once."""
 
 log = get_logger(__name__)
 
@@ -68,7 +70,36 @@ def _describe(blobs: BlobStore, blob: BlobRef) -> bytes:
         attributes, left_out = metadata_of(source, prefix)
     if left_out:
         log.warning("values left out of metadata", tags=left_out)
-    return orjson.dumps(attributes)
+    return written(attributes)
+
+
+def written(attributes: DicomJson) -> bytes:
+    """Write attributes in JSON, and let go of them.
+
+    What is said of thousands of frames is written item by item: nobody else runs while orjson writes, nor
+    while all of it goes.
+    """
+    if not any(map(_is_long, attributes.values())):
+        return orjson.dumps(attributes)
+    pieces = []
+    for tag in list(attributes):
+        element = attributes.pop(tag)
+        value = _in_pieces(element) if _is_long(element) else orjson.dumps(element)
+        pieces.append(b'"%s":%s' % (tag.encode(), value))
+    return b"{" + b",".join(pieces) + b"}"
+
+
+def _is_long(element: JsonElement) -> bool:
+    return element["vr"] == "SQ" and len(element.get("Value", ())) > _WHOLE
+
+
+def _in_pieces(element: JsonElement) -> bytes:
+    items = element["Value"]
+    items.reverse()
+    pieces = []
+    while items:
+        pieces.append(orjson.dumps(items.pop()))
+    return b'{"vr":"SQ","Value":[' + b",".join(pieces) + b"]}"
 
 
 def _path(blob: BlobRef) -> str:

@@ -62,7 +62,8 @@ class Transfer:
     def refused(self) -> dict[str, OriginError]:
         """What did not come when it was asked for alone, by any method, and why, by SOP Instance UID.
 
-        What the last resorts have brought is none of it. Where nothing at all has come, an answer that may pass by itself says nothing of what was asked for.
+        What a last resort has brought is none of it. Where nothing at all has come, an answer that may pass
+        by itself says nothing of what was asked for.
         """
         first, *others = self._refusals.values()
         return {

@@ -89,9 +89,9 @@ def test_10_4_3_1_206_is_some_of_it_and_says_what_is_missing(http: httpx2.Client
     ],
 )
 def test_10_4_3_1_400_is_a_request_that_cannot_be_and_names_why(
-    http: httpx2.Client, anywhere: Archive, image: Sample, resource: str, parameter: str
+    http: httpx2.Client, origin: Archive, image: Sample, resource: str, parameter: str
 ) -> None:
-    url = anywhere.root + resource.format(instance=image.instance)
+    url = origin.root + resource.format(instance=image.instance)
     assert problem(http.get(url), 400)["parameter"] == parameter
 
 
@@ -107,7 +107,7 @@ def test_10_4_3_1_404_is_what_there_is_not(
 
 
 def test_10_4_3_1_404_is_a_frame_or_a_value_that_there_is_not(
-    http: httpx2.Client, anywhere: Archive, image: Sample
+    http: httpx2.Client, origin: Archive, image: Sample
 ) -> None:
     for resource in (
         "/frames/2",
@@ -116,7 +116,7 @@ def test_10_4_3_1_404_is_a_frame_or_a_value_that_there_is_not(
         "/frames/2/thumbnail",
         "/bulkdata/00104000",
     ):
-        problem(http.get(f"{anywhere.root}{image.instance}{resource}"), 404)
+        problem(http.get(f"{origin.root}{image.instance}{resource}"), 404)
 
 
 def test_10_4_3_1_404_and_never_an_empty_200_where_all_origins_cannot_tell(

@@ -42,21 +42,21 @@ def still_served(http: httpx2.Client, image: Sample) -> Iterator[None]:
     assert got(http, f"{ORTHANC}{image.instance}/rendered", params={"quality": "80"}).content
 
 
-@pytest.mark.parametrize("listed", ["0", "0,1", "1,0", "-1", "1-2", "1.0", "x", "1,,1", "%20", "9" * 30])
 @pytest.mark.parametrize("resource", ["", "/rendered", "/thumbnail"])
 def test_a_list_of_frames_that_is_none_is_400(
-    http: httpx2.Client, anywhere: Archive, image: Sample, listed: str, resource: str
+    http: httpx2.Client, origin: Archive, image: Sample, resource: str
 ) -> None:
-    response = http.get(f"{anywhere.root}{image.instance}/frames/{listed}{resource}")
-    assert problem(response, 400)["parameter"] == "frames"
+    for listed in ("0", "0,1", "1,0", "-1", "1-2", "1.0", "x", "1,,1", "%20", "9" * 30):
+        response = http.get(f"{origin.root}{image.instance}/frames/{listed}{resource}")
+        assert problem(response, 400)["parameter"] == "frames"
 
 
-@pytest.mark.parametrize("listed", ["2", "1,2", "65536"])
 @pytest.mark.parametrize("resource", ["", "/rendered", "/thumbnail"])
 def test_a_frame_beyond_the_last_is_404(
-    http: httpx2.Client, anywhere: Archive, image: Sample, listed: str, resource: str
+    http: httpx2.Client, origin: Archive, image: Sample, resource: str
 ) -> None:
-    problem(http.get(f"{anywhere.root}{image.instance}/frames/{listed}{resource}"), 404)
+    for listed in ("2", "1,2", "65536"):
+        problem(http.get(f"{origin.root}{image.instance}/frames/{listed}{resource}"), 404)
 
 
 @pytest.mark.parametrize(
@@ -72,20 +72,20 @@ def test_a_frame_beyond_the_last_is_404(
     ],
 )
 def test_a_window_of_no_width_and_a_viewport_that_is_too_large_are_400(
-    http: httpx2.Client, anywhere: Archive, image: Sample, parameter: str, value: str
+    http: httpx2.Client, origin: Archive, image: Sample, parameter: str, value: str
 ) -> None:
-    response = get(http, f"{anywhere.root}{image.instance}/rendered", params={parameter: value})
+    response = get(http, f"{origin.root}{image.instance}/rendered", params={parameter: value})
     assert problem(response, 400)["parameter"] == parameter
 
 
 @pytest.mark.parametrize("name", ["rtplan", "rtstruct", "waveform_ecg"])
 @pytest.mark.parametrize("resource", ["/rendered", "/thumbnail", "/frames/1/rendered", "/frames/1/thumbnail"])
 def test_a_picture_of_an_object_without_pixels_is_406(
-    http: httpx2.Client, anywhere: Archive, corpus: list[Path], name: str, resource: str
+    http: httpx2.Client, origin: Archive, corpus: list[Path], name: str, resource: str
 ) -> None:
     """And lists what can be had of it."""
     plain = sample(corpus, name)
-    members = problem(get(http, f"{anywhere.root}{plain.instance}{resource}"), 406)
+    members = problem(get(http, f"{origin.root}{plain.instance}{resource}"), 406)
     assert members["instance"] == plain.who.sop_instance_uid
     assert members["available"] == [DICOM]
 
@@ -93,9 +93,9 @@ def test_a_picture_of_an_object_without_pixels_is_406(
 @pytest.mark.parametrize("name", ["rtplan", "test-SR"])
 @pytest.mark.parametrize("resource", ["/frames/1", "/pixeldata", "/bulkdata/7FE00010"])
 def test_pixels_of_an_object_without_pixels_are_404(
-    http: httpx2.Client, anywhere: Archive, corpus: list[Path], name: str, resource: str
+    http: httpx2.Client, origin: Archive, corpus: list[Path], name: str, resource: str
 ) -> None:
-    problem(get(http, f"{anywhere.root}{sample(corpus, name).instance}{resource}"), 404)
+    problem(get(http, f"{origin.root}{sample(corpus, name).instance}{resource}"), 404)
 
 
 def test_a_bulkdata_uri_of_another_study_series_or_instance_is_404(
@@ -127,9 +127,9 @@ def test_a_bulkdata_uri_of_another_study_series_or_instance_is_404(
     ],
 )
 def test_a_bulkdata_uri_that_leads_nowhere_is_refused(
-    http: httpx2.Client, anywhere: Archive, image: Sample, value: str, status: int
+    http: httpx2.Client, origin: Archive, image: Sample, value: str, status: int
 ) -> None:
-    problem(http.get(f"{anywhere.root}{image.instance}/bulkdata/{value}"), status)
+    problem(http.get(f"{origin.root}{image.instance}/bulkdata/{value}"), status)
 
 
 NOT_SENT_BY_ORTHANC: Final = frozenset({DEFLATED_FRAMES, HTJ2K_LOSSLESS, JPEG_XL_LOSSLESS})

@@ -79,9 +79,9 @@ def test_8_7_8_1_a_wildcard_is_the_default_of_the_resource(
     ],
 )
 def test_8_7_7_a_partial_wildcard_is_one_of_its_media_types(
-    http: httpx2.Client, anywhere: Archive, image: Sample, resource: str, accept: str, expected: str
+    http: httpx2.Client, origin: Archive, image: Sample, resource: str, accept: str, expected: str
 ) -> None:
-    response = got(http, f"{anywhere.root}{image.instance}{resource}", accept)
+    response = got(http, f"{origin.root}{image.instance}{resource}", accept)
     assert media_type(response).partition("/")[0] == expected.partition("/")[0]
 
 
@@ -102,10 +102,10 @@ def test_8_7_8_1_the_accept_parameter_goes_before_the_header(
 
 
 def test_8_3_3_1_the_accept_parameter_may_be_written_as_it_is(
-    http: httpx2.Client, anywhere: Archive, image: Sample
+    http: httpx2.Client, origin: Archive, image: Sample
 ) -> None:
     """A plus sign in it, encoded or not, is a plus sign."""
-    url = f"{anywhere.root}{image.instance}/metadata"
+    url = f"{origin.root}{image.instance}/metadata"
     for written in ("application/dicom+xml", "application/dicom%2Bxml"):
         response = got(http, f'{url}?accept=multipart/related;type="{written}"')
         assert media_type(response) == 'multipart/related; type="application/dicom+xml"'
@@ -124,9 +124,9 @@ def test_8_3_3_1_the_accept_parameter_may_be_written_as_it_is(
     ],
 )
 def test_8_7_8_1_the_highest_weight_of_the_most_specific_range_counts(
-    http: httpx2.Client, anywhere: Archive, image: Sample, accept: str, expected: str
+    http: httpx2.Client, origin: Archive, image: Sample, accept: str, expected: str
 ) -> None:
-    found = media_type(got(http, f"{anywhere.root}{image.instance}/rendered", accept))
+    found = media_type(got(http, f"{origin.root}{image.instance}/rendered", accept))
     assert found != "image/jpeg" if "image/jpeg;q=0," in accept else found == expected
 
 
@@ -159,9 +159,9 @@ def test_8_7_8_1_otherwise_it_is_406_and_lists_what_can_be_had(
     assert available <= {*listed}
 
 
-def test_8_7_8_1_what_a_406_lists_can_be_had(http: httpx2.Client, anywhere: Archive, image: Sample) -> None:
+def test_8_7_8_1_what_a_406_lists_can_be_had(http: httpx2.Client, origin: Archive, image: Sample) -> None:
     for resource in ("", "/metadata", "/rendered", "/frames/1", "/bulkdata/7FE00010"):
-        url = f"{anywhere.root}{image.instance}{resource}"
+        url = f"{origin.root}{image.instance}{resource}"
         listed = problem(get(http, url, "application/x-nothing"), 406)["available"]
         assert isinstance(listed, list)
         assert listed
@@ -205,46 +205,46 @@ def test_8_7_8_1_each_part_is_chosen_by_itself(http: httpx2.Client, corpus: list
     ],
 )
 def test_8_7_8_1_a_single_media_type_is_no_choice_for_several_things(
-    http: httpx2.Client, anywhere: Archive, image: Sample, resource: int | str, accept: str
+    http: httpx2.Client, origin: Archive, image: Sample, resource: int | str, accept: str
 ) -> None:
     """10.4.4: if no media type remains, it is 406."""
     path = image.instance + resource if isinstance(resource, str) else image.levels[resource]
     if accept.endswith("xml"):
         path += "/metadata"
-    problem(get(http, anywhere.root + path, accept), 406)
+    problem(get(http, origin.root + path, accept), 406)
 
 
 @pytest.mark.parametrize("quoted", ["{}", '"{}"'])
 def test_8_7_1_a_type_may_be_unquoted(
-    http: httpx2.Client, anywhere: Archive, image: Sample, quoted: str
+    http: httpx2.Client, origin: Archive, image: Sample, quoted: str
 ) -> None:
     """The grammar requires quotation marks; clients leave them out."""
     for resource, name in (("", DICOM), ("/frames/1", OCTETS), ("/metadata", f"{DICOM}+xml")):
         accept = f"multipart/related; type={quoted.format(name)}"
-        response = got(http, f"{anywhere.root}{image.instance}{resource}", accept)
+        response = got(http, f"{origin.root}{image.instance}{resource}", accept)
         assert media_type(response) == f'multipart/related; type="{name}"'
 
 
 @pytest.mark.parametrize("written", ["{}", '"{}"'])
 @pytest.mark.parametrize("syntax", [EXPLICIT, RLE, JPEG_LS, JPEG_2000])
 def test_8_7_3_5_2_a_transfer_syntax_is_a_parameter_of_the_media_type(
-    http: httpx2.Client, anywhere: Archive, image: Sample, syntax: str, written: str
+    http: httpx2.Client, origin: Archive, image: Sample, syntax: str, written: str
 ) -> None:
-    response = got(http, anywhere.root + image.instance, f"{DICOM}; transfer-syntax={written.format(syntax)}")
+    response = got(http, origin.root + image.instance, f"{DICOM}; transfer-syntax={written.format(syntax)}")
     assert response.headers["Content-Type"] == f"{DICOM}; transfer-syntax={syntax}"
     assert transfer_syntax(response.content) == syntax
 
 
-def test_8_7_3_5_2_of_several_the_best_counts(http: httpx2.Client, anywhere: Archive, image: Sample) -> None:
+def test_8_7_3_5_2_of_several_the_best_counts(http: httpx2.Client, origin: Archive, image: Sample) -> None:
     accept = f"{DICOM}; transfer-syntax={JPEG_BASELINE}, {DICOM}; transfer-syntax={RLE};q=0.5, {DICOM};q=0.1"
-    assert transfer_syntax(got(http, anywhere.root + image.instance, accept).content) == RLE
+    assert transfer_syntax(got(http, origin.root + image.instance, accept).content) == RLE
 
 
 def test_8_7_3_5_2_one_in_which_it_cannot_be_had_is_406_with_those_in_which_it_can(
-    http: httpx2.Client, anywhere: Archive, image: Sample
+    http: httpx2.Client, origin: Archive, image: Sample
 ) -> None:
     accept = f"{DICOM}; transfer-syntax={JPEG_BASELINE}"
-    listed = problem(get(http, anywhere.root + image.instance, accept), 406)["available"]
+    listed = problem(get(http, origin.root + image.instance, accept), 406)["available"]
     assert isinstance(listed, list)
     assert {*listed} >= {
         f"{DICOM}; transfer-syntax={syntax}" for syntax in (EXPLICIT, RLE, JPEG_LS, JPEG_2000)
@@ -299,12 +299,10 @@ def values(ds: pydicom.Dataset) -> dict[int, object]:
 
 @pytest.mark.parametrize("syntax", ["1.2.840.10008.1.2", "1.2.840.10008.1.2.2"])
 def test_8_7_3_and_are_not_to_be_had(
-    http: httpx2.Client, anywhere: Archive, image: Sample, syntax: str
+    http: httpx2.Client, origin: Archive, image: Sample, syntax: str
 ) -> None:
-    problem(get(http, anywhere.root + image.instance, f"{DICOM}; transfer-syntax={syntax}"), 406)
-    problem(
-        get(http, f"{anywhere.root}{image.instance}/frames/1", f"{OCTETS}; transfer-syntax={syntax}"), 406
-    )
+    problem(get(http, origin.root + image.instance, f"{DICOM}; transfer-syntax={syntax}"), 406)
+    problem(get(http, f"{origin.root}{image.instance}/frames/1", f"{OCTETS}; transfer-syntax={syntax}"), 406)
 
 
 @pytest.mark.parametrize(
@@ -338,9 +336,9 @@ def test_8_7_3_3_2_compressed_frames_have_media_types_of_their_own(
     ("accept", "syntax"), [("image/jls", JPEG_LS), ("image/jp2", JPEG_2000), ("image/dicom-rle", RLE)]
 )
 def test_8_7_3_3_2_what_is_native_is_compressed_in_the_default_of_a_media_type(
-    http: httpx2.Client, anywhere: Archive, image: Sample, accept: str, syntax: str
+    http: httpx2.Client, origin: Archive, image: Sample, accept: str, syntax: str
 ) -> None:
-    response = got(http, f"{anywhere.root}{image.instance}/frames/1", accept)
+    response = got(http, f"{origin.root}{image.instance}/frames/1", accept)
     assert response.headers["Content-Type"] == f"{accept}; transfer-syntax={syntax}"
 
 
@@ -371,10 +369,10 @@ def test_8_7_9_the_content_type_and_the_file_name_the_same_transfer_syntax(
 
 
 def test_8_6_1_2_each_part_says_what_it_is_and_where_it_is(
-    http: httpx2.Client, anywhere: Archive, image: Sample
+    http: httpx2.Client, origin: Archive, image: Sample
 ) -> None:
     """Content-Type with the transfer syntax, and the URL that the metadata have of it (10.4.3.3.5)."""
-    url = anywhere.root + image.instance
+    url = origin.root + image.instance
     (described,) = matches(http.get(f"{url}/metadata"))
     for resource in ("/pixeldata", "/bulkdata/7FE00010"):
         (part,) = parts(got(http, url + resource, OCTET_PARTS), OCTETS)
@@ -387,6 +385,6 @@ def test_8_6_1_2_each_part_says_what_it_is_and_where_it_is(
         assert again.content == part.content
 
 
-def test_8_7_1_boundaries_are_random(http: httpx2.Client, anywhere: Archive, image: Sample) -> None:
-    found = {got(http, anywhere.root + image.instance).headers["Content-Type"] for _ in range(3)}
+def test_8_7_1_boundaries_are_random(http: httpx2.Client, origin: Archive, image: Sample) -> None:
+    found = {got(http, origin.root + image.instance).headers["Content-Type"] for _ in range(3)}
     assert len(found) == 3

@@ -64,12 +64,12 @@ def uri(archive: Archive) -> str:
 
 @pytest.mark.parametrize("missing", ["requestType", "studyUID", "seriesUID", "objectUID"])
 def test_9_1_2_1_what_must_be_there_and_is_not_is_400(
-    http: httpx2.Client, anywhere: Archive, image: Sample, missing: str
+    http: httpx2.Client, origin: Archive, image: Sample, missing: str
 ) -> None:
     """Table 9.1.2-1."""
     params = query(image)
     del params[missing]
-    assert problem(get(http, uri(anywhere), params=params), 400)["parameter"] == missing
+    assert problem(get(http, uri(origin), params=params), 400)["parameter"] == missing
 
 
 @pytest.mark.parametrize(
@@ -77,9 +77,9 @@ def test_9_1_2_1_what_must_be_there_and_is_not_is_400(
     [("requestType", "wado"), ("studyUID", "1 2"), ("seriesUID", "../1"), ("objectUID", "1" * 129)],
 )
 def test_9_1_2_1_what_cannot_be_is_400(
-    http: httpx2.Client, anywhere: Archive, image: Sample, name: str, value: str
+    http: httpx2.Client, origin: Archive, image: Sample, name: str, value: str
 ) -> None:
-    response = get(http, uri(anywhere), params={**query(image), name: value})
+    response = get(http, uri(origin), params={**query(image), name: value})
     assert problem(response, 400)["parameter"] == name
 
 
@@ -132,19 +132,17 @@ def test_9_1_2_2_1_content_type_goes_before_the_header(
     [f"application/dicom;transfer-syntax={EXPLICIT}", "text/html;charset=utf-8", "nonsense"],
 )
 def test_9_1_2_2_1_parameters_of_media_types_are_forbidden(
-    http: httpx2.Client, anywhere: Archive, image: Sample, content_type: str
+    http: httpx2.Client, origin: Archive, image: Sample, content_type: str
 ) -> None:
-    response = get(http, uri(anywhere), params=query(image, contentType=content_type))
+    response = get(http, uri(origin), params=query(image, contentType=content_type))
     assert problem(response, 400)["parameter"] == "contentType"
 
 
 @pytest.mark.parametrize("content_type", ["text/html", "video/mp4", "application/dicom+json", "image/jp2"])
 def test_9_1_2_2_1_what_it_cannot_be_is_406_and_lists_what_it_can(
-    http: httpx2.Client, anywhere: Archive, image: Sample, content_type: str
+    http: httpx2.Client, origin: Archive, image: Sample, content_type: str
 ) -> None:
-    listed = problem(get(http, uri(anywhere), params=query(image, contentType=content_type)), 406)[
-        "available"
-    ]
+    listed = problem(get(http, uri(origin), params=query(image, contentType=content_type)), 406)["available"]
     assert isinstance(listed, list)
     assert {"image/jpeg", "image/png", "image/gif", "application/dicom"} <= {*listed}
 
@@ -159,9 +157,9 @@ def test_8_7_4_a_report_is_a_text(
 
 
 def test_9_1_2_2_2_a_character_set_other_than_utf_8_is_400(
-    http: httpx2.Client, anywhere: Archive, report: Sample
+    http: httpx2.Client, origin: Archive, report: Sample
 ) -> None:
-    response = get(http, uri(anywhere), params=query(report, charset="iso-8859-1"))
+    response = get(http, uri(origin), params=query(report, charset="iso-8859-1"))
     assert problem(response, 400)["parameter"] == "charset"
 
 
@@ -177,65 +175,65 @@ def test_9_4_an_instance_in_dicom_is_what_wado_rs_gives(
 
 
 def test_9_4_1_2_3_a_transfer_syntax_is_a_parameter_of_the_query(
-    http: httpx2.Client, anywhere: Archive, image: Sample
+    http: httpx2.Client, origin: Archive, image: Sample
 ) -> None:
     """9.4.2.4: one that there is not is 406 with those that there are, and no UID 400."""
     params = query(image, contentType=DICOM, transferSyntax=RLE)
-    assert transfer_syntax(got(http, uri(anywhere), params=params).content) == RLE
+    assert transfer_syntax(got(http, uri(origin), params=params).content) == RLE
     params["transferSyntax"] = "1.2.840.10008.1.2.4.50"
-    listed = problem(get(http, uri(anywhere), params=params), 406)["available"]
+    listed = problem(get(http, uri(origin), params=params), 406)["available"]
     assert isinstance(listed, list)
     assert f"{DICOM}; transfer-syntax={RLE}" in listed
     params["transferSyntax"] = "explicit/little"
-    assert problem(get(http, uri(anywhere), params=params), 400)["parameter"] == "transferSyntax"
+    assert problem(get(http, uri(origin), params=params), 400)["parameter"] == "transferSyntax"
 
 
 @pytest.mark.parametrize("value", ["yes", "no"])
 def test_9_4_1_2_1_nothing_is_anonymized(
-    http: httpx2.Client, anywhere: Archive, image: Sample, value: str
+    http: httpx2.Client, origin: Archive, image: Sample, value: str
 ) -> None:
     """And so nothing is given to whoever asks for it (9.4.2.3)."""
     for content_type in (DICOM, "image/jpeg"):
         params = query(image, contentType=content_type, anonymize=value)
-        assert problem(get(http, uri(anywhere), params=params), 400)["parameter"] == "anonymize"
+        assert problem(get(http, uri(origin), params=params), 400)["parameter"] == "anonymize"
 
 
-def test_9_5_1_2_1_a_frame_is_one_of_several(http: httpx2.Client, anywhere: Archive, frames: Sample) -> None:
+def test_9_5_1_2_1_a_frame_is_one_of_several(http: httpx2.Client, origin: Archive, frames: Sample) -> None:
     """Without a number it is the first, and the answer says so; a GIF has all."""
     for number in ("1", "8", "15"):
-        found = got(http, uri(anywhere), params=query(frames, frameNumber=number, **PNG))
-        by_path = got(http, f"{anywhere.root}{frames.instance}/frames/{number}/rendered", "image/png")
+        found = got(http, uri(origin), params=query(frames, frameNumber=number, **PNG))
+        by_path = got(http, f"{origin.root}{frames.instance}/frames/{number}/rendered", "image/png")
         assert found.content == by_path.content
-    first = got(http, uri(anywhere), params=query(frames, **PNG))
+    first = got(http, uri(origin), params=query(frames, **PNG))
     assert any("the first of 15" in text for text in warnings(first))
-    animation = picture(got(http, uri(anywhere), params=query(frames, contentType="image/gif")).content)
+    animation = picture(got(http, uri(origin), params=query(frames, contentType="image/gif")).content)
     assert getattr(animation, "n_frames", 1) == 15
 
 
 @pytest.mark.parametrize("number", ["0", "-1", "16", "1.5", "all", ""])
 def test_9_5_2_1_a_frame_that_there_is_not_is_400(
-    http: httpx2.Client, anywhere: Archive, frames: Sample, number: str
+    http: httpx2.Client, origin: Archive, frames: Sample, number: str
 ) -> None:
-    response = get(http, uri(anywhere), params=query(frames, frameNumber=number))
+    response = get(http, uri(origin), params=query(frames, frameNumber=number))
     assert problem(response, 400)["parameter"] == "frameNumber"
 
 
 @pytest.mark.parametrize("name", ["annotation", "imageAnnotation"])
 def test_9_5_1_2_2_annotations_have_two_names(
-    http: httpx2.Client, anywhere: Archive, image: Sample, name: str
+    http: httpx2.Client, origin: Archive, image: Sample, name: str
 ) -> None:
     """Table 9.5.1-1 has the one, the request line of 9.5.1 the other."""
-    plain = got(http, uri(anywhere), params=query(image, **PNG)).content
-    annotated = got(http, uri(anywhere), params=query(image, **PNG, **{name: "patient,technique"})).content
+    plain = got(http, uri(origin), params=query(image, **PNG)).content
+    annotated = got(http, uri(origin), params=query(image, **PNG, **{name: "patient,technique"})).content
     by_path = got(
-        http, f"{anywhere.root}{image.instance}/rendered", "image/png", {"annotation": "patient,technique"}
+        http, f"{origin.root}{image.instance}/rendered", "image/png", {"annotation": "patient,technique"}
     )
     assert annotated == by_path.content != plain
 
 
-def test_9_5_1_2_3_image_quality(http: httpx2.Client, anywhere: Archive, image: Sample) -> None:
+def test_9_5_1_2_3_image_quality(http: httpx2.Client, origin: Archive, image: Sample) -> None:
     best, worst = (
-        got(http, uri(anywhere), params=query(image, imageQuality=value)).content for value in ("100", "1")
+        got(http, uri(origin), params=query(image, imageQuality=value)).content for value in ("100", "1")
     )
     assert len(best) > len(worst)
 
@@ -246,7 +244,7 @@ def test_9_5_1_2_3_image_quality(http: httpx2.Client, anywhere: Archive, image: 
 )
 def test_9_5_1_2_4_rows_and_columns_are_a_viewport(
     http: httpx2.Client,
-    anywhere: Archive,
+    origin: Archive,
     image: Sample,
     rows: str | None,
     columns: str | None,
@@ -254,28 +252,26 @@ def test_9_5_1_2_4_rows_and_columns_are_a_viewport(
 ) -> None:
     """9.5.2.5: each is a maximum; where there is one only, the other follows."""
     sides = {name: value for name, value in (("rows", rows), ("columns", columns)) if value is not None}
-    assert picture(got(http, uri(anywhere), params=query(image, **PNG, **sides)).content).size == size
+    assert picture(got(http, uri(origin), params=query(image, **PNG, **sides)).content).size == size
 
 
 def test_9_5_1_2_5_a_region_is_a_part_of_the_image(
-    http: httpx2.Client, anywhere: Archive, image: Sample
+    http: httpx2.Client, origin: Archive, image: Sample
 ) -> None:
     """9.5.2.4: of the size that it has in the image, or scaled to the viewport."""
-    whole = pixels(got(http, uri(anywhere), params=query(image, **PNG)).content)
-    part = pixels(got(http, uri(anywhere), params=query(image, region="0.25,0.5,0.5,1", **PNG)).content)
+    whole = pixels(got(http, uri(origin), params=query(image, **PNG)).content)
+    part = pixels(got(http, uri(origin), params=query(image, region="0.25,0.5,0.5,1", **PNG)).content)
     assert np.array_equal(part, whole[64:128, 32:64])
     params = query(image, region="0.25,0.5,0.5,1", rows="128", columns="128", **PNG)
-    assert picture(got(http, uri(anywhere), params=params).content).size == (64, 128)
+    assert picture(got(http, uri(origin), params=params).content).size == (64, 128)
 
 
 def test_9_5_1_2_6_a_window_has_a_center_and_a_width(
-    http: httpx2.Client, anywhere: Archive, image: Sample
+    http: httpx2.Client, origin: Archive, image: Sample
 ) -> None:
     params = query(image, windowCenter="40.5", windowWidth="400", **PNG)
-    by_path = got(
-        http, f"{anywhere.root}{image.instance}/rendered", "image/png", {"window": "40.5,400,linear"}
-    )
-    assert got(http, uri(anywhere), params=params).content == by_path.content
+    by_path = got(http, f"{origin.root}{image.instance}/rendered", "image/png", {"window": "40.5,400,linear"})
+    assert got(http, uri(origin), params=params).content == by_path.content
 
 
 PRESENTATION: Final = {"presentationSeriesUID": "1.2.3", "presentationUID": "1.2.3.4"}
@@ -303,16 +299,16 @@ WRONG: Final = (
 
 @pytest.mark.parametrize(("others", "parameter"), WRONG)
 def test_9_5_2_a_parameter_that_cannot_be_is_400_and_named(
-    http: httpx2.Client, anywhere: Archive, image: Sample, others: dict[str, str], parameter: str
+    http: httpx2.Client, origin: Archive, image: Sample, others: dict[str, str], parameter: str
 ) -> None:
     """9.5.2.2 and 9.5.2.3 among them: beside a presentation state there is no window, frame or region."""
-    response = get(http, uri(anywhere), params=query(image, **others))
+    response = get(http, uri(origin), params=query(image, **others))
     assert problem(response, 400)["parameter"] == parameter
 
 
-def test_9_5_2_a_parameter_twice_is_400(http: httpx2.Client, anywhere: Archive, frames: Sample) -> None:
+def test_9_5_2_a_parameter_twice_is_400(http: httpx2.Client, origin: Archive, frames: Sample) -> None:
     for name in ("frameNumber", "rows", "objectUID"):
-        response = http.get(uri(anywhere), params={**query(frames), name: ["1", "2"]})
+        response = http.get(uri(origin), params={**query(frames), name: ["1", "2"]})
         assert problem(response, 400)["parameter"] == name
 
 

@@ -19,6 +19,7 @@ from tests.system.conformance.samples import (
     OCTET_PARTS,
     OCTETS,
     Sample,
+    get,
     got,
     media_type,
     picture,
@@ -209,3 +210,29 @@ def test_8_2_each_resource_of_the_statement_is_one_of_the_gateway(
         params = by_uri if transaction is RETRIEVE_BY_URI else {}
         response = got(http, anywhere.root + path, params=params)
         assert media_type(response) == transaction.offers[0].media_type, path
+
+
+@pytest.mark.parametrize("name", ["rtdose", "CT_small", "test-SR", "rtplan"])
+def test_8_7_what_a_406_lists_is_in_the_statement(
+    http: httpx2.Client, origin: Archive, corpus: list[Path], name: str
+) -> None:
+    """Of each resource no other media types than those, whatever the object is."""
+    study, series, instance = sample(corpus, name).who[1:]
+    fields = {"study": study, "series": series, "instance": instance, "frames": "1"}
+    for transaction in RETRIEVALS:
+        path = transaction.path.replace("{path:path}", "7FE00010").format_map(fields)
+        response = get(http, origin.root + path, "application/x-nothing")
+        if response.status_code == 404:
+            continue  # it has no pixels
+        members = problem(response, 406)
+        listed = members["available"]
+        assert isinstance(listed, list)
+        if members["type"] == "urn:isthmus:problem:pixels-unreadable":
+            continue  # it is no image: what is listed are other resources of it
+        assert {*map(name_of, listed)} <= {offer.name for offer in transaction.offers}, path
+
+
+def name_of(listed: str) -> str:
+    """The media type of what is listed, or of its parts: rendered series list both, and are always parts."""
+    found = listed.partition("; transfer-syntax")[0].partition('type="')
+    return found[2].rstrip('"') or found[0]

@@ -180,6 +180,26 @@ class _Read(BaseModel):
     size: int
 
 
+def bare_pictures(files: Sequence[Path], size: int) -> float:
+    """Show images by pydicom, numpy and Pillow alone: the seconds.
+
+    Args:
+        files: Of the images.
+        size: Of the square that pictures fit into.
+    """
+    return _pixels(files, size)
+
+
+def bare_decompress(files: Sequence[Path]) -> float:
+    """Decompress instances by pydicom alone: the seconds."""
+    return _pixels(files, None)
+
+
+def _pixels(files: Sequence[Path], size: int | None) -> float:
+    wanted = {"files": [str(file) for file in files], "size": size}
+    return _Read.model_validate(process("bench.bare_pixels", wanted)).seconds
+
+
 def storescu(pacs: Peer, files: Sequence[Path], *, no_delay: bool) -> float:
     """Store by DCMTK, as it is shipped or with TCP_NODELAY in its environment: the seconds.
 

@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import Final
 
 import pydicom
-from pydicom.filewriter import dcmwrite
-from pydicom.uid import MultiFrameGrayscaleWordSecondaryCaptureImageStorage
 
 from tests.data_sets import Identity, identity, make_series
 
@@ -44,6 +42,11 @@ class Study:
         return f"{self.path}/series/{self.first.series_instance_uid}"
 
     @cached_property
+    def uids(self) -> tuple[str, ...]:
+        """The SOP Instance UIDs, in the order of the files."""
+        return tuple(identity(file).sop_instance_uid for file in self.files)
+
+    @cached_property
     def sop_class_uid(self) -> str:
         """SOP Class UID of its instances."""
         ds = pydicom.dcmread(self.files[0], stop_before_pixels=True)
@@ -58,15 +61,15 @@ class Study:
 def ct_study(directory: Path, instances: int, *, seed: int, rows: int = 512) -> Study:
     """Make CT images, square, of 16 bits: smooth along their lines, with noise in the lowest bits."""
     files = make_series(directory, instances, rows=rows, columns=rows, seed=seed)
-    for file, pixels in zip(files, _images(rows, seed), strict=False):
+    for file, pixels in zip(files, ct_pixels(rows, seed), strict=False):
         with file.open("r+b") as image:
             image.seek(-len(pixels), 2)  # Pixel Data (7FE0,0010) is the last element
             image.write(pixels)
     return Study(tuple(files))
 
 
-def _images(rows: int, seed: int) -> Iterator[bytes]:
-    """Give pixel data of 2 * rows * rows bytes each, no two alike, without end."""
+def ct_pixels(rows: int, seed: int) -> Iterator[bytes]:
+    """Give the pixels of images without end, no two alike, each of 2 * rows * rows bytes."""
     noise = random.Random(seed)
     spread = [
         (_AIR + _SLOPE * min(x, rows - x) + noise.getrandbits(5)).to_bytes(2, "little")
@@ -75,26 +78,3 @@ def _images(rows: int, seed: int) -> Iterator[bytes]:
     lines = [b"".join(spread[at : at + rows]) for at in range(0, 3 * rows, max(rows // 64, 1))]
     while True:
         yield b"".join(noise.choices(lines, k=rows))
-
-
-def multi_frame(directory: Path, size: int, *, seed: int, rows: int = 512) -> Study:
-    """Make one instance of many frames, of at least `size` bytes, without ever having it in memory."""
-    file = directory / "multi-frame.dcm"
-    (image,) = make_series(directory, 1, rows=rows, columns=rows, seed=seed)
-    ds = pydicom.dcmread(image)
-    frame = 2 * rows * rows
-    frames = -(-size // frame)
-    ds.SOPClassUID = MultiFrameGrayscaleWordSecondaryCaptureImageStorage
-    ds.file_meta.MediaStorageSOPClassUID = ds.SOPClassUID
-    ds.NumberOfFrames = frames
-    ds.FrameIncrementPointer = 0x00181063  # Frame Time (PS3.3 C.7.6.6)
-    ds.FrameTime = "40"
-    del ds.PixelData
-    dcmwrite(file, ds, enforce_file_format=True)
-    image.unlink()
-    with file.open("ab") as output:
-        # Pixel Data, OW, two reserved bytes, length (PS3.5 7.1.2)
-        output.write(b"\xe0\x7f\x10\x00OW\0\0" + (frames * frame).to_bytes(4, "little"))
-        for pixels, _ in zip(_images(rows, seed), range(frames), strict=False):
-            output.write(pixels)
-    return Study((file,))

@@ -18,10 +18,19 @@ class Ask:
     headers: Mapping[str, str] = field(default_factory=dict)
     files: Sequence[str] = ()
     """Part 10 files; with any, they are stored (PS3.18 10.5), else it is a GET."""
+    body: str | None = None
+    """A file that is posted as it is; the headers tell what it is."""
     repeat: int = 1
     """How often it asks, one after the other on the same connection."""
+    others: Sequence[str] = ()
+    """URLs that it asks for after the first one, on the same connection, before it does so again."""
     after: int | None = None
     """Begin when the first byte of this other client's body is there, not at once."""
+
+    @property
+    def urls(self) -> Sequence[str]:
+        """All that it asks for, in this order."""
+        return [self.url, *self.others] * self.repeat
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -30,6 +30,7 @@ class Client:
 
     def __init__(self, ask: Ask) -> None:
         self.ask = ask
+        self.urls: Final = ask.urls
         self.answers: list[Answer] = []
         self.response = Response()
         self.first_byte: float | None = None
@@ -56,7 +57,7 @@ class Client:
             selector.register(self._socket, _READ | _WRITE, self)
         else:
             selector.modify(self._socket, _READ | _WRITE, self)
-        self._outgoing = deque(_request(self.ask))
+        self._outgoing = deque(_request(self.ask, self.urls[len(self.answers)]))
         self._offset = 0
 
     def write(self, selector: selectors.BaseSelector) -> None:
@@ -98,11 +99,11 @@ class Client:
         if count and not self.response.done:
             return False
         self._finish()
-        if not count or self.response.closes or len(self.answers) == self.ask.repeat:
+        if not count or self.response.closes or len(self.answers) == len(self.urls):
             selector.unregister(self._connection)
             self._connection.close()
             self._socket = None
-        if len(self.answers) < self.ask.repeat:
+        if len(self.answers) < len(self.urls):
             self.start(selector)
             return False
         return True
@@ -121,8 +122,8 @@ class Client:
         )
 
 
-def _request(ask: Ask) -> Iterable[bytes | Path]:
-    url = urlsplit(ask.url)
+def _request(ask: Ask, wanted: str) -> Iterable[bytes | Path]:
+    url = urlsplit(wanted)
     target = f"{url.path}?{url.query}" if url.query else url.path
     body: list[bytes | Path] = []
     headers = {"Host": url.netloc, "Accept": ask.accept, **ask.headers}
@@ -134,7 +135,10 @@ def _request(ask: Ask) -> Iterable[bytes | Path]:
         size = sum(len(piece) if isinstance(piece, bytes) else piece.stat().st_size for piece in body)
         headers["Content-Type"] = f'multipart/related; type="application/dicom"; boundary={_BOUNDARY}'
         headers["Content-Length"] = str(size)
-    lines = [f"{'POST' if ask.files else 'GET'} {target} HTTP/1.1"]
+    elif ask.body is not None:
+        body = [Path(ask.body)]
+        headers["Content-Length"] = str(Path(ask.body).stat().st_size)
+    lines = [f"{'POST' if body else 'GET'} {target} HTTP/1.1"]
     lines += [f"{name}: {value}" for name, value in headers.items()]
     return ["\r\n".join([*lines, "", ""]).encode(), *body]
 

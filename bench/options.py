@@ -23,6 +23,10 @@ class Options:
     """Small instances of the study that must not cost memory."""
     large: int = 2**30
     """Bytes of the instance of many frames."""
+    frames: int = 1000
+    """Of the instances of which single frames are wanted."""
+    findings: int = 10_000
+    """Of the structured report."""
     searches: int = 30
     """Small searches, one after the other on one connection, in each round."""
     clients: tuple[int, int] = (50, 20)

@@ -40,5 +40,10 @@ def variable(pid: int, name: str) -> str:
     Raises:
         KeyError: it has none of this name.
     """
+    return variables(pid, name)[name]
+
+
+def variables(pid: int, prefix: str) -> dict[str, str]:
+    """Read those variables of a process's environment that begin with something."""
     environment = Path(f"/proc/{pid}/environ").read_bytes().decode().split("\0")
-    return dict(entry.split("=", 1) for entry in environment if "=" in entry)[name]
+    return dict(entry.split("=", 1) for entry in environment if "=" in entry and entry.startswith(prefix))

@@ -36,6 +36,7 @@ class Response:
         self._chunked = False
         self._last_chunk = False
         self._parts: _Parts | None = None
+        self._is_json = False
         self._kept = bytearray()
 
     def feed(self, buffer: bytearray, end: int) -> None:
@@ -63,7 +64,7 @@ class Response:
         """Count the parts of a multipart body, the items of a JSON array, or what a store has stored."""
         if self._parts is not None:
             return self._parts.count
-        if not self.whole or "json" not in self._headers.get_content_type():
+        if not self.whole or not self._is_json:
             return 0
         content = bytes(self._kept)
         if self._headers["content-encoding"] == "gzip":
@@ -86,6 +87,7 @@ class Response:
         elif length is not None:
             self._left = int(length)
             self.done = self._left == 0
+        self._is_json = "json" in self._headers.get_content_type()
         boundary = self._headers.get_boundary()
         if boundary is not None:
             self._parts = _Parts(boundary.encode())
@@ -127,7 +129,7 @@ class Response:
         self.size += end - at
         if self._parts is not None:
             self._parts.feed(buffer, at, end)
-        else:
+        elif self._is_json:
             self._kept += buffer[at:end]
 
 

@@ -1,7 +1,7 @@
 """Where it is measured: Orthanc as the PACS, the whole system before it, and the studies that it holds."""
 
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -10,9 +10,11 @@ from typing import Final, Self
 
 from minio import Minio
 from minio.deleteobjects import DeleteObject
+from pydicom.uid import UID, ExplicitVRLittleEndian, JPEGLSLossless
 
 from bench import contestants
 from bench.data import Study, ct_study
+from bench.frames import ct_frames
 from bench.meter import Meter
 from bench.options import Options
 from bench.processes import cpu_seconds, variable
@@ -48,7 +50,7 @@ class Site:
     def __init__(self, options: Options) -> None:
         self.options = options
         self._stack = ExitStack()
-        self._studies: dict[int, Study] = {}
+        self._studies: dict[str, Study] = {}
 
     def __enter__(self) -> Self:
         with self._stack:
@@ -86,31 +88,61 @@ class Site:
     @property
     def study(self) -> Study:
         """The study that most measures are about."""
-        return self._held(0, self.options.instances, self.options.pixels)
+        return self._series("study", 0, self.options.instances, self.options.pixels)
 
     @property
     def small_study(self) -> Study:
         """A study of few images of the same size."""
-        return self._held(1, self.options.few, self.options.pixels)
+        return self._series("small study", 1, self.options.few, self.options.pixels)
 
     @property
     def searched_study(self) -> Study:
         """A study of as many small images as the large search has matches."""
-        return self._held(2, self.options.matches, _SMALL)
+        return self._series("searched study", 2, self.options.matches, _SMALL)
 
     @property
     def large_study(self) -> Study:
         """A study of very many small images."""
-        return self._held(3, self.options.many, _SMALL)
+        return self._series("large study", 3, self.options.many, _SMALL)
 
-    def _held(self, seed: int, instances: int, rows: int) -> Study:
-        if seed not in self._studies:
-            study = ct_study(self.directory / f"study-{seed}", instances, seed=seed, rows=rows)
+    @property
+    def frames(self) -> Study:
+        """A study of one instance of many frames."""
+        return self._frames("frames", 5, ExplicitVRLittleEndian)
+
+    @property
+    def compressed_frames(self) -> Study:
+        """The same in JPEG-LS."""
+        return self._frames("compressed frames", 6, JPEGLSLossless)
+
+    def _frames(self, name: str, seed: int, transfer_syntax: UID) -> Study:
+        number, rows = self.options.frames, self.options.pixels
+        return self.study_of(
+            name,
+            lambda directory: ct_frames(
+                directory, number, seed=seed, rows=rows, transfer_syntax=transfer_syntax
+            ),
+        )
+
+    def _series(self, name: str, seed: int, instances: int, rows: int) -> Study:
+        return self.study_of(
+            name, lambda directory: ct_study(directory / f"study-{seed}", instances, seed=seed, rows=rows)
+        )
+
+    def study_of(self, name: str, make: Callable[[Path], Study]) -> Study:
+        """Give a study that the PACS holds; it is made when it is first asked for.
+
+        Args:
+            name: What it is called here.
+            make: Makes its files in a directory.
+        """
+        if name not in self._studies:
+            study = make(self.directory)
             with ThreadPoolExecutor(_LOADERS) as executor:
                 shares = [study.files[first::_LOADERS] for first in range(_LOADERS)]
                 list(executor.map(self.orthanc.load, shares))
-            self._studies[seed] = study
-        return self._studies[seed]
+            self._studies[name] = study
+        return self._studies[name]
 
     def url(self, origin: str = ORIGIN) -> str:
         """The DICOMweb base URL of an origin, through the gateway."""
@@ -141,12 +173,22 @@ class Site:
         Raises:
             ContestantFailed: S3 keeps some of it.
         """
-        bucket, client = self.gateway.run_file.s3.bucket, self._minio()
-        client.remove_object(bucket, manifest_key(origin, study.uid))
-        for prefix in (held_prefix(origin, study.uid), derived_prefix(origin, study.uid)):
-            doomed = [DeleteObject(key) for key in self._keys(prefix)]
-            for error in client.remove_objects(bucket, doomed):
-                raise contestants.ContestantFailed(f"S3 cannot be cleared: {error.code}")
+        self._minio().remove_object(self.gateway.run_file.s3.bucket, manifest_key(origin, study.uid))
+        self._remove(held_prefix(origin, study.uid))
+        self.clear_derived(study, origin)
+
+    def clear_derived(self, study: Study, origin: str = ORIGIN) -> None:
+        """Forget what was made of a study; who has it in memory still has it.
+
+        Raises:
+            ContestantFailed: S3 keeps some of it.
+        """
+        self._remove(derived_prefix(origin, study.uid))
+
+    def _remove(self, prefix: str) -> None:
+        doomed = [DeleteObject(key) for key in self._keys(prefix)]
+        for error in self._minio().remove_objects(self.gateway.run_file.s3.bucket, doomed):
+            raise contestants.ContestantFailed(f"S3 cannot be cleared: {error.code}")
 
     def _minio(self) -> Minio:
         s3 = self.gateway.run_file.s3

@@ -84,6 +84,16 @@ def longer(measure: str, ours: Sequence[float], bound: Sequence[float], *, at_mo
     )
 
 
+def within(measure: str, ours: Sequence[float], at_most: float) -> Row:
+    """Say how long something took, and how long it may."""
+    return Row(
+        measure=measure,
+        ours=_quantity(ours),
+        wanted=f"<= {at_most:g} s",
+        met=median(ours) <= at_most,
+    )
+
+
 def below(measure: str, ours: float, at_most: float, unit: str) -> Row:
     """Compare a quantity with what it may be at most."""
     return Row(

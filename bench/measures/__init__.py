@@ -3,7 +3,21 @@
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from bench.measures import ahead, ceiling, cold, crowd, memory, metadata, search, store, warm
+from bench.measures import (
+    ahead,
+    ceiling,
+    cold,
+    crowd,
+    frames,
+    loop,
+    memory,
+    metadata,
+    search,
+    store,
+    thumbnails,
+    transcode,
+    warm,
+)
 from bench.site import Site
 from bench.table import Section
 
@@ -16,6 +30,10 @@ MEASURES: Final[Mapping[str, Callable[[Site], Section]]] = {
     "store": store.measure,
     "crowd": crowd.measure,
     "ahead": ahead.measure,
+    "frames": frames.measure,
+    "thumbnails": thumbnails.measure,
+    "transcode": transcode.measure,
+    "loop": loop.measure,
     "memory": memory.measure,
 }
 """By the names that `--only` takes, in the order in which they run."""

@@ -1,8 +1,8 @@
 """How much memory our processes take at most, on a system of their own."""
 
 from bench.contestants import ContestantFailed, request
-from bench.data import multi_frame
 from bench.exchange import JSON, Answer
+from bench.frames import ct_frames
 from bench.processes import OTHERS, peak_memory
 from bench.site import ARCHIVE, ORIGIN, Site
 from bench.table import Row, Section, below, failed
@@ -21,7 +21,9 @@ def measure(site: Site) -> Section:
 
 
 def _large(site: Site, gateway: Gateway, section: Section) -> None:
-    study = multi_frame(site.directory, site.options.large, seed=_LARGE_SEED, rows=site.options.pixels)
+    rows = site.options.pixels
+    frames = -(-site.options.large // (2 * rows * rows))
+    study = ct_frames(site.directory, frames, seed=_LARGE_SEED, rows=rows)
     base = f"{gateway.url}/aets/{ARCHIVE}"
     title = f"one instance of {study.size / 2**20:.0f} MiB"
 

@@ -2,6 +2,7 @@
 
 import os
 import random
+import socket
 from abc import ABC, abstractmethod
 from pathlib import Path
 from types import TracebackType
@@ -14,17 +15,44 @@ LOOPBACK = "127.0.0.1"
 # Below the ports that Linux gives to outgoing connections (ip(7), ip_local_port_range), so that none of these
 # takes one of ours while a server restarts.
 _PORTS = range(20000, 32000)
+_BLOCK = 100
+"""Ports that one process picks from: it holds the first of them, so that no other one picks the same."""
+
+
+class _Block:
+    """Some ports that this process has for itself, as long as others pick theirs in the same way."""
+
+    def __init__(self) -> None:
+        for first in random.sample(_PORTS[::_BLOCK], len(_PORTS) // _BLOCK):
+            mark = socket.socket()
+            try:
+                mark.bind((LOOPBACK, first))
+                mark.listen(1)
+            except OSError:
+                mark.close()
+                continue
+            self._mark = mark  # held until the process ends
+            self.ports = iter(range(first + 1, first + _BLOCK))
+            return
+        raise StartError("isthmus", "finds no free port")
+
+
+_blocks: list[_Block] = []
 
 
 def free_ports(count: int) -> list[int]:
-    """Pick different TCP ports of the loopback interface on which nobody listens."""
-    picked: list[int] = []
-    for port in random.sample(_PORTS, len(_PORTS)):
+    """Pick different TCP ports of the loopback interface on which nobody listens; none is picked twice."""
+    return [_free_port() for _ in range(count)]
+
+
+def _free_port() -> int:
+    if not _blocks:
+        _blocks.append(_Block())
+    for port in _blocks[-1].ports:
         if port_is_free(LOOPBACK, port):
-            picked.append(port)
-        if len(picked) == count:
-            return picked
-    raise StartError("isthmus", "finds no free port")
+            return port
+    _blocks.append(_Block())
+    return _free_port()
 
 
 def write_private(path: Path, text: str) -> None:

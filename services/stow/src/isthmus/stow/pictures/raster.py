@@ -5,6 +5,8 @@ Transparency is discarded, palettes become RGB. Runs in a worker process.
 
 import struct
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from io import BytesIO
 from typing import Final
 
@@ -54,19 +56,31 @@ def native_pixels(data: bytes, most_bytes: int) -> tuple[Pixels, int, bytes]:
             raise Unreadable("a PNG of 16 bits in colour, or with alpha")
         pixel_bytes = (1 if is_grey else 3) * (2 if is_wide else 1) * frames
         mode = _WIDE_GREY if is_wide else "L" if is_grey else "RGB"
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            # Whatever the file says on the way, a GIF in each of its frames: no more is ever allocated.
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            Image.MAX_IMAGE_PIXELS = most_bytes // pixel_bytes
-            with Image.open(BytesIO(data), formats=("PNG", "GIF")) as image:
-                return _read(image, mode, frames)
+        with (
+            _no_more_pixels_than(most_bytes // pixel_bytes),
+            Image.open(BytesIO(data), formats=("PNG", "GIF")) as image,
+        ):
+            return _read(image, mode, frames)
     except (Image.DecompressionBombWarning, Image.DecompressionBombError):
         raise TooLargePicture("a picture of more pixels than are taken") from None
     except Refusal:
         raise
     except _DAMAGE:
         raise Unreadable("no PNG or GIF that can be read") from None
+
+
+@contextmanager
+def _no_more_pixels_than(most: int) -> Iterator[None]:
+    """Whatever a file says on the way, a GIF in each of its frames: no more is ever allocated."""
+    before = Image.MAX_IMAGE_PIXELS
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        Image.MAX_IMAGE_PIXELS = most
+        try:
+            yield
+        finally:
+            Image.MAX_IMAGE_PIXELS = before
 
 
 def _read(image: Image.Image, mode: str, frames: int) -> tuple[Pixels, int, bytes]:

@@ -24,11 +24,6 @@ DECLINED: Final[tuple[tuple[str, str, str], ...]] = (
         "who may do what is not asked yet; 403 is what an origin refuses by its status 0124",
     ),
     (
-        "8.7.3",
-        "Whole instances as `application/octet-stream`",
-        "the historical form of bulkdata: that is what it gives",
-    ),
-    (
         "8.7.3.3.2",
         "Frames and bulkdata as `image/jpeg`, `image/jpx`, `image/jphc`, `image/jxl` or video of others",
         "406: RLE, JPEG-LS and JPEG 2000 are what is encoded, all without loss",
@@ -57,10 +52,16 @@ DECLINED: Final[tuple[tuple[str, str, str], ...]] = (
         "conditions are for GET and HEAD; RFC 9110 13.2.1 has them ignored for OPTIONS",
     ),
     (
+        "9.1.2.2.1",
+        "The Accept header where nothing of `contentType` is to be had",
+        "406: nearly all clients send `*/*` there, and who names a picture wants no other thing",
+    ),
+    (
         "9.4.1.2.1",
         "`anonymize`",
         "400: nothing is de-identified here, and what was asked for without names shall not have them",
     ),
+    ("9.5.2.1", "400 for `frameNumber=1` of a single frame", "it is that frame"),
     (
         "9.5.1.2.7",
         "`region` beside a presentation state, which 9.5.2.4 has too",

@@ -16,7 +16,8 @@ class RangeReader(io.RawIOBase):
     """A seekable file over ranged reads; wrap it in `io.BufferedReader`, with a buffer of `READ_AHEAD`.
 
     Who reads on gets more with each request, up to the whole buffer. Who leaps over values, from fragment to
-    fragment or over pixel data, mostly wants no more than the next header, and gets little at first.
+    fragment or over pixel data, mostly wants no more than the next header, and gets little at first. What was
+    fetched first is kept: readers return to the beginning, and a small blob is read to its end at once.
     """
 
     name = "<blob>"
@@ -30,6 +31,7 @@ class RangeReader(io.RawIOBase):
         self._position = 0
         self._fetched_to = 0
         self._next = _FIRST
+        self._beginning = b""
 
     def readable(self) -> bool:
         """It is."""
@@ -52,13 +54,21 @@ class RangeReader(io.RawIOBase):
         return self._position
 
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]  # the buffer type has a name from 3.12 on
-        """Fetch as much as is likely to be read, by one request."""
+        """Give what is at hand, or fetch as much as is likely to be read, by one request."""
+        if self._position < len(self._beginning):
+            known = self._beginning[self._position : self._position + len(buffer)]
+            buffer[: len(known)] = known
+            self._position += len(known)
+            self._fetched_to = self._position
+            return len(known)
         if not 0 <= self._position - self._fetched_to <= _LEAP:
             self._next = _AFTER_A_LEAP
         length = min(len(buffer), self._size - self._position, self._next)
         if length <= 0:
             return 0
         data = self._fetch(self._position, length)
+        if not self._position:
+            self._beginning = data
         buffer[: len(data)] = data
         self._position += len(data)
         self._fetched_to = self._position

@@ -41,6 +41,9 @@ NEVER_SENT: Final = frozenset({IMPLICIT_VR_LITTLE_ENDIAN, BIG_ENDIAN})
 """PS3.18 8.7.3: they shall not be used with web services."""
 _WORD: Final = 16
 """Bits that big endian turns round in an OW; larger samples are turned round as a whole."""
+_SMALL: Final = 16 * 1024 * 1024
+"""Bytes of a decoded frame of which there may be several for each process."""
+_AHEAD: Final = 3
 _LONGEST_VALUE: Final = 0xFFFFFFFE
 _ITEM: Final = 0xFFFEE000
 _SEQUENCE_DELIMITATION: Final = 0xFFFEE0DD
@@ -165,8 +168,10 @@ class Transcoded:
                 transcoded_frame, held, image.description, target, self._max_frame_bytes
             )
 
-        numbers = _numbers(len(image.index))
-        async with ahead(numbers, transcode, self._processes.processes) as transcoded:
+        # While some are worked on, the next ones are fetched, and those before them written.
+        is_small = image.description.decoded_bytes <= _SMALL
+        depth = self._processes.processes * (_AHEAD if is_small else 1)
+        async with ahead(_numbers(len(image.index)), transcode, depth) as transcoded:
             async for _, frame in transcoded:
                 yield frame
 

@@ -3,7 +3,8 @@
 import json
 import math
 from base64 import b64encode
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -39,9 +40,19 @@ BULK_VRS: Final = BINARY | NUMBERS | NUMBERS_OR_TEXTS | frozenset(("LT", "ST", "
 """Those whose value may be replaced by a URI (PS3.18 10.4.3.3.2)."""
 
 
-def metadata(http: httpx2.Client, archive: Archive, image: Sample) -> Match:
-    (found,) = matches(http.get(f"{archive.root}{image.instance}/metadata"))
-    return found
+Metadata = Callable[[Archive, str], Match]
+
+
+@pytest.fixture(scope="module")
+def metadata(http: httpx2.Client, corpus: list[Path]) -> Metadata:
+    """The metadata of a file at an origin, asked for once."""
+
+    @cache
+    def asked(url: str) -> Match:
+        (found,) = matches(http.get(url))
+        return found
+
+    return lambda archive, name: asked(f"{archive.root}{sample(corpus, name).instance}/metadata")
 
 
 def attributes(match: Match, path: str = "") -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -64,12 +75,12 @@ def items(match: Match) -> Iterator[Match]:
 
 @pytest.mark.parametrize("name", FILES)
 def test_f_2_metadata_are_what_pydicom_makes_of_the_file(
-    http: httpx2.Client, origin: Archive, corpus: list[Path], name: str
+    metadata: Metadata, origin: Archive, corpus: list[Path], name: str
 ) -> None:
     """Each attribute with its VR and its values, to the last item."""
     image = sample(corpus, name)
     expected = json.loads(json.dumps(image.read().to_json_dict()))
-    check_same(metadata(http, origin, image), expected, image.read())
+    check_same(metadata(origin, name), expected, image.read())
 
 
 def check_same(found: Match, expected: Match, ds: Dataset) -> None:
@@ -97,13 +108,13 @@ def without_empty(values: list[Any]) -> list[Any]:
 
 @pytest.mark.parametrize("name", FILES)
 def test_f_2_2_attributes_are_tags_in_ascending_order_with_at_most_one_kind_of_value(
-    http: httpx2.Client, origin: Archive, corpus: list[Path], name: str
+    metadata: Metadata, origin: Archive, name: str
 ) -> None:
     """8 upper-case hexadecimal digits; `vr` and at most one of Value, BulkDataURI and InlineBinary beside it.
 
     No group lengths, and nothing of the File Meta Information.
     """
-    found = metadata(http, origin, sample(corpus, name))
+    found = metadata(origin, name)
     for ds in items(found):
         assert [*ds] == sorted(ds)
         for key in ds:
@@ -117,11 +128,9 @@ def test_f_2_2_attributes_are_tags_in_ascending_order_with_at_most_one_kind_of_v
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_f_2_3_values_have_the_types_of_their_vr(
-    http: httpx2.Client, origin: Archive, corpus: list[Path], name: str
-) -> None:
+def test_f_2_3_values_have_the_types_of_their_vr(metadata: Metadata, origin: Archive, name: str) -> None:
     """Table F.2.3-1; and a URI only in place of those that may have one."""
-    for path, attribute in attributes(metadata(http, origin, sample(corpus, name))):
+    for path, attribute in attributes(metadata(origin, name)):
         vr, values = attribute["vr"], attribute.get("Value")
         assert "BulkDataURI" not in attribute or vr in BULK_VRS, path
         assert "InlineBinary" not in attribute or vr in BINARY, path

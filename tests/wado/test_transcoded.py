@@ -1,5 +1,6 @@
 """Instances in other transfer syntaxes are the same instances, to the last pixel."""
 
+import asyncio
 import struct
 import warnings
 from collections.abc import Callable, Iterator
@@ -71,10 +72,17 @@ def read(data: bytes) -> Dataset:
 
 
 @pytest.fixture(scope="module")
-def processes() -> Iterator[PixelProcesses]:
+def started_processes() -> Iterator[PixelProcesses]:
     processes = PixelProcesses(2, 60)
     yield processes
     processes.close()
+
+
+@pytest.fixture
+def processes(started_processes: PixelProcesses) -> PixelProcesses:
+    """Processes that are there already, with turns on the loop of this test."""
+    started_processes._turns = asyncio.Semaphore(2)
+    return started_processes
 
 
 @pytest.fixture

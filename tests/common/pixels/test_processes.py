@@ -18,6 +18,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from isthmus.common.pixels.errors import CorruptFrame, ProcessFailed, ProcessTimedOut
 from isthmus.common.pixels.processes import PixelProcesses, _Process
 from isthmus.common.telemetry import spans
+from isthmus.common.threads import Threads
 from tests.common.pixels import work
 
 
@@ -128,6 +129,22 @@ async def test_a_process_whose_work_is_about_to_begin_is_handed_to_nobody_else(
         await task
     may_go_on.set()
     assert await processes.run(work.process_id) != first
+    processes.close()
+
+
+async def test_of_a_process_whose_work_never_begins_nothing_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    processes = PixelProcesses(1, timeout_seconds=30)
+    process = await processes.run(work.process_id)
+
+    async def never(self: Threads, fn: Callable[..., object], *args: object) -> object:
+        raise asyncio.CancelledError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Threads, "run", never)
+        with pytest.raises(asyncio.CancelledError):
+            await processes.run(work.echo, 1)
+    with pytest.raises(ProcessLookupError):
+        os.kill(process, 0)
     processes.close()
 
 

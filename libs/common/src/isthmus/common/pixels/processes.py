@@ -100,12 +100,23 @@ class _Process:
         self.idle = False
         """Whether it has done its last piece of work to the end, and can do another."""
         self._running: _Running | None = None
+        self._working = False
+        """Whether a thread waits for what it does, and will see its end."""
         self._killed = False
         self._seconds = math.ceil(timeout_seconds) + _GRACE
         self._lock = threading.Lock()
 
     def call(self, fn: Callable[..., object], args: tuple[object, ...]) -> object:
         """Let it do a piece of work; blocks."""
+        with self._lock:
+            self._working = True
+        try:
+            return self._call(fn, args)
+        finally:
+            with self._lock:
+                self._working = False
+
+    def _call(self, fn: Callable[..., object], args: tuple[object, ...]) -> object:
         running = self._running
         if running is None or running.has_ended():
             running = self._start()
@@ -141,7 +152,7 @@ class _Process:
             self._killed = True
             if self._running is not None:
                 self._running.process.kill()
-                if self.idle:  # nobody reads its end
+                if not self._working:
                     self._running.wait()
 
     def end(self) -> int | None:

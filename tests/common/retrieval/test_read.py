@@ -109,13 +109,15 @@ async def test_one_transfer_serves_all_who_ask(bus: Bus, retrieval: Retrieval, o
         worker.script = script
         async with retrieval.read(Retrieve(origin_name, STUDY)) as first:
             assert await anext(first) == blob(1)
-            series = asyncio.create_task(everything(retrieval, Retrieve(origin_name, STUDY, SERIES)))
-            async with retrieval.read(Retrieve(origin_name, STUDY, SERIES, f"{SERIES}.1")) as instance:
-                assert await anext(instance) == blob(1)
+            async with (
+                retrieval.read(Retrieve(origin_name, STUDY, SERIES)) as series,
+                retrieval.read(Retrieve(origin_name, STUDY, SERIES, f"{SERIES}.1")) as instance,
+            ):
+                assert await anext(series) == await anext(instance) == blob(1)
                 joined.set()
                 assert [one async for one in instance] == []
+                assert [one async for one in series] == [blob(2)]
             assert [one async for one in first] == [blob(2), blob(1, "1.2.4")]
-        assert await series == [blob(1), blob(2)]
         assert len(worker.jobs) == 1
 
 

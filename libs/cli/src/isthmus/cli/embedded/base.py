@@ -31,7 +31,7 @@ class _Block:
             except OSError:
                 mark.close()
                 continue
-            self._mark = mark  # held until the process ends
+            mark.detach()  # it stays bound until the process ends
             self.ports = iter(range(first + 1, first + _BLOCK))
             return
         raise StartError("isthmus", "finds no free port")

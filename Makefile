@@ -9,7 +9,7 @@ install: .venv/.installed
 .venv/.installed: requirements/all.txt requirements/uv.txt pyproject.toml $(DISTRIBUTIONS:%=%/pyproject.toml)
 	test -x .venv/bin/python || $(PYTHON) -m venv .venv
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
-	.venv/bin/uv pip install --quiet --python .venv/bin/python --require-hashes -r requirements/all.txt
+	.venv/bin/uv pip install --quiet --compile-bytecode --python .venv/bin/python --require-hashes -r requirements/all.txt
 	.venv/bin/uv pip install --quiet --python .venv/bin/python --no-deps $(EDITABLE)
 	touch $@
 

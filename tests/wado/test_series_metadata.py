@@ -1,5 +1,6 @@
 """What is kept of the metadata of series: made from what a client was just sent, and served to the next."""
 
+import asyncio
 import json
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
@@ -107,6 +108,29 @@ class TestKeeping:
         study = whole(origin_name, held)
         await make().keep(study, study.series[0])
         assert await make().kept(study, study.series[0], URL) is None
+
+    async def test_a_client_who_looks_for_it_and_one_who_keeps_it_do_not_disturb_each_other(
+        self, make: Callable[[], SeriesMetadata], origin_name: str, held: list[BlobRef]
+    ) -> None:
+        process, study = make(), whole(origin_name, held)
+        series = study.series[0]
+        looked, _ = await asyncio.gather(process.kept(study, series, URL), process.keep(study, series))
+        assert looked is None
+        assert await process.kept(study, series, URL) is not None
+
+    async def test_a_client_who_looks_for_what_is_being_made_does_not_wait_for_it(
+        self,
+        make: Callable[[], SeriesMetadata],
+        monkeypatch: pytest.MonkeyPatch,
+        origin_name: str,
+        held: list[BlobRef],
+    ) -> None:
+        monkeypatch.setattr(series_metadata, "LARGEST", 100)
+        monkeypatch.setattr(series_metadata, "_FRAME", 1)
+        process, study = make(), whole(origin_name, held)
+        series = study.series[0]
+        _, looked = await asyncio.gather(process.keep(study, series), process.kept(study, series, URL))
+        assert looked is None
 
     async def test_a_series_that_has_changed_is_another_one(
         self, make: Callable[[], SeriesMetadata], origin_name: str, held: list[BlobRef]

@@ -3,6 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
@@ -12,7 +13,7 @@ from isthmus.common.errors import InvalidParameter
 
 def test_a_value_that_cannot_be_written_is_named() -> None:
     identifier = Dataset()
-    identifier.add_new(0x00200010, "US", "no number")
+    identifier.add(DataElement(0x00200010, "US", "no number", validation_mode=0))
     with pytest.raises(InvalidParameter, match="identifier"):
         encode_identifier(identifier, ExplicitVRLittleEndian)
 

@@ -52,6 +52,8 @@ async def test_a_function_whose_caller_left_before_it_began_never_runs() -> None
     second = asyncio.create_task(threads.run(ran.append, "second"))
     await asyncio.sleep(0)
     second.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await second
     go_on.set()
     await first
     await threads.run(ran.append, "third")

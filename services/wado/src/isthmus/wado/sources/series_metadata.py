@@ -49,7 +49,8 @@ class SeriesMetadata:
         self._blobs = blobs
         self._threads = threads
         self._described = described
-        self._shared = Shared(ROOM)
+        self._found = Shared(ROOM)
+        self._keeping = Shared(room=0)
 
     async def kept(
         self, manifest: Manifest, series: HeldSeries, study_url: str
@@ -61,7 +62,7 @@ class SeriesMetadata:
         """
         key = _key(manifest, series)
         try:
-            data = await self._shared.get(key, partial(self._find, key))
+            data = await self._found.get(key, partial(self._find, key))
         except _NotKept:
             return None
         return self._unpacked(data, mark_of(key), in_json(study_url))
@@ -84,7 +85,7 @@ class SeriesMetadata:
         """
         key = _key(manifest, series)
         try:
-            await self._shared.get(key, partial(self._find_or_make, key, manifest.origin, series))
+            await self._keeping.get(key, partial(self._find_or_make, key, manifest.origin, series))
         except _TooLarge:
             log.info("metadata too large to be kept", instances=len(series.instances))
         except IsthmusError as error:

@@ -66,6 +66,7 @@ def studies(site: Site) -> Sequence[Study]:
     """Give the studies that they are about."""
     return [
         site.study,
+        site.searched_study,
         site.large_study,
         site.frames,
         site.compressed_frames,
@@ -92,7 +93,9 @@ def _objects(site: Site) -> Iterator[Heavy]:
     )
     yield Heavy(title="a deflated instance, inflated", path=_of(_deflated(site)), accept=_OBJECTS)
     yield Heavy(
-        title=f"the pixel data of {site.options.many} instances", path=f"{large}/pixeldata", accept=_OCTETS
+        title=f"the pixel data of {site.options.matches} instances",
+        path=f"{_of(site.searched_study)}/pixeldata",
+        accept=_OCTETS,
     )
 
 
@@ -185,7 +188,7 @@ def _stores(site: Site) -> Iterator[Heavy]:
             headers=payloads.headers(form),
             body=payloads.many_objects(directory / f"many-objects.{form}", small, form),
         )
-    side = 8 * site.options.pixels
+    side = 6 * site.options.pixels
     yield Heavy(
         title=f"two images of {side} x {side} stored in JSON and bulk data",
         face="stow",

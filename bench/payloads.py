@@ -14,7 +14,7 @@ from isthmus.common.dicom.json_values import DicomJson
 from isthmus.common.dicom.xml_model import native_model
 
 _BOUNDARY: Final = "the-boundary-of-the-benchmark"
-_SIDE: Final = 4096
+_SIDE: Final = 3072
 """Rows, and columns, of a large image, of 16 bits a pixel."""
 _WHERE: Final = "large"
 

@@ -121,6 +121,13 @@ class Gateway:
                 raise AssertionError("isthmus up has ended:\n" + "\n".join(self.stderr))
             kept.append(line)
 
+    def isthmus(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run a command against it, to its end."""
+        command = [*self.COMMAND, *arguments, "--data", str(self.data)]
+        return subprocess.run(
+            command, env=environment(), capture_output=True, text=True, timeout=60, check=False
+        )
+
     def stop(self, number: signal.Signals = signal.SIGINT) -> int:
         """Stop it as Ctrl-C does, and give its exit code; when it takes too long, kill it and fail."""
         if self.process.poll() is None:

@@ -3,7 +3,6 @@
 import itertools
 import json
 import secrets
-import subprocess
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -22,7 +21,7 @@ from tests.pacs import FaultyPacs, Slow
 from tests.peers import Orthanc, Peer
 from tests.peers.process import eventually
 from tests.system.collector import Collector
-from tests.system.gateway import ISTHMUS, Gateway, environment
+from tests.system.gateway import Gateway
 from tests.system.multipart import INSTANCES
 
 EXPORTED_WITHIN: Final = 10.0
@@ -280,15 +279,10 @@ def test_who_joins_a_transfer_finds_it_by_a_link(to_collector: Traced, faulty_pa
     assert root.links == (SpanLink(transfer.trace_id, transfer.span_id),)
 
 
-def isthmus_trace(gateway: Gateway, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [str(ISTHMUS), "trace", *arguments, "--data", str(gateway.data)]
-    return subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=60, check=False)
-
-
 def test_isthmus_trace_prints_the_tree(to_files: Traced, gateway: Gateway) -> None:
     response = to_files.retrieve()
     to_files.spans(response)
-    shown = isthmus_trace(gateway, trace_id(response))
+    shown = gateway.isthmus("trace", trace_id(response))
     assert (shown.returncode, shown.stderr) == (0, "")
     lines = shown.stdout.splitlines()
     names = [STUDY[0], "send dicom.retrieve", "process dicom.retrieve", ASKED, "C-GET", "S3 put"]
@@ -301,7 +295,7 @@ def test_isthmus_trace_prints_the_tree(to_files: Traced, gateway: Gateway) -> No
 def test_isthmus_trace_gives_json(to_files: Traced, gateway: Gateway) -> None:
     response = to_files.search()
     to_files.spans(response)
-    (span,) = json.loads(isthmus_trace(gateway, trace_id(response), "--json").stdout)
+    (span,) = json.loads(gateway.isthmus("trace", trace_id(response), "--json").stdout)
     assert (span["trace_id"], span["parent_id"]) == (trace_id(response), None)
     path = [span["name"]]
     while span["children"]:
@@ -312,7 +306,7 @@ def test_isthmus_trace_gives_json(to_files: Traced, gateway: Gateway) -> None:
 
 
 def test_isthmus_trace_of_no_trace_fails(gateway: Gateway) -> None:
-    shown = isthmus_trace(gateway, secrets.token_hex(16))
+    shown = gateway.isthmus("trace", secrets.token_hex(16))
     assert shown.returncode == 1
     assert shown.stdout == ""
     assert "no span of trace" in shown.stderr

@@ -3,14 +3,13 @@
 import os
 import signal
 import stat
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx2
 import pytest
 
-from tests.system.gateway import ISTHMUS, Gateway, environment
+from tests.system.gateway import Gateway
 
 NAMES = {"nats", "s3", "demo-pacs", "qido", "wado", "stow", "dimse-scu", "scp", "gateway"}
 CT_STUDY = "1.3.6.1.4.1.5962.1.2.1.20040119072730.12322"
@@ -29,11 +28,6 @@ def client(system: Gateway) -> Iterator[httpx2.Client]:
         yield client
 
 
-def isthmus(system: Gateway, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [str(ISTHMUS), *arguments, "--data", str(system.data)]
-    return subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=60, check=False)
-
-
 def gone(pid: int) -> bool:
     try:
         os.kill(pid, 0)
@@ -45,7 +39,7 @@ def gone(pid: int) -> bool:
 def test_a_second_one_with_the_same_data_exits_2_and_leaves_the_first_alone(
     system: Gateway, client: httpx2.Client
 ) -> None:
-    second = isthmus(system, "up")
+    second = system.isthmus("up")
     assert second.returncode == 2
     assert "another isthmus up runs" in second.stderr
     assert client.get("/aets").status_code == 200
@@ -68,31 +62,31 @@ def test_the_demo_is_the_one_origin_and_answers(system: Gateway, client: httpx2.
     health = client.get("/aets/demo")
     assert health.status_code == 200
     assert health.json()["ok"] is True
-    assert isthmus(system, "echo", "demo").returncode == 0
+    assert system.isthmus("echo", "demo").returncode == 0
 
 
 def test_its_studies_are_found(system: Gateway) -> None:
-    found = isthmus(system, "find", "demo", "PatientName=CompressedSamples^CT1")
+    found = system.isthmus("find", "demo", "PatientName=CompressedSamples^CT1")
     assert found.returncode == 0
     assert CT_STUDY in found.stdout
 
 
 def test_a_study_arrives_as_files(system: Gateway, tmp_path: Path) -> None:
-    got = isthmus(system, "get", "demo", CT_STUDY, "--output", str(tmp_path / "out"))
+    got = system.isthmus("get", "demo", CT_STUDY, "--output", str(tmp_path / "out"))
     assert (got.returncode, got.stderr) == (0, "")
     assert [path.name for path in (tmp_path / "out").iterdir()] == [f"{CT_INSTANCE}.dcm"]
 
 
 def test_a_study_that_was_retrieved_can_be_stored_again(system: Gateway, tmp_path: Path) -> None:
-    isthmus(system, "get", "demo", CT_STUDY, "--output", str(tmp_path))
-    stored = isthmus(system, "store", "demo", str(tmp_path))
+    system.isthmus("get", "demo", CT_STUDY, "--output", str(tmp_path))
+    stored = system.isthmus("store", "demo", str(tmp_path))
     assert (stored.returncode, stored.stdout) == (0, "1 stored, 0 not stored\n")
 
 
 def test_the_trace_of_a_request_is_printed(system: Gateway, client: httpx2.Client) -> None:
     response = client.get("/aets/demo/studies")
     trace_id = response.headers["traceresponse"].split("-")[1]
-    shown = isthmus(system, "trace", trace_id)
+    shown = system.isthmus("trace", trace_id)
     assert shown.returncode == 0
     assert "qido" in shown.stdout
 

@@ -30,6 +30,8 @@ POLL_SECONDS = 0.001
 
 OUT_OF_RESOURCES = 0xA702
 NO_CONTEXT = 0x0122
+PATIENCE_SECONDS = 90.0
+"""With whoever takes an instance: longer than our own scp tries to get it into S3."""
 
 
 class Sender:
@@ -122,6 +124,7 @@ def senders_to(
     """
     pairs = sorted({(instance.sop_class_uid, instance.transfer_syntax) for instance in instances})
     ae = AE(calling)
+    ae.dimse_timeout = PATIENCE_SECONDS
     ae.requested_contexts = [build_context(*pair) for pair in pairs[:CONTEXTS]]
     associations: list[Association] = []
     try:

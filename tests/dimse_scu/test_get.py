@@ -8,7 +8,7 @@ import pytest
 
 from isthmus.common.blobs import BlobStore
 from isthmus.common.bus import Bus
-from isthmus.common.config import Origin
+from isthmus.common.config import DimseOrigin
 from isthmus.common.dimse import AssociationPool, Peer
 from isthmus.common.dimse.contexts import UNCOMPRESSED
 from isthmus.common.errors import OriginCancelled
@@ -28,7 +28,7 @@ CT = "1.2.840.10008.5.1.4.1.1.2"
 
 @pytest.fixture
 async def pool(pacs: FaultyPacs) -> AsyncIterator[AssociationPool]:
-    origin = Origin(name="pacs", ae_title=pacs.peer.ae_title, port=pacs.peer.port, timeout_seconds=3)
+    origin = DimseOrigin(name="pacs", ae_title=pacs.peer.ae_title, port=pacs.peer.port, timeout_seconds=3)
     threads = Threads("test", 4)
     pool = AssociationPool(Peer.of(origin, "ISTHMUS"), LocalSlots(1), threads)
     yield pool

@@ -8,7 +8,7 @@ import pytest
 
 from isthmus.common.blobs import BlobStore
 from isthmus.common.bus import Bus
-from isthmus.common.config import Origin, RetrieveMethod, Settings
+from isthmus.common.config import DimseOrigin, Origin, RetrieveMethod, Settings
 from isthmus.common.config.settings import Scp
 from isthmus.common.errors import Incomplete, NotDelivered, OperationFailed
 from isthmus.common.messages import BlobRef, Retrieve
@@ -54,7 +54,7 @@ def pacs(_moving_pacs: FaultyPacs) -> FaultyPacs:
 async def scp(
     bus: Bus, blobs: BlobStore, pacs: FaultyPacs, scp_peer: Peer, origin_name: str
 ) -> AsyncIterator[None]:
-    origin = Origin(name=origin_name, ae_title=pacs.peer.ae_title, port=pacs.peer.port)
+    origin = DimseOrigin(name=origin_name, ae_title=pacs.peer.ae_title, port=pacs.peer.port)
     settings = Settings(scp=Scp(listen=f"127.0.0.1:{scp_peer.port}"), origins=(origin,))
     async with serving(Parts(settings, bus, blobs)):
         yield

@@ -6,7 +6,7 @@ from typing import Any, cast
 import pytest
 from starlette.routing import BaseRoute, Route
 
-from isthmus.common.config import Origin, Settings
+from isthmus.common.config import DimseOrigin, Settings
 from isthmus.common.dicomweb.resource import ROOTS
 from isthmus.common.dicomweb.transactions import RETRIEVALS, RETRIEVE_BY_URI, SEARCHES, STORES, Transaction
 from isthmus.common.service import Parts
@@ -29,7 +29,7 @@ async def test_a_face_has_the_routes_of_its_transactions_below_each_root(
     routes: Callable[[Parts], Sequence[BaseRoute]], transactions: Sequence[Transaction]
 ) -> None:
     nothing = cast(Any, None)  # no route is followed
-    parts = Parts(Settings(origins=(Origin(name="pacs", ae_title="PACS", port=104),)), nothing, nothing)
+    parts = Parts(Settings(origins=(DimseOrigin(name="pacs", ae_title="PACS", port=104),)), nothing, nothing)
     async with parts.closing:
         found = [
             (method, route.path)

@@ -8,7 +8,7 @@ from starlette.types import ASGIApp
 
 from isthmus.common.blobs import BlobStore
 from isthmus.common.bus import Bus
-from isthmus.common.config import Origin, Settings
+from isthmus.common.config import DimseOrigin, Settings
 from isthmus.common.config.settings import Search
 from isthmus.common.service import Parts
 from isthmus.common.service.server import application
@@ -31,8 +31,8 @@ def app(bus: Bus, unused_blobs: BlobStore, origin_name: str) -> ASGIApp:
     settings = Settings(
         search=Search(max_matches=20, max_parents=3),
         origins=(
-            Origin(name=origin_name, ae_title="PACS", port=104, timeout_seconds=5),
-            Origin(name="other", ae_title="OTHER", port=104),
+            DimseOrigin(name=origin_name, ae_title="PACS", port=104, timeout_seconds=5),
+            DimseOrigin(name="other", ae_title="OTHER", port=104),
         ),
     )
     return application(routes(Parts(settings, bus, unused_blobs)))

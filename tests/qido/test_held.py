@@ -9,7 +9,7 @@ from pydicom.uid import ExplicitVRLittleEndian, JPEG2000Lossless
 
 from isthmus.common.blobs import BlobStore
 from isthmus.common.bus import Bus
-from isthmus.common.config import Origin, Settings
+from isthmus.common.config import DimseOrigin, Settings
 from isthmus.common.dicom.levels import Level
 from isthmus.common.messages import BlobRef
 from isthmus.common.retrieval import Catalogue, HeldInstance, HeldSeries, Manifest
@@ -35,7 +35,7 @@ async def archive(
         for number, syntax in ((1, JPEG2000Lossless), (2, ExplicitVRLittleEndian))
     ]
     await Catalogue(blobs).save(Manifest(origin_name, "1.1", (HeldSeries("1.1.1", tuple(held)),)))
-    settings = Settings(origins=(Origin(name=origin_name, ae_title="PACS", port=104),))
+    settings = Settings(origins=(DimseOrigin(name=origin_name, ae_title="PACS", port=104),))
     transport = httpx2.ASGITransport(application(routes(Parts(settings, bus, blobs))))
     async with httpx2.AsyncClient(
         transport=transport, base_url=f"http://gateway/aets/{origin_name}/"

@@ -8,7 +8,7 @@ import pytest
 
 from isthmus.common.blobs import BlobStore
 from isthmus.common.bus import Bus
-from isthmus.common.config import Origin, Settings
+from isthmus.common.config import DimseOrigin, Settings
 from isthmus.common.dicom.json_model import DicomJson
 from isthmus.common.service import Parts
 from isthmus.common.service.server import application
@@ -23,7 +23,7 @@ async def archive(
     bus: Bus, blobs: BlobStore, orthanc: Orthanc, origin_name: str
 ) -> AsyncIterator[httpx2.AsyncClient]:
     """A client of Orthanc's searches; URLs are relative to the origin."""
-    origin = Origin(name=origin_name, ae_title=orthanc.peer.ae_title, port=orthanc.peer.port)
+    origin = DimseOrigin(name=origin_name, ae_title=orthanc.peer.ae_title, port=orthanc.peer.port)
     parts = Parts(Settings(origins=(origin,)), bus, blobs)
     transport = httpx2.ASGITransport(application(routes(parts)))
     async with AsyncExitStack() as stack:

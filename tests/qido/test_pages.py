@@ -12,7 +12,7 @@ from nats.js.kv import KeyValue
 from isthmus.common.blobs import BlobStore
 from isthmus.common.bus import Bus
 from isthmus.common.bus.streams import PAGES_BUCKET
-from isthmus.common.config import Origin, Settings
+from isthmus.common.config import DimseOrigin, Settings
 from isthmus.common.config.settings import Nats
 from isthmus.common.dicom.json_model import DicomJson
 from isthmus.common.dicom.levels import Level
@@ -245,7 +245,7 @@ async def test_another_replica_goes_on_with_the_same_pages(
     name = client.base_url.path.split("/")[2]
     bus = await Bus.connect(nats_settings, "replica")
     try:
-        settings = Settings(origins=(Origin(name=name, ae_title="PACS", port=104),))
+        settings = Settings(origins=(DimseOrigin(name=name, ae_title="PACS", port=104),))
         transport = httpx2.ASGITransport(application(routes(Parts(settings, bus, unused_blobs))))
         async with httpx2.AsyncClient(transport=transport, base_url=client.base_url) as other:
             second = await uids(other, "studies?limit=10&offset=10", "StudyInstanceUID")
@@ -314,7 +314,7 @@ async def test_pages_of_a_pacs_that_shuffles(
 ) -> None:
     files = [file for seed in range(20) for file in make_series(tmp_path, 1, seed=seed)]
     with FaultyPacs(files, Shuffles()) as pacs:
-        origin = Origin(name=origin_name, ae_title=pacs.peer.ae_title, port=pacs.peer.port)
+        origin = DimseOrigin(name=origin_name, ae_title=pacs.peer.ae_title, port=pacs.peer.port)
         parts = Parts(Settings(origins=(origin,)), bus, unused_blobs)
         transport = httpx2.ASGITransport(application(routes(parts)))
         async with (

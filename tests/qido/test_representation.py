@@ -9,7 +9,7 @@ import pytest
 
 from isthmus.common.blobs import BlobStore
 from isthmus.common.bus import Bus
-from isthmus.common.config import Origin, Settings
+from isthmus.common.config import DimseOrigin, Settings
 from isthmus.common.config.settings import Search
 from isthmus.common.dicom.levels import Level
 from isthmus.common.dicom.xml_model import parse_native_model
@@ -90,7 +90,7 @@ async def test_no_match_has_no_part_and_no_multipart_body_is_without(
 async def test_8_3_4_4_1_no_match_is_204_where_that_is_set(
     bus: Bus, unused_blobs: BlobStore, pacs: Pacs, origin_name: str
 ) -> None:
-    origin = Origin(name=origin_name, ae_title="PACS", port=104)
+    origin = DimseOrigin(name=origin_name, ae_title="PACS", port=104)
     settings = Settings(search=Search(no_matches=204), origins=(origin,))
     transport = httpx2.ASGITransport(application(routes(Parts(settings, bus, unused_blobs))))
     async with httpx2.AsyncClient(transport=transport, base_url="http://gateway:8080") as http:

@@ -9,7 +9,7 @@ import pytest
 
 from isthmus.common.blobs import BlobStore
 from isthmus.common.bus import Bus
-from isthmus.common.config import Origin, Settings
+from isthmus.common.config import DimseOrigin, Origin, Settings
 from isthmus.common.config.settings import Scp
 from isthmus.common.dimse import Association, Context, Peer, StoreResult
 from isthmus.common.service import Parts
@@ -35,9 +35,9 @@ class Sending:
 def origins(origin_name: str) -> tuple[Origin, ...]:
     """One origin with an AE title of its own, and two that share one."""
     return (
-        Origin(name=origin_name, ae_title=PACS, port=104),
-        Origin(name=f"{origin_name}-a", ae_title=TWINS, port=104),
-        Origin(name=f"{origin_name}-b", ae_title=TWINS, port=104),
+        DimseOrigin(name=origin_name, ae_title=PACS, port=104),
+        DimseOrigin(name=f"{origin_name}-a", ae_title=TWINS, port=104),
+        DimseOrigin(name=f"{origin_name}-b", ae_title=TWINS, port=104),
     )
 
 

@@ -10,7 +10,7 @@ import pytest
 from isthmus.common.blobs import BlobStore
 from isthmus.common.bus import Bus, jobs, streams
 from isthmus.common.bus.jobs import Running
-from isthmus.common.config import Origin, Settings
+from isthmus.common.config import DimseOrigin, Settings
 from isthmus.common.messages import Store
 from isthmus.common.service import Parts
 from isthmus.stow.app import routes
@@ -23,7 +23,7 @@ from tests.wado.serving import ended, serving
 @pytest.fixture
 async def client(bus: Bus, blobs: BlobStore, origin_name: str) -> AsyncIterator[httpx2.AsyncClient]:
     """A client of a stow that knows one origin; URLs are relative to the origin."""
-    settings = Settings(origins=(Origin(name=origin_name, ae_title="PACS", port=104),))
+    settings = Settings(origins=(DimseOrigin(name=origin_name, ae_title="PACS", port=104),))
     parts = Parts(settings, bus, blobs)
     async with (
         parts.closing,

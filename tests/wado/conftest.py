@@ -11,7 +11,7 @@ import pytest
 from isthmus.common.blobs import BlobStore
 from isthmus.common.bus import Bus, jobs, streams
 from isthmus.common.bus.jobs import Running
-from isthmus.common.config import Origin, Settings
+from isthmus.common.config import DimseOrigin, Settings
 from isthmus.common.config.settings import Nats
 from isthmus.common.messages import Retrieve
 from isthmus.common.pixels.processes import PixelProcesses
@@ -50,7 +50,7 @@ def _reuse_processes(_reused_processes: None, monkeypatch: pytest.MonkeyPatch) -
 @asynccontextmanager
 async def replica(bus: Bus, blobs: BlobStore, origin_name: str) -> AsyncIterator[httpx2.AsyncClient]:
     """A client of a wado that knows one origin; URLs are relative to the origin's studies."""
-    settings = Settings(origins=(Origin(name=origin_name, ae_title="PACS", port=104),))
+    settings = Settings(origins=(DimseOrigin(name=origin_name, ae_title="PACS", port=104),))
     parts = Parts(settings, bus, blobs)
     async with (
         parts.closing,

@@ -7,7 +7,7 @@ from structlog.testing import capture_logs
 
 from isthmus.common.blobs import BlobStore
 from isthmus.common.bus import Bus
-from isthmus.common.config import Origin, Settings
+from isthmus.common.config import DimseOrigin, Settings
 from isthmus.common.dicomweb.resource import Resource
 from isthmus.common.errors import BusUnavailable
 from isthmus.common.federation import Federation
@@ -48,8 +48,8 @@ def retrieval(bus: Bus, blobs: BlobStore) -> Noted:
 @pytest.fixture
 def instances(bus: Bus, blobs: BlobStore, retrieval: Noted) -> Instances:
     origins = (
-        Origin(name="all-of-it", ae_title="A", port=104),
-        Origin(name="no-more", ae_title="B", port=104, prefetch=False),
+        DimseOrigin(name="all-of-it", ae_title="A", port=104),
+        DimseOrigin(name="no-more", ae_title="B", port=104, prefetch=False),
     )
     settings = WadoSettings.of(Settings(origins=origins))
     threads = Threads("test", 1)

@@ -12,7 +12,7 @@ import pytest
 
 from isthmus.common.blobs import BlobStore, derived_prefix
 from isthmus.common.bus import Bus
-from isthmus.common.config import Origin, Settings
+from isthmus.common.config import DimseOrigin, Settings
 from isthmus.common.errors import StoreUnavailable
 from isthmus.common.messages import BlobRef, Failure, MissingInstance
 from isthmus.common.retrieval import Catalogue, HeldInstance, HeldSeries, Manifest
@@ -183,7 +183,7 @@ class TestServing:
         @asynccontextmanager
         async def site() -> AsyncIterator[httpx2.AsyncClient]:
             settings = Settings(
-                origins=(Origin(name=origin_name, ae_title="PACS", port=104, prefetch=False),)
+                origins=(DimseOrigin(name=origin_name, ae_title="PACS", port=104, prefetch=False),)
             )
             async with (
                 serving(routes(Parts(settings, bus, blobs))) as url,

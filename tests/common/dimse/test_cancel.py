@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from isthmus.common.config import Origin, Quirk
+from isthmus.common.config import DimseOrigin, Quirk
 from isthmus.common.dimse import (
     FIND,
     STUDY_ROOT_FIND,
@@ -67,7 +67,7 @@ def cancelled(
 
 
 def as_peer(pacs: FaultyPacs, *quirks: Quirk) -> Peer:
-    origin = Origin(
+    origin = DimseOrigin(
         name="pacs",
         ae_title=pacs.peer.ae_title,
         port=pacs.peer.port,

@@ -4,13 +4,13 @@ import asyncio
 
 import pytest
 
-from isthmus.common.config import Origin
+from isthmus.common.config import DimseOrigin, Origin
 from isthmus.common.errors import CircuitOpen, InvalidParameter, OriginTimeout
 from isthmus.common.federation import ask_all
 
 
 def origin(name: str, seconds: float = 10) -> Origin:
-    return Origin(name=name, ae_title="PACS", port=104, search_seconds=seconds)
+    return DimseOrigin(name=name, ae_title="PACS", port=104, search_seconds=seconds)
 
 
 async def test_they_are_asked_at_the_same_time_and_answer_in_their_order() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from isthmus.common.blobs import BlobStore
 from isthmus.common.bus import Bus
-from isthmus.common.config import Origin, Settings
+from isthmus.common.config import DimseOrigin, Settings
 from isthmus.common.service import Parts
 from isthmus.common.service.server import application
 from isthmus.dimse_scu.worker import worker
@@ -42,7 +42,7 @@ def pacs(_pacs: FaultyPacs) -> FaultyPacs:
 async def http(
     bus: Bus, blobs: BlobStore, pacs: FaultyPacs, origin_name: str
 ) -> AsyncIterator[httpx2.AsyncClient]:
-    origin = Origin(name=origin_name, ae_title=pacs.peer.ae_title, port=pacs.peer.port)
+    origin = DimseOrigin(name=origin_name, ae_title=pacs.peer.ae_title, port=pacs.peer.port)
     parts = Parts(Settings(origins=(origin,)), bus, blobs)
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(parts.closing)

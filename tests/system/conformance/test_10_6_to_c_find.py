@@ -9,7 +9,7 @@ import pytest
 
 from isthmus.common.blobs import BlobStore
 from isthmus.common.bus import Bus
-from isthmus.common.config import Origin, Settings
+from isthmus.common.config import DimseOrigin, Settings
 from isthmus.common.config.settings import Search
 from isthmus.common.service import Parts
 from isthmus.common.service.server import application
@@ -52,7 +52,7 @@ async def http(
     bus: Bus, blobs: BlobStore, pacs: FaultyPacs, origin_name: str
 ) -> AsyncIterator[httpx2.AsyncClient]:
     """A client of the searches of this origin."""
-    origin = Origin(
+    origin = DimseOrigin(
         name=origin_name, ae_title=pacs.peer.ae_title, port=pacs.peer.port, character_set="ISO_IR 192"
     )
     parts = Parts(Settings(origins=(origin,), search=Search(max_parents=CAP)), bus, blobs)

@@ -49,6 +49,8 @@ class System:
             "wado": replicas.wado,
             "stow": replicas.stow,
             "dimse-scu": replicas.dimse_scu,
+            "web-scu": replicas.web_scu,
+            "arrivals": replicas.arrivals,
             "scp": 1,
         }
         ports = iter(free_ports(sum(counts.values())))
@@ -134,6 +136,7 @@ class System:
             "ISTHMUS_S3__BUCKET": self._s3.bucket,
             "ISTHMUS_S3__ACCESS_KEY": self._s3.access_key,
             "ISTHMUS_S3__SECRET_KEY": self._s3.secret_key,
+            "ISTHMUS_GATEWAY__URL": self._settings.gateway.url or self.url,
             "ISTHMUS_TELEMETRY__TRACES": str(self._traces),
         }
         if self._demo is not None:

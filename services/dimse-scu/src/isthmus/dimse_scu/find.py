@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Final
 
 from isthmus.common.bus import MatchWriter
-from isthmus.common.config import Origin, Quirk
+from isthmus.common.config import DimseOrigin, Quirk
 from isthmus.common.dicom.json_model import DicomJson
 from isthmus.common.dicom.matching import Matcher
 from isthmus.common.dimse import AssociationPool
@@ -25,7 +25,7 @@ _STUDY: Final = "0020000D"
 class FindWork:
     """Answers `dicom.query` of one origin."""
 
-    def __init__(self, pool: AssociationPool, origin: Origin) -> None:
+    def __init__(self, pool: AssociationPool, origin: DimseOrigin) -> None:
         self._pool = pool
         self._origin = origin
         self._availability = Availability(pool)

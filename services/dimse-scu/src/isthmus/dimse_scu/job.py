@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
 from isthmus.common.bus.jobs import Lane
-from isthmus.common.config import Origin
+from isthmus.common.config import DimseOrigin
 from isthmus.common.dimse import AssociationPool
 from isthmus.common.errors import IsthmusError, OriginError
 from isthmus.common.messages import Retrieve
@@ -24,7 +24,7 @@ class Job:
     """A retrieve job, its means, and what has become of it so far."""
 
     wanted: Retrieve
-    origin: Origin
+    origin: DimseOrigin
     lane: Lane
     pool: AssociationPool
     delivery: Delivery

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final, Protocol
 
 from isthmus.common.bus import Bus
-from isthmus.common.config import Origin, Quirk, RetrieveMethod
+from isthmus.common.config import DimseOrigin, Quirk, RetrieveMethod
 from isthmus.common.dimse import AssociationPool
 from isthmus.common.dimse.contexts import COMPRESSED, RARE, UNCOMPRESSED
 from isthmus.common.messages import Retrieve
@@ -56,7 +56,7 @@ class Pulls:
         bus: Bus,
         pool: AssociationPool,
         threads: Threads,
-        origin: Origin,
+        origin: DimseOrigin,
         ae_title: str,
         wanted: Retrieve,
         delivery: Delivery,

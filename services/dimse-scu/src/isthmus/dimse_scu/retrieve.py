@@ -12,7 +12,7 @@ from isthmus.common.blobs import BlobStore
 from isthmus.common.bus import Bus, end_tasks, subjects
 from isthmus.common.bus.guard import guard
 from isthmus.common.bus.jobs import MAX_DELIVERIES, Lane, Running, Submitted
-from isthmus.common.config import Origin
+from isthmus.common.config import DimseOrigin
 from isthmus.common.dimse import AssociationPool
 from isthmus.common.errors import (
     BusUnavailable,
@@ -56,7 +56,7 @@ class RetrieveWork:
         blobs: BlobStore,
         pool: AssociationPool,
         threads: Threads,
-        origin: Origin,
+        origin: DimseOrigin,
         ae_title: str,
     ) -> None:
         self._bus = bus

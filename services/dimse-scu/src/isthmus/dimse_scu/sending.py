@@ -13,7 +13,7 @@ from itertools import islice
 from typing import BinaryIO, Final
 
 from isthmus.common.bus import end_tasks
-from isthmus.common.config import Origin
+from isthmus.common.config import DimseOrigin
 from isthmus.common.dicom.part10 import read_file_meta
 from isthmus.common.dimse import (
     Association,
@@ -56,7 +56,7 @@ class Sending:
         self,
         pool: AssociationPool,
         threads: Threads,
-        origin: Origin,
+        origin: DimseOrigin,
         contexts: Sequence[Context],
         instances: Iterable[Numbered],
         outgoing: Outgoing,

@@ -3,19 +3,19 @@
 from dataclasses import dataclass
 from typing import Self
 
-from isthmus.common.config import Origin, Protocol, Settings
+from isthmus.common.config import DimseOrigin, Settings
 
 
 @dataclass(frozen=True, slots=True)
 class DimseScuSettings:
     """The origins that the worker talks to, and as whom."""
 
-    origins: tuple[Origin, ...]
+    origins: tuple[DimseOrigin, ...]
     ae_title: str
     """Our calling AE title, and the move destination that the origins know."""
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
         """Take them from the whole settings."""
-        dimse = tuple(origin for origin in settings.origins if origin.protocol is Protocol.DIMSE)
+        dimse = tuple(origin for origin in settings.origins if isinstance(origin, DimseOrigin))
         return cls(dimse, settings.scp.ae_title)

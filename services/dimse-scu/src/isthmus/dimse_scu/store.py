@@ -9,7 +9,7 @@ import structlog
 from isthmus.common.blobs import BlobStore
 from isthmus.common.bus import Bus, end_tasks, progress, subjects
 from isthmus.common.bus.jobs import MAX_DELIVERIES, Running
-from isthmus.common.config import Origin
+from isthmus.common.config import DimseOrigin
 from isthmus.common.dimse import AssociationPool, Operation, failure, for_store
 from isthmus.common.errors import BlobMissing, IsthmusError, NotDelivered, StoreUnavailable
 from isthmus.common.messages import BlobRef, InstanceStored, Store, StoreDone, decode, store_fact
@@ -25,7 +25,7 @@ class StoreWork:
     """Works on the store jobs of one origin."""
 
     def __init__(
-        self, bus: Bus, blobs: BlobStore, pool: AssociationPool, threads: Threads, origin: Origin
+        self, bus: Bus, blobs: BlobStore, pool: AssociationPool, threads: Threads, origin: DimseOrigin
     ) -> None:
         self._bus = bus
         self._blobs = blobs

@@ -9,7 +9,7 @@ from typing import Final, Self
 from isthmus.common.bus import Serving, end_tasks, serve_queries, streams, subjects
 from isthmus.common.bus.jobs import Lane, work
 from isthmus.common.bus.slots import Slots
-from isthmus.common.config import Origin
+from isthmus.common.config import DimseOrigin
 from isthmus.common.dimse import AssociationPool, Peer
 from isthmus.common.messages import Echo, Retrieve, Store
 from isthmus.common.retrieval.sweep import Sweeper
@@ -55,7 +55,7 @@ class _OriginWorker:
     working: tuple[asyncio.Task[None], ...]
 
     @classmethod
-    async def start(cls, parts: Parts, origin: Origin, ae_title: str, group: asyncio.TaskGroup) -> Self:
+    async def start(cls, parts: Parts, origin: DimseOrigin, ae_title: str, group: asyncio.TaskGroup) -> Self:
         threads = Threads(f"dimse-{origin.name}", origin.associations + SPARE_THREADS)
         slots = await Slots.open(parts.bus, origin.name, origin.associations)
         pool = AssociationPool(Peer.of(origin, ae_title), slots, threads)

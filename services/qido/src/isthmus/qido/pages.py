@@ -22,6 +22,7 @@ from nats.js.errors import KeyNotFoundError
 from nats.js.kv import KeyValue
 
 from isthmus.common.bus import Bus
+from isthmus.common.bus.buckets import bucket
 from isthmus.common.bus.streams import PAGES_BUCKET
 from isthmus.common.dicom.levels import Level
 from isthmus.qido.parameters import SearchParameters
@@ -119,10 +120,7 @@ class Pages:
             del self._writing[key]
 
     def _bucket(self) -> KeyValue:
-        # Not `jetstream.key_value`, which asks the server for what we have declared ourselves.
-        return KeyValue(
-            PAGES_BUCKET, f"KV_{PAGES_BUCKET}", f"$KV.{PAGES_BUCKET}.", self.bus.jetstream, direct=True
-        )
+        return bucket(self.bus, PAGES_BUCKET)
 
 
 def _without(identities: Identities, others: Identities) -> Identities:

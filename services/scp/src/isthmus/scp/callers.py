@@ -2,13 +2,13 @@
 
 from collections.abc import Iterable
 
-from isthmus.common.config import Origin
+from isthmus.common.config import DimseOrigin
 
 
 class Callers:
     """The origins by AE title; one PACS may be configured as several origins."""
 
-    def __init__(self, origins: Iterable[Origin]) -> None:
+    def __init__(self, origins: Iterable[DimseOrigin]) -> None:
         self._names: dict[str, tuple[str, ...]] = {}
         for origin in origins:
             self._names[origin.ae_title] = (*self._names.get(origin.ae_title, ()), origin.name)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Self
 
-from isthmus.common.config import ListenAddress, Origin, Settings
+from isthmus.common.config import DimseOrigin, ListenAddress, Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,9 +12,10 @@ class ScpSettings:
 
     ae_title: str
     listen: ListenAddress
-    origins: tuple[Origin, ...]
+    origins: tuple[DimseOrigin, ...]
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
         """Take them from all settings."""
-        return cls(settings.scp.ae_title, ListenAddress(settings.scp.listen), settings.origins)
+        pacs = tuple(origin for origin in settings.origins if isinstance(origin, DimseOrigin))
+        return cls(settings.scp.ae_title, ListenAddress(settings.scp.listen), pacs)

@@ -5,10 +5,13 @@
 
 from isthmus.common.blobs.body import Buffer, Data, digest_of, size_of
 from isthmus.common.blobs.keys import (
+    contents_key,
     derived_key,
     derived_prefix,
     held_key,
     held_prefix,
+    inbox_key,
+    inbox_prefix,
     manifest_key,
     origin_of,
     segment,
@@ -28,11 +31,14 @@ __all__ = [
     "Data",
     "ListedBlob",
     "Sink",
+    "contents_key",
     "derived_key",
     "derived_prefix",
     "digest_of",
     "held_key",
     "held_prefix",
+    "inbox_key",
+    "inbox_prefix",
     "manifest_key",
     "origin_of",
     "segment",

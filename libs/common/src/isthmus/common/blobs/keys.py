@@ -36,6 +36,21 @@ def manifest_key(origin: str, study: str) -> str:
     return f"manifests/{_path(origin, study)}manifest"
 
 
+def inbox_key(origin: str, study: str, series: str, instance: str, digest: str) -> str:
+    """Where an instance lies that was sent to an inbox: this is the only copy, so that no cache clears it."""
+    return f"inbox/{_path(origin, study, series, instance)}{segment(digest)}.dcm"
+
+
+def inbox_prefix(origin: str, study: str, series: str | None = None, instance: str | None = None) -> str:
+    """The beginning of the keys of all instances in an inbox of a study, of a series, or with one UID."""
+    return f"inbox/{_path(origin, study, series, instance)}"
+
+
+def contents_key(origin: str, study: str, digest: str) -> str:
+    """Where it is written what a study in an inbox consists of; `digest` is that of the list."""
+    return f"contents/{_path(origin, study)}{segment(digest)}"
+
+
 def derived_key(origin: str, study: str, series: str, name: str) -> str:
     """Where something lies that was made from a series; `name` holds the digest of what it was made from."""
     return f"{derived_prefix(origin, study, series)}{segment(name)}"

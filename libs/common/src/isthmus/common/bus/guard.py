@@ -6,19 +6,20 @@ for so long goes on, and its manifest is right, though possibly older than anoth
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from secrets import token_hex
 from typing import Final
 
 import nats.errors
 import structlog
-from nats.js.errors import KeyNotFoundError, KeyWrongLastSequenceError, NoStreamResponseError
+from nats.js.errors import KeyNotFoundError, KeyWrongLastSequenceError
 from nats.js.kv import KeyValue
 
 from isthmus.common.bus import subjects
-from isthmus.common.bus.client import Bus, bus_errors
+from isthmus.common.bus.buckets import bucket, bucket_errors
+from isthmus.common.bus.client import Bus
 from isthmus.common.bus.ending import end_tasks
 from isthmus.common.bus.streams import GUARD_BUCKET, GUARD_SECONDS
 from isthmus.common.bus.submitted import Lane, Submitted
@@ -56,7 +57,7 @@ async def guard(bus: Bus, origin: str, study: str, holder: Submitted | None) -> 
         BusUnavailable: NATS is away.
     """
     held = _Guard(bus, origin, study, Hold(token_hex(8), holder))
-    with _bucket_errors():
+    with bucket_errors(GUARD_BUCKET):
         await held.take()
     async with _kept(held):
         yield
@@ -70,7 +71,7 @@ async def guard_if_free(bus: Bus, origin: str, study: str) -> AsyncIterator[bool
         BusUnavailable: NATS is away.
     """
     held = _Guard(bus, origin, study, Hold(token_hex(8), None))
-    with _bucket_errors():
+    with bucket_errors(GUARD_BUCKET):
         is_free = await held.try_once(take_over=False)
     if not is_free:
         yield False
@@ -97,9 +98,9 @@ async def running(bus: Bus, origin: str, study: str) -> Submitted | None:
     Raises:
         BusUnavailable: NATS is away.
     """
-    with _bucket_errors():
+    with bucket_errors(GUARD_BUCKET):
         try:
-            entry = await _bucket(bus).get(_key(origin, study), validate_keys=False)
+            entry = await bucket(bus, GUARD_BUCKET).get(_key(origin, study), validate_keys=False)
         except KeyNotFoundError:
             return None
     return _hold(entry).job
@@ -112,28 +113,13 @@ def _hold(entry: KeyValue.Entry) -> Hold:
         return Hold("", None)
 
 
-@contextmanager
-def _bucket_errors() -> Iterator[None]:
-    with bus_errors("guard"):
-        try:
-            yield
-        except nats.errors.NoRespondersError:  # as a direct get tells that there is no stream
-            raise NoStreamResponseError from None
-
-
-def _bucket(bus: Bus) -> KeyValue:
-    # Not `jetstream.key_value`, which asks the server for what we have declared ourselves.
-    return KeyValue(GUARD_BUCKET, f"KV_{GUARD_BUCKET}", f"$KV.{GUARD_BUCKET}.", bus.jetstream, direct=True)
-
-
 def _key(origin: str, study: str) -> str:
-    # Tokens may hold a `%`, which nats-py does not take for a key and the server does.
     return f"{subjects.token(origin)}.{subjects.token(study)}"
 
 
 class _Guard:
     def __init__(self, bus: Bus, origin: str, study: str, hold: Hold) -> None:
-        self._bucket = _bucket(bus)
+        self._bucket = bucket(bus, GUARD_BUCKET)
         self._key = _key(origin, study)
         self._origin = origin
         self._hold = hold

@@ -28,6 +28,23 @@ PAGES_SECONDS: Final = 600.0
 """Who has not asked for the next page by then begins anew."""
 PAGES_BYTES: Final = 64 * 1024 * 1024
 """Beyond this the oldest are forgotten: 80,000 searches of one page of 100."""
+EVENTS: Final = "EVENTS"
+"""What arrived, for whoever subscribes (docs/asyncapi.yaml); and what senders told of it (`dicom.told.`)."""
+EVENTS_SECONDS: Final = 14 * 86_400.0
+"""How far back events can be replayed."""
+DUPLICATE_SECONDS: Final = 3600.0
+"""For how long the same event, published again, is no second one."""
+TIMERS: Final = "TIMERS"
+"""Messages that come at a time: when a study has been quiet for long enough."""
+FORWARDS: Final = "FORWARDS"
+"""What is to go to another origin: a work queue for each destination."""
+DEAD: Final = "DEAD"
+"""Dead letters: what was tried as often, or for as long, as the settings say."""
+INBOXES_BUCKET: Final = "INBOXES"
+"""A KV bucket: the record of each study in an inbox."""
+REPORTS_BUCKET: Final = "REPORTS"
+"""A KV bucket: the studies of each MPPS that is in progress."""
+REPORTS_SECONDS: Final = 7 * 86_400.0
 _OTHER_CONFIGURATION: Final = 10058
 """JetStream error: stream name already in use with a different configuration."""
 
@@ -67,6 +84,41 @@ _STREAMS: Final = (
         discard_new_per_subject=True,
         max_msgs_per_subject=1,
     ),
+    StreamConfig(
+        name=EVENTS,
+        subjects=["dicom.events.>", "dicom.told.>"],
+        retention=RetentionPolicy.LIMITS,
+        storage=StorageType.FILE,
+        max_age=EVENTS_SECONDS,
+        duplicate_window=DUPLICATE_SECONDS,
+        allow_direct=True,
+    ),
+    StreamConfig(
+        name=TIMERS,
+        subjects=["dicom.timer.>"],
+        retention=RetentionPolicy.LIMITS,
+        storage=StorageType.FILE,
+        max_msgs_per_subject=1,
+        allow_msg_schedules=True,
+        allow_msg_ttl=True,
+        allow_direct=True,
+    ),
+    StreamConfig(
+        name=FORWARDS,
+        subjects=["dicom.forward.>"],
+        retention=RetentionPolicy.WORK_QUEUE,
+        storage=StorageType.FILE,
+        duplicate_window=DUPLICATE_SECONDS,
+        allow_direct=True,
+    ),
+    StreamConfig(
+        name=DEAD,
+        subjects=["dicom.dead.>"],
+        retention=RetentionPolicy.LIMITS,
+        storage=StorageType.FILE,
+        duplicate_window=DUPLICATE_SECONDS,
+        allow_direct=True,
+    ),
     # As `create_key_value` makes it, but for per-message TTL: with its expiry markers a key became free only
     # after 63 s.
     StreamConfig(
@@ -98,6 +150,26 @@ _STREAMS: Final = (
         max_msgs_per_subject=1,
         max_age=PAGES_SECONDS,
         max_bytes=PAGES_BYTES,
+        allow_rollup_hdrs=True,
+        deny_delete=True,
+        allow_direct=True,
+    ),
+    StreamConfig(
+        name=f"KV_{INBOXES_BUCKET}",
+        subjects=[f"$KV.{INBOXES_BUCKET}.>"],
+        storage=StorageType.FILE,
+        discard=DiscardPolicy.NEW,
+        max_msgs_per_subject=1,
+        allow_rollup_hdrs=True,
+        deny_delete=True,
+        allow_direct=True,
+    ),
+    StreamConfig(
+        name=f"KV_{REPORTS_BUCKET}",
+        subjects=[f"$KV.{REPORTS_BUCKET}.>"],
+        storage=StorageType.FILE,
+        max_msgs_per_subject=1,
+        max_age=REPORTS_SECONDS,
         allow_rollup_hdrs=True,
         deny_delete=True,
         allow_direct=True,

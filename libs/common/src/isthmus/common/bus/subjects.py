@@ -91,3 +91,38 @@ def stored(origin: str, job: str) -> str:
 def handed_over(stream: str, generation: str) -> str:
     """How often a job was given back by a worker that stopped."""
     return f"dicom.handed.{stream.lower()}.{generation}"
+
+
+def event(kind: str, origin: str) -> str:
+    """Events of one type (`instance.stored`, `study.arrived`, `study.amended`) and inbox."""
+    return f"dicom.events.{kind}.{token(origin)}"
+
+
+def told(origin: str, study: str) -> str:
+    """What senders tell of a study beside its instances."""
+    return f"dicom.told.{token(origin)}.{token(study)}"
+
+
+def delete(origin: str) -> str:
+    """Where studies, series and instances of an inbox are deleted."""
+    return f"dicom.delete.{token(origin)}"
+
+
+def timer_set(origin: str, study: str) -> str:
+    """Where a study's timer is set; setting it again moves it."""
+    return f"dicom.timer.set.{token(origin)}.{token(study)}"
+
+
+def timer_fired(origin: str, study: str) -> str:
+    """Where it comes when it is time."""
+    return f"dicom.timer.fired.{token(origin)}.{token(study)}"
+
+
+def forward(destination: str) -> str:
+    """What is to go to an origin."""
+    return f"dicom.forward.{token(destination)}"
+
+
+def dead(what: str, name: str) -> str:
+    """Dead letters: of `forward` or `webhook`, and the destination's name."""
+    return f"dicom.dead.{what}.{token(name)}"

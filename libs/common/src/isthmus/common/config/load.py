@@ -4,11 +4,12 @@ import os
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Final, get_args
 
 from pydantic import BaseModel, ValidationError
 
 from isthmus.common.config.nearest import did_you_mean
+from isthmus.common.config.origins import Protocol
 from isthmus.common.config.settings import Settings
 from isthmus.common.errors import SettingsError
 
@@ -58,7 +59,7 @@ def _check_environment(environ: Mapping[str, str]) -> None:
 
 def _lines(error: ValidationError, file: str) -> Iterable[str]:
     for problem in error.errors(include_input=False, include_url=False, include_context=False):
-        location = problem["loc"]
+        location = _as_written(problem["loc"])
         source = "environment" if _is_in_environment(location, os.environ) else file
         key = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location).lstrip(".")
         if problem["type"] == "extra_forbidden":
@@ -66,6 +67,13 @@ def _lines(error: ValidationError, file: str) -> Iterable[str]:
         else:
             message = problem["msg"].removeprefix("Value error, ")
             yield f"{source}: {key or 'settings'}: {message}"
+
+
+def _as_written(location: tuple[int | str, ...]) -> tuple[int | str, ...]:
+    """Leave out the protocol by which the model of an origin was chosen: it is in no key."""
+    if location[:1] == ("origins",) and len(location) > 2 and location[2] in frozenset(Protocol):
+        return (*location[:2], *location[3:])
+    return location
 
 
 def _is_in_environment(location: tuple[int | str, ...], environ: Mapping[str, str]) -> bool:
@@ -77,12 +85,22 @@ def _is_in_environment(location: tuple[int | str, ...], environ: Mapping[str, st
 
 
 def _siblings(location: tuple[int | str, ...]) -> set[str]:
-    """The known keys of the table in which an unknown one stands."""
-    model: type[BaseModel] = Settings
+    """The known keys of the table in which an unknown one stands; of any kind of origin."""
+    models: list[type[BaseModel]] = [Settings]
     for part in location[:-1]:
-        if isinstance(part, int):
-            continue
-        annotation = next((f.annotation for n, f in model.model_fields.items() if part in (n, f.alias)), None)
-        candidates = [annotation, *getattr(annotation, "__args__", ())]
-        model = next((c for c in candidates if isinstance(c, type) and issubclass(c, BaseModel)), model)
-    return {field.alias or name for name, field in model.model_fields.items()}
+        if not isinstance(part, int):
+            fields = [
+                field
+                for model in models
+                for name, field in model.model_fields.items()
+                if part in (name, field.alias)
+            ]
+            models = [model for field in fields for model in _models_in(field.annotation)] or models
+    return {field.alias or name for model in models for name, field in model.model_fields.items()}
+
+
+def _models_in(annotation: object) -> Iterable[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for argument in get_args(annotation):
+        yield from _models_in(argument)

@@ -1,110 +1,23 @@
 """Every setting there is, with its default. The names here are the names in `isthmus.toml`."""
 
-import re
-from enum import StrEnum
-from ipaddress import ip_address
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Annotated, ClassVar, Final, Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import ConfigDict, Field, StringConstraints, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
-from pydicom.charset import python_encoding
 
-from isthmus.common.config.quirks import QuirkName
-
-# As browsers write it (RFC 6454 6.2): in lower case, without a path.
-_WEB_ORIGIN: Final = re.compile(r"https?://(?:[0-9a-z._-]+|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?")
-
-
-class Protocol(StrEnum):
-    """What an origin speaks."""
-
-    DIMSE = "dimse"
-    DICOMWEB = "dicomweb"
-    S3 = "s3"
-    INBOX = "inbox"
-
-
-class RetrieveMethod(StrEnum):
-    """How a DIMSE origin is asked for instances (PS3.4 C.4.2, C.4.3)."""
-
-    C_GET = "c-get"
-    C_MOVE = "c-move"
-
-
-class ListenAddress(str):
-    """`host:port` of a server socket; the host is an IP address or `localhost`, port 0 means any free one."""
-
-    __slots__ = ()
-
-    @property
-    def host(self) -> str:
-        """The host, without the brackets of an IPv6 address."""
-        return self.rpartition(":")[0].strip("[]")
-
-    @property
-    def port(self) -> int:
-        """The port."""
-        return int(self.rpartition(":")[2])
-
-
-def _listen_address(text: str) -> ListenAddress:
-    host, colon, port = text.rpartition(":")
-    if not colon or not port.isascii() or not port.isdigit() or int(port) > 65535:
-        raise ValueError('is no "host:port"')
-    if host != "localhost":
-        try:
-            address = ip_address(host.strip("[]"))
-        except ValueError:
-            raise ValueError(f"{host!r} is no IP address") from None
-        if not address.is_loopback:
-            raise ValueError("must be a loopback address: there is no access control yet")
-    return ListenAddress(text)
-
-
-def _ae_title(text: str) -> str:
-    title = text.strip()
-    if not title or len(title) > 16 or "\\" in title or not title.isprintable() or not title.isascii():
-        raise ValueError("is no AE title: 1 to 16 printable ASCII characters without backslash (PS3.5 6.2)")
-    return title
-
-
-def _character_set(text: str) -> str:
-    unknown = [term for term in text.split("\\") if term not in python_encoding]
-    if unknown:
-        raise ValueError(f"{unknown[0]!r} is no defined term of Specific Character Set (PS3.3 C.12.1.1.2)")
-    return text
-
-
-def _web_origin(text: str) -> str:
-    if text != "*" and not _WEB_ORIGIN.fullmatch(text):
-        raise ValueError('is neither "*" nor a web origin such as "https://viewer.example.org"')
-    return text
-
-
-def _supported(protocol: Protocol) -> Protocol:
-    if protocol is not Protocol.DIMSE:
-        raise ValueError(f"{protocol.value!r} is not yet supported")
-    return protocol
-
-
-Listen = Annotated[str, AfterValidator(_listen_address)]
-AETitle = Annotated[str, AfterValidator(_ae_title)]
-WebOrigin = Annotated[str, AfterValidator(_web_origin)]
-CharacterSet = Annotated[str, AfterValidator(_character_set)]
-OriginName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
-
-
-class Section(BaseModel):
-    """A table of the settings file; a key that it does not know is an error."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
+from isthmus.common.config.arriving import Arrivals, Caller
+from isthmus.common.config.kinds import AETitle, Listen, ListenAddress, OriginName, Section, Url, WebOrigin
+from isthmus.common.config.origins import AnyOrigin, DimseOrigin, Inbox
 
 
 class Gateway(Section):
     """The one address that HTTP clients use."""
 
     listen: Listen = ListenAddress("127.0.0.1:8080")
+    url: Url | None = None
+    """Where clients reach us, for the links in events; None: where the gateway listens."""
     cors_origins: tuple[WebOrigin, ...] = ()
     """Web origins (scheme, host, port) whose pages may read what we answer, or `*`."""
 
@@ -122,6 +35,12 @@ class Scp(Section):
     ae_title: AETitle = "ISTHMUS"
     """Also our calling AE title."""
     listen: Listen = ListenAddress("127.0.0.1:11112")
+    max_associations: Annotated[int, Field(ge=1, le=1024)] = 64
+    """At one time; one more is refused."""
+    max_receiving_bytes: Annotated[int, Field(ge=1024 * 1024)] = 512 * 1024 * 1024
+    """Of data sets on their way into S3; who comes then waits for the acknowledgement of the one before."""
+    callers: tuple[Caller, ...] = ()
+    """Who may do what; without any, everyone who can reach us may send to inboxes."""
 
 
 class Replicas(Section):
@@ -133,6 +52,8 @@ class Replicas(Section):
     wado: Annotated[int, Field(ge=1, le=64)] = 1
     stow: Annotated[int, Field(ge=1, le=64)] = 1
     dimse_scu: Annotated[int, Field(ge=1, le=64, alias="dimse-scu")] = 1
+    web_scu: Annotated[int, Field(ge=1, le=64, alias="web-scu")] = 1
+    arrivals: Annotated[int, Field(ge=1, le=64)] = 1
 
 
 class Up(Section):
@@ -203,43 +124,6 @@ class Telemetry(Section):
     log_level: Annotated[str, StringConstraints(pattern="^(DEBUG|INFO|WARNING|ERROR)$")] = "INFO"
 
 
-class Origin(Section):
-    """A system that holds or takes DICOM objects."""
-
-    name: OriginName
-    protocol: Annotated[Protocol, AfterValidator(_supported)] = Protocol.DIMSE
-    ae_title: AETitle
-    host: Annotated[str, StringConstraints(min_length=1)] = "127.0.0.1"
-    port: Annotated[int, Field(ge=1, le=65535)]
-    retrieve: Annotated[tuple[RetrieveMethod, ...], Field(min_length=1)] = (
-        RetrieveMethod.C_GET,
-        RetrieveMethod.C_MOVE,
-    )
-    """The methods allowed, in the order in which they are tried."""
-    associations: Annotated[int, Field(ge=1, le=64)] = 4
-    """Most associations at one time, over all workers."""
-    timeout_seconds: Annotated[float, Field(gt=0, le=3600)] = 30.0
-    """Of silence, not in total."""
-    character_set: CharacterSet = "ISO_IR 192"
-    """Specific Character Set (PS3.3 C.12.1.1.2) of the queries that we send."""
-    prefetch: bool = True
-    """Whether the rest of a study follows when one of its series is opened."""
-    search_seconds: Annotated[float, Field(gt=0, le=3600)] = 15.0
-    """How long a search over all origins waits for this one."""
-    quirks: frozenset[QuirkName] = frozenset()
-    """What this origin does badly, and what cannot be found out; see docs/quirks.md."""
-
-    RESERVED: ClassVar[frozenset[str]] = frozenset({"all"})
-
-    @model_validator(mode="after")
-    def _can_be_served(self) -> Self:
-        if self.name in self.RESERVED:
-            raise ValueError(f"the name {self.name!r} is reserved")
-        if len(set(self.retrieve)) != len(self.retrieve):
-            raise ValueError("retrieve names a method twice")
-        return self
-
-
 class Settings(BaseSettings):
     """The whole settings file."""
 
@@ -258,7 +142,8 @@ class Settings(BaseSettings):
     nats: Nats = Nats()
     s3: S3 = S3()
     telemetry: Telemetry = Telemetry()
-    origins: tuple[Origin, ...] = ()
+    arrivals: Arrivals = Arrivals()
+    origins: tuple[AnyOrigin, ...] = ()
 
     @classmethod
     def settings_customise_sources(
@@ -293,3 +178,36 @@ class Settings(BaseSettings):
         if self.gateway.listen == self.scp.listen and ListenAddress(self.scp.listen).port != 0:
             raise ValueError(f"gateway.listen and scp.listen are both {self.scp.listen}")
         return self
+
+    @model_validator(mode="after")
+    def _called_ae_titles_differ(self) -> Self:
+        titles = [
+            self.scp.ae_title,
+            *(origin.ae_title for origin in self.origins if isinstance(origin, Inbox)),
+        ]
+        for title in titles:
+            if titles.count(title) > 1:
+                raise ValueError(f"{title!r} is the called AE title of two: of inboxes, or of scp.ae_title")
+        return self
+
+    @model_validator(mode="after")
+    def _names_are_known(self) -> Self:
+        inboxes = {origin.name for origin in self.origins if isinstance(origin, Inbox)}
+        pacs = {origin.name for origin in self.origins if isinstance(origin, DimseOrigin)}
+        for place, names, known in self._references():
+            for name in names:
+                if name not in {"inboxes": inboxes, "PACS": pacs, "origins": inboxes | pacs}[known]:
+                    raise ValueError(f"{place}: {name!r} is none of the {known}")
+        return self
+
+    def _references(self) -> Iterator[tuple[str, Iterable[str], Literal["inboxes", "PACS", "origins"]]]:
+        for number, caller in enumerate(self.scp.callers):
+            yield f"scp.callers[{number}].inboxes", caller.inboxes or (), "inboxes"
+        for number, forward in enumerate(self.arrivals.forward):
+            yield f"arrivals.forward[{number}].inbox", filter(None, [forward.inbox]), "inboxes"
+            yield f"arrivals.forward[{number}].to", forward.to, "origins"
+        for number, webhook in enumerate(self.arrivals.webhooks):
+            yield f"arrivals.webhooks[{number}].origins", webhook.origins or (), "inboxes"
+        for number, origin in enumerate(self.origins):
+            if isinstance(origin, Inbox):
+                yield f"origins[{number}].expect", filter(None, [origin.expect]), "PACS"

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Self
 
-from isthmus.common.config import Origin, Quirk
+from isthmus.common.config import DimseOrigin, Quirk
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,7 @@ class Peer:
     """Whether a C-CANCEL may be sent; if not, an operation is cancelled by A-ABORT."""
 
     @classmethod
-    def of(cls, origin: Origin, calling_ae_title: str) -> Self:
+    def of(cls, origin: DimseOrigin, calling_ae_title: str) -> Self:
         """Take the peer from an origin's settings."""
         return cls(
             origin=origin.name,

@@ -4,6 +4,7 @@ A message is a map with `v` (the version of the contract), `type` (the name of t
 field that the reader does not know is ignored, one that is missing is a `ContractError` that names it.
 """
 
+from isthmus.common.messages.arrivals import AssociationEnded, Delete, Deleted, InstancesReported
 from isthmus.common.messages.blobs import BlobRef
 from isthmus.common.messages.codec import VERSION, decode, encode
 from isthmus.common.messages.failure import Failure
@@ -30,13 +31,17 @@ __all__ = [
     "VERSION",
     "Ahead",
     "AheadTaken",
+    "AssociationEnded",
     "BlobRef",
+    "Delete",
+    "Deleted",
     "Echo",
     "EchoDone",
     "Failure",
     "InstanceReady",
     "InstanceStored",
     "InstancesHeld",
+    "InstancesReported",
     "Lacking",
     "Matches",
     "MissingInstance",

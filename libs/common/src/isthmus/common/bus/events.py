@@ -1,0 +1,34 @@
+"""Events on their way into the stream EVENTS."""
+
+from typing import Any
+
+from isthmus.common.bus import subjects
+from isthmus.common.bus.client import Bus, bus_errors
+from isthmus.common.messages import AssociationEnded, InstancesReported, encode
+from isthmus.common.messages.cloud_events import to_json
+from isthmus.common.messages.events import CloudEvent
+from isthmus.common.telemetry import inject
+
+
+async def publish_event(bus: Bus, event: CloudEvent[Any]) -> bool:
+    """Publish an event, durably; False where one with its id was published within the last hour.
+
+    Raises:
+        BusUnavailable: NATS does not take it, or did not say so.
+    """
+    subject = subjects.event(event.type, event.data.origin)
+    with bus_errors("dicom.events"):
+        acknowledged = await bus.jetstream.publish(
+            subject, to_json(event), headers={**inject(), "Nats-Msg-Id": event.id}
+        )
+    return not acknowledged.duplicate
+
+
+async def tell(bus: Bus, told: AssociationEnded | InstancesReported) -> None:
+    """Publish what a sender told of a study, durably, behind the instances that came before.
+
+    Raises:
+        BusUnavailable: NATS does not take it.
+    """
+    with bus_errors("dicom.told"):
+        await bus.jetstream.publish(subjects.told(told.origin, told.study), encode(told), headers=inject())

@@ -1,0 +1,108 @@
+"""What arrives: who may send it, when a study is there, and where it goes then."""
+
+from enum import StrEnum
+from ipaddress import ip_network
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
+
+from isthmus.common.config.kinds import AETitle, OriginName, Section, Url
+
+
+class CallerOperation(StrEnum):
+    """What a DIMSE client may ask of us."""
+
+    ECHO = "echo"
+    """C-ECHO."""
+    STORE = "store"
+    """C-STORE."""
+    COMMIT = "commit"
+    """Storage Commitment (N-ACTION, PS3.4 Annex J)."""
+    REPORT = "report"
+    """Modality Performed Procedure Step and Instance Availability Notification (PS3.4 Annexes F and R)."""
+
+
+def _network(text: str) -> str:
+    try:
+        ip_network(text, strict=False)
+    except ValueError:
+        raise ValueError(f"{text!r} is no IP address or network") from None
+    return text
+
+
+class Caller(Section):
+    """One who may call, known by AE title, address, or both."""
+
+    ae_title: AETitle | None = None
+    """The calling AE title; None: any."""
+    network: Annotated[str, AfterValidator(_network)] | None = None
+    """The address or network it calls from; None: any."""
+    operations: frozenset[CallerOperation] = frozenset(CallerOperation)
+    """What it may ask for."""
+    inboxes: frozenset[OriginName] | None = None
+    """Where it may send; None: everywhere."""
+    host: str | None = None
+    port: Annotated[int, Field(ge=1, le=65535)] | None = None
+    """Where the results of Storage Commitment go when its own association has ended."""
+
+    @model_validator(mode="after")
+    def _is_someone(self) -> Self:
+        if self.ae_title is None and self.network is None:
+            raise ValueError("neither ae_title nor network says who it is")
+        if (self.host is None) != (self.port is None):
+            raise ValueError("host and port go together")
+        return self
+
+
+class ForwardUnit(StrEnum):
+    """What is sent at a time."""
+
+    STUDY = "study"
+    """A study that has arrived, and later what came since."""
+    INSTANCE = "instance"
+    """Each instance as soon as it is here."""
+
+
+Pattern = Annotated[str, StringConstraints(min_length=1)]
+"""With `*` and `?` as in DICOM's wild card matching (PS3.4 C.2.2.2.4); letters of either case are alike."""
+
+
+class Forward(Section):
+    """A rule: what arrives so, goes there. All that it names has to match."""
+
+    to: Annotated[tuple[OriginName, ...], Field(min_length=1)]
+    """Origins; each gets it whatever becomes of the others."""
+    each: ForwardUnit = ForwardUnit.STUDY
+    inbox: OriginName | None = None
+    modality: tuple[str, ...] = ()
+    """The instance's Modality, or one of the study's; only those instances are sent."""
+    calling_ae_title: Pattern | None = None
+    study_description: Pattern | None = None
+
+
+class Webhook(Section):
+    """A URL that gets events by POST."""
+
+    name: OriginName
+    url: Url
+    secret: str = Field(repr=False, min_length=16)
+    """The key of the signature (HMAC-SHA256)."""
+    types: frozenset[Literal["instance.stored", "study.arrived", "study.amended"]] = frozenset(
+        {"study.arrived", "study.amended"}
+    )
+    origins: frozenset[OriginName] | None = None
+    """Inboxes; None: all."""
+    timeout_seconds: Annotated[float, Field(gt=0, le=300)] = 15.0
+    give_up_hours: Annotated[float, Field(gt=0, le=240)] = 24.0
+    """After so long without success an event becomes a dead letter."""
+
+
+class Arrivals(Section):
+    """When studies have arrived, and what follows."""
+
+    quiet_seconds: Annotated[float, Field(gt=0, le=86_400)] = 30.0
+    """How long nothing of a study may come before it has arrived."""
+    max_attempts: Annotated[int, Field(ge=1, le=1000)] = 10
+    """How often forwarding is tried at a destination that answers, before it becomes a dead letter."""
+    forward: tuple[Forward, ...] = ()
+    webhooks: tuple[Webhook, ...] = ()

@@ -1,0 +1,83 @@
+"""What the values of settings are: addresses, AE titles, names, and how a wrong one is called."""
+
+import re
+from ipaddress import ip_address
+from typing import Annotated, Final
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
+from pydicom.charset import python_encoding
+
+# As browsers write it (RFC 6454 6.2): in lower case, without a path.
+_WEB_ORIGIN: Final = re.compile(r"https?://(?:[0-9a-z._-]+|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?")
+
+
+class ListenAddress(str):
+    """`host:port` of a server socket; the host is an IP address or `localhost`, port 0 means any free one."""
+
+    __slots__ = ()
+
+    @property
+    def host(self) -> str:
+        """The host, without the brackets of an IPv6 address."""
+        return self.rpartition(":")[0].strip("[]")
+
+    @property
+    def port(self) -> int:
+        """The port."""
+        return int(self.rpartition(":")[2])
+
+
+def _listen_address(text: str) -> ListenAddress:
+    host, colon, port = text.rpartition(":")
+    if not colon or not port.isascii() or not port.isdigit() or int(port) > 65535:
+        raise ValueError('is no "host:port"')
+    if host != "localhost":
+        try:
+            address = ip_address(host.strip("[]"))
+        except ValueError:
+            raise ValueError(f"{host!r} is no IP address") from None
+        if not address.is_loopback:
+            raise ValueError("must be a loopback address: there is no access control yet")
+    return ListenAddress(text)
+
+
+def _ae_title(text: str) -> str:
+    title = text.strip()
+    if not title or len(title) > 16 or "\\" in title or not title.isprintable() or not title.isascii():
+        raise ValueError("is no AE title: 1 to 16 printable ASCII characters without backslash (PS3.5 6.2)")
+    return title
+
+
+def _character_set(text: str) -> str:
+    unknown = [term for term in text.split("\\") if term not in python_encoding]
+    if unknown:
+        raise ValueError(f"{unknown[0]!r} is no defined term of Specific Character Set (PS3.3 C.12.1.1.2)")
+    return text
+
+
+def _web_origin(text: str) -> str:
+    if text != "*" and not _WEB_ORIGIN.fullmatch(text):
+        raise ValueError('is neither "*" nor a web origin such as "https://viewer.example.org"')
+    return text
+
+
+def _url(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ValueError("is no URL that begins with http:// or https://")
+    return text.rstrip("/")
+
+
+Listen = Annotated[str, AfterValidator(_listen_address)]
+AETitle = Annotated[str, AfterValidator(_ae_title)]
+Url = Annotated[str, AfterValidator(_url)]
+WebOrigin = Annotated[str, AfterValidator(_web_origin)]
+CharacterSet = Annotated[str, AfterValidator(_character_set)]
+OriginName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
+
+
+class Section(BaseModel):
+    """A table of the settings file; a key that it does not know is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)

@@ -1,0 +1,1 @@
+"""What arrives: instance events in, study events out."""

@@ -1,0 +1,7 @@
+"""Run the service: `python -m isthmus.arrivals`."""
+
+from isthmus.arrivals.worker import worker
+from isthmus.common.service import run
+
+if __name__ == "__main__":
+    raise SystemExit(run("arrivals", lifespan=worker))

@@ -8,7 +8,7 @@ import pytest
 
 from isthmus.common.blobs import BlobStore
 from isthmus.common.bus import Bus
-from isthmus.common.config import Origin, RetrieveMethod, Settings
+from isthmus.common.config import DimseOrigin, RetrieveMethod, Settings
 from isthmus.common.config.settings import Scp
 from isthmus.common.messages import Retrieve
 from isthmus.common.service import Parts
@@ -69,7 +69,7 @@ class Serve:
         self._pacs = pacs
         self._stack = AsyncExitStack()
 
-    async def __call__(self, name: str, **settings: object) -> Origin:
+    async def __call__(self, name: str, **settings: object) -> DimseOrigin:
         """Start one."""
         return await self._stack.enter_async_context(self.one(name, **settings))
 
@@ -78,11 +78,11 @@ class Serve:
         await self._stack.aclose()
 
     @asynccontextmanager
-    async def one(self, name: str, **settings: object) -> AsyncIterator[Origin]:
+    async def one(self, name: str, **settings: object) -> AsyncIterator[DimseOrigin]:
         """Run one inside a block, and stop it as a signal does."""
         common = {"name": name, "ae_title": self._pacs.peer.ae_title, "port": self._pacs.peer.port}
         patience = {"retrieve": [RetrieveMethod.C_GET], "timeout_seconds": 3}
-        origin = Origin.model_validate({**common, **patience, **settings})
+        origin = DimseOrigin.model_validate({**common, **patience, **settings})
         parts = Parts(Settings(origins=(origin,), scp=Scp(ae_title="ISTHMUS")), self._bus, self._blobs)
         async with worker(parts):
             yield origin
@@ -96,7 +96,7 @@ async def serve(bus: Bus, blobs: BlobStore, pacs: FaultyPacs) -> AsyncIterator[S
 
 
 @pytest.fixture
-async def origin(serve: Serve, origin_name: str) -> Origin:
+async def origin(serve: Serve, origin_name: str) -> DimseOrigin:
     """The PACS as an origin that a worker serves, by C-GET alone."""
     return await serve(origin_name)
 
@@ -108,7 +108,7 @@ def read(bus: Bus, blobs: BlobStore) -> Reader:
 
 
 @pytest.fixture
-def wanted(origin: Origin, study: str) -> Retrieve:
+def wanted(origin: DimseOrigin, study: str) -> Retrieve:
     """The study."""
     return Retrieve(origin.name, study)
 

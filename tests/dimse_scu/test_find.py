@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from isthmus.common.bus import Bus, search, subjects
-from isthmus.common.config import Origin, Quirk
+from isthmus.common.config import DimseOrigin, Quirk
 from isthmus.common.dicom.attributes import parse_path
 from isthmus.common.dicom.json_model import DicomJson
 from isthmus.common.dicom.levels import Level
@@ -60,12 +60,12 @@ def uids_of(matches: list[DicomJson]) -> set[object]:
     return {match["0020000D"]["Value"][0] for match in matches}
 
 
-async def test_a_study_is_found(bus: Bus, origin: Origin, study: str) -> None:
+async def test_a_study_is_found(bus: Bus, origin: DimseOrigin, study: str) -> None:
     (match,) = await found(bus, studies(origin.name, ("StudyInstanceUID", study)))
     assert match["0020000D"] == {"vr": "UI", "Value": [study]}
 
 
-async def test_no_match_is_an_empty_list(bus: Bus, origin: Origin) -> None:
+async def test_no_match_is_an_empty_list(bus: Bus, origin: DimseOrigin) -> None:
     assert await found(bus, studies(origin.name, ("StudyInstanceUID", "1.2.3"))) == []
 
 
@@ -80,7 +80,7 @@ async def test_no_match_is_an_empty_list(bus: Bus, origin: Origin) -> None:
 )
 async def test_a_failure_is_told_and_the_next_search_works(
     bus: Bus,
-    origin: Origin,
+    origin: DimseOrigin,
     pacs: FaultyPacs,
     study: str,
     behaviour: Behaviour,
@@ -110,14 +110,14 @@ async def test_an_association_that_the_origin_dropped_is_opened_again(
         assert study in uids_of(await found(bus, studies(origin.name)))
 
 
-async def test_associations_are_used_again(bus: Bus, origin: Origin, pacs: FaultyPacs) -> None:
+async def test_associations_are_used_again(bus: Bus, origin: DimseOrigin, pacs: FaultyPacs) -> None:
     for _ in range(5):
         await found(bus, studies(origin.name))
     assert pacs.associations() == 1
 
 
 async def test_keys_that_the_origin_ignores_are_matched_here(
-    bus: Bus, origin: Origin, pacs: FaultyPacs
+    bus: Bus, origin: DimseOrigin, pacs: FaultyPacs
 ) -> None:
     pacs.behave(IgnoresMatchingKeys())
     assert await found(bus, studies(origin.name, ("PatientID", "nobody"))) == []
@@ -140,7 +140,7 @@ def derived(query: Query) -> Query:
     ],
 )
 async def test_what_the_origin_does_not_know_of_a_study_is_asked_of_its_series_before_it_is_judged(
-    bus: Bus, origin: Origin, pacs: FaultyPacs, name: str, value: str, is_match: bool
+    bus: Bus, origin: DimseOrigin, pacs: FaultyPacs, name: str, value: str, is_match: bool
 ) -> None:
     pacs.behave(LeavesOut(keywords=[name]))
     matches = await found(bus, derived(studies(origin.name, (name, value))))
@@ -151,7 +151,7 @@ async def test_what_the_origin_does_not_know_of_a_study_is_asked_of_its_series_b
 
 
 async def test_series_are_asked_only_of_studies_that_match_otherwise(
-    bus: Bus, origin: Origin, pacs: FaultyPacs
+    bus: Bus, origin: DimseOrigin, pacs: FaultyPacs
 ) -> None:
     pacs.behave(IgnoresMatchingKeys(), LeavesOut(keywords=["ModalitiesInStudy"]))
     query = studies(origin.name, ("ModalitiesInStudy", "CT"), ("PatientID", "nobody"))
@@ -160,7 +160,7 @@ async def test_series_are_asked_only_of_studies_that_match_otherwise(
 
 
 async def test_series_are_not_asked_for_what_a_study_is_not_judged_by(
-    bus: Bus, origin: Origin, pacs: FaultyPacs
+    bus: Bus, origin: DimseOrigin, pacs: FaultyPacs
 ) -> None:
     pacs.behave(LeavesOut(keywords=["ModalitiesInStudy"]))
     (match,) = await found(bus, studies(origin.name))
@@ -177,13 +177,13 @@ async def test_counts_that_are_said_to_be_wrong_are_not_summed_up(
     assert "00201208" not in match
 
 
-async def test_several_values_are_matched_here(bus: Bus, origin: Origin) -> None:
+async def test_several_values_are_matched_here(bus: Bus, origin: DimseOrigin) -> None:
     for values, count in ((("CT",), 1), (("CT", "PT"), 0)):
         key = MatchingKey(parse_path("ModalitiesInStudy", "test"), values, Wanted.EVERY)
         assert len(await found(bus, replace(studies(origin.name), keys=(key,)))) == count
 
 
-async def test_empty_values_are_matched_here(bus: Bus, origin: Origin, study: str) -> None:
+async def test_empty_values_are_matched_here(bus: Bus, origin: DimseOrigin, study: str) -> None:
     for name, count in (("PatientID", 0), ("IssuerOfPatientID", 1)):
         key = MatchingKey(parse_path(name, "test"), (), Wanted.NOTHING)
         query = Query(origin.name, Level.STUDY, (key,), RETURN)
@@ -195,7 +195,7 @@ def availabilities(matches: list[DicomJson]) -> list[object]:
 
 
 async def test_10_6_3_3_whether_studies_are_online_is_asked_once_it_is_known_that_the_origin_tells(
-    bus: Bus, origin: Origin, pacs: FaultyPacs
+    bus: Bus, origin: DimseOrigin, pacs: FaultyPacs
 ) -> None:
     pacs.behave(TellsAvailability(availability="NEARLINE"))
     query = replace(studies(origin.name), return_keys=(*RETURN, ("00080056",)))
@@ -205,7 +205,7 @@ async def test_10_6_3_3_whether_studies_are_online_is_asked_once_it_is_known_tha
 
 @pytest.mark.parametrize("behaviour", [None, LeavesOut(keywords=["InstanceAvailability"])])
 async def test_an_origin_that_does_not_know_whether_studies_are_online_is_not_asked_again(
-    bus: Bus, origin: Origin, pacs: FaultyPacs, behaviour: Behaviour | None
+    bus: Bus, origin: DimseOrigin, pacs: FaultyPacs, behaviour: Behaviour | None
 ) -> None:
     pacs.behave(*([behaviour] if behaviour else []))
     query = replace(studies(origin.name), return_keys=(*RETURN, ("00080056",)))
@@ -218,7 +218,7 @@ async def test_an_origin_that_does_not_know_whether_studies_are_online_is_not_as
 
 
 async def test_a_failure_to_say_whether_studies_are_online_fails_no_search(
-    bus: Bus, origin: Origin, pacs: FaultyPacs, monkeypatch: pytest.MonkeyPatch
+    bus: Bus, origin: DimseOrigin, pacs: FaultyPacs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pacs.behave(ForgetsAssociation())
     monkeypatch.setattr(availability, "PATIENCE_SECONDS", 0.2)
@@ -256,7 +256,7 @@ async def test_leaving_early_cancels_the_query(
 
 
 async def test_searches_are_filtered_by_series_and_instance(
-    bus: Bus, origin: Origin, study: str, images: list[Path]
+    bus: Bus, origin: DimseOrigin, study: str, images: list[Path]
 ) -> None:
     first = identity(images[0])
     keys = (
@@ -268,14 +268,14 @@ async def test_searches_are_filtered_by_series_and_instance(
     assert [match["00200013"]["Value"] for match in matches] == [[1], [2]]
 
 
-async def test_an_echo_tells_how_long_it_took(bus: Bus, origin: Origin, pacs: FaultyPacs) -> None:
+async def test_an_echo_tells_how_long_it_took(bus: Bus, origin: DimseOrigin, pacs: FaultyPacs) -> None:
     answer = await bus.request(subjects.echo(origin.name), Echo(origin.name), EchoDone)
     assert answer.failure is None
     assert 0 < answer.latency_ms < 5000
     assert len(pacs.operations(Operation.ECHO)) == 1
 
 
-async def test_an_echo_tells_why_it_failed(bus: Bus, origin: Origin, pacs: FaultyPacs) -> None:
+async def test_an_echo_tells_why_it_failed(bus: Bus, origin: DimseOrigin, pacs: FaultyPacs) -> None:
     pacs.behave(RefusesAssociation())
     answer = await bus.request(subjects.echo(origin.name), Echo(origin.name), EchoDone)
     assert answer.failure is not None

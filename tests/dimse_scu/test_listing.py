@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from isthmus.common.config import Origin
+from isthmus.common.config import DimseOrigin
 from isthmus.common.errors import Incomplete
 from isthmus.common.messages import Retrieve
 from tests.dimse_scu.whole import Reader, contents
@@ -12,7 +12,7 @@ from tests.pacs import FailsSuboperations, FaultyPacs, LosesFile, StopsAtFailure
 
 
 async def test_one_lost_file_hides_neither_the_others_nor_itself(
-    read: Reader, origin: Origin, pacs: FaultyPacs, images: list[Path], study: str
+    read: Reader, origin: DimseOrigin, pacs: FaultyPacs, images: list[Path], study: str
 ) -> None:
     lost = list(contents(images))[9]
     pacs.behave(LosesFile(), FailsSuboperations(statuses={lost: 0xC000}), StopsAtFailure())

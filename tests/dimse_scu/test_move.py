@@ -8,7 +8,7 @@ import pytest
 
 from isthmus.common.blobs import BlobStore
 from isthmus.common.bus import Bus
-from isthmus.common.config import DimseOrigin, Origin, RetrieveMethod, Settings
+from isthmus.common.config import DimseOrigin, RetrieveMethod, Settings
 from isthmus.common.config.settings import Scp
 from isthmus.common.errors import Incomplete, NotDelivered, OperationFailed
 from isthmus.common.messages import BlobRef, Retrieve
@@ -61,7 +61,7 @@ async def scp(
 
 
 @pytest.fixture
-async def moved(serve: Serve, origin_name: str, scp: None) -> Origin:
+async def moved(serve: Serve, origin_name: str, scp: None) -> DimseOrigin:
     """The PACS as an origin that is asked by C-MOVE alone."""
     return await serve(origin_name, retrieve=[RetrieveMethod.C_MOVE])
 
@@ -80,7 +80,7 @@ async def test_without_our_scp_nothing_arrives_and_that_is_told(
 
 
 async def test_sub_operations_that_fail_are_named_and_all_others_arrive(
-    retrieval: Retrieval, moved: Origin, pacs: FaultyPacs, study: str, uids: list[str]
+    retrieval: Retrieval, moved: DimseOrigin, pacs: FaultyPacs, study: str, uids: list[str]
 ) -> None:
     pacs.behave(FailsSuboperations(statuses={uids[4]: 0xC000}))
     with pytest.raises(Incomplete) as caught:
@@ -89,7 +89,7 @@ async def test_sub_operations_that_fail_are_named_and_all_others_arrive(
 
 
 async def test_success_with_nothing_sent_is_asked_once_more(
-    retrieval: Retrieval, moved: Origin, pacs: FaultyPacs, study: str, uids: list[str]
+    retrieval: Retrieval, moved: DimseOrigin, pacs: FaultyPacs, study: str, uids: list[str]
 ) -> None:
     pacs.behave(SuccessWithNothingSent(times=1))
     arrived = await everything(retrieval, Retrieve(moved.name, study))
@@ -97,7 +97,12 @@ async def test_success_with_nothing_sent_is_asked_once_more(
 
 
 async def test_a_study_arrives_whole_and_byte_for_byte(
-    retrieval: Retrieval, blobs: BlobStore, moved: Origin, pacs: FaultyPacs, study: str, images: list[Path]
+    retrieval: Retrieval,
+    blobs: BlobStore,
+    moved: DimseOrigin,
+    pacs: FaultyPacs,
+    study: str,
+    images: list[Path],
 ) -> None:
     arrived = await everything(retrieval, Retrieve(moved.name, study))
     expected = {identity(image).sop_instance_uid: raw_dataset(image) for image in images}
@@ -107,7 +112,7 @@ async def test_a_study_arrives_whole_and_byte_for_byte(
 
 
 async def test_one_instance_is_asked_for_alone(
-    retrieval: Retrieval, moved: Origin, pacs: FaultyPacs, study: str, series: str, uids: list[str]
+    retrieval: Retrieval, moved: DimseOrigin, pacs: FaultyPacs, study: str, series: str, uids: list[str]
 ) -> None:
     (arrived,) = await everything(retrieval, Retrieve(moved.name, study, series, uids[3]))
     assert arrived.sop_instance_uid == uids[3]
@@ -134,7 +139,7 @@ async def test_what_c_get_does_not_bring_comes_by_c_move(
 
 
 async def test_a_reader_that_leaves_stops_the_origin_by_c_cancel(
-    retrieval: Retrieval, moved: Origin, pacs: FaultyPacs, study: str, uids: list[str]
+    retrieval: Retrieval, moved: DimseOrigin, pacs: FaultyPacs, study: str, uids: list[str]
 ) -> None:
     pacs.behave(Slow(seconds=0.5))
     async with asyncio.timeout(10):

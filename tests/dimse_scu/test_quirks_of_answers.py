@@ -7,7 +7,7 @@ import pydicom
 import pytest
 from pydicom.uid import BasicTextSRStorage
 
-from isthmus.common.config import Origin, Quirk
+from isthmus.common.config import DimseOrigin, Quirk
 from isthmus.common.errors import Incomplete, NotDelivered, OperationFailed
 from isthmus.common.messages import Retrieve
 from tests.data_sets import identity, make_series
@@ -62,7 +62,7 @@ def mixed(_mixed: FaultyPacs) -> FaultyPacs:
 
 @pytest.mark.parametrize("lie", LIES)
 async def test_success_though_all_sub_operations_failed_is_asked_again(
-    lie: SaysSuccess, read: Reader, origin: Origin, pacs: FaultyPacs, images: list[Path], study: str
+    lie: SaysSuccess, read: Reader, origin: DimseOrigin, pacs: FaultyPacs, images: list[Path], study: str
 ) -> None:
     pacs.behave(FailsSuboperations(statuses=dict.fromkeys(contents(images), 0xA700), times=1), lie)
     assert await read(Retrieve(origin.name, study)) == contents(images)
@@ -70,7 +70,7 @@ async def test_success_though_all_sub_operations_failed_is_asked_again(
 
 @pytest.mark.parametrize("lie", LIES)
 async def test_success_though_one_never_comes_is_told(
-    lie: SaysSuccess, read: Reader, origin: Origin, pacs: FaultyPacs, images: list[Path], study: str
+    lie: SaysSuccess, read: Reader, origin: DimseOrigin, pacs: FaultyPacs, images: list[Path], study: str
 ) -> None:
     expected = contents(images)
     bad = list(expected)[7]
@@ -82,14 +82,14 @@ async def test_success_though_one_never_comes_is_told(
 
 
 async def test_success_with_nothing_sent_the_first_times_is_asked_until_it_comes(
-    read: Reader, origin: Origin, pacs: FaultyPacs, images: list[Path], study: str
+    read: Reader, origin: DimseOrigin, pacs: FaultyPacs, images: list[Path], study: str
 ) -> None:
     pacs.behave(SuccessWithNothingSent(times=3))
     assert await read(Retrieve(origin.name, study)) == contents(images)
 
 
 async def test_an_origin_that_sends_few_at_a_time_only_is_asked_for_few(
-    read: Reader, origin: Origin, pacs: FaultyPacs, images: list[Path], study: str
+    read: Reader, origin: DimseOrigin, pacs: FaultyPacs, images: list[Path], study: str
 ) -> None:
     pacs.behave(SuccessWithNothingSent(beyond=3))
     assert await read(Retrieve(origin.name, study)) == contents(images)
@@ -97,7 +97,7 @@ async def test_an_origin_that_sends_few_at_a_time_only_is_asked_for_few(
 
 
 async def test_an_origin_that_never_sends_anything_has_not_delivered(
-    read: Reader, origin: Origin, pacs: FaultyPacs, study: str
+    read: Reader, origin: DimseOrigin, pacs: FaultyPacs, study: str
 ) -> None:
     pacs.behave(SuccessWithNothingSent())
     with pytest.raises(NotDelivered):
@@ -133,7 +133,7 @@ async def test_a_series_that_is_online_again_is_brought(
 
 
 async def test_an_origin_that_stops_at_the_first_failure_sends_all_others(
-    read: Reader, origin: Origin, pacs: FaultyPacs, images: list[Path], study: str
+    read: Reader, origin: DimseOrigin, pacs: FaultyPacs, images: list[Path], study: str
 ) -> None:
     expected = contents(images)
     bad = list(expected)[2]
@@ -146,7 +146,7 @@ async def test_an_origin_that_stops_at_the_first_failure_sends_all_others(
 
 @pytest.mark.parametrize("status", [0xA701, 0xA702])
 async def test_an_origin_that_is_out_of_resources_is_asked_again(
-    status: int, read: Reader, origin: Origin, pacs: FaultyPacs, images: list[Path], study: str
+    status: int, read: Reader, origin: DimseOrigin, pacs: FaultyPacs, images: list[Path], study: str
 ) -> None:
     pacs.behave(FailsRetrieve(status=status, times=2))
     assert await read(Retrieve(origin.name, study)) == contents(images)
@@ -165,7 +165,7 @@ async def test_an_origin_that_is_out_of_resources_is_asked_again(
 async def test_what_an_origin_cannot_be_asked_for_in_one_way_is_asked_for_in_another(
     behaviours: list[Behaviour],
     read: Reader,
-    origin: Origin,
+    origin: DimseOrigin,
     pacs: FaultyPacs,
     images: list[Path],
     study: str,
@@ -178,7 +178,7 @@ async def test_what_an_origin_cannot_be_asked_for_in_one_way_is_asked_for_in_ano
 async def test_an_instance_that_cannot_be_asked_for_alone_comes_with_the_others(
     levels: list[str],
     read: Reader,
-    origin: Origin,
+    origin: DimseOrigin,
     pacs: FaultyPacs,
     images: list[Path],
     study: str,
@@ -190,7 +190,7 @@ async def test_an_instance_that_cannot_be_asked_for_alone_comes_with_the_others(
 
 
 async def test_an_origin_that_refuses_every_level_fails_clearly(
-    read: Reader, origin: Origin, pacs: FaultyPacs, study: str
+    read: Reader, origin: DimseOrigin, pacs: FaultyPacs, study: str
 ) -> None:
     pacs.behave(FailsRetrieve(status=0xA900))
     with pytest.raises(OperationFailed) as caught:
@@ -210,7 +210,7 @@ async def test_no_compressed_syntax_is_offered_for_classes_without_pixels(
 
 
 async def test_an_origin_that_sends_only_where_compressed_syntaxes_are_offered_sends_all(
-    read: Reader, origin: Origin, pacs: FaultyPacs, images: list[Path], study: str
+    read: Reader, origin: DimseOrigin, pacs: FaultyPacs, images: list[Path], study: str
 ) -> None:
     pacs.behave(SendsOnlyWhereCompressedIsOffered())
     assert await read(Retrieve(origin.name, study)) == contents(images)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from isthmus.common.config import Origin, Quirk
+from isthmus.common.config import DimseOrigin, Quirk
 from isthmus.common.dimse import exchange
 from isthmus.common.errors import AssociationAborted, OriginTimeout
 from isthmus.common.messages import Retrieve
@@ -41,7 +41,7 @@ from tests.pacs import (
     ],
 )
 async def test_what_was_cut_is_fetched_again_and_nothing_else(
-    behaviour: Behaviour, read: Reader, origin: Origin, pacs: FaultyPacs, images: list[Path], study: str
+    behaviour: Behaviour, read: Reader, origin: DimseOrigin, pacs: FaultyPacs, images: list[Path], study: str
 ) -> None:
     pacs.behave(behaviour)
     assert await read(Retrieve(origin.name, study)) == contents(images)
@@ -49,7 +49,7 @@ async def test_what_was_cut_is_fetched_again_and_nothing_else(
 
 
 async def test_an_origin_that_cuts_every_first_data_set_fails_clearly(
-    read: Reader, origin: Origin, pacs: FaultyPacs, study: str
+    read: Reader, origin: DimseOrigin, pacs: FaultyPacs, study: str
 ) -> None:
     pacs.behave(BreaksOffInDataSet(instances=0))
     with pytest.raises(AssociationAborted):
@@ -74,7 +74,7 @@ async def test_a_trickle_is_alive_though_no_message_completes(
 
 
 async def test_an_origin_that_refuses_a_second_association_sends_all_over_one(
-    read: Reader, origin: Origin, pacs: FaultyPacs, images: list[Path], study: str
+    read: Reader, origin: DimseOrigin, pacs: FaultyPacs, images: list[Path], study: str
 ) -> None:
     pacs.behave(RefusesAssociation(beyond=1))
     assert await read(Retrieve(origin.name, study)) == contents(images)
@@ -118,7 +118,7 @@ async def test_an_origin_that_never_answers_any_association_is_a_time_out(
 
 
 async def test_associations_that_are_dropped_without_a_word_are_opened_anew(
-    read: Reader, origin: Origin, pacs: FaultyPacs, images: list[Path], study: str
+    read: Reader, origin: DimseOrigin, pacs: FaultyPacs, images: list[Path], study: str
 ) -> None:
     pacs.behave(DropsIdleAssociation())
     for _ in range(2):

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from pydicom.uid import ImplicitVRLittleEndian, RLELossless
 
-from isthmus.common.config import Origin
+from isthmus.common.config import DimseOrigin
 from isthmus.common.messages import Retrieve
 from tests.data_sets import identity, make_series, with_sop_instance_uid
 from tests.dimse_scu.whole import Reader, contents
@@ -57,7 +57,7 @@ def pacs(_motley: FaultyPacs) -> FaultyPacs:
 
 
 async def test_an_instance_sent_twice_with_other_bytes_is_read_once_and_the_newer_is_kept(
-    read: Reader, origin: Origin, pacs: FaultyPacs, images: list[Path], study: str
+    read: Reader, origin: DimseOrigin, pacs: FaultyPacs, images: list[Path], study: str
 ) -> None:
     first, *rest = contents(images)
     old = contents(images)
@@ -71,7 +71,7 @@ async def test_an_instance_sent_twice_with_other_bytes_is_read_once_and_the_newe
 
 
 async def test_an_instance_of_another_study_in_between_is_dropped(
-    read: Reader, origin: Origin, pacs: FaultyPacs, images: list[Path], others: list[Path], study: str
+    read: Reader, origin: DimseOrigin, pacs: FaultyPacs, images: list[Path], others: list[Path], study: str
 ) -> None:
     pacs.behave(SendsAnother(sop_instance_uid=identity(others[0]).sop_instance_uid))
     assert await read(Retrieve(origin.name, study)) == contents(images)
@@ -87,7 +87,7 @@ async def test_an_instance_of_another_study_in_between_is_dropped(
     ],
 )
 async def test_over_long_uids_that_begin_alike_are_all_brought(
-    behaviours: list[Behaviour], read: Reader, origin: Origin, pacs: FaultyPacs, others: list[Path]
+    behaviours: list[Behaviour], read: Reader, origin: DimseOrigin, pacs: FaultyPacs, others: list[Path]
 ) -> None:
     pacs.behave(*behaviours)
     over_long = others[-3:]
@@ -97,7 +97,7 @@ async def test_over_long_uids_that_begin_alike_are_all_brought(
 
 @pytest.mark.parametrize("number", [0, 2])
 async def test_what_is_sent_in_the_first_accepted_context_is_kept_as_it_was_sent(
-    number: int, read: Reader, origin: Origin, pacs: FaultyPacs, others: list[Path]
+    number: int, read: Reader, origin: DimseOrigin, pacs: FaultyPacs, others: list[Path]
 ) -> None:
     pacs.behave(SendsInFirstContext())
     files = others[number : number + 2]
@@ -107,7 +107,7 @@ async def test_what_is_sent_in_the_first_accepted_context_is_kept_as_it_was_sent
 
 @pytest.mark.parametrize("number", [0, 2])
 async def test_what_is_sent_as_it_is_held_is_kept_so(
-    number: int, read: Reader, origin: Origin, others: list[Path]
+    number: int, read: Reader, origin: DimseOrigin, others: list[Path]
 ) -> None:
     files = others[number : number + 2]
     study = identity(files[0]).study_instance_uid

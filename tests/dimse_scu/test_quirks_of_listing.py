@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from isthmus.common.config import Origin, Quirk
+from isthmus.common.config import DimseOrigin, Quirk
 from isthmus.common.errors import Incomplete
 from isthmus.common.messages import Retrieve
 from tests.data_sets import identity, make_series
@@ -61,7 +61,7 @@ async def paired(_paired: FaultyPacs, serve: Serve, origin_name: str) -> FaultyP
 async def test_what_is_beyond_a_capped_list_comes_and_stays(
     behaviours: list[Behaviour],
     read: Reader,
-    origin: Origin,
+    origin: DimseOrigin,
     pacs: FaultyPacs,
     images: list[Path],
     study: str,
@@ -73,14 +73,14 @@ async def test_what_is_beyond_a_capped_list_comes_and_stays(
 
 
 async def test_what_is_beyond_a_capped_list_and_was_cut_off_is_fetched_again(
-    read: Reader, origin: Origin, pacs: FaultyPacs, images: list[Path], study: str
+    read: Reader, origin: DimseOrigin, pacs: FaultyPacs, images: list[Path], study: str
 ) -> None:
     pacs.behave(CapsMatches(at_most=5), AbortsAfter(instances=7, times=1))
     assert await read(Retrieve(origin.name, study)) == contents(images)
 
 
 async def test_what_is_beyond_a_capped_list_and_never_comes_is_told(
-    read: Reader, origin: Origin, pacs: FaultyPacs, images: list[Path], study: str
+    read: Reader, origin: DimseOrigin, pacs: FaultyPacs, images: list[Path], study: str
 ) -> None:
     bad = list(contents(images))[9]
     pacs.behave(CapsMatches(at_most=5), FailsSuboperations(statuses={bad: 0xC000}))
@@ -91,7 +91,7 @@ async def test_what_is_beyond_a_capped_list_and_never_comes_is_told(
 
 @pytest.mark.parametrize("behaviour", [AbortsAfter(instances=4), SuccessWithNothingSent(beyond=5)])
 async def test_what_is_listed_of_what_is_counted_is_not_the_whole_while_the_whole_does_not_come(
-    behaviour: Behaviour, read: Reader, origin: Origin, pacs: FaultyPacs, study: str
+    behaviour: Behaviour, read: Reader, origin: DimseOrigin, pacs: FaultyPacs, study: str
 ) -> None:
     pacs.behave(CapsMatches(at_most=5), behaviour)
     for _ in range(2):
@@ -101,7 +101,7 @@ async def test_what_is_listed_of_what_is_counted_is_not_the_whole_while_the_whol
 
 
 async def test_what_is_listed_and_does_not_exist_is_named_and_not_asked_for_each_time(
-    read: Reader, origin: Origin, pacs: FaultyPacs, images: list[Path], study: str
+    read: Reader, origin: DimseOrigin, pacs: FaultyPacs, images: list[Path], study: str
 ) -> None:
     pacs.behave(ListsMore(sop_instance_uid=PHANTOM), CountsWrongly(count=COUNT + 1))
     with pytest.raises(Incomplete) as caught:
@@ -116,7 +116,7 @@ async def test_what_is_listed_and_does_not_exist_is_named_and_not_asked_for_each
 
 @pytest.mark.parametrize("count", [None, 0, 1, COUNT - 1])
 async def test_a_count_that_is_wrong_or_absent_costs_a_list_and_no_transfer(
-    count: int | None, read: Reader, origin: Origin, pacs: FaultyPacs, images: list[Path], study: str
+    count: int | None, read: Reader, origin: DimseOrigin, pacs: FaultyPacs, images: list[Path], study: str
 ) -> None:
     pacs.behave(CountsWrongly(count=count))
     for _ in range(2):
@@ -125,7 +125,7 @@ async def test_a_count_that_is_wrong_or_absent_costs_a_list_and_no_transfer(
 
 
 async def test_a_count_that_is_too_high_costs_a_list_and_no_transfer(
-    read: Reader, origin: Origin, pacs: FaultyPacs, images: list[Path], study: str
+    read: Reader, origin: DimseOrigin, pacs: FaultyPacs, images: list[Path], study: str
 ) -> None:
     pacs.behave(CountsWrongly(count=COUNT + 88))
     for _ in range(2):

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from isthmus.common.config import Origin, RetrieveMethod
+from isthmus.common.config import DimseOrigin, RetrieveMethod
 from isthmus.common.messages import Retrieve
 from tests.dimse_scu.conftest import Serve
 from tests.dimse_scu.test_move import _moving_pacs, moved, pacs, scp, scp_peer
@@ -42,14 +42,14 @@ __all__ = ["_moving_pacs", "moved", "pacs", "scp", "scp_peer"]  # fixtures
     ],
 )
 async def test_every_byte_comes(
-    behaviour: Behaviour, read: Reader, moved: Origin, pacs: FaultyPacs, images: list[Path], study: str
+    behaviour: Behaviour, read: Reader, moved: DimseOrigin, pacs: FaultyPacs, images: list[Path], study: str
 ) -> None:
     pacs.behave(behaviour)
     assert await read(Retrieve(moved.name, study)) == contents(images)
 
 
 async def test_what_comes_after_the_final_response_is_not_asked_for_again(
-    read: Reader, moved: Origin, pacs: FaultyPacs, images: list[Path], study: str
+    read: Reader, moved: DimseOrigin, pacs: FaultyPacs, images: list[Path], study: str
 ) -> None:
     pacs.behave(SendsAfterTheEnd(instances=3))
     assert await read(Retrieve(moved.name, study)) == contents(images)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from isthmus.common.blobs import BlobStore
-from isthmus.common.config import Origin
+from isthmus.common.config import DimseOrigin
 from isthmus.common.dicom.part10 import read_file_meta
 from isthmus.common.errors import (
     AssociationRejected,
@@ -51,7 +51,12 @@ def names(blobs: list[BlobRef]) -> set[str]:
 
 
 async def test_a_study_arrives_whole_and_byte_for_byte(
-    retrieval: Retrieval, blobs: BlobStore, origin: Origin, pacs: FaultyPacs, study: str, images: list[Path]
+    retrieval: Retrieval,
+    blobs: BlobStore,
+    origin: DimseOrigin,
+    pacs: FaultyPacs,
+    study: str,
+    images: list[Path],
 ) -> None:
     arrived = await everything(retrieval, Retrieve(origin.name, study))
     expected = {identity(image).sop_instance_uid: raw_dataset(image) for image in images}
@@ -60,7 +65,7 @@ async def test_a_study_arrives_whole_and_byte_for_byte(
 
 
 async def test_the_blob_ref_tells_what_the_blob_is(
-    retrieval: Retrieval, blobs: BlobStore, origin: Origin, study: str, series: str, uids: list[str]
+    retrieval: Retrieval, blobs: BlobStore, origin: DimseOrigin, study: str, series: str, uids: list[str]
 ) -> None:
     (blob,) = await everything(retrieval, Retrieve(origin.name, study, series, uids[0]))
     content = await blobs.get(blob.key)
@@ -72,7 +77,7 @@ async def test_the_blob_ref_tells_what_the_blob_is(
 
 
 async def test_one_instance_is_asked_for_alone(
-    retrieval: Retrieval, origin: Origin, pacs: FaultyPacs, study: str, series: str, uids: list[str]
+    retrieval: Retrieval, origin: DimseOrigin, pacs: FaultyPacs, study: str, series: str, uids: list[str]
 ) -> None:
     arrived = await everything(retrieval, Retrieve(origin.name, study, series, uids[3]))
     assert names(arrived) == {uids[3]}
@@ -85,7 +90,7 @@ async def test_one_instance_is_asked_for_alone(
 )
 async def test_what_the_origin_does_not_list_is_no_such_object(
     retrieval: Retrieval,
-    origin: Origin,
+    origin: DimseOrigin,
     study: str,
     series: str,
     wanted: tuple[str | None, str | None, str | None],
@@ -119,7 +124,7 @@ async def test_an_origin_that_is_not_there_is_unreachable(
 )
 async def test_a_failure_before_the_first_instance_is_told_and_the_next_request_works(
     retrieval: Retrieval,
-    origin: Origin,
+    origin: DimseOrigin,
     pacs: FaultyPacs,
     study: str,
     uids: list[str],
@@ -135,7 +140,7 @@ async def test_a_failure_before_the_first_instance_is_told_and_the_next_request_
 
 @pytest.mark.parametrize("status", [0xC001, 0xFE00])
 async def test_a_listing_that_breaks_off_in_the_middle_is_no_short_study(
-    status: int, retrieval: Retrieval, origin: Origin, pacs: FaultyPacs, study: str
+    status: int, retrieval: Retrieval, origin: DimseOrigin, pacs: FaultyPacs, study: str
 ) -> None:
     pacs.behave(FindFails(status=status, matches=5))
     with pytest.raises(Incomplete):
@@ -143,21 +148,21 @@ async def test_a_listing_that_breaks_off_in_the_middle_is_no_short_study(
 
 
 async def test_what_was_not_sent_before_an_abort_is_fetched_again(
-    retrieval: Retrieval, origin: Origin, pacs: FaultyPacs, study: str, uids: list[str]
+    retrieval: Retrieval, origin: DimseOrigin, pacs: FaultyPacs, study: str, uids: list[str]
 ) -> None:
     pacs.behave(AbortsAfter(instances=5, times=1))
     assert names(await everything(retrieval, Retrieve(origin.name, study))) == set(uids)
 
 
 async def test_an_origin_that_always_breaks_off_gives_what_it_gave(
-    retrieval: Retrieval, origin: Origin, pacs: FaultyPacs, study: str, uids: list[str]
+    retrieval: Retrieval, origin: DimseOrigin, pacs: FaultyPacs, study: str, uids: list[str]
 ) -> None:
     pacs.behave(AbortsAfter(instances=5))
     assert names(await everything(retrieval, Retrieve(origin.name, study))) == set(uids)
 
 
 async def test_sub_operations_that_fail_are_named_and_all_others_arrive(
-    retrieval: Retrieval, origin: Origin, pacs: FaultyPacs, study: str, uids: list[str]
+    retrieval: Retrieval, origin: DimseOrigin, pacs: FaultyPacs, study: str, uids: list[str]
 ) -> None:
     bad = {uids[0]: 0xA700, uids[7]: 0xC000}
     pacs.behave(FailsSuboperations(statuses=bad))
@@ -171,7 +176,7 @@ async def test_sub_operations_that_fail_are_named_and_all_others_arrive(
 
 async def test_missing_instances_beyond_those_that_a_message_can_name_are_counted(
     retrieval: Retrieval,
-    origin: Origin,
+    origin: DimseOrigin,
     pacs: FaultyPacs,
     study: str,
     uids: list[str],
@@ -184,7 +189,7 @@ async def test_missing_instances_beyond_those_that_a_message_can_name_are_counte
 
 
 async def test_sub_operations_that_failed_once_are_fetched_again(
-    retrieval: Retrieval, origin: Origin, pacs: FaultyPacs, study: str, uids: list[str]
+    retrieval: Retrieval, origin: DimseOrigin, pacs: FaultyPacs, study: str, uids: list[str]
 ) -> None:
     pacs.behave(FailsSuboperations(statuses={uids[2]: 0xA700}, times=1))
     assert names(await everything(retrieval, Retrieve(origin.name, study))) == set(uids)
@@ -192,14 +197,14 @@ async def test_sub_operations_that_failed_once_are_fetched_again(
 
 
 async def test_success_with_nothing_sent_is_asked_once_more(
-    retrieval: Retrieval, origin: Origin, pacs: FaultyPacs, study: str, uids: list[str]
+    retrieval: Retrieval, origin: DimseOrigin, pacs: FaultyPacs, study: str, uids: list[str]
 ) -> None:
     pacs.behave(SuccessWithNothingSent(times=1))
     assert names(await everything(retrieval, Retrieve(origin.name, study))) == set(uids)
 
 
 async def test_an_instance_sent_twice_arrives_once(
-    retrieval: Retrieval, origin: Origin, pacs: FaultyPacs, study: str, uids: list[str]
+    retrieval: Retrieval, origin: DimseOrigin, pacs: FaultyPacs, study: str, uids: list[str]
 ) -> None:
     pacs.behave(SendsTwice())
     arrived = await everything(retrieval, Retrieve(origin.name, study))
@@ -208,7 +213,7 @@ async def test_an_instance_sent_twice_arrives_once(
 
 
 async def test_what_the_origin_lists_beyond_the_question_is_not_waited_for(
-    retrieval: Retrieval, origin: Origin, pacs: FaultyPacs, study: str, series: str, uids: list[str]
+    retrieval: Retrieval, origin: DimseOrigin, pacs: FaultyPacs, study: str, series: str, uids: list[str]
 ) -> None:
     pacs.behave(IgnoresMatchingKeys())
     arrived = await everything(retrieval, Retrieve(origin.name, study, series, uids[4]))
@@ -216,7 +221,7 @@ async def test_what_the_origin_lists_beyond_the_question_is_not_waited_for(
 
 
 async def test_a_reader_that_leaves_stops_the_origin_by_c_cancel(
-    retrieval: Retrieval, origin: Origin, pacs: FaultyPacs, study: str, uids: list[str]
+    retrieval: Retrieval, origin: DimseOrigin, pacs: FaultyPacs, study: str, uids: list[str]
 ) -> None:
     pacs.behave(Slow(seconds=0.5))
     async with retrieval.read(Retrieve(origin.name, study)) as instances:
@@ -227,7 +232,7 @@ async def test_a_reader_that_leaves_stops_the_origin_by_c_cancel(
 
 
 async def test_a_second_reader_keeps_the_transfer_alive(
-    retrieval: Retrieval, origin: Origin, pacs: FaultyPacs, study: str, uids: list[str]
+    retrieval: Retrieval, origin: DimseOrigin, pacs: FaultyPacs, study: str, uids: list[str]
 ) -> None:
     pacs.behave(Slow(seconds=0.4))
     async with retrieval.read(Retrieve(origin.name, study)) as first:

@@ -8,7 +8,7 @@ import pytest
 
 from isthmus.common.blobs import BlobStore
 from isthmus.common.bus import Bus
-from isthmus.common.config import Origin
+from isthmus.common.config import DimseOrigin
 from isthmus.common.messages import BlobRef, InstanceStored, Store
 from tests.data_sets import identity, make_series, raw_dataset
 from tests.dimse_scu.conftest import Serve
@@ -22,12 +22,12 @@ def many(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     return make_series(tmp_path_factory.mktemp("many"), 80)
 
 
-async def store(bus: Bus, origin: Origin, refs: Sequence[BlobRef]) -> list[InstanceStored]:
+async def store(bus: Bus, origin: DimseOrigin, refs: Sequence[BlobRef]) -> list[InstanceStored]:
     return await stored(bus, Store(origin.name, token_hex(8), tuple(refs)))
 
 
 async def test_all_arrive_byte_for_byte_and_once(
-    bus: Bus, blobs: BlobStore, origin: Origin, pacs: FaultyPacs, many: list[Path]
+    bus: Bus, blobs: BlobStore, origin: DimseOrigin, pacs: FaultyPacs, many: list[Path]
 ) -> None:
     results = await store(bus, origin, await spooled(blobs, many))
     assert [result.index for result in results] == list(range(len(many)))
@@ -52,7 +52,7 @@ async def test_one_is_left_to_others(
 
 
 async def test_an_origin_that_refuses_the_second_gets_all_over_the_first(
-    bus: Bus, blobs: BlobStore, origin: Origin, pacs: FaultyPacs, many: list[Path]
+    bus: Bus, blobs: BlobStore, origin: DimseOrigin, pacs: FaultyPacs, many: list[Path]
 ) -> None:
     pacs.behave(RefusesAssociation(beyond=1))
     results = await store(bus, origin, await spooled(blobs, many))
@@ -61,7 +61,7 @@ async def test_an_origin_that_refuses_the_second_gets_all_over_the_first(
 
 
 async def test_one_association_that_falls_silent_loses_one_instance(
-    bus: Bus, blobs: BlobStore, origin: Origin, pacs: FaultyPacs, many: list[Path]
+    bus: Bus, blobs: BlobStore, origin: DimseOrigin, pacs: FaultyPacs, many: list[Path]
 ) -> None:
     pacs.behave(Silent(times=1))
     results = await store(bus, origin, await spooled(blobs, many))
@@ -80,7 +80,7 @@ async def test_an_origin_that_is_silent_on_both_is_not_sent_the_rest(
 
 
 async def test_each_result_is_that_of_its_own_instance(
-    bus: Bus, blobs: BlobStore, origin: Origin, pacs: FaultyPacs, many: list[Path]
+    bus: Bus, blobs: BlobStore, origin: DimseOrigin, pacs: FaultyPacs, many: list[Path]
 ) -> None:
     refused = [identity(image).sop_instance_uid for image in many[::7]]
     pacs.behave(StoreStatus(status=0xA700, instances=refused))

@@ -12,7 +12,7 @@ from pynetdicom import evt
 from isthmus.common.blobs import BlobStore, spool_key
 from isthmus.common.bus import Bus
 from isthmus.common.bus.stores import run_store
-from isthmus.common.config import Origin
+from isthmus.common.config import DimseOrigin
 from isthmus.common.messages import BlobRef, InstanceStored, Store, encode
 from isthmus.dimse_scu import store
 from tests.common.dimse.acceptor import acceptor, on
@@ -51,7 +51,7 @@ async def stored(bus: Bus, job: Store) -> list[InstanceStored]:
 
 
 async def test_instances_arrive_byte_for_byte_over_one_association(
-    bus: Bus, blobs: BlobStore, origin: Origin, pacs: FaultyPacs, images: list[Path]
+    bus: Bus, blobs: BlobStore, origin: DimseOrigin, pacs: FaultyPacs, images: list[Path]
 ) -> None:
     results = await stored(bus, Store(origin.name, token_hex(8), await spooled(blobs, images)))
     assert [(result.status, result.failure) for result in results] == [(0, None)] * len(images)
@@ -60,7 +60,7 @@ async def test_instances_arrive_byte_for_byte_over_one_association(
 
 
 async def test_a_job_with_a_manifest_is_the_same_job(
-    bus: Bus, blobs: BlobStore, origin: Origin, images: list[Path]
+    bus: Bus, blobs: BlobStore, origin: DimseOrigin, images: list[Path]
 ) -> None:
     job = token_hex(8)
     refs = await spooled(blobs, images)
@@ -70,7 +70,7 @@ async def test_a_job_with_a_manifest_is_the_same_job(
 
 
 async def test_each_instance_has_its_own_status(
-    bus: Bus, blobs: BlobStore, origin: Origin, pacs: FaultyPacs, images: list[Path], uids: list[str]
+    bus: Bus, blobs: BlobStore, origin: DimseOrigin, pacs: FaultyPacs, images: list[Path], uids: list[str]
 ) -> None:
     pacs.behave(StoreStatus(status=0xA700, instances=[uids[1]]))
     results = await stored(bus, Store(origin.name, token_hex(8), await spooled(blobs, images[:3])))
@@ -79,7 +79,7 @@ async def test_each_instance_has_its_own_status(
 
 
 async def test_a_warning_is_no_failure(
-    bus: Bus, blobs: BlobStore, origin: Origin, pacs: FaultyPacs, images: list[Path]
+    bus: Bus, blobs: BlobStore, origin: DimseOrigin, pacs: FaultyPacs, images: list[Path]
 ) -> None:
     pacs.behave(StoreStatus(status=0xB000))
     (result,) = await stored(bus, Store(origin.name, token_hex(8), await spooled(blobs, images[:1])))
@@ -87,7 +87,7 @@ async def test_a_warning_is_no_failure(
 
 
 async def test_a_uid_that_fits_no_command_is_refused_here(
-    bus: Bus, blobs: BlobStore, origin: Origin, pacs: FaultyPacs, corpus: list[Path]
+    bus: Bus, blobs: BlobStore, origin: DimseOrigin, pacs: FaultyPacs, corpus: list[Path]
 ) -> None:
     over_long = [file for file in corpus if len(identity(file).sop_instance_uid) > 64]
     results = await stored(bus, Store(origin.name, token_hex(8), await spooled(blobs, over_long)))
@@ -103,7 +103,7 @@ async def test_a_uid_that_fits_no_command_is_refused_here(
 async def test_without_an_answer_every_instance_has_failed_and_the_next_job_works(
     bus: Bus,
     blobs: BlobStore,
-    origin: Origin,
+    origin: DimseOrigin,
     pacs: FaultyPacs,
     images: list[Path],
     behaviour: RefusesAssociation,
@@ -144,7 +144,7 @@ async def test_what_the_origin_has_no_context_for_says_whether_it_is_the_class_o
 
 
 async def test_a_blob_that_is_gone_fails_alone(
-    bus: Bus, blobs: BlobStore, origin: Origin, images: list[Path]
+    bus: Bus, blobs: BlobStore, origin: DimseOrigin, images: list[Path]
 ) -> None:
     refs = await spooled(blobs, images[:3])
     await blobs.delete(refs[1].key)
@@ -177,7 +177,7 @@ async def test_more_classes_and_syntaxes_than_one_association_can_have(
 
 
 async def test_silence_in_the_middle_does_not_lose_the_rest(
-    bus: Bus, blobs: BlobStore, origin: Origin, pacs: FaultyPacs, images: list[Path]
+    bus: Bus, blobs: BlobStore, origin: DimseOrigin, pacs: FaultyPacs, images: list[Path]
 ) -> None:
     pacs.behave(Silent(times=1))
     results = await stored(bus, Store(origin.name, token_hex(8), await spooled(blobs, images[:3])))
@@ -186,7 +186,7 @@ async def test_silence_in_the_middle_does_not_lose_the_rest(
 
 
 async def test_an_origin_that_falls_silent_on_a_used_association_is_asked_once(
-    bus: Bus, blobs: BlobStore, origin: Origin, pacs: FaultyPacs, images: list[Path]
+    bus: Bus, blobs: BlobStore, origin: DimseOrigin, pacs: FaultyPacs, images: list[Path]
 ) -> None:
     await stored(bus, Store(origin.name, token_hex(8), await spooled(blobs, images[:1])))
     pacs.forget()
@@ -208,7 +208,7 @@ async def test_an_origin_that_stays_silent_is_not_waited_for_with_each_instance(
 
 
 async def test_a_blob_that_is_no_dicom_file_fails_alone(
-    bus: Bus, blobs: BlobStore, origin: Origin, images: list[Path]
+    bus: Bus, blobs: BlobStore, origin: DimseOrigin, images: list[Path]
 ) -> None:
     refs = await spooled(blobs, images[:3])
     await blobs.put(refs[1].key, b"no DICOM at all" * 100)
@@ -218,7 +218,7 @@ async def test_a_blob_that_is_no_dicom_file_fails_alone(
 
 @pytest.mark.parametrize("sop_class_uid", ["1." * 40 + "1", "no-uid", ""])
 async def test_a_class_that_cannot_be_proposed_fails_alone(
-    bus: Bus, blobs: BlobStore, origin: Origin, images: list[Path], sop_class_uid: str
+    bus: Bus, blobs: BlobStore, origin: DimseOrigin, images: list[Path], sop_class_uid: str
 ) -> None:
     refs = await spooled(blobs, images[:3])
     bad = replace(refs[1], sop_class_uid=sop_class_uid)
@@ -228,7 +228,7 @@ async def test_a_class_that_cannot_be_proposed_fails_alone(
 
 @pytest.mark.parametrize("transfer_syntax_uid", ["1." * 40 + "1", "no-uid", ""])
 async def test_a_transfer_syntax_that_cannot_be_proposed_fails_alone(
-    bus: Bus, blobs: BlobStore, origin: Origin, images: list[Path], transfer_syntax_uid: str
+    bus: Bus, blobs: BlobStore, origin: DimseOrigin, images: list[Path], transfer_syntax_uid: str
 ) -> None:
     refs = await spooled(blobs, images[:3])
     bad = replace(refs[1], transfer_syntax_uid=transfer_syntax_uid)
@@ -236,7 +236,7 @@ async def test_a_transfer_syntax_that_cannot_be_proposed_fails_alone(
     assert [result.failure is None for result in results] == [True, False, True]
 
 
-async def test_a_job_whose_manifest_is_gone_ends(bus: Bus, origin: Origin) -> None:
+async def test_a_job_whose_manifest_is_gone_ends(bus: Bus, origin: DimseOrigin) -> None:
     job = token_hex(8)
     assert await stored(bus, Store(origin.name, job, manifest=f"spool/{job}/gone")) == []
 
@@ -244,7 +244,7 @@ async def test_a_job_whose_manifest_is_gone_ends(bus: Bus, origin: Origin) -> No
 async def test_a_job_that_killed_its_workers_is_given_up(
     bus: Bus,
     blobs: BlobStore,
-    origin: Origin,
+    origin: DimseOrigin,
     images: list[Path],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

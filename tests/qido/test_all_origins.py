@@ -8,7 +8,7 @@ import pytest
 
 from isthmus.common.blobs import BlobStore
 from isthmus.common.bus import Bus
-from isthmus.common.config import Origin, Settings
+from isthmus.common.config import DimseOrigin, Settings
 from isthmus.common.config.settings import Search
 from isthmus.common.dicom.attributes import tag_of
 from isthmus.common.dicom.json_model import DicomJson
@@ -23,10 +23,10 @@ NAMES = ("first", "second", "third")
 
 
 @pytest.fixture
-def origins(origin_name: str) -> Sequence[Origin]:
+def origins(origin_name: str) -> Sequence[DimseOrigin]:
     """Three, of which the last two have the same AE title."""
     return [
-        Origin(
+        DimseOrigin(
             name=f"{origin_name}-{name}",
             ae_title="FIRST" if name == "first" else "OTHERS",
             port=104,
@@ -38,7 +38,7 @@ def origins(origin_name: str) -> Sequence[Origin]:
 
 @pytest.fixture
 async def client(
-    bus: Bus, unused_blobs: BlobStore, origins: Sequence[Origin]
+    bus: Bus, unused_blobs: BlobStore, origins: Sequence[DimseOrigin]
 ) -> AsyncIterator[httpx2.AsyncClient]:
     settings = Settings(search=Search(max_matches=20, max_parents=3), origins=tuple(origins))
     transport = httpx2.ASGITransport(application(routes(Parts(settings, bus, unused_blobs))))
@@ -47,7 +47,7 @@ async def client(
 
 
 @pytest.fixture
-async def pacs(bus: Bus, origins: Sequence[Origin]) -> list[Pacs]:
+async def pacs(bus: Bus, origins: Sequence[DimseOrigin]) -> list[Pacs]:
     """The workers of the three."""
     pacs = [Pacs() for _ in origins]
     for one, origin in zip(pacs, origins, strict=True):
@@ -90,7 +90,7 @@ class TestTheMatches:
         assert warnings_of(response) == []
 
     async def test_tell_where_they_are(
-        self, client: httpx2.AsyncClient, pacs: list[Pacs], origins: Sequence[Origin]
+        self, client: httpx2.AsyncClient, pacs: list[Pacs], origins: Sequence[DimseOrigin]
     ) -> None:
         pacs[1].matches[Level.STUDY].append(study("1.5"))
         (match,) = await matches_of(await client.get("studies"))
@@ -209,7 +209,7 @@ class TestPages:
         assert value_of(matches[1], "NumberOfStudyRelatedInstances") == 5
 
     async def test_are_retrieved_from_all_where_an_origin_was_not_asked_to_its_end(
-        self, client: httpx2.AsyncClient, pacs: list[Pacs], origins: Sequence[Origin]
+        self, client: httpx2.AsyncClient, pacs: list[Pacs], origins: Sequence[DimseOrigin]
     ) -> None:
         pacs[0].holds(studies=3)
         (match,) = await matches_of(await client.get("studies?limit=1"))
@@ -248,7 +248,7 @@ class TestAnOriginThatDoesNotAnswer:
             one.matches[Level.STUDY].append(study(f"1.{number}"))
 
     async def test_is_named_and_the_others_matches_come(
-        self, client: httpx2.AsyncClient, pacs: list[Pacs], origins: Sequence[Origin]
+        self, client: httpx2.AsyncClient, pacs: list[Pacs], origins: Sequence[DimseOrigin]
     ) -> None:
         name = origins[1].name
         pacs[1].failures[Level.STUDY] = CircuitOpen("a patient's name", origin=name)
@@ -259,7 +259,7 @@ class TestAnOriginThatDoesNotAnswer:
         )
 
     async def test_may_have_a_part_of_what_the_others_have(
-        self, client: httpx2.AsyncClient, pacs: list[Pacs], origins: Sequence[Origin]
+        self, client: httpx2.AsyncClient, pacs: list[Pacs], origins: Sequence[DimseOrigin]
     ) -> None:
         pacs[1].failures[Level.STUDY] = CircuitOpen("away", origin=origins[1].name)
         matches = await matches_of(await client.get("studies"))
@@ -268,7 +268,7 @@ class TestAnOriginThatDoesNotAnswer:
         ]
 
     async def test_in_time_is_not_waited_for(
-        self, client: httpx2.AsyncClient, pacs: list[Pacs], origins: Sequence[Origin]
+        self, client: httpx2.AsyncClient, pacs: list[Pacs], origins: Sequence[DimseOrigin]
     ) -> None:
         pacs[0].hangs = True
         async with asyncio.timeout(5):
@@ -280,7 +280,7 @@ class TestAnOriginThatDoesNotAnswer:
         await asyncio.wait_for(pacs[0].cancelled.wait(), 5)
 
     async def test_is_one_of_several(
-        self, client: httpx2.AsyncClient, pacs: list[Pacs], origins: Sequence[Origin]
+        self, client: httpx2.AsyncClient, pacs: list[Pacs], origins: Sequence[DimseOrigin]
     ) -> None:
         for number in (0, 2):
             pacs[number].failures[Level.STUDY] = OperationFailed("no", origin=origins[number].name, status=1)
@@ -289,7 +289,7 @@ class TestAnOriginThatDoesNotAnswer:
         assert [text.split()[2] for text in warnings_of(response)] == [origins[0].name, origins[2].name]
 
     async def test_is_an_error_where_no_other_does(
-        self, client: httpx2.AsyncClient, pacs: list[Pacs], origins: Sequence[Origin]
+        self, client: httpx2.AsyncClient, pacs: list[Pacs], origins: Sequence[DimseOrigin]
     ) -> None:
         for one, origin in zip(pacs, origins, strict=True):
             one.failures[Level.STUDY] = OriginUnreachable("down", origin=origin.name)
@@ -324,7 +324,7 @@ async def test_a_bad_parameter_is_400_and_no_origin_is_asked(
 
 
 async def test_one_origin_alone_is_searched_as_at_its_own_path(
-    bus: Bus, unused_blobs: BlobStore, pacs: list[Pacs], origins: Sequence[Origin]
+    bus: Bus, unused_blobs: BlobStore, pacs: list[Pacs], origins: Sequence[DimseOrigin]
 ) -> None:
     pacs[0].holds(studies=3)
     routed = routes(Parts(Settings(origins=(origins[0],)), bus, unused_blobs))

@@ -9,7 +9,7 @@ import pytest
 
 from isthmus.common.blobs import BlobStore
 from isthmus.common.bus import Bus
-from isthmus.common.config import DimseOrigin, Origin, Settings
+from isthmus.common.config import DimseOrigin, Settings
 from isthmus.common.config.settings import Scp
 from isthmus.common.dimse import Association, Context, Peer, StoreResult
 from isthmus.common.service import Parts
@@ -32,7 +32,7 @@ class Sending:
 
 
 @pytest.fixture
-def origins(origin_name: str) -> tuple[Origin, ...]:
+def origins(origin_name: str) -> tuple[DimseOrigin, ...]:
     """One origin with an AE title of its own, and two that share one."""
     return (
         DimseOrigin(name=origin_name, ae_title=PACS, port=104),
@@ -42,7 +42,7 @@ def origins(origin_name: str) -> tuple[Origin, ...]:
 
 
 @pytest.fixture
-def parts(bus: Bus, blobs: BlobStore, origins: tuple[Origin, ...]) -> Parts:
+def parts(bus: Bus, blobs: BlobStore, origins: tuple[DimseOrigin, ...]) -> Parts:
     return Parts(Settings(scp=Scp(listen="127.0.0.1:0"), origins=origins), bus, blobs)
 
 

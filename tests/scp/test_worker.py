@@ -5,7 +5,7 @@ import socket
 
 import pytest
 
-from isthmus.common.config import ListenAddress, Settings
+from isthmus.common.config import DimseOrigin, ListenAddress, Settings
 from isthmus.common.config.settings import Scp
 from isthmus.common.dimse import FIND, VERIFICATION, Association, Context
 from isthmus.common.errors import (
@@ -92,15 +92,12 @@ async def test_after_it_has_stopped_the_process_takes_no_unknown_classes_any_mor
 
 
 def test_the_origins_of_an_ae_title() -> None:
-    origins = Settings.model_validate(
-        {
-            "origins": [
-                {"name": "one", "ae_title": PACS, "port": 104},
-                {"name": "two", "ae_title": "OTHER", "port": 104},
-                {"name": "three", "ae_title": PACS, "port": 105},
-            ]
-        }
-    ).origins
-    callers = Callers(origins)
+    callers = Callers(
+        [
+            DimseOrigin(name="one", ae_title=PACS, port=104),
+            DimseOrigin(name="two", ae_title="OTHER", port=104),
+            DimseOrigin(name="three", ae_title=PACS, port=105),
+        ]
+    )
     assert callers.origins_of("PACS  ") == ("one", "three")
     assert callers.origins_of("pacs") == ()

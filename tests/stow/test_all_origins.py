@@ -9,7 +9,7 @@ import pytest
 
 from isthmus.common.blobs import BlobStore
 from isthmus.common.bus import Bus
-from isthmus.common.config import Origin, Settings
+from isthmus.common.config import DimseOrigin, Settings
 from isthmus.common.config.settings import Dicomweb
 from isthmus.common.service import Parts
 from isthmus.stow.app import routes
@@ -29,7 +29,7 @@ def client(bus: Bus, blobs: BlobStore) -> Client:
 
     @asynccontextmanager
     async def make(default: str | None, names: list[str]) -> AsyncIterator[httpx2.AsyncClient]:
-        origins = tuple(Origin(name=name, ae_title="PACS", port=104) for name in names)
+        origins = tuple(DimseOrigin(name=name, ae_title="PACS", port=104) for name in names)
         # Settings that are loaded name an origin that there is; without origins in them there is the demo.
         settings = Settings(dicomweb=Dicomweb(store=default)).model_copy(update={"origins": origins})
         parts = Parts(settings, bus, blobs)

@@ -11,7 +11,19 @@ import pytest
 
 from tests.system.gateway import Gateway
 
-NAMES = {"nats", "s3", "demo-pacs", "qido", "wado", "stow", "dimse-scu", "scp", "gateway"}
+NAMES = {
+    "nats",
+    "s3",
+    "demo-pacs",
+    "qido",
+    "wado",
+    "stow",
+    "dimse-scu",
+    "web-scu",
+    "arrivals",
+    "scp",
+    "gateway",
+}
 CT_STUDY = "1.3.6.1.4.1.5962.1.2.1.20040119072730.12322"
 CT_INSTANCE = "1.3.6.1.4.1.5962.1.1.1.1.1.20040119072730.12322"
 

@@ -12,7 +12,7 @@ import pytest
 from isthmus.common.blobs import BlobStore
 from isthmus.common.bus import Bus, jobs, streams
 from isthmus.common.bus.jobs import Lane, Running
-from isthmus.common.config import Origin, Settings
+from isthmus.common.config import DimseOrigin, Settings
 from isthmus.common.dicom.levels import Level
 from isthmus.common.errors import CircuitOpen, OriginUnreachable
 from isthmus.common.messages import Failure, MissingInstance, Retrieve
@@ -102,7 +102,7 @@ async def sites(bus: Bus, blobs: BlobStore, origin_name: str) -> AsyncIterator[l
 @pytest.fixture
 async def client(bus: Bus, blobs: BlobStore, sites: list[Site]) -> AsyncIterator[httpx2.AsyncClient]:
     """A client of a wado that knows both; URLs are relative to their common studies."""
-    origins = [Origin(name=site.name, ae_title="PACS", port=104, search_seconds=0.5) for site in sites]
+    origins = [DimseOrigin(name=site.name, ae_title="PACS", port=104, search_seconds=0.5) for site in sites]
     parts = Parts(Settings(origins=tuple(origins)), bus, blobs)
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(parts.closing)

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from isthmus.common.config import Quirk, RetrieveMethod, load_settings
+from isthmus.common.config import DimseOrigin, Quirk, RetrieveMethod, load_settings
 from isthmus.common.errors import SettingsError
 
 ORIGIN = """
@@ -115,12 +115,15 @@ def test_the_environment_wins_over_the_file(tmp_path: Path, monkeypatch: pytest.
 
 def test_quirks_are_known_by_their_names(tmp_path: Path) -> None:
     settings = load_settings(written(tmp_path, ORIGIN + "quirks = ['no-cancel', 'wrong-counts']"))
-    assert settings.origins[0].quirks == {Quirk.NO_CANCEL, Quirk.WRONG_COUNTS}
+    (origin,) = settings.origins
+    assert isinstance(origin, DimseOrigin)
+    assert origin.quirks == {Quirk.NO_CANCEL, Quirk.WRONG_COUNTS}
 
 
 def test_a_list_in_the_environment_is_json(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ISTHMUS_ORIGINS", '[{"name": "a", "ae_title": "A", "port": 104}]')
     (origin,) = load_settings(None).origins
+    assert isinstance(origin, DimseOrigin)
     assert origin.name == "a"
     assert origin.port == 104
     assert origin.retrieve == (RetrieveMethod.C_GET, RetrieveMethod.C_MOVE)

@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from isthmus.common.blobs import BlobStore
 from isthmus.common.bus import Bus
 from isthmus.common.bus.jobs import Running
-from isthmus.common.config import Origin
+from isthmus.common.config import DimseOrigin
 from isthmus.common.dicom.levels import Level
 from isthmus.common.errors import IsthmusError
 from isthmus.common.federation import Federation
@@ -103,7 +103,7 @@ class Origins:
     def federation(self, *fakes: FakeOrigin, fresh_seconds: float = 60) -> Federation:
         """A federation of all, or of some of them; no transfer is spared by what is held."""
         origins = [
-            Origin(name=fake.name, ae_title="PACS", port=104, search_seconds=SECONDS)
+            DimseOrigin(name=fake.name, ae_title="PACS", port=104, search_seconds=SECONDS)
             for fake in fakes or self._all
         ]
         retrieval = Retrieval(self._bus, self.catalogue, 0)

@@ -1,4 +1,4 @@
-"""The catalogue as faces see it, inboxes included: what is in those is held, and is always as it is listed."""
+"""The catalogue as faces see it, inboxes included: what is in those is held, and is as it is listed."""
 
 from collections.abc import Collection
 

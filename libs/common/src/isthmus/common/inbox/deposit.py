@@ -57,7 +57,7 @@ class Deposits:
         Args:
             inbox: where to.
             incoming: what it is.
-            write: writes the Part 10 file under the key that it is given; not called for what is there already.
+            write: writes the Part 10 file under the key that it is given; not called for what is there.
 
         Raises:
             UnavailableError: S3 or NATS is away: nothing is promised, and the sender is to repeat it.

@@ -1,71 +1,26 @@
 """`isthmus cache`: what is held of the origins in S3, and out with it."""
 
 import sys
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from itertools import groupby
 from pathlib import Path
-from typing import Final, Self
+from typing import Final
 
 from rich.console import Console
 from rich.filesize import decimal
 from rich.table import Table
 
+from isthmus.cli.connected import Connected, connected
 from isthmus.cli.output import progress_console, write_error, write_json, write_line
-from isthmus.cli.run_file import RunFile
-from isthmus.common.blobs import BlobStore
-from isthmus.common.bus import Bus
-from isthmus.common.config.settings import Nats
 from isthmus.common.messages import MissingInstance, Retrieve
 from isthmus.common.retrieval import Catalogue, LastReads
 from isthmus.common.retrieval.sweep import evict
 from isthmus.common.retrieval.usage import StudyUsage, usage
-from isthmus.common.threads import Threads
 
-_THREADS: Final = 4
 _WIDE: Final = 1000
 """Columns, where there is no terminal that has a width."""
-
-
-@dataclass(frozen=True)
-class _Cache:
-    """The bus and the blobs of a running system."""
-
-    bus: Bus
-    blobs: BlobStore
-    max_bytes: int
-
-    @classmethod
-    @asynccontextmanager
-    async def of(cls, data: Path) -> AsyncIterator[Self]:
-        """Find them by a data folder.
-
-        Raises:
-            NotRunning: nothing runs with it.
-            BusUnavailable: NATS does not answer.
-        """
-        run = RunFile.read(data)
-        threads = Threads("s3", _THREADS)
-        s3 = run.s3
-        blobs = BlobStore(s3.endpoint, s3.access_key, s3.secret_key, s3.bucket, threads=threads)
-        try:
-            nats = Nats(url=run.nats.url, user=run.nats.user, password=run.nats.password)
-            bus = await Bus.connect(nats, "isthmus cache")
-            try:
-                yield cls(bus, blobs, run.cache.max_bytes)
-            finally:
-                await bus.close()
-        finally:
-            blobs.close()
-            threads.close()
-
-    async def studies(self, origin: str | None = None, study: str | None = None) -> list[StudyUsage]:
-        """Give what is held, an origin's studies together, the one used last at the end."""
-        with progress_console.status("looking at what is held"):
-            found = await usage(self.blobs, LastReads(self.bus), origin, study)
-        return sorted(found, key=lambda one: (one.origin, one.used))
 
 
 @dataclass(frozen=True)
@@ -97,38 +52,46 @@ class _OfStudy:
     """What the origin listed and could not deliver."""
 
 
+async def _held(system: Connected, origin: str | None = None, study: str | None = None) -> list[StudyUsage]:
+    """Give what is held, an origin's studies together, the one used last at the end."""
+    with progress_console.status("looking at what is held"):
+        found = await usage(system.blobs, LastReads(system.bus), origin, study)
+    return sorted(found, key=lambda one: (one.origin, one.used))
+
+
 async def show(data: Path, *, studies: bool, as_json: bool) -> None:
     """Show how much is held of each origin, and of each study."""
-    async with _Cache.of(data) as cache:
-        found = await cache.studies()
+    async with connected(data, "isthmus cache") as system:
+        found = await _held(system)
         origins = [
             _of_origin(origin, list(its)) for origin, its in groupby(found, key=lambda one: one.origin)
         ]
-        catalogue = Catalogue(cache.blobs)
+        catalogue = Catalogue(system.blobs)
         each = [await _of_study(catalogue, one) for one in found] if studies else None
     total = sum(one.size for one in found)
+    max_bytes = system.run.cache.max_bytes
     if as_json:
-        write_json(_as_json(cache.max_bytes, total, found, origins, each))
+        write_json(_as_json(max_bytes, total, found, origins, each))
         return
     if origins:
         _print_origins(origins)
     if each:
         write_line("")
         _print_studies(each)
-    write_line(f"{decimal(total)} held, at most {decimal(cache.max_bytes)}")
+    write_line(f"{decimal(total)} held, at most {decimal(max_bytes)}")
 
 
 async def clear(data: Path, origin: str | None, study: str | None, *, as_json: bool) -> bool:
     """Delete what is held of all origins, an origin or a study; whether nothing was in the way."""
     freed = 0
     skipped: list[StudyUsage] = []
-    async with _Cache.of(data) as cache:
-        found = await cache.studies(origin, study)
-        catalogue = Catalogue(cache.blobs)
+    async with connected(data, "isthmus cache") as system:
+        found = await _held(system, origin, study)
+        catalogue = Catalogue(system.blobs)
         with progress_console.status("") as status:
             for number, one in enumerate(found, start=1):
                 status.update(f"clearing {number} of {len(found)}")
-                evicted = await evict(cache.bus, catalogue, one)
+                evicted = await evict(system.bus, catalogue, one)
                 if evicted is None:
                     skipped.append(one)
                 else:

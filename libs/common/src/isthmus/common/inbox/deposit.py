@@ -1,15 +1,33 @@
-"""The one way into an inbox: into S3, then into the stream of events; only then is an instance taken."""
+"""The one way into an inbox: into S3, then into the stream of events; only then is an instance taken.
 
-from collections.abc import Awaitable, Callable
+Nothing is locked over processes. What makes that safe against a deletion at the same time: the record of a
+study counts its deletions (`life`), and the keys of what comes after one say so. Who deletes never touches
+what came since, and who deposits looks again afterwards: was the study deleted meanwhile, it is done anew.
+"""
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Literal
+from urllib.parse import quote
+from weakref import WeakValueDictionary
 
 from isthmus.common.blobs import BlobStore
+from isthmus.common.blobs.keys import inbox_key, inbox_prefix
 from isthmus.common.bus import Bus
+from isthmus.common.bus.events import publish_event
 from isthmus.common.config import Inbox
+from isthmus.common.config.origins import Conflicts
 from isthmus.common.dicom.json_values import DicomJson
 from isthmus.common.dicom.part10 import Identity
-from isthmus.common.inbox.contents import ContentsStore
-from isthmus.common.inbox.state import States
+from isthmus.common.errors import BlobMissing
+from isthmus.common.inbox.contents import ContentsStore, Row
+from isthmus.common.inbox.state import States, StudyState
+from isthmus.common.messages.events import Blob, CloudEvent, EventType, InstanceEvent
+from isthmus.common.telemetry import inject
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +56,21 @@ class Deposited:
     """Whether it was refused because the inbox refuses other bytes under a UID that it has."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What is there under the UIDs of an instance."""
+
+    life: int
+    """Of the study's record."""
+    key: str
+    """Where these bytes are, or are to be."""
+    is_written: bool
+    is_known: bool
+    """Whether the study's list has them."""
+    has_others: bool
+    """Whether there are other bytes."""
+
+
 class Deposits:
     """Takes instances into inboxes."""
 
@@ -47,7 +80,8 @@ class Deposits:
         self._blobs = blobs
         self._states = States(bus)
         self._contents = ContentsStore(blobs)
-        self._base_url = base_url
+        self._base_url = base_url.rstrip("/")
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def deposit(
         self, inbox: Inbox, incoming: Incoming, write: Callable[[str], Awaitable[None]]
@@ -62,4 +96,142 @@ class Deposits:
         Raises:
             UnavailableError: S3 or NATS is away: nothing is promised, and the sender is to repeat it.
         """
-        raise NotImplementedError
+        async with self._one_at_a_time(_prefix(inbox, incoming)):
+            found = await self._look(inbox, incoming)
+            while True:
+                if found.is_known and found.is_written:
+                    return Deposited(is_new=False)
+                if found.has_others and inbox.conflicts is Conflicts.REFUSE and not found.is_written:
+                    return Deposited(is_new=False, is_duplicate_uid=True)
+                if not found.is_written:
+                    await write(found.key)
+                is_new = await publish_event(self._bus, self._event(inbox, incoming, found))
+                state = await self._state(inbox, incoming)
+                if state.life == found.life:
+                    return Deposited(is_new)
+                found = await self._look(inbox, incoming)
+
+    @asynccontextmanager
+    async def _one_at_a_time(self, name: str) -> AsyncIterator[None]:
+        """Let several senders of one SOP Instance UID see each other's bytes."""
+        lock = self._locks.setdefault(name, asyncio.Lock())
+        async with lock:
+            yield
+
+    async def _look(self, inbox: Inbox, incoming: Incoming) -> _Found:
+        state, keys = await asyncio.gather(self._state(inbox, incoming), self._keys(_prefix(inbox, incoming)))
+        if not keys:
+            return _Found(state.life, _key(inbox, incoming, state.life), False, False, False)
+        row, life = await self._row(inbox, incoming, state)
+        listed = {blob.key for blob in (row.blob, *row.others)} if row is not None else set()
+        known = next((key for key in listed if _digest(key) == incoming.digest), None)
+        key = known or _key(inbox, incoming, life)
+        # Of what the list does not name, the keys of former lives wait for their deletion.
+        there = {one for one in keys if one in listed or _life(one) == life}
+        others = any(_digest(one) != incoming.digest for one in there | listed)
+        return _Found(life, key, key in keys, known is not None, others)
+
+    async def _state(self, inbox: Inbox, incoming: Incoming) -> StudyState:
+        return (await self._states.get(inbox.name, incoming.identity.study_instance_uid)).state
+
+    async def _keys(self, prefix: str) -> frozenset[str]:
+        async with aclosing(self._blobs.list(prefix)) as listed:
+            return frozenset([blob.key async for blob in listed])
+
+    async def _row(self, inbox: Inbox, incoming: Incoming, state: StudyState) -> tuple[Row | None, int]:
+        """Give what the study's list says of the instance, and the life that this list is of."""
+        while True:
+            try:
+                contents = await self._contents.load(state.contents)
+            except BlobMissing:
+                # It was replaced between the two reads; if it was not, it is lost.
+                again = await self._state(inbox, incoming)
+                if again.contents == state.contents:
+                    raise
+                state = again
+            else:
+                return contents.rows.get(incoming.identity.sop_instance_uid), state.life
+
+    def _event(self, inbox: Inbox, incoming: Incoming, found: _Found) -> CloudEvent[InstanceEvent]:
+        identity = incoming.identity
+        data = InstanceEvent(
+            origin=inbox.name,
+            study=identity.study_instance_uid,
+            series=identity.series_instance_uid,
+            instance=identity.sop_instance_uid,
+            sop_class=identity.sop_class_uid,
+            transfer_syntax=incoming.transfer_syntax_uid,
+            digest=incoming.digest,
+            blob=Blob(self._blobs.bucket, found.key, incoming.size),
+            url=self._url(inbox, identity),
+            attributes=incoming.attributes,
+            calling_ae_title=incoming.calling_ae_title,
+            association=incoming.association,
+            conflict=_conflict(inbox) if found.has_others else None,
+        )
+        return CloudEvent(
+            id=_event_id(inbox, incoming, found.life),
+            type=EventType.INSTANCE_STORED,
+            data=data,
+            time=datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            traceparent=inject().get("traceparent"),
+        )
+
+    def _url(self, inbox: Inbox, identity: Identity) -> str:
+        study, series, instance = (
+            quote(uid, safe="")
+            for uid in (
+                identity.study_instance_uid,
+                identity.series_instance_uid,
+                identity.sop_instance_uid,
+            )
+        )
+        return f"{self._base_url}/aets/{inbox.name}/studies/{study}/series/{series}/instances/{instance}"
+
+
+def _conflict(inbox: Inbox) -> Literal["newest", "first"]:
+    # What an inbox refuses, but has since before it did, stays what is read.
+    return "newest" if inbox.conflicts is Conflicts.NEWEST else "first"
+
+
+def _event_id(inbox: Inbox, incoming: Incoming, life: int) -> str:
+    identity = incoming.identity
+    named = (
+        inbox.name,
+        str(life),
+        identity.study_instance_uid,
+        identity.series_instance_uid,
+        identity.sop_instance_uid,
+        incoming.digest,
+    )
+    # No UID holds a NUL: `identify` takes printable characters alone.
+    return hashlib.sha256("\0".join(named).encode()).hexdigest()
+
+
+def _prefix(inbox: Inbox, incoming: Incoming) -> str:
+    identity = incoming.identity
+    return inbox_prefix(
+        inbox.name, identity.study_instance_uid, identity.series_instance_uid, identity.sop_instance_uid
+    )
+
+
+def _key(inbox: Inbox, incoming: Incoming, life: int) -> str:
+    identity = incoming.identity
+    return inbox_key(
+        inbox.name,
+        identity.study_instance_uid,
+        identity.series_instance_uid,
+        identity.sop_instance_uid,
+        f"{incoming.digest}.{life}" if life else incoming.digest,
+    )
+
+
+def _digest(key: str) -> str:
+    return key.rsplit("/", 1)[1].split(".", 1)[0]
+
+
+def _life(key: str) -> int:
+    """Read from a key how often its study had been deleted when it was written."""
+    name = key.rsplit("/", 1)[1].removesuffix(".dcm")
+    _, _, life = name.partition(".")
+    return int(life) if life.isdecimal() else 0

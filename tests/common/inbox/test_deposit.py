@@ -1,0 +1,302 @@
+"""Into an inbox: blob, then event; the same again, other bytes, after a deletion, with something away."""
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
+
+import pytest
+from nats.js.api import ConsumerConfig, DeliverPolicy
+
+from isthmus.common.blobs import BlobStore, inbox_key
+from isthmus.common.bus import Bus, subjects
+from isthmus.common.config import Inbox
+from isthmus.common.config.origins import Conflicts
+from isthmus.common.config.settings import Nats
+from isthmus.common.dicom.part10 import Identity
+from isthmus.common.errors import BusUnavailable, StoreUnavailable
+from isthmus.common.inbox.contents import Contents, ContentsStore, Row
+from isthmus.common.inbox.deposit import Deposited, Deposits, Incoming
+from isthmus.common.inbox.state import States
+from isthmus.common.messages import BlobRef
+from isthmus.common.messages.cloud_events import from_json
+from isthmus.common.messages.events import CloudEvent, EventType, InstanceEvent
+from isthmus.common.telemetry import span
+from isthmus.common.threads import Threads
+
+CT = "1.2.840.10008.5.1.4.1.1.2"
+EXPLICIT = "1.2.840.10008.1.2.1"
+NEW = Deposited(is_new=True)
+REPEATED = Deposited(is_new=False)
+REFUSED = Deposited(is_new=False, is_duplicate_uid=True)
+
+Send = Callable[..., Awaitable[Deposited]]
+
+
+def incoming(data: bytes, instance: str = "1.2.3.4") -> Incoming:
+    identity = Identity("1.2.3", "1.2.3.9", instance, CT)
+    attributes = {"00100020": {"vr": "LO", "Value": ["4711"]}}
+    digest = hashlib.sha256(data).hexdigest()
+    return Incoming(identity, EXPLICIT, digest, len(data), attributes, "CT1", "one")  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def inbox(origin_name: str) -> Inbox:
+    return Inbox(name=origin_name, protocol="inbox", ae_title="INBOX")  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def deposits(bus: Bus, blobs: BlobStore) -> Deposits:
+    return Deposits(bus, blobs, "http://gateway:8080")
+
+
+@pytest.fixture
+def send(deposits: Deposits, blobs: BlobStore) -> Send:
+    async def run(inbox: Inbox, data: bytes, instance: str = "1.2.3.4") -> Deposited:
+        return await deposits.deposit(inbox, incoming(data, instance), lambda key: blobs.put(key, data))
+
+    return run
+
+
+async def events(bus: Bus, inbox: Inbox) -> list[CloudEvent[InstanceEvent]]:
+    """Everything that was published of an inbox."""
+    subject = subjects.event(EventType.INSTANCE_STORED, inbox.name)
+    config = ConsumerConfig(deliver_policy=DeliverPolicy.ALL)
+    reader = await bus.jetstream.pull_subscribe(subject, stream="EVENTS", config=config)
+    found = []
+    waiting = (await reader.consumer_info()).num_pending or 0
+    while len(found) < waiting:
+        found.extend([from_json(message.data) for message in await reader.fetch(waiting - len(found))])
+    await reader.unsubscribe()
+    return found
+
+
+async def held(blobs: BlobStore, inbox: Inbox) -> dict[str, bytes]:
+    return {blob.key: await blobs.get(blob.key) async for blob in blobs.list(f"inbox/{inbox.name}/")}
+
+
+async def listed(bus: Bus, blobs: BlobStore, inbox: Inbox, *, life: int = 0) -> None:
+    """Do what `arrivals` does: list what was published, in its order."""
+    rows: dict[str, Row] = {}
+    for event in await events(bus, inbox):
+        data = event.data
+        blob = BlobRef(
+            data.blob.bucket,
+            data.blob.key,
+            data.blob.size,
+            data.study,
+            data.series,
+            data.instance,
+            data.sop_class,
+            data.transfer_syntax,
+        )
+        before = rows.get(data.instance)
+        others = (*before.others, before.blob) if before else ()
+        rows[data.instance] = Row(blob, data.digest, 0.0, {}, others)
+    await record(bus, blobs, inbox, Contents(rows), life)
+
+
+async def record(bus: Bus, blobs: BlobStore, inbox: Inbox, contents: Contents, life: int) -> None:
+    states = States(bus)
+    found = await states.get(inbox.name, "1.2.3")
+    key = await ContentsStore(blobs).save(inbox.name, "1.2.3", contents) if contents.rows else None
+    assert await states.put(replace(found.state, contents=key, life=life), found.revision)
+
+
+async def test_an_instance_is_in_s3_and_in_the_stream(
+    bus: Bus, blobs: BlobStore, inbox: Inbox, send: Send
+) -> None:
+    with span("C-STORE"):
+        assert await send(inbox, b"first") == NEW
+    key = inbox_key(inbox.name, "1.2.3", "1.2.3.9", "1.2.3.4", incoming(b"first").digest)
+    assert await held(blobs, inbox) == {key: b"first"}
+    (event,) = await events(bus, inbox)
+    data = event.data
+    assert (data.study, data.series, data.instance) == ("1.2.3", "1.2.3.9", "1.2.3.4")
+    assert (data.blob.bucket, data.blob.key, data.blob.size) == (blobs.bucket, key, 5)
+    assert (data.sop_class, data.transfer_syntax) == (CT, EXPLICIT)
+    assert data.url == (
+        f"http://gateway:8080/aets/{inbox.name}/studies/1.2.3/series/1.2.3.9/instances/1.2.3.4"
+    )
+    assert (data.calling_ae_title, data.association, data.conflict) == ("CT1", "one", None)
+    assert data.attributes == {"00100020": {"vr": "LO", "Value": ["4711"]}}
+
+
+async def test_the_same_again_is_no_second_event(
+    bus: Bus, blobs: BlobStore, inbox: Inbox, send: Send
+) -> None:
+    await send(inbox, b"first")
+    assert await send(inbox, b"first") == REPEATED
+    await listed(bus, blobs, inbox)
+    assert await send(inbox, b"first") == REPEATED
+    assert len(await events(bus, inbox)) == 1
+
+
+async def test_the_same_from_many_at_once_is_one_event(bus: Bus, inbox: Inbox, send: Send) -> None:
+    done = await asyncio.gather(*(send(inbox, b"first") for _ in range(10)))
+    assert sorted(one.is_new for one in done) == [False] * 9 + [True]
+    assert len(await events(bus, inbox)) == 1
+
+
+async def test_what_crashed_between_blob_and_event_gets_its_event_from_the_repeat(
+    bus: Bus, blobs: BlobStore, inbox: Inbox, deposits: Deposits
+) -> None:
+    key = inbox_key(inbox.name, "1.2.3", "1.2.3.9", "1.2.3.4", incoming(b"first").digest)
+    await blobs.put(key, b"first")
+
+    async def never(_: str) -> None:
+        raise AssertionError("it is there")
+
+    assert await deposits.deposit(inbox, incoming(b"first"), never) == NEW
+    assert [event.data.blob.key for event in await events(bus, inbox)] == [key]
+
+
+async def test_what_the_list_knows_and_s3_has_lost_is_written_again(
+    bus: Bus, blobs: BlobStore, inbox: Inbox, send: Send
+) -> None:
+    await send(inbox, b"first")
+    await listed(bus, blobs, inbox)
+    (key,) = await held(blobs, inbox)
+    await blobs.delete(key)
+    assert await send(inbox, b"first") == REPEATED
+    assert await held(blobs, inbox) == {key: b"first"}
+
+
+@pytest.mark.parametrize("is_listed", [True, False])
+@pytest.mark.parametrize("policy", [Conflicts.NEWEST, Conflicts.FIRST])
+async def test_other_bytes_are_kept_beside_and_the_event_says_which_are_read(
+    bus: Bus, blobs: BlobStore, inbox: Inbox, send: Send, policy: Conflicts, is_listed: bool
+) -> None:
+    inbox = inbox.model_copy(update={"conflicts": policy})
+    await send(inbox, b"first")
+    if is_listed:
+        await listed(bus, blobs, inbox)
+    assert await send(inbox, b"other") == NEW
+    assert sorted((await held(blobs, inbox)).values()) == [b"first", b"other"]
+    assert [event.data.conflict for event in await events(bus, inbox)] == [None, policy.value]
+
+
+async def test_other_bytes_are_refused_where_the_inbox_refuses_them(
+    bus: Bus, blobs: BlobStore, inbox: Inbox, send: Send
+) -> None:
+    inbox = inbox.model_copy(update={"conflicts": Conflicts.REFUSE})
+    await send(inbox, b"first")
+    assert await send(inbox, b"other") == REFUSED
+    await listed(bus, blobs, inbox)
+    assert await send(inbox, b"other") == REFUSED
+    assert await send(inbox, b"first") == REPEATED
+    assert list((await held(blobs, inbox)).values()) == [b"first"]
+    assert len(await events(bus, inbox)) == 1
+
+
+async def test_of_two_contents_at_once_one_is_refused(inbox: Inbox, send: Send) -> None:
+    inbox = inbox.model_copy(update={"conflicts": Conflicts.REFUSE})
+    done = await asyncio.gather(send(inbox, b"first"), send(inbox, b"other"))
+    assert sorted(one.is_duplicate_uid for one in done) == [False, True]
+
+
+async def test_what_repeats_the_content_that_is_not_read_changes_nothing(
+    bus: Bus, blobs: BlobStore, inbox: Inbox, send: Send
+) -> None:
+    await send(inbox, b"first")
+    await send(inbox, b"other")
+    await listed(bus, blobs, inbox)
+    assert await send(inbox, b"first") == REPEATED
+    assert len(await events(bus, inbox)) == 2
+
+
+async def test_after_a_deletion_the_same_bytes_are_new(
+    bus: Bus, blobs: BlobStore, inbox: Inbox, send: Send
+) -> None:
+    await send(inbox, b"first")
+    await listed(bus, blobs, inbox)
+    (old,) = await held(blobs, inbox)
+    await record(bus, blobs, inbox, Contents(), life=1)
+    # Before the deletion gets to the blob: what comes now must not be taken for what is to be deleted.
+    assert await send(inbox, b"first") == NEW
+    await blobs.delete(old)
+    (key,) = await held(blobs, inbox)
+    first, second = await events(bus, inbox)
+    assert (first.data.blob.key, second.data.blob.key) == (old, key)
+    assert first.id != second.id
+    assert first.data.digest == second.data.digest
+
+
+async def test_after_the_deletion_of_another_instance_what_stayed_is_still_known(
+    bus: Bus, blobs: BlobStore, inbox: Inbox, send: Send
+) -> None:
+    await send(inbox, b"first")
+    await listed(bus, blobs, inbox, life=1)
+    assert await send(inbox, b"first") == REPEATED
+    assert await send(inbox, b"other") == NEW
+    assert [event.data.conflict for event in await events(bus, inbox)] == [None, "newest"]
+
+
+async def test_what_is_deleted_while_it_is_deposited_is_deposited_again(
+    bus: Bus, blobs: BlobStore, inbox: Inbox, deposits: Deposits
+) -> None:
+    written: list[str] = []
+
+    async def write(key: str) -> None:
+        written.append(key)
+        await blobs.put(key, b"first")
+        if len(written) == 1:
+            await record(bus, blobs, inbox, Contents(), life=1)
+
+    assert await deposits.deposit(inbox, incoming(b"first"), write) == NEW
+    assert len(set(written)) == 2
+    assert [event.data.blob.key for event in await events(bus, inbox)] == written
+
+
+async def test_a_write_that_fails_leaves_no_event(
+    bus: Bus, blobs: BlobStore, inbox: Inbox, deposits: Deposits, send: Send
+) -> None:
+    async def fail(_: str) -> None:
+        raise StoreUnavailable("away")
+
+    with pytest.raises(StoreUnavailable):
+        await deposits.deposit(inbox, incoming(b"first"), fail)
+    assert await events(bus, inbox) == []
+    assert await send(inbox, b"first") == NEW
+
+
+@pytest.fixture
+async def away() -> AsyncIterator[BlobStore]:
+    threads = Threads("away", 2)
+    store = BlobStore("127.0.0.1:1", "key", "secret", "bucket", threads=threads, deadline=0.3)
+    yield store
+    store.close()
+    threads.close()
+
+
+async def test_without_s3_nothing_is_taken(bus: Bus, away: BlobStore, inbox: Inbox) -> None:
+    with pytest.raises(StoreUnavailable):
+        await Deposits(bus, away, "http://gateway").deposit(
+            inbox, incoming(b"first"), lambda key: away.put(key, b"first")
+        )
+    assert await events(bus, inbox) == []
+
+
+async def test_without_nats_nothing_is_taken(nats_settings: Nats, blobs: BlobStore, inbox: Inbox) -> None:
+    gone = await Bus.connect(nats_settings, "gone")
+    await gone.close()
+    with pytest.raises(BusUnavailable):
+        await Deposits(gone, blobs, "http://gateway").deposit(
+            inbox, incoming(b"first"), lambda key: blobs.put(key, b"first")
+        )
+
+
+async def test_a_repeat_after_nats_was_lost_before_the_event_makes_one_event(
+    nats_settings: Nats, bus: Bus, blobs: BlobStore, inbox: Inbox, send: Send
+) -> None:
+    leaving = await Bus.connect(nats_settings, "leaving")
+
+    async def write(key: str) -> None:
+        await blobs.put(key, b"first")
+        await leaving.close()
+
+    with pytest.raises(BusUnavailable):
+        await Deposits(leaving, blobs, "http://gateway").deposit(inbox, incoming(b"first"), write)
+    assert await events(bus, inbox) == []
+    assert await send(inbox, b"first") == NEW
+    assert len(await events(bus, inbox)) == 1

@@ -37,7 +37,7 @@ DUPLICATE_SECONDS: Final = 3600.0
 TIMERS: Final = "TIMERS"
 """Messages that come at a time: when a study has been quiet for long enough."""
 FORWARDS: Final = "FORWARDS"
-"""What is to go to another origin: a work queue for each destination."""
+"""What is to go to another origin: a work queue for each destination; and replayed events for webhooks."""
 DEAD: Final = "DEAD"
 """Dead letters: what was tried as often, or for as long, as the settings say."""
 INBOXES_BUCKET: Final = "INBOXES"
@@ -45,6 +45,8 @@ INBOXES_BUCKET: Final = "INBOXES"
 REPORTS_BUCKET: Final = "REPORTS"
 """A KV bucket: the studies of each MPPS that is in progress."""
 REPORTS_SECONDS: Final = 7 * 86_400.0
+FORWARDED_BUCKET: Final = "FORWARDED"
+"""A KV bucket: where each study in an inbox was forwarded to."""
 _OTHER_CONFIGURATION: Final = 10058
 """JetStream error: stream name already in use with a different configuration."""
 
@@ -105,7 +107,7 @@ _STREAMS: Final = (
     ),
     StreamConfig(
         name=FORWARDS,
-        subjects=["dicom.forward.>"],
+        subjects=["dicom.forward.>", "dicom.webhook.>"],
         retention=RetentionPolicy.WORK_QUEUE,
         storage=StorageType.FILE,
         duplicate_window=DUPLICATE_SECONDS,
@@ -157,6 +159,16 @@ _STREAMS: Final = (
     StreamConfig(
         name=f"KV_{INBOXES_BUCKET}",
         subjects=[f"$KV.{INBOXES_BUCKET}.>"],
+        storage=StorageType.FILE,
+        discard=DiscardPolicy.NEW,
+        max_msgs_per_subject=1,
+        allow_rollup_hdrs=True,
+        deny_delete=True,
+        allow_direct=True,
+    ),
+    StreamConfig(
+        name=f"KV_{FORWARDED_BUCKET}",
+        subjects=[f"$KV.{FORWARDED_BUCKET}.>"],
         storage=StorageType.FILE,
         discard=DiscardPolicy.NEW,
         max_msgs_per_subject=1,

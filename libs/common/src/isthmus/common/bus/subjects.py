@@ -118,9 +118,24 @@ def timer_fired(origin: str, study: str) -> str:
     return f"dicom.timer.fired.{token(origin)}.{token(study)}"
 
 
-def forward(destination: str) -> str:
-    """What is to go to an origin."""
-    return f"dicom.forward.{token(destination)}"
+def forward(destination: str, origin: str, study: str) -> str:
+    """What of a study of an inbox is to go to a destination; `forwards` for all of a destination."""
+    return f"dicom.forward.{token(destination)}.{token(origin)}.{token(study)}"
+
+
+def forwards(destination: str) -> str:
+    """All that is to go to an origin."""
+    return f"dicom.forward.{token(destination)}.>"
+
+
+def forwards_of(origin: str, study: str) -> str:
+    """All that is to go of a study of an inbox, wherever."""
+    return f"dicom.forward.*.{token(origin)}.{token(study)}"
+
+
+def webhook(name: str) -> str:
+    """Events that are to go to a webhook once more: replayed dead letters."""
+    return f"dicom.webhook.{token(name)}"
 
 
 def dead(what: str, name: str) -> str:

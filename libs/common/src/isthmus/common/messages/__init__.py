@@ -8,6 +8,7 @@ from isthmus.common.messages.arrivals import AssociationEnded, Delete, Deleted, 
 from isthmus.common.messages.blobs import BlobRef
 from isthmus.common.messages.codec import VERSION, decode, encode
 from isthmus.common.messages.failure import Failure
+from isthmus.common.messages.forwards import DeadLetter, Forwarded, Forwarding, Refusal
 from isthmus.common.messages.query import Echo, EchoDone, Matches, Query, QueryDone
 from isthmus.common.messages.retrieve import (
     Ahead,
@@ -33,11 +34,14 @@ __all__ = [
     "AheadTaken",
     "AssociationEnded",
     "BlobRef",
+    "DeadLetter",
     "Delete",
     "Deleted",
     "Echo",
     "EchoDone",
     "Failure",
+    "Forwarded",
+    "Forwarding",
     "InstanceReady",
     "InstanceStored",
     "InstancesHeld",
@@ -49,6 +53,7 @@ __all__ = [
     "QueryDone",
     "Received",
     "ReceivedAnswer",
+    "Refusal",
     "Retrieve",
     "RetrieveDone",
     "RetrieveFact",

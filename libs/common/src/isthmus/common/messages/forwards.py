@@ -1,0 +1,73 @@
+"""What is on its way to another system, and what did not get there."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from isthmus.common.messages.blobs import BlobRef
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a destination did not take an instance; without patient data."""
+
+    sop_instance_uid: str
+    status: int
+    """DIMSE status (PS3.4 B.2.3); 0110 where there was no answer."""
+    kind: str | None = None
+    """The class of the error, where there was one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Forwarding:
+    """Instances of a study that are to go to an origin, by one store job."""
+
+    id: str
+    """Made from what it came from: also the Nats-Msg-Id and the id of the store job."""
+    origin: str
+    """The inbox."""
+    study: str
+    destination: str
+    blobs: tuple[BlobRef, ...]
+    since: float
+    """When it was to go there first: seconds since 1970."""
+    attempts: int = 0
+    """How often the destination refused these instances."""
+    refusals: tuple[Refusal, ...] = ()
+    """What it said of them the last time."""
+    tried: float = 0.0
+    """When that was: seconds since 1970."""
+    not_before: float = 0.0
+    """When it is to be tried: seconds since 1970."""
+    letter: str | None = None
+    """The `id` of the dead letter that this was."""
+
+
+@dataclass(frozen=True, slots=True)
+class Forwarded:
+    """A study went, or is on its way, to a destination; what is on its way is in the stream FORWARDS."""
+
+    life: int
+    """Of the study's record: after a deletion it goes there anew."""
+    lacking: tuple[str, ...] = ()
+    """The `id`s of dead letters: what is in them is not there."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """What was tried as often, or for as long, as the settings say; on `dicom.dead.{what}.{name}`.
+
+    Replaying publishes `payload` again: on `dicom.forward.{name}...` or on `dicom.webhook.{name}`.
+    """
+
+    what: Literal["forward", "webhook"]
+    name: str
+    """Of the destination or webhook."""
+    reason: str
+    """Of the last failure, for people; without patient data."""
+    attempts: int
+    first: float
+    """When it was tried first: seconds since 1970."""
+    last: float
+    """When it was tried last."""
+    payload: bytes
+    """A `Forwarding`, or the event as it is in the stream EVENTS."""

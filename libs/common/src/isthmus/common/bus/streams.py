@@ -45,6 +45,8 @@ INBOXES_BUCKET: Final = "INBOXES"
 REPORTS_BUCKET: Final = "REPORTS"
 """A KV bucket: the studies of each MPPS that is in progress."""
 REPORTS_SECONDS: Final = 7 * 86_400.0
+WEBHOOKS_BUCKET: Final = "WEBHOOKS"
+"""A KV bucket: how each webhook is doing."""
 FORWARDED_BUCKET: Final = "FORWARDED"
 """A KV bucket: where each study in an inbox was forwarded to."""
 _OTHER_CONFIGURATION: Final = 10058
@@ -182,6 +184,16 @@ _STREAMS: Final = (
         storage=StorageType.FILE,
         max_msgs_per_subject=1,
         max_age=REPORTS_SECONDS,
+        allow_rollup_hdrs=True,
+        deny_delete=True,
+        allow_direct=True,
+    ),
+    StreamConfig(
+        name=f"KV_{WEBHOOKS_BUCKET}",
+        subjects=[f"$KV.{WEBHOOKS_BUCKET}.>"],
+        storage=StorageType.FILE,
+        discard=DiscardPolicy.NEW,
+        max_msgs_per_subject=1,
         allow_rollup_hdrs=True,
         deny_delete=True,
         allow_direct=True,

@@ -98,6 +98,11 @@ def event(kind: str, origin: str) -> str:
     return f"dicom.events.{kind}.{token(origin)}"
 
 
+def events(kind: str) -> str:
+    """Events of one type, of all inboxes."""
+    return f"dicom.events.{kind}.*"
+
+
 def told(origin: str, study: str) -> str:
     """What senders tell of a study beside its instances."""
     return f"dicom.told.{token(origin)}.{token(study)}"

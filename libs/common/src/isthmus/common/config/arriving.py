@@ -2,11 +2,13 @@
 
 from enum import StrEnum
 from ipaddress import ip_network
+from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
-from isthmus.common.config.kinds import AETitle, OriginName, Section, Url
+from isthmus.common.config.kinds import AETitle, ExactUrl, OriginName, Section
+from isthmus.common.config.signing import signing_keys
 
 
 class CallerOperation(StrEnum):
@@ -80,21 +82,35 @@ class Forward(Section):
     study_description: Pattern | None = None
 
 
+def _secrets(text: str) -> str:
+    signing_keys(text)
+    return text
+
+
 class Webhook(Section):
     """A URL that gets events by POST."""
 
     name: OriginName
-    url: Url
-    secret: str = Field(repr=False, min_length=16)
-    """The key of the signature (HMAC-SHA256)."""
-    types: frozenset[Literal["instance.stored", "study.arrived", "study.amended"]] = frozenset(
-        {"study.arrived", "study.amended"}
-    )
-    origins: frozenset[OriginName] | None = None
+    url: ExactUrl = Field(repr=False)
+    """It may hold a user and a password."""
+    secret: Annotated[str, AfterValidator(_secrets)] | None = Field(default=None, repr=False)
+    """The key of the signature (HMAC-SHA256); while it is replaced two, with a blank between."""
+    secret_file: Path | None = None
+    """A file that holds the same; it is read anew when it has changed."""
+    types: Annotated[
+        frozenset[Literal["instance.stored", "study.arrived", "study.amended"]], Field(min_length=1)
+    ] = frozenset({"study.arrived", "study.amended"})
+    origins: Annotated[frozenset[OriginName], Field(min_length=1)] | None = None
     """Inboxes; None: all."""
     timeout_seconds: Annotated[float, Field(gt=0, le=300)] = 15.0
     give_up_hours: Annotated[float, Field(gt=0, le=240)] = 24.0
     """After so long without success an event becomes a dead letter."""
+
+    @model_validator(mode="after")
+    def _has_a_secret(self) -> Self:
+        if (self.secret is None) == (self.secret_file is None):
+            raise ValueError("either secret or secret_file says what signs it")
+        return self
 
 
 class Arrivals(Section):
@@ -106,3 +122,11 @@ class Arrivals(Section):
     """How often forwarding is tried at a destination that answers, before it becomes a dead letter."""
     forward: tuple[Forward, ...] = ()
     webhooks: tuple[Webhook, ...] = ()
+
+    @model_validator(mode="after")
+    def _webhooks_differ(self) -> Self:
+        names = [webhook.name for webhook in self.webhooks]
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"two webhooks are named {name!r}")
+        return self

@@ -62,16 +62,22 @@ def _web_origin(text: str) -> str:
     return text
 
 
-def _url(text: str) -> str:
+def _exact_url(text: str) -> str:
     parts = urlsplit(text)
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise ValueError("is no URL that begins with http:// or https://")
-    return text.rstrip("/")
+    return text
+
+
+def _url(text: str) -> str:
+    return _exact_url(text).rstrip("/")
 
 
 Listen = Annotated[str, AfterValidator(_listen_address)]
 AETitle = Annotated[str, AfterValidator(_ae_title)]
 Url = Annotated[str, AfterValidator(_url)]
+ExactUrl = Annotated[str, AfterValidator(_exact_url)]
+"""One that is used as it is written: a slash at its end means something."""
 WebOrigin = Annotated[str, AfterValidator(_web_origin)]
 CharacterSet = Annotated[str, AfterValidator(_character_set)]
 OriginName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]

@@ -40,6 +40,10 @@ FORWARDS: Final = "FORWARDS"
 """What is to go to another origin: a work queue for each destination; and replayed events for webhooks."""
 DEAD: Final = "DEAD"
 """Dead letters: what was tried as often, or for as long, as the settings say."""
+COMMITMENTS: Final = "COMMITMENTS"
+"""Requests for storage commitment whose results are not reported yet: a work queue for each inbox."""
+COMMITMENTS_SECONDS: Final = 2 * 86_400.0
+"""Of what nobody takes any more: the inbox is no longer in the settings."""
 INBOXES_BUCKET: Final = "INBOXES"
 """A KV bucket: the record of each study in an inbox."""
 REPORTS_BUCKET: Final = "REPORTS"
@@ -121,6 +125,15 @@ _STREAMS: Final = (
         retention=RetentionPolicy.LIMITS,
         storage=StorageType.FILE,
         duplicate_window=DUPLICATE_SECONDS,
+        allow_direct=True,
+    ),
+    StreamConfig(
+        name=COMMITMENTS,
+        subjects=["dicom.commit.>"],
+        retention=RetentionPolicy.WORK_QUEUE,
+        storage=StorageType.FILE,
+        max_msgs_per_subject=1,  # who asks again in the same transaction gets one answer
+        max_age=COMMITMENTS_SECONDS,
         allow_direct=True,
     ),
     # As `create_key_value` makes it, but for per-message TTL: with its expiry markers a key became free only

@@ -146,3 +146,18 @@ def webhook(name: str) -> str:
 def dead(what: str, name: str) -> str:
     """Dead letters: of `forward` or `webhook`, and the destination's name."""
     return f"dicom.dead.{what}.{token(name)}"
+
+
+def commit(inbox: str, calling_ae_title: str, transaction: str) -> str:
+    """A request for storage commitment; one caller's transaction is asked for once at a time."""
+    return f"dicom.commit.{token(inbox)}.{token(calling_ae_title)}.{token(transaction)}"
+
+
+def commits(inbox: str) -> str:
+    """All of them, of an inbox."""
+    return f"dicom.commit.{token(inbox)}.>"
+
+
+def committed(process: str) -> str:
+    """Where the results go for associations that a process of scp holds."""
+    return f"dicom.committed.{token(process)}"

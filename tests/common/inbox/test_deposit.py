@@ -63,7 +63,7 @@ async def events(bus: Bus, inbox: Inbox) -> list[CloudEvent[InstanceEvent]]:
     subject = subjects.event(EventType.INSTANCE_STORED, inbox.name)
     config = ConsumerConfig(deliver_policy=DeliverPolicy.ALL)
     reader = await bus.jetstream.pull_subscribe(subject, stream="EVENTS", config=config)
-    found = []
+    found: list[CloudEvent[InstanceEvent]] = []
     waiting = (await reader.consumer_info()).num_pending or 0
     while len(found) < waiting:
         found.extend([from_json(message.data) for message in await reader.fetch(waiting - len(found))])

@@ -93,10 +93,10 @@ def find_uids(dataset: Buffer, transfer_syntax_uid: str, tags: Iterable[int]) ->
     wanted = frozenset(tags)
 
     def find(data: Buffer) -> dict[int, str]:
-        return _find(data, _encoding(data, transfer_syntax_uid), wanted)
+        return _find(data, encoding_of(data, transfer_syntax_uid), wanted)
 
     if transfer_syntax_uid in DEFLATED:
-        return from_beginning(_inflate(dataset), find, _INFLATED_LIMIT)
+        return from_beginning(inflate(dataset), find, _INFLATED_LIMIT)
     return find(dataset)
 
 
@@ -134,8 +134,8 @@ def uid_text(value: bytes, name: str) -> str:
     return text
 
 
-def _encoding(data: Buffer, transfer_syntax_uid: str) -> Encoding:
-    """Tell the encoding, by the first element where it and the transfer syntax disagree on the VR."""
+def encoding_of(data: Buffer, transfer_syntax_uid: str) -> Encoding:
+    """Tell the encoding of a data set, by the first element where it and the transfer syntax disagree on the VR."""
     if transfer_syntax_uid == ExplicitVRBigEndian:
         return EXPLICIT_BIG
     if len(data) < 6:
@@ -167,8 +167,12 @@ def _find(data: Buffer, encoding: Encoding, wanted: frozenset[int]) -> dict[int,
     return found
 
 
-def _inflate(dataset: Buffer) -> Iterator[bytes]:
-    """Inflate piece by piece, so that what is behind the UIDs is never inflated."""
+def inflate(dataset: Buffer) -> Iterator[bytes]:
+    """Inflate piece by piece, so that what is behind the wanted elements is never inflated.
+
+    Raises:
+        MalformedDataset: it cannot be inflated.
+    """
     inflater = zlib.decompressobj(-zlib.MAX_WBITS)
     try:
         for start in range(0, len(dataset), _CHUNK_BYTES):

@@ -135,7 +135,7 @@ def uid_text(value: bytes, name: str) -> str:
 
 
 def encoding_of(data: Buffer, transfer_syntax_uid: str) -> Encoding:
-    """Tell the encoding of a data set, by the first element where it and the transfer syntax disagree on the VR."""
+    """Tell the encoding of a data set: by its first element where that and the transfer syntax disagree."""
     if transfer_syntax_uid == ExplicitVRBigEndian:
         return EXPLICIT_BIG
     if len(data) < 6:

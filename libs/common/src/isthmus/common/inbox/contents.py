@@ -1,22 +1,33 @@
-"""The instances of a study in an inbox: a list in S3 that is never written over."""
+"""The instances of a study in an inbox: a list in S3 that is never written over.
+
+It is written as blocks, one behind the other, each a compressed message of some rows. What is added to a list
+that was read or written before is one block more, so that the work for an instance does not grow with the
+number of those that are there already. A later row of the same SOP Instance UID takes the earlier one's place.
+"""
 
 import asyncio
 import hashlib
-import time
+import struct
 import zlib
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from secrets import token_hex
+from time import time
+from typing import Final, Self
 
 from isthmus.common.blobs import BlobStore, contents_key
 from isthmus.common.dicom.json_values import DicomJson
+from isthmus.common.errors import ContractError
 from isthmus.common.messages import BlobRef, decode, encode
 from isthmus.common.retrieval.manifest import HeldInstance, HeldSeries, Manifest
 
 COMPRESSION: Final = 1
 REMEMBERED: Final = 64
 """Lists that stay decoded."""
+MOST_BLOCKS: Final = 64
+"""A list of more is written anew, as one."""
+_LENGTH: Final = struct.Struct(">I")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +43,16 @@ class Row:
     """Of the instance's level."""
     others: tuple[BlobRef, ...] = ()
     """Blobs with the same SOP Instance UID and other bytes, which nobody reads."""
+    revision: int = 1
+    """Of the event of the study that tells of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """What is in S3 of a list, as it is there."""
+
+    data: bytes = b""
+    blocks: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +61,17 @@ class Contents:
 
     rows: Mapping[str, Row] = field(default_factory=dict)
     """By SOP Instance UID, in the order in which they came."""
+    _written: _Written | None = field(default=None, repr=False, compare=False)
+    _added: Mapping[str, Row] = field(default_factory=dict, repr=False, compare=False)
+    """Rows that are not in `_written`."""
+
+    def with_rows(self, rows: Mapping[str, Row]) -> Self:
+        """Add rows, or put them in the place of those with the same SOP Instance UIDs."""
+        return type(self)({**self.rows, **rows}, self._written, {**self._added, **rows})
 
     def manifest(self, origin: str, study: str) -> Manifest:
         """Describe them as the catalogue does: whole, and just checked."""
-        now = time.time()
+        now = time()
         series: dict[str, list[HeldInstance]] = {}
         for row in self.rows.values():
             series.setdefault(row.blob.series_instance_uid, []).append(HeldInstance(row.blob, row.stored))
@@ -53,12 +81,29 @@ class Contents:
         )
         return Manifest(origin, study, held, now)
 
+    def _to_write(self) -> _Written:
+        before, rows = self._written, self._added
+        if before is None or before.blocks >= MOST_BLOCKS:
+            before, rows = _Written(), self.rows
+        if not rows:
+            return before
+        return _Written(before.data + _block(rows), before.blocks + 1)
+
+
+@dataclass(frozen=True, slots=True)
+class _Block:
+    """Some rows of a list."""
+
+    rows: tuple[Row, ...]
+
 
 class ContentsStore:
-    """Where the lists lie; what was read last stays decoded."""
+    """Where the lists lie; what was read or written last stays decoded."""
 
-    def __init__(self, blobs: BlobStore) -> None:
+    def __init__(self, blobs: BlobStore, remembered: int = REMEMBERED) -> None:
+        """Prepare; so many lists stay decoded."""
         self._blobs = blobs
+        self._remembered = remembered
         self._decoded: OrderedDict[str, Contents] = OrderedDict()
 
     async def load(self, key: str | None) -> Contents:
@@ -67,6 +112,7 @@ class ContentsStore:
         Raises:
             BlobMissing: it was replaced meanwhile: read the record again.
             StoreUnavailable: S3 is away.
+            ContractError: it is of another version.
         """
         if key is None:
             return Contents()
@@ -76,15 +122,18 @@ class ContentsStore:
         return self._decoded[key]
 
     async def save(self, origin: str, study: str, contents: Contents) -> str:
-        """Write a list and give its key; the same list has the same key.
+        """Write a list and give its key, which no other list has ever had, not even the same one.
+
+        So whoever wrote a list that became nobody's may drop it, whatever others do meanwhile.
 
         Raises:
             StoreUnavailable: S3 does not take it.
         """
-        data, digest = await asyncio.to_thread(_written, contents)
-        key = contents_key(origin, study, digest)
-        await self._blobs.put(key, data)
-        self._remember(key, contents)
+        written = await asyncio.to_thread(contents._to_write)
+        digest = await asyncio.to_thread(lambda: hashlib.sha256(written.data).hexdigest())
+        key = contents_key(origin, study, f"{digest}-{token_hex(4)}")
+        await self._blobs.put(key, written.data)
+        self._remember(key, Contents(contents.rows, written))
         return key
 
     async def drop(self, key: str | None) -> None:
@@ -99,14 +148,30 @@ class ContentsStore:
 
     def _remember(self, key: str, contents: Contents) -> None:
         self._decoded[key] = contents
-        while len(self._decoded) > REMEMBERED:
+        while len(self._decoded) > self._remembered:
             self._decoded.popitem(last=False)
 
 
+def _block(rows: Mapping[str, Row]) -> bytes:
+    data = zlib.compress(encode(_Block(tuple(rows.values()))), COMPRESSION)
+    return _LENGTH.pack(len(data)) + data
+
+
 def _read(data: bytes) -> Contents:
-    return decode(zlib.decompress(data), Contents)
+    blocks = list(_blocks(data))
+    rows = {row.blob.sop_instance_uid: row for block in blocks for row in block.rows}
+    return Contents(rows, _Written(data, len(blocks)))
 
 
-def _written(contents: Contents) -> tuple[bytes, str]:
-    data = zlib.compress(encode(contents), COMPRESSION)
-    return data, hashlib.sha256(data).hexdigest()
+def _blocks(data: bytes) -> Iterator[_Block]:
+    at = 0
+    while at < len(data):
+        try:
+            (length,) = _LENGTH.unpack_from(data, at)
+            at += _LENGTH.size
+            if at + length > len(data):
+                raise ContractError("list of a study: it is cut off")
+            yield decode(zlib.decompress(data[at : at + length]), _Block)
+        except (struct.error, zlib.error) as error:
+            raise ContractError(f"list of a study: {type(error).__name__}") from None
+        at += length

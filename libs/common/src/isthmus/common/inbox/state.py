@@ -15,6 +15,7 @@ from isthmus.common.bus.streams import INBOXES_BUCKET
 from isthmus.common.bus.subjects import token
 from isthmus.common.dicom.json_values import DicomJson
 from isthmus.common.messages import decode, encode
+from isthmus.common.messages.events import Reason
 
 
 class Phase(StrEnum):
@@ -41,6 +42,18 @@ class SeriesSummary:
 
 
 @dataclass(frozen=True, slots=True)
+class Publication:
+    """An event of a study on its way into the stream."""
+
+    id: str
+    reason: Reason
+    time: float
+    """When it was decided: seconds since 1970."""
+    after: int
+    """A sequence of EVENTS before which it was not published."""
+
+
+@dataclass(frozen=True, slots=True)
 class Arrival:
     """Where the study stands between its instances and its events."""
 
@@ -49,20 +62,38 @@ class Arrival:
     """Of the last event: 0 before `study.arrived`."""
     announced: str | None = None
     """The contents that the last event told of."""
+    publication: Publication | None = None
+    """While publishing. The record changes to settled then, and in no other way, unless it is deleted."""
     last_stored: float = 0.0
-    """Seconds since 1970."""
-    associations: tuple[str, ...] = ()
-    """Those that brought something and have not ended."""
+    """Seconds since 1970, by the clock of NATS."""
+    associations: dict[str, float] = field(default_factory=dict)
+    """Those that brought something and have not ended, and when they last brought something."""
+    ended: tuple[str, ...] = ()
+    """Those that ended last: of one of them an instance may come to our knowledge later."""
     reports: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    """Instances that the sender named, by report."""
+    """By report, the instances that the sender named and that are not here yet."""
     unfinished_reports: tuple[str, ...] = ()
     """Those of them that may name more."""
-    event_id: str | None = None
-    """While publishing."""
-    event_after: int = 0
-    """While publishing: the last sequence of EVENTS before."""
     calling_ae_titles: tuple[str, ...] = ()
     conflicts: tuple[str, ...] = ()
+    patient_id: str | None = None
+    """The first Patient ID that was found in it."""
+    traceparent: str | None = None
+    """W3C trace context of the last instance."""
+
+
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """A deletion of which the blobs may not all be gone."""
+
+    life: int
+    """What was written in earlier lives goes."""
+    instances: int
+    """How many were taken out of the list."""
+    series: str | None = None
+    instance: str | None = None
+    lists: tuple[str, ...] = ()
+    """Lists of instances that no record names any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +103,7 @@ class StudyState:
     origin: str
     study: str
     life: int = 0
-    """How often it was deleted: what comes again then is new, also to the stream of events."""
+    """How often it, or a part of it, was deleted: what comes again is new, also to the stream of events."""
     contents: str | None = None
     """S3 key of the list of its instances; None where there are none."""
     instances: int = 0
@@ -82,6 +113,8 @@ class StudyState:
     """Of the study's level, as its newest instance has them."""
     series: tuple[SeriesSummary, ...] = ()
     arrival: Arrival = Arrival()
+    removals: tuple[Removal, ...] = ()
+    """Deletions under way."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,8 @@ PAGES_BYTES: Final = 64 * 1024 * 1024
 """Beyond this the oldest are forgotten: 80,000 searches of one page of 100."""
 EVENTS: Final = "EVENTS"
 """What arrived, for whoever subscribes (docs/asyncapi.yaml); and what senders told of it (`dicom.told.`)."""
+ARRIVALS_CONSUMER: Final = "arrivals"
+"""Who puts instances into the lists of studies: what it has not acknowledged is in EVENTS alone."""
 EVENTS_SECONDS: Final = 14 * 86_400.0
 """How far back events can be replayed."""
 DUPLICATE_SECONDS: Final = 3600.0

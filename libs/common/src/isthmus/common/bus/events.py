@@ -5,7 +5,7 @@ from typing import Any
 from isthmus.common.bus import subjects
 from isthmus.common.bus.client import Bus, bus_errors
 from isthmus.common.messages import AssociationEnded, InstancesReported, encode
-from isthmus.common.messages.cloud_events import to_json
+from isthmus.common.messages.cloud_events import CONTENT_TYPE, to_json
 from isthmus.common.messages.events import CloudEvent
 from isthmus.common.telemetry import inject
 
@@ -19,7 +19,9 @@ async def publish_event(bus: Bus, event: CloudEvent[Any]) -> bool:
     subject = subjects.event(event.type, event.data.origin)
     with bus_errors("dicom.events"):
         acknowledged = await bus.jetstream.publish(
-            subject, to_json(event), headers={**inject(), "Nats-Msg-Id": event.id}
+            subject,
+            to_json(event),
+            headers={**inject(), "Nats-Msg-Id": event.id, "content-type": CONTENT_TYPE},
         )
     return not acknowledged.duplicate
 

@@ -5,13 +5,15 @@ Patient data is in `attributes` alone.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Generic, Literal, TypeVar
+from typing import Final, Generic, Literal, TypeVar
 
 from isthmus.common.dicom.json_values import DicomJson
 
-SPEC_VERSION = "1.0"
+SPEC_VERSION: Final = "1.0"
+"""Of CloudEvents."""
 
 
 class EventType(StrEnum):
@@ -137,8 +139,8 @@ class CloudEvent(Generic[D]):
     type: EventType
     data: D
     time: str
-    """RFC 3339, UTC."""
-    traceparent: str | None = field(default=None)
+    """When it happened: RFC 3339, as `timestamp` writes it."""
+    traceparent: str | None = None
     """W3C trace context (the distributed tracing extension)."""
 
     @property
@@ -153,3 +155,9 @@ class CloudEvent(Generic[D]):
         if isinstance(data, StudyEvent):
             return data.study
         return f"{data.study}/{data.series}/{data.instance}"
+
+
+def timestamp(seconds: float) -> str:
+    """Write a time, in seconds since 1970, as RFC 3339 does: in UTC, to the millisecond."""
+    written = datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
+    return f"{written.removesuffix('+00:00')}Z"

@@ -46,6 +46,9 @@ COMMITMENTS: Final = "COMMITMENTS"
 """Requests for storage commitment whose results are not reported yet: a work queue for each inbox."""
 COMMITMENTS_SECONDS: Final = 2 * 86_400.0
 """Of what nobody takes any more: the inbox is no longer in the settings."""
+AUDIT: Final = "AUDIT"
+"""Who wanted what of us, and whether they might."""
+AUDIT_SECONDS: Final = 30 * 86_400.0
 INBOXES_BUCKET: Final = "INBOXES"
 """A KV bucket: the record of each study in an inbox."""
 REPORTS_BUCKET: Final = "REPORTS"
@@ -136,6 +139,14 @@ _STREAMS: Final = (
         storage=StorageType.FILE,
         max_msgs_per_subject=1,  # who asks again in the same transaction gets one answer
         max_age=COMMITMENTS_SECONDS,
+        allow_direct=True,
+    ),
+    StreamConfig(
+        name=AUDIT,
+        subjects=["dicom.audit.>"],
+        retention=RetentionPolicy.LIMITS,
+        storage=StorageType.FILE,
+        max_age=AUDIT_SECONDS,
         allow_direct=True,
     ),
     # As `create_key_value` makes it, but for per-message TTL: with its expiry markers a key became free only

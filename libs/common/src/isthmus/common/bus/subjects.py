@@ -144,8 +144,18 @@ def webhook(name: str) -> str:
 
 
 def dead(what: str, name: str) -> str:
-    """Dead letters: of `forward` or `webhook`, and the destination's name."""
+    """Dead letters: of `webhook`, and its name; those of `forward` name the study too."""
     return f"dicom.dead.{what}.{token(name)}"
+
+
+def dead_forward(destination: str, origin: str, study: str) -> str:
+    """Dead letters of a study of an inbox that did not get to a destination."""
+    return f"{dead('forward', destination)}.{token(origin)}.{token(study)}"
+
+
+def dead_forwards_of(origin: str, study: str) -> str:
+    """All dead letters of a study of an inbox, wherever it was to go."""
+    return f"dicom.dead.forward.*.{token(origin)}.{token(study)}"
 
 
 def commit(inbox: str, calling_ae_title: str, transaction: str) -> str:
@@ -161,3 +171,8 @@ def commits(inbox: str) -> str:
 def committed(process: str) -> str:
     """Where the results go for associations that a process of scp holds."""
     return f"dicom.committed.{token(process)}"
+
+
+def audit(service: str, outcome: str) -> str:
+    """Records of what a service decided: `accepted` or `refused`."""
+    return f"dicom.audit.{token(service)}.{outcome}"

@@ -2,7 +2,7 @@
 
 It is written as blocks, one behind the other, each a compressed message of some rows. What is added to a list
 that was read or written before is one block more, so that the work for an instance does not grow with the
-number of those that are there already. A later row of the same SOP Instance UID takes the earlier one's place.
+number of those that are there already. A later row of the same SOP Instance UID takes the place of the first.
 """
 
 import asyncio
@@ -81,7 +81,8 @@ class Contents:
         )
         return Manifest(origin, study, held, now)
 
-    def _to_write(self) -> _Written:
+    def to_write(self) -> _Written:
+        """Give it as it is to be in S3."""
         before, rows = self._written, self._added
         if before is None or before.blocks >= MOST_BLOCKS:
             before, rows = _Written(), self.rows
@@ -129,7 +130,7 @@ class ContentsStore:
         Raises:
             StoreUnavailable: S3 does not take it.
         """
-        written = await asyncio.to_thread(contents._to_write)
+        written = await asyncio.to_thread(contents.to_write)
         digest = await asyncio.to_thread(lambda: hashlib.sha256(written.data).hexdigest())
         key = contents_key(origin, study, f"{digest}-{token_hex(4)}")
         await self._blobs.put(key, written.data)

@@ -1,0 +1,234 @@
+"""What becomes of the record and the list of a study when something happens: pure, and the same in any order.
+
+Several processes share the work, so that what happened may be told out of order, and more than once. So an
+instance that the list knows changes nothing; which of several contents under one UID is read is decided by
+when the stream took them; and it is remembered for a while which associations have ended.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import Final
+
+from isthmus.common.config import Conflicts
+from isthmus.common.dicom.attributes import tag_of
+from isthmus.common.dicom.json_values import DicomJson
+from isthmus.common.dicom.levels import Level
+from isthmus.common.dicom.search_attributes import level_of
+from isthmus.common.inbox.contents import Contents, Row
+from isthmus.common.inbox.state import Arrival, Phase, SeriesSummary, StudyState
+from isthmus.common.messages import AssociationEnded, BlobRef, InstancesReported
+from isthmus.common.messages.events import InstanceEvent
+
+ENDED: Final = 256
+"""Associations of which it is remembered that they have ended."""
+CALLERS: Final = 64
+"""Calling AE titles of a study that are told."""
+MOST_REPORTED: Final = 5_000
+"""Instances that reports may name without their being here: a record is a message, of 1 MiB at most.
+
+Beyond this the report that names them counts as one that may name more: then the quiet time decides.
+"""
+_PATIENT_ID: Final = tag_of("PatientID")
+_level = cache(level_of)
+
+
+@dataclass(frozen=True, slots=True)
+class Happened:
+    """Something of a study, as the stream of events told it."""
+
+    what: InstanceEvent | AssociationEnded | InstancesReported
+    time: float
+    """When the stream took it: seconds since 1970."""
+    traceparent: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """What it makes of a study."""
+
+    state: StudyState
+    """Its record; `contents` is still that of the list before."""
+    contents: Contents
+    """The very list that was given, where nothing in it has changed."""
+
+
+def merge(
+    state: StudyState, contents: Contents, happened: Iterable[Happened], conflicts: Conflicts
+) -> Merged:
+    """Let things happen to a study; the record that comes is equal to the one given if nothing is new.
+
+    Args:
+        state: its record; not one that is publishing.
+        contents: the list that the record names.
+        happened: what did, in the order of the stream.
+        conflicts: which of several contents under one SOP Instance UID is read.
+    """
+    merging = _Merging(state, contents, conflicts)
+    for one in happened:
+        match one.what:
+            case InstanceEvent():
+                merging.instance(one.what, one.time, one.traceparent)
+            case AssociationEnded():
+                merging.association_ended(one.what.association)
+            case InstancesReported():
+                merging.reported(one.what)
+    return merging.merged()
+
+
+class _Merging:
+    def __init__(self, state: StudyState, contents: Contents, conflicts: Conflicts) -> None:
+        self._state = state
+        self._contents = contents
+        self._conflicts = conflicts
+        arrival = state.arrival
+        self._rows: dict[str, Row] = {}
+        self._attributes = state.attributes
+        self._series = {one.uid: one.attributes for one in state.series}
+        self._is_news = False
+        self._last_stored = arrival.last_stored
+        self._associations = dict(arrival.associations)
+        self._ended = dict.fromkeys(arrival.ended)
+        self._reports = dict(arrival.reports)
+        self._unfinished = dict.fromkeys(arrival.unfinished_reports)
+        self._callers = dict.fromkeys(arrival.calling_ae_titles)
+        self._found_conflicts = dict.fromkeys(arrival.conflicts)
+        self._patient_id = arrival.patient_id
+        self._traceparent = arrival.traceparent
+
+    def _row(self, instance: str) -> Row | None:
+        return self._rows.get(instance) or self._contents.rows.get(instance)
+
+    def instance(self, event: InstanceEvent, time: float, traceparent: str | None) -> None:
+        before = self._row(event.instance)
+        if before is None:
+            self._read(event, time, ())
+        elif _has(before, event):
+            return
+        else:
+            self._conflict(event, time, before)
+        self._last_stored = max(self._last_stored, time)
+        self._traceparent = traceparent or self._traceparent
+        if event.calling_ae_title is not None and len(self._callers) < CALLERS:
+            self._callers[event.calling_ae_title] = None
+        if event.association is not None and event.association not in self._ended:
+            heard = self._associations.get(event.association, 0.0)
+            self._associations[event.association] = max(heard, time)
+
+    def _read(self, event: InstanceEvent, time: float, others: tuple[BlobRef, ...]) -> None:
+        """Let this be what is read under its UID."""
+        attributes: dict[Level, DicomJson] = {level: {} for level in Level}
+        for tag, element in event.attributes.items():
+            attributes[_level(tag)][tag] = element
+        # A row that is read from now on is news, also when its UID is none.
+        revision = self._state.arrival.revision + 1
+        self._rows[event.instance] = Row(
+            _ref(event), event.digest, time, attributes[Level.IMAGE], others, revision
+        )
+        self._is_news = True
+        if event.series not in self._series or time >= self._last_stored:
+            self._series[event.series] = attributes[Level.SERIES]
+        if not self._attributes or time >= self._last_stored:
+            self._attributes = attributes[Level.STUDY]
+        self._see_patient(attributes[Level.STUDY])
+
+    def _see_patient(self, attributes: DicomJson) -> None:
+        values = attributes.get(_PATIENT_ID, {"vr": "LO"}).get("Value") or [None]
+        patient_id = str(values[0]).strip() if values[0] is not None else ""
+        if patient_id and self._patient_id is None:
+            self._patient_id = patient_id
+        if patient_id and patient_id != self._patient_id:
+            self._found_conflicts["patient"] = None
+
+    def _conflict(self, event: InstanceEvent, time: float, before: Row) -> None:
+        """Decide which of two contents is read; the other one stays beside it."""
+        self._found_conflicts["instance"] = None
+        takes_newest = event.conflict == "newest" if event.conflict else self._conflicts is Conflicts.NEWEST
+        if time >= before.stored if takes_newest else time < before.stored:
+            self._read(event, time, (*before.others, before.blob))
+        else:
+            self._rows[event.instance] = replace(before, others=(*before.others, _ref(event)))
+
+    def association_ended(self, association: str) -> None:
+        self._associations.pop(association, None)
+        self._ended[association] = None
+
+    def reported(self, told: InstancesReported) -> None:
+        if told.report in self._reports and told.report not in self._unfinished and not told.final:
+            return  # overtaken by its end
+        if told.final and not told.instances:  # a step that made nothing says nothing of the others
+            self._reports.pop(told.report, None)
+            self._unfinished.pop(told.report, None)
+            return
+        others = sum(len(named) for report, named in self._reports.items() if report != told.report)
+        missing = tuple(uid for uid in told.instances if self._row(uid) is None)
+        fits = others + len(missing) <= MOST_REPORTED
+        self._reports[told.report] = missing if fits else ()
+        if told.final and fits:
+            self._unfinished.pop(told.report, None)
+        else:
+            self._unfinished[told.report] = None
+
+    def merged(self) -> Merged:
+        contents = self._contents.with_rows(self._rows) if self._rows else self._contents
+        return Merged(self._record(contents), contents)
+
+    def _record(self, contents: Contents) -> StudyState:
+        before = self._state.arrival
+        arrival = Arrival(
+            Phase.COLLECTING if self._is_news else before.phase,
+            before.revision,
+            before.announced,
+            before.publication,
+            self._last_stored,
+            self._associations,
+            tuple(self._ended)[-ENDED:],
+            {
+                report: tuple(uid for uid in named if uid not in contents.rows)
+                for report, named in self._reports.items()
+            },
+            tuple(self._unfinished),
+            tuple(self._callers),
+            tuple(self._found_conflicts),
+            self._patient_id,
+            self._traceparent,
+        )
+        if not self._rows:
+            return replace(self._state, arrival=arrival)
+        return replace(
+            self._state,
+            instances=len(contents.rows),
+            size=sum(row.blob.size for row in contents.rows.values()),
+            attributes=self._attributes,
+            series=tuple(_counted(self._series, contents)),
+            arrival=arrival,
+        )
+
+
+def _counted(series: dict[str, DicomJson], contents: Contents) -> Iterable[SeriesSummary]:
+    """Count what is read of each series; one of which nothing is read is none."""
+    counts: dict[str, tuple[int, int]] = {}
+    for row in contents.rows.values():
+        instances, size = counts.get(row.blob.series_instance_uid, (0, 0))
+        counts[row.blob.series_instance_uid] = (instances + 1, size + row.blob.size)
+    for uid, attributes in series.items():
+        if uid in counts:
+            yield SeriesSummary(uid, attributes, *counts[uid])
+
+
+def _has(row: Row, event: InstanceEvent) -> bool:
+    """Tell whether these bytes are known; they may lie twice, after a deletion of something else."""
+    return row.digest == event.digest or event.blob.key in {other.key for other in row.others}
+
+
+def _ref(event: InstanceEvent) -> BlobRef:
+    return BlobRef(
+        event.blob.bucket,
+        event.blob.key,
+        event.blob.size,
+        event.study,
+        event.series,
+        event.instance,
+        event.sop_class,
+        event.transfer_syntax,
+    )

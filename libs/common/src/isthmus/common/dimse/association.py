@@ -1,5 +1,7 @@
 """The operations on an association, for threads: C-ECHO, C-FIND, C-GET, C-MOVE and C-STORE (PS3.7 9.1).
 
+N-EVENT-REPORT (PS3.7 10.1.1) is one too, where it is we who provide the service.
+
 They block; one operation at a time. `cancel`, `heard`, `interrupt` and `alive` may be called from any thread.
 The loops are our own over pynetdicom's queue of messages: data sets go in and out as the bytes that they are.
 """
@@ -11,7 +13,7 @@ from typing import BinaryIO, Final, Self, TypeAlias
 
 from opentelemetry.trace import Span, SpanKind
 from pydicom.dataset import Dataset
-from pynetdicom.dimse_primitives import C_ECHO, C_FIND, C_GET, C_MOVE, C_STORE
+from pynetdicom.dimse_primitives import C_ECHO, C_FIND, C_GET, C_MOVE, C_STORE, N_EVENT_REPORT
 
 from isthmus.common.dimse.connection import Connection
 from isthmus.common.dimse.contexts import VERIFICATION, Context
@@ -221,6 +223,34 @@ class Association:
             response, status = running.response(C_STORE)
             current.set_attribute("dicom.status", f"{status:04X}")
             return StoreResult(status, response.ErrorComment or "")
+
+    def report_event(
+        self, sop_class_uid: str, sop_instance_uid: str, event_type: int, information: Dataset
+    ) -> int:
+        """Tell the peer of an event (PS3.7 10.1.1), as the provider of the service.
+
+        Args:
+            sop_class_uid: what provides it; also the abstract syntax.
+            sop_instance_uid: the instance that the event is of.
+            event_type: Event Type ID.
+            information: Event Information.
+
+        Returns:
+            The status of the answer, whatever it is.
+
+        Raises:
+            NoAcceptedContext: the peer does not take the SOP class.
+            OriginError: the association failed.
+        """
+        with self._exchange.operation(Operation.N_EVENT_REPORT, sop_class_uid) as (running, current):
+            request = N_EVENT_REPORT()
+            request.AffectedSOPInstanceUID = sop_instance_uid
+            request.EventTypeID = event_type
+            request.EventInformation = encode_identifier(information, running.context.transfer_syntax_uid)
+            running.request(request)
+            _, status = running.response(N_EVENT_REPORT)
+            current.set_attribute("dicom.status", f"{status:04X}")
+            return status
 
     def cancel(self) -> None:
         """Send a C-CANCEL (PS3.7 9.3.2.3) for the operation that runs; does nothing if none does."""

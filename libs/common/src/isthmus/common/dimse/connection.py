@@ -17,9 +17,10 @@ from pynetdicom.dimse_messages import (
     C_FIND_RQ,
     C_GET_RQ,
     C_MOVE_RQ,
+    N_EVENT_REPORT_RQ,
     DIMSEMessage,
 )
-from pynetdicom.dimse_primitives import C_CANCEL, C_ECHO, C_FIND, C_GET, C_MOVE, C_STORE
+from pynetdicom.dimse_primitives import C_CANCEL, C_ECHO, C_FIND, C_GET, C_MOVE, C_STORE, N_EVENT_REPORT
 from pynetdicom.pdu_primitives import P_DATA
 
 from isthmus.common.dimse.commands import fragments, store_request, store_response
@@ -30,7 +31,7 @@ from isthmus.common.dimse.peer import Peer
 from isthmus.common.dimse.sockets import MAX_PDU, EncodedPdus, TunedSocket
 from isthmus.common.errors import AssociationAborted, OriginCancelled, OriginTimeout
 
-Message: TypeAlias = C_ECHO | C_FIND | C_GET | C_MOVE | C_STORE
+Message: TypeAlias = C_ECHO | C_FIND | C_GET | C_MOVE | C_STORE | N_EVENT_REPORT
 
 SLICE: Final = 0.25
 """Seconds between looks at whether the association is still there."""
@@ -53,6 +54,7 @@ _REQUESTS: Final[dict[type, type[DIMSEMessage]]] = {
     C_GET: C_GET_RQ,
     C_MOVE: C_MOVE_RQ,
     C_CANCEL: C_CANCEL_RQ,
+    N_EVENT_REPORT: N_EVENT_REPORT_RQ,
 }
 
 

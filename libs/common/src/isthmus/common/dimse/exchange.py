@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 from typing import BinaryIO, Final, TypeVar
 
 from opentelemetry.trace import Span, SpanKind
-from pynetdicom.dimse_primitives import C_CANCEL, C_ECHO, C_FIND, C_GET, C_MOVE, C_STORE
+from pynetdicom.dimse_primitives import C_CANCEL, C_ECHO, C_FIND, C_GET, C_MOVE, C_STORE, N_EVENT_REPORT
 
 from isthmus.common.dimse.connection import Connection, Message
 from isthmus.common.dimse.negotiation import Accepted
@@ -27,7 +27,7 @@ CANCEL_GRACE: Final = 2.0
 """Seconds that an origin has to end an operation after a C-CANCEL; some never do, others abort after 20."""
 LAST_MESSAGE_ID: Final = 0xFFFF
 
-M = TypeVar("M", C_ECHO, C_FIND, C_GET, C_MOVE, C_STORE)
+M = TypeVar("M", C_ECHO, C_FIND, C_GET, C_MOVE, C_STORE, N_EVENT_REPORT)
 
 
 def span_attributes(peer: Peer) -> dict[str, str]:

@@ -9,6 +9,8 @@
   1 ms for each C-STORE, and 1,000 wake-ups a second for each association that does nothing. Here it waits for
   both in `ready`, and `send_pdu` wakes it.
 - **PDUs.** What is encoded already, `EncodedPdus`, goes out as it is, many PDUs by one write.
+- **Messages that wait.** From a requestor that does not wait for responses no more is read than `BACKLOG`
+  messages in advance: its own buffers fill up then, not ours.
 - **UIDs.** Over-long UIDs are received as they are: upstream aborts the association, or never answers.
 - **Large data sets.** They go into a file as they come: see `spill`.
 - **Logs.** pynetdicom logs identifiers and UIDs, pydicom's warnings quote values: neither may say a word.
@@ -47,6 +49,9 @@ MAX_PDU: Final = 128 * 1024
 LONGEST_PDU: Final = 16 * 1024 * 1024
 """A PDU that claims more is no DICOM: the connection is closed before memory is taken for it."""
 
+BACKLOG: Final = 4
+"""Messages of a requestor that wait for us."""
+
 LONGEST_REST: Final = 0.02
 """Seconds that the reactor waits at most: for its timers, and for the word to end, nobody wakes it."""
 _UNCONNECTED_REST: Final = 0.001
@@ -68,6 +73,8 @@ class TunedSocket(AssociationSocket):
         """When bytes last went in or out."""
         self.was_connected = client_socket is not None
         self._resting = False
+        self._accepted = client_socket is not None
+        self._unread = b""
         self._bell, self._push = socket.socketpair()
         self._bell.setblocking(False)
         self._push.setblocking(False)
@@ -93,13 +100,18 @@ class TunedSocket(AssociationSocket):
         if connected is None or not self._is_connected:
             time.sleep(_UNCONNECTED_REST)
             return False
-        if isinstance(connected, ssl.SSLSocket) and connected.pending():
+        if self._accepted and self.assoc.dimse.msg_queue.qsize() >= BACKLOG:
+            return self._wait(connected, 0)
+        if self._unread or (isinstance(connected, ssl.SSLSocket) and connected.pending()):
             return True
+        return self._wait(connected, select.POLLIN)
+
+    def _wait(self, connected: socket.socket, events: int) -> bool:
         self._resting = True  # first that, then the look: who sends does it the other way round
         try:
             busy = not (self.assoc.dul.to_provider_queue.empty() and self.event_queue.empty())
             poll = select.poll()
-            poll.register(connected, select.POLLIN)
+            poll.register(connected, events)
             poll.register(self._bell, select.POLLIN)
             found = [fd for fd, _ in poll.poll(0 if busy else LONGEST_REST * 1000)]
         except (OSError, ValueError):
@@ -110,6 +122,10 @@ class TunedSocket(AssociationSocket):
         if self._bell.fileno() in found:
             self._bell.recv(4096)
         return connected.fileno() in found
+
+    def unread(self, data: bytes) -> None:
+        """Take what somebody else has read of this socket, before anything is read of it here."""
+        self._unread = data
 
     def rouse(self) -> None:
         """Wake the reactor if it rests: there is something to send. Any thread may call it."""
@@ -129,7 +145,9 @@ class TunedSocket(AssociationSocket):
         if nr_bytes > LONGEST_PDU:
             raise OSError("The peer announced an impossible PDU length")
         buffer = bytearray(nr_bytes)
-        done = 0
+        done = min(nr_bytes, len(self._unread))
+        buffer[:done] = self._unread[:done]
+        self._unread = self._unread[done:]
         with memoryview(buffer) as view:
             while done < nr_bytes:
                 count = connected.recv_into(view[done:])

@@ -29,13 +29,14 @@ _WARNINGS: Final = frozenset({0x0001, 0x0107, 0x0116})
 
 
 class Operation(StrEnum):
-    """The DIMSE-C services (PS3.7 9.1)."""
+    """The DIMSE-C services (PS3.7 9.1), and what we use of the DIMSE-N services (PS3.7 10.1)."""
 
     C_ECHO = "C-ECHO"
     C_FIND = "C-FIND"
     C_GET = "C-GET"
     C_MOVE = "C-MOVE"
     C_STORE = "C-STORE"
+    N_EVENT_REPORT = "N-EVENT-REPORT"
 
 
 class Category(Enum):

@@ -34,7 +34,18 @@ async def run_store(bus: Bus, store: Store) -> AsyncIterator[AsyncIterator[Insta
         NoWorker: nobody serves the origin; nothing was sent, nothing will be.
         BusUnavailable: NATS is away, or the job was lost.
     """
-    sequence = await jobs.submit_store(bus, store)
+    async with follow_store(bus, store, await jobs.submit_store(bus, store)) as results:
+        yield results
+
+
+@asynccontextmanager
+async def follow_store(bus: Bus, store: Store, sequence: int) -> AsyncIterator[AsyncIterator[InstanceStored]]:
+    """Give the results of a store job that is, or was, in the stream STORES at `sequence`; as `run_store`.
+
+    Raises:
+        NoWorker: nobody serves the origin; nothing was sent, nothing will be.
+        BusUnavailable: NATS is away, or the job was lost.
+    """
     subject = subjects.stored(store.origin, store.job)
     began = False
 

@@ -103,6 +103,11 @@ def events(kind: str) -> str:
     return f"dicom.events.{kind}.*"
 
 
+def events(kind: str | None = None, origin: str | None = None) -> str:
+    """Events of one type, of one inbox, or all."""
+    return f"dicom.events.{kind or '*.*'}.{'*' if origin is None else token(origin)}"
+
+
 def told(origin: str, study: str) -> str:
     """What senders tell of a study beside its instances."""
     return f"dicom.told.{token(origin)}.{token(study)}"

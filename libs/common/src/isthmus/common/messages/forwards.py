@@ -38,23 +38,19 @@ class Forwarding:
     """When that was: seconds since 1970."""
     not_before: float = 0.0
     """When it is to be tried: seconds since 1970."""
-    letter: str | None = None
-    """The `id` of the dead letter that this was."""
 
 
 @dataclass(frozen=True, slots=True)
 class Forwarded:
     """A study went, or is on its way, to a destination; what is on its way is in the stream FORWARDS."""
 
-    life: int
-    """Of the study's record: after a deletion it goes there anew."""
-    lacking: tuple[str, ...] = ()
-    """The `id`s of dead letters: what is in them is not there."""
+    is_lacking: bool = False
+    """Whether somebody dropped a dead letter: what was in it is not there."""
 
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """What was tried as often, or for as long, as the settings say; on `dicom.dead.{what}.{name}`.
+    """What was tried as often, or for as long, as the settings say; on `dicom.dead.{what}.{name}...`.
 
     Replaying publishes `payload` again: on `dicom.forward.{name}...` or on `dicom.webhook.{name}`.
     """

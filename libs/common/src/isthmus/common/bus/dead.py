@@ -1,0 +1,112 @@
+"""Dead letters: what was given up, until somebody replays or drops it. Their number is that in the stream."""
+
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass, replace
+from typing import Final
+
+from nats.js.errors import NotFoundError
+
+from isthmus.common.bus import streams, subjects
+from isthmus.common.bus.client import Bus, bus_errors
+from isthmus.common.bus.forwards import enqueue, forwarding_id
+from isthmus.common.bus.queues import withdraw
+from isthmus.common.messages import DeadLetter, Forwarding, decode, encode
+from isthmus.common.telemetry import inject
+
+_ALL: Final = "dicom.dead.>"
+
+
+@dataclass(frozen=True, slots=True)
+class Buried:
+    """A dead letter in the stream."""
+
+    number: int
+    letter: DeadLetter
+
+    @property
+    def forwarding(self) -> Forwarding:
+        """Give what was to be forwarded, of a letter of that kind.
+
+        Raises:
+            ContractError: it is none, or of another version.
+        """
+        return decode(self.letter.payload, Forwarding)
+
+
+async def bury(bus: Bus, letter: DeadLetter, message_id: str) -> None:
+    """Keep a dead letter, durably; one with the same id within an hour is the same.
+
+    Raises:
+        BusUnavailable: NATS does not take it.
+    """
+    subject = subjects.dead(letter.what, letter.name)
+    if letter.what == "forward":
+        forwarding = decode(letter.payload, Forwarding)
+        subject = subjects.dead_forward(letter.name, forwarding.origin, forwarding.study)
+    with bus_errors("dicom.dead"):
+        headers = {**inject(), "Nats-Msg-Id": message_id}
+        await bus.jetstream.publish(subject, encode(letter), headers=headers)
+
+
+async def letters(bus: Bus, name: str | None = None) -> AsyncGenerator[Buried, None]:
+    """Give the dead letters, the oldest first; only those of a destination or webhook, where it is named.
+
+    Raises:
+        BusUnavailable: NATS does not give them.
+        ContractError: one of them is of another version.
+    """
+    number = 0
+    while (buried := await _next(bus, number + 1)) is not None:
+        number = buried.number
+        if name is None or buried.letter.name == name:
+            yield buried
+
+
+async def find(bus: Bus, number: int) -> Buried | None:
+    """Give a dead letter; None if there is none of this number.
+
+    Raises:
+        BusUnavailable: NATS does not tell.
+        ContractError: it is of another version.
+    """
+    buried = await _next(bus, number)
+    return buried if buried is not None and buried.number == number else None
+
+
+async def replay(bus: Bus, buried: Buried) -> None:
+    """Try anew what a letter holds, with all its attempts; then the letter is gone.
+
+    Raises:
+        BusUnavailable: NATS does not take it: the letter is still there, and may be replayed once more.
+        ContractError: what it holds is of another version.
+    """
+    letter, number = buried.letter, str(buried.number)
+    if letter.what == "forward":
+        forwarding = buried.forwarding
+        # Another id: the results of the old one's store job are still known.
+        name = forwarding_id(forwarding.id, "replayed", number)
+        await enqueue(bus, replace(forwarding, id=name, attempts=0, refusals=(), not_before=0.0))
+    else:
+        name = forwarding_id(letter.what, letter.name, number, str(letter.last))
+        with bus_errors("dicom.webhook"):
+            headers = {**inject(), "Nats-Msg-Id": name}
+            await bus.jetstream.publish(subjects.webhook(letter.name), letter.payload, headers=headers)
+    await withdraw(bus, streams.DEAD, buried.number)
+
+
+async def remove(bus: Bus, buried: Buried) -> None:
+    """Take a letter away for good.
+
+    Raises:
+        BusUnavailable: NATS does not do it.
+    """
+    await withdraw(bus, streams.DEAD, buried.number)
+
+
+async def _next(bus: Bus, number: int) -> Buried | None:
+    with bus_errors(streams.DEAD):
+        try:
+            message = await bus.jetstream.get_msg(streams.DEAD, number, _ALL, next=True)
+        except NotFoundError:
+            return None
+    return Buried(message.seq or 0, decode(message.data or b"", DeadLetter))

@@ -1,0 +1,178 @@
+"""What is on its way to other origins: the stream FORWARDS, its store jobs, and where studies went.
+
+A message is in the stream until its instances are stored, or until messages for the rest of them are there.
+"""
+
+import hashlib
+from typing import Final
+
+from nats.js.errors import KeyNotFoundError, KeyWrongLastSequenceError, NotFoundError
+
+from isthmus.common.bus import progress, streams, subjects
+from isthmus.common.bus.buckets import bucket, bucket_errors
+from isthmus.common.bus.client import Bus, bus_errors
+from isthmus.common.bus.queues import is_queued
+from isthmus.common.bus.stores import follow_store
+from isthmus.common.messages import (
+    Forwarded,
+    Forwarding,
+    InstanceStored,
+    Store,
+    StoreDone,
+    decode,
+    encode,
+    store_fact,
+)
+from isthmus.common.telemetry import inject
+
+_MSG_ID: Final = "Nats-Msg-Id"
+
+
+def forwarding_id(*made_from: str) -> str:
+    """Make the id of a `Forwarding` from what it comes from: the same gives the same."""
+    return hashlib.sha256("\0".join(made_from).encode()).hexdigest()[:40]
+
+
+async def enqueue(bus: Bus, forwarding: Forwarding) -> None:
+    """Put it into its destination's queue, durably; one that was put there within the last hour is the same.
+
+    Raises:
+        BusUnavailable: NATS does not take it.
+    """
+    subject = subjects.forward(forwarding.destination, forwarding.origin, forwarding.study)
+    with bus_errors("dicom.forward"):
+        headers = {**inject(), _MSG_ID: forwarding.id}
+        await bus.jetstream.publish(subject, encode(forwarding), headers=headers)
+
+
+async def is_pending(bus: Bus, origin: str, study: str) -> bool:
+    """Tell whether something of a study waits in the queue of a destination, or is on its way there.
+
+    Raises:
+        BusUnavailable: NATS does not tell.
+    """
+    return await holds(bus, streams.FORWARDS, subjects.forwards_of(origin, study))
+
+
+async def holds(bus: Bus, stream: str, subject: str) -> bool:
+    """Tell whether a stream has messages of such a subject.
+
+    Raises:
+        BusUnavailable: NATS does not tell.
+    """
+    with bus_errors(stream):
+        info = await bus.jetstream.stream_info(stream, subjects_filter=subject)
+    return bool(info.state.subjects)
+
+
+async def send(bus: Bus, forwarding: Forwarding, *, is_repeat: bool) -> dict[int, InstanceStored]:
+    """Have the store job of a `Forwarding` done and give its results, by the places of the instances.
+
+    Args:
+        bus: the bus.
+        forwarding: what is to be stored where.
+        is_repeat: whether somebody may have begun this before: its job is looked for, and not done again.
+
+    Raises:
+        NoWorker: nobody serves the destination; nothing was sent, nothing will be.
+        BusUnavailable: NATS is away, or the job was lost.
+    """
+    store = Store(forwarding.destination, forwarding.id, forwarding.blobs)
+    sequence = await _queued(bus, store) if is_repeat else None
+    if sequence is None and is_repeat:
+        # It may have ended while it was looked for: its results are asked for afterwards.
+        facts = await progress.replay(bus, subjects.stored(store.origin, store.job), store_fact)
+        if any(isinstance(fact, StoreDone) for fact in facts):
+            return {fact.index: fact for fact in facts if isinstance(fact, InstanceStored)}
+    if sequence is None:
+        sequence = await _submit(bus, store)
+    async with follow_store(bus, store, sequence) as results:
+        return {result.index: result async for result in results}
+
+
+async def _submit(bus: Bus, store: Store) -> int:
+    subject, message = subjects.store(store.origin), encode(store)
+    with bus_errors("dicom.store"):
+        headers = {**inject(), _MSG_ID: store.job}
+        ack = await bus.jetstream.publish(subject, message, headers=headers)
+        if ack.duplicate and not await is_queued(bus, streams.STORES, ack.seq):
+            # Taken back, because nobody served the destination; JetStream remembers its id for two minutes.
+            ack = await bus.jetstream.publish(subject, message, headers=inject())
+        return ack.seq
+
+
+async def _queued(bus: Bus, store: Store) -> int | None:
+    """Give a job's place in the stream, if it is queued or running."""
+    subject, sequence = subjects.store(store.origin), 0
+    with bus_errors(streams.STORES):
+        while True:
+            try:
+                message = await bus.jetstream.get_msg(streams.STORES, sequence + 1, subject, next=True)
+            except NotFoundError:
+                return None
+            sequence = message.seq or 0
+            if decode(message.data or b"", Store).job == store.job:
+                return sequence
+
+
+class ForwardedStudies:
+    """Where the studies in inboxes went, or are on their way to."""
+
+    def __init__(self, bus: Bus) -> None:
+        self._bus = bus
+        self._bucket = bucket(bus, streams.FORWARDED_BUCKET)
+
+    async def get(self, origin: str, study: str, destination: str) -> Forwarded | None:
+        """Tell how a study of an inbox went to a destination; None: it never did.
+
+        Raises:
+            BusUnavailable: NATS is away.
+        """
+        return (await self._entry(_key(origin, study, destination)))[0]
+
+    async def note(self, origin: str, study: str, destination: str, *, is_lacking: bool = False) -> None:
+        """Write down that a study goes to a destination; once it lacks something there, it does so for good.
+
+        Args:
+            origin: the inbox.
+            study: Study Instance UID.
+            destination: where to.
+            is_lacking: whether something of it will not get there.
+
+        Raises:
+            BusUnavailable: NATS is away.
+        """
+        key = _key(origin, study, destination)
+        while True:
+            before, revision = await self._entry(key)
+            after = Forwarded(is_lacking or (before is not None and before.is_lacking))
+            if after == before:
+                return
+            with bucket_errors(streams.FORWARDED_BUCKET):
+                try:
+                    await self._bucket.update(key, encode(after), last=revision, validate_keys=False)
+                except KeyWrongLastSequenceError:
+                    continue
+            return
+
+    async def forget(self, origin: str, study: str) -> None:
+        """Forget where a study went: it was deleted, or arrives for the first time since.
+
+        Raises:
+            BusUnavailable: NATS is away.
+        """
+        with bus_errors(streams.FORWARDED_BUCKET):
+            subject = f"$KV.{streams.FORWARDED_BUCKET}.{subjects.token(origin)}.{subjects.token(study)}.*"
+            await self._bus.jetstream.purge_stream(f"KV_{streams.FORWARDED_BUCKET}", subject=subject)
+
+    async def _entry(self, key: str) -> tuple[Forwarded | None, int]:
+        with bucket_errors(streams.FORWARDED_BUCKET):
+            try:
+                entry = await self._bucket.get(key, validate_keys=False)
+            except KeyNotFoundError:
+                return None, 0
+        return decode(entry.value or b"", Forwarded), entry.revision or 0
+
+
+def _key(origin: str, study: str, destination: str) -> str:
+    return ".".join(map(subjects.token, (origin, study, destination)))

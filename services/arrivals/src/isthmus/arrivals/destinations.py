@@ -1,0 +1,216 @@
+"""The queue of a destination: one store job after the other, for as long as it takes.
+
+A destination that is away holds its own queue, and no attempt is counted. What it refuses comes again after
+a pause, alone, and is given up after `max_attempts`; the others go on meanwhile.
+"""
+
+import asyncio
+import time
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import Final
+
+import nats.errors
+from nats.aio.msg import Msg
+from nats.js.api import AckPolicy, ConsumerConfig
+from opentelemetry import context
+from opentelemetry.trace import SpanKind
+
+from isthmus.arrivals.forward_judgement import Judgement, judge, later, letter, retried
+from isthmus.arrivals.forward_queue import ACK_WAIT, kept, pulled
+from isthmus.common.bus import streams, subjects
+from isthmus.common.bus.client import MESSAGING, bus_errors, verb
+from isthmus.common.bus.dead import bury
+from isthmus.common.bus.forwards import enqueue, send
+from isthmus.common.errors import BlobMissing, ContractError, UnavailableError
+from isthmus.common.inbox.contents import ContentsStore
+from isthmus.common.inbox.state import States
+from isthmus.common.messages import BlobRef, Echo, EchoDone, Forwarding, Refusal, decode
+from isthmus.common.service import Parts
+from isthmus.common.telemetry import counter, extract, get_logger, span
+
+AT_ONCE: Final = 2
+"""Store jobs of a destination at one time, of each replica: while one is answered, the next is sent."""
+ECHO_SECONDS: Final = 10.0
+NOT_UNDERSTOOD_SECONDS: Final = 600.0
+"""Until a message comes again that is of another version of ours."""
+FAILED_SECONDS: Final = 60.0
+"""Until one comes again over which we stumbled."""
+
+forwarded = counter("isthmus.forwarded", "{instance}", "Instances that were sent on, by what became of them")
+log = get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """Seconds between two tries; each pause is twice the one before it, up to the longest."""
+
+    away: float = 1.0
+    away_longest: float = 60.0
+    refused: float = 5.0
+    refused_longest: float = 600.0
+
+    def after_refusals(self, attempts: int) -> float:
+        """Give the pause after so many attempts."""
+        return min(self.refused_longest, self.refused * 2.0 ** min(attempts, 30))
+
+
+USUAL: Final = Pace()
+
+
+class Destination:
+    """Works off what is to go to an origin."""
+
+    def __init__(self, parts: Parts, name: str, pace: Pace) -> None:
+        self._bus = parts.bus
+        self._states = States(parts.bus)
+        self._contents = ContentsStore(parts.blobs)
+        self._max_attempts = parts.settings.arrivals.max_attempts
+        self._name = name
+        self._pace = pace
+        self._pause = 0.0
+        """The last one, while it is away; 0 while it answers."""
+        self._until = 0.0
+        """The end of it, by the monotonic clock."""
+
+    async def run(self) -> None:
+        """Take what is queued; runs until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            for _ in range(AT_ONCE):
+                group.create_task(self._work())
+
+    async def _work(self) -> None:
+        consumer = ConsumerConfig(
+            durable_name=f"forwards-{subjects.token(self._name)}",
+            filter_subject=subjects.forwards(self._name),
+            ack_policy=AckPolicy.EXPLICIT,
+            ack_wait=ACK_WAIT,
+            max_ack_pending=-1,  # what waits for its next attempt keeps nothing else back
+        )
+        async for messages in pulled(self._bus, streams.FORWARDS, consumer):
+            for message in messages:
+                await self._take(message)
+            await asyncio.sleep(max(0.0, self._until - time.monotonic()))
+
+    async def _take(self, message: Msg) -> None:
+        token = context.attach(extract(message.headers or {}))
+        try:
+            forwarding = decode(message.data, Forwarding)
+            early = forwarding.not_before - time.time()
+            if early > 0:
+                await _again(message, early)
+                return
+            with span(f"process {verb(message.subject)}", MESSAGING, kind=SpanKind.CONSUMER):
+                async with kept(message):
+                    await self._try(message, forwarding)
+        except asyncio.CancelledError:
+            await _again(message)
+            raise
+        except ContractError as error:
+            log.error("forwarding not understood", destination=self._name, detail=error.detail)
+            await _again(message, NOT_UNDERSTOOD_SECONDS)
+        except (UnavailableError, nats.errors.Error) as error:
+            self._is_away(type(error).__name__)
+            await _again(message)
+        except Exception:  # the edge: one message that we stumble over does not hold up the others
+            log.exception("forwarding failed", destination=self._name)
+            await _again(message, FAILED_SECONDS)
+        finally:
+            context.detach(token)
+
+    async def _try(self, message: Msg, forwarding: Forwarding) -> None:
+        """Send it, and put what is left into the queues; only then is it off this one."""
+        results = await send(self._bus, forwarding, is_repeat=message.metadata.num_delivered > 1)
+        judgement = judge(forwarding, results, is_there=False)
+        if judgement.is_silent and await self._echoes():
+            judgement = judge(forwarding, results, is_there=True)
+        refused = await self._still_there(forwarding, judgement)
+        await self._settle(forwarding, replace(judgement, refused=refused))
+        with bus_errors("acknowledge"):
+            await message.ack_sync(timeout=5)
+        self._tell(forwarding, judgement)
+
+    async def _settle(self, forwarding: Forwarding, judgement: Judgement) -> None:
+        if judgement.away:
+            await enqueue(self._bus, later(forwarding, judgement.away))
+        if not judgement.refused:
+            return
+        again = retried(forwarding, judgement.refused, self._pace.after_refusals(forwarding.attempts))
+        if again.attempts < self._max_attempts:
+            await enqueue(self._bus, again)
+            return
+        await bury(self._bus, letter(again), again.id)
+        log.error(
+            "forwarding given up",
+            destination=self._name,
+            origin=again.origin,
+            instances=len(again.blobs),
+            attempts=again.attempts,
+            statuses=sorted({f"{refusal.status:04X}" for refusal in again.refusals}),
+        )
+
+    def _tell(self, forwarding: Forwarding, judgement: Judgement) -> None:
+        for outcome, count in (("stored", judgement.stored), ("refused", len(judgement.refused))):
+            if count:
+                forwarded.add(count, {"destination": self._name, "outcome": outcome})
+        if judgement.is_away:
+            self._is_away("no answer")
+        elif judgement.stored or judgement.refused:
+            self._is_there()
+
+    def _is_away(self, why: str) -> None:
+        """Leave it alone for a while, and longer each time."""
+        if time.monotonic() < self._until:
+            return
+        if not self._pause:
+            log.warning("destination away", destination=self._name, reason=why)
+        self._pause = min(self._pace.away_longest, 2 * self._pause or self._pace.away)
+        self._until = time.monotonic() + self._pause
+
+    def _is_there(self) -> None:
+        if self._pause:
+            log.info("destination back", destination=self._name)
+        self._pause = self._until = 0.0
+
+    async def _echoes(self) -> bool:
+        """Tell whether it answers at all: then it is the instance that it cannot do with."""
+        try:
+            done = await self._bus.request(
+                subjects.echo(self._name), Echo(self._name), EchoDone, timeout=ECHO_SECONDS
+            )
+        except UnavailableError:
+            return False
+        return done.failure is None
+
+    async def _still_there(
+        self, forwarding: Forwarding, judgement: Judgement
+    ) -> tuple[tuple[BlobRef, Refusal], ...]:
+        """Give what was refused; of what is missing in S3 only what nobody deleted."""
+        if not judgement.missing:
+            return judgement.refused
+        listed = await self._listed(forwarding)
+        lost = tuple(one for one in judgement.missing if one[0].key in listed)
+        log.warning(
+            "blobs missing",
+            destination=self._name,
+            origin=forwarding.origin,
+            deleted=len(judgement.missing) - len(lost),
+            lost=len(lost),
+        )
+        return (*judgement.refused, *lost)
+
+    async def _listed(self, forwarding: Forwarding) -> set[str]:
+        while True:
+            found = await self._states.get(forwarding.origin, forwarding.study)
+            try:
+                contents = await self._contents.load(found.state.contents)
+            except BlobMissing:
+                if (await self._states.get(forwarding.origin, forwarding.study)).revision == found.revision:
+                    raise
+            else:
+                return {row.blob.key for row in contents.rows.values()}
+
+
+async def _again(message: Msg, seconds: float = 0.0) -> None:
+    with suppress(nats.errors.Error):
+        await message.nak(seconds)

@@ -1,0 +1,26 @@
+"""Forwarding: what arrives goes where the rules of `arrivals.forward` send it."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from isthmus.arrivals.destinations import USUAL, Destination, Pace
+from isthmus.arrivals.forward_routing import Router
+from isthmus.common.bus import end_tasks
+from isthmus.common.service import Parts
+
+
+@asynccontextmanager
+async def forwarding(parts: Parts, pace: Pace = USUAL) -> AsyncIterator[None]:
+    """Forward until left.
+
+    Every origin has its loop, also those that no rule names any more: something may be left in their queues,
+    and dead letters may be put back there.
+    """
+    loops = [Destination(parts, origin.name, pace).run() for origin in parts.settings.origins]
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(loop) for loop in (Router(parts).run(), *loops)]
+        try:
+            yield
+        finally:
+            await end_tasks(tasks)

@@ -1,0 +1,219 @@
+"""Events to destinations: what the rules of `arrivals.forward` send where."""
+
+import asyncio
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+import nats.errors
+from nats.aio.msg import Msg
+from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
+from nats.js.errors import NotFoundError
+from opentelemetry import context
+from opentelemetry.trace import SpanKind
+from pydantic import TypeAdapter
+
+from isthmus.arrivals.forward_queue import ACK_WAIT, pulled
+from isthmus.arrivals.rules import MODALITY, Traits, destinations, text
+from isthmus.common.bus import streams
+from isthmus.common.bus.client import MESSAGING, bus_errors, verb
+from isthmus.common.bus.forwards import ForwardedStudies, enqueue, forwarding_id
+from isthmus.common.config.arriving import ForwardUnit
+from isthmus.common.errors import BlobMissing, ContractError, UnavailableError
+from isthmus.common.inbox.contents import ContentsStore
+from isthmus.common.inbox.state import States
+from isthmus.common.messages import BlobRef, Forwarding, encode
+from isthmus.common.messages.cloud_events import from_json
+from isthmus.common.messages.events import CloudEvent, InstanceBlob, InstanceEvent, StudyEvent
+from isthmus.common.service import Parts
+from isthmus.common.telemetry import extract, get_logger, span
+
+CONSUMER: Final = "forwarding"
+"""The durable consumer of EVENTS that all replicas share."""
+MESSAGE_BYTES: Final = 192 * 1024
+"""More blob refs than that go by several messages: one has room for 1 MiB."""
+AT_ONCE: Final = 64
+AGAIN_SECONDS: Final = 5.0
+"""Until an event comes again of which NATS or S3 gave not all that is needed."""
+NOT_OLDER: Final = timedelta(minutes=1)
+"""The first rule holds for what arrived up to so long before arrivals knew of it, as while all start."""
+_KINDS: Final = {
+    ForwardUnit.STUDY: ("dicom.events.study.arrived.>", "dicom.events.study.amended.>"),
+    ForwardUnit.INSTANCE: ("dicom.events.instance.stored.>",),
+}
+_MANIFEST: Final = TypeAdapter(tuple[InstanceBlob, ...])
+
+log = get_logger(__name__)
+
+
+class Router:
+    """Puts what an event tells of into the queues of its destinations; then the event is done with."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._bus = parts.bus
+        self._blobs = parts.blobs
+        self._rules = parts.settings.arrivals.forward
+        self._states = States(parts.bus)
+        self._contents = ContentsStore(parts.blobs)
+        self._forwarded = ForwardedStudies(parts.bus)
+
+    async def run(self) -> None:
+        """Take events for as long as there are rules for them; runs until cancelled."""
+        filters = [one for unit in {rule.each for rule in self._rules} for one in _KINDS[unit]]
+        if not filters:
+            await self._forget()
+            return
+        consumer = ConsumerConfig(
+            durable_name=CONSUMER,
+            filter_subjects=sorted(filters),
+            deliver_policy=DeliverPolicy.BY_START_TIME,
+            opt_start_time=datetime.now(UTC) - NOT_OLDER,
+            ack_policy=AckPolicy.EXPLICIT,
+            ack_wait=ACK_WAIT,
+        )
+        async for messages in pulled(self._bus, streams.EVENTS, consumer, AT_ONCE):
+            # Each in its own place: an amendment looks whether what came before it went there.
+            for message in messages:
+                await self._take(message)
+
+    async def _forget(self) -> None:
+        """Without rules nobody keeps the place: a rule of later days is not for what arrives until then."""
+        with bus_errors(streams.EVENTS):
+            try:
+                await self._bus.jetstream.delete_consumer(streams.EVENTS, CONSUMER)
+            except NotFoundError:
+                return
+
+    async def _take(self, message: Msg) -> None:
+        token = context.attach(extract(message.headers or {}))
+        try:
+            with span(f"process {verb(message.subject)}", MESSAGING, kind=SpanKind.CONSUMER):
+                await self.route(from_json(message.data))
+            await message.ack()
+        except ContractError as error:
+            log.error("event not understood", detail=error.detail)
+            await _dismiss(message)
+        except (UnavailableError, nats.errors.Error) as error:
+            log.warning("event not forwarded yet", error=type(error).__name__)
+            await _again(message)
+        finally:
+            context.detach(token)
+
+    async def route(self, event: CloudEvent[Any]) -> None:
+        """Put all that an event sends anywhere into the queues, durably; a repeat changes nothing.
+
+        Raises:
+            UnavailableError: S3 or NATS does not give or take something: the event is to come again.
+        """
+        if isinstance(event.data, StudyEvent):
+            await self._route_study(event.id, event.data)
+        else:
+            await self._route_instance(event.id, event.data)
+
+    async def _route_instance(self, event_id: str, event: InstanceEvent) -> None:
+        if event.conflict == "first":  # what is read is the one that went there before
+            return
+        wanted = destinations(self._rules, ForwardUnit.INSTANCE, Traits.of_event(event))
+        ref = BlobRef(
+            event.blob.bucket,
+            event.blob.key,
+            event.blob.size,
+            event.study,
+            event.series,
+            event.instance,
+            event.sop_class,
+            event.transfer_syntax,
+        )
+        modality = text(event.attributes, MODALITY)
+        for destination, its in wanted.items():
+            if its.takes(modality):
+                await self._enqueue(event_id, event.origin, event.study, destination, [ref])
+
+    async def _route_study(self, event_id: str, event: StudyEvent) -> None:
+        if event.revision == 1:
+            await self._forwarded.forget(event.origin, event.study)
+        wanted = destinations(self._rules, ForwardUnit.STUDY, Traits.of_event(event))
+        modalities = {series.series: series.modality for series in event.series}
+        for destination, its in wanted.items():
+            went = await self._forwarded.get(event.origin, event.study, destination)
+            refs = await (self._all(event) if went is None and event.revision > 1 else self._new(event))
+            chosen = [ref for ref in refs if its.takes(modalities.get(ref.series_instance_uid, ""))]
+            await self._enqueue(event_id, event.origin, event.study, destination, chosen)
+            # Last, so that whoever takes the event again after a crash comes to the same.
+            await self._forwarded.note(event.origin, event.study, destination)
+
+    async def _new(self, event: StudyEvent) -> Sequence[BlobRef]:
+        """Give what is new since the study's last event."""
+        if event.blobs is not None:
+            return [_ref(event.study, blob) for blob in event.blobs]
+        if event.manifest is None:
+            return await self._all(event)
+        try:
+            written = await self._blobs.get(event.manifest.key)
+        except BlobMissing:
+            return await self._all(event)
+        blobs = await asyncio.to_thread(_MANIFEST.validate_json, written)
+        return [_ref(event.study, blob) for blob in blobs]
+
+    async def _all(self, event: StudyEvent) -> Sequence[BlobRef]:
+        """Give what is there now, for who never got anything of it: nothing, if it was deleted."""
+        while True:
+            found = await self._states.get(event.origin, event.study)
+            try:
+                contents = await self._contents.load(found.state.contents)
+            except BlobMissing:
+                # Its list was replaced between the two reads; if it was not, it is lost.
+                if (await self._states.get(event.origin, event.study)).revision == found.revision:
+                    raise
+            else:
+                return [row.blob for row in contents.rows.values()]
+
+    async def _enqueue(
+        self, event_id: str, origin: str, study: str, destination: str, refs: Iterable[BlobRef]
+    ) -> None:
+        now = datetime.now(UTC).timestamp()
+        for number, some in enumerate(_portions(refs)):
+            name = forwarding_id(event_id, destination, str(number))
+            await enqueue(self._bus, Forwarding(name, origin, study, destination, some, now))
+
+
+def _ref(study: str, blob: InstanceBlob) -> BlobRef:
+    return BlobRef(
+        blob.bucket,
+        blob.key,
+        blob.size,
+        study,
+        blob.series,
+        blob.instance,
+        blob.sop_class,
+        blob.transfer_syntax,
+    )
+
+
+def _portions(refs: Iterable[BlobRef]) -> Iterator[tuple[BlobRef, ...]]:
+    """Divide refs into as many as one message takes."""
+    portion: list[BlobRef] = []
+    size = 0
+    for ref in refs:
+        length = len(encode(ref))
+        if portion and size + length > MESSAGE_BYTES:
+            yield tuple(portion)
+            portion, size = [], 0
+        portion.append(ref)
+        size += length
+    if portion:
+        yield tuple(portion)
+
+
+async def _dismiss(message: Msg) -> None:
+    try:
+        await message.term()
+    except nats.errors.Error:
+        return
+
+
+async def _again(message: Msg) -> None:
+    try:
+        await message.nak(AGAIN_SECONDS)
+    except nats.errors.Error:
+        return  # it comes again after `ACK_WAIT`

@@ -9,7 +9,7 @@ from typing import Final
 import structlog
 
 from isthmus.common.bus import Bus, end_tasks, search
-from isthmus.common.config import Quirk
+from isthmus.common.config import DimseOrigin, Quirk
 from isthmus.common.dicom.json_model import DicomJson
 from isthmus.common.dicom.levels import Level
 from isthmus.common.dicom.summaries import NUMBER_OF_INSTANCES, SUMMED_UP
@@ -91,7 +91,7 @@ class OriginSearch:
     def _completing(self, plan: Plan) -> Completing:
         origin = self.settings.origin(plan.scope.origin)
         wanted = SUMMED_UP & plan.of_study
-        if Quirk.WRONG_COUNTS in origin.quirks:
+        if isinstance(origin, DimseOrigin) and Quirk.WRONG_COUNTS in origin.quirks:
             wanted -= {NUMBER_OF_INSTANCES}
         return Completing(self.bus, origin.name, wanted, self.settings.max_parents)
 

@@ -12,8 +12,9 @@ from starlette.routing import BaseRoute, Route
 from isthmus.common.dicomweb.resource import ROOTS
 from isthmus.common.errors import BlobMissing
 from isthmus.common.federation import Federation
+from isthmus.common.inbox.catalogue import CatalogueWithInboxes
 from isthmus.common.pixels.processes import PixelProcesses
-from isthmus.common.retrieval import Catalogue, Retrieval
+from isthmus.common.retrieval import Retrieval
 from isthmus.common.service import Parts
 from isthmus.common.threads import Threads
 from isthmus.wado.answers.streamed import Body, Streamed
@@ -49,7 +50,7 @@ HEADER_THREADS: Final = 4
 def routes(parts: Parts) -> Sequence[BaseRoute]:
     """Give the routes of the service."""
     settings = WadoSettings.of(parts.settings)
-    catalogue = Catalogue(parts.blobs)
+    catalogue = CatalogueWithInboxes(parts.blobs, parts.bus, settings.inboxes)
     retrieval = Retrieval(parts.bus, catalogue, settings.fresh_seconds)
     threads = Threads("headers", HEADER_THREADS)
     derived, streams = Derived(parts.blobs, threads), Streams(parts.blobs)

@@ -96,7 +96,12 @@ class Instances:
             return found
         async with self.read(resource) as reading:
             blob = await anext(reading)
-            if reading.manifest is not None and not self.warnings:
+            # What an inbox has is known at once, and what was deleted from it is not to be had any more.
+            if (
+                reading.manifest is not None
+                and not self.warnings
+                and not self.catalogue.is_the_origin(reading.manifest.origin)
+            ):
                 self.recent.note(resource, reading.manifest)
             return blob
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
-from isthmus.common.config import Origin, Settings
+from isthmus.common.config import Inbox, Origin, Settings
 from isthmus.common.config.settings import Pixels
 from isthmus.common.dicomweb.resource import ALL
 from isthmus.common.errors import UnknownOrigin
@@ -16,6 +16,8 @@ class WadoSettings:
 
     origins: Mapping[str, Origin]
     """By name, in the order of the settings file."""
+    inboxes: frozenset[str]
+    """Those of them that are inboxes."""
     prefetch: frozenset[str]
     """Those of which the rest of a study follows when one of its series is opened."""
     fresh_seconds: float
@@ -26,6 +28,7 @@ class WadoSettings:
         """Take out what is needed here."""
         return cls(
             {origin.name: origin for origin in settings.origins},
+            frozenset(origin.name for origin in settings.origins if isinstance(origin, Inbox)),
             frozenset(origin.name for origin in settings.origins if origin.prefetch),
             settings.cache.fresh_seconds,
             settings.pixels,

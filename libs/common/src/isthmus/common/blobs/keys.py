@@ -47,7 +47,7 @@ def inbox_prefix(origin: str, study: str, series: str | None = None, instance: s
 
 
 def contents_key(origin: str, study: str, digest: str) -> str:
-    """Where it is written what a study in an inbox consists of; `digest` is that of the list."""
+    """Where it is written what a study in an inbox consists of; `digest` tells one list from another."""
     return f"contents/{_path(origin, study)}{segment(digest)}"
 
 

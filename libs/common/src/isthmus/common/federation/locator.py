@@ -9,12 +9,12 @@ from typing import Final
 
 from isthmus.common.bus import Bus
 from isthmus.common.config import Origin
-from isthmus.common.errors import OriginTimeout
+from isthmus.common.errors import OriginTimeout, UnavailableError
 from isthmus.common.federation.asking import Answers, Silence, ask_all
 from isthmus.common.federation.listing import Asked, contents_of, undeliverable
 from isthmus.common.federation.whereabouts import Contents, Listing, Whereabouts
 from isthmus.common.messages import Retrieve
-from isthmus.common.retrieval import Catalogue
+from isthmus.common.retrieval import Catalogue, Manifest
 
 SILENT_SECONDS: Final = 5.0
 """For how long an answer is remembered in which an origin lacks: it may be back soon."""
@@ -33,6 +33,8 @@ class Located:
     """When they were asked, by the monotonic clock."""
     all_asked: bool
     """Whether no origin was left alone."""
+    inboxes: tuple[Manifest | None, ...] = ()
+    """What was in each of the inboxes."""
 
 
 @dataclass(slots=True)
@@ -79,7 +81,12 @@ class Locator:
             RequestError: they cannot be asked so.
         """
         known = self._known.get(study)
-        if known is not None and not anew and time.monotonic() - known.at < self._memory(known):
+        if (
+            known is not None
+            and not anew
+            and time.monotonic() - known.at < self._memory(known)
+            and known.inboxes == await self._in_inboxes(study)
+        ):
             self._known.move_to_end(study)
             return known
         # Who comes while they are asked waits for the same answers; when nobody waits, nobody is asked.
@@ -102,6 +109,7 @@ class Locator:
 
     async def _look(self, study: str, *, everywhere: bool) -> Located:
         at = time.monotonic()
+        inboxes = await self._in_inboxes(study)
         left_alone = {} if everywhere else self._left_alone(at)
         asked = [origin for origin in self._origins if origin.name not in left_alone]
         answers = await ask_all(asked, lambda origin: self._ask(origin.name, study))
@@ -115,7 +123,7 @@ class Locator:
             whereabouts = await self._compared(study, held, silent)
         else:
             whereabouts = Whereabouts(tuple(origin.name for origin, _ in held), silent)
-        located = Located(whereabouts, at, not left_alone)
+        located = Located(whereabouts, at, not left_alone, inboxes)
         self._remember(study, located)
         return located
 
@@ -132,8 +140,21 @@ class Locator:
             return None
         return replace(before, silent=tuple(one for one in silent if one.origin not in late))
 
+    async def _in_inboxes(self, study: str) -> tuple[Manifest | None, ...]:
+        """Give what is in them, which is known at once; one that does not tell is as one that has nothing."""
+        manifests: list[Manifest | None] = []
+        for origin in self._origins:
+            if self._catalogue.is_the_origin(origin.name):
+                try:
+                    manifests.append(await self._catalogue.load(origin.name, study))
+                except UnavailableError:
+                    manifests.append(None)  # whoever asks it for what it has is told so
+        return tuple(manifests)
+
     async def _ask(self, origin: str, study: str) -> _Holding | None:
         manifest = await self._catalogue.load(origin, study)
+        if self._catalogue.is_the_origin(origin):
+            return None if manifest is None else _Holding(contents_of(manifest), frozenset())
         since = time.time() - self._fresh_seconds
         if manifest is not None and manifest.covers(Retrieve(origin, study), since):
             return _Holding(contents_of(manifest), undeliverable(manifest))

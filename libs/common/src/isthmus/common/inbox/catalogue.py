@@ -1,13 +1,24 @@
 """The catalogue as faces see it, inboxes included: what is in those is held, and is as it is listed."""
 
+from collections import OrderedDict
 from collections.abc import Collection
+from typing import Final
+
+import structlog
 
 from isthmus.common.blobs import BlobStore
+from isthmus.common.blobs.keys import inbox_prefix
 from isthmus.common.bus import Bus
-from isthmus.common.errors import BlobMissing
 from isthmus.common.inbox.contents import ContentsStore
+from isthmus.common.inbox.reading import read_study
 from isthmus.common.inbox.state import States
+from isthmus.common.messages import Retrieve
 from isthmus.common.retrieval import Catalogue, Manifest
+
+REMEMBERED: Final = 16
+"""Studies whose manifests stay made: each frame of a viewer needs its study's."""
+
+log = structlog.get_logger()
 
 
 class CatalogueWithInboxes(Catalogue):
@@ -18,26 +29,47 @@ class CatalogueWithInboxes(Catalogue):
         self._inboxes = frozenset(inboxes)
         self._states = States(bus)
         self._contents = ContentsStore(blobs)
+        self._made: OrderedDict[str, Manifest] = OrderedDict()
+
+    def is_the_origin(self, origin: str) -> bool:
+        """Tell whether it is an inbox."""
+        return origin in self._inboxes
 
     async def load(self, origin: str, study: str) -> Manifest | None:
-        """Give the manifest of a study; None if nothing of it is held.
+        """Give the manifest of a study, the same object while it is the same; None if nothing is held.
 
         Raises:
             BusUnavailable: the study is one of an inbox, and NATS is away.
+            BlobMissing: the list of what an inbox's study consists of is lost.
             StoreUnavailable: S3 does not give it.
         """
         if origin not in self._inboxes:
             return await super().load(origin, study)
-        found = await self._states.get(origin, study)
-        while found.state.contents is not None:
-            try:
-                contents = await self._contents.load(found.state.contents)
-            except BlobMissing:
-                # Its list was replaced between the two reads; if it was not, it is lost.
-                again = await self._states.get(origin, study)
-                if again.revision == found.revision:
-                    raise
-                found = again
-            else:
-                return contents.manifest(origin, study)
-        return None
+        found, contents = await read_study(self._states, self._contents, origin, study)
+        key = found.state.contents
+        if key is None or not contents.rows:
+            return None
+        if key not in self._made:
+            self._made[key] = contents.manifest(origin, study)
+        self._made.move_to_end(key)
+        while len(self._made) > REMEMBERED:
+            self._made.popitem(last=False)
+        return self._made[key]
+
+    async def mend(self, origin: str, study: str) -> None:
+        """As `Catalogue.mend`; of an inbox nothing can be fetched anew: what is lost is told in the log.
+
+        Raises:
+            BusUnavailable: NATS is away.
+            StoreUnavailable: S3 does not tell.
+        """
+        if origin not in self._inboxes:
+            await super().mend(origin, study)
+            return
+        manifest = await self.load(origin, study)
+        if manifest is None:  # deleted while it was read
+            return
+        there = {listed.key async for listed in self._blobs.list(inbox_prefix(origin, study))}
+        lost = sum(blob.key not in there for blob in manifest.blobs(Retrieve(origin, study)))
+        if lost:
+            log.error("blobs of an inbox lost", origin=origin, instances=lost)

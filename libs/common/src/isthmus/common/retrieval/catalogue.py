@@ -44,6 +44,10 @@ class Catalogue:
         self._blobs = blobs
         self._decoded: OrderedDict[str, _Decoded] = OrderedDict()
 
+    def is_the_origin(self, origin: str) -> bool:
+        """Tell whether what is here is all there is: then nobody else need be asked, now or again."""
+        return False
+
     async def load(self, origin: str, study: str) -> Manifest | None:
         """Give the manifest of a study; None if there is none that this version can read.
 

@@ -7,7 +7,7 @@ from typing import Final
 
 from isthmus.common.bus import Bus, jobs
 from isthmus.common.bus.jobs import Lane, Submitted
-from isthmus.common.errors import BusUnavailable
+from isthmus.common.errors import BusUnavailable, NoSuchObject
 from isthmus.common.messages import BlobRef, Lacking, Retrieve, RetrieveDone
 from isthmus.common.retrieval.catalogue import Catalogue
 from isthmus.common.retrieval.generation import Tally, facts_of, is_cancelled
@@ -83,7 +83,8 @@ class Retrieval:
         """
         async with self._reads.reading(wanted.origin, wanted.study):
             arriving = _Arriving(self._bus, self._catalogue, wanted)
-            since = time.time() - self._fresh_seconds
+            is_the_origin = self._catalogue.is_the_origin(wanted.origin)
+            since = 0.0 if is_the_origin else time.time() - self._fresh_seconds
             async with aclosing(arriving.instances(since)) as instances:
                 first = await anext(instances)
                 yield Reading(first, instances, arriving.lacking, arriving.manifest)
@@ -96,7 +97,7 @@ class Retrieval:
         Raises:
             UnavailableError: a part of ours is away.
         """
-        if self._prefetched.done((origin, study)):
+        if self._catalogue.is_the_origin(origin) or self._prefetched.done((origin, study)):
             return
         wanted = Retrieve(origin, study)
         manifest = await self._catalogue.load(origin, study)
@@ -125,6 +126,8 @@ class _Arriving:
                 async for blob in held:
                     yield blob
             return
+        if self._catalogue.is_the_origin(self._wanted.origin):
+            raise NoSuchObject(f"{self._wanted.origin!r} has no such object")
         # Of a part nobody knows yet what lacks of the whole: whoever has to tell waits for the wider job.
         takes_parts = manifest is None or not manifest.missing(self._wanted)
         lost = 0

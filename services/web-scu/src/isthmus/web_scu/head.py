@@ -1,0 +1,33 @@
+"""What instance a Part 10 file is, by its beginning."""
+
+from io import BytesIO
+from typing import Final
+
+from isthmus.common.dicom.part10 import identify, read_file_meta
+from isthmus.common.dicom.summary_attributes import summary_attributes
+from isthmus.common.inbox.deposit import Incoming
+
+HEAD_BYTES: Final = 1024 * 1024
+"""What names an instance is in the first of its bytes."""
+
+
+def incoming(head: bytes, size: int, digest: str) -> Incoming:
+    """Describe a file for its way into an inbox.
+
+    Args:
+        head: its first `HEAD_BYTES`, or more.
+        size: of the file, in bytes.
+        digest: SHA-256 of the file, in hex.
+
+    Raises:
+        MalformedDataset: it is no DICOM file, or lacks a UID.
+    """
+    meta = read_file_meta(BytesIO(head))
+    dataset = memoryview(head)[meta.dataset_offset : HEAD_BYTES]
+    return Incoming(
+        identity=identify(dataset, meta.transfer_syntax_uid),
+        transfer_syntax_uid=meta.transfer_syntax_uid,
+        digest=digest,
+        size=size,
+        attributes=summary_attributes(dataset, meta.transfer_syntax_uid),
+    )

@@ -98,11 +98,6 @@ def event(kind: str, origin: str) -> str:
     return f"dicom.events.{kind}.{token(origin)}"
 
 
-def events(kind: str) -> str:
-    """Events of one type, of all inboxes."""
-    return f"dicom.events.{kind}.*"
-
-
 def events(kind: str | None = None, origin: str | None = None) -> str:
     """Events of one type, of one inbox, or all."""
     return f"dicom.events.{kind or '*.*'}.{'*' if origin is None else token(origin)}"

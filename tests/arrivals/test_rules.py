@@ -97,7 +97,13 @@ def test_an_instance_without_modality_is_none_of_those_named() -> None:
 
 @pytest.mark.parametrize(
     "element",
-    [None, {"vr": "LO"}, {"vr": "LO", "Value": []}, {"vr": "LO", "Value": [None]}, {"vr": "IS", "Value": [3]}],
+    [
+        None,
+        {"vr": "LO"},
+        {"vr": "LO", "Value": []},
+        {"vr": "LO", "Value": [None]},
+        {"vr": "IS", "Value": [3]},
+    ],
 )
 def test_what_is_no_text_counts_as_none(element: object) -> None:
     assert text({} if element is None else {"00081030": element}, "00081030") == ""  # type: ignore[dict-item]

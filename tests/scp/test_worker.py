@@ -16,7 +16,6 @@ from isthmus.common.errors import (
     SettingsError,
 )
 from isthmus.common.service import Parts
-from isthmus.scp import worker
 from isthmus.scp.callers import Callers
 from isthmus.scp.worker import Server, lifespan, serving
 from tests.peers import Peer, echoscu
@@ -42,11 +41,9 @@ async def test_searching_is_not_offered_yet(server: Server) -> None:
         await asyncio.to_thread(Association.open, peer(server), [FIND])
 
 
-async def test_more_associations_than_the_limit_are_rejected(
-    parts: Parts, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(worker, "MAX_ASSOCIATIONS", 1)
-    async with serving(parts) as server:
+async def test_more_associations_than_the_limit_are_rejected(parts: Parts) -> None:
+    settings = parts.settings.model_copy(update={"scp": Scp(listen="127.0.0.1:0", max_associations=1)})
+    async with serving(Parts(settings, parts.bus, parts.blobs)) as server:
         first = await asyncio.to_thread(Association.open, peer(server), [VERIFICATION])
         with pytest.raises(AssociationRejected, match="Local limit exceeded"):
             await asyncio.to_thread(Association.open, peer(server), [VERIFICATION])

@@ -1,31 +1,52 @@
-"""A C-STORE that arrives: into S3, then to whoever asked for it, and only then a status (PS3.4 B.2)."""
+"""A C-STORE that arrives: into S3, then to whoever wants it, and only then a status (PS3.4 B.2)."""
 
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 from isthmus.common.blobs import BlobStore, digest_of, held_key, size_of
 from isthmus.common.bus import Bus, subjects
+from isthmus.common.config import Inbox
+from isthmus.common.dicom.json_values import DicomJson
 from isthmus.common.dicom.part10 import Identity, file_header, identify
 from isthmus.common.dicom.raw_bytes import RawBytes
 from isthmus.common.dicom.statuses import meaning
+from isthmus.common.dicom.summary_attributes import summary_attributes
 from isthmus.common.dimse import Category, category
-from isthmus.common.dimse.status import NOT_AUTHORIZED
+from isthmus.common.dimse.status import DATA_SET_MISMATCH, DUPLICATE_SOP_INSTANCE, NOT_AUTHORIZED, SUCCESS
 from isthmus.common.errors import NoWorker
+from isthmus.common.inbox.deposit import Deposits, Incoming
 from isthmus.common.messages import BlobRef, Received, ReceivedAnswer
+from isthmus.scp.budget import Budget
 from isthmus.scp.callers import Callers
+from isthmus.scp.sender import Sender
 
 LONGEST_COMMENT: Final = 64
 """Of an Error Comment (0000,0902), which is an LO."""
+LONGEST_UID: Final = 64
+"""PS3.5 9.1: where a command is cut off that holds a longer one."""
 
 
-@dataclass(slots=True)
-class Sender:
-    """Who is at the other end of an association, and what was found out about what comes over it."""
+@dataclass(frozen=True, slots=True)
+class Command:
+    """What a C-STORE-RQ says of its data set (PS3.7 9.3.1.1)."""
 
-    calling_ae_title: str
-    wanted: set[tuple[str, str]] = field(default_factory=set)
-    """Origin and Study Instance UID of what somebody asked for."""
+    sop_class_uid: str
+    sop_instance_uid: str
+    transfer_syntax_uid: str
+    """Of its presentation context."""
+
+    def mismatch(self, identity: Identity) -> str | None:
+        """Name what the data set has otherwise; None where they agree.
+
+        A UID that is too long is cut in commands by some, and then is the beginning of the data set's.
+        """
+        if self.sop_class_uid != identity.sop_class_uid:
+            return "The data set has another SOP Class UID than the command"
+        whole, told = identity.sop_instance_uid, self.sop_instance_uid
+        if told != whole and not (len(told) >= LONGEST_UID and whole.startswith(told)):
+            return "The data set has another SOP Instance UID than the command"
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,23 +60,33 @@ class Arrived:
     digest: str
     """SHA-256 of both."""
     identity: Identity
-    transfer_syntax_uid: str
+    command: Command
+    attributes: DicomJson
+    """For searches; empty where nobody will search here."""
 
     @classmethod
-    def of(cls, sender: Sender, data: RawBytes, transfer_syntax_uid: str) -> "Arrived":
+    def of(cls, sender: Sender, data: RawBytes, command: Command) -> "Arrived":
         """Find out what it is: by its data set, for the command may cut UIDs. It takes time: not on the loop.
 
         Raises:
             MalformedDataset: it is no data set, or lacks a UID.
         """
-        identity = identify(data.head(), transfer_syntax_uid)
+        head = data.head()
+        identity = identify(head, command.transfer_syntax_uid)
         header = file_header(
             sop_class_uid=identity.sop_class_uid,
             sop_instance_uid=identity.sop_instance_uid,
-            transfer_syntax_uid=transfer_syntax_uid,
-            source_ae_title=sender.calling_ae_title,
+            transfer_syntax_uid=command.transfer_syntax_uid,
+            # The same instance from two senders is to be the same bytes; the event says who sent it.
+            source_ae_title=sender.calling_ae_title if sender.inbox is None else None,
         )
-        return cls(header, data, digest_of((header, data)), identity, transfer_syntax_uid)
+        found = summary_attributes(head, command.transfer_syntax_uid) if sender.inbox is not None else {}
+        return cls(header, data, digest_of((header, data)), identity, command, found)
+
+    @property
+    def file(self) -> tuple[bytes, RawBytes]:
+        """The pieces of the Part 10 file."""
+        return self.header, self.data
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,19 +106,53 @@ class Answer:
 class Receiver:
     """Takes what arrives."""
 
-    def __init__(self, bus: Bus, blobs: BlobStore, callers: Callers) -> None:
+    def __init__(
+        self, bus: Bus, blobs: BlobStore, callers: Callers, deposits: Deposits, budget: Budget
+    ) -> None:
         self._bus = bus
         self._blobs = blobs
         self._callers = callers
+        self._deposits = deposits
+        self._budget = budget
 
     async def receive(self, sender: Sender, arrived: Arrived) -> Answer:
-        """Store an instance for the origin that somebody retrieves it from, and give its sender's answer.
+        """Store an instance where its sender wants it, and give the sender's answer.
 
-        The status is Success only after S3 has it and whoever asked has taken note; 0124 if nobody asked.
+        The status is Success only after S3 has it and its event is in the stream, or, of what we asked for
+        ourselves, whoever asked has taken note. Waits while too many bytes are on their way into S3.
 
         Raises:
-            UnavailableError: S3, or whoever asked, did not answer in time.
+            UnavailableError: S3, NATS, or whoever asked, did not answer in time.
         """
+        async with self._budget.taken(arrived.data.size):
+            if sender.inbox is not None:
+                return await self._deposit(sender.inbox, sender, arrived)
+            return await self._offer_to_all(sender, arrived)
+
+    async def _deposit(self, inbox: Inbox, sender: Sender, arrived: Arrived) -> Answer:
+        mismatch = arrived.command.mismatch(arrived.identity)
+        if mismatch is not None:
+            return Answer.of(DATA_SET_MISMATCH, mismatch)
+        # First: its event may be out although we fail behind it.
+        sender.brought.add(arrived.identity.study_instance_uid)
+        incoming = Incoming(
+            identity=arrived.identity,
+            transfer_syntax_uid=arrived.command.transfer_syntax_uid,
+            digest=arrived.digest,
+            size=size_of(arrived.file),
+            attributes=arrived.attributes,
+            calling_ae_title=sender.calling_ae_title,
+            association=sender.association,
+        )
+        deposited = await self._deposits.deposit(
+            inbox, incoming, lambda key: self._blobs.put(key, arrived.file)
+        )
+        if deposited.is_duplicate_uid:
+            return Answer.of(DUPLICATE_SOP_INSTANCE, "There is other content under this SOP Instance UID")
+        return Answer(SUCCESS)
+
+    async def _offer_to_all(self, sender: Sender, arrived: Arrived) -> Answer:
+        """Store it for the origin that somebody retrieves it from; 0124 if nobody asked."""
         origins = self._callers.origins_of(sender.calling_ae_title)
         if not origins:
             return Answer.of(NOT_AUTHORIZED, "The calling AE title is that of no configured origin")
@@ -104,17 +169,16 @@ class Receiver:
         key = held_key(origin, study, identity.series_instance_uid, identity.sop_instance_uid, arrived.digest)
         # The same bytes may be there already, because a retrieve brought them: those are not ours to delete.
         keep = (origin, study) in sender.wanted or await self._is_there(key)
-        data = (arrived.header, arrived.data)
-        await self._blobs.put(key, data)
+        await self._blobs.put(key, arrived.file)
         blob = BlobRef(
             bucket=self._blobs.bucket,
             key=key,
-            size=size_of(data),
+            size=size_of(arrived.file),
             study_instance_uid=study,
             series_instance_uid=identity.series_instance_uid,
             sop_instance_uid=identity.sop_instance_uid,
             sop_class_uid=identity.sop_class_uid,
-            transfer_syntax_uid=arrived.transfer_syntax_uid,
+            transfer_syntax_uid=arrived.command.transfer_syntax_uid,
         )
         try:
             answer = await self._bus.request(

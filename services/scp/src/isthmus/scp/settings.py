@@ -3,19 +3,34 @@
 from dataclasses import dataclass
 from typing import Self
 
-from isthmus.common.config import DimseOrigin, ListenAddress, Settings
+from isthmus.common.config import DimseOrigin, Inbox, ListenAddress, Settings
+from isthmus.common.config.arriving import Caller
 
 
 @dataclass(frozen=True, slots=True)
 class ScpSettings:
-    """Who we are, and who may store."""
+    """Who we are, who may store, and where."""
 
     ae_title: str
     listen: ListenAddress
     origins: tuple[DimseOrigin, ...]
+    inboxes: tuple[Inbox, ...]
+    callers: tuple[Caller, ...]
+    max_associations: int
+    max_receiving_bytes: int
+    gateway_url: str
+    """Where clients reach the gateway, for the links in events."""
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
         """Take them from all settings."""
-        pacs = tuple(origin for origin in settings.origins if isinstance(origin, DimseOrigin))
-        return cls(settings.scp.ae_title, ListenAddress(settings.scp.listen), pacs)
+        return cls(
+            ae_title=settings.scp.ae_title,
+            listen=ListenAddress(settings.scp.listen),
+            origins=tuple(origin for origin in settings.origins if isinstance(origin, DimseOrigin)),
+            inboxes=tuple(origin for origin in settings.origins if isinstance(origin, Inbox)),
+            callers=settings.scp.callers,
+            max_associations=settings.scp.max_associations,
+            max_receiving_bytes=settings.scp.max_receiving_bytes,
+            gateway_url=settings.gateway.url or f"http://{settings.gateway.listen}",
+        )

@@ -1,11 +1,11 @@
-"""The server of associations: C-ECHO for anyone, C-STORE for what was asked for."""
+"""The server of associations: C-ECHO, and C-STORE into inboxes and of what was asked for."""
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import Final, cast
-from weakref import WeakKeyDictionary
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from functools import partial
+from typing import Final, ParamSpec, cast
 
 import structlog
 from opentelemetry.trace import Span, SpanKind
@@ -13,11 +13,10 @@ from pydicom.dataset import Dataset
 from pydicom.uid import UID
 from pynetdicom import evt
 from pynetdicom.ae import ApplicationEntity
-from pynetdicom.association import Association
 from pynetdicom.dimse_primitives import C_STORE
-from pynetdicom.transport import ThreadedAssociationServer
 
 from isthmus.common.blobs import PART
+from isthmus.common.config.arriving import CallerOperation
 from isthmus.common.dicom.uids import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from isthmus.common.dimse import (
     MAX_PDU,
@@ -30,18 +29,23 @@ from isthmus.common.dimse import (
     unrestricted_storage,
 )
 from isthmus.common.dimse.contexts import COMPRESSED, RARE, UNCOMPRESSED
-from isthmus.common.dimse.sockets import TunedSocket
-from isthmus.common.dimse.status import OUT_OF_RESOURCES, SUCCESS, UNABLE_TO_PROCESS
+from isthmus.common.dimse.sockets import TunedSocket, heard
+from isthmus.common.dimse.status import NOT_AUTHORIZED, OUT_OF_RESOURCES, SUCCESS, UNABLE_TO_PROCESS
 from isthmus.common.errors import IsthmusError, SettingsError
+from isthmus.common.inbox.deposit import Deposits
 from isthmus.common.service import Parts
 from isthmus.common.telemetry import span
 from isthmus.common.threads import LoopStopped, Threads, run_coroutine_from_thread
-from isthmus.scp.callers import Callers
-from isthmus.scp.receive import Answer, Arrived, Receiver, Sender
+from isthmus.scp.admission import Admission, Rejection
+from isthmus.scp.budget import Budget
+from isthmus.scp.callers import Callers, Calling
+from isthmus.scp.greeting import ARTIM_SECONDS
+from isthmus.scp.listener import Listener
+from isthmus.scp.receive import Answer, Arrived, Command, Receiver
+from isthmus.scp.sender import Sender
 from isthmus.scp.settings import ScpSettings
+from isthmus.scp.telling import Telling
 
-MAX_ASSOCIATIONS: Final = 64
-"""At one time; Orthanc opens one for each study that it sends."""
 IDLE_SECONDS: Final = 60.0
 """Of silence, before an association is aborted."""
 ANSWER_SECONDS: Final = 75.0
@@ -51,38 +55,52 @@ PART_SECONDS: Final = 30.0
 STOP_SECONDS: Final = 3.0
 """For all associations together to end."""
 
+P = ParamSpec("P")
+
 log = structlog.get_logger()
 
 
 class Server:
-    """The listening socket, and the associations that come of it, each in threads of pynetdicom's."""
+    """The associations, each in threads of pynetdicom's."""
 
-    def __init__(self, settings: ScpSettings, receiver: Receiver, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self,
+        settings: ScpSettings,
+        callers: Callers,
+        receiver: Receiver,
+        telling: Telling,
+        loop: asyncio.AbstractEventLoop,
+    ) -> None:
         """Listen.
 
         Raises:
             SettingsError: the address cannot be listened on.
         """
-        self._ae_title = settings.ae_title
+        self._callers = callers
         self._receiver = receiver
+        self._telling = telling
         self._loop = loop
-        self._senders: WeakKeyDictionary[Association, Sender] = WeakKeyDictionary()
         listen = settings.listen
-        entity = _entity(settings.ae_title)
+        handlers = [(evt.EVT_C_ECHO, self._echo), (evt.EVT_C_STORE, self._store)]
         try:
-            started = entity.start_server(
-                (listen.host, listen.port), block=False, evt_handlers=[(evt.EVT_C_STORE, self._store)]
+            self._listener = Listener(
+                _entity(settings.ae_title),
+                (listen.host, listen.port),
+                handlers,
+                limit=settings.max_associations,
+                decide=Admission(settings.ae_title, settings.inboxes, callers).decide,
+                decided=self._decided,
+                ended=self._ended,
             )
         except OSError as error:
             raise SettingsError(f"scp.listen: {listen}: {error.strerror}") from error
-        self._server = cast("ThreadedAssociationServer", started)  # None only where it blocks
-        self.port = int(self._server.server_address[1])
+        self.port = int(self._listener.server_address[1])
         """Where it listens."""
 
     def stop(self) -> None:
         """Listen no more, and abort the associations; what was not answered is not promised to anyone."""
-        associations = self._server.active_associations
-        self._server.shutdown()
+        self._listener.shutdown()
+        associations = self._listener.active_associations
         for association in associations:
             association.abort(block=False)
         deadline = time.monotonic() + STOP_SECONDS
@@ -92,17 +110,41 @@ class Server:
                 association.dul.socket.wake()  # in case it hangs in a read or write
         for association in associations:
             association.join(max(0.0, deadline - time.monotonic()))
+            self._listener.over(association)
+
+    def _decided(self, calling: Calling, rejection: Rejection | None) -> None:
+        refusal = None if rejection is None else rejection.meaning
+        self._on_loop(self._telling.decided, calling, "association", refusal)
+
+    def _ended(self, sender: Sender) -> None:
+        self._on_loop(self._telling.association_ended, sender)
+
+    def _on_loop(self, call: Callable[P, None], *args: P.args, **kwargs: P.kwargs) -> None:
+        with suppress(RuntimeError):  # the loop is closed: nobody is left to be told
+            self._loop.call_soon_threadsafe(partial(call, *args, **kwargs))
+
+    def _is_allowed(self, sender: Sender, operation: CallerOperation, name: str) -> bool:
+        """Tell whether somebody may do something; who may not is recorded."""
+        if self._callers.may(sender.calling, operation, sender.inbox):
+            return True
+        reason = "Not among the caller's operations"
+        self._on_loop(self._telling.decided, sender.calling, name, reason)
+        return False
+
+    def _echo(self, event: evt.Event) -> int:
+        """Answer a C-ECHO; runs in the association's thread."""
+        sender = self._listener.sender_of(event.assoc)
+        return SUCCESS if self._is_allowed(sender, CallerOperation.ECHO, Operation.C_ECHO) else NOT_AUTHORIZED
 
     def _store(self, event: evt.Event) -> Dataset:
         """Answer a C-STORE; runs in the association's thread."""
-        association = event.assoc
-        sender = self._senders.setdefault(association, Sender(association.requestor.ae_title.strip()))
+        sender = self._listener.sender_of(event.assoc)
         request = cast("C_STORE", event.request)
-        with span(
-            "C-STORE",
-            {"dicom.calling_ae": sender.calling_ae_title, "dicom.called_ae": self._ae_title},
-            kind=SpanKind.SERVER,
-        ) as current:
+        names = {
+            "dicom.calling_ae": sender.calling_ae_title,
+            "dicom.called_ae": sender.calling.called_ae_title,
+        }
+        with span("C-STORE", names, kind=SpanKind.SERVER) as current:
             answer = self._answer(sender, request, str(event.context.transfer_syntax), current)
             current.set_attribute("dicom.status", f"{answer.status:04X}")
         if answer.status != SUCCESS:
@@ -112,6 +154,7 @@ class Server:
                 status=f"{answer.status:04X}",
                 reason=answer.error_comment,
             )
+        heard(event.assoc)
         response = Dataset()
         response.Status = answer.status
         if answer.error_comment:
@@ -119,10 +162,12 @@ class Server:
         return response
 
     def _answer(self, sender: Sender, request: C_STORE, transfer_syntax_uid: str, current: Span) -> Answer:
+        if not self._is_allowed(sender, CallerOperation.STORE, Operation.C_STORE):
+            return Answer.of(NOT_AUTHORIZED, "This caller may not store here")
         try:
             data = received_dataset(request.DataSet)
             current.set_attribute("dicom.size", data.size)
-            arrived = Arrived.of(sender, data, transfer_syntax_uid)
+            arrived = Arrived.of(sender, data, _command(request, transfer_syntax_uid))
             seconds = ANSWER_SECONDS + PART_SECONDS * (data.size // PART)
             return run_coroutine_from_thread(self._receiver.receive(sender, arrived), self._loop, seconds)
         except IsthmusError as error:
@@ -136,13 +181,22 @@ class Server:
             return Answer(UNABLE_TO_PROCESS, "Internal error")
 
 
+def _command(request: C_STORE, transfer_syntax_uid: str) -> Command:
+    sop_class, instance = (
+        str(uid or "").strip("\0 ") for uid in (request.AffectedSOPClassUID, request.AffectedSOPInstanceUID)
+    )
+    return Command(sop_class, instance, transfer_syntax_uid)
+
+
 def _entity(ae_title: str) -> ApplicationEntity:
     entity = ApplicationEntity(ae_title)
     entity.implementation_class_uid = UID(IMPLEMENTATION_CLASS_UID)
     entity.implementation_version_name = IMPLEMENTATION_VERSION_NAME
-    entity.require_called_aet = True
-    entity.maximum_associations = MAX_ASSOCIATIONS
+    # Who is called, who calls, and how many there are at a time: the listener has seen to that.
+    entity.require_called_aet = False
+    entity.maximum_associations = 1_000_000
     entity.maximum_pdu_size = MAX_PDU
+    entity.acse_timeout = ARTIM_SECONDS
     entity.network_timeout = IDLE_SECONDS
     entity.add_supported_context(VERIFICATION.abstract_syntax)
     for sop_class_uid in NON_PATIENT_OBJECTS:  # which "unrestricted storage" does not cover
@@ -161,14 +215,18 @@ async def lifespan(parts: Parts) -> AsyncIterator[None]:
 async def serving(parts: Parts) -> AsyncIterator[Server]:
     """Listen, and give the server."""
     settings = ScpSettings.of(parts.settings)
-    receiver = Receiver(parts.bus, parts.blobs, Callers(settings.origins))
+    callers = Callers(settings.origins, settings.callers)
+    deposits = Deposits(parts.bus, parts.blobs, settings.gateway_url)
+    receiver = Receiver(parts.bus, parts.blobs, callers, deposits, Budget(settings.max_receiving_bytes))
+    telling = Telling(parts.bus)
     threads = Threads("scp", 1)
     install()
     with unrestricted_storage():
-        server = await threads.run(Server, settings, receiver, asyncio.get_running_loop())
+        server = await threads.run(Server, settings, callers, receiver, telling, asyncio.get_running_loop())
         log.info("listening", ae_title=settings.ae_title, port=server.port)
         try:
             yield server
         finally:
             await threads.run(server.stop)
             threads.close()
+            await telling.finish()

@@ -190,6 +190,11 @@ class TunedSocket(AssociationSocket):
             pass  # it is down already: that is what was wanted
 
 
+def heard(association: "Association") -> None:
+    """Let the time-out of silence of an association begin anew: it was we who took so long."""
+    association.dul._idle_timer.restart()
+
+
 def _close(*sockets: socket.socket) -> None:
     for one in sockets:
         one.close()

@@ -12,6 +12,7 @@ from isthmus.common.errors import IsthmusError, OperationFailed, OriginCancelled
 
 SUCCESS: Final = 0x0000
 PROCESSING_FAILURE: Final = 0x0110
+DUPLICATE_SOP_INSTANCE: Final = 0x0111
 INVALID_SOP_INSTANCE: Final = 0x0117
 SOP_CLASS_NOT_SUPPORTED: Final = 0x0122
 NOT_AUTHORIZED: Final = 0x0124

@@ -1,0 +1,228 @@
+"""The listening socket: one thread holds all connections whose request for an association is not yet here.
+
+Only what is admitted costs threads of its own. What is rejected, what never asks and what is no DICOM is
+dealt with here, in bounded time and memory; where too many wait, the one that has waited longest gives way.
+"""
+
+import selectors
+import socket
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Final, cast
+
+import structlog
+from pynetdicom.transport import AssociationServer, RequestHandler
+
+from isthmus.common.config import Inbox
+from isthmus.common.dimse.sockets import TunedSocket
+from isthmus.scp.admission import LOCAL_LIMIT, Rejection
+from isthmus.scp.callers import Calling
+from isthmus.scp.greeting import Greeting, Heard
+from isthmus.scp.sender import Sender
+
+if TYPE_CHECKING:
+    from pynetdicom.ae import ApplicationEntity
+    from pynetdicom.association import Association
+    from pynetdicom.events import EventHandlerType
+
+MOST_WAITING: Final = 256
+"""Connections whose request is not complete."""
+_ACCEPTED_AT_ONCE: Final = 64
+_EXHAUSTED_SECONDS: Final = 0.1
+"""To wait where the process can open no more files."""
+
+log = structlog.get_logger()
+
+
+class Listener(AssociationServer):
+    """Accepts connections, and starts the associations that are admitted, in pynetdicom's threads.
+
+    Args:
+        entity: what pynetdicom is to know of us.
+        address: host and port to listen on.
+        handlers: of pynetdicom's events.
+        limit: associations at one time.
+        decide: who may associate, and with which inbox.
+        decided: is told of each decision, on the listener's thread.
+        ended: is told of each association that is over, however it ended, on the association's thread.
+
+    Raises:
+        OSError: the address cannot be listened on.
+    """
+
+    request_queue_size = 512
+
+    def __init__(
+        self,
+        entity: "ApplicationEntity",
+        address: tuple[str, int],
+        handlers: "Sequence[EventHandlerType]",
+        *,
+        limit: int,
+        decide: Callable[[Calling], Inbox | Rejection | None],
+        decided: Callable[[Calling, Rejection | None], None],
+        ended: Callable[[Sender], None],
+    ) -> None:
+        self.begun: tuple[Greeting, Sender] | None = None
+        """The connection that becomes an association right now."""
+        self._limit = limit
+        self._decide = decide
+        self._decided = decided
+        self._ended = ended
+        self._senders: dict[Association, Sender] = {}
+        self._waiting: dict[socket.socket, Greeting] = {}
+        self._stopping = False
+        super().__init__(
+            entity,
+            address,
+            entity.ae_title,
+            entity.supported_contexts,
+            evt_handlers=list(handlers),
+            request_handler=_Starter,
+        )
+        self._selector = selectors.DefaultSelector()
+        self._bell, self._push = socket.socketpair()
+        self._thread = threading.Thread(target=self._run, name="scp-listener", daemon=True)
+        self._thread.start()
+
+    @property
+    def active_associations(self) -> "list[Association]":
+        """Those that are not over."""
+        return list(self._senders)
+
+    @property
+    def waiting(self) -> int:
+        """How many connections have not asked for an association yet, or were sent away."""
+        return len(self._waiting)
+
+    def sender_of(self, association: "Association") -> Sender:
+        """Tell who is at the other end of an association that is not over."""
+        return self._senders[association]
+
+    def shutdown(self) -> None:
+        """Accept no more, and leave the associations to whoever calls."""
+        self._stopping = True
+        self._push.send(b"\0")
+        self._thread.join()
+
+    def _run(self) -> None:
+        listening = cast("socket.socket", self.socket)
+        listening.setblocking(False)
+        self._selector.register(listening, selectors.EVENT_READ)
+        self._selector.register(self._bell, selectors.EVENT_READ)
+        while not self._stopping:
+            for key, _ in self._selector.select(self._until_next_deadline()):
+                if key.fileobj is listening:
+                    self._accept(listening)
+                elif (greeting := self._waiting.get(cast("socket.socket", key.fileobj))) is not None:
+                    self._go_on(greeting)
+            now = time.monotonic()
+            for greeting in [one for one in self._waiting.values() if one.deadline <= now]:
+                self._drop(greeting)
+        for greeting in list(self._waiting.values()):
+            self._drop(greeting)
+        self._selector.close()
+        self._bell.close()
+        self._push.close()
+        self.server_close()
+
+    def _until_next_deadline(self) -> float | None:
+        if not self._waiting:
+            return None
+        return max(0.0, min(one.deadline for one in self._waiting.values()) - time.monotonic())
+
+    def _accept(self, listening: socket.socket) -> None:
+        for _ in range(_ACCEPTED_AT_ONCE):
+            try:
+                connection, address = listening.accept()
+            except (BlockingIOError, ConnectionError):
+                return
+            except OSError as error:  # no more files: those that wait give way
+                log.error("cannot accept connections", error=error.strerror, waiting=len(self._waiting))
+                self._drop_oldest()
+                time.sleep(_EXHAUSTED_SECONDS)
+                return
+            if len(self._waiting) >= MOST_WAITING:
+                self._drop_oldest()
+            self._waiting[connection] = Greeting(connection, address)
+            self._selector.register(connection, selectors.EVENT_READ)
+
+    def _drop_oldest(self) -> None:
+        if self._waiting:
+            self._drop(next(iter(self._waiting.values())))
+
+    def _drop(self, greeting: Greeting) -> None:
+        self._forget(greeting)
+        greeting.close()
+
+    def _forget(self, greeting: Greeting) -> None:
+        del self._waiting[greeting.connection]
+        self._selector.unregister(greeting.connection)
+
+    def _go_on(self, greeting: Greeting) -> None:
+        heard = greeting.read()
+        if heard is Heard.END:
+            self._drop(greeting)
+        elif heard is Heard.NO_REQUEST:
+            log.warning("no request for an association", address=greeting.address)
+            greeting.abort()
+        elif heard is Heard.REQUEST:
+            self._admit(greeting)
+
+    def _admit(self, greeting: Greeting) -> None:
+        calling = greeting.calling
+        inbox = self._decide(calling)
+        if not isinstance(inbox, Rejection) and len(self._senders) >= self._limit:
+            inbox = LOCAL_LIMIT
+        if isinstance(inbox, Rejection):
+            greeting.reject(inbox)
+            self._decided(calling, inbox)
+            return
+        self._decided(calling, None)
+        self._forget(greeting)
+        self._start(greeting, Sender(calling, inbox))
+
+    def _start(self, greeting: Greeting, sender: Sender) -> None:
+        self.begun = greeting, sender
+        try:
+            self.finish_request(greeting.connection, cast("tuple[str, int]", greeting.peer))
+        except Exception:  # the edge of this thread: the others must not suffer
+            log.exception("association not started")
+            greeting.close()
+            for association in [one for one, its in self._senders.items() if its is sender]:
+                self.over(association)
+        finally:
+            self.begun = None
+
+    def began(self, association: "Association", sender: Sender) -> None:
+        """Note an association that is about to run, and when it is over, whatever ends it."""
+        self._senders[association] = sender
+        run = association.run
+
+        def run_and_tell() -> None:
+            try:
+                run()
+            finally:
+                self.over(association)
+
+        association.run = run_and_tell  # type: ignore[method-assign]  # what its thread calls
+
+    def over(self, association: "Association") -> None:
+        """Note that an association is over."""
+        sender = self._senders.pop(association, None)
+        if sender is not None:
+            self._ended(sender)
+
+
+class _Starter(RequestHandler):
+    """Makes pynetdicom's association of a connection whose request is read already."""
+
+    def _create_association(self) -> "Association":
+        listener = cast("Listener", self.server)
+        association = super()._create_association()
+        assert listener.begun is not None  # noqa: S101 - `_start` is the one who calls
+        greeting, sender = listener.begun
+        cast("TunedSocket", association.dul.socket).unread(bytes(greeting.received))
+        listener.began(association, sender)
+        return association

@@ -1,0 +1,27 @@
+"""Who is at the other end of an association."""
+
+from dataclasses import dataclass, field
+from uuid import uuid4
+
+from isthmus.common.config import Inbox
+from isthmus.scp.callers import Calling
+
+
+@dataclass(slots=True)
+class Sender:
+    """One association, and what was found out about what comes over it."""
+
+    calling: Calling
+    inbox: Inbox | None
+    """Whom it called; None: ourselves."""
+    association: str = field(default_factory=lambda: uuid4().hex)
+    """A random id."""
+    wanted: set[tuple[str, str]] = field(default_factory=set)
+    """Origin and Study Instance UID of what somebody asked for."""
+    brought: set[str] = field(default_factory=set)
+    """Study Instance UIDs of what came into the inbox."""
+
+    @property
+    def calling_ae_title(self) -> str:
+        """Its own AE title."""
+        return self.calling.calling_ae_title

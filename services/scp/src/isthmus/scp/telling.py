@@ -1,0 +1,104 @@
+"""What is told to the bus behind the back of the associations: their ends, and who was let in."""
+
+import asyncio
+from collections.abc import Coroutine
+from datetime import UTC, datetime
+from typing import Final
+
+import structlog
+
+from isthmus.common.bus import Bus
+from isthmus.common.bus.audit import audit
+from isthmus.common.bus.events import tell
+from isthmus.common.errors import BusUnavailable
+from isthmus.common.messages import AssociationEnded
+from isthmus.common.messages.audit import AuditRecord, Outcome
+from isthmus.common.telemetry import span
+from isthmus.scp.callers import Calling
+from isthmus.scp.sender import Sender
+
+MOST_RECORDS: Final = 1_000
+"""Of the audit, waiting for NATS; more are in the log alone."""
+AGAIN_SECONDS: Final = 1.0
+GIVE_UP_SECONDS: Final = 60.0
+"""For the end of an association: those who wait for it do not wait longer."""
+FINISH_SECONDS: Final = 2.0
+
+log = structlog.get_logger()
+
+
+class Telling:
+    """Publishes in tasks of its own, so that nobody waits for it; for the loop alone."""
+
+    def __init__(self, bus: Bus) -> None:
+        self._bus = bus
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._records = 0
+
+    def association_ended(self, sender: Sender) -> None:
+        """Tell of an association that is over, for each study of which it brought something."""
+        if sender.inbox is not None and sender.brought:
+            self._start(self._tell_ended(sender.inbox.name, tuple(sender.brought), sender.association))
+
+    async def _tell_ended(self, inbox: str, studies: tuple[str, ...], association: str) -> None:
+        with span("association ended", {"dicom.studies": len(studies)}):
+            for study in studies:
+                await self._until_told(AssociationEnded(inbox, study, association))
+
+    async def _until_told(self, told: AssociationEnded) -> None:
+        deadline = asyncio.get_running_loop().time() + GIVE_UP_SECONDS
+        while True:
+            try:
+                await tell(self._bus, told)
+            except BusUnavailable as error:
+                if asyncio.get_running_loop().time() > deadline:
+                    log.warning("the end of an association is not told", reason=error.detail)
+                    return
+                await asyncio.sleep(AGAIN_SECONDS)
+            else:
+                return
+
+    def decided(self, calling: Calling, action: str, refusal: str | None) -> None:
+        """Record a decision, in the log at once; `refusal` is the reason, None where it was accepted."""
+        write = log.info if refusal is None else log.warning
+        write(
+            f"{action} {'accepted' if refusal is None else 'refused'}",
+            calling_ae_title=calling.calling_ae_title,
+            called_ae_title=calling.called_ae_title,
+            address=calling.address,
+            **({} if refusal is None else {"reason": refusal}),
+        )
+        if self._records >= MOST_RECORDS:
+            return
+        self._records += 1
+        record = AuditRecord(
+            time=datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            service="scp",
+            action=action,
+            outcome=Outcome.ACCEPTED if refusal is None else Outcome.REFUSED,
+            reason=refusal or "",
+            calling_ae_title=calling.calling_ae_title,
+            called_ae_title=calling.called_ae_title,
+            address=calling.address,
+        )
+        self._start(self._record(record))
+
+    async def _record(self, record: AuditRecord) -> None:
+        try:
+            await audit(self._bus, record)
+        except BusUnavailable as error:
+            log.warning("an audit record is in the log alone", reason=error.detail)
+        finally:
+            self._records -= 1
+
+    def _start(self, work: Coroutine[object, object, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def finish(self) -> None:
+        """Let what is under way end, within seconds."""
+        if self._tasks:
+            _, left = await asyncio.wait(self._tasks, timeout=FINISH_SECONDS)
+            for task in left:
+                task.cancel()

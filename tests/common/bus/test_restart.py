@@ -1,47 +1,18 @@
 """NATS that is killed and comes back, with what it had or without."""
 
 import asyncio
-import os
-import shutil
-import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
-from isthmus.cli.embedded import EmbeddedNats
 from isthmus.common.bus import Bus, end_tasks, jobs, progress, streams, subjects
 from isthmus.common.bus.jobs import Lane, Running
-from isthmus.common.config.settings import Nats
 from isthmus.common.errors import BusUnavailable
 from isthmus.common.messages import InstanceStored, Retrieve, StoreDone, store_fact
+from tests.common.bus.server import Server
 
 AWAY_SECONDS = 3.0
-
-
-class Server:
-    """A nats-server that can be killed and started again, on the same port and store."""
-
-    def __init__(self, directory: Path) -> None:
-        self._server = EmbeddedNats(directory)
-        self._store = directory / "store"
-
-    @property
-    def settings(self) -> Nats:
-        return Nats(url=self._server.url, user=self._server.user, password=self._server.password)
-
-    async def start(self) -> None:
-        await self._server.__aenter__()
-
-    async def kill(self) -> None:
-        os.kill(self._server.pid, signal.SIGKILL)
-        await self.stop()
-
-    async def stop(self) -> None:
-        await self._server.__aexit__(None, None, None)
-
-    def lose_everything(self) -> None:
-        shutil.rmtree(self._store)
 
 
 @pytest.fixture

@@ -1,0 +1,34 @@
+"""A nats-server of a test's own."""
+
+import os
+import shutil
+import signal
+from pathlib import Path
+
+from isthmus.cli.embedded import EmbeddedNats
+from isthmus.common.config.settings import Nats
+
+
+class Server:
+    """A nats-server that can be killed and started again, on the same port and store."""
+
+    def __init__(self, directory: Path) -> None:
+        self._server = EmbeddedNats(directory)
+        self._store = directory / "store"
+
+    @property
+    def settings(self) -> Nats:
+        return Nats(url=self._server.url, user=self._server.user, password=self._server.password)
+
+    async def start(self) -> None:
+        await self._server.__aenter__()
+
+    async def kill(self) -> None:
+        os.kill(self._server.pid, signal.SIGKILL)
+        await self.stop()
+
+    async def stop(self) -> None:
+        await self._server.__aexit__(None, None, None)
+
+    def lose_everything(self) -> None:
+        shutil.rmtree(self._store)

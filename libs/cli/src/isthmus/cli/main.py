@@ -3,7 +3,8 @@
 import asyncio
 import re
 from collections.abc import Coroutine, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -12,6 +13,7 @@ from typer.core import TyperGroup
 
 from isthmus.cli import cache
 from isthmus.cli.echo import echo
+from isthmus.cli.events import events, since_when
 from isthmus.cli.find import FindLevel, find
 from isthmus.cli.get import get
 from isthmus.cli.output import write_error, write_line
@@ -22,6 +24,7 @@ from isthmus.cli.trace import trace
 from isthmus.cli.up import up
 from isthmus.cli.viewer import viewer
 from isthmus.common.errors import IsthmusError, SettingsError
+from isthmus.common.messages.events import EventType
 from isthmus.common.telemetry import configure_logging
 
 FAILED: Final = 1
@@ -126,6 +129,33 @@ def _store(
 ) -> None:
     """Store files in an origin (STOW-RS)."""
     _finish(store(data, origin, paths, as_json=as_json))
+
+
+@app.command("events")
+def _events(
+    since: Annotated[
+        str | None, typer.Option(metavar="1h|TIME", help="From so long ago on (90s, 30m, 1h, 2d), or a time.")
+    ] = None,
+    kind: Annotated[EventType | None, typer.Option("--type", help="Only those of one type.")] = None,
+    origin: Annotated[str | None, typer.Option(help="Only those of one inbox.")] = None,
+    follow: Annotated[
+        bool, typer.Option("--follow/--no-follow", help="Wait for more, until Ctrl-C, or end with the last.")
+    ] = True,
+    data: Data = DEFAULT_DATA,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print each event whole, in a line: with patient data.")
+    ] = False,
+) -> None:
+    """Show what arrived: from now on, or since when it is said; in lines without patient data but UIDs.
+
+    With --no-follow and without --since: all events that are kept.
+    """
+    try:
+        start = None if since is None else since_when(since, datetime.now(UTC))
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--since") from None
+    with suppress(KeyboardInterrupt):  # how following ends
+        _finish(events(data, since=start, kind=kind, origin=origin, follow=follow, as_json=as_json))
 
 
 @app.command("trace")

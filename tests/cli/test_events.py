@@ -1,0 +1,267 @@
+"""What `isthmus events` prints of a stream."""
+
+import asyncio
+import json
+import signal
+import sys
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from isthmus.cli.events import events, since_when
+from isthmus.cli.main import app
+from isthmus.cli.run_file import CachePart, NatsPart, NotRunning, RunFile, S3Part, ScpPart, hold
+from isthmus.common.bus import Bus, subjects
+from isthmus.common.bus.events import publish_event
+from isthmus.common.bus.streams import EVENTS
+from isthmus.common.config.settings import Nats
+from isthmus.common.messages.events import (
+    Blob,
+    CloudEvent,
+    EventType,
+    InstanceBlob,
+    InstanceEvent,
+    Reason,
+    SeriesCount,
+    StudyEvent,
+    timestamp,
+)
+from tests.documents.asyncapi import check
+
+NOW = datetime(2024, 5, 1, 12, tzinfo=UTC)
+PATIENT = "Doe^Jane"
+ATTRIBUTES = {"00100010": {"vr": "PN", "Value": [{"Alphabetic": PATIENT}]}}
+
+
+@pytest.fixture(autouse=True)
+def system(data: Path, nats_settings: Nats) -> Iterator[None]:
+    """What the command finds of a running system."""
+    with hold(data):
+        RunFile(
+            gateway="http://127.0.0.1:1",
+            nats=NatsPart.model_validate(nats_settings.model_dump()),
+            s3=S3Part(endpoint="127.0.0.1:1", bucket="isthmus", access_key="key", secret_key="secret"),
+            scp=ScpPart(ae_title="ISTHMUS", host="127.0.0.1", port=11112),
+            cache=CachePart(max_bytes=1000),
+            services={},
+        ).write(data)
+        yield
+
+
+def instance(origin: str, number: int = 1, calling_ae_title: str | None = "CT1") -> CloudEvent[InstanceEvent]:
+    uid = f"2.25.1.1.{number}"
+    return CloudEvent(
+        id=f"{origin}-{uid}",
+        type=EventType.INSTANCE_STORED,
+        time=timestamp(1_714_557_600),
+        data=InstanceEvent(
+            origin=origin,
+            study="2.25.1",
+            series="2.25.1.1",
+            instance=uid,
+            sop_class="1.2.840.10008.5.1.4.1.1.2",
+            transfer_syntax="1.2.840.10008.1.2.1",
+            digest="ab" * 32,
+            blob=Blob("isthmus", f"inbox/{number}", 527_360),
+            url=f"http://127.0.0.1:8080/aets/{origin}/studies/2.25.1/series/2.25.1.1/instances/{uid}",
+            attributes=ATTRIBUTES,  # type: ignore[arg-type]
+            calling_ae_title=calling_ae_title,
+            conflict="newest" if number == 2 else None,
+        ),
+    )
+
+
+def study(origin: str, kind: EventType = EventType.STUDY_ARRIVED) -> CloudEvent[StudyEvent]:
+    its = instance(origin).data
+    blob = InstanceBlob(
+        its.blob.bucket,
+        its.blob.key,
+        its.blob.size,
+        its.series,
+        its.instance,
+        its.sop_class,
+        its.transfer_syntax,
+        its.digest,
+    )
+    arrived = kind is EventType.STUDY_ARRIVED
+    return CloudEvent(
+        id=f"{origin}-{kind}",
+        type=kind,
+        time=timestamp(1_714_557_630),
+        data=StudyEvent(
+            origin=origin,
+            study="2.25.1",
+            revision=1 if arrived else 2,
+            instances=1,
+            size=527_360,
+            complete=True if arrived else "assumed",
+            reason=Reason.COUNT if arrived else Reason.QUIET,
+            url=f"http://127.0.0.1:8080/aets/{origin}/studies/2.25.1",
+            series=(SeriesCount("2.25.1.1", "CT", 1, 527_360),),
+            modalities={"CT": 1},
+            attributes=ATTRIBUTES,  # type: ignore[arg-type]
+            blobs=(blob,),
+            new_instances=1,
+            conflicts=() if arrived else ("patient",),
+            calling_ae_titles=("CT1",) if arrived else (),
+        ),
+    )
+
+
+async def printed(
+    data: Path, origin: str, capsys: pytest.CaptureFixture[str], **options: object
+) -> list[str]:
+    """Give the lines of what is there now."""
+    capsys.readouterr()
+    await events(data, origin=origin, follow=False, **{"as_json": False, **options})  # type: ignore[arg-type]
+    return capsys.readouterr().out.splitlines()
+
+
+async def test_without_a_running_system_nothing_can_be_said(tmp_path: Path) -> None:
+    with pytest.raises(NotRunning):
+        await events(tmp_path / "other", follow=False, as_json=False)
+
+
+async def test_an_event_is_a_line_with_what_a_person_wants_and_without_names(
+    bus: Bus, data: Path, origin_name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for event in (instance(origin_name), instance(origin_name, 2, None)):
+        await publish_event(bus, event)
+    for kind in (EventType.STUDY_ARRIVED, EventType.STUDY_AMENDED):
+        await publish_event(bus, study(origin_name, kind))
+    lines = await printed(data, origin_name, capsys)
+    at, later = "2024-05-01T10:00:00.000Z", "2024-05-01T10:00:30.000Z"
+    assert lines == [
+        f"{at}  instance.stored  {origin_name}  2.25.1  527.4 kB from CT1",
+        f"{at}  instance.stored  {origin_name}  2.25.1  527.4 kB, other bytes are there: the newest is read",
+        f"{later}  study.arrived    {origin_name}  2.25.1  1 new of 1 instances in 1 series (CT 1), 527.4 kB"
+        " from CT1, complete (count)",
+        f"{later}  study.amended    {origin_name}  2.25.1  1 new of 1 instances in 1 series (CT 1), 527.4 kB,"
+        " assumed complete (quiet), patient conflict",
+    ]
+    assert PATIENT not in "".join(lines)
+
+
+async def test_json_is_each_event_as_it_was_published(
+    bus: Bus, data: Path, origin_name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await publish_event(bus, instance(origin_name))
+    await publish_event(bus, study(origin_name))
+    lines = await printed(data, origin_name, capsys, as_json=True)
+    for line in lines:
+        check(line.encode())
+    assert [json.loads(line)["type"] for line in lines] == ["instance.stored", "study.arrived"]
+    assert PATIENT in lines[0]
+
+
+async def test_only_events_of_one_type_are_shown_where_one_is_named(
+    bus: Bus, data: Path, origin_name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await publish_event(bus, instance(origin_name))
+    await publish_event(bus, study(origin_name))
+    (line,) = await printed(data, origin_name, capsys, kind=EventType.STUDY_ARRIVED)
+    assert "study.arrived" in line
+
+
+async def test_only_events_of_one_inbox_are_shown_where_one_is_named(
+    bus: Bus, data: Path, origin_name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await publish_event(bus, study(f"{origin_name}-b"))
+    assert await printed(data, origin_name, capsys) == []
+
+
+async def test_from_a_time_on_only_later_events_are_shown(
+    bus: Bus, data: Path, origin_name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await publish_event(bus, instance(origin_name))
+    newest = await bus.jetstream.get_last_msg(EVENTS, subjects.events(origin=origin_name))
+    assert newest.time is not None
+    await publish_event(bus, study(origin_name))
+    (line,) = await printed(data, origin_name, capsys, since=newest.time + timedelta(microseconds=1))
+    assert "study.arrived" in line
+
+
+async def test_an_event_that_is_not_understood_is_named_without_what_is_in_it(
+    bus: Bus, data: Path, origin_name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    subject = subjects.event("study.arrived", origin_name)
+    await bus.jetstream.publish(subject, json.dumps({"type": "study.arrived", "name": PATIENT}).encode())
+    (line,) = await printed(data, origin_name, capsys)
+    assert line.startswith(f"{subject}  not understood: event: ")
+    assert PATIENT not in line
+
+
+async def test_what_a_sender_calls_itself_cannot_move_the_cursor(
+    bus: Bus, data: Path, origin_name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await publish_event(bus, instance(origin_name, 1, "\x1b[2J\r\nCT1"))
+    (line,) = await printed(data, origin_name, capsys)
+    assert line.endswith("from ?[2J??CT1")
+
+
+@asynccontextmanager
+async def following(data: Path, origin: str) -> AsyncIterator[asyncio.subprocess.Process]:
+    """Run the command itself, which waits for events."""
+    command = [sys.executable, "-m", "isthmus.cli.main", "events", "--data", str(data), "--origin", origin]
+    process = await asyncio.create_subprocess_exec(
+        *command, "--since", "1h", stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+    )
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+
+
+async def test_following_shows_what_comes_and_ends_on_ctrl_c(bus: Bus, data: Path, origin_name: str) -> None:
+    await publish_event(bus, instance(origin_name))
+    async with asyncio.timeout(60), following(data, origin_name) as process:
+        assert process.stdout is not None
+        assert b"instance.stored" in await process.stdout.readline()
+        published = time.monotonic()
+        await publish_event(bus, study(origin_name))
+        assert b"study.arrived" in await process.stdout.readline()
+        assert time.monotonic() - published < 10
+        process.send_signal(signal.SIGINT)
+        out, err = await process.communicate()
+        assert (process.returncode, out, err) == (0, b"", b"")
+
+
+@pytest.mark.parametrize(
+    ("text", "when"),
+    [
+        ("90s", NOW - timedelta(seconds=90)),
+        ("30m", NOW - timedelta(minutes=30)),
+        ("1h", NOW - timedelta(hours=1)),
+        ("2d", NOW - timedelta(days=2)),
+        ("2024-05-01T10:00:00Z", datetime(2024, 5, 1, 10, tzinfo=UTC)),
+        ("2024-05-01T10:00:00+02:00", datetime(2024, 5, 1, 8, tzinfo=UTC)),
+        ("2024-05-01", datetime(2024, 5, 1).astimezone(UTC)),
+    ],
+)
+def test_a_time_is_so_long_ago_or_one_of_the_clock(text: str, when: datetime) -> None:
+    assert since_when(text, NOW) == when
+
+
+@pytest.mark.parametrize(
+    "text", ["", "h", "1", "1w", "-1h", "1.5h", "yesterday", "²h", "999999999d", "2024-13-01"]
+)
+def test_another_text_is_no_time_and_the_error_tells_what_is(text: str) -> None:
+    with pytest.raises(ValueError, match="is no time: 90s, 30m, 1h, 2d"):
+        since_when(text, NOW)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [(["--since", "1w"], "is no time"), (["--type", "study.deleted"], "study.deleted")],
+)
+def test_a_wrong_option_is_an_error_of_usage(data: Path, arguments: list[str], complaint: str) -> None:
+    ran = CliRunner().invoke(app, ["events", "--no-follow", "--data", str(data), *arguments])
+    assert ran.exit_code == 2
+    assert complaint in ran.output

@@ -60,6 +60,7 @@ def statement() -> str:
         [
             _INTRODUCTION,
             *_transactions(),
+            *_deletions(),
             *_stores(),
             *_negotiation(),
             *_pictures(),
@@ -82,7 +83,8 @@ def _transactions() -> Iterator[str]:
         if takes:
             yield f"\nPayloads: {', '.join(f'`{media_type}`' for media_type in takes)}."
         parameters = dict.fromkeys(parameter for each in transactions for parameter in each.parameters)
-        yield "\n| Query parameter | Section | Values | Of |\n|---|---|---|---|"
+        if parameters:
+            yield "\n| Query parameter | Section | Values | Of |\n|---|---|---|---|"
         for parameter in parameters:
             yield _parameter(parameter, transactions)
 
@@ -104,6 +106,15 @@ def _parameter(parameter: Parameter, transactions: Sequence[Transaction]) -> str
     written = f"`{parameter.name}`" + (" (required)" if parameter.is_required else "")
     cells = (written, parameter.section, parameter.values, "all" if everywhere else ", ".join(of))
     return f"| {' | '.join(cells)} |"
+
+
+def _deletions() -> Iterator[str]:
+    yield """
+Deletion is no transaction of the standard. What has arrived in an inbox can be deleted: 204 means that nobody
+finds it any more and that its bytes, and what was made from them, are gone; a study of which no instance is
+left is gone too. What comes again later is new. Events that told of it stay in their stream. Other origins
+and `/dicomweb` answer 405, with the methods that they have.
+"""
 
 
 def _stores() -> Iterator[str]:

@@ -113,7 +113,7 @@ DECLINED: Final[tuple[tuple[str, str, str], ...]] = (
     ("11", "UPS-RS", "a worklist server, which a gateway before PACS is not"),
     ("12", "Non-Patient Instance service", "the origins hold studies"),
     ("13", "Storage Commitment by HTTP", "comes with the DIMSE service that it maps to"),
-    ("10", "DELETE of studies", "no transaction of the standard; DIMSE has no deletion: 405"),
+    ("10", "DELETE at origins that are no inboxes", "DIMSE has no deletion: 405"),
     (
         "PS3.4 Annex R",
         "Instance Availability Notification",

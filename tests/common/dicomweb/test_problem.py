@@ -31,6 +31,7 @@ def body(response: Response) -> dict[str, object]:
         (errors.TruncatedPayload("x"), 400),
         (errors.UnknownOrigin("nowhere"), 404),
         (errors.NoSuchObject("x"), 404),
+        (errors.MethodNotAllowed("x", ["GET"]), 405),
         (errors.NotAcceptable("x", []), 406),
         (errors.TooManyMatches("x"), 413),
         (errors.NoDestination("x"), 501),
@@ -95,6 +96,10 @@ def test_no_error_is_without_a_status(kind: type[IsthmusError]) -> None:
     IsthmusError.__init__(error, "x")
     error.__dict__.setdefault("status", None)
     assert http_status(error) >= 400
+
+
+def test_the_methods_that_there_are_are_listed() -> None:
+    assert problem_response(errors.MethodNotAllowed("x", ["GET", "HEAD"])).headers["Allow"] == "GET, HEAD"
 
 
 def test_a_parameter_is_named() -> None:

@@ -10,6 +10,7 @@ Every failure is one of these. `isthmus.common.dicomweb.problem` maps each class
         InvalidParameter            a query parameter, a UID or a header; names it
         UnknownOrigin
         NoSuchObject                the origin has no such study, series, instance or value
+        MethodNotAllowed            the resource is there, but not for this method; lists those that it has
         NotAcceptable               no representation that the client takes; lists what there is
           PixelsUnreadable            the pixels are corrupt, or in a form that nobody here can read
         RangeNotSatisfiable         the bytes that are wanted lie beyond the end
@@ -93,6 +94,17 @@ class NoSuchObject(RequestError):
     """The origin holds no such study, series, instance or value."""
 
     title = "No such object"
+
+
+class MethodNotAllowed(RequestError):
+    """The resource does not have this method (RFC 9110 15.5.6)."""
+
+    title = "The method is not allowed"
+
+    def __init__(self, detail: str, allowed: Sequence[str]) -> None:
+        super().__init__(detail)
+        self.allowed = tuple(allowed)
+        """The methods that it has."""
 
 
 class NotAcceptable(RequestError):

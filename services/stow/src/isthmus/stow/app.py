@@ -1,4 +1,4 @@
-"""The resources of STOW-RS (PS3.18 Table 10.5.1-1)."""
+"""The resources of STOW-RS (PS3.18 Table 10.5.1-1), and deletion."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -6,9 +6,10 @@ from functools import partial
 from starlette.routing import BaseRoute, Route
 
 from isthmus.common.dicomweb.resource import ROOTS
-from isthmus.common.dicomweb.transactions import STORES
+from isthmus.common.dicomweb.transactions import DELETIONS, STORES
 from isthmus.common.pixels.processes import PixelProcesses
 from isthmus.common.service import Parts
+from isthmus.stow.delete import Deleting
 from isthmus.stow.settings import StowSettings
 from isthmus.stow.store import Storing, store
 
@@ -19,9 +20,11 @@ def routes(parts: Parts) -> Sequence[BaseRoute]:
     pixels = parts.settings.pixels
     processes = PixelProcesses(pixels.processes, pixels.timeout_seconds)
     parts.closing.callback(processes.close)
-    endpoint = partial(store, Storing(settings, parts.bus, parts.blobs, processes))
+    storing = partial(store, Storing(settings, parts.bus, parts.blobs, processes))
+    deleting = Deleting(settings, parts.bus).delete
     return [
         Route(root + transaction.path, endpoint, methods=[transaction.method])
         for root in ROOTS
-        for transaction in STORES
+        for endpoint, transactions in ((storing, STORES), (deleting, DELETIONS))
+        for transaction in transactions
     ]

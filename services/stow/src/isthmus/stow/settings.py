@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Self
 
-from isthmus.common.config import Settings
+from isthmus.common.config import Inbox, Settings
 from isthmus.common.dicomweb.resource import ALL
 from isthmus.common.errors import NoDestination, UnknownOrigin
 
@@ -13,6 +13,8 @@ class StowSettings:
     """The origins that there are, which of them takes what is stored at all of them, and what is decoded."""
 
     origins: tuple[str, ...]
+    inboxes: frozenset[str]
+    """Those of the origins that are inboxes."""
     default: str | None
     most_frame_bytes: int
     """Of a picture that must be decoded to be stored."""
@@ -22,6 +24,7 @@ class StowSettings:
         """Take out what is needed here."""
         return cls(
             tuple(origin.name for origin in settings.origins),
+            frozenset(origin.name for origin in settings.origins if isinstance(origin, Inbox)),
             settings.dicomweb.store,
             settings.pixels.max_frame_bytes,
         )

@@ -63,16 +63,6 @@ def _resource(path: str, transactions: Sequence[Transaction]) -> _Element:
 
 
 def _method(transaction: Transaction) -> _Element:
-    accept = _Element(
-        "param",
-        {
-            "name": "Accept",
-            "style": "header",
-            "type": "xs:string",
-            "default": transaction.offers[0].media_type,
-        },
-        [_Element("option", {"value": offer.media_type}) for offer in transaction.offers],
-    )
     queries = [
         _Element(
             "param",
@@ -90,8 +80,25 @@ def _method(transaction: Transaction) -> _Element:
     return _Element(
         "method",
         {"name": transaction.method, "id": identifier},
-        [_Element("request", children=[accept, *queries, *payload]), *_responses(transaction)],
+        [
+            _Element("request", children=[*_accept(transaction), *queries, *payload]),
+            *_responses(transaction),
+        ],
     )
+
+
+def _accept(transaction: Transaction) -> Sequence[_Element]:
+    """Describe the Accept header, where there is something to be chosen."""
+    if not transaction.offers:
+        return ()
+    attributes = {
+        "name": "Accept",
+        "style": "header",
+        "type": "xs:string",
+        "default": transaction.offers[0].media_type,
+    }
+    options = [_Element("option", {"value": offer.media_type}) for offer in transaction.offers]
+    return [_Element("param", attributes, options)]
 
 
 def _responses(transaction: Transaction) -> Sequence[_Element]:

@@ -32,6 +32,7 @@ _KINDS: Final[Mapping[type[IsthmusError], tuple[HTTPStatus, str]]] = {
     errors.InvalidParameter: (HTTPStatus.BAD_REQUEST, "invalid-parameter"),
     errors.UnknownOrigin: (HTTPStatus.NOT_FOUND, "unknown-origin"),
     errors.NoSuchObject: (HTTPStatus.NOT_FOUND, "no-such-object"),
+    errors.MethodNotAllowed: (HTTPStatus.METHOD_NOT_ALLOWED, "method-not-allowed"),
     errors.NotAcceptable: (HTTPStatus.NOT_ACCEPTABLE, "not-acceptable"),
     errors.PixelsUnreadable: (HTTPStatus.NOT_ACCEPTABLE, "pixels-unreadable"),
     errors.RangeNotSatisfiable: (HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE, "range-not-satisfiable"),
@@ -159,6 +160,8 @@ def _headers(error: IsthmusError) -> Mapping[str, str]:
     """Give the headers that a kind of error adds."""
     if isinstance(error, errors.RangeNotSatisfiable):
         return {"Content-Range": f"bytes */{error.size}"}
+    if isinstance(error, errors.MethodNotAllowed):
+        return {"Allow": ", ".join(error.allowed)}
     return {}
 
 

@@ -19,6 +19,7 @@ class Service(StrEnum):
     RETRIEVE = "Retrieve (WADO-RS)"
     STORE = "Store (STOW-RS)"
     URI = "Retrieve by URI (WADO-URI)"
+    DELETE = "Delete, of inboxes alone"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +40,11 @@ class Transaction:
     name: str
     service: Service
     section: str
-    """Of PS3.18."""
+    """Of PS3.18; empty where the standard has none."""
     path: str
     """Below the root of the service, as routes write it."""
     offers: tuple[Offer, ...]
-    """What its answers are in, the default first."""
+    """What its answers are in, the default first; none where they have no content."""
     parameters: tuple[Parameter, ...] = ()
     statuses: tuple[int, ...] = ()
     method: str = "GET"
@@ -232,4 +233,23 @@ RETRIEVE_BY_URI: Final = Transaction(
     (200, 304, *_FAILURES, 413),
 )
 
-TRANSACTIONS: Final[Sequence[Transaction]] = (*SEARCHES, *RETRIEVALS, *STORES, RETRIEVE_BY_URI)
+DELETIONS: Final[Sequence[Transaction]] = tuple(
+    Transaction(
+        f"Delete {level}", Service.DELETE, "", path, (), (), (204, 400, 404, 405, 503), method="DELETE"
+    )
+    for level, path in _LEVELS.items()
+)
+
+TRANSACTIONS: Final[Sequence[Transaction]] = (
+    *SEARCHES,
+    *RETRIEVALS,
+    *STORES,
+    RETRIEVE_BY_URI,
+    *DELETIONS,
+)
+
+
+def allowed_beside(method: str, path: str) -> tuple[str, ...]:
+    """Give the other methods of a resource, as an Allow header lists them."""
+    methods = {each.method for each in TRANSACTIONS if each.path == path} - {method}
+    return tuple(sorted(methods | ({"HEAD"} if "GET" in methods else set())))

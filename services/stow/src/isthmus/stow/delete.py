@@ -1,0 +1,56 @@
+"""Deletion of what has arrived in an inbox: a face of `dicom.delete`, which the standard does not have."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from isthmus.common.bus import Bus, subjects
+from isthmus.common.dicom.levels import Level
+from isthmus.common.dicomweb.resource import ALL, Resource
+from isthmus.common.dicomweb.transactions import DELETIONS, allowed_beside
+from isthmus.common.errors import MethodNotAllowed, NoSuchObject, UnknownOrigin
+from isthmus.common.messages import Delete, Deleted
+from isthmus.stow.settings import StowSettings
+
+DELETE_SECONDS: Final = 60.0
+"""Patience with the worker; S3 deletes a thousand blobs by one request."""
+_PATHS: Final = dict(zip(Level, (each.path for each in DELETIONS), strict=True))
+
+
+@dataclass(frozen=True, slots=True)
+class Deleting:
+    """Answers DELETE."""
+
+    settings: StowSettings
+    bus: Bus
+
+    async def delete(self, request: Request) -> Response:
+        """Delete a study, series or instance; when the answer is out, it is gone.
+
+        Raises:
+            UnknownOrigin: no such origin is configured.
+            InvalidParameter: a UID is outside the grammar.
+            MethodNotAllowed: the origin is no inbox, or it is all of them.
+            NoSuchObject: the inbox has no such object.
+            UnavailableError: the worker, NATS or S3 is away; some of it may still be there.
+        """
+        resource = Resource.from_path_params(request.path_params)
+        self._require_inbox(resource)
+        delete = Delete(resource.origin, resource.study, resource.series, resource.instance)
+        subject = subjects.delete(resource.origin)
+        deleted = await self.bus.request(subject, delete, Deleted, DELETE_SECONDS)
+        if deleted.failure is not None:
+            raise deleted.failure.error()
+        if not deleted.instances:
+            raise NoSuchObject(f"{resource.origin!r} has no such object")
+        return Response(status_code=204)
+
+    def _require_inbox(self, resource: Resource) -> None:
+        if resource.origin in self.settings.inboxes:
+            return
+        if resource.origin != ALL and resource.origin not in self.settings.origins:
+            raise UnknownOrigin(resource.origin)
+        others = allowed_beside("DELETE", _PATHS[resource.level])
+        raise MethodNotAllowed("Only what is in an inbox can be deleted", others)

@@ -22,8 +22,9 @@ from isthmus.common.bus import streams, subjects
 from isthmus.common.bus.client import MESSAGING, bus_errors, verb
 from isthmus.common.bus.dead import bury
 from isthmus.common.bus.forwards import enqueue, send
-from isthmus.common.errors import BlobMissing, ContractError, UnavailableError
+from isthmus.common.errors import ContractError, UnavailableError
 from isthmus.common.inbox.contents import ContentsStore
+from isthmus.common.inbox.reading import read_study
 from isthmus.common.inbox.state import States
 from isthmus.common.messages import BlobRef, Echo, EchoDone, Forwarding, Refusal, decode
 from isthmus.common.service import Parts
@@ -188,7 +189,8 @@ class Destination:
         """Give what was refused; of what is missing in S3 only what nobody deleted."""
         if not judgement.missing:
             return judgement.refused
-        listed = await self._listed(forwarding)
+        _, contents = await read_study(self._states, self._contents, forwarding.origin, forwarding.study)
+        listed = {row.blob.key for row in contents.rows.values()}
         lost = tuple(one for one in judgement.missing if one[0].key in listed)
         log.warning(
             "blobs missing",
@@ -198,17 +200,6 @@ class Destination:
             lost=len(lost),
         )
         return (*judgement.refused, *lost)
-
-    async def _listed(self, forwarding: Forwarding) -> set[str]:
-        while True:
-            found = await self._states.get(forwarding.origin, forwarding.study)
-            try:
-                contents = await self._contents.load(found.state.contents)
-            except BlobMissing:
-                if (await self._states.get(forwarding.origin, forwarding.study)).revision == found.revision:
-                    raise
-            else:
-                return {row.blob.key for row in contents.rows.values()}
 
 
 async def _again(message: Msg, seconds: float = 0.0) -> None:

@@ -21,6 +21,7 @@ from isthmus.common.bus.forwards import ForwardedStudies, enqueue, forwarding_id
 from isthmus.common.config.arriving import ForwardUnit
 from isthmus.common.errors import BlobMissing, ContractError, UnavailableError
 from isthmus.common.inbox.contents import ContentsStore
+from isthmus.common.inbox.reading import read_study
 from isthmus.common.inbox.state import States
 from isthmus.common.messages import BlobRef, Forwarding, encode
 from isthmus.common.messages.cloud_events import from_json
@@ -157,16 +158,8 @@ class Router:
 
     async def _all(self, event: StudyEvent) -> Sequence[BlobRef]:
         """Give what is there now, for who never got anything of it: nothing, if it was deleted."""
-        while True:
-            found = await self._states.get(event.origin, event.study)
-            try:
-                contents = await self._contents.load(found.state.contents)
-            except BlobMissing:
-                # Its list was replaced between the two reads; if it was not, it is lost.
-                if (await self._states.get(event.origin, event.study)).revision == found.revision:
-                    raise
-            else:
-                return [row.blob for row in contents.rows.values()]
+        _, contents = await read_study(self._states, self._contents, event.origin, event.study)
+        return [row.blob for row in contents.rows.values()]
 
     async def _enqueue(
         self, event_id: str, origin: str, study: str, destination: str, refs: Iterable[BlobRef]

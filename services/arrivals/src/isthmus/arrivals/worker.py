@@ -1,12 +1,44 @@
-"""What the service does for as long as it runs."""
+"""What the service does for as long as it runs: a loop for each thing, all over the same stream of events."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Final
 
+from isthmus.arrivals.instances import Instances
+from isthmus.arrivals.settings import ArrivalsSettings
+from isthmus.arrivals.studies import Studies
+from isthmus.arrivals.timers import Timers
+from isthmus.arrivals.watch import Watch
+from isthmus.common.bus import end_tasks
+from isthmus.common.inbox.contents import ContentsStore
 from isthmus.common.service import Parts
+
+REMEMBERED: Final = 256
+"""Lists of studies that stay decoded."""
 
 
 @asynccontextmanager
 async def worker(parts: Parts) -> AsyncIterator[None]:
-    """Serve until left."""
-    yield
+    """Serve until left. An error in a loop ends the process, which is started again."""
+    async with arriving(parts):
+        yield
+
+
+@asynccontextmanager
+async def arriving(parts: Parts) -> AsyncIterator[None]:
+    """Make studies of instances, and announce them, until left."""
+    settings = ArrivalsSettings.of(parts.settings)
+    contents = ContentsStore(parts.blobs, REMEMBERED)
+    studies = Studies(parts.bus, parts.blobs, settings, contents)
+    loops = (
+        Instances(parts.bus, studies),
+        Timers(parts.bus, parts.blobs, settings, contents),
+        Watch(parts.bus),
+    )
+    async with asyncio.TaskGroup() as group:
+        running = [group.create_task(loop.run()) for loop in loops]
+        try:
+            yield
+        finally:
+            await end_tasks(running)

@@ -1,0 +1,139 @@
+"""The events of a study, each once, whoever dies while it is published.
+
+First the record says that the event is on its way, and its id; then the event goes into the stream; then the
+record says that it is there. Who finds a record that says that one is on its way goes on from there: within
+the stream's duplicate window by publishing it again with the same id, later by looking for it.
+"""
+
+import hashlib
+import time
+from dataclasses import replace
+from typing import Final
+
+from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
+
+from isthmus.arrivals.study_event import StudyEvents
+from isthmus.common.blobs import BlobStore
+from isthmus.common.bus import Bus, streams, subjects
+from isthmus.common.bus.client import bus_errors
+from isthmus.common.bus.events import publish_event
+from isthmus.common.inbox.contents import ContentsStore
+from isthmus.common.inbox.reading import read_study
+from isthmus.common.inbox.state import Phase, Publication, States, StudyState, Versioned
+from isthmus.common.messages.events import EventType, Reason
+from isthmus.common.telemetry import counter, extract, get_logger, span
+
+SAFE: Final = 0.9
+"""Of the duplicate window: clocks differ."""
+_PAGE: Final = 500
+
+log = get_logger(__name__)
+announced = counter("isthmus.arrivals.announced", "{event}", "Events of studies that were published")
+
+
+class Announcer:
+    """Publishes the events of studies."""
+
+    def __init__(
+        self,
+        bus: Bus,
+        blobs: BlobStore,
+        base_url: str,
+        contents: ContentsStore,
+        window: float = streams.DUPLICATE_SECONDS,
+    ) -> None:
+        """Prepare; within `window` seconds the stream knows an event that is published again."""
+        self._bus = bus
+        self._states = States(bus)
+        self._contents = contents
+        self._events = StudyEvents(blobs, base_url)
+        self._window = window
+
+    async def announce(self, found: Versioned, reason: Reason) -> bool:
+        """Announce what is new of a study; False if its record has changed since it was found.
+
+        Raises:
+            UnavailableError: S3 or NATS is away; it goes on when the record is next looked at.
+        """
+        publication = Publication(_event_id(found.state), reason, time.time(), await self._last_sequence())
+        arrival = replace(found.state.arrival, phase=Phase.PUBLISHING, publication=publication)
+        state = replace(found.state, arrival=arrival)
+        revision = await self._states.put(state, found.revision)
+        if revision is None:
+            return False
+        await self.finish(Versioned(state, revision))
+        return True
+
+    async def finish(self, found: Versioned) -> None:
+        """Go on with an event that is on its way; it does not matter who else does.
+
+        Raises:
+            UnavailableError: S3 or NATS is away.
+        """
+        again, contents = await read_study(
+            self._states, self._contents, found.state.origin, found.state.study
+        )
+        publication = again.state.arrival.publication
+        if again.state.arrival.phase is not Phase.PUBLISHING or publication is None:
+            return
+        arrival = again.state.arrival
+        event_type = EventType.STUDY_AMENDED if arrival.revision else EventType.STUDY_ARRIVED
+        context = extract({"traceparent": arrival.traceparent} if arrival.traceparent else None)
+        told = {"dicom.origin": again.state.origin, "isthmus.reason": publication.reason.value}
+        with span(f"publish {event_type}", told, context=context):
+            event = await self._events.make(again.state, contents, event_type, publication)
+            is_new = event is not None
+            if event is not None and not await self._is_published(event_type, again.state, publication):
+                is_new = await publish_event(self._bus, event)
+            if is_new:
+                announced.add(1, {"dicom.origin": again.state.origin, "type": event_type.value})
+            await self._states.put(_settled(again.state, told=event is not None), again.revision)
+
+    async def _last_sequence(self) -> int:
+        with bus_errors("dicom.events"):
+            return (await self._bus.jetstream.stream_info(streams.EVENTS)).state.last_seq
+
+    async def _is_published(self, kind: EventType, state: StudyState, publication: Publication) -> bool:
+        """Tell whether the event is in the stream, where publishing it again would not tell."""
+        if time.time() - publication.time < self._window * SAFE:
+            return False
+        log.info("looking for an event", origin=state.origin)
+        configuration = ConsumerConfig(
+            deliver_policy=DeliverPolicy.BY_START_SEQUENCE,
+            opt_start_seq=publication.after + 1,
+            ack_policy=AckPolicy.NONE,
+            headers_only=True,
+            inactive_threshold=30.0,
+        )
+        subject = subjects.event(kind, state.origin)
+        with bus_errors("dicom.events"):
+            reader = await self._bus.jetstream.pull_subscribe(
+                subject, stream=streams.EVENTS, config=configuration
+            )
+            try:
+                left = (await reader.consumer_info()).num_pending or 0
+                while left > 0:
+                    for message in await reader.fetch(min(left, _PAGE)):
+                        if (message.headers or {}).get("Nats-Msg-Id") == publication.id:
+                            return True
+                        left -= 1
+            finally:
+                await reader.unsubscribe()
+        return False
+
+
+def _settled(state: StudyState, *, told: bool) -> StudyState:
+    arrival = replace(
+        state.arrival,
+        phase=Phase.SETTLED,
+        revision=state.arrival.revision + told,
+        announced=state.contents,
+        publication=None,
+    )
+    return replace(state, arrival=arrival)
+
+
+def _event_id(state: StudyState) -> str:
+    """Name the next event of a study; after a deletion they begin anew."""
+    named = (state.origin, str(state.life), state.study, str(state.arrival.revision + 1))
+    return hashlib.sha256("\0".join(("study", *named)).encode()).hexdigest()

@@ -1,0 +1,116 @@
+"""From the stream of events into studies: what was stored, what ended, what was reported."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from contextlib import aclosing
+from typing import Final
+
+from nats.aio.msg import Msg
+
+from isthmus.arrivals.consume import Consumer, acknowledge, give_back, keeping
+from isthmus.arrivals.studies import Studies
+from isthmus.common.bus import Bus, streams
+from isthmus.common.bus.timers import StudyTimer
+from isthmus.common.errors import ContractError, UnavailableError
+from isthmus.common.inbox.merge import Happened
+from isthmus.common.messages import AssociationEnded, InstancesReported, decode
+from isthmus.common.messages.cloud_events import from_json
+from isthmus.common.messages.events import InstanceEvent
+from isthmus.common.telemetry import counter, get_logger
+
+STORED: Final = "dicom.events.instance.stored.>"
+TOLD: Final = "dicom.told.>"
+BATCH: Final = 5_000
+LINGER: Final = 0.25
+"""Seconds that a batch grows: each one writes the list of a study once."""
+AT_ONCE: Final = 8
+"""Studies that are changed at one time."""
+AGAIN_SECONDS: Final = 1.0
+NOT_UNDERSTOOD_SECONDS: Final = 60.0
+"""Until an event of a later version of ours comes again."""
+_TOLD: Final = "dicom.told."
+DECODED_AT_ONCE: Final = 100
+"""Events, before others have a turn."""
+
+log = get_logger(__name__)
+merged = counter("isthmus.arrivals.events", "{event}", "Events that were merged into studies")
+
+_Groups = Mapping[StudyTimer, list[tuple[Msg, Happened]]]
+
+
+class Instances:
+    """Puts what happens into studies."""
+
+    def __init__(self, bus: Bus, studies: Studies) -> None:
+        self._consumer = Consumer(bus, streams.EVENTS, streams.ARRIVALS_CONSUMER, (STORED, TOLD))
+        self._studies = studies
+
+    async def run(self) -> None:
+        """Take events until cancelled; then what is not done goes to another replica."""
+        async with aclosing(self._consumer.batches(BATCH, LINGER)) as batches:
+            async for batch in batches:
+                left = {id(message): message for message in batch}
+                try:
+                    async with keeping(left):
+                        await self._merge(await _grouped(left), left)
+                except asyncio.CancelledError:
+                    await give_back(left.values())
+                    raise
+                await give_back(left.values(), AGAIN_SECONDS)
+
+    async def _merge(self, groups: _Groups, left: dict[int, Msg]) -> None:
+        room = asyncio.Semaphore(AT_ONCE)
+        async with asyncio.TaskGroup() as group:
+            for timer, happened in groups.items():
+                await room.acquire()
+                group.create_task(self._into(timer, happened, left, room))
+
+    async def _into(
+        self,
+        timer: StudyTimer,
+        happened: Sequence[tuple[Msg, Happened]],
+        left: dict[int, Msg],
+        room: asyncio.Semaphore,
+    ) -> None:
+        try:
+            await self._studies.happened(timer, [one for _, one in happened])
+        except UnavailableError as error:
+            log.warning("events left for another delivery", events=len(happened), detail=error.detail)
+        except Exception:  # the edge: they are delivered again
+            log.exception("events not merged", origin=timer.origin, events=len(happened))
+        else:
+            messages = [message for message, _ in happened]
+            await acknowledge(messages)
+            for message in messages:
+                del left[id(message)]
+            merged.add(len(messages), {"dicom.origin": timer.origin})
+        finally:
+            room.release()
+
+
+async def _grouped(messages: dict[int, Msg]) -> _Groups:
+    """Read events, and sort them by study; what cannot be read comes again when it may be understood."""
+    groups: dict[StudyTimer, list[tuple[Msg, Happened]]] = {}
+    for number, message in enumerate(list(messages.values())):
+        try:
+            happened = _happened(message)
+        except ContractError as error:
+            log.error("event not understood", detail=error.detail)
+            await give_back([messages.pop(id(message))], NOT_UNDERSTOOD_SECONDS)
+            continue
+        groups.setdefault(StudyTimer(happened.what.origin, happened.what.study), []).append(
+            (message, happened)
+        )
+        if number % DECODED_AT_ONCE == 0:
+            await asyncio.sleep(0)
+    return groups
+
+
+def _happened(message: Msg) -> Happened:
+    time = message.metadata.timestamp.timestamp()
+    if message.subject.startswith(_TOLD):
+        return Happened(decode(message.data, AssociationEnded, InstancesReported), time)
+    event = from_json(message.data)
+    if not isinstance(event.data, InstanceEvent):
+        raise ContractError("event: of a study, and not of an instance")
+    return Happened(event.data, time, event.traceparent)

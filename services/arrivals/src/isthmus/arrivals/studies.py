@@ -1,0 +1,94 @@
+"""What happens to the study of an inbox, into its record and list, one change at a time."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from isthmus.arrivals.announce import Announcer
+from isthmus.arrivals.due import Later, verdict
+from isthmus.arrivals.settings import ArrivalsSettings
+from isthmus.common.blobs import BlobStore
+from isthmus.common.bus import Bus
+from isthmus.common.bus.timers import StudyTimer, set_timer
+from isthmus.common.errors import StoreUnavailable
+from isthmus.common.inbox.contents import ContentsStore
+from isthmus.common.inbox.merge import Happened, merge
+from isthmus.common.inbox.reading import read_study
+from isthmus.common.inbox.remove import is_deleted
+from isthmus.common.inbox.state import Phase, States, StudyState, Versioned
+from isthmus.common.messages.events import InstanceEvent
+from isthmus.common.telemetry import extract, get_logger, span
+
+log = get_logger(__name__)
+
+
+class Studies:
+    """Changes the records of studies."""
+
+    def __init__(
+        self, bus: Bus, blobs: BlobStore, settings: ArrivalsSettings, contents: ContentsStore
+    ) -> None:
+        self._bus = bus
+        self._blobs = blobs
+        self._settings = settings
+        self._states = States(bus)
+        self._contents = contents
+        self._announcer = Announcer(bus, blobs, settings.base_url, contents)
+
+    async def happened(self, timer: StudyTimer, happened: Sequence[Happened]) -> None:
+        """Let something happen to a study; when this returns, its record says so and its timer is set.
+
+        Raises:
+            UnavailableError: S3 or NATS is away: it is to be told again, which does no harm.
+            ContractError: the record or the list is of another version.
+        """
+        traceparents = [one.traceparent for one in happened if one.traceparent is not None]
+        context = extract({"traceparent": traceparents[-1]}) if traceparents else None
+        told = {"dicom.origin": timer.origin, "isthmus.events": len(happened)}
+        with span("merge into study", told, context=context):
+            state = await self._change(timer, happened)
+            due = verdict(state, max(one.time for one in happened), self._settings.quiet_of(timer.origin))
+            if due is not None:
+                # Also where nothing has changed: whoever changed it may have died before this.
+                await set_timer(self._bus, timer, due.at if isinstance(due, Later) else 0.0)
+
+    async def _change(self, timer: StudyTimer, happened: Sequence[Happened]) -> StudyState:
+        while True:
+            state = await self._try(timer, happened)
+            if state is not None:
+                return state
+
+    async def _try(self, timer: StudyTimer, happened: Sequence[Happened]) -> StudyState | None:
+        """Change it, and give what it is now; None if another one changed it meanwhile."""
+        found, before = await read_study(self._states, self._contents, timer.origin, timer.study)
+        if found.state.arrival.phase is Phase.PUBLISHING:
+            await self._announcer.finish(found)
+            return None
+        fresh = [one for one in happened if not await self._is_gone(found.state, before.rows, one)]
+        merged = merge(found.state, before, fresh, self._settings.conflicts_of(timer.origin))
+        if merged.contents is before:
+            if merged.state == found.state:
+                return found.state
+            return await self._put(found, merged.state)
+        key = await self._contents.save(timer.origin, timer.study, merged.contents)
+        state = replace(merged.state, contents=key)
+        if state.arrival.phase is Phase.SETTLED:  # what changed is nothing that is told
+            state = replace(state, arrival=replace(state.arrival, announced=key))
+        put = await self._put(found, state)
+        await self._drop(key if put is None else found.state.contents)
+        return put
+
+    async def _put(self, found: Versioned, state: StudyState) -> StudyState | None:
+        return state if await self._states.put(state, found.revision) is not None else None
+
+    async def _drop(self, key: str | None) -> None:
+        try:
+            await self._contents.drop(key)
+        except StoreUnavailable:  # it stays, and nobody finds it
+            log.warning("list of a study not deleted")
+
+    async def _is_gone(self, state: StudyState, known: Iterable[str], one: Happened) -> bool:
+        """Tell whether this is an instance that was deleted before its event came here."""
+        event = one.what
+        if not isinstance(event, InstanceEvent) or state.life == 0 or event.instance in known:
+            return False
+        return await is_deleted(self._blobs, state, event.blob.key)

@@ -1,0 +1,122 @@
+"""When it is time to look at a study: announce it, or look again later."""
+
+import asyncio
+from contextlib import aclosing
+from typing import Final
+
+from nats.aio.msg import Msg
+
+from isthmus.arrivals.announce import Announcer
+from isthmus.arrivals.consume import Consumer, acknowledge, give_back, keeping
+from isthmus.arrivals.due import Due, Later, Unfinished, verdict
+from isthmus.arrivals.expected import expected_count
+from isthmus.arrivals.horizon import Horizon
+from isthmus.arrivals.settings import ArrivalsSettings
+from isthmus.common.blobs import BlobStore
+from isthmus.common.bus import Bus, streams
+from isthmus.common.bus.timers import ALL_FIRED, StudyTimer, set_timer
+from isthmus.common.errors import ContractError, UnavailableError
+from isthmus.common.inbox.contents import ContentsStore
+from isthmus.common.inbox.state import States, Versioned
+from isthmus.common.messages import decode
+from isthmus.common.messages.events import Reason
+from isthmus.common.telemetry import extract, get_logger, span
+
+CONSUMER: Final = "arrivals-timers"
+AT_ONCE: Final = 64
+PATIENCE: Final = 2.0
+"""Seconds to wait for what came before and is not in the list yet; then the study's turn comes again."""
+AGAIN_SECONDS: Final = 1.0
+EXPECTED_PATIENCE: Final = 10
+"""So many quiet times after the last instance a study is announced though more are expected."""
+
+log = get_logger(__name__)
+
+
+class Timers:
+    """Looks at studies when their timers come."""
+
+    def __init__(
+        self, bus: Bus, blobs: BlobStore, settings: ArrivalsSettings, contents: ContentsStore
+    ) -> None:
+        self._bus = bus
+        self._settings = settings
+        self._states = States(bus)
+        self._horizon = Horizon(bus)
+        self._announcer = Announcer(bus, blobs, settings.base_url, contents)
+        self._room = asyncio.Semaphore(AT_ONCE)
+
+    async def run(self) -> None:
+        """Look at studies until cancelled; then what is not done goes to another replica."""
+        consumer = Consumer(self._bus, streams.TIMERS, CONSUMER, (ALL_FIRED,))
+        async with asyncio.TaskGroup() as group, aclosing(consumer.batches(AT_ONCE, 0)) as batches:
+            async for batch in batches:
+                for message in batch:
+                    await self._room.acquire()
+                    group.create_task(self._fired(message))
+
+    async def _fired(self, message: Msg) -> None:
+        try:
+            async with keeping({0: message}):
+                timer = decode(message.data, StudyTimer)
+                with span("look at study", {"dicom.origin": timer.origin}, context=extract(message.headers)):
+                    await self._look(timer, message.metadata.timestamp.timestamp())
+            await acknowledge([message])
+        except asyncio.CancelledError:
+            await give_back([message])
+            raise
+        except ContractError as error:
+            log.error("timer not understood", detail=error.detail)
+            await give_back([message], 60.0)
+        except UnavailableError as error:
+            log.warning("study looked at again later", detail=error.detail)
+            await give_back([message], AGAIN_SECONDS)
+        except Exception:  # the edge: the timer comes again
+            log.exception("study not looked at")
+            await give_back([message], AGAIN_SECONDS)
+        finally:
+            self._room.release()
+
+    async def _look(self, timer: StudyTimer, now: float) -> None:
+        quiet = self._settings.quiet_of(timer.origin)
+        while True:
+            found = await self._states.get(timer.origin, timer.study)
+            match verdict(found.state, now, quiet):
+                case Later(at):
+                    await set_timer(self._bus, timer, at)
+                    return
+                case Unfinished():
+                    await self._announcer.finish(found)
+                case Due(reason):
+                    if await self._announce(timer, found, reason, now):
+                        return
+                case None:
+                    return
+
+    async def _announce(self, timer: StudyTimer, found: Versioned, reason: Reason, now: float) -> bool:
+        """Announce a study; False if it is to be looked at again at once."""
+        if reason is Reason.QUIET:
+            quiet = self._settings.quiet_of(timer.origin)
+            quiet_at = found.state.arrival.last_stored + quiet
+            if not await self._horizon.reached(timer.origin, quiet_at, now, PATIENCE):
+                await set_timer(self._bus, timer, now + PATIENCE + AGAIN_SECONDS)
+                return True
+            again = await self._states.get(timer.origin, timer.study)
+            if again.revision != found.revision:
+                return False
+            more_expected, reason = await self._expected(timer, found)
+            if more_expected and now < found.state.arrival.last_stored + EXPECTED_PATIENCE * quiet:
+                await set_timer(self._bus, timer, now + quiet)
+                return True
+        return await self._announcer.announce(found, reason)
+
+    async def _expected(self, timer: StudyTimer, found: Versioned) -> tuple[bool, Reason]:
+        """Tell whether more is expected than is there, and on what the arrival rests."""
+        inbox = self._settings.inboxes.get(timer.origin)
+        if inbox is None or inbox.expect is None:
+            return False, Reason.QUIET
+        count = await expected_count(self._bus, inbox.expect, timer.study)
+        if count is None:
+            return False, Reason.QUIET
+        there = found.state.instances
+        return count > there, Reason.COUNT if count == there else Reason.QUIET

@@ -9,7 +9,8 @@ import pytest
 
 from isthmus.common.blobs import BlobStore
 from isthmus.common.bus import Bus
-from isthmus.common.config import DimseOrigin, Settings
+from isthmus.common.config import DimseOrigin, Inbox, ListenAddress, Settings
+from isthmus.common.config.origins import Protocol
 from isthmus.common.config.settings import Scp
 from isthmus.common.dimse import Association, Context, Peer, StoreResult
 from isthmus.common.service import Parts
@@ -19,6 +20,8 @@ CT = "1.2.840.10008.5.1.4.1.1.2"
 EXPLICIT = "1.2.840.10008.1.2.1"
 PACS = "PACS"
 TWINS = "TWINS"
+INBOX = "INBOX"
+ANY_PORT = ListenAddress("127.0.0.1:0")
 
 
 @dataclass(frozen=True)
@@ -42,8 +45,13 @@ def origins(origin_name: str) -> tuple[DimseOrigin, ...]:
 
 
 @pytest.fixture
-def parts(bus: Bus, blobs: BlobStore, origins: tuple[DimseOrigin, ...]) -> Parts:
-    return Parts(Settings(scp=Scp(listen="127.0.0.1:0"), origins=origins), bus, blobs)
+def inbox(origin_name: str) -> Inbox:
+    return Inbox(name=f"{origin_name}-in", protocol=Protocol.INBOX, ae_title=INBOX)
+
+
+@pytest.fixture
+def parts(bus: Bus, blobs: BlobStore, origins: tuple[DimseOrigin, ...], inbox: Inbox) -> Parts:
+    return Parts(Settings(scp=Scp(listen=ANY_PORT), origins=(*origins, inbox)), bus, blobs)
 
 
 @pytest.fixture
@@ -56,7 +64,9 @@ def peer(server: Server, calling: str = PACS, called: str = "ISTHMUS") -> Peer:
     return Peer("scp", "127.0.0.1", server.port, called, calling, 20.0)
 
 
-async def send(server: Server, *sending: Sending, calling: str = PACS) -> list[StoreResult]:
+async def send(
+    server: Server, *sending: Sending, calling: str = PACS, called: str = "ISTHMUS"
+) -> list[StoreResult]:
     """Send over one association, and give what was answered."""
     contexts = [
         Context(name, (syntax,))
@@ -64,7 +74,7 @@ async def send(server: Server, *sending: Sending, calling: str = PACS) -> list[S
     ]
 
     def run() -> list[StoreResult]:
-        association = Association.open(peer(server, calling), contexts)
+        association = Association.open(peer(server, calling, called), contexts)
         try:
             return [
                 association.store(
@@ -79,6 +89,12 @@ async def send(server: Server, *sending: Sending, calling: str = PACS) -> list[S
             association.release()
 
     return await asyncio.to_thread(run)
+
+
+def with_scp(parts: Parts, **settings: object) -> Parts:
+    """Give the same with other settings of scp."""
+    scp = Scp.model_validate({"listen": ANY_PORT, **settings})
+    return Parts(parts.settings.model_copy(update={"scp": scp}), parts.bus, parts.blobs)
 
 
 async def keys(blobs: BlobStore, origin: str) -> list[str]:

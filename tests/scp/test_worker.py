@@ -5,7 +5,7 @@ import socket
 
 import pytest
 
-from isthmus.common.config import DimseOrigin, ListenAddress, Settings
+from isthmus.common.config import ListenAddress, Settings
 from isthmus.common.config.settings import Scp
 from isthmus.common.dimse import FIND, VERIFICATION, Association, Context
 from isthmus.common.errors import (
@@ -16,10 +16,9 @@ from isthmus.common.errors import (
     SettingsError,
 )
 from isthmus.common.service import Parts
-from isthmus.scp.callers import Callers
 from isthmus.scp.worker import Server, lifespan, serving
 from tests.peers import Peer, echoscu
-from tests.scp.conftest import CT, PACS, peer
+from tests.scp.conftest import CT, peer
 
 
 async def test_an_address_that_is_taken_is_named(parts: Parts) -> None:
@@ -86,15 +85,3 @@ async def test_after_it_has_stopped_the_process_takes_no_unknown_classes_any_mor
         await asyncio.to_thread(opened.release)
         assert _config.UNRESTRICTED_STORAGE_SERVICE
     assert not _config.UNRESTRICTED_STORAGE_SERVICE
-
-
-def test_the_origins_of_an_ae_title() -> None:
-    callers = Callers(
-        [
-            DimseOrigin(name="one", ae_title=PACS, port=104),
-            DimseOrigin(name="two", ae_title="OTHER", port=104),
-            DimseOrigin(name="three", ae_title=PACS, port=105),
-        ]
-    )
-    assert callers.origins_of("PACS  ") == ("one", "three")
-    assert callers.origins_of("pacs") == ()

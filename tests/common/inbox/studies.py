@@ -21,6 +21,11 @@ def inbox_of(name: str) -> Inbox:
     return Inbox(name=name, protocol=Protocol.INBOX, ae_title="INBOX")
 
 
+def study_of(file: Path) -> str:
+    """Give the Study Instance UID of a file."""
+    return incoming(file.read_bytes(), 0, "").identity.study_instance_uid
+
+
 async def event_of(blobs: BlobStore, inbox: str, data: bytes, life: int = 0) -> InstanceEvent:
     """Put an instance into S3, and give the event that says so."""
     digest = hashlib.sha256(data).hexdigest()

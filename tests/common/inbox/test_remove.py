@@ -16,7 +16,7 @@ from isthmus.common.inbox.state import Arrival, Phase, Removal, States, StudySta
 from isthmus.common.messages import Delete, Deleted, Retrieve
 from isthmus.common.threads import Threads
 from isthmus.web_scu.head import incoming
-from tests.common.inbox.studies import arrived, event_of, inbox_of
+from tests.common.inbox.studies import arrived, event_of, inbox_of, study_of
 from tests.data_sets import make_series
 
 
@@ -24,12 +24,8 @@ from tests.data_sets import make_series
 def two_series(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """Two series of one study, of two images and of one."""
     first = make_series(tmp_path_factory.mktemp("one"), 2)
-    (second,) = make_series(tmp_path_factory.mktemp("two"), 1, study_uid=_study(first[0]), seed=1)
+    (second,) = make_series(tmp_path_factory.mktemp("two"), 1, study_uid=study_of(first[0]), seed=1)
     return [*first, second]
-
-
-def _study(file: Path) -> str:
-    return incoming(file.read_bytes(), 0, "").identity.study_instance_uid
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from typing import Annotated, Final
 import typer
 from typer.core import TyperGroup
 
-from isthmus.cli import cache
+from isthmus.cli import cache, dead
 from isthmus.cli.echo import echo
 from isthmus.cli.events import events, since_when
 from isthmus.cli.find import FindLevel, find
@@ -53,9 +53,18 @@ class _ShowByDefault(TyperGroup):
 
 cache_app = typer.Typer(cls=_ShowByDefault, help="What is held of the origins in S3: show it, or clear it.")
 app.add_typer(cache_app, name="cache")
+dead_app = typer.Typer(no_args_is_help=True, help="What could not be forwarded or told, and was given up.")
+app.add_typer(dead_app, name="dead")
 
 Data = Annotated[Path, typer.Option("--data", help="The folder in which the system keeps its data.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
+LetterNumbers = Annotated[
+    list[int] | None, typer.Argument(metavar="[NUMBER]...", help="Of dead letters.", min=1)
+]
+AllLetters = Annotated[bool, typer.Option("--all", help="All of them, or with --to all to one.")]
+LettersTo = Annotated[
+    str | None, typer.Option("--to", metavar="NAME", help="Only those to this origin or webhook.")
+]
 OriginArgument = Annotated[str, typer.Argument(metavar="ORIGIN", help="The name of an origin.")]
 OriginOrAllArgument = Annotated[
     str, typer.Argument(metavar="ORIGIN", help="The name of an origin, or all: all of them as one.")
@@ -193,6 +202,48 @@ def _cache_clear(
     _finish(cache.clear(data, origin, study, as_json=as_json))
 
 
+@dead_app.command("list")
+def _dead_list(to: LettersTo = None, data: Data = DEFAULT_DATA, as_json: AsJson = False) -> None:
+    """List the dead letters."""
+    _finish(dead.list_letters(data, to, as_json=as_json))
+
+
+@dead_app.command("show")
+def _dead_show(
+    number: Annotated[int, typer.Argument(metavar="NUMBER", help="Of a dead letter.", min=1)],
+    data: Data = DEFAULT_DATA,
+    as_json: AsJson = False,
+) -> None:
+    """Show why something was given up, and what it is; never the patient's data."""
+    _finish(dead.show(data, number, as_json=as_json))
+
+
+@dead_app.command("replay")
+def _dead_replay(
+    numbers: LetterNumbers = None,
+    everything: AllLetters = False,
+    to: LettersTo = None,
+    data: Data = DEFAULT_DATA,
+    as_json: AsJson = False,
+) -> None:
+    """Try again what was given up, with all its attempts."""
+    _check_letters(numbers, to, everything=everything)
+    _finish(dead.replay(data, numbers or [], to, everything=everything, as_json=as_json))
+
+
+@dead_app.command("drop")
+def _dead_drop(
+    numbers: LetterNumbers = None,
+    everything: AllLetters = False,
+    to: LettersTo = None,
+    data: Data = DEFAULT_DATA,
+    as_json: AsJson = False,
+) -> None:
+    """Throw dead letters away for good; a study that lacks something elsewhere stays in its inbox."""
+    _check_letters(numbers, to, everything=everything)
+    _finish(dead.drop(data, numbers or [], to, everything=everything, as_json=as_json))
+
+
 def run() -> None:
     """Run the command line."""
     configure_logging("isthmus", "WARNING")  # to standard error: what is found goes to standard output
@@ -204,6 +255,13 @@ def _key(text: str) -> tuple[str, str]:
     if not equals or not name:
         raise typer.BadParameter(f"{text!r} is no KEY=VALUE")
     return name, value
+
+
+def _check_letters(numbers: list[int] | None, to: str | None, *, everything: bool) -> None:
+    if bool(numbers) == everything:
+        raise typer.BadParameter("name dead letters by their numbers, or all of them by --all")
+    if to is not None and not everything:
+        raise typer.BadParameter("--to goes with --all")
 
 
 def _finish(command: Coroutine[None, None, bool | None]) -> None:

@@ -136,12 +136,13 @@ class Router:
         wanted = destinations(self._rules, ForwardUnit.STUDY, Traits.of_event(event))
         modalities = {series.series: series.modality for series in event.series}
         for destination, its in wanted.items():
-            went = await self._forwarded.get(event.origin, event.study, destination)
-            refs = await (self._all(event) if went is None and event.revision > 1 else self._new(event))
+            before = await self._forwarded.get(event.origin, event.study, destination)
+            is_late = event.revision > 1 and not before.is_routed
+            refs = await (self._all(event) if is_late else self._new(event))
             chosen = [ref for ref in refs if its.takes(modalities.get(ref.series_instance_uid, ""))]
             await self._enqueue(event_id, event.origin, event.study, destination, chosen)
             # Last, so that whoever takes the event again after a crash comes to the same.
-            await self._forwarded.note(event.origin, event.study, destination)
+            await self._forwarded.note(event.origin, event.study, destination, is_routed=True)
 
     async def _new(self, event: StudyEvent) -> Sequence[BlobRef]:
         """Give what is new since the study's last event."""

@@ -122,22 +122,37 @@ class ForwardedStudies:
         self._bus = bus
         self._bucket = bucket(bus, streams.FORWARDED_BUCKET)
 
-    async def get(self, origin: str, study: str, destination: str) -> Forwarded | None:
-        """Tell how a study of an inbox went to a destination; None: it never did.
+    async def get(self, origin: str, study: str, destination: str) -> Forwarded:
+        """Tell how a study of an inbox went to a destination.
 
         Raises:
             BusUnavailable: NATS is away.
         """
         return (await self._entry(_key(origin, study, destination)))[0]
 
-    async def note(self, origin: str, study: str, destination: str, *, is_lacking: bool = False) -> None:
-        """Write down that a study goes to a destination; once it lacks something there, it does so for good.
+    async def destinations(self, origin: str, study: str) -> dict[str, Forwarded]:
+        """Tell how a study of an inbox went to each of the destinations that it went to.
 
-        Args:
-            origin: the inbox.
-            study: Study Instance UID.
-            destination: where to.
-            is_lacking: whether something of it will not get there.
+        Raises:
+            BusUnavailable: NATS is away.
+        """
+        with bus_errors(streams.FORWARDED_BUCKET):
+            info = await self._bus.jetstream.stream_info(
+                f"KV_{streams.FORWARDED_BUCKET}", subjects_filter=_subjects(origin, study)
+            )
+        names = [subject.rpartition(".")[2] for subject in info.state.subjects or ()]
+        return {name: await self.get(origin, study, name) for name in names}  # names stay as they are
+
+    async def note(
+        self,
+        origin: str,
+        study: str,
+        destination: str,
+        *,
+        is_routed: bool = False,
+        is_lacking: bool = False,
+    ) -> None:
+        """Write down that a study was sent to a destination, or lacks something there; either is for good.
 
         Raises:
             BusUnavailable: NATS is away.
@@ -145,7 +160,7 @@ class ForwardedStudies:
         key = _key(origin, study, destination)
         while True:
             before, revision = await self._entry(key)
-            after = Forwarded(is_lacking or (before is not None and before.is_lacking))
+            after = Forwarded(is_routed or before.is_routed, is_lacking or before.is_lacking)
             if after == before:
                 return
             with bucket_errors(streams.FORWARDED_BUCKET):
@@ -162,17 +177,22 @@ class ForwardedStudies:
             BusUnavailable: NATS is away.
         """
         with bus_errors(streams.FORWARDED_BUCKET):
-            subject = f"$KV.{streams.FORWARDED_BUCKET}.{subjects.token(origin)}.{subjects.token(study)}.*"
-            await self._bus.jetstream.purge_stream(f"KV_{streams.FORWARDED_BUCKET}", subject=subject)
+            await self._bus.jetstream.purge_stream(
+                f"KV_{streams.FORWARDED_BUCKET}", subject=_subjects(origin, study)
+            )
 
-    async def _entry(self, key: str) -> tuple[Forwarded | None, int]:
+    async def _entry(self, key: str) -> tuple[Forwarded, int]:
         with bucket_errors(streams.FORWARDED_BUCKET):
             try:
                 entry = await self._bucket.get(key, validate_keys=False)
             except KeyNotFoundError:
-                return None, 0
+                return Forwarded(), 0
         return decode(entry.value or b"", Forwarded), entry.revision or 0
 
 
 def _key(origin: str, study: str, destination: str) -> str:
     return ".".join(map(subjects.token, (origin, study, destination)))
+
+
+def _subjects(origin: str, study: str) -> str:
+    return f"$KV.{streams.FORWARDED_BUCKET}.{subjects.token(origin)}.{subjects.token(study)}.*"

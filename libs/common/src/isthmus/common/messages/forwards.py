@@ -42,8 +42,10 @@ class Forwarding:
 
 @dataclass(frozen=True, slots=True)
 class Forwarded:
-    """A study went, or is on its way, to a destination; what is on its way is in the stream FORWARDS."""
+    """How a study went to a destination, beside what is in the streams FORWARDS and DEAD."""
 
+    is_routed: bool = False
+    """Whether an event of the study, and not of an instance, sent it there."""
     is_lacking: bool = False
     """Whether somebody dropped a dead letter: what was in it is not there."""
 

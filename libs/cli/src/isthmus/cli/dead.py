@@ -1,0 +1,173 @@
+"""`isthmus dead`: what was given up, and another chance for it."""
+
+import sys
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from rich.console import Console
+from rich.table import Table
+
+from isthmus.cli.connected import connected
+from isthmus.cli.output import write_error, write_json, write_line
+from isthmus.common.bus import Bus, dead
+from isthmus.common.bus.dead import Buried
+from isthmus.common.bus.forwards import ForwardedStudies
+from isthmus.common.errors import ContractError
+from isthmus.common.messages.cloud_events import from_json
+
+_NAME: Final = "isthmus dead"
+_WIDE: Final = 1000
+"""Columns, where there is no terminal that has a width."""
+
+
+async def list_letters(data: Path, to: str | None, *, as_json: bool) -> None:
+    """Show the dead letters, the oldest first; only those to a destination or webhook, where it is named."""
+    async with connected(data, _NAME) as system:
+        found = [buried async for buried in dead.letters(system.bus, to)]
+    if as_json:
+        write_json([_summary(buried) for buried in found])
+        return
+    if found:
+        _print(found)
+    write_line(f"{len(found)} dead letters")
+
+
+async def show(data: Path, number: int, *, as_json: bool) -> bool:
+    """Show all of a dead letter but the patient's data; whether there is one."""
+    async with connected(data, _NAME) as system:
+        buried = await dead.find(system.bus, number)
+    if buried is None:
+        write_error(_unknown(number))
+        return False
+    described = {**_summary(buried), **_content(buried)}
+    if as_json:
+        write_json(described)
+        return True
+    for name, value in described.items():
+        if not isinstance(value, list):
+            write_line(f"{name}: {value}")
+            continue
+        write_line(f"{name}:")
+        for one in value:
+            write_line(f"  {' '.join(str(part) for part in one.values())}")
+    return True
+
+
+async def replay(
+    data: Path, numbers: Sequence[int], to: str | None, *, everything: bool, as_json: bool
+) -> bool:
+    """Put letters back into the queues they came from; whether all that were named are there."""
+    async with connected(data, _NAME) as system:
+        found, unknown = await _chosen(system.bus, numbers, to, everything=everything)
+        for buried in found:
+            await dead.replay(system.bus, buried)
+    return _tell("replayed", found, unknown, as_json=as_json)
+
+
+async def drop(
+    data: Path, numbers: Sequence[int], to: str | None, *, everything: bool, as_json: bool
+) -> bool:
+    """Throw letters away; whether all that were named are there."""
+    async with connected(data, _NAME) as system:
+        found, unknown = await _chosen(system.bus, numbers, to, everything=everything)
+        for buried in found:
+            await _note_loss(system.bus, buried)
+            await dead.remove(system.bus, buried)
+    return _tell("dropped", found, unknown, as_json=as_json)
+
+
+async def _note_loss(bus: Bus, buried: Buried) -> None:
+    """Write down that a study lacks something at its destination, so that retention keeps it here."""
+    if buried.letter.what == "forward":
+        lost = buried.forwarding
+        await ForwardedStudies(bus).note(lost.origin, lost.study, lost.destination, is_lacking=True)
+
+
+async def _chosen(
+    bus: Bus, numbers: Sequence[int], to: str | None, *, everything: bool
+) -> tuple[list[Buried], list[int]]:
+    """Give the letters, and the numbers of which there is none."""
+    if everything:
+        return [buried async for buried in dead.letters(bus, to)], []
+    found, unknown = [], []
+    for number in dict.fromkeys(numbers):
+        buried = await dead.find(bus, number)
+        if buried is None:
+            unknown.append(number)
+        else:
+            found.append(buried)
+    return found, unknown
+
+
+def _tell(verb: str, found: Sequence[Buried], unknown: Sequence[int], *, as_json: bool) -> bool:
+    if as_json:
+        write_json({verb: [buried.number for buried in found], "unknown": list(unknown)})
+    else:
+        for number in unknown:
+            write_error(_unknown(number))
+        write_line(f"{len(found)} dead letters {verb}")
+    return not unknown
+
+
+def _unknown(number: int) -> str:
+    return f"there is no dead letter {number}"
+
+
+def _summary(buried: Buried) -> Mapping[str, object]:
+    letter = buried.letter
+    return {
+        "number": buried.number,
+        "what": letter.what,
+        "to": letter.name,
+        "reason": letter.reason,
+        "attempts": letter.attempts,
+        "first": _time(letter.first),
+        "last": _time(letter.last),
+    }
+
+
+def _content(buried: Buried) -> Mapping[str, object]:
+    """Describe what a letter holds; an event's attributes are the patient's, and stay out."""
+    try:
+        if buried.letter.what == "forward":
+            lost = buried.forwarding
+            refusals = [
+                {
+                    "instance": refusal.sop_instance_uid,
+                    "status": f"{refusal.status:04X}",
+                    "kind": refusal.kind or "",
+                }
+                for refusal in lost.refusals
+            ]
+            return {"origin": lost.origin, "study": lost.study, "instances": refusals}
+        event = from_json(buried.letter.payload)
+        return {"origin": event.data.origin, "study": event.data.study, "type": event.type, "event": event.id}
+    except ContractError as error:
+        return {"unreadable": error.detail}
+
+
+def _time(at: float) -> str:
+    """Write a time as RFC 3339 does, in UTC and whole seconds."""
+    return datetime.fromtimestamp(at, UTC).replace(microsecond=0, tzinfo=None).isoformat() + "Z"
+
+
+def _print(found: Sequence[Buried]) -> None:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in ("Number", "What", "To", "First", "Last", "Attempts", "Reason"):
+        table.add_column(column, overflow="fold")
+    for buried in found:
+        letter = buried.letter
+        table.add_row(
+            str(buried.number),
+            letter.what,
+            letter.name,
+            _time(letter.first),
+            _time(letter.last),
+            str(letter.attempts),
+            letter.reason,
+        )
+    is_terminal = sys.stdout.isatty()
+    console = Console(width=None if is_terminal else _WIDE)
+    console.print(table, markup=False, soft_wrap=not is_terminal)

@@ -58,8 +58,7 @@ async def test_series_come_in_the_order_of_their_numbers(
     await arrived(bus, blobs, origin_name, list(reversed(files)))
     matches = await found(bus, origin_name, Level.SERIES, key("StudyInstanceUID", study_of(files[0])))
     assert sorted(values(matches, "NumberOfSeriesRelatedInstances")) == [2, 3]
-    numbers = values(matches, "SeriesNumber")
-    assert numbers == sorted(numbers)  # type: ignore[type-var]  # they are numbers
+    assert values(matches, "SeriesNumber") == [0, 1]
 
 
 async def test_instances_come_in_the_order_of_their_numbers(

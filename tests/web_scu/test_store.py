@@ -21,7 +21,7 @@ from isthmus.common.messages.events import EventType, InstanceEvent
 from isthmus.common.threads import Threads
 from isthmus.web_scu.head import incoming
 from isthmus.web_scu.store import SMALL_BYTES, StoreWork
-from tests.common.inbox.studies import inbox_of
+from tests.common.inbox.studies import arrived, inbox_of
 from tests.data_sets import make_series
 from tests.wado.serving import ended
 
@@ -31,6 +31,12 @@ SUCCESS = 0x0000
 @pytest.fixture
 def job() -> str:
     return new_job()
+
+
+@pytest.fixture(autouse=True)
+def _nobody_lists(monkeypatch: pytest.MonkeyPatch) -> None:
+    """There is no arrivals."""
+    monkeypatch.setattr("isthmus.web_scu.listed.LISTED_SECONDS", 0.01)
 
 
 async def spooled(blobs: BlobStore, job: str, files: Sequence[bytes]) -> tuple[BlobRef, ...]:
@@ -130,6 +136,25 @@ async def test_what_cannot_be_stored_does_not_hold_up_the_others(
     kinds = [one.failure.kind if one.failure else None for one in results]
     assert kinds == ["OperationFailed", None, "BlobMissing", "OperationFailed"]
     assert len(await events_of(bus, origin_name)) == 1
+
+
+@pytest.mark.usefixtures("served")
+async def test_the_job_ends_when_what_is_new_can_be_found(
+    bus: Bus,
+    blobs: BlobStore,
+    origin_name: str,
+    job: str,
+    contents: list[bytes],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("isthmus.web_scu.listed.LISTED_SECONDS", 20)
+    refs = await spooled(blobs, job, contents)
+    storing = asyncio.create_task(results_of(bus, Store(origin_name, job, refs)))
+    while len(await events_of(bus, origin_name)) < len(contents):
+        assert not storing.done()
+    assert not storing.done()
+    await arrived(bus, blobs, origin_name, contents)
+    assert len(await storing) == len(contents)
 
 
 class TestRefusingConflicts:

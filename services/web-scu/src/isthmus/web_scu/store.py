@@ -23,6 +23,7 @@ from isthmus.common.errors import (
 from isthmus.common.inbox.deposit import Deposits
 from isthmus.common.messages import BlobRef, Failure, InstanceStored, Store, StoreDone, decode, store_fact
 from isthmus.web_scu.head import HEAD_BYTES, incoming
+from isthmus.web_scu.listed import Listed, Stored
 
 SMALL_BYTES: Final = 4 * 1024 * 1024
 """What is held in memory; what is larger is read twice: for its digest, and to be written."""
@@ -46,9 +47,12 @@ class StoreWork:
         self._blobs = blobs
         self._inbox = inbox
         self._deposits = deposits
+        self._listed = Listed(bus, blobs, inbox.name)
 
     async def __call__(self, running: Running[Store]) -> None:
         """Take every instance, publish what became of each, then the end; only then is the job off the queue.
+
+        The end comes when what is new can be found, if that is soon.
 
         A job that a dead worker left goes on after the last published answer; what that one took without
         saying so is taken again, which makes no second event.
@@ -77,6 +81,8 @@ class StoreWork:
             await asyncio.gather(*taking_some)
         finally:
             await end_tasks(taking_some)
+        if taking.new:
+            await self._listed.wait_for(taking.new)
         failed = sum(result.failure is not None for result in results.values())
         done = StoreDone(len(results) - failed, failed)
         await progress.publish(self._bus, subject, done, f"{store.job}.done")
@@ -106,7 +112,7 @@ class StoreWork:
         try:
             if taking.given_up is not None:
                 raise taking.given_up
-            await self._take(ref)
+            await self._take(ref, taking)
         except BlobMissing as error:
             return _failed(index, ref, PROCESSING_FAILURE, error)
         except StoreUnavailable as error:
@@ -121,7 +127,7 @@ class StoreWork:
             return _failed(index, ref, error.status or PROCESSING_FAILURE, error)
         return InstanceStored(index, ref.sop_class_uid, ref.sop_instance_uid, SUCCESS)
 
-    async def _take(self, ref: BlobRef) -> None:
+    async def _take(self, ref: BlobRef, taking: "_Taking") -> None:
         if ref.size <= SMALL_BYTES:
             data = await self._blobs.get(ref.key)
             head, digest = data, hashlib.sha256(data).hexdigest()
@@ -136,7 +142,8 @@ class StoreWork:
             else:
                 await self._copy(ref, key)
 
-        deposited = await self._deposits.deposit(self._inbox, incoming(head, ref.size, digest), write)
+        instance = incoming(head, ref.size, digest)
+        deposited = await self._deposits.deposit(self._inbox, instance, write)
         if deposited.is_duplicate_uid:
             raise OperationFailed(
                 "The inbox has another instance with this SOP Instance UID",
@@ -144,6 +151,8 @@ class StoreWork:
                 status=DUPLICATE_SOP_INSTANCE,
                 operation="C-STORE",
             )
+        if deposited.is_new:
+            taking.new.add((instance.identity.study_instance_uid, instance.identity.sop_instance_uid))
 
     async def _digest(self, ref: BlobRef) -> str:
         digest = hashlib.sha256()
@@ -165,6 +174,8 @@ class _Taking:
         self._left = iter(left)
         self.given_up = given_up
         """Why the rest is not tried."""
+        self.new: Final[set[Stored]] = set()
+        """What was not there before."""
 
     def next(self) -> Numbered | None:
         """Give the next one."""

@@ -20,6 +20,7 @@ class Rejection:
 
 CALLED_AE_TITLE: Final = Rejection(1, 1, 7, "Called AE title not recognized")
 CALLING_AE_TITLE: Final = Rejection(1, 1, 3, "Calling AE title not recognized")
+VERSION: Final = Rejection(1, 2, 2, "Protocol version not supported")
 LOCAL_LIMIT: Final = Rejection(2, 3, 2, "Local limit exceeded")
 
 

@@ -17,6 +17,7 @@ LONGEST_REQUEST: Final = 512 * 1024
 _SHORTEST_REQUEST: Final = 68
 _ASSOCIATE_RQ: Final = 0x01
 _HEADER: Final = struct.Struct(">BBL")
+_VERSION: Final = slice(6, 8)
 _CALLED: Final = slice(10, 26)
 _CALLING: Final = slice(26, 42)
 
@@ -80,6 +81,16 @@ class Greeting:
     def calling(self) -> Calling:
         """Who asks, and for whom; for a complete request."""
         return Calling(_title(self.received[_CALLING]), _title(self.received[_CALLED]), self.address)
+
+    def take_version(self) -> bool:
+        """Tell whether a complete request is of version 1, and leave no other version in it.
+
+        Only bit 0 counts (PS3.8 Table 9-11); pynetdicom takes no others beside it.
+        """
+        if not self.received[_VERSION.stop - 1] & 1:
+            return False
+        self.received[_VERSION] = b"\0\1"
+        return True
 
     def reject(self, rejection: Rejection) -> None:
         """Answer with an A-ASSOCIATE-RJ (PS3.8 9.3.4)."""

@@ -16,7 +16,7 @@ from pynetdicom.transport import AssociationServer, RequestHandler
 
 from isthmus.common.config import Inbox
 from isthmus.common.dimse.sockets import TunedSocket
-from isthmus.scp.admission import LOCAL_LIMIT, Rejection
+from isthmus.scp.admission import LOCAL_LIMIT, VERSION, Rejection
 from isthmus.scp.callers import Calling
 from isthmus.scp.greeting import Greeting, Heard
 from isthmus.scp.sender import Sender
@@ -172,7 +172,7 @@ class Listener(AssociationServer):
 
     def _admit(self, greeting: Greeting) -> None:
         calling = greeting.calling
-        inbox = self._decide(calling)
+        inbox = self._decide(calling) if greeting.take_version() else VERSION
         if not isinstance(inbox, Rejection) and len(self._senders) >= self._limit:
             inbox = LOCAL_LIMIT
         if isinstance(inbox, Rejection):

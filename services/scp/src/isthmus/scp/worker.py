@@ -97,6 +97,16 @@ class Server:
         self.port = int(self._listener.server_address[1])
         """Where it listens."""
 
+    @property
+    def associations(self) -> int:
+        """How many are not over."""
+        return len(self._listener.active_associations)
+
+    @property
+    def waiting(self) -> int:
+        """How many connections have not asked for an association yet, or were sent away."""
+        return self._listener.waiting
+
     def stop(self) -> None:
         """Listen no more, and abort the associations; what was not answered is not promised to anyone."""
         self._listener.shutdown()

@@ -1,0 +1,234 @@
+"""The listening socket: what is no request costs no thread, and whoever asks properly gets in."""
+
+import asyncio
+import socket
+import struct
+import threading
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager
+
+import pytest
+
+from isthmus.common.dimse import VERIFICATION, Association
+from isthmus.common.errors import AssociationRejected
+from isthmus.common.service import Parts
+from isthmus.scp import greeting, listener
+from isthmus.scp.worker import Server, serving
+from tests.peers import eventually
+from tests.scp.conftest import INBOX, peer, with_scp
+
+SECONDS = 20.0
+
+
+@contextmanager
+def connected(server: Server, sent: bytes = b"") -> Iterator[socket.socket]:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=SECONDS) as connection:
+        connection.sendall(sent)
+        yield connection
+
+
+def rest(connection: socket.socket) -> bytes:
+    """Everything until the other end closes."""
+    return b"".join(iter(lambda: connection.recv(4096), b""))
+
+
+async def echo(server: Server) -> None:
+    def run() -> None:
+        association = Association.open(peer(server, called=INBOX), [VERIFICATION])
+        try:
+            association.echo()
+        finally:
+            association.release()
+
+    await asyncio.to_thread(run)
+
+
+def request(called: bytes = b"INBOX", calling: bytes = b"CT1", version: int = 1) -> bytes:
+    """An A-ASSOCIATE-RQ for Verification (PS3.8 9.3.2)."""
+
+    def item(kind: int, value: bytes) -> bytes:
+        return struct.pack(">BBH", kind, 0, len(value)) + value
+
+    context = item(0x20, b"\x01\0\0\0" + item(0x30, b"1.2.840.10008.1.1") + item(0x40, b"1.2.840.10008.1.2"))
+    user = item(0x50, item(0x51, struct.pack(">L", 16384)) + item(0x52, b"1.2.3"))
+    body = (
+        struct.pack(">HH", version, 0)
+        + called.ljust(16)
+        + calling.ljust(16)
+        + bytes(32)
+        + item(0x10, b"1.2.840.10008.3.1.1.1")
+        + context
+        + user
+    )
+    return struct.pack(">BBL", 1, 0, len(body)) + body
+
+
+ABORT = b"\x07\0\0\0\0\x04\0\0\0\0"
+
+
+@pytest.mark.parametrize(
+    "garbage",
+    [
+        b"GET / HTTP/1.1\r\nHost: pacs\r\n\r\n",
+        b"\x00",
+        b"\x16\x03\x01\x02\x00\x01",
+        b"\x02\x00\x00\x00\x00\x04",
+        b"\x04\x00\x00\x00\x00\x04\0\0\0\0",
+        b"\x01\x00\xff\xff\xff\xff",
+        b"\x01\x00\x00\x00\x00\x00",
+    ],
+)
+async def test_what_is_no_request_is_answered_with_an_abort(server: Server, garbage: bytes) -> None:
+    def run() -> bytes:
+        with connected(server, garbage) as connection:
+            return rest(connection)
+
+    assert await asyncio.to_thread(run) == ABORT
+    await echo(server)
+
+
+async def test_a_request_that_comes_in_pieces_is_one(server: Server) -> None:
+    def run() -> bytes:
+        with connected(server) as connection:
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            for byte in request():
+                connection.sendall(bytes((byte,)))
+            return connection.recv(6)
+
+    assert (await asyncio.to_thread(run))[:1] == b"\x02"
+
+
+@pytest.mark.parametrize(
+    ("called", "rejection"), [(b"OTHER", b"\0\x01\x01\x07"), (b"\xff\0\x01", b"\0\x01\x01\x07")]
+)
+async def test_a_rejection_is_on_the_wire_what_the_standard_says(
+    server: Server, called: bytes, rejection: bytes
+) -> None:
+    def run() -> bytes:
+        with connected(server, request(called)) as connection:
+            return rest(connection)
+
+    assert await asyncio.to_thread(run) == b"\x03\0\0\0\0\x04" + rejection
+
+
+async def test_a_control_character_in_an_ae_title_gets_into_no_log(
+    server: Server, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def run() -> None:
+        with connected(server, request(b"A\x1b[2J\nB", b"C\x07\rD\xe9")) as connection:
+            rest(connection)
+
+    await asyncio.to_thread(run)
+    await echo(server)  # it is decided after that, so the log has it
+    logged = capsys.readouterr().out
+    assert "A?[2J?B" in logged
+    assert "C??D" in logged
+    assert not {"\x1b[2J", "\x07"}.intersection(logged)
+
+
+async def test_another_protocol_version_is_rejected(server: Server) -> None:
+    def run() -> bytes:
+        with connected(server, request(version=2)) as connection:
+            return rest(connection)
+
+    assert await asyncio.to_thread(run) == b"\x03\0\0\0\0\x04\0\x01\x02\x02"
+
+
+async def test_of_the_protocol_version_only_the_first_bit_counts(server: Server) -> None:
+    def run() -> bytes:
+        with connected(server, request(version=0x8003)) as connection:
+            return connection.recv(1)
+
+    assert await asyncio.to_thread(run) == b"\x02"
+
+
+@asynccontextmanager
+async def impatient(parts: Parts, monkeypatch: pytest.MonkeyPatch, seconds: float) -> AsyncIterator[Server]:
+    monkeypatch.setattr(greeting, "ARTIM_SECONDS", seconds)
+    async with serving(parts) as server:
+        yield server
+
+
+@pytest.mark.parametrize("sent", [b"", b"\x01", request()[:-1]])
+async def test_who_never_asks_is_cut_off(parts: Parts, monkeypatch: pytest.MonkeyPatch, sent: bytes) -> None:
+    def run(server: Server) -> bytes:
+        with connected(server, sent) as connection:
+            return rest(connection)
+
+    async with impatient(parts, monkeypatch, 0.2) as server:
+        assert await asyncio.to_thread(run, server) == b""
+        assert server.waiting == 0
+
+
+async def test_who_never_closes_after_a_rejection_is_cut_off(
+    parts: Parts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with impatient(parts, monkeypatch, 0.2) as server:
+        with connected(server, request(b"OTHER")) as connection:
+            await asyncio.to_thread(rest, connection)
+            assert await asyncio.to_thread(eventually, lambda: server.waiting == 0, timeout_seconds=SECONDS)
+
+
+async def test_2000_half_open_connections_cost_no_thread_and_keep_nobody_out(server: Server) -> None:
+    def run() -> int:
+        with ExitStack() as stack:
+            for number in range(2000):
+                stack.enter_context(connected(server, request()[: number % 100]))
+            asyncio.run_coroutine_threadsafe(echo(server), loop).result(SECONDS)
+            assert server.waiting <= listener.MOST_WAITING
+            return threading.active_count()
+
+    loop = asyncio.get_running_loop()
+    before = threading.active_count()
+    assert await asyncio.to_thread(run) <= before + 8  # of asyncio's own pool
+    await echo(server)
+
+
+async def test_associations_that_are_open_stay_while_garbage_comes(server: Server) -> None:
+    association = await asyncio.to_thread(Association.open, peer(server, called=INBOX), [VERIFICATION])
+    with ExitStack() as stack:
+        for number in range(300):
+            stack.enter_context(connected(server, b"\x01" if number % 2 else b"garbage"))
+        await asyncio.to_thread(association.echo)
+    await asyncio.to_thread(association.release)
+
+
+async def test_over_the_limit_who_comes_is_rejected_for_now_and_let_in_when_one_has_left(
+    parts: Parts,
+) -> None:
+    async with serving(with_scp(parts, max_associations=2)) as server:
+        there = peer(server, called=INBOX)
+        first, second = [await asyncio.to_thread(Association.open, there, [VERIFICATION]) for _ in range(2)]
+        for _ in range(3):
+            with pytest.raises(AssociationRejected, match="Local limit exceeded"):
+                await asyncio.to_thread(Association.open, there, [VERIFICATION])
+        await asyncio.to_thread(first.echo)
+        await asyncio.to_thread(first.release)
+        assert await asyncio.to_thread(eventually, lambda: server.associations == 1, timeout_seconds=SECONDS)
+        await echo(server)
+        await asyncio.to_thread(second.release)
+
+
+@pytest.mark.parametrize("cut", [1, 6, 50])
+async def test_a_pdu_that_is_cut_off_ends_its_association_and_no_other(server: Server, cut: int) -> None:
+    def run() -> None:
+        with connected(server, request()) as connection:
+            assert connection.recv(1) == b"\x02"
+            connection.sendall((b"\x04\0\0\0\x10\0" + bytes(100))[:cut])
+
+    await asyncio.to_thread(run)
+    assert await asyncio.to_thread(eventually, lambda: server.associations == 0, timeout_seconds=SECONDS)
+    await echo(server)
+
+
+async def test_garbage_inside_an_association_ends_it(server: Server) -> None:
+    def run() -> bytes:
+        with connected(server, request()) as connection:
+            length = struct.unpack(">BBL", connection.recv(6))[2]
+            while length:
+                length -= len(connection.recv(length))
+            connection.sendall(b"GET / HTTP/1.1\r\n\r\n")
+            return rest(connection)
+
+    assert (await asyncio.to_thread(run))[:1] == b"\x07"
+    await echo(server)

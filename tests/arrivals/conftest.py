@@ -18,6 +18,8 @@ from tests.arrivals.subscriber import Subscriber
 from tests.servers import started
 
 QUIET = 0.4
+ACK_WAIT = 1.0
+"""Seconds, instead of the ten that a real replica may be silent for."""
 
 
 @pytest.fixture(scope="session")
@@ -54,7 +56,7 @@ class Arrivals:
 
     def running(self, **changed: object) -> AbstractAsyncContextManager[None]:
         """Run a replica; what is given is changed in the inbox's settings."""
-        return arriving(Parts(self.settings(**changed), self.bus, self.blobs))
+        return arriving(Parts(self.settings(**changed), self.bus, self.blobs), ack_wait=ACK_WAIT)
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Literal
 
 from isthmus.common.blobs import inbox_key
 from isthmus.common.bus import Bus
@@ -32,7 +32,7 @@ class Sender:
         patient: str = "4711",
         modality: str = "CT",
         association: str | None = None,
-        conflict: Any = None,
+        conflict: Literal["newest", "first"] | None = None,
         life: int = 0,
         traceparent: str | None = None,
     ) -> CloudEvent[InstanceEvent]:
@@ -69,7 +69,7 @@ class Sender:
             traceparent=traceparent,
         )
 
-    async def instances(self, study: str, numbers: Iterable[int], **what: Any) -> None:
+    async def instances(self, study: str, numbers: Iterable[int], **what: Any) -> None:  # noqa: ANN401
         """Tell that instances were stored."""
         for chunk in _chunks([self.event(study, number, **what) for number in numbers]):
             await asyncio.gather(*(publish_event(self._bus, event) for event in chunk))

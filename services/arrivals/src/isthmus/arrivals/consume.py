@@ -19,7 +19,6 @@ from isthmus.common.errors import BusUnavailable
 from isthmus.common.telemetry import get_logger
 
 ACK_WAIT: Final = 10.0
-"""Seconds after which what a dead replica had goes to another one."""
 IN_PROGRESS: Final = 3.0
 PULL_SECONDS: Final = 2.0
 """How long a request for messages stands; NATS forgets it when it restarts, and we do not hear of that."""
@@ -40,6 +39,8 @@ class Consumer:
     stream: str
     name: str
     subjects: tuple[str, ...]
+    ack_wait: float = ACK_WAIT
+    """Seconds after which what a dead replica had goes to another one."""
 
     async def batches(self, most: int, linger: float) -> AsyncGenerator[list[Msg], None]:
         """Give batches of messages, as they come; trouble with NATS is waited out.
@@ -71,7 +72,7 @@ class Consumer:
             durable_name=self.name,
             filter_subjects=list(self.subjects),
             ack_policy=AckPolicy.EXPLICIT,
-            ack_wait=ACK_WAIT,
+            ack_wait=self.ack_wait,
             max_ack_pending=MOST_UNACKNOWLEDGED,
         )
         try:

@@ -41,8 +41,8 @@ _Groups = Mapping[StudyTimer, list[tuple[Msg, Happened]]]
 class Instances:
     """Puts what happens into studies."""
 
-    def __init__(self, bus: Bus, studies: Studies) -> None:
-        self._consumer = Consumer(bus, streams.EVENTS, streams.ARRIVALS_CONSUMER, (STORED, TOLD))
+    def __init__(self, bus: Bus, studies: Studies, ack_wait: float) -> None:
+        self._consumer = Consumer(bus, streams.EVENTS, streams.ARRIVALS_CONSUMER, (STORED, TOLD), ack_wait)
         self._studies = studies
 
     async def run(self) -> None:

@@ -37,9 +37,15 @@ class Timers:
     """Looks at studies when their timers come."""
 
     def __init__(
-        self, bus: Bus, blobs: BlobStore, settings: ArrivalsSettings, contents: ContentsStore
+        self,
+        bus: Bus,
+        blobs: BlobStore,
+        settings: ArrivalsSettings,
+        contents: ContentsStore,
+        ack_wait: float,
     ) -> None:
         self._bus = bus
+        self._ack_wait = ack_wait
         self._settings = settings
         self._states = States(bus)
         self._horizon = Horizon(bus)
@@ -48,7 +54,7 @@ class Timers:
 
     async def run(self) -> None:
         """Look at studies until cancelled; then what is not done goes to another replica."""
-        consumer = Consumer(self._bus, streams.TIMERS, CONSUMER, (ALL_FIRED,))
+        consumer = Consumer(self._bus, streams.TIMERS, CONSUMER, (ALL_FIRED,), self._ack_wait)
         async with asyncio.TaskGroup() as group, aclosing(consumer.batches(AT_ONCE, 0)) as batches:
             async for batch in batches:
                 for message in batch:

@@ -5,6 +5,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
 
+from isthmus.arrivals.consume import ACK_WAIT
+from isthmus.arrivals.forward import forwarding
 from isthmus.arrivals.instances import Instances
 from isthmus.arrivals.settings import ArrivalsSettings
 from isthmus.arrivals.studies import Studies
@@ -21,19 +23,24 @@ REMEMBERED: Final = 256
 @asynccontextmanager
 async def worker(parts: Parts) -> AsyncIterator[None]:
     """Serve until left. An error in a loop ends the process, which is started again."""
-    async with arriving(parts):
+    async with arriving(parts), forwarding(parts):
         yield
 
 
 @asynccontextmanager
-async def arriving(parts: Parts) -> AsyncIterator[None]:
-    """Make studies of instances, and announce them, until left."""
+async def arriving(parts: Parts, ack_wait: float = ACK_WAIT) -> AsyncIterator[None]:
+    """Make studies of instances, and announce them, until left.
+
+    Args:
+        parts: what it stands on.
+        ack_wait: seconds after which it takes what a dead replica had.
+    """
     settings = ArrivalsSettings.of(parts.settings)
     contents = ContentsStore(parts.blobs, REMEMBERED)
     studies = Studies(parts.bus, parts.blobs, settings, contents)
     loops = (
-        Instances(parts.bus, studies),
-        Timers(parts.bus, parts.blobs, settings, contents),
+        Instances(parts.bus, studies, ack_wait),
+        Timers(parts.bus, parts.blobs, settings, contents, ack_wait),
         Watch(parts.bus),
     )
     async with asyncio.TaskGroup() as group:

@@ -1,0 +1,143 @@
+"""Replicas that are killed: no event of a study is lost, and none comes twice."""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from isthmus.arrivals.announce import Announcer
+from isthmus.cli.embedded import EmbeddedNats
+from isthmus.common.blobs import BlobStore
+from isthmus.common.bus import Bus
+from isthmus.common.bus.events import publish_event
+from isthmus.common.config import Conflicts
+from isthmus.common.config.settings import S3, Nats
+from isthmus.common.inbox.contents import Contents, ContentsStore
+from isthmus.common.inbox.merge import Happened, merge
+from isthmus.common.inbox.state import Phase, States, StudyState, Versioned
+from isthmus.common.messages.events import EventType, Reason
+from tests.arrivals import dying
+from tests.arrivals.conftest import Arrivals
+from tests.arrivals.sender import Sender
+from tests.arrivals.subscriber import Subscriber
+
+
+@pytest.fixture
+def environment(own_nats_settings: Nats, s3_settings: S3, arrivals: Arrivals) -> dict[str, str]:
+    """The settings of a process."""
+    values = {
+        **{f"ISTHMUS_NATS__{name.upper()}": str(value) for name, value in own_nats_settings},
+        **{f"ISTHMUS_S3__{name.upper()}": str(value) for name, value in s3_settings},
+        "ISTHMUS_ORIGINS": json.dumps([arrivals.inbox.model_dump(mode="json")]),
+    }
+    return {**os.environ, **values}
+
+
+@pytest.mark.parametrize("place", dying.PLACES)
+async def test_another_replica_goes_on(
+    place: str,
+    environment: dict[str, str],
+    arrivals: Arrivals,
+    send: Sender,
+    subscriber: Subscriber,
+) -> None:
+    await send.instances("1.2", range(5))
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "tests.arrivals.dying", place, env=environment
+    )
+    try:
+        async with asyncio.timeout(60):
+            assert await process.wait() == -signal.SIGKILL
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    async with arrivals.running():
+        event = await subscriber.next()
+        assert (event.type, event.data.study, event.data.instances) == (EventType.STUDY_ARRIVED, "1.2", 5)
+        await send.instances("1.2", [7])
+        amended = await subscriber.next()
+    assert (amended.type, amended.data.revision) == (EventType.STUDY_AMENDED, 2)
+    assert await subscriber.waiting() == 0
+
+
+@pytest.fixture
+async def forgetful_bus(tmp_path: Path) -> AsyncIterator[Bus]:
+    """A bus whose stream of events knows repeats for a tenth of a second."""
+    async with EmbeddedNats(tmp_path) as server:
+        bus = await Bus.connect(Nats(url=server.url, user=server.user, password=server.password), "test")
+        config = (await bus.jetstream.stream_info("EVENTS")).config
+        await bus.jetstream.update_stream(config.evolve(duplicate_window=0.1))
+        yield bus
+        await bus.close()
+
+
+async def _record(bus: Bus, blobs: BlobStore, origin: str) -> Versioned:
+    """Write the record of a study that is to be announced."""
+    event = Sender(bus, origin).event("1.2", 1)
+    merged = merge(StudyState(origin, "1.2"), Contents(), [Happened(event.data, 1.0)], Conflicts.NEWEST)
+    key = await ContentsStore(blobs).save(origin, "1.2", merged.contents)
+    state = StudyState(
+        origin, "1.2", 0, key, 1, 1000, merged.state.attributes, merged.state.series, merged.state.arrival
+    )
+    revision = await States(bus).put(state, 0)
+    assert revision is not None
+    return Versioned(state, revision)
+
+
+@pytest.mark.parametrize("was_published", [True, False])
+async def test_after_the_duplicate_window_the_stream_is_searched(
+    was_published: bool, forgetful_bus: Bus, blobs: BlobStore, origin_name: str
+) -> None:
+    bus, states = forgetful_bus, States(forgetful_bus)
+    others = Announcer(bus, blobs, "http://gateway", ContentsStore(blobs))
+    for _ in range(3):  # what stood in the stream before, and of other studies
+        await Sender(bus, origin_name).instances("1.9", [1])
+    found = await _record(bus, blobs, origin_name)
+    dead = _Dying(bus, blobs, "http://gateway", ContentsStore(blobs))
+    dead.publishes = was_published
+    with pytest.raises(_Killed):
+        await dead.announce(found, Reason.QUIET)
+    subscriber = await Subscriber.open(bus, origin_name)
+    publishing = await states.get(origin_name, "1.2")
+    assert publishing.state.arrival.phase is Phase.PUBLISHING
+    assert await subscriber.waiting() == was_published
+    await _forgotten(bus, Sender(bus, origin_name))
+    late = Announcer(bus, blobs, "http://gateway", ContentsStore(blobs), window=0.0)
+    await late.finish(publishing)
+    await others.finish(publishing)
+    assert await subscriber.waiting() == 1
+    settled = (await states.get(origin_name, "1.2")).state.arrival
+    assert (settled.phase, settled.revision, settled.publication) == (Phase.SETTLED, 1, None)
+
+
+class _Killed(Exception):
+    """As if the process was gone."""
+
+
+class _Dying(Announcer):
+    publishes = True
+
+    async def finish(self, found: Versioned) -> None:
+        if self.publishes:
+            publication = found.state.arrival.publication
+            assert publication is not None
+            contents = await self._contents.load(found.state.contents)
+            event = await self._events.make(found.state, contents, EventType.STUDY_ARRIVED, publication)
+            assert event is not None
+            assert await publish_event(self._bus, event)
+        raise _Killed
+
+
+async def _forgotten(bus: Bus, sender: Sender) -> None:
+    """Wait until the stream takes a repeat for new."""
+    event = sender.event("1.8", 1)
+    await publish_event(bus, event)
+    async with asyncio.timeout(10):
+        while not await publish_event(bus, event):  # noqa: ASYNC110  # nothing tells when it forgets
+            await asyncio.sleep(0.05)

@@ -1,0 +1,229 @@
+"""An inbox beside a PACS: what is pushed to it is searched, retrieved, forwarded by hand, and deleted."""
+
+import json
+import os
+import signal
+import subprocess
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import httpx2
+import pytest
+
+from isthmus.common.dicom.attributes import tag_of
+from tests.data_sets import identity, make_series, raw_dataset
+from tests.pacs import FaultyPacs
+from tests.peers import Peer, eventually
+from tests.peers.clients import storescu
+from tests.system.gateway import Gateway
+from tests.system.multipart import PAYLOAD, datasets, payload, retrieve
+from tests.system.problem import problem
+
+INBOX: Final = "/aets/inbox/studies"
+UNKNOWN: Final = "1.2.3.4.5.6.7.8.9"
+
+
+@pytest.fixture(scope="module")
+def at_pacs(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    return make_series(tmp_path_factory.mktemp("at-pacs"), 2, seed=70)
+
+
+@pytest.fixture(scope="module")
+def pacs(at_pacs: list[Path]) -> Iterator[FaultyPacs]:
+    """A PACS that holds one study."""
+    with FaultyPacs(at_pacs) as pacs:
+        yield pacs
+
+
+@pytest.fixture(scope="module")
+def system(tmp_path_factory: pytest.TempPathFactory, pacs: FaultyPacs) -> Iterator[Gateway]:
+    """A system with an inbox and a PACS."""
+    origins = (
+        '[dicomweb]\nstore = "inbox"\n[arrivals]\nquiet_seconds = 1\n'
+        '[[origins]]\nname = "inbox"\nprotocol = "inbox"\nae_title = "INBOX"\n'
+        f'[[origins]]\nname = "pacs"\nae_title = "{pacs.peer.ae_title}"\nport = {pacs.peer.port}\n'
+        'retrieve = ["c-get"]\n'
+    )
+    with Gateway(tmp_path_factory.mktemp("inbox"), origins) as system:
+        yield system
+
+
+@pytest.fixture(scope="module")
+def http(system: Gateway) -> Iterator[httpx2.Client]:
+    with httpx2.Client(base_url=system.url, timeout=60, trust_env=False) as client:
+        yield client
+
+
+@pytest.fixture
+def files(tmp_path: Path, request: pytest.FixtureRequest) -> list[Path]:
+    """Three images of a study that no other test sends."""
+    return make_series(tmp_path / "files", 3, seed=zlib.crc32(request.node.name.encode()))
+
+
+def study_of(files: list[Path]) -> str:
+    return identity(files[0]).study_instance_uid
+
+
+def as_sent(files: list[Path]) -> dict[str, bytes]:
+    return {identity(file).sop_instance_uid: raw_dataset(file) for file in files}
+
+
+def push(system: Gateway, files: list[Path]) -> None:
+    """Send by C-STORE, as a modality does."""
+    sent = storescu(Peer("INBOX", system.scp.host, system.scp.port), files)
+    assert sent.code == 0, sent.log
+
+
+def stow(http: httpx2.Client, files: list[Path], root: str = INBOX) -> httpx2.Response:
+    content = payload(file.read_bytes() for file in files)
+    return http.post(root, content=content, headers={"Content-Type": PAYLOAD})
+
+
+def counted(http: httpx2.Client, study: str) -> int | None:
+    """How many instances a search says that a study has; None where it does not find it."""
+    response = http.get(INBOX, params={"StudyInstanceUID": study})
+    if response.status_code == 204 or not response.json():
+        return None
+    (match,) = response.json()
+    count: int = match[tag_of("NumberOfStudyRelatedInstances")]["Value"][0]
+    return count
+
+
+def printed(result: "subprocess.CompletedProcess[str]") -> Any:  # noqa: ANN401  (as json.loads)
+    assert result.returncode == 0, result.stderr
+    return json.loads(result.stdout)
+
+
+def test_the_origins_are_listed_and_answer(system: Gateway, http: httpx2.Client) -> None:
+    assert [one["protocol"] for one in http.get("/aets").json()] == ["inbox", "dimse"]
+    answer = http.get("/aets/inbox")
+    assert (answer.status_code, answer.json()["ok"]) == (200, True)
+    assert printed(system.isthmus("echo", "inbox", "--json"))["ok"] is True
+
+
+def test_what_a_modality_pushed_is_found_and_retrieved_byte_for_byte(
+    system: Gateway, http: httpx2.Client, files: list[Path], tmp_path: Path
+) -> None:
+    study = study_of(files)
+    push(system, files)
+    assert eventually(lambda: counted(http, study) == len(files), timeout_seconds=10)
+    assert retrieve(http, "inbox", study) == (as_sent(files), True)
+    series = http.get(f"{INBOX}/{study}/series").json()
+    assert [one[tag_of("NumberOfSeriesRelatedInstances")]["Value"] for one in series] == [[3]]
+    metadata = http.get(f"{INBOX}/{study}/metadata", headers={"Accept": "application/dicom+json"})
+    assert len(metadata.json()) == len(files)
+    who = identity(files[0])
+    url = f"{INBOX}/{study}/series/{who.series_instance_uid}/instances/{who.sop_instance_uid}/rendered"
+    assert http.get(url, headers={"Accept": "image/png"}).status_code == 200
+    # The same by the commands.
+    found = printed(system.isthmus("find", "inbox", f"StudyInstanceUID={study}", "--json"))
+    assert len(found) == 1
+    got = printed(system.isthmus("get", "inbox", study, "--output", str(tmp_path / "got"), "--json"))
+    assert got["complete"] is True
+    assert {identity(file).sop_instance_uid: raw_dataset(file) for file in (tmp_path / "got").iterdir()} == (
+        as_sent(files)
+    )
+
+
+def test_what_a_client_stores_can_be_had_at_once(
+    system: Gateway, http: httpx2.Client, files: list[Path]
+) -> None:
+    response = stow(http, files[:2])
+    assert response.status_code == 200, response.text
+    assert retrieve(http, "inbox", study_of(files)) == (as_sent(files[:2]), True)
+    printed(system.isthmus("store", "inbox", str(files[2]), "--json"))
+    assert retrieve(http, "inbox", study_of(files)) == (as_sent(files), True)
+
+
+def test_what_is_not_there_is_404_at_once(http: httpx2.Client) -> None:
+    for path in ("", "/metadata", "/series/1.2", "/series/1.2/instances/3"):
+        problem(http.get(f"{INBOX}/{UNKNOWN}{path}"), 404)
+        if "metadata" not in path:
+            problem(http.delete(f"{INBOX}/{UNKNOWN}{path}"), 404)
+    assert counted(http, UNKNOWN) is None
+
+
+def test_what_is_deleted_is_gone_everywhere_and_may_come_again(
+    system: Gateway, http: httpx2.Client, files: list[Path]
+) -> None:
+    study, who = study_of(files), identity(files[0])
+    series = f"{INBOX}/{study}/series/{who.series_instance_uid}"
+    instance = f"{series}/instances/{who.sop_instance_uid}"
+    assert stow(http, files).status_code == 200
+    frames = http.get(f"{instance}/frames/1", headers={"Accept": "application/octet-stream"})
+    assert frames.status_code == 200
+    assert http.delete(instance).status_code == 204
+    assert counted(http, study) == 2
+    problem(http.get(instance), 404)
+    problem(http.get(f"{instance}/frames/1"), 404)
+    assert retrieve(http, "inbox", study) == (as_sent(files[1:]), True)
+    # The same bytes again are a new arrival.
+    push(system, files)
+    assert eventually(lambda: counted(http, study) == 3, timeout_seconds=10)
+    assert retrieve(http, "inbox", study) == (as_sent(files), True)
+    assert http.delete(f"{INBOX}/{study}").status_code == 204
+    assert counted(http, study) is None
+    problem(http.get(f"{INBOX}/{study}"), 404)
+    problem(http.get(f"{INBOX}/{study}/metadata"), 404)
+    problem(http.get(f"/dicomweb/studies/{study}"), 404)
+    problem(http.delete(f"{INBOX}/{study}"), 404)
+    assert stow(http, files[:1]).status_code == 200
+    assert retrieve(http, "inbox", study) == (as_sent(files[:1]), True)
+
+
+def test_a_pacs_and_all_origins_delete_nothing(http: httpx2.Client, at_pacs: list[Path]) -> None:
+    for root in ("/aets/pacs/studies", "/dicomweb/studies"):
+        response = http.delete(f"{root}/{study_of(at_pacs)}")
+        problem(response, 405)
+        assert response.headers["Allow"] == "GET, HEAD, POST"
+
+
+def test_all_origins_include_the_inbox(
+    http: httpx2.Client, files: list[Path], at_pacs: list[Path], tmp_path: Path
+) -> None:
+    assert stow(http, files, "/dicomweb/studies").status_code == 200
+    # What comes to the inbox of a study that the PACS has, is a part of it.
+    (more,) = make_series(tmp_path / "more", 1, study_uid=study_of(at_pacs), seed=71)
+    assert http.get(f"/dicomweb/studies/{study_of(at_pacs)}").status_code == 200
+    assert stow(http, [more]).status_code == 200
+    found = {match["0020000D"]["Value"][0] for match in http.get("/dicomweb/studies").json()}
+    assert {study_of(files), study_of(at_pacs)} <= found
+    for study, held in ((study_of(files), files), (study_of(at_pacs), [*at_pacs, more])):
+        accept = 'multipart/related; type="application/dicom"; transfer-syntax=*'
+        response = http.get(f"/dicomweb/studies/{study}", headers={"Accept": accept})
+        assert response.status_code == 200
+        assert datasets(response.content, response.headers["content-type"]) == as_sent(held)
+
+
+def test_a_killed_worker_loses_nothing(system: Gateway, http: httpx2.Client, files: list[Path]) -> None:
+    seen = len(system.stderr)
+    (pid,) = system.pids["web-scu"]
+    assert stow(http, files).status_code == 200
+    os.kill(pid, signal.SIGKILL)
+    # wado needs no worker.
+    assert retrieve(http, "inbox", study_of(files)) == (as_sent(files), True)
+    system.wait_for(
+        lambda: any("web-scu" in line and "is ready after" in line for line in system.stderr[seen:])
+    )
+    assert counted(http, study_of(files)) == len(files)
+    assert http.delete(f"{INBOX}/{study_of(files)}").status_code == 204
+
+
+def test_without_s3_nothing_is_said_that_is_not_so(
+    system: Gateway, http: httpx2.Client, files: list[Path]
+) -> None:
+    assert stow(http, files).status_code == 200
+    study = study_of(files)
+    (s3,) = system.pids["s3"]
+    os.kill(s3, signal.SIGSTOP)
+    try:
+        answer = http.get("/aets/inbox")
+        assert (answer.status_code, answer.json()["ok"]) == (503, False)
+        # What there is is known all the same.
+        assert counted(http, study) == len(files)
+    finally:
+        os.kill(s3, signal.SIGCONT)
+    assert retrieve(http, "inbox", study) == (as_sent(files), True)
+    assert http.delete(f"{INBOX}/{study}").status_code == 204

@@ -78,13 +78,13 @@ class Site:
         self._workers: list[asyncio.Task[None]] = []
 
     def settings(
-        self, *rules: dict[str, Any], others: tuple[str, ...] = (), max_attempts: int = 3
+        self, *rules: dict[str, Any], others: tuple[str, ...] = (), max_attempts: int = 3, **inbox: object
     ) -> Settings:
         """Give the settings; a rule is of this inbox and for the destination if it names none."""
         named = [{"inbox": self.inbox, "to": (self.destination,), **rule} for rule in rules]
         pacs = [DimseOrigin(name=name, ae_title="PACS", port=104) for name in (self.destination, *others)]
         inboxes = (
-            Inbox(name=self.inbox, protocol=Protocol.INBOX, ae_title="INBOX"),
+            Inbox.model_validate({"name": self.inbox, "protocol": "inbox", "ae_title": "INBOX", **inbox}),
             Inbox(name=f"other-{self.inbox}", protocol=Protocol.INBOX, ae_title="OTHER"),
         )
         arrivals = Arrivals.model_validate({"forward": named, "max_attempts": max_attempts})

@@ -16,7 +16,7 @@ from isthmus.common.bus import Bus
 from isthmus.common.errors import UnavailableError
 from isthmus.common.inbox.contents import Contents, ContentsStore, Row
 from isthmus.common.inbox.reading import read_study
-from isthmus.common.inbox.state import Arrival, Phase, Removal, SeriesSummary, States, StudyState
+from isthmus.common.inbox.state import Arrival, Phase, Removal, SeriesSummary, States, StudyState, Versioned
 from isthmus.common.messages import Delete, Deleted, Failure
 from isthmus.common.telemetry import span
 
@@ -84,6 +84,34 @@ class Remover:
             deleting.set_attribute("dicom.instances", gone)
             return gone
 
+    async def mark(self, found: Versioned) -> Versioned | None:
+        """Begin a new life of a study that nobody seems to need; None if its record has changed since.
+
+        What comes from now on is written in the new life. When all that came before is in the list, and the
+        record is still as it was marked, there is nothing in the former lives that nobody knows of: then
+        `expire` may delete them.
+
+        Raises:
+            BusUnavailable: NATS is away.
+        """
+        state = replace(found.state, life=found.state.life + 1)
+        revision = await self._states.put(state, found.revision)
+        return None if revision is None else Versioned(state, revision)
+
+    async def expire(self, marked: Versioned) -> int:
+        """Delete a marked study, and give how many instances it had; 0 if something came since.
+
+        Raises:
+            UnavailableError: S3 or NATS is away; `finish` goes on.
+        """
+        state = marked.state
+        delete = Delete(state.origin, state.study)
+        after = _without(state, delete, {}, None, state.instances, life=state.life)
+        if await self._states.put(after, marked.revision) is None:
+            return 0
+        await self.finish(state.origin, state.study)
+        return state.instances
+
     async def _take_out(self, delete: Delete) -> int:
         """Take instances out of the list of their study."""
         while True:
@@ -93,7 +121,7 @@ class Remover:
             if not gone:
                 return 0
             key = await self._save(delete, left)
-            state = _without(found.state, delete, left, key, gone)
+            state = _without(found.state, delete, left, key, gone, life=found.state.life + 1)
             if await self._states.put(state, found.revision) is not None:
                 return gone
             await self._contents.drop(key)
@@ -158,10 +186,9 @@ def _is_of(removal: Removal, delete: Delete) -> bool:
 
 
 def _without(
-    state: StudyState, delete: Delete, left: dict[str, Row], key: str | None, gone: int
+    state: StudyState, delete: Delete, left: dict[str, Row], key: str | None, gone: int, *, life: int
 ) -> StudyState:
-    """Give the record of what is left."""
-    life = state.life + 1
+    """Give the record of what is left; what was written before this life goes."""
     arrival = _arrival_of(state, key)
     unneeded = {state.contents, state.arrival.announced} - {key, arrival.announced, None}
     removal = Removal(

@@ -8,6 +8,7 @@ from typing import Final
 from isthmus.arrivals.consume import ACK_WAIT
 from isthmus.arrivals.forward import forwarding
 from isthmus.arrivals.instances import Instances
+from isthmus.arrivals.retention import retention
 from isthmus.arrivals.settings import ArrivalsSettings
 from isthmus.arrivals.studies import Studies
 from isthmus.arrivals.timers import Timers
@@ -23,7 +24,7 @@ REMEMBERED: Final = 256
 @asynccontextmanager
 async def worker(parts: Parts) -> AsyncIterator[None]:
     """Serve until left. An error in a loop ends the process, which is started again."""
-    async with arriving(parts), forwarding(parts):
+    async with arriving(parts), forwarding(parts), retention(parts):
         yield
 
 

@@ -2,14 +2,16 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from isthmus.common.blobs import BlobStore
-from isthmus.common.blobs.keys import contents_key, derived_key, inbox_prefix
+from isthmus.common.blobs.keys import contents_key, derived_key, inbox_key, inbox_prefix
 from isthmus.common.bus import Bus
 from isthmus.common.inbox.catalogue import CatalogueWithInboxes
+from isthmus.common.inbox.contents import ContentsStore
 from isthmus.common.inbox.deposit import Deposits
 from isthmus.common.inbox.remove import Remover, is_deleted, life_of, remove
 from isthmus.common.inbox.state import Arrival, Phase, Removal, States, StudyState
@@ -179,12 +181,45 @@ async def test_asking_again_for_a_deletion_that_was_broken_off_tells_that_it_is_
     assert await remove(bus, blobs, Delete(study.origin, study.study)) == Deleted(0)
 
 
-async def test_without_s3_it_fails_and_says_so(bus: Bus, away: BlobStore, study: StudyState) -> None:
-    deleted = await remove(bus, away, Delete(study.origin, study.study))
-    assert deleted.instances == 0
-    assert deleted.failure is not None
-    assert deleted.failure.kind == "StoreUnavailable"
-    assert (await States(bus).get(study.origin, study.study)).state == study
+async def test_without_s3_it_fails_and_asking_again_finishes_it(
+    bus: Bus, blobs: BlobStore, away: BlobStore, study: StudyState
+) -> None:
+    for delete in (Delete(study.origin, study.study, "1.2.3"), Delete(study.origin, study.study)):
+        deleted = await remove(bus, away, delete)
+        assert deleted.instances == 0
+        assert deleted.failure is not None
+        assert deleted.failure.kind == "StoreUnavailable"
+    assert len(await keys_of(blobs, study)) == 3
+    assert await remove(bus, blobs, Delete(study.origin, study.study)) == Deleted(3)
+    assert not await keys_of(blobs, study)
+
+
+async def test_a_study_whose_list_is_lost_can_be_deleted(
+    bus: Bus, blobs: BlobStore, study: StudyState
+) -> None:
+    await blobs.delete(study.contents or "")
+    assert await remove(bus, blobs, Delete(study.origin, study.study)) == Deleted(3)
+    assert not await keys_of(blobs, study)
+
+
+async def test_other_contents_of_an_instance_go_with_it_wherever_they_are(
+    bus: Bus, blobs: BlobStore, study: StudyState, two_series: list[Path]
+) -> None:
+    who = incoming(two_series[0].read_bytes(), 0, "").identity
+    states, lists = States(bus), ContentsStore(blobs)
+    found = await states.get(study.origin, study.study)
+    contents = await lists.load(found.state.contents)
+    row = contents.rows[who.sop_instance_uid]
+    # It came before, as a part of another series, and with other bytes.
+    other = replace(row.blob, key=inbox_key(study.origin, study.study, "1.2.3", who.sop_instance_uid, "d"))
+    await blobs.put(other.key, b"other bytes")
+    changed = contents.with_rows({who.sop_instance_uid: replace(row, others=(other,))})
+    key = await lists.save(study.origin, study.study, changed)
+    assert await states.put(replace(found.state, contents=key), found.revision) is not None
+    delete = Delete(study.origin, study.study, who.series_instance_uid, who.sop_instance_uid)
+    assert await remove(bus, blobs, delete) == Deleted(1)
+    left = {blob.key for one in contents.rows.values() for blob in (one.blob,)} - {row.blob.key}
+    assert await keys_of(blobs, study) == left
 
 
 async def test_two_who_delete_and_one_who_adds_lose_nothing_of_each_other(

@@ -114,17 +114,31 @@ class Remover:
 
     async def _take_out(self, delete: Delete) -> int:
         """Take instances out of the list of their study."""
+        if delete.series is None:
+            return await self._take_out_all(delete)
         while True:
             found, contents = await read_study(self._states, self._contents, delete.origin, delete.study)
-            left = {uid: row for uid, row in contents.rows.items() if not _is_meant(row, delete)}
-            gone = len(contents.rows) - len(left)
+            gone = {uid: row for uid, row in contents.rows.items() if _is_meant(row, delete)}
             if not gone:
                 return 0
+            left = {uid: row for uid, row in contents.rows.items() if uid not in gone}
             key = await self._save(delete, left)
-            state = _without(found.state, delete, left, key, gone, life=found.state.life + 1)
+            state = _without(found.state, delete, left, key, len(gone), life=found.state.life + 1)
+            state = _with_elsewhere(state, gone.values())
             if await self._states.put(state, found.revision) is not None:
-                return gone
+                return len(gone)
             await self._contents.drop(key)
+
+    async def _take_out_all(self, delete: Delete) -> int:
+        """Take a whole study out, also one whose list is lost."""
+        while True:
+            found = await self._states.get(delete.origin, delete.study)
+            before = found.state
+            if before.contents is None:
+                return 0
+            state = _without(before, delete, {}, None, before.instances, life=before.life + 1)
+            if await self._states.put(state, found.revision) is not None:
+                return before.instances
 
     async def _save(self, delete: Delete, left: dict[str, Row]) -> str | None:
         if not left:
@@ -155,6 +169,7 @@ class Remover:
         for key in removal.lists:
             await self._contents.drop(key)
         await self._delete_under(_prefix(state, removal), removal.life)
+        await self._blobs.delete_all(removal.elsewhere)
         await self._delete_under(derived_prefix(state.origin, state.study, removal.series))
 
     async def _delete_under(self, prefix: str, life: int | None = None) -> None:
@@ -207,6 +222,14 @@ def _without(
         arrival=arrival,
         removals=removals,
     )
+
+
+def _with_elsewhere(state: StudyState, gone: Iterable[Row]) -> StudyState:
+    """Name other contents that lie in another series, under the same SOP Instance UID."""
+    *before, removal = state.removals
+    prefix = _prefix(state, removal)
+    keys = (blob.key for row in gone for blob in row.others if not blob.key.startswith(prefix))
+    return replace(state, removals=(*before, replace(removal, elsewhere=tuple(keys))))
 
 
 def _arrival_of(state: StudyState, key: str | None) -> Arrival:

@@ -94,6 +94,8 @@ class Removal:
     instance: str | None = None
     lists: tuple[str, ...] = ()
     """Lists of instances that no record names any more."""
+    elsewhere: tuple[str, ...] = ()
+    """Keys of other contents of what was deleted that lie in another series."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from pydicom.dataset import Dataset
 from pydicom.uid import UID
 from pynetdicom import evt
 from pynetdicom.ae import ApplicationEntity
+from pynetdicom.association import Association
 from pynetdicom.dimse_primitives import C_STORE
 
 from isthmus.common.blobs import PART
@@ -43,6 +44,7 @@ from isthmus.scp.greeting import ARTIM_SECONDS
 from isthmus.scp.listener import Listener
 from isthmus.scp.receive import Answer, Arrived, Command, Receiver
 from isthmus.scp.sender import Sender
+from isthmus.scp.services import Services, accept_services
 from isthmus.scp.settings import ScpSettings
 from isthmus.scp.telling import Telling
 
@@ -69,6 +71,7 @@ class Server:
         callers: Callers,
         receiver: Receiver,
         telling: Telling,
+        services: Services,
         loop: asyncio.AbstractEventLoop,
     ) -> None:
         """Listen.
@@ -81,7 +84,11 @@ class Server:
         self._telling = telling
         self._loop = loop
         listen = settings.listen
-        handlers = [(evt.EVT_C_ECHO, self._echo), (evt.EVT_C_STORE, self._store)]
+        handlers = [
+            (evt.EVT_C_ECHO, self._echo),
+            (evt.EVT_C_STORE, self._store),
+            *services.handlers(self._sender_of, self._is_allowed),
+        ]
         try:
             self._listener = Listener(
                 _entity(settings.ae_title),
@@ -132,6 +139,9 @@ class Server:
     def _on_loop(self, call: Callable[P, None], *args: P.args, **kwargs: P.kwargs) -> None:
         with suppress(RuntimeError):  # the loop is closed: nobody is left to be told
             self._loop.call_soon_threadsafe(partial(call, *args, **kwargs))
+
+    def _sender_of(self, association: Association) -> Sender:
+        return self._listener.sender_of(association)
 
     def _is_allowed(self, sender: Sender, operation: CallerOperation, name: str) -> bool:
         """Tell whether somebody may do something; who may not is recorded."""
@@ -211,6 +221,7 @@ def _entity(ae_title: str) -> ApplicationEntity:
     entity.add_supported_context(VERIFICATION.abstract_syntax)
     for sop_class_uid in NON_PATIENT_OBJECTS:  # which "unrestricted storage" does not cover
         entity.add_supported_context(sop_class_uid, [*UNCOMPRESSED, *COMPRESSED, *RARE])
+    accept_services(entity)
     return entity
 
 
@@ -229,14 +240,18 @@ async def serving(parts: Parts) -> AsyncIterator[Server]:
     deposits = Deposits(parts.bus, parts.blobs, settings.gateway_url)
     receiver = Receiver(parts.bus, parts.blobs, callers, deposits, Budget(settings.max_receiving_bytes))
     telling = Telling(parts.bus)
+    services = Services(parts, callers, asyncio.get_running_loop())
     threads = Threads("scp", 1)
     install()
     with unrestricted_storage():
-        server = await threads.run(Server, settings, callers, receiver, telling, asyncio.get_running_loop())
-        log.info("listening", ae_title=settings.ae_title, port=server.port)
-        try:
-            yield server
-        finally:
-            await threads.run(server.stop)
-            threads.close()
-            await telling.finish()
+        async with services.running():
+            server = await threads.run(
+                Server, settings, callers, receiver, telling, services, asyncio.get_running_loop()
+            )
+            log.info("listening", ae_title=settings.ae_title, port=server.port)
+            try:
+                yield server
+            finally:
+                await threads.run(server.stop)
+                threads.close()
+                await telling.finish()

@@ -1,0 +1,256 @@
+"""Storage commitment as provider (PS3.4 Annex J): the requests that wait are worked off, and reported.
+
+A request is answered with Success as soon as it is in the work queue. Its result is what is in S3 when it is
+reported, and it is tried for a day; a process that ends gives it back to the others.
+"""
+
+import asyncio
+import random
+import time
+import zlib
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
+from contextlib import aclosing, asynccontextmanager, suppress
+from typing import Final
+
+import nats.errors
+import structlog
+from nats.aio.msg import Msg
+from nats.js import JetStreamContext
+from nats.js.api import AckPolicy, ConsumerConfig
+from opentelemetry import context
+from opentelemetry.trace import SpanKind
+
+from isthmus.common.blobs import BlobStore
+from isthmus.common.bus import Bus, streams, subjects
+from isthmus.common.bus.client import MESSAGING, bus_errors
+from isthmus.common.bus.ending import end_tasks
+from isthmus.common.config import Inbox
+from isthmus.common.dimse import Peer
+from isthmus.common.errors import ContractError, OriginError, UnavailableError
+from isthmus.common.telemetry import extract, span
+from isthmus.common.threads import Threads
+from isthmus.scp.commitment_report import event_information, report_anew, report_there
+from isthmus.scp.commitment_requests import CommitmentRequest, kept
+from isthmus.scp.commitment_search import Search
+
+LOOKS: Final = (0.0, 1.0, 4.0)
+"""Seconds before each look for what is missing: some ask before the last image is stored."""
+GIVE_UP_SECONDS: Final = 86_400.0
+"""After which nobody waits for the result any more."""
+FIRST_DELAY: Final = 5.0
+LONGEST_DELAY: Final = 600.0
+"""Seconds until the next attempt: as long as it has been tried already, between these two."""
+AWAY_SECONDS: Final = 30.0
+"""For so long a caller that could not be reached is left alone, whatever waits for it."""
+TIMEOUT_SECONDS: Final = 15.0
+"""Of silence of the caller, on an association of ours."""
+AT_ONCE: Final = 8
+"""Requests of an inbox that a process works on."""
+ACK_WAIT: Final = 30.0
+IN_PROGRESS: Final = 8.0
+PULL_SECONDS: Final = 2.0
+AGAIN_SECONDS: Final = 0.5
+_TRY_AGAIN: Final = frozenset({0x0110, 0x0213})
+"""Processing failure and resource limitation: what a caller may get over."""
+
+Address = tuple[str, int]
+AddressOf = Callable[[CommitmentRequest], Address | None]
+"""Gives host and port of the caller; None where the settings have none."""
+
+log = structlog.get_logger()
+
+
+class Later(Exception):
+    """The result could not be reported now."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__()
+        self.seconds = seconds
+        """Until the next attempt."""
+
+
+class Committer:
+    """Works off the requests."""
+
+    def __init__(
+        self,
+        bus: Bus,
+        blobs: BlobStore,
+        inboxes: Iterable[Inbox],
+        address_of: AddressOf,
+        threads: Threads,
+    ) -> None:
+        """Prepare.
+
+        Args:
+            bus: where the requests wait.
+            blobs: where the instances are.
+            inboxes: all.
+            address_of: where the callers are.
+            threads: for the associations.
+        """
+        self._bus = bus
+        self._blobs = blobs
+        self._ae_titles = {inbox.name: inbox.ae_title for inbox in inboxes}
+        self._address_of = address_of
+        self._threads = threads
+        self._one_at_a_time: dict[Address, asyncio.Lock] = {}
+        self._away_until: dict[Address, float] = {}
+
+    @asynccontextmanager
+    async def working(self) -> AsyncIterator[None]:
+        """Work until left."""
+        tasks = [asyncio.create_task(self._work(inbox)) for inbox in self._ae_titles]
+        try:
+            yield
+        finally:
+            await end_tasks(tasks)
+
+    async def _work(self, inbox: str) -> None:
+        room = asyncio.Semaphore(AT_ONCE)
+        async with asyncio.TaskGroup() as group, aclosing(self._messages(inbox, room)) as messages:
+            async for message in messages:
+                group.create_task(self._work_on(message, room))
+
+    async def _messages(self, inbox: str, room: asyncio.Semaphore) -> AsyncGenerator[Msg, None]:
+        """Give the requests as there is room for them; trouble with NATS is waited out."""
+        consumer: JetStreamContext.PullSubscription | None = None
+        try:
+            while True:
+                await room.acquire()
+                message: Msg | None = None
+                while message is None:
+                    try:
+                        consumer = consumer or await self._consume(inbox)
+                        (message,) = await consumer.fetch(1, timeout=PULL_SECONDS)
+                    except nats.errors.TimeoutError:
+                        continue
+                    except nats.errors.Error as error:
+                        log.warning("no requests for commitment", inbox=inbox, error=type(error).__name__)
+                        await _leave(consumer)
+                        consumer = None
+                        await asyncio.sleep(AGAIN_SECONDS)
+                yield message
+        finally:
+            await _leave(consumer)
+
+    async def _consume(self, inbox: str) -> JetStreamContext.PullSubscription:
+        configuration = ConsumerConfig(
+            durable_name=f"commit-{subjects.token(inbox)}",
+            filter_subject=subjects.commits(inbox),
+            ack_policy=AckPolicy.EXPLICIT,
+            ack_wait=ACK_WAIT,
+            max_ack_pending=-1,  # those that wait for their caller do not hold up the others
+        )
+        jetstream = self._bus.jetstream
+        await jetstream.add_consumer(streams.COMMITMENTS, configuration)
+        return await jetstream.pull_subscribe_bind(configuration.durable_name, streams.COMMITMENTS)
+
+    async def _work_on(self, message: Msg, room: asyncio.Semaphore) -> None:
+        token = context.attach(extract(message.headers or {}))
+        keeping = asyncio.create_task(_keep(message))
+        try:
+            with span("process dicom.commit", MESSAGING, kind=SpanKind.CONSUMER):
+                await self._commit(kept(message.data))
+            with bus_errors("acknowledge"):
+                await message.ack_sync(timeout=5)
+        except Later as later:
+            await _give_back(message, later.seconds)
+        except asyncio.CancelledError:
+            await _give_back(message)
+            raise
+        except UnavailableError as error:
+            log.warning("commitment left for another attempt", detail=error.detail)
+            await _give_back(message, FIRST_DELAY)
+        except (ContractError, zlib.error) as error:
+            log.error("request for commitment not understood", error=type(error).__name__)
+            with suppress(nats.errors.Error):
+                await message.term()
+        except Exception:  # the edge: the request stays in the queue
+            log.exception("commitment failed")
+            await _give_back(message, LONGEST_DELAY)
+        finally:
+            await end_tasks([keeping])
+            context.detach(token)
+            room.release()
+
+    async def _commit(self, request: CommitmentRequest) -> None:
+        """Find out the result, and report it.
+
+        Raises:
+            Later: the caller cannot be told now.
+            UnavailableError: a part of ours is away.
+        """
+        address = self._address_of(request)
+        if address is not None:
+            self._check_is_there(address, request)
+        search = Search(self._bus, self._blobs, request.inbox, request.references)
+        for seconds in LOOKS:
+            await asyncio.sleep(seconds)
+            await search.look()
+            if not search.failures:
+                break
+        ae_title = self._ae_titles[request.inbox]
+        event_type, data = await asyncio.to_thread(event_information, request, search.failures, ae_title)
+        status = await report_there(self._bus, request, event_type, data)
+        if status is None:
+            if address is None:
+                _log("commitment not reported: its association is over, and no address is known", request)
+                return
+            peer = Peer(
+                request.calling_ae_title, *address, request.calling_ae_title, ae_title, TIMEOUT_SECONDS
+            )
+            async with self._one_at_a_time.setdefault(address, asyncio.Lock()):
+                self._check_is_there(address, request)
+                try:
+                    status = await self._threads.run(report_anew, peer, event_type, data)
+                except OriginError as error:
+                    self._away_until[address] = time.monotonic() + AWAY_SECONDS
+                    _log("commitment not reported", request, error=type(error).__name__)
+                    raise _later(request) from error
+        if status in _TRY_AGAIN:
+            _log("commitment not taken by the caller", request, status=f"{status:04X}")
+            raise _later(request)
+        _log("commitment reported", request, status=f"{status:04X}", failed=len(search.failures))
+
+    def _check_is_there(self, address: Address, request: CommitmentRequest) -> None:
+        rest = self._away_until.get(address, 0.0) - time.monotonic()
+        if rest > 0:
+            raise _later(request, rest)
+
+
+def _later(request: CommitmentRequest, at_least: float = 0.0) -> Later:
+    """Give the time of the next attempt; spread a little, for many wait for the same caller."""
+    seconds = min(LONGEST_DELAY, max(FIRST_DELAY, request.age))
+    return Later(max(at_least, seconds) * random.uniform(1.0, 1.1))  # noqa: S311 - no secret
+
+
+def _log(what: str, request: CommitmentRequest, **more: object) -> None:
+    log.info(
+        what,
+        inbox=request.inbox,
+        calling_ae_title=request.calling_ae_title,
+        instances=len(request.references),
+        **more,
+    )
+
+
+async def _keep(message: Msg) -> None:
+    """Tell JetStream that we are still at it; runs until cancelled."""
+    while True:
+        await asyncio.sleep(IN_PROGRESS)
+        with suppress(nats.errors.Error):
+            await message.in_progress()
+
+
+async def _give_back(message: Msg, seconds: float | None = None) -> None:
+    """Give a request back, for another attempt then."""
+    with suppress(nats.errors.Error):
+        await message.nak(delay=seconds)
+
+
+async def _leave(consumer: JetStreamContext.PullSubscription | None) -> None:
+    """Take our asking back: a request that came for it would wait for `ACK_WAIT`."""
+    if consumer is not None:
+        with suppress(nats.errors.Error):
+            await consumer.unsubscribe()

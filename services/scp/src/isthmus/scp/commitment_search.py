@@ -1,0 +1,223 @@
+"""Which of the instances that a request names are in S3.
+
+A request names no study (PS3.4 Table J.3-1), so they are looked for: first among the events that `arrivals`
+has not yet put into the lists of studies, then in the lists, those that changed last first. What is found
+there is looked at in S3: only what lies there, as long as it should be, is committed to.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Collection, Iterable
+from contextlib import aclosing, suppress
+from dataclasses import dataclass
+from typing import Final
+
+import nats.errors
+from nats.aio.msg import Msg
+from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
+from nats.js.errors import NotFoundError
+
+from isthmus.common.blobs import BlobStore
+from isthmus.common.bus import Bus, streams, subjects
+from isthmus.common.bus.client import bus_errors
+from isthmus.common.errors import BlobMissing, ContractError
+from isthmus.common.inbox.contents import ContentsStore
+from isthmus.common.inbox.state import StudyState
+from isthmus.common.messages import decode
+from isthmus.common.messages.cloud_events import from_json
+from isthmus.common.messages.events import EventType
+from isthmus.scp.commitment_requests import Reference
+from isthmus.scp.normalized import CLASS_INSTANCE_CONFLICT, NO_SUCH_INSTANCE
+
+NEWEST_RECORDS: Final = 64
+"""So far back the first look into the records goes; each further one so many times as far."""
+AT_ONCE: Final = 8
+"""Questions to S3."""
+ONE_LISTING: Final = 16
+"""From so many instances of a series on, the series is listed instead of asking for each."""
+_BATCH: Final = 500
+_FETCH_SECONDS: Final = 5.0
+_FORGOTTEN_SECONDS: Final = 60.0
+"""After which NATS forgets a consumer that nobody reads."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where an instance is said to be."""
+
+    sop_class_uid: str
+    key: str
+    size: int
+    """Bytes."""
+
+
+class Search:
+    """One request's search; looked again, it finds what came meanwhile."""
+
+    def __init__(self, bus: Bus, blobs: BlobStore, inbox: str, references: Iterable[Reference]) -> None:
+        self._bus = bus
+        self._blobs = blobs
+        self._contents = ContentsStore(blobs)
+        self._inbox = inbox
+        self._references = tuple(references)
+        self._classes: dict[str, str] = {}
+        """What lies in S3: the SOP class of each instance."""
+        self._read_to: int | None = None
+        """The last sequence of EVENTS that was looked at."""
+
+    @property
+    def failures(self) -> dict[Reference, int]:
+        """What is not committed to, each with its Failure Reason (0008,1197; PS3.3 C.14.1.1)."""
+        return {reference: reason for reference in self._references if (reason := self._reason(*reference))}
+
+    def _reason(self, sop_class_uid: str, sop_instance_uid: str) -> int:
+        found = self._classes.get(sop_instance_uid)
+        if found is None:
+            return NO_SUCH_INSTANCE
+        return 0 if found == sop_class_uid else CLASS_INSTANCE_CONFLICT
+
+    @property
+    def _missing(self) -> frozenset[str]:
+        return frozenset(uid for _, uid in self._references if uid not in self._classes)
+
+    async def look(self) -> None:
+        """Look for what was not found yet; after the first time, only among what came since.
+
+        Raises:
+            UnavailableError: NATS or S3 is away: nothing is known.
+        """
+        first = self._read_to is None
+        await self._take(await self._among_events())
+        if first:
+            await self._among_records()
+
+    async def _take(self, places: dict[str, Place]) -> None:
+        """Take note of those that are in S3."""
+        by_series: dict[str, dict[str, Place]] = {}
+        for uid, place in places.items():
+            by_series.setdefault(_series_prefix(place.key), {})[uid] = place
+        room = asyncio.Semaphore(AT_ONCE)
+        async with asyncio.TaskGroup() as group:
+            for prefix, its in by_series.items():
+                if len(its) >= ONE_LISTING:
+                    group.create_task(self._list(room, prefix, its))
+                else:
+                    for uid, place in its.items():
+                        group.create_task(self._ask(room, uid, place))
+
+    async def _ask(self, room: asyncio.Semaphore, uid: str, place: Place) -> None:
+        async with room:
+            if await self._blobs.size(place.key) == place.size:
+                self._classes[uid] = place.sop_class_uid
+
+    async def _list(self, room: asyncio.Semaphore, prefix: str, places: dict[str, Place]) -> None:
+        async with room, aclosing(self._blobs.list(prefix)) as listed:
+            sizes = {blob.key: blob.size async for blob in listed}
+        self._classes.update(
+            {uid: place.sop_class_uid for uid, place in places.items() if sizes.get(place.key) == place.size}
+        )
+
+    async def _among_events(self) -> dict[str, Place]:
+        """Read the events that no list knows yet."""
+        begin = await self._first_unlisted() if self._read_to is None else self._read_to + 1
+        with bus_errors(streams.EVENTS):
+            self._read_to = (await self._bus.jetstream.stream_info(streams.EVENTS)).state.last_seq
+        wanted = self._missing
+        places: dict[str, Place] = {}
+        if not wanted:
+            return places
+        subject = subjects.event(EventType.INSTANCE_STORED, self._inbox)
+        async with aclosing(_read(self._bus, streams.EVENTS, subject, begin)) as messages:
+            async for message in messages:
+                with suppress(ContractError):  # of a later version: its instance is in a list by and by
+                    data = from_json(message.data).data
+                    if data.instance in wanted:
+                        blob = data.blob
+                        places[data.instance] = Place(data.sop_class, blob.key, blob.size)
+        return places
+
+    async def _first_unlisted(self) -> int:
+        """Give the sequence from which on `arrivals` may not have put events into lists."""
+        with bus_errors(streams.EVENTS):
+            try:
+                info = await self._bus.jetstream.consumer_info(streams.EVENTS, streams.ARRIVALS_CONSUMER)
+            except NotFoundError:  # it has never run
+                return 1
+        floor = info.ack_floor
+        return (floor.stream_seq if floor else 0) + 1
+
+    async def _among_records(self) -> None:
+        """Look into the lists of studies, backwards: what is asked for came lately."""
+        stream = f"KV_{streams.INBOXES_BUCKET}"
+        with bus_errors(stream):
+            newest = (await self._bus.jetstream.stream_info(stream)).state.last_seq
+        end, depth = newest, NEWEST_RECORDS
+        while self._missing and end > 0:
+            begin = max(1, end - depth + 1)
+            await self._among_records_of(begin, end)
+            end, depth = begin - 1, depth * NEWEST_RECORDS
+        # A record that was written meanwhile has left the place where it would have been met.
+        await self._among_records_of(newest + 1, None)
+
+    async def _among_records_of(self, begin: int, end: int | None) -> None:
+        if not self._missing:
+            return
+        stream = f"KV_{streams.INBOXES_BUCKET}"
+        filtered = f"$KV.{streams.INBOXES_BUCKET}.{subjects.token(self._inbox)}.*"
+        states: list[StudyState] = []
+        async with aclosing(_read(self._bus, stream, filtered, begin, end)) as messages:
+            async for message in messages:
+                with suppress(ContractError):
+                    states.append(decode(message.data, StudyState))
+        for state in reversed(states):
+            wanted = self._missing
+            if not wanted:
+                return
+            await self._take(await self._listed(state, wanted))
+
+    async def _listed(self, state: StudyState, wanted: Collection[str]) -> dict[str, Place]:
+        try:
+            rows = (await self._contents.load(state.contents)).rows
+        except BlobMissing:  # it was replaced: the new one is met at the end
+            return {}
+        return {
+            uid: Place(row.blob.sop_class_uid, row.blob.key, row.blob.size)
+            for uid in wanted
+            if (row := rows.get(uid)) is not None
+        }
+
+
+def _series_prefix(key: str) -> str:
+    """Give the beginning of the keys of all instances of the series that this one is of."""
+    return key.rsplit("/", 2)[0] + "/"
+
+
+async def _read(
+    bus: Bus, stream: str, subject: str, begin: int, end: int | None = None
+) -> AsyncGenerator[Msg, None]:
+    """Give what a stream holds on a subject now, from a sequence on, up to another one."""
+    jetstream = bus.jetstream
+    configuration = ConsumerConfig(
+        filter_subject=subject,
+        deliver_policy=DeliverPolicy.BY_START_SEQUENCE,
+        opt_start_seq=begin,
+        ack_policy=AckPolicy.NONE,
+        inactive_threshold=_FORGOTTEN_SECONDS,
+        mem_storage=True,
+    )
+    with bus_errors(stream):
+        info = await jetstream.add_consumer(stream, configuration)
+        left = info.num_pending or 0
+        reading = await jetstream.pull_subscribe_bind(info.name, stream)
+    try:
+        while left > 0:
+            with bus_errors(stream):
+                messages = await reading.fetch(min(_BATCH, left), timeout=_FETCH_SECONDS)
+            left -= len(messages)
+            for message in messages:
+                if end is not None and message.metadata.sequence.stream > end:
+                    return
+                yield message
+    finally:
+        with suppress(nats.errors.Error, TimeoutError):
+            await reading.unsubscribe()
+            await jetstream.delete_consumer(stream, info.name)

@@ -1,0 +1,75 @@
+"""What is known of the steps and notifications that modalities reported: a record of each in KV."""
+
+from dataclasses import dataclass
+
+from nats.js.errors import KeyNotFoundError, KeyWrongLastSequenceError
+
+from isthmus.common.bus import Bus
+from isthmus.common.bus.buckets import bucket, bucket_errors
+from isthmus.common.bus.streams import REPORTS_BUCKET
+from isthmus.common.bus.subjects import token
+from isthmus.common.messages import decode, encode
+
+
+@dataclass(frozen=True, slots=True)
+class ReportState:
+    """A Performed Procedure Step, or a notification."""
+
+    inbox: str
+    report: str
+    """Its SOP Instance UID."""
+    sop_class_uid: str
+    studies: tuple[str, ...]
+    instances: tuple[str, ...] = ()
+    """SOP Instance UIDs that it names."""
+    has_series: bool = False
+    is_final: bool = False
+    is_told: bool = False
+    """Whether `arrivals` was told; if not, its sender got no Success, and may repeat it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A record as it was read."""
+
+    state: ReportState
+    revision: int
+
+
+class ReportStates:
+    """The records, each for a week."""
+
+    def __init__(self, bus: Bus) -> None:
+        self._bucket = bucket(bus, REPORTS_BUCKET)
+
+    async def get(self, inbox: str, report: str) -> Kept | None:
+        """Give a record; None where there is none.
+
+        Raises:
+            BusUnavailable: NATS is away.
+            ContractError: it is of another version.
+        """
+        with bucket_errors(REPORTS_BUCKET):
+            try:
+                entry = await self._bucket.get(_key(inbox, report), validate_keys=False)
+            except KeyNotFoundError:
+                return None
+        return Kept(decode(entry.value or b"", ReportState), entry.revision or 0)
+
+    async def put(self, state: ReportState, revision: int) -> int | None:
+        """Write a record and give its revision; None if it has changed since `revision` was read.
+
+        Raises:
+            BusUnavailable: NATS is away; nobody knows whether it was written.
+        """
+        with bucket_errors(REPORTS_BUCKET):
+            try:
+                return await self._bucket.update(
+                    _key(state.inbox, state.report), encode(state), last=revision, validate_keys=False
+                )
+            except KeyWrongLastSequenceError:
+                return None
+
+
+def _key(inbox: str, report: str) -> str:
+    return f"{token(inbox)}.{token(report)}"

@@ -1,0 +1,198 @@
+"""The services beside storage: Storage Commitment, Performed Procedure Step, Instance Availability.
+
+What `worker` needs of them: the presentation contexts, the handlers, and what runs beside them.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from functools import partial
+from io import BytesIO
+from typing import TYPE_CHECKING, Final, TypeVar, cast
+
+from pydicom.dataset import Dataset
+from pynetdicom import evt
+from pynetdicom.ae import ApplicationEntity
+from pynetdicom.association import Association
+from pynetdicom.dimse_primitives import N_ACTION, N_CREATE, N_SET
+
+from isthmus.common.config import Inbox
+from isthmus.common.config.arriving import CallerOperation
+from isthmus.common.dicom.uids import check_uid
+from isthmus.common.dimse import VERIFICATION
+from isthmus.common.dimse.status import NOT_AUTHORIZED, PROCESSING_FAILURE
+from isthmus.common.errors import InvalidParameter
+from isthmus.common.service import Parts
+from isthmus.common.threads import Threads
+from isthmus.scp.callers import Callers, Calling
+from isthmus.scp.commitment import Committer
+from isthmus.scp.commitment_report import OpenAssociations
+from isthmus.scp.commitment_requests import STORAGE_COMMITMENT, CommitmentRequest, keep, read_request
+from isthmus.scp.normalized import (
+    INVALID_ATTRIBUTE_VALUE,
+    INVALID_SOP_INSTANCE,
+    NO_SUCH_CLASS,
+    Admit,
+    Handled,
+    Refused,
+    Requester,
+    handle,
+    read_data_set,
+)
+from isthmus.scp.reports import INSTANCE_AVAILABILITY, PERFORMED_PROCEDURE_STEP, Reports, new_uid
+from isthmus.scp.reports_reading import read_change, read_new_step, read_notification
+from isthmus.scp.sender import Sender
+
+if TYPE_CHECKING:
+    from pynetdicom.events import EventHandlerType
+
+SOP_CLASSES: Final = (STORAGE_COMMITMENT, PERFORMED_PROCEDURE_STEP, INSTANCE_AVAILABILITY)
+ASSOCIATION_THREADS: Final = 4
+"""For results of storage commitment on associations of ours."""
+
+N = TypeVar("N")
+SenderOf = Callable[[Association], Sender]
+"""Tells who is at the other end of an association."""
+IsAllowed = Callable[[Sender, CallerOperation, str], bool]
+"""Tells whether somebody may do something, which is named as the DIMSE service; who may not is recorded."""
+
+
+def accept_services(entity: ApplicationEntity) -> None:
+    """Accept their presentation contexts."""
+    for sop_class_uid in SOP_CLASSES:
+        entity.add_supported_context(sop_class_uid, list(VERIFICATION.transfer_syntaxes))
+
+
+class Services:
+    """All of them, for the associations of one process."""
+
+    def __init__(self, parts: Parts, callers: Callers, loop: asyncio.AbstractEventLoop) -> None:
+        self._bus = parts.bus
+        self._callers = callers
+        self._loop = loop
+        self._inboxes = {one.name: one for one in parts.settings.origins if isinstance(one, Inbox)}
+        self._open = OpenAssociations(loop)
+        self._reports = Reports(parts.bus)
+        self._threads = Threads("commitment", ASSOCIATION_THREADS)
+        self._committer = Committer(
+            parts.bus, parts.blobs, self._inboxes.values(), self._address_of, self._threads
+        )
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Report the results of storage commitment for as long as this is entered."""
+        try:
+            async with self._open.serving(self._bus), self._committer.working():
+                yield
+        finally:
+            self._threads.close()
+
+    def handlers(self, sender_of: SenderOf, is_allowed: IsAllowed) -> "list[EventHandlerType]":
+        """Give what pynetdicom is to call."""
+
+        def admission(operation: CallerOperation, name: str) -> Admit:
+            return partial(_admit, sender_of, is_allowed, operation, name)
+
+        return [
+            (evt.EVT_N_ACTION, self._commit, [admission(CallerOperation.COMMIT, "N-ACTION")]),
+            (evt.EVT_N_CREATE, self._create, [admission(CallerOperation.REPORT, "N-CREATE")]),
+            (evt.EVT_N_SET, self._change, [admission(CallerOperation.REPORT, "N-SET")]),
+            (evt.EVT_DIMSE_RECV, self._open.received),
+            (evt.EVT_CONN_CLOSE, self._open.closed),
+        ]
+
+    def _commit(self, event: evt.Event, admit: Admit) -> Handled:
+        request, syntax = cast("N_ACTION", event.request), str(event.context.transfer_syntax)
+
+        async def service(requester: Requester) -> None:
+            asked = await asyncio.to_thread(read_request, request, syntax)
+            await keep(
+                self._bus,
+                CommitmentRequest(
+                    inbox=requester.inbox.name,
+                    transaction_uid=asked.transaction_uid,
+                    references=asked.references,
+                    calling_ae_title=requester.calling.calling_ae_title,
+                    address=requester.calling.address,
+                    asked=time.time(),
+                    process=self._open.process,
+                    association=self._open.name(requester.association),
+                    context_id=event.context.context_id,
+                    transfer_syntax_uid=syntax,
+                ),
+            )
+
+        return handle(event, "N-ACTION", admit, service, self._loop)
+
+    def _create(self, event: evt.Event, admit: Admit) -> Handled:
+        request, syntax = cast("N_CREATE", event.request), str(event.context.transfer_syntax)
+
+        async def service(requester: Requester) -> Dataset | None:
+            given = request.AffectedSOPInstanceUID
+            report = _checked(str(given)) if given else new_uid()
+            sop_class_uid, attributes = request.AffectedSOPClassUID, request.AttributeList
+            if sop_class_uid == PERFORMED_PROCEDURE_STEP:
+                step = await _read(read_new_step, attributes, syntax)
+                await self._reports.begin(requester.inbox.name, report, step)
+            elif sop_class_uid == INSTANCE_AVAILABILITY:
+                notification = await _read(read_notification, attributes, syntax)
+                await self._reports.notify(requester.inbox.name, report, notification)
+            else:
+                raise Refused(NO_SUCH_CLASS, "This SOP class takes no N-CREATE here")
+            if given:
+                return None
+            answer = Dataset()  # from which pynetdicom takes it into the response
+            answer.AffectedSOPInstanceUID = report
+            return answer
+
+        return handle(event, "N-CREATE", admit, service, self._loop)
+
+    def _change(self, event: evt.Event, admit: Admit) -> Handled:
+        request, syntax = cast("N_SET", event.request), str(event.context.transfer_syntax)
+
+        async def service(requester: Requester) -> None:
+            if request.RequestedSOPClassUID != PERFORMED_PROCEDURE_STEP:
+                raise Refused(NO_SUCH_CLASS, "This SOP class takes no N-SET here")
+            report = _checked(str(request.RequestedSOPInstanceUID or ""))
+            change = await _read(read_change, request.ModificationList, syntax)
+            await self._reports.change(requester.inbox.name, report, change)
+
+        return handle(event, "N-SET", admit, service, self._loop)
+
+    def _address_of(self, request: CommitmentRequest) -> tuple[str, int] | None:
+        inbox = self._inboxes[request.inbox]
+        calling = Calling(request.calling_ae_title, inbox.ae_title, request.address)
+        return next(self._callers.addresses_of(calling, inbox), None)
+
+
+def _admit(
+    sender_of: SenderOf,
+    is_allowed: IsAllowed,
+    operation: CallerOperation,
+    name: str,
+    association: Association,
+) -> Requester:
+    sender = sender_of(association)
+    if not is_allowed(sender, operation, name):
+        raise Refused(NOT_AUTHORIZED, f"This caller may not {operation}")
+    if sender.inbox is None:
+        raise Refused(PROCESSING_FAILURE, "The called AE title is not that of an inbox")
+    return Requester(sender.calling, sender.inbox, association)
+
+
+def _checked(uid: str) -> str:
+    try:
+        return check_uid(uid, "SOP Instance UID")
+    except InvalidParameter:
+        raise Refused(INVALID_SOP_INSTANCE, "The SOP Instance UID is no UID") from None
+
+
+async def _read(read: Callable[[Dataset], N], data: object, transfer_syntax_uid: str) -> N:
+    """Read the attributes of a request in a thread: pydicom takes its time for many."""
+
+    def run() -> N:
+        raw = data if isinstance(data, BytesIO) else None
+        return read(read_data_set(raw, transfer_syntax_uid, INVALID_ATTRIBUTE_VALUE))
+
+    return await asyncio.to_thread(run)

@@ -1,146 +1,38 @@
 """The examples of docs/events.md, taken from the page as they are, against a server of their own."""
 
-import argparse
 import asyncio
 import hashlib
 import json
-import re
-import shlex
 import sqlite3
-import sys
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
-import nats
-import nats.errors
 import pytest
-from nats.aio.client import Client
 
-from isthmus.cli.embedded import EmbeddedNats
 from isthmus.common.blobs import BlobStore, inbox_key
 from isthmus.common.bus import Bus, subjects
 from isthmus.common.bus.events import publish_event
 from isthmus.common.bus.streams import EVENTS
 from isthmus.common.config.settings import S3, Nats
 from isthmus.common.messages.cloud_events import to_json
-from isthmus.common.messages.events import Blob, EventType, InstanceBlob
+from isthmus.common.messages.events import Blob, InstanceBlob
 from tests.common.bus.server import Server
 from tests.documents.asyncapi import check, check_manifest
 from tests.documents.sample_events import instance, study
-
-PAGE: Final = Path(__file__).parents[2] / "docs" / "events.md"
-EXAMPLES: Final = dict(re.findall(r"^```\w+ (\S+)\n(.*?)^```$", PAGE.read_text(), re.MULTILINE | re.DOTALL))
-NANOSECONDS: Final = 10**9
-UNITS: Final = {"s": 1, "m": 60, "h": 3600}
-
-
-class User:
-    """Who has found the page, with a folder in which a system runs."""
-
-    def __init__(self, folder: Path, settings: Nats, s3: S3 | None = None) -> None:
-        self.folder = folder
-        run = {"nats": settings.model_dump(), "s3": {} if s3 is None else s3.model_dump()}
-        (folder / ".isthmus").mkdir(parents=True)
-        (folder / ".isthmus" / "run.json").write_text(json.dumps(run))
-        self._started = AsyncExitStack()
-
-    async def __aenter__(self) -> "User":
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self._started.aclose()
-
-    async def start(self, name: str, *arguments: str) -> asyncio.subprocess.Process:
-        """Run an example until the end of the test."""
-        script = self.folder / name
-        script.write_text(EXAMPLES[name])
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            script,
-            *arguments,
-            cwd=self.folder,
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-        )
-        self._started.push_async_callback(kill, process)
-        return process
-
-    async def run(self, name: str, *arguments: str, given: bytes = b"") -> list[str]:
-        """Run an example to its end, and give what it printed."""
-        process = await self.start(name, *arguments)
-        async with asyncio.timeout(30):
-            out, err = await process.communicate(given)
-        assert process.returncode == 0, err.decode()
-        return out.decode().splitlines()
-
-
-async def kill(process: asyncio.subprocess.Process) -> None:
-    if process.returncode is None:
-        process.kill()
-    await process.communicate()
-
-
-async def lines(process: asyncio.subprocess.Process, count: int) -> list[str]:
-    """Wait for so many lines of an example."""
-    assert process.stdout is not None
-    async with asyncio.timeout(30):
-        return [(await process.stdout.readline()).decode().rstrip("\n") for _ in range(count)]
-
-
-async def waiting(bus: Bus, count: int, name: str = "ai") -> None:
-    """Wait until the consumer is there, and so many wait at it: 0 when NATS knows that one is gone."""
-    async with asyncio.timeout(30):
-        while True:
-            found = [one for one in await bus.jetstream.consumers_info(EVENTS) if one.name == name]
-            if found and found[0].num_waiting == count:
-                return
-            await asyncio.sleep(0.02)
-
-
-async def publish(bus: Bus, first: int, last: int) -> list[str]:
-    """Publish the events of so many studies, and give their UIDs."""
-    uids = [f"2.25.{number}" for number in range(first, last + 1)]
-    for uid in uids:
-        event = study("inbox", EventType.STUDY_ARRIVED, uid)
-        check(to_json(event))
-        assert await publish_event(bus, event)
-    return uids
-
-
-def printed(uids: list[str], what: str = "new") -> list[str]:
-    """Give what the subscriber prints of those studies."""
-    return [f"study.arrived {uid} 1 {what}" for uid in uids]
-
-
-async def acknowledged(bus: Bus, count: int) -> None:
-    """Wait until so many events are handled, and NATS knows it."""
-    async with asyncio.timeout(30):
-        while True:
-            information = await bus.jetstream.consumer_info(EVENTS, "ai")
-            if information.ack_floor and information.ack_floor.consumer_seq == count:
-                return
-            await asyncio.sleep(0.02)
-
-
-@pytest.fixture
-async def server(tmp_path: Path) -> AsyncIterator[Server]:
-    (tmp_path / "nats").mkdir()
-    own = Server(tmp_path / "nats")
-    await own.start()
-    yield own
-    await own.stop()
-
-
-@pytest.fixture
-async def own_bus(server: Server) -> AsyncIterator[Bus]:
-    connection = await Bus.connect(server.settings, "test")
-    yield connection
-    await connection.close()
+from tests.documents.subscribers import (
+    EXAMPLES,
+    PAGE,
+    User,
+    acknowledged,
+    kill,
+    lines,
+    printed,
+    publish,
+    waiting,
+)
 
 
 @pytest.fixture
@@ -297,155 +189,3 @@ async def test_the_images_of_an_event_are_read(
     assert said == ["2.25.1.1.1 saved", "2.25.1.1.2 was deleted meanwhile", "2.25.1.1.3 saved"]
     saved = [tmp_path / f"{images.refs[place].digest}.dcm" for place in (0, 2)]
     assert [path.read_bytes() for path in saved] == [b"image 1", b"image 3"]
-
-
-def seconds(text: str) -> int:
-    """Read a duration as the nats program does."""
-    return int(text[:-1]) * UNITS[text[-1]]
-
-
-class NatsProgram:
-    """What the nats program asks of the server, as its --trace shows it (0.3.0)."""
-
-    def __init__(self, client: Client) -> None:
-        self._client = client
-        self._jetstream = client.jetstream()
-
-    async def run(self, line: str) -> list[bytes]:
-        """Do what a line of the page says, and give what it prints of events."""
-        options = argparse.ArgumentParser(exit_on_error=False)
-        for name in ("what", "action", "stream", "name"):
-            options.add_argument(name)
-        for name in ("--filter", "--deliver", "--ack", "--wait", "--inactive-threshold"):
-            options.add_argument(name)
-        options.add_argument("--count", type=int)
-        for name in ("--pull", "--raw", "--defaults"):
-            options.add_argument(name, action="store_true")
-        program, *arguments = shlex.split(line)
-        asked = options.parse_args(arguments)
-        assert (program, asked.what, asked.stream) == ("nats", "consumer", EVENTS)
-        if asked.action == "add":
-            await self._add(asked)
-        elif asked.action == "next":
-            return await self._next(asked)
-        else:
-            assert asked.action == "info"
-            await self._ask(f"CONSUMER.INFO.{asked.stream}.{asked.name}", None)
-        return []
-
-    async def _add(self, asked: argparse.Namespace) -> None:
-        config: dict[str, object] = {
-            "name": asked.name,
-            "durable_name": asked.name,
-            "filter_subject": asked.filter,
-            "ack_policy": asked.ack,
-            "deliver_policy": "all" if asked.deliver == "all" else "by_start_time",
-        }
-        if asked.deliver != "all":
-            config["opt_start_time"] = (
-                datetime.fromtimestamp(datetime.now().timestamp() - seconds(asked.deliver))
-                .astimezone()
-                .isoformat()
-            )
-        if asked.wait:
-            config["ack_wait"] = seconds(asked.wait) * NANOSECONDS
-        if asked.inactive_threshold:
-            config["inactive_threshold"] = seconds(asked.inactive_threshold) * NANOSECONDS
-        subject = f"CONSUMER.CREATE.{asked.stream}.{asked.name}.{asked.filter}"
-        await self._ask(subject, {"stream_name": asked.stream, "config": config, "action": ""})
-
-    async def _next(self, asked: argparse.Namespace) -> list[bytes]:
-        given: list[bytes] = []
-        reply = self._client.new_inbox()
-        answers = await self._client.subscribe(reply)
-        for _ in range(asked.count):
-            request = json.dumps({"expires": NANOSECONDS // 2, "batch": 1}).encode()
-            subject = f"$JS.API.CONSUMER.MSG.NEXT.{asked.stream}.{asked.name}"
-            await self._client.publish(subject, request, reply)
-            message = await answers.next_msg(5)
-            if message.headers and message.headers.get("Status"):
-                break  # no more now
-            given.append(message.data)
-            await self._client.publish(message.reply, b"+ACK")
-        await answers.unsubscribe()
-        return given
-
-    async def _ask(self, call: str, request: object) -> None:
-        data = b"" if request is None else json.dumps(request).encode()
-        answer = json.loads((await self._client.request(f"$JS.API.{call}", data, 5)).data)
-        assert "error" not in answer, answer
-
-
-@pytest.mark.parametrize("name", ["durable", "yesterday"])
-async def test_the_lines_for_the_nats_program_give_what_came(own_bus: Bus, name: str) -> None:
-    uids = await publish(own_bus, 1, 3)
-    await publish_event(own_bus, instance("inbox"))
-    program = NatsProgram(own_bus.client)
-    given = [event for line in EXAMPLES[name].splitlines() for event in await program.run(line)]
-    assert [json.loads(event)["subject"] for event in given] == uids
-
-
-class Restricted(Server):
-    """A server with the users of the page."""
-
-    def __init__(self, directory: Path) -> None:
-        super().__init__(directory)
-        self._server = _Configured(directory)
-
-
-class _Configured(EmbeddedNats):
-    def __init__(self, directory: Path) -> None:
-        super().__init__(directory)
-        self.password = "everything"
-
-    def prepare(self) -> None:
-        super().prepare()
-        file = self.directory / "nats.conf"
-        kept = [line for line in file.read_text().splitlines() if not line.startswith("authorization")]
-        file.write_text("\n".join([*kept, EXAMPLES["nats.conf"]]))
-
-
-async def test_a_subscriber_may_read_its_events_and_nothing_else(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("ISTHMUS_PASSWORD", "everything")
-    monkeypatch.setenv("AI_PASSWORD", "little")
-    server = Restricted(tmp_path)
-    await server.start()
-    bus = await Bus.connect(server.settings, "test")
-    refused: asyncio.Queue[str] = asyncio.Queue()
-
-    async def take_note(error: Exception) -> None:
-        refused.put_nowait(str(error))
-
-    subscriber = await nats.connect(
-        server.settings.url, user="ai", password="little", inbox_prefix="_INBOX_ai", error_cb=take_note
-    )
-    try:
-        await NatsProgram(bus.client).run(EXAMPLES["durable"].splitlines()[0])
-        uids = await publish(bus, 1, 2)
-        mine = await subscriber.jetstream().pull_subscribe_bind("ai", EVENTS)
-        for uid in uids:
-            (message,) = await mine.fetch(1, timeout=5)
-            assert json.loads(message.data)["subject"] == uid
-            await message.ack_sync()
-        assert (await mine.consumer_info()).num_ack_pending == 0
-
-        for subject in ("dicom.events.>", "dicom.told.>", "_INBOX.>", ">", "$KV.INBOXES.>"):
-            await subscriber.subscribe(subject)
-            await subscriber.flush()
-            assert "permissions violation for subscription" in (await refused.get()).lower()
-        for subject in (
-            "dicom.events.study.arrived.inbox",
-            "$JS.API.CONSUMER.CREATE.EVENTS",
-            "$JS.API.CONSUMER.MSG.NEXT.EVENTS.other",
-            "$JS.API.STREAM.PURGE.EVENTS",
-            "$JS.API.DIRECT.GET.EVENTS",
-        ):
-            await subscriber.publish(subject, b"{}")
-            await subscriber.flush()
-            assert "permissions violation for publish" in (await refused.get()).lower()
-    finally:
-        await subscriber.close()
-        await bus.close()
-        await server.stop()

@@ -1,5 +1,6 @@
 """Events to JSON and back: the JSON format of CloudEvents 1.0, attributes and data in one document."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from functools import cache
 from typing import Annotated, Any, Final, Literal
@@ -51,8 +52,8 @@ def _reader() -> TypeAdapter[_InstanceWritten | _StudyWritten]:
 
 
 @cache
-def _writer(kind: type) -> TypeAdapter[Any]:
-    return TypeAdapter(kind)
+def _writers() -> Mapping[type, TypeAdapter[Any]]:
+    return {kind: TypeAdapter(kind) for kind in (InstanceEvent, StudyEvent)}
 
 
 def to_json(event: CloudEvent[Any]) -> bytes:
@@ -68,7 +69,7 @@ def to_json(event: CloudEvent[Any]) -> bytes:
     }
     if event.traceparent is not None:
         written["traceparent"] = event.traceparent
-    written["data"] = orjson.Fragment(_writer(type(event.data)).dump_json(event.data))
+    written["data"] = orjson.Fragment(_writers()[type(event.data)].dump_json(event.data))
     return orjson.dumps(written)
 
 

@@ -1,6 +1,7 @@
 """What the service does for as long as it runs: a loop for each thing, all over the same stream of events."""
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
@@ -17,13 +18,20 @@ from isthmus.common.bus import end_tasks
 from isthmus.common.inbox.contents import ContentsStore
 from isthmus.common.service import Parts
 
-REMEMBERED: Final = 256
-"""Lists of studies that stay decoded."""
+REMEMBERED: Final = 150_000
+"""Rows of lists that stay decoded: what arrives now is added to them again and again."""
+COLLECTIONS: Final = (50_000, 20, 1_000)
+"""When the interpreter looks for objects that only refer to each other.
+
+Of events and rows there are many, and none of that kind; by default it looked at all of them so often that it
+took a third of the time.
+"""
 
 
 @asynccontextmanager
 async def worker(parts: Parts) -> AsyncIterator[None]:
     """Serve until left. An error in a loop ends the process, which is started again."""
+    gc.set_threshold(*COLLECTIONS)
     async with arriving(parts), forwarding(parts), retention(parts):
         yield
 

@@ -11,22 +11,25 @@ import struct
 import zlib
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from secrets import token_hex
 from time import time
 from typing import Final, Self
 
+import msgpack
+
 from isthmus.common.blobs import BlobStore, contents_key
-from isthmus.common.dicom.json_values import DicomJson
+from isthmus.common.dicom.json_values import DicomJson, JsonElement
 from isthmus.common.errors import ContractError
 from isthmus.common.messages import BlobRef, decode, encode
 from isthmus.common.retrieval.manifest import HeldInstance, HeldSeries, Manifest
 
 COMPRESSION: Final = 1
-REMEMBERED: Final = 64
-"""Lists that stay decoded."""
+REMEMBERED: Final = 20_000
+"""Rows of lists that stay decoded."""
 MOST_BLOCKS: Final = 64
 """A list of more is written anew, as one."""
+MOST_SHARED: Final = 10_000
 _LENGTH: Final = struct.Struct(">I")
 
 
@@ -102,9 +105,10 @@ class ContentsStore:
     """Where the lists lie; what was read or written last stays decoded."""
 
     def __init__(self, blobs: BlobStore, remembered: int = REMEMBERED) -> None:
-        """Prepare; so many lists stay decoded."""
+        """Prepare; lists of so many rows together stay decoded."""
         self._blobs = blobs
         self._remembered = remembered
+        self._rows = 0
         self._decoded: OrderedDict[str, Contents] = OrderedDict()
 
     async def load(self, key: str | None) -> Contents:
@@ -118,7 +122,9 @@ class ContentsStore:
         if key is None:
             return Contents()
         if key not in self._decoded:
-            self._remember(key, await asyncio.to_thread(_read, await self._blobs.get(key)))
+            contents = await asyncio.to_thread(_read, await self._blobs.get(key))
+            self._remember(key, contents)
+            return contents
         self._decoded.move_to_end(key)
         return self._decoded[key]
 
@@ -144,13 +150,33 @@ class ContentsStore:
             StoreUnavailable: S3 does not do it.
         """
         if key is not None:
-            self._decoded.pop(key, None)
+            self._forget(key)
             await self._blobs.delete(key)
 
     def _remember(self, key: str, contents: Contents) -> None:
+        self._forget(key)  # another one may have read it meanwhile
         self._decoded[key] = contents
-        while len(self._decoded) > self._remembered:
-            self._decoded.popitem(last=False)
+        self._rows += len(contents.rows)
+        while self._rows > self._remembered:
+            self._forget(next(iter(self._decoded)))
+
+    def _forget(self, key: str) -> None:
+        forgotten = self._decoded.pop(key, None)
+        if forgotten is not None:
+            self._rows -= len(forgotten.rows)
+
+
+_shared: dict[bytes, JsonElement] = {}
+
+
+def shared(attributes: DicomJson) -> DicomJson:
+    """Give the same attributes of elements that are one object wherever they are equal.
+
+    Most are equal all through a series, and lists of many instances stay in memory: a row takes a third then.
+    """
+    if len(_shared) > MOST_SHARED:
+        _shared.clear()
+    return {tag: _shared.setdefault(msgpack.packb(element), element) for tag, element in attributes.items()}
 
 
 def _block(rows: Mapping[str, Row]) -> bytes:
@@ -160,7 +186,11 @@ def _block(rows: Mapping[str, Row]) -> bytes:
 
 def _read(data: bytes) -> Contents:
     blocks = list(_blocks(data))
-    rows = {row.blob.sop_instance_uid: row for block in blocks for row in block.rows}
+    rows = {
+        row.blob.sop_instance_uid: replace(row, attributes=shared(row.attributes))
+        for block in blocks
+        for row in block.rows
+    }
     return Contents(rows, _Written(data, len(blocks)))
 
 

@@ -15,7 +15,7 @@ from isthmus.common.dicom.attributes import tag_of
 from isthmus.common.dicom.json_values import DicomJson
 from isthmus.common.dicom.levels import Level
 from isthmus.common.dicom.search_attributes import level_of
-from isthmus.common.inbox.contents import Contents, Row
+from isthmus.common.inbox.contents import Contents, Row, shared
 from isthmus.common.inbox.state import Arrival, Phase, SeriesSummary, StudyState
 from isthmus.common.messages import AssociationEnded, BlobRef, InstancesReported
 from isthmus.common.messages.events import InstanceEvent
@@ -117,20 +117,16 @@ class _Merging:
 
     def _read(self, event: InstanceEvent, time: float, others: tuple[BlobRef, ...]) -> None:
         """Let this be what is read under its UID."""
-        attributes: dict[Level, DicomJson] = {level: {} for level in Level}
-        for tag, element in event.attributes.items():
-            attributes[_level(tag)][tag] = element
+        study, series, image = _by_level(event.attributes)
         # A row that is read from now on is news, also when its UID is none.
         revision = self._state.arrival.revision + 1
-        self._rows[event.instance] = Row(
-            _ref(event), event.digest, time, attributes[Level.IMAGE], others, revision
-        )
+        self._rows[event.instance] = Row(_ref(event), event.digest, time, shared(image), others, revision)
         self._is_news = True
         if event.series not in self._series or time >= self._last_stored:
-            self._series[event.series] = attributes[Level.SERIES]
+            self._series[event.series] = series
         if not self._attributes or time >= self._last_stored:
-            self._attributes = attributes[Level.STUDY]
-        self._see_patient(attributes[Level.STUDY])
+            self._attributes = study
+        self._see_patient(study)
 
     def _see_patient(self, attributes: DicomJson) -> None:
         values = attributes.get(_PATIENT_ID, {"vr": "LO"}).get("Value") or [None]
@@ -203,6 +199,17 @@ class _Merging:
             series=tuple(_counted(self._series, contents)),
             arrival=arrival,
         )
+
+
+def _by_level(attributes: DicomJson) -> tuple[DicomJson, DicomJson, DicomJson]:
+    """Tell the attributes of the study, of the series and of the instance."""
+    study: DicomJson = {}
+    series: DicomJson = {}
+    image: DicomJson = {}
+    for tag, element in attributes.items():
+        level = _level(tag)
+        (study if level is Level.STUDY else series if level is Level.SERIES else image)[tag] = element
+    return study, series, image
 
 
 def _counted(series: dict[str, DicomJson], contents: Contents) -> Iterable[SeriesSummary]:

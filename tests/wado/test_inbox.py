@@ -1,4 +1,4 @@
-"""What is in an inbox is read from S3, without job or worker, as it is now; its deletion breaks readers off."""
+"""What is in an inbox is read from S3, without job or worker, as it is now; deletion breaks readers off."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path

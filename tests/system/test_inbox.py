@@ -6,6 +6,7 @@ import signal
 import subprocess
 import zlib
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,10 +20,13 @@ from tests.peers import Peer, eventually
 from tests.peers.clients import storescu
 from tests.system.gateway import Gateway
 from tests.system.multipart import PAYLOAD, datasets, payload, retrieve
+from tests.system.patient_data import leaks, patient_data
 from tests.system.problem import problem
 
 INBOX: Final = "/aets/inbox/studies"
 UNKNOWN: Final = "1.2.3.4.5.6.7.8.9"
+MANY: Final = 120
+_SENT: Final[list[list[Path]]] = []
 
 
 @pytest.fixture(scope="module")
@@ -38,8 +42,10 @@ def pacs(at_pacs: list[Path]) -> Iterator[FaultyPacs]:
 
 
 @pytest.fixture(scope="module")
-def system(tmp_path_factory: pytest.TempPathFactory, pacs: FaultyPacs) -> Iterator[Gateway]:
-    """A system with an inbox and a PACS."""
+def system(
+    tmp_path_factory: pytest.TempPathFactory, pacs: FaultyPacs, at_pacs: list[Path]
+) -> Iterator[Gateway]:
+    """A system with an inbox and a PACS, which tells nobody of its patients."""
     origins = (
         '[dicomweb]\nstore = "inbox"\n[arrivals]\nquiet_seconds = 1\n'
         '[[origins]]\nname = "inbox"\nprotocol = "inbox"\nae_title = "INBOX"\n'
@@ -48,6 +54,8 @@ def system(tmp_path_factory: pytest.TempPathFactory, pacs: FaultyPacs) -> Iterat
     )
     with Gateway(tmp_path_factory.mktemp("inbox"), origins) as system:
         yield system
+    seeds = (*at_pacs, *(file for files in _SENT for file in files))
+    assert leaks(patient_data(seeds), system) == set()
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +67,9 @@ def http(system: Gateway) -> Iterator[httpx2.Client]:
 @pytest.fixture
 def files(tmp_path: Path, request: pytest.FixtureRequest) -> list[Path]:
     """Three images of a study that no other test sends."""
-    return make_series(tmp_path / "files", 3, seed=zlib.crc32(request.node.name.encode()))
+    files = make_series(tmp_path / "files", 3, seed=zlib.crc32(request.node.name.encode()))
+    _SENT.append(files)
+    return files
 
 
 def study_of(files: list[Path]) -> str:
@@ -197,18 +207,28 @@ def test_all_origins_include_the_inbox(
         assert datasets(response.content, response.headers["content-type"]) == as_sent(held)
 
 
-def test_a_killed_worker_loses_nothing(system: Gateway, http: httpx2.Client, files: list[Path]) -> None:
-    seen = len(system.stderr)
+def test_a_worker_that_is_killed_while_it_stores_loses_nothing(
+    system: Gateway, http: httpx2.Client, tmp_path: Path
+) -> None:
+    files = make_series(tmp_path, MANY, rows=128, columns=128, seed=72)
+    study, seen = study_of(files), len(system.stderr)
     (pid,) = system.pids["web-scu"]
-    assert stow(http, files).status_code == 200
-    os.kill(pid, signal.SIGKILL)
-    # wado needs no worker.
-    assert retrieve(http, "inbox", study_of(files)) == (as_sent(files), True)
+    with ThreadPoolExecutor(1) as background:
+        storing = background.submit(stow, http, files)
+        assert eventually(
+            lambda: http.get(f"{INBOX}/{study}/metadata").status_code == 200, timeout_seconds=20
+        )
+        os.kill(pid, signal.SIGKILL)
+        # wado needs no worker.
+        assert http.get(f"{INBOX}/{study}/metadata").status_code == 200
+        response = storing.result()
+    assert response.status_code == 200, response.text
     system.wait_for(
         lambda: any("web-scu" in line and "is ready after" in line for line in system.stderr[seen:])
     )
-    assert counted(http, study_of(files)) == len(files)
-    assert http.delete(f"{INBOX}/{study_of(files)}").status_code == 204
+    assert retrieve(http, "inbox", study) == (as_sent(files), True)
+    assert counted(http, study) == MANY
+    assert http.delete(f"{INBOX}/{study}").status_code == 204
 
 
 def test_without_s3_nothing_is_said_that_is_not_so(

@@ -9,7 +9,7 @@ import pytest
 from nats.js.api import ConsumerConfig
 
 from isthmus.common.blobs import BlobStore
-from isthmus.common.bus import Bus, streams, subjects
+from isthmus.common.bus import Bus, end_tasks, streams, subjects
 from isthmus.common.bus.forwards import ForwardedStudies, enqueue, is_pending, send
 from isthmus.common.config.settings import Nats
 from isthmus.common.messages import BlobRef, Failure, Forwarded, Forwarding
@@ -323,8 +323,7 @@ async def died_before(site: Site, waiting: Forwarding, *, results: bool) -> None
     else:
         sending = asyncio.create_task(send(site.bus, waiting, is_repeat=False))
         await until(lambda: _stores(site), bool)
-        sending.cancel()
-        await asyncio.wait([sending])
+        await end_tasks([sending])
     await message.nak()
     await pulling.unsubscribe()
 
@@ -359,8 +358,7 @@ async def test_a_job_that_was_taken_back_is_submitted_anew(site: Site) -> None:
     waiting = Forwarding(uuid4().hex, site.inbox, site.study, site.destination, (site.ref(1),), 1.0)
     sending = asyncio.create_task(send(site.bus, waiting, is_repeat=False))
     await until(lambda: _stores(site), bool)
-    sending.cancel()
-    await asyncio.wait([sending])
+    await end_tasks([sending])
     await site.bus.jetstream.purge_stream(streams.STORES, subject=subjects.store(site.destination))
     site.employ()
     results = await asyncio.wait_for(send(site.bus, waiting, is_repeat=True), 10)

@@ -126,16 +126,17 @@ def _run(*command: str) -> bytes:
 class Storescp(_Server):
     """A receiver that takes every SOP class and every standard transfer syntax, and keeps every byte."""
 
-    def __init__(self, directory: Path, *, ae_title: str = "STORESCP") -> None:
+    def __init__(self, directory: Path, *, ae_title: str = "STORESCP", port: int | None = None) -> None:
         """Start it, and wait until it takes connections.
 
         Args:
             directory: takes what it receives, and its log.
             ae_title: its own.
+            port: where it listens; None: on a free one.
         """
         self._received = directory / "received"
         self._received.mkdir(parents=True)
-        port = free_port()
+        port = port or free_port()
         command = [
             "storescp",
             *("--fork", "--promiscuous", "--accept-all", "--bit-preserving", "--unique-filenames"),

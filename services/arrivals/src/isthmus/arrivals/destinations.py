@@ -6,6 +6,7 @@ a pause, alone, and is given up after `max_attempts`; the others go on meanwhile
 
 import asyncio
 import time
+from collections.abc import Coroutine
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Final
@@ -28,7 +29,7 @@ from isthmus.common.inbox.reading import read_study
 from isthmus.common.inbox.state import States
 from isthmus.common.messages import BlobRef, Echo, EchoDone, Forwarding, Refusal, decode
 from isthmus.common.service import Parts
-from isthmus.common.telemetry import counter, extract, get_logger, span
+from isthmus.common.telemetry import counter, extract, gauge, get_logger, span
 
 AT_ONCE: Final = 2
 """Store jobs of a destination at one time, of each replica: while one is answered, the next is sent."""
@@ -39,6 +40,9 @@ FAILED_SECONDS: Final = 60.0
 """Until one comes again over which we stumbled."""
 
 forwarded = counter("isthmus.forwarded", "{instance}", "Instances that were sent on, by what became of them")
+waiting = gauge(
+    "isthmus.forwards.waiting", "{forward}", "What waits for its destination, as it was seen last"
+)
 log = get_logger(__name__)
 
 
@@ -69,16 +73,15 @@ class Destination:
         self._max_attempts = parts.settings.arrivals.max_attempts
         self._name = name
         self._pace = pace
+        self._shown = 0
         self._pause = 0.0
         """The last one, while it is away; 0 while it answers."""
         self._until = 0.0
         """The end of it, by the monotonic clock."""
 
-    async def run(self) -> None:
-        """Take what is queued; runs until cancelled."""
-        async with asyncio.TaskGroup() as group:
-            for _ in range(AT_ONCE):
-                group.create_task(self._work())
+    def loops(self) -> list[Coroutine[None, None, None]]:
+        """Give what takes what is queued; each runs until cancelled."""
+        return [self._work() for _ in range(AT_ONCE)]
 
     async def _work(self) -> None:
         consumer = ConsumerConfig(
@@ -95,6 +98,7 @@ class Destination:
 
     async def _take(self, message: Msg) -> None:
         token = context.attach(extract(message.headers or {}))
+        self._show(message.metadata.num_pending)
         try:
             forwarding = decode(message.data, Forwarding)
             early = forwarding.not_before - time.time()
@@ -155,7 +159,7 @@ class Destination:
             if count:
                 forwarded.add(count, {"destination": self._name, "outcome": outcome})
         if judgement.is_away:
-            self._is_away("no answer")
+            self._is_away(judgement.why)
         elif judgement.stored or judgement.refused:
             self._is_there()
 
@@ -172,6 +176,10 @@ class Destination:
         if self._pause:
             log.info("destination back", destination=self._name)
         self._pause = self._until = 0.0
+
+    def _show(self, count: int) -> None:
+        waiting.add(count - self._shown, {"destination": self._name})
+        self._shown = count
 
     async def _echoes(self) -> bool:
         """Tell whether it answers at all: then it is the instance that it cannot do with."""

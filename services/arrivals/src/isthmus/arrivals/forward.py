@@ -17,7 +17,8 @@ async def forwarding(parts: Parts, pace: Pace = USUAL) -> AsyncIterator[None]:
     Every origin has its loop, also those that no rule names any more: something may be left in their queues,
     and dead letters may be put back there.
     """
-    loops = [Destination(parts, origin.name, pace).run() for origin in parts.settings.origins]
+    destinations = [Destination(parts, origin.name, pace) for origin in parts.settings.origins]
+    loops = [loop for destination in destinations for loop in destination.loops()]
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(loop) for loop in (Router(parts).run(), *loops)]
         try:

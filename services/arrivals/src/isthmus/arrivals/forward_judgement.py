@@ -37,6 +37,9 @@ class Judgement:
     is_silent: bool
     """Whether it gave no answer to anything, but may be there all the same."""
 
+    why: str = ""
+    """The kind of failure because of which the destination is taken to be away."""
+
     @property
     def is_away(self) -> bool:
         """Whether the destination gave no answer to any of them."""
@@ -62,6 +65,7 @@ def judge(forwarding: Forwarding, results: Mapping[int, InstanceStored], *, is_t
         tuple(ref for ref, kind, _ in judged if kind in passing),
         tuple((ref, refusal) for ref, kind, refusal in judged if kind == MISSING),
         is_silent=any(kind in SILENT & passing for _, kind, _ in judged),
+        why=next((kind for _, kind, _ in judged if kind is not None and kind in passing), ""),
     )
 
 

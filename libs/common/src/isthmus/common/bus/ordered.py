@@ -21,7 +21,7 @@ SILENCE: Final = 1.0
 """Seconds without a message, after which it is seen whether the server still has our consumer."""
 AGAIN_SECONDS: Final = 0.25
 _AT_ONCE: Final = 500
-"""Messages, where so many are known to wait: a fetch of more than there are ends only with its time."""
+"""Messages: a fetch waits for the first one alone."""
 _UNUSED: Final = 30.0
 """Seconds after which the server forgets a consumer that nobody reads from."""
 
@@ -83,9 +83,8 @@ class _Reader:
         if self._consumer is None:
             await self._open()
             return []
-        batch, seconds = (min(self.waiting, _AT_ONCE), SILENCE) if self.waiting else (1, SILENCE)
         try:
-            messages = await self._consumer.fetch(batch, timeout=seconds)
+            messages = await self._consumer.fetch(_AT_ONCE, timeout=SILENCE)
         except (nats.errors.TimeoutError, TimeoutError):
             await self._look()
             return []
@@ -119,8 +118,9 @@ class _Reader:
             return
         information = await self._consumer.consumer_info()
         sent = information.delivered.consumer_seq if information.delivered else 0
-        self.waiting = information.num_pending or 0
-        if (sent or 0) > self._delivered:
+        lost = max((sent or 0) - self._delivered, 0)
+        self.waiting = (information.num_pending or 0) + lost
+        if lost:
             await self.leave()
 
     async def _in_order(self, messages: list[Msg]) -> list[Msg]:

@@ -256,6 +256,9 @@ async def test_an_event_that_comes_behind_the_deletion_of_its_instance_is_known_
     of_its_series = Removal(1, 1, event.series)
     doomed = StudyState(origin_name, event.study, 1, removals=(of_its_series,))
     assert await is_deleted(blobs, doomed, event.blob.key)
+    by_name = Removal(1, 1, "1.2.3", elsewhere=(event.blob.key,))
+    named = StudyState(origin_name, event.study, 1, removals=(by_name,))
+    assert await is_deleted(blobs, named, event.blob.key)
     # What was written afterwards is not.
     assert not await is_deleted(blobs, doomed, event.blob.key.replace(".dcm", ".1.dcm"))
     # It is deleted.

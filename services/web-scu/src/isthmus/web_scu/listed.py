@@ -1,13 +1,13 @@
 """Waiting until what was stored can be found: lists are made of events, a moment later."""
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Final
 
 from isthmus.common.blobs import BlobStore
 from isthmus.common.bus import Bus
 from isthmus.common.errors import IsthmusError
-from isthmus.common.inbox.contents import ContentsStore
+from isthmus.common.inbox.contents import Contents, ContentsStore
 from isthmus.common.inbox.reading import read_study
 from isthmus.common.inbox.state import States
 from isthmus.common.telemetry import get_logger
@@ -18,8 +18,8 @@ LOOK_SECONDS: Final = 0.05
 
 log = get_logger(__name__)
 
-Stored = tuple[str, str]
-"""Study Instance UID and SOP Instance UID."""
+Stored = tuple[str, str, str]
+"""Study Instance UID, SOP Instance UID, and the digest of the bytes."""
 
 
 class Listed:
@@ -32,9 +32,9 @@ class Listed:
 
     async def wait_for(self, stored: Collection[Stored]) -> None:
         """Wait until all of it is listed, for a while; that it is not is no failure."""
-        by_study: dict[str, set[str]] = {}
-        for study, instance in stored:
-            by_study.setdefault(study, set()).add(instance)
+        by_study: dict[str, dict[str, str]] = {}
+        for study, instance, digest in stored:
+            by_study.setdefault(study, {})[instance] = digest
         try:
             async with asyncio.timeout(LISTED_SECONDS):
                 for study, instances in by_study.items():
@@ -42,9 +42,14 @@ class Listed:
         except (TimeoutError, IsthmusError) as error:
             log.warning("stored, but not yet listed", origin=self._inbox, error=type(error).__name__)
 
-    async def _wait_for_study(self, study: str, instances: set[str]) -> None:
+    async def _wait_for_study(self, study: str, instances: Mapping[str, str]) -> None:
         while True:
             _, contents = await read_study(self._states, self._contents, self._inbox, study)
-            if instances <= contents.rows.keys():
+            if all(_has(contents, instance, digest) for instance, digest in instances.items()):
                 return
             await asyncio.sleep(LOOK_SECONDS)
+
+
+def _has(contents: Contents, instance: str, digest: str) -> bool:
+    row = contents.rows.get(instance)
+    return row is not None and any(digest in blob.key for blob in (row.blob, *row.others))

@@ -152,7 +152,8 @@ class StoreWork:
                 operation="C-STORE",
             )
         if deposited.is_new:
-            taking.new.add((instance.identity.study_instance_uid, instance.identity.sop_instance_uid))
+            uids = instance.identity
+            taking.new.add((uids.study_instance_uid, uids.sop_instance_uid, digest))
 
     async def _digest(self, ref: BlobRef) -> str:
         digest = hashlib.sha256()

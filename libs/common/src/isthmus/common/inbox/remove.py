@@ -51,9 +51,13 @@ async def is_deleted(blobs: BlobStore, state: StudyState, key: str) -> bool:
     life = life_of(key)
     if life >= state.life:
         return False
-    if any(life < one.life and key.startswith(_prefix(state, one)) for one in state.removals):
+    if any(_takes(one, state, key, life) for one in state.removals):
         return True
     return await blobs.size(key) is None
+
+
+def _takes(removal: Removal, state: StudyState, key: str, life: int) -> bool:
+    return life < removal.life and (key in removal.elsewhere or key.startswith(_prefix(state, removal)))
 
 
 def life_of(key: str) -> int:

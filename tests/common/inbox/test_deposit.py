@@ -248,6 +248,72 @@ async def test_what_is_deleted_while_it_is_deposited_is_deposited_again(
     assert [event.data.blob.key for event in await events(bus, inbox)] == written
 
 
+async def test_what_may_be_written_again_is_written_while_it_is_looked(
+    bus: Bus, blobs: BlobStore, inbox: Inbox, deposits: Deposits
+) -> None:
+    written: list[str] = []
+
+    async def send(data: bytes) -> Deposited:
+        async def write(key: str) -> None:
+            written.append(key)
+            await blobs.put(key, data)
+
+        return await deposits.deposit(inbox, incoming(data), write, may_rewrite=True)
+
+    assert await send(b"first") == NEW
+    assert await send(b"first") == REPEATED
+    assert len(written) == 2
+    # Who repeats one thing repeats others: of those nothing is written before it is looked.
+    assert await send(b"first") == REPEATED
+    assert len(written) == 2
+    assert await send(b"other") == NEW
+    assert [event.data.conflict for event in await events(bus, inbox)] == [None, "newest"]
+    assert sorted((await held(blobs, inbox)).values()) == [b"first", b"other"]
+    await listed(bus, blobs, inbox)
+    assert await send(b"other") == REPEATED
+
+
+async def test_what_may_be_written_again_is_not_where_other_bytes_are_refused(
+    blobs: BlobStore, inbox: Inbox, deposits: Deposits, send: Send
+) -> None:
+    inbox = inbox.model_copy(update={"conflicts": Conflicts.REFUSE})
+    await send(inbox, b"first")
+
+    async def never(_: str) -> None:
+        raise AssertionError("other bytes are refused")
+
+    assert await deposits.deposit(inbox, incoming(b"other"), never, may_rewrite=True) == REFUSED
+
+
+async def test_what_may_be_written_again_goes_where_a_deletion_does_not_reach_it(
+    bus: Bus, blobs: BlobStore, inbox: Inbox, deposits: Deposits
+) -> None:
+    written: list[str] = []
+
+    async def write(key: str) -> None:
+        written.append(key)
+        await blobs.put(key, b"first")
+        if len(written) == 1:
+            await record(bus, blobs, inbox, Contents(), life=1)
+
+    for _ in range(2):
+        await deposits.deposit(inbox, incoming(b"first"), write, may_rewrite=True)
+    first, second = written
+    assert first != second
+    assert second in {event.data.blob.key for event in await events(bus, inbox)}
+
+
+async def test_a_write_that_fails_while_it_is_looked_leaves_no_event(
+    bus: Bus, inbox: Inbox, deposits: Deposits
+) -> None:
+    async def fail(_: str) -> None:
+        raise StoreUnavailable("away")
+
+    with pytest.raises(StoreUnavailable):
+        await deposits.deposit(inbox, incoming(b"first"), fail, may_rewrite=True)
+    assert await events(bus, inbox) == []
+
+
 async def test_a_write_that_fails_leaves_no_event(
     bus: Bus, blobs: BlobStore, inbox: Inbox, deposits: Deposits, send: Send
 ) -> None:

@@ -15,7 +15,7 @@ import structlog
 from pynetdicom.transport import AssociationServer, RequestHandler
 
 from isthmus.common.config import Inbox
-from isthmus.common.dimse.sockets import TunedSocket
+from isthmus.common.dimse.sockets import TunedSocket, wait_for_messages
 from isthmus.scp.admission import LOCAL_LIMIT, VERSION, Rejection
 from isthmus.scp.callers import Calling
 from isthmus.scp.greeting import Greeting, Heard
@@ -197,6 +197,7 @@ class Listener(AssociationServer):
 
     def began(self, association: "Association", sender: Sender) -> None:
         """Note an association that is about to run, and when it is over, whatever ends it."""
+        wait_for_messages(association)
         self._senders[association] = sender
         run = association.run
 

@@ -4,7 +4,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Final
 
-from isthmus.common.blobs import BlobStore, digest_of, held_key, size_of
+from isthmus.common.blobs import PART, BlobStore, digest_of, held_key, size_of
 from isthmus.common.bus import Bus, subjects
 from isthmus.common.config import Inbox
 from isthmus.common.dicom.json_values import DicomJson
@@ -145,7 +145,10 @@ class Receiver:
             association=sender.association,
         )
         deposited = await self._deposits.deposit(
-            inbox, incoming, lambda key: self._blobs.put(key, arrived.file)
+            inbox,
+            incoming,
+            lambda key: self._blobs.put(key, arrived.file),
+            may_rewrite=incoming.size <= PART,  # that is one request; of several one may fail
         )
         if deposited.is_duplicate_uid:
             return Answer.of(DUPLICATE_SOP_INSTANCE, "There is other content under this SOP Instance UID")

@@ -9,6 +9,8 @@
   1 ms for each C-STORE, and 1,000 wake-ups a second for each association that does nothing. Here it waits for
   both in `ready`, and `send_pdu` wakes it.
 - **PDUs.** What is encoded already, `EncodedPdus`, goes out as it is, many PDUs by one write.
+- **Waiting for messages.** Upstream's acceptor looks every millisecond for one; here it waits for them in
+  `wait_for_messages`.
 - **Messages that wait.** From a requestor that does not wait for responses no more is read than `BACKLOG`
   messages in advance: its own buffers fill up then, not ours.
 - **UIDs.** Over-long UIDs are received as they are: upstream aborts the association, or never answers.
@@ -17,6 +19,7 @@
 """
 
 import logging
+import queue
 import select
 import socket
 import ssl
@@ -35,13 +38,14 @@ from pydicom.uid import UID
 from pynetdicom import _config
 from pynetdicom.dul import DULServiceProvider
 from pynetdicom.pdu import P_DATA_TF
-from pynetdicom.pdu_primitives import P_DATA
+from pynetdicom.pdu_primitives import A_ABORT, A_P_ABORT, A_RELEASE, P_DATA
 from pynetdicom.transport import T_CONNECT, AddressInformation, AssociationSocket
 
 from isthmus.common.dimse.spill import spilling_message
 
 if TYPE_CHECKING:
     from pynetdicom.association import Association
+    from pynetdicom.dimse import _QueueItem
     from pynetdicom.pdu_primitives import _PDUPrimitiveType
 
 MAX_PDU: Final = 128 * 1024
@@ -188,6 +192,31 @@ class TunedSocket(AssociationSocket):
                 connected.shutdown(socket.SHUT_RDWR)
         except OSError:
             pass  # it is down already: that is what was wanted
+
+
+def wait_for_messages(association: "Association") -> None:
+    """Let an acceptor that is about to run wait for the next message, instead of looking for it all the time.
+
+    What ends an association comes by another queue, and wakes it too.
+    """
+    messages, primitives = association.dimse.msg_queue, association.dul.to_user_queue
+    get_msg, put = association.dimse.get_msg, primitives.put
+
+    def waiting(block: bool = False) -> "_QueueItem | tuple[None, None]":
+        if block:
+            return get_msg(block=True)
+        try:
+            return messages.get(timeout=LONGEST_REST)
+        except queue.Empty:
+            return None, None
+
+    def put_and_wake(item: object, block: bool = True, timeout: float | None = None) -> None:
+        put(item, block, timeout)
+        if isinstance(item, A_RELEASE | A_ABORT | A_P_ABORT):
+            messages.put((None, None))  # as a look that finds nothing
+
+    association.dimse.get_msg = waiting  # type: ignore[method-assign]
+    primitives.put = put_and_wake  # type: ignore[method-assign]
 
 
 def heard(association: "Association") -> None:

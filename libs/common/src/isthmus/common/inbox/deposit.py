@@ -7,11 +7,12 @@ what came since, and who deposits looks again afterwards: was the study deleted 
 
 import asyncio
 import hashlib
+from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Final, Literal
 from urllib.parse import quote
 from weakref import WeakValueDictionary
 
@@ -28,6 +29,8 @@ from isthmus.common.inbox.contents import ContentsStore, Row
 from isthmus.common.inbox.state import States, StudyState
 from isthmus.common.messages.events import Blob, CloudEvent, EventType, InstanceEvent
 from isthmus.common.telemetry import inject
+
+REMEMBERED_SENDERS: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +85,15 @@ class Deposits:
         self._contents = ContentsStore(blobs)
         self._base_url = base_url.rstrip("/")
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._repeating: OrderedDict[str, None] = OrderedDict()
 
     async def deposit(
-        self, inbox: Inbox, incoming: Incoming, write: Callable[[str], Awaitable[None]]
+        self,
+        inbox: Inbox,
+        incoming: Incoming,
+        write: Callable[[str], Awaitable[None]],
+        *,
+        may_rewrite: bool = False,
     ) -> Deposited:
         """Take an instance; when this returns, it and its event are durable, or it was refused.
 
@@ -92,24 +101,39 @@ class Deposits:
             inbox: where to.
             incoming: what it is.
             write: writes the Part 10 file under the key that it is given; not called for what is there.
+            may_rewrite: it may be called for what is there after all, because it puts the same bytes in the
+                place of the same bytes at once, and leaves them where it fails: then it goes on while it is
+                looked what is there, which is nothing mostly.
 
         Raises:
             UnavailableError: S3 or NATS is away: nothing is promised, and the sender is to repeat it.
         """
         async with self._one_at_a_time(_prefix(inbox, incoming)):
+            found = await self._look_and_write(inbox, incoming, write if may_rewrite else None)
+            deposited = await self._finish(inbox, incoming, write, found)
+        self._note(incoming.association or "", is_repeating=not deposited.is_new)
+        return deposited
+
+    async def _finish(
+        self,
+        inbox: Inbox,
+        incoming: Incoming,
+        write: Callable[[str], Awaitable[None]],
+        found: _Found,
+    ) -> Deposited:
+        """Do what is still to be done, and again if the study is deleted meanwhile."""
+        while True:
+            if found.is_known and found.is_written:
+                return Deposited(is_new=False)
+            if found.has_others and inbox.conflicts is Conflicts.REFUSE and not found.is_written:
+                return Deposited(is_new=False, is_duplicate_uid=True)
+            if not found.is_written:
+                await write(found.key)
+            is_new = await publish_event(self._bus, self._event(inbox, incoming, found))
+            state = await self._state(inbox, incoming)
+            if state.life == found.life:
+                return Deposited(is_new)
             found = await self._look(inbox, incoming)
-            while True:
-                if found.is_known and found.is_written:
-                    return Deposited(is_new=False)
-                if found.has_others and inbox.conflicts is Conflicts.REFUSE and not found.is_written:
-                    return Deposited(is_new=False, is_duplicate_uid=True)
-                if not found.is_written:
-                    await write(found.key)
-                is_new = await publish_event(self._bus, self._event(inbox, incoming, found))
-                state = await self._state(inbox, incoming)
-                if state.life == found.life:
-                    return Deposited(is_new)
-                found = await self._look(inbox, incoming)
 
     @asynccontextmanager
     async def _one_at_a_time(self, name: str) -> AsyncIterator[None]:
@@ -117,6 +141,33 @@ class Deposits:
         lock = self._locks.setdefault(name, asyncio.Lock())
         async with lock:
             yield
+
+    async def _look_and_write(
+        self, inbox: Inbox, incoming: Incoming, write: Callable[[str], Awaitable[None]] | None
+    ) -> _Found:
+        """Look what is there, and write meanwhile what is likely to be new."""
+        sender = incoming.association or ""
+        if write is None or inbox.conflicts is Conflicts.REFUSE or sender in self._repeating:
+            return await self._look(inbox, incoming)
+        state = await self._state(inbox, incoming)
+        if state.life:  # what was deleted may be known under another key
+            return await self._look(inbox, incoming)
+        key = _key(inbox, incoming, state.life)
+        writing = asyncio.ensure_future(write(key))
+        try:
+            found = await self._look(inbox, incoming)
+        finally:
+            await writing
+        return replace(found, is_written=True) if found.key == key else found
+
+    def _note(self, sender: str, *, is_repeating: bool) -> None:
+        """Remember who sends what is there: of them nothing is written before it is looked."""
+        if not is_repeating:
+            self._repeating.pop(sender, None)
+        elif sender:
+            self._repeating[sender] = None
+            if len(self._repeating) > REMEMBERED_SENDERS:
+                self._repeating.popitem(last=False)
 
     async def _look(self, inbox: Inbox, incoming: Incoming) -> _Found:
         state, keys = await asyncio.gather(self._state(inbox, incoming), self._keys(_prefix(inbox, incoming)))

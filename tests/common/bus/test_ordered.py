@@ -103,14 +103,13 @@ async def test_from_a_time_on_only_what_is_not_older(bus: Bus, origin_name: str)
     assert await all_of(bus, subjects.events(origin=origin_name), LATEST) == []
 
 
-async def test_who_follows_gets_only_what_is_new_and_at_once(bus: Bus, origin_name: str) -> None:
-    await publish(bus, origin_name, 1, 3)
-    before = await listeners(bus)
-    following = Following(bus, subjects.events(origin=origin_name))
-    await listening(bus, before + 1)
-    await publish(bus, origin_name, 4, 4)
+async def test_who_follows_gets_only_what_is_new_and_at_once(own_bus: Bus, origin_name: str) -> None:
+    await publish(own_bus, origin_name, 1, 3)
+    following = Following(own_bus, subjects.events(origin=origin_name))
+    await listening(own_bus, 1)
+    await publish(own_bus, origin_name, 4, 4)
     assert await following.next() == ["4"]
-    await publish(bus, origin_name, 5, 8)
+    await publish(own_bus, origin_name, 5, 8)
     assert await following.next(4) == ["5", "6", "7", "8"]
     assert await following.end() == []
 
@@ -166,3 +165,18 @@ async def test_without_a_connection_who_does_not_follow_is_told(
     await closed.close()
     with pytest.raises(BusUnavailable):
         await all_of(closed, subjects.events(origin=origin_name))
+
+
+@pytest.mark.parametrize("lost", [100, 700])
+async def test_what_was_sent_and_did_not_reach_us_is_given_all_the_same(
+    own_bus: Bus, origin_name: str, lost: int
+) -> None:
+    await publish(own_bus, origin_name, 1, 1200)
+    subject = subjects.events(origin=origin_name)
+    async with aclosing(read_ordered(own_bus, EVENTS, subject, since=None, follow=False)) as messages:
+        given = [(await anext(messages)).data.decode()]
+        (ours,) = await own_bus.jetstream.consumers_info(EVENTS)
+        elsewhere = await own_bus.jetstream.pull_subscribe_bind(ours.name, EVENTS)
+        assert len(await elsewhere.fetch(lost, timeout=5)) == lost
+        given += [message.data.decode() async for message in messages]
+    assert given == [str(number) for number in range(1, 1201)]

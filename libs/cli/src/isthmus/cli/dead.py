@@ -1,7 +1,8 @@
 """`isthmus dead`: what was given up, and another chance for it."""
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from contextlib import aclosing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -18,6 +19,7 @@ from isthmus.common.errors import ContractError
 from isthmus.common.messages.cloud_events import from_json
 
 _NAME: Final = "isthmus dead"
+_COLUMNS: Final = ("number", "what", "to", "first", "last", "attempts", "reason")
 _WIDE: Final = 1000
 """Columns, where there is no terminal that has a width."""
 
@@ -25,9 +27,9 @@ _WIDE: Final = 1000
 async def list_letters(data: Path, to: str | None, *, as_json: bool) -> None:
     """Show the dead letters, the oldest first; only those to a destination or webhook, where it is named."""
     async with connected(data, _NAME) as system:
-        found = [buried async for buried in dead.letters(system.bus, to)]
+        found = [_summary(buried) async for buried in dead.letters(system.bus, to)]
     if as_json:
-        write_json([_summary(buried) for buried in found])
+        write_json(found)
         return
     if found:
         _print(found)
@@ -60,10 +62,8 @@ async def replay(
 ) -> bool:
     """Put letters back into the queues they came from; whether all that were named are there."""
     async with connected(data, _NAME) as system:
-        found, unknown = await _chosen(system.bus, numbers, to, everything=everything)
-        for buried in found:
-            await dead.replay(system.bus, buried)
-    return _tell("replayed", found, unknown, as_json=as_json)
+        chosen = _all(system.bus, to) if everything else _named(system.bus, numbers)
+        return await _each(dead.replay, "replayed", system.bus, chosen, as_json=as_json)
 
 
 async def drop(
@@ -71,43 +71,51 @@ async def drop(
 ) -> bool:
     """Throw letters away; whether all that were named are there."""
     async with connected(data, _NAME) as system:
-        found, unknown = await _chosen(system.bus, numbers, to, everything=everything)
-        for buried in found:
-            await _note_loss(system.bus, buried)
-            await dead.remove(system.bus, buried)
-    return _tell("dropped", found, unknown, as_json=as_json)
+        chosen = _all(system.bus, to) if everything else _named(system.bus, numbers)
+        return await _each(_drop, "dropped", system.bus, chosen, as_json=as_json)
 
 
-async def _note_loss(bus: Bus, buried: Buried) -> None:
-    """Write down that a study lacks something at its destination, so that retention keeps it here."""
+async def _drop(bus: Bus, buried: Buried) -> None:
     if buried.letter.what == "forward":
+        # The study lacks something at its destination, so that retention keeps it here.
         lost = buried.forwarding
         await ForwardedStudies(bus).note(lost.origin, lost.study, lost.destination, is_lacking=True)
+    await dead.remove(bus, buried)
 
 
-async def _chosen(
-    bus: Bus, numbers: Sequence[int], to: str | None, *, everything: bool
-) -> tuple[list[Buried], list[int]]:
-    """Give the letters, and the numbers of which there is none."""
-    if everything:
-        return [buried async for buried in dead.letters(bus, to)], []
-    found, unknown = [], []
+async def _all(bus: Bus, to: str | None) -> AsyncGenerator[tuple[int, Buried | None], None]:
+    async for buried in dead.letters(bus, to):
+        yield buried.number, buried
+
+
+async def _named(bus: Bus, numbers: Sequence[int]) -> AsyncGenerator[tuple[int, Buried | None], None]:
     for number in dict.fromkeys(numbers):
-        buried = await dead.find(bus, number)
-        if buried is None:
-            unknown.append(number)
-        else:
-            found.append(buried)
-    return found, unknown
+        yield number, await dead.find(bus, number)
 
 
-def _tell(verb: str, found: Sequence[Buried], unknown: Sequence[int], *, as_json: bool) -> bool:
+async def _each(
+    act: Callable[[Bus, Buried], Awaitable[None]],
+    verb: str,
+    bus: Bus,
+    chosen: AsyncGenerator[tuple[int, Buried | None], None],
+    *,
+    as_json: bool,
+) -> bool:
+    """Do something with each letter, and say with which; whether all of them are there."""
+    done, unknown = [], []
+    async with aclosing(chosen):
+        async for number, buried in chosen:
+            if buried is None:
+                unknown.append(number)
+            else:
+                await act(bus, buried)
+                done.append(number)
     if as_json:
-        write_json({verb: [buried.number for buried in found], "unknown": list(unknown)})
+        write_json({verb: done, "unknown": unknown})
     else:
         for number in unknown:
             write_error(_unknown(number))
-        write_line(f"{len(found)} dead letters {verb}")
+        write_line(f"{len(done)} dead letters {verb}")
     return not unknown
 
 
@@ -153,21 +161,12 @@ def _time(at: float) -> str:
     return datetime.fromtimestamp(at, UTC).replace(microsecond=0, tzinfo=None).isoformat() + "Z"
 
 
-def _print(found: Sequence[Buried]) -> None:
+def _print(found: Sequence[Mapping[str, object]]) -> None:
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("Number", "What", "To", "First", "Last", "Attempts", "Reason"):
-        table.add_column(column, overflow="fold")
-    for buried in found:
-        letter = buried.letter
-        table.add_row(
-            str(buried.number),
-            letter.what,
-            letter.name,
-            _time(letter.first),
-            _time(letter.last),
-            str(letter.attempts),
-            letter.reason,
-        )
+    for column in _COLUMNS:
+        table.add_column(column.capitalize(), overflow="fold")
+    for one in found:
+        table.add_row(*(str(one[column]) for column in _COLUMNS))
     is_terminal = sys.stdout.isatty()
     console = Console(width=None if is_terminal else _WIDE)
     console.print(table, markup=False, soft_wrap=not is_terminal)

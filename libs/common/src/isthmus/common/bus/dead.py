@@ -51,14 +51,18 @@ async def bury(bus: Bus, letter: DeadLetter, message_id: str) -> None:
 async def letters(bus: Bus, name: str | None = None) -> AsyncGenerator[Buried, None]:
     """Give the dead letters, the oldest first; only those of a destination or webhook, where it is named.
 
+    Those that are buried meanwhile are not among them.
+
     Raises:
         BusUnavailable: NATS does not give them.
         ContractError: one of them is of another version.
     """
     number = 0
-    while (buried := await _next(bus, number + 1)) is not None:
+    with bus_errors(streams.DEAD):
+        last = (await bus.jetstream.stream_info(streams.DEAD)).state.last_seq
+    while number < last and (buried := await _next(bus, number + 1)) is not None:
         number = buried.number
-        if name is None or buried.letter.name == name:
+        if number <= last and name in (None, buried.letter.name):
             yield buried
 
 

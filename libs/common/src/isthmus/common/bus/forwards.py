@@ -4,6 +4,7 @@ A message is in the stream until its instances are stored, or until messages for
 """
 
 import hashlib
+from contextlib import suppress
 from typing import Final
 
 from nats.js.errors import KeyNotFoundError, KeyWrongLastSequenceError, NotFoundError
@@ -13,6 +14,7 @@ from isthmus.common.bus.buckets import bucket, bucket_errors
 from isthmus.common.bus.client import Bus, bus_errors
 from isthmus.common.bus.queues import is_queued
 from isthmus.common.bus.stores import follow_store
+from isthmus.common.errors import ContractError
 from isthmus.common.messages import (
     Forwarded,
     Forwarding,
@@ -111,8 +113,9 @@ async def _queued(bus: Bus, store: Store) -> int | None:
             except NotFoundError:
                 return None
             sequence = message.seq or 0
-            if decode(message.data or b"", Store).job == store.job:
-                return sequence
+            with suppress(ContractError):  # one of another version is none of ours
+                if decode(message.data or b"", Store).job == store.job:
+                    return sequence
 
 
 class ForwardedStudies:

@@ -212,6 +212,25 @@ async def test_what_was_deleted_does_not_come_back(
     assert list(contents.rows) == ["1.2.1.2"]
 
 
+async def test_other_bytes_that_were_deleted_do_not_come_back_beside_what_came_again(
+    arrivals: Arrivals, send: Sender, subscriber: Subscriber, own_bus: Bus, blobs: BlobStore
+) -> None:
+    origin = arrivals.inbox.name
+    async with arrivals.running():
+        await send.instances("1.2", [2], content="other")
+        await subscriber.next()
+    assert (await remove(own_bus, blobs, Delete(origin, "1.2"))).instances == 1
+    async with arrivals.running():
+        await send.instances("1.2", [2], life=1)
+        await subscriber.next()
+    await own_bus.jetstream.delete_consumer("EVENTS", "arrivals")
+    async with arrivals.running():
+        await send.instances("1.2", [3], life=1)
+        await subscriber.next()
+    _, contents = await read_study(States(own_bus), ContentsStore(blobs), origin, "1.2")
+    assert {uid: row.others for uid, row in contents.rows.items()} == {"1.2.1.2": (), "1.2.1.3": ()}
+
+
 async def test_the_trace_of_the_last_instance_goes_on(
     arrivals: Arrivals, send: Sender, subscriber: Subscriber
 ) -> None:

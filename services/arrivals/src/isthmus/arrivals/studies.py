@@ -1,6 +1,6 @@
 """What happens to the study of an inbox, into its record and list, one change at a time."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from isthmus.arrivals.announce import Announcer
@@ -10,7 +10,7 @@ from isthmus.common.blobs import BlobStore
 from isthmus.common.bus import Bus
 from isthmus.common.bus.timers import StudyTimer, set_timer
 from isthmus.common.errors import StoreUnavailable
-from isthmus.common.inbox.contents import ContentsStore
+from isthmus.common.inbox.contents import ContentsStore, Row
 from isthmus.common.inbox.merge import Happened, merge
 from isthmus.common.inbox.reading import read_study
 from isthmus.common.inbox.remove import is_deleted
@@ -86,9 +86,13 @@ class Studies:
         except StoreUnavailable:  # it stays, and nobody finds it
             log.warning("list of a study not deleted")
 
-    async def _is_gone(self, state: StudyState, known: Iterable[str], one: Happened) -> bool:
+    async def _is_gone(self, state: StudyState, known: Mapping[str, Row], one: Happened) -> bool:
         """Tell whether this is an instance that was deleted before its event came here."""
         event = one.what
-        if not isinstance(event, InstanceEvent) or state.life == 0 or event.instance in known:
+        if not isinstance(event, InstanceEvent) or state.life == 0:
+            return False
+        row = known.get(event.instance)
+        # Of an instance that is known, other bytes may be what was deleted.
+        if row is not None and event.blob.key in {blob.key for blob in (row.blob, *row.others)}:
             return False
         return await is_deleted(self._blobs, state, event.blob.key)

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
@@ -12,9 +13,12 @@ from isthmus.common.blobs import BlobStore
 from isthmus.common.bus import Bus, end_tasks, streams, subjects
 from isthmus.common.bus.forwards import ForwardedStudies, enqueue, is_pending, send
 from isthmus.common.config.settings import Nats
+from isthmus.common.inbox.contents import ContentsStore
 from isthmus.common.messages import BlobRef, Failure, Forwarded, Forwarding
 from isthmus.common.messages.events import Blob
 from tests.arrivals.forwards import REFUSED, UNREACHABLE, Site, Taken, until
+from tests.common.inbox.studies import arrived
+from tests.data_sets import make_series
 from tests.stow.worker import Job, stores
 
 
@@ -264,15 +268,48 @@ async def test_what_was_deleted_meanwhile_is_not_tried_again(site: Site) -> None
     assert await site.dead() == []
 
 
-async def test_who_never_got_a_study_gets_all_of_it_when_it_is_amended(site: Site) -> None:
-    """Here all of it is nothing: no list names anything of it any more."""
+@pytest.fixture(scope="module")
+def series(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Two images of one series."""
+    return make_series(tmp_path_factory.mktemp("series"), 2)
+
+
+async def refs_of(site: Site, series: list[Path]) -> list[BlobRef]:
+    """Let a study be in the inbox, and give what its list names."""
+    (state,) = await arrived(site.bus, site.blobs, site.inbox, series)
+    site.study = state.study
+    contents = await ContentsStore(site.blobs).load(state.contents)
+    return [row.blob for row in contents.rows.values()]
+
+
+async def test_what_is_lost_becomes_a_dead_letter(site: Site, series: list[Path]) -> None:
+    """Its list still names it: nobody deleted it."""
+    refs = await refs_of(site, series)
+
+    async def misses(job: Job) -> None:
+        await job.answer_all(0x0110, Failure("BlobMissing", ""))
+
+    site.employ(misses)
+    async with site.forwarding(max_attempts=1):
+        await site.announce(*refs, site.ref(9))
+        (buried,) = await until(site.dead, bool)
+        await site.done()
+    assert sorted(uids(*buried.forwarding.blobs)) == sorted(uids(*refs))
+    assert buried.letter.reason == "2 x 0110 (BlobMissing)"
+
+
+async def test_who_never_got_a_study_gets_all_of_it_when_it_is_amended(
+    site: Site, series: list[Path]
+) -> None:
+    first, second = await refs_of(site, series)
     taken = site.employ()
     async with site.forwarding({"calling_ae_title": "CT1"}):
-        await site.announce(site.ref(1), calling_ae_titles=("MR1",))
-        await site.announce(site.ref(2), revision=2, calling_ae_titles=("MR1", "CT1"))
+        await site.announce(first, calling_ae_titles=("MR1",))
+        await site.announce(second, revision=2, calling_ae_titles=("MR1", "CT1"))
+        assert sorted(await taken.next()) == sorted(uids(first, second))
         await site.noted()
-        await site.done()
-    assert taken.jobs == []
+        await site.announce(second, revision=3, calling_ae_titles=("MR1", "CT1"))
+        assert await taken.next() == uids(second)
 
 
 async def test_a_study_that_arrives_anew_went_nowhere_before(site: Site) -> None:

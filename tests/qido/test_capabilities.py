@@ -5,7 +5,14 @@ import xml.etree.ElementTree as ET
 import httpx2
 import pytest
 
-from isthmus.common.dicomweb.transactions import TRANSACTIONS
+from isthmus.common.blobs import BlobStore
+from isthmus.common.bus import Bus
+from isthmus.common.config import DimseOrigin, Inbox, Settings
+from isthmus.common.config.origins import Protocol
+from isthmus.common.dicomweb.transactions import DELETIONS, TRANSACTIONS
+from isthmus.common.service import Parts
+from isthmus.common.service.server import application
+from isthmus.qido import routes
 
 WADL = "{http://wadl.dev.java.net/2009/02}"
 
@@ -41,7 +48,7 @@ async def test_each_transaction_is_there_with_its_media_types_and_parameters(
         for resource in application.iter(f"{WADL}resource")
         for method in resource.findall(f"{WADL}method")
     }
-    assert len(methods) == len(TRANSACTIONS)
+    assert len(methods) == len(TRANSACTIONS) - len(DELETIONS)
     search = methods["studies", "GET"]
     accept, *queries = search.findall(f"{WADL}request/{WADL}param")
     assert accept.get("default") == "application/dicom+json"
@@ -66,3 +73,23 @@ async def test_other_media_types_are_406_and_other_origins_404(gateway: httpx2.A
     assert response.status_code == 406
     assert response.json()["available"] == ["application/vnd.sun.wadl+xml", "application/json"]
     assert (await gateway.options("/aets/nobody")).status_code == 404
+
+
+async def test_from_an_inbox_alone_something_can_be_deleted(bus: Bus, unused_blobs: BlobStore) -> None:
+    inbox = Inbox(name="inbox", protocol=Protocol.INBOX, ae_title="INBOX")
+    pacs = DimseOrigin(name="pacs", ae_title="PACS", port=104)
+    transport = httpx2.ASGITransport(
+        application(routes(Parts(Settings(origins=(inbox, pacs)), bus, unused_blobs)))
+    )
+    async with httpx2.AsyncClient(transport=transport, base_url="http://gateway") as gateway:
+        for path, deletions in (
+            ("/aets/inbox", {each.path[1:] for each in DELETIONS}),
+            ("/aets/pacs", set()),
+        ):
+            described_paths = {
+                resource.get("path")
+                for resource in (await described(gateway, path)).iter(f"{WADL}resource")
+                for method in resource.findall(f"{WADL}method")
+                if method.get("name") == "DELETE"
+            }
+            assert described_paths == deletions

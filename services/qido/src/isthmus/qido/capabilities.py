@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from starlette.requests import Request
 from starlette.responses import Response
 
+from isthmus.common.config import Inbox
 from isthmus.common.dicomweb.accept import accepted_by, negotiate
 from isthmus.common.dicomweb.capabilities import WADL, capabilities_json, wadl
 from isthmus.common.dicomweb.offers import JSON
@@ -26,9 +27,9 @@ class Capabilities:
             NotAcceptable: the client takes neither.
         """
         origin = origin_in(request.path_params)
-        if origin != ALL:
-            self.settings.origin(origin)
+        deletes = origin != ALL and isinstance(self.settings.origin(origin), Inbox)
         choice = negotiate(accepted_by(request), [WADL, JSON])
         base_url = f"{public_base_url(request)}{service_path(origin)}"
-        content = wadl(base_url) if choice.offer is WADL else capabilities_json(base_url)
+        write = wadl if choice.offer is WADL else capabilities_json
+        content = write(base_url, deletes=deletes)
         return Response(content, media_type=choice.offer.name, headers={"Allow": "GET, HEAD, OPTIONS"})

@@ -2,7 +2,7 @@
 
 import re
 import xml.etree.ElementTree as ET
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Final
@@ -10,7 +10,7 @@ from typing import Final
 import orjson
 
 from isthmus.common.dicomweb.accept import Offer
-from isthmus.common.dicomweb.transactions import TRANSACTIONS, Transaction
+from isthmus.common.dicomweb.transactions import DELETIONS, TRANSACTIONS, Transaction
 
 WADL: Final = Offer("application/vnd.sun.wadl+xml")
 _NAMESPACE: Final = "http://wadl.dev.java.net/2009/02"
@@ -26,31 +26,34 @@ class _Element:
     children: Sequence["_Element"] = ()
 
 
-def wadl(base_url: str) -> bytes:
+def wadl(base_url: str, *, deletes: bool) -> bytes:
     """Write the capabilities as a Web Application Description (PS3.18 Annex H).
 
     Args:
         base_url: Of the service root, absolute.
+        deletes: Whether it is that of an inbox, from which something can be deleted.
     """
-    root = _to_xml(_application(base_url))
+    root = _to_xml(_application(base_url, deletes=deletes))
     root.set("xmlns", _NAMESPACE)
     root.set("xmlns:xs", _SCHEMA)
     written: bytes = ET.tostring(root, encoding="utf-8", xml_declaration=True)
     return written
 
 
-def capabilities_json(base_url: str) -> bytes:
+def capabilities_json(base_url: str, *, deletes: bool) -> bytes:
     """Write the same in JSON: attributes by their names, the elements of each name in an array."""
-    return orjson.dumps({"application": _to_json(_application(base_url))})
+    return orjson.dumps({"application": _to_json(_application(base_url, deletes=deletes))})
 
 
-def _application(base_url: str) -> _Element:
-    resources = [_resource(path, [*group]) for path, group in groupby(_by_path(), lambda each: each.path)]
+def _application(base_url: str, *, deletes: bool) -> _Element:
+    transactions = [each for each in TRANSACTIONS if deletes or each not in DELETIONS]
+    by_path = groupby(sorted(transactions, key=_path), _path)
+    resources = [_resource(path, [*group]) for path, group in by_path]
     return _Element("application", children=[_Element("resources", {"base": f"{base_url}/"}, resources)])
 
 
-def _by_path() -> Iterable[Transaction]:
-    return sorted(TRANSACTIONS, key=lambda each: each.path)
+def _path(transaction: Transaction) -> str:
+    return transaction.path
 
 
 def _resource(path: str, transactions: Sequence[Transaction]) -> _Element:

@@ -82,14 +82,12 @@ async def test_from_an_inbox_alone_something_can_be_deleted(bus: Bus, unused_blo
         application(routes(Parts(Settings(origins=(inbox, pacs)), bus, unused_blobs)))
     )
     async with httpx2.AsyncClient(transport=transport, base_url="http://gateway") as gateway:
-        for path, deletions in (
-            ("/aets/inbox", {each.path[1:] for each in DELETIONS}),
-            ("/aets/pacs", set()),
-        ):
-            described_paths = {
+        deletable = {each.path[1:] for each in DELETIONS}
+        for path, expected in (("/aets/inbox", deletable), ("/aets/pacs", set())):
+            found = {
                 resource.get("path")
                 for resource in (await described(gateway, path)).iter(f"{WADL}resource")
                 for method in resource.findall(f"{WADL}method")
                 if method.get("name") == "DELETE"
             }
-            assert described_paths == deletions
+            assert found == expected

@@ -98,13 +98,13 @@ class Modality:
         return self.status, None
 
     @contextmanager
-    def associated(self, port: int, title: str = MODALITY) -> Iterator[Association]:
-        entity = AE(title)
+    def associated(self, port: int, called: str = "INBOX") -> Iterator[Association]:
+        entity = AE(MODALITY)
         for sop_class_uid in (*SOP_CLASSES, CT):
             entity.add_requested_context(sop_class_uid)
         entity.dimse_timeout = entity.acse_timeout = SECONDS
         handler = (evt.EVT_N_EVENT_REPORT, self._take, [self.here])
-        association = entity.associate("127.0.0.1", port, ae_title="INBOX", evt_handlers=[handler])
+        association = entity.associate("127.0.0.1", port, ae_title=called, evt_handlers=[handler])
         assert association.is_established
         _one_at_a_time(association)
         try:
@@ -114,7 +114,7 @@ class Modality:
                 association.abort(block=False)
                 self.answers.set()
             elif association.is_established:
-                with _lock_of(association):
+                with locked(association):
                     association.release()
 
     @contextmanager
@@ -142,15 +142,16 @@ def _one_at_a_time(association: Association) -> None:
     """Keep pynetdicom from serving a report while it waits for its own reactor: it would wait for ever."""
     serve, lock = association._serve_request, threading.RLock()
 
-    def locked(message: "DimseServiceType", context_id: int) -> None:
+    def serve_alone(message: "DimseServiceType", context_id: int) -> None:
         with lock:
             serve(message, context_id)
 
     vars(association)["lock"] = lock
-    vars(association)["_serve_request"] = locked
+    vars(association)["_serve_request"] = serve_alone
 
 
-def _lock_of(association: Association) -> AbstractContextManager[object]:
+def locked(association: Association) -> AbstractContextManager[object]:
+    """Hold off reports while something is sent."""
     return cast("AbstractContextManager[object]", vars(association)["lock"])
 
 
@@ -175,7 +176,7 @@ def ask(
     instance: str = STORAGE_COMMITMENT_INSTANCE,
 ) -> Dataset:
     """Send an N-ACTION, and give the status."""
-    with _lock_of(association):
+    with locked(association):
         status, _ = association.send_n_action(data, action, STORAGE_COMMITMENT, instance)
     return status
 

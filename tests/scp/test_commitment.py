@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -22,7 +23,9 @@ from isthmus.common.inbox.deposit import Deposits, Incoming
 from isthmus.common.inbox.state import States
 from isthmus.common.messages import BlobRef
 from isthmus.common.service import Parts
+from isthmus.common.threads import Threads
 from isthmus.scp import commitment, commitment_report, commitment_search
+from isthmus.scp.commitment_requests import CommitmentRequest
 from tests.peers import free_port
 from tests.scp.modality import (
     CT,
@@ -243,7 +246,7 @@ async def test_what_is_there_is_committed_to_on_the_same_association(
         event_type, information = result
         assert event_type == 1
         assert information.TransactionUID == uid
-        assert information.RetrieveAETitle == "INBOX"
+        assert "RetrieveAETitle" not in information  # nobody can retrieve from an inbox over DIMSE
         assert committed(result) == {"1.2.3.4", "1.2.3.5"}
         assert len(information.ReferencedSOPSequence) == 2
         assert "FailedSOPSequence" not in information
@@ -515,3 +518,67 @@ async def test_what_nobody_can_read_leaves_the_queue(parts: Parts, bus: Bus, inb
     await bus.jetstream.publish(subjects.commit(inbox.name, MODALITY, "1.2.3"), b"none of ours")
     async with services(parts):
         await nothing_waits(bus, inbox)
+
+
+async def test_a_request_is_given_up_after_a_day(
+    parts: Parts,
+    bus: Bus,
+    inbox: Inbox,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(commitment, "GIVE_UP_SECONDS", 0.5)
+    modality = Modality()
+    with reachable(free_port()) as callers:
+        async with services(with_callers(parts, inbox, callers)) as port:
+            await asyncio.to_thread(
+                request, port, modality, action_information(transaction(), (CT, "1.2.3.4"))
+            )
+            await nothing_waits(bus, inbox)
+    assert "commitment given up" in "".join(capsys.readouterr())
+
+
+def test_the_time_to_the_next_attempt_grows_with_that_of_the_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(commitment, "FIRST_DELAY", 5.0)
+
+    def delay(age: float) -> float:
+        asked = time.time() - age
+        waits = CommitmentRequest("in", "1.2", (), MODALITY, "127.0.0.1", asked, "", "", 1, EXPLICIT)
+        return commitment._later(waits).seconds
+
+    assert 5 <= delay(0) <= 6
+    assert 60 <= delay(60) <= 67
+    assert 600 <= delay(40_000) <= 660
+    assert 700 <= commitment._later(request_of_now(), 700.0).seconds <= 770
+
+
+def request_of_now() -> CommitmentRequest:
+    return CommitmentRequest("in", "1.2", (), MODALITY, "127.0.0.1", time.time(), "", "", 1, EXPLICIT)
+
+
+async def test_while_s3_is_away_nothing_is_reported_and_afterwards_the_truth(
+    parts: Parts, bus: Bus, inbox: Inbox, deposit: Deposit
+) -> None:
+    await deposit("1.2.3.4")
+    threads = Threads("away", 2)
+    away = BlobStore("127.0.0.1:1", "key", "secret", "bucket", threads=threads, deadline=0.2)
+    modality, there = Modality(), free_port()
+    with reachable(there) as callers, modality.listening(there):
+        settings = with_callers(parts, inbox, callers)
+        async with services(Parts(settings.settings, bus, away)) as port:
+            await asyncio.to_thread(
+                request, port, modality, action_information(transaction(), (CT, "1.2.3.4"))
+            )
+            await delivered_twice(bus, inbox)
+        assert modality.there.empty()
+        async with services(settings):
+            assert committed(await get(modality.there)) == {"1.2.3.4"}
+    away.close()
+    threads.close()
+
+
+async def delivered_twice(bus: Bus, inbox: Inbox) -> None:
+    name = f"commit-{subjects.token(inbox.name)}"
+    async with asyncio.timeout(SECONDS):
+        while (await bus.jetstream.consumer_info(streams.COMMITMENTS, name)).delivered.consumer_seq < 2:  # noqa: ASYNC110
+            await asyncio.sleep(0.02)

@@ -19,6 +19,7 @@ from nats.js import JetStreamContext
 from nats.js.api import AckPolicy, ConsumerConfig
 from opentelemetry import context
 from opentelemetry.trace import SpanKind
+from pydicom.dataset import Dataset
 
 from isthmus.common.blobs import BlobStore
 from isthmus.common.bus import Bus, streams, subjects
@@ -151,7 +152,7 @@ class Committer:
         keeping = asyncio.create_task(_keep(message))
         try:
             with span("process dicom.commit", MESSAGING, kind=SpanKind.CONSUMER):
-                await self._commit(kept(message.data))
+                await self._commit_in_time(kept(message.data))
             with bus_errors("acknowledge"):
                 await message.ack_sync(timeout=5)
         except Later as later:
@@ -174,6 +175,14 @@ class Committer:
             context.detach(token)
             room.release()
 
+    async def _commit_in_time(self, request: CommitmentRequest) -> None:
+        try:
+            await self._commit(request)
+        except (Later, UnavailableError):
+            if request.age < GIVE_UP_SECONDS:
+                raise
+            _log("commitment given up", request)
+
     async def _commit(self, request: CommitmentRequest) -> None:
         """Find out the result, and report it.
 
@@ -190,28 +199,32 @@ class Committer:
             await search.look()
             if not search.failures:
                 break
-        ae_title = self._ae_titles[request.inbox]
-        event_type, data = await asyncio.to_thread(event_information, request, search.failures, ae_title)
+        event_type, data = await asyncio.to_thread(event_information, request, search.failures)
         status = await report_there(self._bus, request, event_type, data)
         if status is None:
             if address is None:
                 _log("commitment not reported: its association is over, and no address is known", request)
                 return
-            peer = Peer(
-                request.calling_ae_title, *address, request.calling_ae_title, ae_title, TIMEOUT_SECONDS
-            )
-            async with self._one_at_a_time.setdefault(address, asyncio.Lock()):
-                self._check_is_there(address, request)
-                try:
-                    status = await self._threads.run(report_anew, peer, event_type, data)
-                except OriginError as error:
-                    self._away_until[address] = time.monotonic() + AWAY_SECONDS
-                    _log("commitment not reported", request, error=type(error).__name__)
-                    raise _later(request) from error
+            status = await self._call(address, request, event_type, data)
         if status in _TRY_AGAIN:
             _log("commitment not taken by the caller", request, status=f"{status:04X}")
             raise _later(request)
         _log("commitment reported", request, status=f"{status:04X}", failed=len(search.failures))
+
+    async def _call(
+        self, address: Address, request: CommitmentRequest, event_type: int, data: Dataset
+    ) -> int:
+        """Report on an association of ours; one at a time to a caller, as many take no more."""
+        called, calling = request.calling_ae_title, self._ae_titles[request.inbox]
+        peer = Peer(called, *address, called, calling, TIMEOUT_SECONDS)
+        async with self._one_at_a_time.setdefault(address, asyncio.Lock()):
+            self._check_is_there(address, request)
+            try:
+                return await self._threads.run(report_anew, peer, event_type, data)
+            except OriginError as error:
+                self._away_until[address] = time.monotonic() + AWAY_SECONDS
+                _log("commitment not reported", request, error=type(error).__name__)
+                raise _later(request) from error
 
     def _check_is_there(self, address: Address, request: CommitmentRequest) -> None:
         rest = self._away_until.get(address, 0.0) - time.monotonic()

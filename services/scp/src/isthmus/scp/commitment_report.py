@@ -69,13 +69,10 @@ class ResultReported:
     """Of the N-EVENT-REPORT-RSP; None where the association is gone, or nobody answered."""
 
 
-def event_information(
-    request: CommitmentRequest, failures: Mapping[Reference, int], retrieve_ae_title: str
-) -> tuple[int, Dataset]:
+def event_information(request: CommitmentRequest, failures: Mapping[Reference, int]) -> tuple[int, Dataset]:
     """Give the Event Type ID and the Event Information (PS3.4 Table J.3-2)."""
     data = Dataset()
     data.TransactionUID = request.transaction_uid
-    data.RetrieveAETitle = retrieve_ae_title
     stored = [_item(reference) for reference in request.references if reference not in failures]
     if stored:
         data.ReferencedSOPSequence = stored

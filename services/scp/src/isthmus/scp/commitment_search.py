@@ -6,7 +6,7 @@ there is looked at in S3: only what lies there, as long as it should be, is comm
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Collection, Iterable
+from collections.abc import AsyncGenerator, Collection, Coroutine, Iterable
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from typing import Final
@@ -96,13 +96,13 @@ class Search:
         for uid, place in places.items():
             by_series.setdefault(_series_prefix(place.key), {})[uid] = place
         room = asyncio.Semaphore(AT_ONCE)
-        async with asyncio.TaskGroup() as group:
-            for prefix, its in by_series.items():
-                if len(its) >= ONE_LISTING:
-                    group.create_task(self._list(room, prefix, its))
-                else:
-                    for uid, place in its.items():
-                        group.create_task(self._ask(room, uid, place))
+        questions: list[Coroutine[object, object, None]] = []
+        for prefix, its in by_series.items():
+            if len(its) >= ONE_LISTING:
+                questions.append(self._list(room, prefix, its))
+            else:
+                questions.extend(self._ask(room, uid, place) for uid, place in its.items())
+        await asyncio.gather(*questions)
 
     async def _ask(self, room: asyncio.Semaphore, uid: str, place: Place) -> None:
         async with room:

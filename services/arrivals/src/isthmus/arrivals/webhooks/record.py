@@ -1,0 +1,195 @@
+"""What is told of a webhook: its record in KV, and metrics."""
+
+import asyncio
+import time
+from dataclasses import dataclass, replace
+from typing import Final
+
+from isthmus.arrivals.webhooks.pace import Pace
+from isthmus.arrivals.webhooks.receiver import shown_url, target
+from isthmus.common.bus import Bus
+from isthmus.common.bus.webhooks import WebhookState, WebhookStates
+from isthmus.common.config.arriving import Webhook
+from isthmus.common.errors import UnavailableError
+from isthmus.common.telemetry import counter, gauge, get_logger
+
+attempts: Final = counter("isthmus.webhook.attempts", "{attempt}", "POSTs to webhooks, by their outcome")
+dead_letters: Final = counter("isthmus.webhook.dead_letters", "{event}", "Events that webhooks never took")
+waiting: Final = gauge("isthmus.webhook.waiting", "{event}", "Events on their way to webhooks")
+stopped: Final = gauge("isthmus.webhook.stopped", "{webhook}", "Webhooks that answered 410 Gone")
+
+log = get_logger(__name__)
+
+
+@dataclass(slots=True)
+class _News:
+    """What happened since the record was written."""
+
+    delivered: int = 0
+    failed: int = 0
+    status: str | None = None
+    at: float = 0.0
+    success: float | None = None
+    failing_since: float | None = None
+    """The first failure since the last success, of those in here."""
+
+
+class Record:
+    """How one webhook is doing, as this replica knows it; other replicas add to the same record."""
+
+    def __init__(self, bus: Bus, webhook: Webhook, pace: Pace) -> None:
+        self._states = WebhookStates(bus)
+        self._webhook = webhook
+        self._pace = pace
+        self._news = _News()
+        self._next_try: float | None = None
+        self._has_news = asyncio.Event()
+        self._waiting = 0
+        self._stopped = 0
+        self.state = WebhookState(webhook.name)
+        """As it was last read or written."""
+
+    async def open(self) -> None:
+        """Say what the webhook is now; one that was stopped goes on if its URL is another one.
+
+        Raises:
+            BusUnavailable: NATS is away.
+        """
+        webhook, at = self._webhook, target(self._webhook.url)
+
+        def describe(state: WebhookState) -> WebhookState:
+            anew = state.target != at
+            return replace(
+                state,
+                url=shown_url(webhook.url),
+                target=at,
+                types=tuple(sorted(webhook.types)),
+                origins=None if webhook.origins is None else tuple(sorted(webhook.origins)),
+                stopped=None if anew else state.stopped,
+                failing_since=None if anew else state.failing_since,
+            )
+
+        self._took(await self._states.change(webhook.name, describe))
+
+    @property
+    def failing_seconds(self) -> float:
+        """For how long nothing was taken, since something was refused."""
+        since = self.state.failing_since
+        return 0.0 if since is None or self._news.success else time.time() - since
+
+    def delivered(self, status: str) -> None:
+        """It took an event."""
+        attempts.add(1, {"webhook": self._webhook.name, "outcome": "delivered"})
+        self._news.delivered += 1
+        self._news.success = time.time()
+        self._news.failing_since = None
+        self._next_try = None
+        self._note(status)
+
+    def failed(self, status: str, next_try: float) -> None:
+        """It did not take an event, which is tried again in so many seconds."""
+        attempts.add(1, {"webhook": self._webhook.name, "outcome": "failed"})
+        now = time.time()
+        self._news.failed += 1
+        if self._news.failing_since is None:
+            self._news.failing_since = now
+        if self._next_try is None or not now < self._next_try < now + next_try:
+            self._next_try = now + next_try
+        self._note(status)
+
+    def dead(self) -> None:
+        """An event became a dead letter."""
+        dead_letters.add(1, {"webhook": self._webhook.name})
+
+    def set_waiting(self, number: int) -> None:
+        """So many events are on their way."""
+        waiting.add(number - self._waiting, {"webhook": self._webhook.name})
+        self._waiting = number
+
+    async def stop(self) -> None:
+        """It wants nothing more: no replica sends it anything.
+
+        Raises:
+            BusUnavailable: NATS is away.
+        """
+        now = time.time()
+        self._took(await self._states.change(self._webhook.name, lambda state: replace(state, stopped=now)))
+        log.warning("webhook stopped: it answered 410", webhook=self._webhook.name)
+
+    async def look(self) -> None:
+        """Read the record, which others change too.
+
+        Raises:
+            BusUnavailable: NATS is away.
+        """
+        self._took(await self._states.get(self._webhook.name))
+
+    async def write(self) -> None:
+        """Write what there is to tell, from time to time; runs until cancelled."""
+        while True:
+            await self._has_news.wait()
+            try:
+                await self.flush()
+            except UnavailableError as error:
+                log.warning("webhook's record not written", webhook=self._webhook.name, detail=error.detail)
+            await asyncio.sleep(self._pace.record)
+
+    async def flush(self) -> None:
+        """Write what there is to tell now.
+
+        Raises:
+            BusUnavailable: NATS is away; it is told the next time.
+        """
+        if not self._has_news.is_set():
+            return
+        news, self._news = self._news, _News()
+        self._has_news.clear()
+        next_try = self._next_try
+        try:
+            changed = await self._states.change(
+                self._webhook.name, lambda state: _with(state, news, next_try)
+            )
+        except BaseException:
+            self._news = _both(news, self._news)
+            self._has_news.set()
+            raise
+        self._took(changed)
+
+    def _note(self, status: str) -> None:
+        self._news.status = status
+        self._news.at = time.time()
+        self._has_news.set()
+
+    def _took(self, state: WebhookState) -> None:
+        self.state = state
+        is_stopped = int(state.stopped is not None)
+        stopped.add(is_stopped - self._stopped, {"webhook": self._webhook.name})
+        self._stopped = is_stopped
+
+
+def _with(state: WebhookState, news: _News, next_try: float | None) -> WebhookState:
+    is_last = state.last_attempt is None or news.at >= state.last_attempt
+    works = news.success is not None and news.success >= (state.last_success or 0)
+    failing = None if works else state.failing_since
+    return replace(
+        state,
+        delivered=state.delivered + news.delivered,
+        failed=state.failed + news.failed,
+        last_status=news.status if is_last else state.last_status,
+        last_attempt=news.at if is_last else state.last_attempt,
+        last_success=news.success if works else state.last_success,
+        failing_since=news.failing_since if failing is None else failing,
+        next_try=next_try,
+    )
+
+
+def _both(earlier: _News, later: _News) -> _News:
+    """Put what could not be written before what came since."""
+    return _News(
+        delivered=earlier.delivered + later.delivered,
+        failed=earlier.failed + later.failed,
+        status=later.status or earlier.status,
+        at=max(earlier.at, later.at),
+        success=later.success or earlier.success,
+        failing_since=later.failing_since if later.success else earlier.failing_since or later.failing_since,
+    )

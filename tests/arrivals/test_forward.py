@@ -413,3 +413,15 @@ async def test_what_waits_for_its_next_attempt_is_not_tried_before(site: Site) -
         assert await taken.next() == uids(site.ref(2))
         await until(lambda: is_pending(site.bus, site.inbox, site.study), bool)
     assert taken.jobs == [uids(site.ref(2))]
+
+
+async def test_consumers_that_are_lost_are_made_anew(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As after a restart of NATS that lost its state."""
+    monkeypatch.setattr("isthmus.arrivals.forward_queue.PULL_SECONDS", 0.3)
+    taken = site.employ()
+    async with site.forwarding():
+        await site.routed()
+        await site.forget_place()
+        await site.bus.jetstream.delete_consumer(streams.FORWARDS, f"forwards-{site.destination}")
+        await site.announce(site.ref(1))
+        assert await taken.next() == uids(site.ref(1))

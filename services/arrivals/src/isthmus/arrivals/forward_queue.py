@@ -44,9 +44,9 @@ async def pulled(
                     await _ensure(bus, stream, consumer)
                     source = await bus.jetstream.pull_subscribe_bind(consumer.durable_name, stream)
                 messages = await source.fetch(at_once, timeout=PULL_SECONDS)
-            except nats.errors.TimeoutError:
+            except TimeoutError:  # that of nats-py is one, too
                 continue
-            except (nats.errors.Error, TimeoutError) as error:
+            except nats.errors.Error as error:
                 log.warning("nothing pulled", stream=stream, error=type(error).__name__)
                 await _leave(source)
                 source = None

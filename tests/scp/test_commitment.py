@@ -20,7 +20,7 @@ from isthmus.common.config.arriving import Caller, CallerOperation
 from isthmus.common.dicom.part10 import Identity
 from isthmus.common.inbox.contents import Contents, ContentsStore, Row
 from isthmus.common.inbox.deposit import Deposits, Incoming
-from isthmus.common.inbox.state import States
+from isthmus.common.inbox.state import Removal, States
 from isthmus.common.messages import BlobRef
 from isthmus.common.service import Parts
 from isthmus.common.threads import Threads
@@ -315,6 +315,28 @@ async def test_what_is_in_the_lists_of_studies_is_found_however_long_ago(
         result = await asyncio.to_thread(run, port)
     assert committed(result) == set(wanted) - {"1.8.8.1"}
     assert failed(result) == {"1.8.8.1": 0x0112}
+
+
+async def test_what_is_being_deleted_is_not_committed_to(
+    parts: Parts, deposit: Deposit, bus: Bus, inbox: Inbox
+) -> None:
+    await deposit("1.2.3.4")
+    states = States(bus)
+    found = await states.get(inbox.name, "1.2.3")
+    deleted = replace(found.state, life=1, removals=(Removal(life=1, instances=1),))
+    assert await states.put(deleted, found.revision)
+    modality = Modality()
+
+    def run(port: int) -> Result:
+        with modality.associated(port) as association:
+            ask(association, action_information(transaction(), (CT, "1.2.3.4"), (CT, "1.2.3.5")))
+            return modality.here.get(timeout=SECONDS)
+
+    await deposit("1.2.3.5")
+    async with services(parts) as port:
+        result = await asyncio.to_thread(run, port)
+    assert committed(result) == {"1.2.3.5"}
+    assert failed(result) == {"1.2.3.4": 0x0112}
 
 
 async def test_what_another_inbox_has_is_not_committed_to(

@@ -21,10 +21,11 @@ from isthmus.common.bus import Bus, streams, subjects
 from isthmus.common.bus.client import bus_errors
 from isthmus.common.errors import BlobMissing, ContractError
 from isthmus.common.inbox.contents import ContentsStore
-from isthmus.common.inbox.state import StudyState
+from isthmus.common.inbox.remove import is_deleted
+from isthmus.common.inbox.state import States, StudyState
 from isthmus.common.messages import decode
 from isthmus.common.messages.cloud_events import from_json
-from isthmus.common.messages.events import EventType
+from isthmus.common.messages.events import EventType, InstanceEvent
 from isthmus.scp.commitment_requests import Reference
 from isthmus.scp.normalized import CLASS_INSTANCE_CONFLICT, NO_SUCH_INSTANCE
 
@@ -57,6 +58,7 @@ class Search:
         self._bus = bus
         self._blobs = blobs
         self._contents = ContentsStore(blobs)
+        self._states = States(bus)
         self._inbox = inbox
         self._references = tuple(references)
         self._classes: dict[str, str] = {}
@@ -122,17 +124,27 @@ class Search:
         with bus_errors(streams.EVENTS):
             self._read_to = (await self._bus.jetstream.stream_info(streams.EVENTS)).state.last_seq
         wanted = self._missing
-        places: dict[str, Place] = {}
         if not wanted:
-            return places
+            return {}
+        events: list[InstanceEvent] = []
         subject = subjects.event(EventType.INSTANCE_STORED, self._inbox)
         async with aclosing(_read(self._bus, streams.EVENTS, subject, begin)) as messages:
             async for message in messages:
                 with suppress(ContractError):  # of a later version: its instance is in a list by and by
                     data = from_json(message.data).data
-                    if data.instance in wanted:
-                        blob = data.blob
-                        places[data.instance] = Place(data.sop_class, blob.key, blob.size)
+                    if data.instance in wanted and isinstance(data, InstanceEvent):
+                        events.append(data)
+        return await self._not_deleted(events)
+
+    async def _not_deleted(self, events: Iterable[InstanceEvent]) -> dict[str, Place]:
+        """Leave out what was deleted since: its blob may still be there."""
+        states: dict[str, StudyState] = {}
+        places: dict[str, Place] = {}
+        for data in events:
+            if data.study not in states:
+                states[data.study] = (await self._states.get(self._inbox, data.study)).state
+            if not await is_deleted(self._blobs, states[data.study], data.blob.key):
+                places[data.instance] = Place(data.sop_class, data.blob.key, data.blob.size)
         return places
 
     async def _first_unlisted(self) -> int:

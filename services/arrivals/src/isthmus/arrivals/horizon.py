@@ -31,7 +31,8 @@ class Horizon:
         self._known: dict[str, float] = defaultdict(float)
         self._looking: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._now = 0.0
-        self._floor = (0, 0.0)
+        self._floor: tuple[int, float] | None = None
+        """What was acknowledged without a gap when it was last seen to grow, and when that was."""
 
     async def reached(self, origin: str, at: float, now: float, patience: float) -> bool:
         """Wait, for `patience` seconds at most, until all that came before a time is merged.
@@ -77,10 +78,9 @@ class Horizon:
         return first.time.timestamp() if first.time is not None else 0.0
 
     def _past_what_is_stuck(self, floor: int, delivered: int) -> int:
-        seen, since = self._floor
-        if floor != seen:
+        if self._floor is None or self._floor[0] != floor:
             self._floor = (floor, time.monotonic())
-        elif time.monotonic() - since > STUCK_SECONDS:
+        elif time.monotonic() - self._floor[1] > STUCK_SECONDS:
             log.error("events cannot be merged; studies are announced without them")
             return delivered
         return floor

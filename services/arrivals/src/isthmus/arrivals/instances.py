@@ -23,7 +23,7 @@ TOLD: Final = "dicom.told.>"
 BATCH: Final = 5_000
 LINGER: Final = 0.25
 """Seconds that a batch grows: each one writes the list of a study once."""
-AT_ONCE: Final = 8
+AT_ONCE: Final = 16
 """Studies that are changed at one time."""
 AGAIN_SECONDS: Final = 1.0
 NOT_UNDERSTOOD_SECONDS: Final = 60.0
@@ -53,6 +53,7 @@ class Instances:
                 try:
                     async with keeping(left):
                         await self._merge(await _grouped(left), left)
+                        await self._studies.tidy()
                 except asyncio.CancelledError:
                     await give_back(left.values())
                     raise

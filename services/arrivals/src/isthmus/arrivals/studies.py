@@ -32,6 +32,7 @@ class Studies:
         self._settings = settings
         self._states = States(bus)
         self._contents = contents
+        self._unneeded: list[str] = []
         self._announcer = Announcer(bus, blobs, settings.base_url, contents)
 
     async def happened(self, timer: StudyTimer, happened: Sequence[Happened]) -> None:
@@ -74,17 +75,21 @@ class Studies:
         if state.arrival.phase is Phase.SETTLED:  # what changed is nothing that is told
             state = replace(state, arrival=replace(state.arrival, announced=key))
         put = await self._put(found, state)
-        await self._drop(key if put is None else found.state.contents)
+        unneeded = key if put is None else found.state.contents
+        if unneeded is not None:
+            self._unneeded.append(unneeded)
         return put
 
     async def _put(self, found: Versioned, state: StudyState) -> StudyState | None:
         return state if await self._states.put(state, found.revision) is not None else None
 
-    async def _drop(self, key: str | None) -> None:
+    async def tidy(self) -> None:
+        """Delete the lists that the changes up to now left behind; what fails stays, and nobody finds it."""
+        unneeded, self._unneeded = self._unneeded, []
         try:
-            await self._contents.drop(key)
-        except StoreUnavailable:  # it stays, and nobody finds it
-            log.warning("list of a study not deleted")
+            await self._contents.drop_all(unneeded)
+        except StoreUnavailable:
+            log.warning("lists of studies not deleted", lists=len(unneeded))
 
     async def _is_gone(self, state: StudyState, known: Mapping[str, Row], one: Happened) -> bool:
         """Tell whether this is an instance that was deleted before its event came here."""

@@ -10,7 +10,7 @@ import hashlib
 import struct
 import zlib
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from secrets import token_hex
 from time import time
@@ -152,6 +152,17 @@ class ContentsStore:
         if key is not None:
             self._forget(key)
             await self._blobs.delete(key)
+
+    async def drop_all(self, keys: Iterable[str]) -> None:
+        """Delete many lists that no record names any more, by few requests.
+
+        Raises:
+            StoreUnavailable: S3 does not do it, or not all of it.
+        """
+        keys = tuple(keys)
+        for key in keys:
+            self._forget(key)
+        await self._blobs.delete_all(keys)
 
     def _remember(self, key: str, contents: Contents) -> None:
         self._forget(key)  # another one may have read it meanwhile

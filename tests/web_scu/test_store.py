@@ -186,13 +186,18 @@ class Stuck(Deposits):
         self._has_one = False
 
     async def deposit(
-        self, inbox: Inbox, incoming: Incoming, write: Callable[[str], Awaitable[None]]
+        self,
+        inbox: Inbox,
+        incoming: Incoming,
+        write: Callable[[str], Awaitable[None]],
+        *,
+        may_rewrite: bool = False,
     ) -> Deposited:
         if self._has_one:
             self.is_stuck.set()
             await asyncio.Event().wait()
         self._has_one = True
-        return await super().deposit(inbox, incoming, write)
+        return await super().deposit(inbox, incoming, write, may_rewrite=may_rewrite)
 
 
 async def test_a_job_that_is_given_back_goes_on_behind_what_was_answered(

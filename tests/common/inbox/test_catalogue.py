@@ -53,6 +53,24 @@ async def test_it_is_as_it_is_now(
     assert await catalogue.load(study.origin, study.study) is None
 
 
+async def test_of_many_studies_only_some_manifests_stay_made(
+    bus: Bus,
+    blobs: BlobStore,
+    catalogue: CatalogueWithInboxes,
+    study: StudyState,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("isthmus.common.inbox.catalogue.REMEMBERED", 3)
+    (other,) = await arrived(bus, blobs, study.origin, make_series(tmp_path / "other", 2, seed=1))
+    first = await catalogue.load(study.origin, study.study)
+    assert await catalogue.load(study.origin, other.study) is not None
+    again = await catalogue.load(study.origin, study.study)
+    assert again is not first
+    assert again is not None
+    assert len(list(again.blobs(Retrieve(study.origin, study.study)))) == 2
+
+
 async def test_a_list_that_is_replaced_while_it_is_read_is_read_anew(
     bus: Bus, blobs: BlobStore, study: StudyState, monkeypatch: pytest.MonkeyPatch
 ) -> None:

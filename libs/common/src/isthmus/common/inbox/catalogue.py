@@ -15,8 +15,8 @@ from isthmus.common.inbox.state import States
 from isthmus.common.messages import Retrieve
 from isthmus.common.retrieval import Catalogue, Manifest
 
-REMEMBERED: Final = 16
-"""Studies whose manifests stay made: each frame of a viewer needs its study's."""
+REMEMBERED: Final = 20_000
+"""Instances whose studies' manifests stay made: each frame of a viewer needs its study's."""
 
 log = structlog.get_logger()
 
@@ -28,7 +28,7 @@ class CatalogueWithInboxes(Catalogue):
         super().__init__(blobs)
         self._inboxes = frozenset(inboxes)
         self._states = States(bus)
-        self._contents = ContentsStore(blobs)
+        self._contents = ContentsStore(blobs, remembered=1)
         self._made: OrderedDict[str, Manifest] = OrderedDict()
 
     def is_the_origin(self, origin: str) -> bool:
@@ -45,16 +45,23 @@ class CatalogueWithInboxes(Catalogue):
         """
         if origin not in self._inboxes:
             return await super().load(origin, study)
+        key = (await self._states.get(origin, study)).state.contents
+        if key is not None and key not in self._made:
+            key = await self._make(origin, study)
+        if key is None:
+            return None
+        self._made.move_to_end(key)
+        return self._made[key]
+
+    async def _make(self, origin: str, study: str) -> str | None:
+        """Make the manifest of a study, and give the key of the list that it is made of."""
         found, contents = await read_study(self._states, self._contents, origin, study)
         key = found.state.contents
-        if key is None or not contents.rows:
-            return None
-        if key not in self._made:
+        if key is not None:
             self._made[key] = contents.manifest(origin, study)
-        self._made.move_to_end(key)
-        while len(self._made) > REMEMBERED:
-            self._made.popitem(last=False)
-        return self._made[key]
+            while len(self._made) > 1 and sum(map(_instances, self._made.values())) > REMEMBERED:
+                self._made.popitem(last=False)
+        return key
 
     async def mend(self, origin: str, study: str) -> None:
         """As `Catalogue.mend`; of an inbox nothing can be fetched anew: what is lost is told in the log.
@@ -73,3 +80,7 @@ class CatalogueWithInboxes(Catalogue):
         lost = sum(blob.key not in there for blob in manifest.blobs(Retrieve(origin, study)))
         if lost:
             log.error("blobs of an inbox lost", origin=origin, instances=lost)
+
+
+def _instances(manifest: Manifest) -> int:
+    return sum(len(series.instances) for series in manifest.series)

@@ -12,16 +12,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from nats.js.api import ConsumerConfig, DeliverPolicy
 
 from isthmus.arrivals.webhooks import hook as hook_module
 from isthmus.common.blobs import BlobStore
 from isthmus.common.bus import Bus, streams, subjects
+from isthmus.common.bus.dead import letters, replay
 from isthmus.common.bus.events import publish_event
 from isthmus.common.bus.webhooks import consumer_name
 from isthmus.common.config.arriving import Webhook
 from isthmus.common.errors import SettingsError
-from isthmus.common.messages import DeadLetter, decode
 from isthmus.common.messages.events import EventType
 from isthmus.common.telemetry import metrics_text
 from tests.arrivals.webhook_events import PATIENT, QUICK, SECRET, Site, instance_event, until
@@ -49,17 +48,6 @@ async def receiver() -> AsyncIterator[WebhookReceiver]:
 @pytest.fixture
 def site(bus: Bus, blobs: BlobStore, origin_name: str) -> Site:
     return Site(bus, blobs, origin_name)
-
-
-async def letters(bus: Bus, hook: Webhook) -> list[DeadLetter]:
-    """Read the dead letters of a webhook, as soon as there are any."""
-    subject = subjects.dead("webhook", hook.name)
-    consumer = await bus.jetstream.pull_subscribe(
-        subject, stream=streams.DEAD, config=ConsumerConfig(deliver_policy=DeliverPolicy.ALL)
-    )
-    messages = await consumer.fetch(1, timeout=15)
-    await consumer.unsubscribe()
-    return [decode(message.data, DeadLetter) for message in messages]
 
 
 async def count_dead(bus: Bus, hook: Webhook) -> int:
@@ -197,7 +185,8 @@ async def test_what_is_never_taken_becomes_a_dead_letter_and_can_be_replayed(
         while not await count_dead(site.bus, hook):
             await site.publish()  # it works, but for one event
             await asyncio.sleep(0.05)
-        (letter,) = await letters(site.bus, hook)
+        (buried,) = [one async for one in letters(site.bus, hook.name)]
+        letter = buried.letter
         await until(lambda: waiting(site.bus, hook), lambda number: number == 0)
         requests += [one for one in await receiver.take(receiver.requests.qsize()) if one.id == bad]
         assert (letter.what, letter.name, letter.reason) == ("webhook", hook.name, "HTTP 422")
@@ -205,7 +194,8 @@ async def test_what_is_never_taken_becomes_a_dead_letter_and_can_be_replayed(
         assert letter.attempts >= hook_module.LEAST_ATTEMPTS
         assert letter.last - letter.first >= 0.5
         receiver.behaviour = say(OK)
-        await site.bus.jetstream.publish(subjects.webhook(hook.name), letter.payload)
+        await replay(site.bus, buried)
+        assert not await count_dead(site.bus, hook)
         (again,) = await receiver.take(1)
         await until(lambda: _replays(site.bus, hook), lambda number: number == 0)
     assert (again.id, again.body) == (bad, letter.payload)
@@ -223,9 +213,13 @@ async def test_a_replayed_letter_that_is_refused_again_is_a_letter_again(
     hook = site.webhook(receiver.url, give_up_hours=AT_ONCE)
     async with site.delivering(hook):
         await site.publish()
-        (letter,) = await letters(site.bus, hook)
-        await site.bus.jetstream.publish(subjects.webhook(hook.name), letter.payload)
-        await until(lambda: count_dead(site.bus, hook), lambda number: number == 2)
+        await until(lambda: count_dead(site.bus, hook), lambda number: number == 1)
+        (first,) = [one async for one in letters(site.bus, hook.name)]
+        await replay(site.bus, first)
+        await until(lambda: count_dead(site.bus, hook), lambda number: number == 1)
+        (second,) = [one async for one in letters(site.bus, hook.name)]
+    assert second.number > first.number
+    assert second.letter.payload == first.letter.payload
 
 
 async def test_of_a_receiver_that_is_away_for_too_long_what_waits_is_given_up_untried(

@@ -11,7 +11,7 @@ from typing import Annotated, Final
 import typer
 from typer.core import TyperGroup
 
-from isthmus.cli import cache, dead
+from isthmus.cli import cache, dead, webhooks
 from isthmus.cli.echo import echo
 from isthmus.cli.events import events, since_when
 from isthmus.cli.find import FindLevel, find
@@ -55,6 +55,8 @@ cache_app = typer.Typer(cls=_ShowByDefault, help="What is held of the origins in
 app.add_typer(cache_app, name="cache")
 dead_app = typer.Typer(no_args_is_help=True, help="What could not be forwarded or told, and was given up.")
 app.add_typer(dead_app, name="dead")
+webhooks_app = typer.Typer(cls=_ShowByDefault, help="How webhooks are doing: show them, or let one go on.")
+app.add_typer(webhooks_app, name="webhooks")
 
 Data = Annotated[Path, typer.Option("--data", help="The folder in which the system keeps its data.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
@@ -200,6 +202,22 @@ def _cache_clear(
 ) -> None:
     """Delete what is held: of all origins, an origin, or a study; it is fetched again when it is wanted."""
     _finish(cache.clear(data, origin, study, as_json=as_json))
+
+
+@webhooks_app.command("show")
+def _webhooks_show(data: Data = DEFAULT_DATA, as_json: AsJson = False) -> None:
+    """Show what each webhook took, and what waits for it (what `isthmus webhooks` alone does)."""
+    _finish(webhooks.show(data, as_json=as_json))
+
+
+@webhooks_app.command("resume")
+def _webhooks_resume(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The name of a webhook.")],
+    data: Data = DEFAULT_DATA,
+    as_json: AsJson = False,
+) -> None:
+    """Send events again to a webhook that was stopped, because it answered 410 Gone."""
+    _finish(webhooks.resume(data, name, as_json=as_json))
 
 
 @dead_app.command("list")

@@ -14,6 +14,7 @@ from isthmus.arrivals.settings import ArrivalsSettings
 from isthmus.arrivals.studies import Studies
 from isthmus.arrivals.timers import Timers
 from isthmus.arrivals.watch import Watch
+from isthmus.arrivals.webhooks import webhooks
 from isthmus.common.bus import end_tasks
 from isthmus.common.inbox.contents import ContentsStore
 from isthmus.common.service import Parts
@@ -32,7 +33,7 @@ took a third of the time.
 async def worker(parts: Parts) -> AsyncIterator[None]:
     """Serve until left. An error in a loop ends the process, which is started again."""
     gc.set_threshold(*COLLECTIONS)
-    async with arriving(parts), forwarding(parts), retention(parts):
+    async with webhooks(parts), arriving(parts), forwarding(parts), retention(parts):
         yield
 
 

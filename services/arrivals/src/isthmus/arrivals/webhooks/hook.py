@@ -17,12 +17,13 @@ from isthmus.arrivals.webhooks.pace import Pace
 from isthmus.arrivals.webhooks.receiver import AT_ONCE, Answer, Outcome, Receiver
 from isthmus.arrivals.webhooks.record import Record
 from isthmus.arrivals.webhooks.source import Source
-from isthmus.common.bus import Bus, end_tasks, subjects
+from isthmus.common.bus import Bus, end_tasks
 from isthmus.common.bus.client import bus_errors
+from isthmus.common.bus.dead import bury
 from isthmus.common.config.arriving import Webhook
 from isthmus.common.errors import ContractError, UnavailableError
-from isthmus.common.messages import DeadLetter, encode
-from isthmus.common.telemetry import extract, get_logger, inject, span
+from isthmus.common.messages import DeadLetter
+from isthmus.common.telemetry import extract, get_logger, span
 
 IN_PROGRESS: Final = 3.0
 REPLAYED_AT_ONCE: Final = 2
@@ -175,13 +176,10 @@ class Hook:
             last=time.time(),
             payload=message.data,
         )
+        # A replayed letter that is given up once more is another letter.
+        place = f"{message.metadata.stream}.{message.metadata.sequence.stream}"
         with span("bury webhook event", webhook=name), bus_errors("dicom.dead"):
-            # A replayed letter that is given up once more is another letter.
-            identity = (
-                f"webhook.{name}.{event_id}.{message.metadata.stream}.{message.metadata.sequence.stream}"
-            )
-            headers = {**inject(), "Nats-Msg-Id": identity}
-            await self._bus.jetstream.publish(subjects.dead("webhook", name), encode(letter), headers=headers)
+            await bury(self._bus, letter, f"webhook.{name}.{event_id}.{place}")
             await message.ack_sync(timeout=5)
         self._record.dead()
         log.warning("webhook event given up", webhook=name, status=status, attempts=letter.attempts)

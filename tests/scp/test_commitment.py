@@ -4,11 +4,12 @@ import asyncio
 import hashlib
 import time
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AsyncExitStack, contextmanager, nullcontext
 from dataclasses import replace
 from queue import Empty, Queue
 from uuid import uuid4
 
+import nats.errors
 import pytest
 from pydicom.dataset import Dataset
 from pynetdicom.association import Association
@@ -214,15 +215,32 @@ async def test_a_called_ae_title_that_is_no_inbox_commits_to_nothing(parts: Part
 async def test_what_cannot_be_kept_is_not_promised(
     parts: Parts, bus: Bus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    async def away(*_: object, **__: object) -> None:
+        raise nats.errors.TimeoutError
+
+    async with services(parts) as port:
+        monkeypatch.setattr(bus.jetstream, "publish", away)
+        (status,) = await asyncio.to_thread(
+            request, port, Modality(), action_information("1.2.3", (CT, "1.2.3.4"))
+        )
+    assert status == 0x0110
+
+
+async def test_after_the_loss_of_its_stream_the_queue_is_there_again(
+    parts: Parts, bus: Bus, deposit: Deposit
+) -> None:
+    await deposit("1.2.3.4")
+    modality = Modality()
+
+    def run(port: int) -> Result:
+        with modality.associated(port) as association:
+            while ask(association, action_information(transaction(), (CT, "1.2.3.4"))).Status:
+                pass
+            return modality.here.get(timeout=SECONDS)
+
     async with services(parts) as port:
         await bus.jetstream.delete_stream(streams.COMMITMENTS)
-        try:
-            (status,) = await asyncio.to_thread(
-                request, port, Modality(), action_information("1.2.3", (CT, "1.2.3.4"))
-            )
-        finally:
-            await streams.declare(bus.jetstream)
-    assert status == 0x0110
+        assert committed(await asyncio.to_thread(run, port)) == {"1.2.3.4"}
 
 
 # What is committed to.
@@ -395,6 +413,25 @@ async def test_after_a_release_the_result_goes_to_the_address_of_the_caller(
     assert (result[0], result[1].TransactionUID) == (1, uid)
     assert modality.here.empty()
     assert modality.roles == [(True, False)]  # though it accepted the association, it is the user
+
+
+async def test_the_process_that_has_the_association_reports_what_another_one_found_out(
+    parts: Parts, deposit: Deposit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await deposit("1.2.3.4")
+    modality = Modality()
+
+    def run(port: int) -> Result:
+        with modality.associated(port) as association:
+            ask(association, action_information(transaction(), (CT, "1.2.3.4")))
+            return modality.here.get(timeout=SECONDS)
+
+    async with AsyncExitStack() as stack:
+        with monkeypatch.context() as patching:
+            patching.setattr(commitment.Committer, "working", lambda _: nullcontext())
+            port = await stack.enter_async_context(services(parts))
+        await stack.enter_async_context(services(parts))
+        assert committed(await asyncio.to_thread(run, port)) == {"1.2.3.4"}
 
 
 async def test_a_caller_that_is_away_is_tried_again_by_whichever_process_is_there(

@@ -17,6 +17,7 @@ import structlog
 from nats.aio.msg import Msg
 from nats.js import JetStreamContext
 from nats.js.api import AckPolicy, ConsumerConfig
+from nats.js.errors import NotFoundError
 from opentelemetry import context
 from opentelemetry.trace import SpanKind
 from pydicom.dataset import Dataset
@@ -144,7 +145,11 @@ class Committer:
             max_ack_pending=-1,  # those that wait for their caller do not hold up the others
         )
         jetstream = self._bus.jetstream
-        await jetstream.add_consumer(streams.COMMITMENTS, configuration)
+        try:
+            await jetstream.add_consumer(streams.COMMITMENTS, configuration)
+        except NotFoundError:  # the server came back without its streams
+            await streams.declare(jetstream)
+            await jetstream.add_consumer(streams.COMMITMENTS, configuration)
         return await jetstream.pull_subscribe_bind(configuration.durable_name, streams.COMMITMENTS)
 
     async def _work_on(self, message: Msg, room: asyncio.Semaphore) -> None:

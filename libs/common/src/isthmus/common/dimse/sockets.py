@@ -15,6 +15,7 @@
   messages in advance: its own buffers fill up then, not ours.
 - **UIDs.** Over-long UIDs are received as they are: upstream aborts the association, or never answers.
 - **Large data sets.** They go into a file as they come: see `spill`.
+- **Requests of our own** on associations that we accepted go out in turn: see `in_turn`.
 - **Logs.** pynetdicom logs identifiers and UIDs, pydicom's warnings quote values: neither may say a word.
 """
 

@@ -14,10 +14,13 @@ from isthmus.common.bus import Bus, jobs
 from isthmus.common.bus.guard import guard
 from isthmus.common.bus.subjects import token
 from isthmus.common.config.settings import S3, Nats
+from isthmus.common.inbox.state import States
 from isthmus.common.messages import BlobRef, MissingInstance, Retrieve, encode
 from isthmus.common.retrieval import Catalogue, HeldInstance, HeldSeries, Manifest
 from isthmus.common.retrieval.reads import LastRead
 from isthmus.common.threads import Threads
+from tests.common.inbox.studies import arrived
+from tests.data_sets import make_series
 
 SERIES = "1.2.3"
 MAX_BYTES = 50_000_000_000
@@ -114,6 +117,21 @@ async def test_where_nothing_is_held_the_bound_is_shown(
 ) -> None:
     await show(data, studies=True, as_json=False)
     assert capsys.readouterr().out == "0 bytes held, at most 50.0 GB\n"
+
+
+async def test_what_is_in_an_inbox_is_neither_shown_nor_cleared(
+    data: Path, bus: Bus, blobs: BlobStore, origin: Origin, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    files = make_series(tmp_path / "files", 2)
+    (state,) = await arrived(bus, blobs, origin.name, files)
+    before = {listed.key async for listed in blobs.list("")}
+    await show(data, studies=True, as_json=False)
+    assert capsys.readouterr().out == "0 bytes held, at most 50.0 GB\n"
+    for name, study in ((None, None), (origin.name, None), (origin.name, state.study)):
+        assert await clear(data, name, study, as_json=True)
+        assert orjson.loads(capsys.readouterr().out)["studies"] == 0
+    assert {listed.key async for listed in blobs.list("")} == before
+    assert (await States(bus).get(origin.name, state.study)).state == state
 
 
 async def test_each_origin_is_shown_with_what_is_held_of_it(

@@ -5,11 +5,13 @@ could mean something to NATS (blanks, `*`, `>`), and `=` and `%` themselves, as 
 digits.
 """
 
+from functools import lru_cache
 from typing import Final
 
 _PLAIN: Final = frozenset("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_-")
 
 
+@lru_cache(maxsize=4096)
 def token(name: str) -> str:
     """Write a name or UID as one token of a subject."""
     return "".join(_escaped(character) for character in name) or "%"

@@ -151,11 +151,11 @@ class Deposits:
             return await self._look(inbox, incoming)
         state = await self._state(inbox, incoming)
         if state.life:  # what was deleted may be known under another key
-            return await self._look(inbox, incoming)
+            return await self._look(inbox, incoming, state)
         key = _key(inbox, incoming, state.life)
         writing = asyncio.ensure_future(write(key))
         try:
-            found = await self._look(inbox, incoming)
+            found = await self._look(inbox, incoming, state)
         finally:
             await writing
         return replace(found, is_written=True) if found.key == key else found
@@ -169,8 +169,10 @@ class Deposits:
             if len(self._repeating) > REMEMBERED_SENDERS:
                 self._repeating.popitem(last=False)
 
-    async def _look(self, inbox: Inbox, incoming: Incoming) -> _Found:
-        state, keys = await asyncio.gather(self._state(inbox, incoming), self._keys(_prefix(inbox, incoming)))
+    async def _look(self, inbox: Inbox, incoming: Incoming, state: StudyState | None = None) -> _Found:
+        # In which order does not matter: after the event it is looked whether the record is still the same.
+        state = state or await self._state(inbox, incoming)
+        keys = await self._keys(_prefix(inbox, incoming))
         if not keys:
             return _Found(state.life, _key(inbox, incoming, state.life), False, False, False)
         row, life = await self._row(inbox, incoming, state)

@@ -1,0 +1,152 @@
+"""The queue of a destination: who dies at it, what waits in it, and what is none of ours."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from uuid import uuid4
+
+import pytest
+from nats.js.api import ConsumerConfig
+from nats.js.errors import NotFoundError
+
+from isthmus.common.blobs import BlobStore
+from isthmus.common.bus import Bus, end_tasks, streams, subjects
+from isthmus.common.bus.forwards import enqueue, is_pending, send
+from isthmus.common.messages import BlobRef, Forwarding
+from tests.arrivals.forwards import Site, Taken, until
+
+
+@pytest.fixture
+async def site(bus: Bus, blobs: BlobStore, origin_name: str) -> AsyncIterator[Site]:
+    site = Site(bus, blobs, origin_name)
+    await site.forget_place()
+    yield site
+    await site.dismiss()
+
+
+def uids(*refs: BlobRef) -> list[str]:
+    return [ref.sop_instance_uid for ref in refs]
+
+
+async def test_a_queue_that_no_rule_feeds_any_more_is_worked_off(site: Site) -> None:
+    waiting = Forwarding(uuid4().hex, site.inbox, site.study, site.destination, (site.ref(1),), 1.0)
+    await enqueue(site.bus, waiting)
+    taken = site.employ()
+    async with site.forwarding({"inbox": f"other-{site.inbox}"}):
+        assert await taken.next() == uids(site.ref(1))
+
+
+async def died_before(site: Site, waiting: Forwarding, *, results: bool) -> None:
+    """Leave a message as one who died of SIGKILL does: after the results, or only after the submission."""
+    await enqueue(site.bus, waiting)
+    consumer = ConsumerConfig(
+        durable_name=f"forwards-{site.destination}",
+        filter_subject=subjects.forwards(site.destination),
+        ack_wait=30.0,
+        max_ack_pending=-1,
+    )
+    await site.bus.jetstream.add_consumer(streams.FORWARDS, consumer)
+    pulling = await site.bus.jetstream.pull_subscribe_bind(consumer.durable_name, streams.FORWARDS)
+    (message,) = await pulling.fetch(1, timeout=5)
+    if results:
+        await send(site.bus, waiting, is_repeat=False)
+    else:
+        sending = asyncio.create_task(send(site.bus, waiting, is_repeat=False))
+        await until(lambda: _stores(site), bool)
+        await end_tasks([sending])
+    await message.nak()
+    await pulling.unsubscribe()
+
+
+async def _stores(site: Site) -> object:
+    info = await site.bus.jetstream.stream_info(
+        streams.STORES, subjects_filter=subjects.store(site.destination)
+    )
+    return info.state.subjects
+
+
+async def test_who_died_after_the_results_leaves_them_to_the_next(site: Site) -> None:
+    waiting = Forwarding(uuid4().hex, site.inbox, site.study, site.destination, (site.ref(1),), 1.0)
+    taken = site.employ()
+    await died_before(site, waiting, results=True)
+    async with site.forwarding():
+        await site.done()
+    assert taken.jobs == [uids(site.ref(1))]
+
+
+async def test_who_died_before_the_results_leaves_its_job_to_the_next(site: Site) -> None:
+    waiting = Forwarding(uuid4().hex, site.inbox, site.study, site.destination, (site.ref(1),), 1.0)
+    await died_before(site, waiting, results=False)
+    async with site.forwarding():
+        taken = site.employ()
+        await site.done()
+    assert taken.jobs == [uids(site.ref(1))]
+
+
+async def test_a_job_that_was_taken_back_is_submitted_anew(site: Site) -> None:
+    """JetStream remembers its id, and would take the second submission for the first."""
+    waiting = Forwarding(uuid4().hex, site.inbox, site.study, site.destination, (site.ref(1),), 1.0)
+    sending = asyncio.create_task(send(site.bus, waiting, is_repeat=False))
+    await until(lambda: _stores(site), bool)
+    await end_tasks([sending])
+    await site.bus.jetstream.purge_stream(streams.STORES, subject=subjects.store(site.destination))
+    site.employ()
+    results = await asyncio.wait_for(send(site.bus, waiting, is_repeat=True), 10)
+    assert [result.status for result in results.values()] == [0]
+
+
+async def test_what_waits_for_its_next_attempt_is_not_tried_before(site: Site) -> None:
+    early = Forwarding(
+        uuid4().hex, site.inbox, site.study, site.destination, (site.ref(1),), 1.0, not_before=4e9
+    )
+    await enqueue(site.bus, early)
+    taken: Taken = site.employ()
+    await enqueue(site.bus, replace(early, id=uuid4().hex, blobs=(site.ref(2),), not_before=0.0))
+    async with site.forwarding():
+        assert await taken.next() == uids(site.ref(2))
+        await until(lambda: is_pending(site.bus, site.inbox, site.study), bool)
+    assert taken.jobs == [uids(site.ref(2))]
+
+
+async def test_consumers_that_are_lost_are_made_anew(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As after a restart of NATS that lost its state."""
+    monkeypatch.setattr("isthmus.arrivals.forward_queue.PULL_SECONDS", 0.3)
+    taken = site.employ()
+    async with site.forwarding():
+        await site.routed()
+        await site.forget_place()
+        await site.bus.jetstream.delete_consumer(streams.FORWARDS, f"forwards-{site.destination}")
+        await site.announce(site.ref(1))
+        assert await taken.next() == uids(site.ref(1))
+
+
+async def test_a_destination_without_a_worker_waits_for_one(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("isthmus.common.bus.progress.SILENCE", 0.1)
+    monkeypatch.setattr("isthmus.common.bus.queues.SECOND_LOOK", 0.1)
+    async with site.forwarding(max_attempts=1):
+        await site.announce(site.ref(1))
+        await until(lambda: _deliveries(site), lambda count: count >= 3)
+        taken = site.employ()
+        await site.done()
+    assert taken.jobs == [uids(site.ref(1))]
+    assert await site.dead() == []
+
+
+async def _deliveries(site: Site) -> int:
+    try:
+        info = await site.bus.jetstream.consumer_info(streams.FORWARDS, f"forwards-{site.destination}")
+    except NotFoundError:  # not yet
+        return 0
+    return info.delivered.consumer_seq if info.delivered else 0
+
+
+async def test_a_message_that_nobody_understands_stays_and_holds_up_no_other(site: Site) -> None:
+    subject = subjects.forward(site.destination, site.inbox, "1.2.3")
+    await site.bus.jetstream.publish(subject, b"of another version")
+    taken = site.employ()
+    async with site.forwarding():
+        await site.announce(site.ref(1))
+        assert await taken.next() == uids(site.ref(1))
+    assert await is_pending(site.bus, site.inbox, "1.2.3")

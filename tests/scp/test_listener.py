@@ -4,12 +4,13 @@ import asyncio
 import socket
 import struct
 import threading
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 
 import pytest
 
-from isthmus.common.dimse import VERIFICATION, Association
+from isthmus.common.dimse import VERIFICATION, Association, sockets
 from isthmus.common.errors import AssociationRejected
 from isthmus.common.service import Parts
 from isthmus.scp import greeting, listener
@@ -232,3 +233,38 @@ async def test_garbage_inside_an_association_ends_it(server: Server) -> None:
 
     assert (await asyncio.to_thread(run))[:1] == b"\x07"
     await echo(server)
+
+
+@pytest.mark.parametrize("how", ["release", "abort", "close"])
+async def test_the_end_of_an_association_is_seen_at_once_though_it_waits_for_messages(
+    server: Server, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    monkeypatch.setattr(sockets, "MESSAGE_REST", 60.0)
+    association = await asyncio.to_thread(Association.open, peer(server, called=INBOX), [VERIFICATION])
+    await asyncio.to_thread(association.echo)
+    if how == "close":
+        association._connection._socket._shutdown_socket()
+    else:
+        await asyncio.to_thread(getattr(association, how))
+    assert await asyncio.to_thread(eventually, lambda: server.associations == 0, timeout_seconds=SECONDS)
+    if how == "close":
+        await asyncio.to_thread(association.abort)
+
+
+async def test_an_association_that_does_nothing_costs_next_to_nothing(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rests: list[float] = []
+    sleep = time.sleep
+
+    def counted(seconds: float) -> None:
+        if threading.current_thread().name.startswith("AcceptorThread"):
+            rests.append(seconds)
+        sleep(seconds)
+
+    association = await asyncio.to_thread(Association.open, peer(server, called=INBOX), [VERIFICATION])
+    monkeypatch.setattr(time, "sleep", counted)
+    await asyncio.to_thread(threading.Event().wait, 0.5)
+    monkeypatch.undo()
+    assert len(rests) < 100  # of upstream's own reactor it would be 450
+    await asyncio.to_thread(association.release)

@@ -59,6 +59,8 @@ BACKLOG: Final = 4
 
 LONGEST_REST: Final = 0.02
 """Seconds that the reactor waits at most: for its timers, and for the word to end, nobody wakes it."""
+MESSAGE_REST: Final = 0.02
+"""Likewise for an acceptor that waits for messages: it looks then whether the reactor is still there."""
 _UNCONNECTED_REST: Final = 0.001
 
 _QUICKACK: Final[int | None] = getattr(socket, "TCP_QUICKACK", None)  # Linux only
@@ -207,7 +209,7 @@ def wait_for_messages(association: "Association") -> None:
         if block:
             return get_msg(block=True)
         try:
-            return messages.get(timeout=LONGEST_REST)
+            return messages.get(timeout=MESSAGE_REST)
         except queue.Empty:
             return None, None
 

@@ -93,6 +93,17 @@ async def test_a_study_goes_when_nothing_came_for_so_many_days(ward: Ward) -> No
     assert record.life > ward.state.life
 
 
+async def test_however_many_studies_are_old_all_of_them_go(
+    ward: Ward, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("isthmus.arrivals.retention.TOGETHER", 2)
+    others = [file for seed in range(1, 5) for file in make_series(tmp_path / str(seed), 1, seed=seed)]
+    await arrived(
+        ward.bus, ward.blobs, ward.inbox, others, Arrival(Phase.SETTLED, 1, last_stored=time.time())
+    )
+    assert await ward.turn(keep_days=2, later=2.1 * DAY) == Turn(studies=5)
+
+
 async def test_a_study_that_is_being_read_stays(ward: Ward) -> None:
     await LastReads(ward.bus).touch(ward.inbox, ward.study)
     assert await ward.turn(keep_days=0.0001, later=60.0) == Turn()

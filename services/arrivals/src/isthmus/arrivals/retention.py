@@ -25,7 +25,7 @@ from isthmus.common.inbox.remove import Remover
 from isthmus.common.inbox.state import Versioned
 from isthmus.common.retrieval import LastReads
 from isthmus.common.service import Parts
-from isthmus.common.telemetry import counter, get_logger
+from isthmus.common.telemetry import counter, get_logger, span
 
 EVERY_SECONDS: Final = 60.0
 SHARE: Final = 0.1
@@ -34,6 +34,8 @@ READ_SECONDS: Final = 600.0
 """Who read something of a study within these may still be at it."""
 CAUGHT_UP_SECONDS: Final = 10.0
 """How long a turn waits for what was published before; else it is left to a later one."""
+TOGETHER: Final = 100
+"""Studies that are marked before anything is waited for."""
 LOOK_SECONDS: Final = 0.05
 _TURN: Final = ("all", "retention")
 """Whose turn it is: a guard like those of studies; no origin is named "all"."""
@@ -109,7 +111,12 @@ class Retention:
                     tombstones += 1
                 elif fate is not Fate.STAYS:
                     doomed.append((record.versioned, fate))
-        studies = await self._expire(doomed, now) if doomed else 0
+        studies = 0
+        for start in range(0, len(doomed), TOGETHER):
+            with span("expire"):
+                studies += await self._expire(doomed[start : start + TOGETHER], now)
+        if studies:
+            log.info("studies deleted", studies=studies)
         return Turn(studies, tombstones)
 
     async def _forget(self, record: Record) -> None:
@@ -135,8 +142,6 @@ class Retention:
             await self._forwarded.forget(mark.state.origin, mark.state.study)
             expired.add(1, {"origin": mark.state.origin, "reason": fate.value})
             gone += 1
-        if gone:
-            log.info("studies deleted", studies=gone)
         return gone
 
     async def _may_go(self, found: Versioned, fate: Fate, now: float) -> bool:

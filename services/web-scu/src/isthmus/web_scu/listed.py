@@ -27,7 +27,7 @@ class Listed:
 
     def __init__(self, bus: Bus, blobs: BlobStore, inbox: str) -> None:
         self._states = States(bus)
-        self._contents = ContentsStore(blobs, remembered=1)
+        self._contents = ContentsStore(blobs)
         self._inbox = inbox
 
     async def wait_for(self, stored: Collection[Stored]) -> None:

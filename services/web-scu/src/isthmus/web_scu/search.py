@@ -23,8 +23,6 @@ from isthmus.common.messages import Query
 
 LOOKED_AT_ONCE: Final = 200
 """Candidates, before others have their turn."""
-LISTS: Final = 4
-"""Of instances, that stay decoded; one of 5,000 takes some 20 MB."""
 _RETRIEVE_AE_TITLE: Final = tag_of("RetrieveAETitle")
 
 
@@ -33,7 +31,7 @@ class SearchWork:
 
     def __init__(self, bus: Bus, blobs: BlobStore, inbox: Inbox, index: Index) -> None:
         self._states = States(bus)
-        self._contents = ContentsStore(blobs, LISTS)
+        self._contents = ContentsStore(blobs)
         self._inbox = inbox
         self._index = index
 

@@ -28,7 +28,7 @@ class CatalogueWithInboxes(Catalogue):
         super().__init__(blobs)
         self._inboxes = frozenset(inboxes)
         self._states = States(bus)
-        self._contents = ContentsStore(blobs, remembered=1)
+        self._contents = ContentsStore(blobs, remembered=0)
         self._made: OrderedDict[str, Manifest] = OrderedDict()
 
     def is_the_origin(self, origin: str) -> bool:

@@ -72,7 +72,7 @@ class Remover:
     def __init__(self, bus: Bus, blobs: BlobStore) -> None:
         self._blobs = blobs
         self._states = States(bus)
-        self._contents = ContentsStore(blobs, remembered=1)
+        self._contents = ContentsStore(blobs, remembered=0)
 
     async def remove(self, delete: Delete) -> int:
         """Delete what is named, and give how many instances that were; 0 where there was none.

@@ -237,6 +237,27 @@ async def test_of_an_association_that_brought_nothing_nothing_is_told(
     assert len(await ends(bus, inbox.name, least=1)) == 1
 
 
+async def test_of_many_senders_at_once_nothing_is_refused_and_nothing_lost(
+    server: Server, bus: Bus, blobs: BlobStore, inbox: Inbox, dataset: Dataset
+) -> None:
+    def instances(sender: int) -> list[Sending]:
+        uids = [f"1.2.3.{sender}.{number}" for number in range(20)]
+        return [Sending(dataset(study=f"1.2.{sender}", instance=uid), uid) for uid in uids]
+
+    results = await asyncio.gather(
+        *(send(server, *instances(sender), calling=f"CT{sender}", called=INBOX) for sender in range(10))
+    )
+    assert [result.status for one in results for result in one] == [0] * 200
+    events = await instance_events(bus, inbox.name)
+    assert len({event.data.instance for event in events}) == len(events) == 200
+    assert {event.data.blob.key for event in events} == {
+        blob.key async for blob in blobs.list(f"inbox/{inbox.name}/")
+    }
+    assert {told.study for told in await ends(bus, inbox.name, least=10)} == {
+        f"1.2.{sender}" for sender in range(10)
+    }
+
+
 async def test_patient_data_is_in_no_log(
     server: Server, inbox: Inbox, dataset: Dataset, capsys: pytest.CaptureFixture[str]
 ) -> None:

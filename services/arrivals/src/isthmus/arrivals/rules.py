@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from typing import Final
 
 from isthmus.common.config.arriving import Forward, ForwardUnit
+from isthmus.common.dicom.attributes import tag_of
 from isthmus.common.dicom.json_values import DicomJson
 from isthmus.common.dicom.wildcards import compile_wildcards
 from isthmus.common.inbox.state import StudyState
 from isthmus.common.messages.events import InstanceEvent, StudyEvent
 
-MODALITY: Final = "00080060"
-_STUDY_DESCRIPTION: Final = "00081030"
+MODALITY: Final = tag_of("Modality")
+_STUDY_DESCRIPTION: Final = tag_of("StudyDescription")
 
 
 @dataclass(frozen=True, slots=True)

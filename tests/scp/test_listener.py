@@ -10,10 +10,13 @@ from contextlib import ExitStack, asynccontextmanager, contextmanager
 
 import pytest
 
+from isthmus.common.config import Inbox
 from isthmus.common.dimse import VERIFICATION, Association, sockets
 from isthmus.common.errors import AssociationRejected
 from isthmus.common.service import Parts
 from isthmus.scp import greeting, listener
+from isthmus.scp.admission import Admission, Rejection
+from isthmus.scp.callers import Calling
 from isthmus.scp.worker import Server, serving
 from tests.peers import eventually
 from tests.scp.conftest import INBOX, peer, with_scp
@@ -141,6 +144,24 @@ async def test_of_the_protocol_version_only_the_first_bit_counts(server: Server)
             return connection.recv(1)
 
     assert await asyncio.to_thread(run) == b"\x02"
+
+
+async def test_a_failure_of_ours_costs_one_connection(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
+    decide = Admission.decide
+
+    def failing(self: Admission, calling: Calling) -> Inbox | Rejection | None:
+        if calling.calling_ae_title == "CT1":
+            raise RuntimeError("a mistake")
+        return decide(self, calling)
+
+    def run(server: Server) -> bytes:
+        with connected(server, request()) as connection:
+            return rest(connection)
+
+    monkeypatch.setattr(Admission, "decide", failing)
+    async with serving(parts) as server:
+        assert await asyncio.to_thread(run, server) == b""
+        await echo(server)
 
 
 @asynccontextmanager

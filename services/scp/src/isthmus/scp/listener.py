@@ -161,6 +161,14 @@ class Listener(AssociationServer):
         self._selector.unregister(greeting.connection)
 
     def _go_on(self, greeting: Greeting) -> None:
+        try:
+            self._hear(greeting)
+        except Exception:  # the edge of this thread: the others must not suffer
+            log.exception("connection not understood", address=greeting.address)
+            if greeting.connection in self._waiting:
+                self._drop(greeting)
+
+    def _hear(self, greeting: Greeting) -> None:
         heard = greeting.read()
         if heard is Heard.END:
             self._drop(greeting)

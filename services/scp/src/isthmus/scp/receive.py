@@ -25,6 +25,9 @@ LONGEST_COMMENT: Final = 64
 """Of an Error Comment (0000,0902), which is an LO."""
 LONGEST_UID: Final = 64
 """PS3.5 9.1: where a command is cut off that holds a longer one."""
+_SLOWER_THAN_A_LOOK: Final = 64 * 1024
+"""Bytes from which on writing takes longer than looking what is there; up to PART it is one request, which
+leaves what is there where it fails."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +151,7 @@ class Receiver:
             inbox,
             incoming,
             lambda key: self._blobs.put(key, arrived.file),
-            may_rewrite=incoming.size <= PART,  # that is one request; of several one may fail
+            may_rewrite=_SLOWER_THAN_A_LOOK <= incoming.size <= PART,
         )
         if deposited.is_duplicate_uid:
             return Answer.of(DUPLICATE_SOP_INSTANCE, "There is other content under this SOP Instance UID")

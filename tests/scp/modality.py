@@ -85,6 +85,9 @@ class Modality:
         """What is answered."""
         self.answers = threading.Event()
         """On the association of the request it answers only when this is set."""
+        self.answers_there = threading.Event()
+        """And on associations that it accepted, only when this is."""
+        self.answers_there.set()
         if answers_here:
             self.answers.set()
 
@@ -93,8 +96,7 @@ class Modality:
         assert request.AffectedSOPClassUID == STORAGE_COMMITMENT
         assert request.AffectedSOPInstanceUID == STORAGE_COMMITMENT_INSTANCE
         results.put((int(request.EventTypeID or 0), event.event_information))
-        if results is self.here:
-            self.answers.wait(SECONDS)
+        (self.answers if results is self.here else self.answers_there).wait(SECONDS)
         return self.status, None
 
     @contextmanager

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager, nullcontext
@@ -21,7 +22,7 @@ from isthmus.common.config.arriving import Caller, CallerOperation
 from isthmus.common.dicom.part10 import Identity
 from isthmus.common.inbox.contents import Contents, ContentsStore, Row
 from isthmus.common.inbox.deposit import Deposits, Incoming
-from isthmus.common.inbox.state import Removal, States
+from isthmus.common.inbox.state import Removal, States, StudyState
 from isthmus.common.messages import BlobRef
 from isthmus.common.service import Parts
 from isthmus.common.threads import Threads
@@ -321,6 +322,11 @@ async def test_what_is_in_the_lists_of_studies_is_found_however_long_ago(
     await listed(bus, blobs, inbox, "1.7", *many)
     for number in range(8):
         await listed(bus, blobs, inbox, f"1.8.{number}", f"1.8.{number}.1")
+    await blobs.put(f"contents/{inbox.name}/1.9/broken", b"no list")
+    assert await States(bus).put(
+        StudyState(inbox.name, "1.9", contents=f"contents/{inbox.name}/1.9/broken"), 0
+    )
+    assert await States(bus).put(StudyState(inbox.name, "1.10", contents="contents/replaced"), 0)
     modality = Modality()
     wanted = [*many, "1.8.0.1", "1.8.7.1", "1.8.8.1"]
 
@@ -497,6 +503,26 @@ async def test_a_caller_that_never_answers_on_its_own_association_is_called(
                 await asyncio.to_thread(ask, association, action_information(transaction(), (CT, "1.2.3.4")))
                 result = await get(modality.there)
     assert committed(result) == {"1.2.3.4"}
+
+
+async def test_a_caller_that_hangs_does_not_hold_up_the_end(
+    parts: Parts, bus: Bus, inbox: Inbox, deposit: Deposit
+) -> None:
+    await deposit("1.2.3.4")
+    modality = Modality()
+    modality.answers_there.clear()
+    with modality.listening() as there, reachable(there) as callers:
+        async with services(with_callers(parts, inbox, callers)) as port:
+            await asyncio.to_thread(
+                request, port, modality, action_information(transaction(), (CT, "1.2.3.4"))
+            )
+            await get(modality.there)
+        for thread in threading.enumerate():
+            if thread.name.startswith("commitment"):
+                await asyncio.to_thread(thread.join, commitment.TIMEOUT_SECONDS / 3)
+                assert not thread.is_alive()
+        assert await waiting(bus, inbox) == 1
+        modality.answers_there.set()
 
 
 async def test_a_request_that_is_repeated_while_it_waits_is_answered_once(

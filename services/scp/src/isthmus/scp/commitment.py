@@ -27,7 +27,7 @@ from isthmus.common.bus import Bus, streams, subjects
 from isthmus.common.bus.client import MESSAGING, bus_errors
 from isthmus.common.bus.ending import end_tasks
 from isthmus.common.config import Inbox
-from isthmus.common.dimse import Peer
+from isthmus.common.dimse import Association, Peer
 from isthmus.common.errors import ContractError, OriginError, UnavailableError
 from isthmus.common.telemetry import extract, span
 from isthmus.common.threads import Threads
@@ -98,6 +98,7 @@ class Committer:
         self._threads = threads
         self._one_at_a_time: dict[Address, asyncio.Lock] = {}
         self._away_until: dict[Address, float] = {}
+        self._opened: set[Association] = set()
 
     @asynccontextmanager
     async def working(self) -> AsyncIterator[None]:
@@ -107,6 +108,8 @@ class Committer:
             yield
         finally:
             await end_tasks(tasks)
+            for association in tuple(self._opened):  # a thread that waits would hold up the end
+                association.interrupt()
 
     async def _work(self, inbox: str) -> None:
         room = asyncio.Semaphore(AT_ONCE)
@@ -225,7 +228,7 @@ class Committer:
         async with self._one_at_a_time.setdefault(address, asyncio.Lock()):
             self._check_is_there(address, request)
             try:
-                return await self._threads.run(report_anew, peer, event_type, data)
+                return await self._threads.run(report_anew, peer, event_type, data, self._opened)
             except OriginError as error:
                 self._away_until[address] = time.monotonic() + AWAY_SECONDS
                 _log("commitment not reported", request, error=type(error).__name__)

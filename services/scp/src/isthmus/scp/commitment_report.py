@@ -109,16 +109,24 @@ async def report_there(bus: Bus, request: CommitmentRequest, event_type: int, da
     return reported.status
 
 
-def report_anew(peer: Peer, event_type: int, data: Dataset) -> int:
+def report_anew(peer: Peer, event_type: int, data: Dataset, opened: set[Association]) -> int:
     """Report on a new association, and give the status of the answer; blocks.
+
+    Args:
+        peer: the caller.
+        event_type: Event Type ID.
+        data: Event Information.
+        opened: holds the association for as long as it is open, for who wants to interrupt it.
 
     Raises:
         OriginError: there is no association, or no answer on it.
     """
     association = Association.open(peer, (CONTEXT,))
+    opened.add(association)
     try:
         return association.report_event(STORAGE_COMMITMENT, STORAGE_COMMITMENT_INSTANCE, event_type, data)
     finally:
+        opened.discard(association)
         association.release()
 
 

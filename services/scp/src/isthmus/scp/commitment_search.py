@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import nats.errors
+import structlog
 from nats.aio.msg import Msg
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 from nats.js.errors import NotFoundError
@@ -41,6 +42,8 @@ _FETCH_SECONDS: Final = 5.0
 _FORGOTTEN_SECONDS: Final = 60.0
 """After which NATS forgets a consumer that nobody reads."""
 
+log = structlog.get_logger()
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -58,7 +61,7 @@ class Search:
     def __init__(self, bus: Bus, blobs: BlobStore, inbox: str, references: Iterable[Reference]) -> None:
         self._bus = bus
         self._blobs = blobs
-        self._contents = ContentsStore(blobs)
+        self._contents = ContentsStore(blobs, remembered=0)  # each list is read once
         self._states = States(bus)
         self._inbox = inbox
         self._references = tuple(references)
@@ -192,6 +195,9 @@ class Search:
         try:
             rows = (await self._contents.load(state.contents)).rows
         except BlobMissing:  # it was replaced: the new one is met at the end
+            return {}
+        except ContractError:  # what nobody can read, nobody is promised
+            log.error("list of a study not understood", inbox=self._inbox)
             return {}
         return {
             uid: Place(row.blob.sop_class_uid, row.blob.key, row.blob.size)

@@ -11,7 +11,7 @@ from isthmus.common.blobs import BlobStore
 from isthmus.common.bus import Bus
 from isthmus.common.bus.events import publish_event
 from isthmus.common.bus.webhooks import WebhookState, WebhookStates
-from isthmus.common.config import Inbox, Settings
+from isthmus.common.config import Inbox, Protocol, Settings
 from isthmus.common.config.arriving import Arrivals, Webhook
 from isthmus.common.messages.events import (
     Blob,
@@ -94,7 +94,7 @@ class Site:
     @asynccontextmanager
     async def delivering(self, *hooks: Webhook, pace: Pace = QUICK) -> AsyncIterator[None]:
         """Run webhooks."""
-        inbox = Inbox(name=self.origin, protocol="inbox", ae_title="INBOX")
+        inbox = Inbox(name=self.origin, protocol=Protocol.INBOX, ae_title="INBOX")
         settings = Settings(arrivals=Arrivals(webhooks=hooks), origins=(inbox,))
         async with webhooks(Parts(settings, self.bus, self._blobs), pace):
             yield

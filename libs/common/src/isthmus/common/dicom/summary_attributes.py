@@ -11,6 +11,7 @@ from isthmus.common.dicom.element_reader import Encoding as ReaderEncoding
 from isthmus.common.dicom.json_model import JsonWriter
 from isthmus.common.dicom.json_values import DicomJson
 from isthmus.common.dicom.part10.elements import (
+    SHORT_VRS,
     UNDEFINED_LENGTH,
     Buffer,
     CutShort,
@@ -27,6 +28,8 @@ LONGEST: Final = 16 * 1024
 """An element that takes more bytes is no key of a search, and is left out."""
 LONGEST_TOGETHER: Final = 128 * 1024
 """All of them have to fit into a message, and an event holds more than them."""
+_SHORT_HEADER: Final = 8
+"""Bytes of the header of an element whose length has 16 bits (PS3.5 7.1.2)."""
 _INFLATED: Final = 4 * 1024 * 1024
 
 _CHARACTER_SET: Final = 0x00080005
@@ -91,16 +94,23 @@ def summary_attributes(dataset: Buffer, transfer_syntax_uid: str) -> DicomJson:
 
 def _elements(dataset: Buffer, encoding: Encoding) -> Iterator[tuple[Element, bytes]]:
     """Give the wanted elements, with their headers, as far as the data set can be read."""
-    offset = 0
+    offset, size = 0, len(dataset)
+    unpack, is_explicit = encoding.short_header.unpack_from, encoding.explicit
     with suppress(CutShort):
-        while offset < len(dataset):
+        while offset + _SHORT_HEADER <= size:
+            group, number, vr, length = unpack(dataset, offset)
+            tag = group << 16 | number
+            if tag > _LAST:
+                return
+            # Most elements are short ones that nobody wants: those are leapt over here.
+            if is_explicit and tag not in _WANTED and vr in SHORT_VRS:
+                offset += _SHORT_HEADER + length
+                continue
             element = element_at(dataset, offset, encoding)
-            if element.tag > _LAST:
-                return
             end = end_of(dataset, element)
-            if end > len(dataset):
+            if end > size:
                 return
-            if element.tag in _WANTED:
+            if tag in _WANTED:
                 yield element, bytes(dataset[offset:end])
             offset = end
 

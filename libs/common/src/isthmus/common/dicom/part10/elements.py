@@ -13,7 +13,7 @@ _DELIMITERS: Final = frozenset({0xFFFEE00D, 0xFFFEE0DD})
 _LONG_VRS: Final = frozenset(
     {b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV"}
 )
-_SHORT_VRS: Final = frozenset(
+SHORT_VRS: Final = frozenset(
     {b"AE", b"AS", b"AT", b"CS", b"DA", b"DS", b"DT", b"FD", b"FL", b"IS", b"LO", b"LT", b"PN"}
     | {b"SH", b"SL", b"SS", b"ST", b"TM", b"UI", b"UL", b"US"}
 )
@@ -66,7 +66,7 @@ def element_at(data: Buffer, offset: int, encoding: Encoding) -> Element:
         raise CutShort("The data set ends within an element")
     group, number, vr, length = encoding.short_header.unpack_from(data, offset)
     tag = group << 16 | number
-    if vr in _SHORT_VRS and encoding.explicit:
+    if vr in SHORT_VRS and encoding.explicit:
         return Element(tag, offset + 8, length, encoding)
     if not encoding.explicit or group == 0xFFFE or not is_vr(vr):
         return Element(tag, offset + 8, encoding.length.unpack_from(data, offset + 4)[0], encoding)

@@ -5,6 +5,7 @@ from typing import Final
 
 from bench.measures import (
     ahead,
+    arrivals,
     ceiling,
     cold,
     crowd,
@@ -37,5 +38,6 @@ MEASURES: Final[Mapping[str, Callable[[Site], Section]]] = {
     "transcode": transcode.measure,
     "loop": loop.measure,
     "memory": memory.measure,
+    "arrivals": arrivals.measure,
 }
 """By the names that `--only` takes, in the order in which they run."""

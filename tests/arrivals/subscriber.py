@@ -7,7 +7,7 @@ from typing import Any, Self
 
 from nats.aio.msg import Msg
 from nats.js import JetStreamContext
-from nats.js.api import ConsumerConfig, DeliverPolicy
+from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 
 from isthmus.common.bus import Bus, subjects
 from isthmus.common.messages.cloud_events import from_json
@@ -25,6 +25,8 @@ class Subscriber:
     async def open(cls, bus: Bus, origin: str) -> Self:
         config = ConsumerConfig(
             deliver_policy=DeliverPolicy.ALL,
+            ack_policy=AckPolicy.NONE,
+            inactive_threshold=300.0,
             filter_subjects=[
                 subjects.event(EventType.STUDY_ARRIVED, origin),
                 subjects.event(EventType.STUDY_AMENDED, origin),

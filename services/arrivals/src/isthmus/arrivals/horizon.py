@@ -34,6 +34,8 @@ class Horizon:
         self._floor: tuple[int, float] | None = None
         """What was acknowledged without a gap when it was last seen to grow, and when that was."""
 
+        self._told = -1
+
     async def reached(self, origin: str, at: float, now: float, patience: float) -> bool:
         """Wait, for `patience` seconds at most, until all that came before a time is merged.
 
@@ -81,6 +83,8 @@ class Horizon:
         if self._floor is None or self._floor[0] != floor:
             self._floor = (floor, time.monotonic())
         elif time.monotonic() - self._floor[1] > STUCK_SECONDS:
-            log.error("events cannot be merged; studies are announced without them")
+            if self._told != floor:
+                log.error("events cannot be merged; studies are announced without them")
+                self._told = floor
             return delivered
         return floor

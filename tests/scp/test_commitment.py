@@ -84,6 +84,8 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Look again sooner, and try again sooner."""
     monkeypatch.setattr(commitment, "LOOKS", (0.0, 0.05, 0.05))
     monkeypatch.setattr(commitment, "FIRST_DELAY", 0.2)
+    monkeypatch.setattr(commitment_report, "QUIET_SECONDS", 0.05)
+    monkeypatch.setattr(commitment_report, "LOOK_SECONDS", 0.01)
     monkeypatch.setattr(commitment, "AWAY_SECONDS", 0.2)
 
 

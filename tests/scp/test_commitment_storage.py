@@ -1,14 +1,17 @@
 """Storage commitment over the whole face: images, requests and results on one association."""
 
 import asyncio
+import time
 from queue import Empty
 
+import pytest
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ImplicitVRLittleEndian
 from pynetdicom.association import Association
 
 from isthmus.common.config import Inbox
 from isthmus.common.service import Parts
+from isthmus.scp import commitment_report
 from isthmus.scp.worker import Server, serving
 from tests.scp.conftest import with_scp
 from tests.scp.modality import (
@@ -41,9 +44,53 @@ def store(association: Association, instance: str) -> int:
         return int(association.send_c_store(image(instance)).Status)
 
 
-async def test_images_that_follow_a_request_are_answered_while_its_result_is_reported(
-    server: Server,
+async def test_a_result_waits_until_no_more_images_come(
+    server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(commitment_report, "QUIET_SECONDS", 0.8)
+    modality = Modality()
+
+    def run() -> tuple[set[int], bool, Result]:
+        statuses, number = set(), 0
+        with modality.associated(server.port) as association:
+            statuses.add(store(association, "1.2.3.4"))
+            statuses.add(int(ask(association, action_information(transaction(), (CT, "1.2.3.4"))).Status))
+            end = time.monotonic() + 1.2
+            while time.monotonic() < end:
+                number += 1
+                statuses.add(store(association, f"1.2.3.9.{number}"))
+            return statuses, modality.here.empty(), modality.here.get(timeout=SECONDS)
+
+    statuses, nothing_came_between, result = await asyncio.to_thread(run)
+    assert statuses == {0}
+    assert nothing_came_between
+    assert committed(result) == {"1.2.3.4"}
+
+
+async def test_an_association_that_is_never_quiet_gets_no_result(
+    parts: Parts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(commitment_report, "REPLY_SECONDS", 0.5)
+    monkeypatch.setattr(commitment_report, "QUIET_SECONDS", 60.0)
+    modality = Modality()
+
+    def run(port: int) -> Result:
+        with modality.associated(port) as association:
+            store(association, "1.2.3.4")
+            ask(association, action_information(transaction(), (CT, "1.2.3.4")))
+            return modality.there.get(timeout=SECONDS)
+
+    with modality.listening() as there:
+        caller = {"ae_title": MODALITY, "host": "127.0.0.1", "port": there}
+        async with serving(with_scp(parts, callers=[caller])) as server:
+            assert committed(await asyncio.to_thread(run, server.port)) == {"1.2.3.4"}
+    assert modality.here.empty()
+
+
+async def test_images_that_follow_a_request_are_answered_while_its_result_is_reported(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(commitment_report, "QUIET_SECONDS", 0.0)  # as if it were not waited for
     modality = Modality()
     images = [f"1.2.3.9.{number}" for number in range(20)]
 

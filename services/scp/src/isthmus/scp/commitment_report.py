@@ -6,6 +6,7 @@ on which we propose to be the provider (PS3.7 D.3.3.4).
 
 import asyncio
 import itertools
+import time
 import zlib
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -41,11 +42,17 @@ FAILURES_EXIST: Final = 2
 """Event Type ID: Storage Commitment Request Complete - Failures Exist."""
 REPLY_SECONDS: Final = 10.0
 """For the answer on the association of the request: some modalities never give one there."""
-_REQUEST_SECONDS: Final = REPLY_SECONDS + 2
+QUIET_SECONDS: Final = 0.5
+"""Without a request of the caller's, before a result is reported on its association: who waits for the
+response to an image, and gets a request instead, may break off (DCMTK does)."""
+LOOK_SECONDS: Final = 0.05
+_REQUEST_SECONDS: Final = 2 * REPLY_SECONDS + 2
 CONTEXT: Final = Context(STORAGE_COMMITMENT, VERIFICATION.transfer_syntaxes, as_scp=True)
 """What we propose when it is we who call."""
 _N_EVENT_REPORT_RSP: Final = 0x8100
 """Command Field (PS3.7 E.1)."""
+_IS_RESPONSE: Final = 0x8000
+"""The bit of the Command Field that responses have."""
 
 log = structlog.get_logger()
 
@@ -140,6 +147,18 @@ def _report(message_id: int, result: ReportResult) -> N_EVENT_REPORT:
     return request
 
 
+async def _is_quiet(association: Negotiated, there: "_Open") -> bool:
+    """Wait until the caller asks for nothing more; False if it goes on, or the association ends."""
+    until = time.monotonic() + REPLY_SECONDS
+    while association.is_established and time.monotonic() < until:
+        answered, dimse = there.answered, association.dimse
+        in_between = answered is not None and dimse.message is None and dimse.msg_queue.empty()
+        if in_between and answered is not None and time.monotonic() - answered >= QUIET_SECONDS:
+            return True
+        await asyncio.sleep(LOOK_SECONDS)
+    return False
+
+
 @dataclass
 class _Open:
     """An association on which a request came."""
@@ -148,6 +167,11 @@ class _Open:
     waiting: dict[int, asyncio.Future[int | None]] = field(default_factory=dict)
     """Who waits for an answer, by the Message ID of the report."""
     message_ids: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
+    one_at_a_time: asyncio.Lock = field(default_factory=asyncio.Lock)
+    answered: float | None = None
+    """When the last request was answered, by the monotonic clock; None while one is not."""
+    is_mute: bool = False
+    """Whether it did not answer a report: the others need not wait for that."""
 
 
 class OpenAssociations:
@@ -182,29 +206,44 @@ class OpenAssociations:
         there = self._by_association.get(association) if association is not None else None
         if association is None or there is None or not association.is_established:
             return ResultReported(None)
+        async with there.one_at_a_time:
+            if there.is_mute or not await _is_quiet(association, there):
+                return ResultReported(None)
+            return ResultReported(await self._report_on(association, there, result))
+
+    async def _report_on(self, association: Negotiated, there: _Open, result: ReportResult) -> int | None:
         message_id = next(there.message_ids) % 0x10000
         answered: asyncio.Future[int | None] = self._loop.create_future()
         there.waiting[message_id] = answered
         send_in_turn(association, _report(message_id, result), result.context_id)
         try:
             async with asyncio.timeout(REPLY_SECONDS):
-                return ResultReported(await answered)
+                return await answered
         except TimeoutError:
             log.info("no answer on the association of the request")
-            return ResultReported(None)
+            there.is_mute = True
+            return None
         finally:
             del there.waiting[message_id]
 
     def received(self, event: evt.Event) -> None:
-        """Look whether a message is the answer to a report; in the association's threads."""
+        """Look whether a message is a request, or the answer to a report; in the association's threads."""
         there = self._by_association.get(event.assoc)
-        if there is None or not there.waiting:
+        if there is None:
             return
         command = event.message.command_set
+        if not command.get("CommandField", 0) & _IS_RESPONSE:
+            there.answered = None
         if command.get("CommandField") == _N_EVENT_REPORT_RSP:
             message_id, status = command.get("MessageIDBeingRespondedTo"), command.get("Status")
             if isinstance(message_id, int) and isinstance(status, int):
                 self._answer(there, message_id, status)
+
+    def sent(self, event: evt.Event) -> None:
+        """Look whether a message answers a request; in the association's threads."""
+        there = self._by_association.get(event.assoc)
+        if there is not None and event.message.command_set.get("CommandField", 0) & _IS_RESPONSE:
+            there.answered = time.monotonic()
 
     def closed(self, event: evt.Event) -> None:
         """Wait no longer on an association that has ended; in its threads."""

@@ -99,6 +99,7 @@ class Services:
             (evt.EVT_N_CREATE, self._create, [admission(CallerOperation.REPORT, "N-CREATE")]),
             (evt.EVT_N_SET, self._change, [admission(CallerOperation.REPORT, "N-SET")]),
             (evt.EVT_DIMSE_RECV, self._open.received),
+            (evt.EVT_DIMSE_SENT, self._open.sent),
             (evt.EVT_CONN_CLOSE, self._open.closed),
         ]
 

@@ -110,6 +110,24 @@ async def test_a_cancellation_while_the_blob_is_finished_leaves_nothing(
     await assert_nothing_is_left(s3, store, key)
 
 
+@pytest.mark.parametrize("size", [1000, 20 * MIB])
+async def test_what_another_wrote_to_a_shared_key_stays_when_the_end_is_uncertain(
+    store: BlobStore, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    key, data = new_key(), bytes(size)
+    await store.put(key, data)
+
+    def fail(*_: object, **__: object) -> None:
+        raise StoreUnavailable("no answer")
+
+    monkeypatch.setattr(store._client, "put", fail)
+    monkeypatch.setattr(store._client, "complete_upload", fail)
+    with pytest.raises(StoreUnavailable):
+        async with store.sink(key, is_shared=True) as sink:
+            await sink.write(data)
+    assert await store.size(key) == size
+
+
 async def test_a_connection_that_breaks_is_replaced(
     store: BlobStore, store_behind: BlobStore, way: Way
 ) -> None:

@@ -163,7 +163,11 @@ class StoreWork:
         return digest.hexdigest()
 
     async def _copy(self, ref: BlobRef, key: str) -> None:
-        async with aclosing(self._blobs.stream(ref.key)) as chunks, self._blobs.sink(key) as sink:
+        # The key holds the digest: another sender of these bytes may have been told that they are there.
+        async with (
+            aclosing(self._blobs.stream(ref.key)) as chunks,
+            self._blobs.sink(key, is_shared=True) as sink,
+        ):
             async for chunk in chunks:
                 await sink.write(chunk)
 

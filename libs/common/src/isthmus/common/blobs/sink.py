@@ -25,13 +25,14 @@ class Sink:
 
     Up to 8 MiB it is one put at the end, beyond that a multipart upload. A block that is left by an
     exception or a cancellation leaves nothing in S3. The key must be the writer's own: on failure what is
-    there is deleted.
+    there is deleted; unless others may write the same bytes to it, whose blob this is then too.
     """
 
-    def __init__(self, client: S3Client, threads: Threads, key: str) -> None:
+    def __init__(self, client: S3Client, threads: Threads, key: str, *, is_shared: bool = False) -> None:
         self._client = client
         self._threads = threads
         self._key = key
+        self._is_shared = is_shared
         self._waiting: list[bytes] = []
         self._waiting_size = 0
         self._size = 0
@@ -129,7 +130,7 @@ class Sink:
     def _clean_up(self) -> None:
         try:
             self._parts.abort()
-            if self._written:
+            if self._written and not self._is_shared:
                 self._client.delete(self._key, deadline=ABORT_SECONDS)
         except StoreUnavailable as error:
             log.warning("an aborted upload is left behind", reason=error.detail)

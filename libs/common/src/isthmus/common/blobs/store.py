@@ -199,9 +199,15 @@ class BlobStore:
             RangeReader(lambda offset, length: self.get_blocking(key, offset, length), size), READ_AHEAD
         )
 
-    def sink(self, key: str) -> Sink:
-        """Give a blob that is written as its bytes arrive."""
-        return Sink(self._client, self._threads, key)
+    def sink(self, key: str, *, is_shared: bool = False) -> Sink:
+        """Give a blob that is written as its bytes arrive.
+
+        Args:
+            key: where.
+            is_shared: whether others may write the same bytes to it: what is there is then not deleted when
+                nobody knows whether the last request did it.
+        """
+        return Sink(self._client, self._threads, key, is_shared=is_shared)
 
     async def delete(self, key: str) -> None:
         """Delete a blob; it is no error if there is none."""

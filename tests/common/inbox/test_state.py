@@ -6,6 +6,7 @@ import pytest
 
 from isthmus.common.bus import Bus
 from isthmus.common.bus.streams import INBOXES_BUCKET
+from isthmus.common.dicom.json_values import DicomJson
 from isthmus.common.errors import ContractError
 from isthmus.common.inbox.state import (
     Arrival,
@@ -42,12 +43,13 @@ async def test_a_record_comes_back_as_it_was_written(bus: Bus, origin_name: str)
         traceparent="00-a",
     )
     series = (SeriesSummary("1.2.1", {"00080060": {"vr": "CS", "Value": ["CT"]}}, 2, 20),)
-    attributes = {"00100010": {"vr": "PN", "Value": [{"Alphabetic": "Doe^Jane"}]}}
+    attributes: DicomJson = {"00100010": {"vr": "PN", "Value": [{"Alphabetic": "Doe^Jane"}]}}
     written = StudyState(
         origin_name, "1.2", 1, "contents/b", 2, 20, attributes, series, arrival, (Removal(1, 4, "1.2.7"),)
     )
     states = States(bus)
     revision = await states.put(written, 0)
+    assert revision is not None
     assert await states.get(origin_name, "1.2") == Versioned(written, revision)
 
 

@@ -73,14 +73,21 @@ def change(status: str, *performed: Dataset) -> Dataset:
     return item(PerformedProcedureStepStatus=status, PerformedSeriesSequence=list(performed))
 
 
-def notification(*instances: str, availability: str = "ONLINE") -> Dataset:
+def notification(*instances: str, availability: str = "ONLINE", of_step: bool = True) -> Dataset:
     items = references(*instances)
     for one in items:
         one.InstanceAvailability = availability
         one.RetrieveAETitle = "ARCHIVE"
     sent = item(SeriesInstanceUID="1.2.3.9", ReferencedSOPSequence=items)
     return item(
-        ReferencedPerformedProcedureStepSequence=[],
+        ReferencedPerformedProcedureStepSequence=[
+            item(
+                ReferencedSOPClassUID=PERFORMED_PROCEDURE_STEP,
+                ReferencedSOPInstanceUID=STEP,
+                PerformedWorkitemCodeSequence=[],
+            )
+        ]
+        * of_step,
         StudyInstanceUID="1.2.3",
         ReferencedSeriesSequence=[sent],
     )
@@ -339,6 +346,18 @@ async def test_a_notification_names_what_is_available_and_is_final(
     assert [status for status, _ in given] == [0, 0x0111, 0x0112]
     assert await told(bus, inbox) == [
         InstancesReported(inbox.name, "1.2.3", "1.2.3.88", ("1.2.3.4", "1.2.3.5"), final=True)
+    ]
+
+
+async def test_a_notification_of_no_step_does_not_say_that_nothing_else_is_to_come(
+    parts: Parts, bus: Bus, inbox: Inbox
+) -> None:
+    async with services(parts) as port:
+        data = notification("1.2.3.4", of_step=False)
+        ((status, _),) = await answers(port, creating(data, "1.2.3.88", INSTANCE_AVAILABILITY))
+    assert status == 0
+    assert await told(bus, inbox) == [
+        InstancesReported(inbox.name, "1.2.3", "1.2.3.88", ("1.2.3.4",), final=False)
     ]
 
 

@@ -55,11 +55,13 @@ class Reports:
     async def notify(self, inbox: str, report: str, named: Named) -> None:
         """Take an Instance Availability Notification.
 
+        Only one about a Performed Procedure Step tells that nothing else is to come (PS3.4 R.3.2.1.2).
+
         Raises:
             Refused: 0111 where there is one with this UID; 0213 where it names too many instances.
             BusUnavailable: NATS is away: the sender is to repeat it.
         """
-        await self._create(_state(inbox, report, INSTANCE_AVAILABILITY, named, is_final=True))
+        await self._create(_state(inbox, report, INSTANCE_AVAILABILITY, named, is_final=named.of_step))
 
     async def change(self, inbox: str, report: str, change: Change) -> None:
         """Change a Performed Procedure Step.

@@ -49,6 +49,8 @@ class Named:
     studies: tuple[str, ...]
     instances: tuple[str, ...] = ()
     has_series: bool = False
+    of_step: bool = False
+    """Whether a notification says that its instances are those of a Performed Procedure Step."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +115,8 @@ def read_notification(data: Dataset) -> Named:
             instance = _uid(item, "ReferencedSOPInstanceUID")
             if availability != _UNAVAILABLE:
                 instances.append(instance)
-    return Named((study,), tuple(dict.fromkeys(instances)), has_series=True)
+    of_step = bool(items_of(data, "ReferencedPerformedProcedureStepSequence"))
+    return Named((study,), tuple(dict.fromkeys(instances)), has_series=True, of_step=of_step)
 
 
 def _performed(data: Dataset) -> dict[str, None]:

@@ -29,6 +29,8 @@ class Options:
     """Of the structured report."""
     searches: int = 30
     """Small searches, one after the other on one connection, in each round."""
+    events: int = 100_000
+    """That wait when arrivals starts."""
     clients: tuple[int, int] = (50, 20)
     """How many at once want the small study, and the study."""
     rounds: int = 5

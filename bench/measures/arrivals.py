@@ -58,7 +58,9 @@ ATTRIBUTES: Final[DicomJson] = {
 def measure(site: Site) -> Section:
     """Measure many instances of some studies, then few of many studies; both interleaved."""
     section = Section("Arrivals")
-    for studies, instances, at_most in ((100, 1000, 60.0), (3000, 4, None)):
+    events = site.options.events
+    large = min(1000, events)
+    for studies, instances, at_most in ((events // large, large, 60.0), (events * 3 // 100, 4, None)):
         title = f"{studies * instances} instance events of {studies} studies waiting: until all are merged"
         directory = site.directory / f"arrivals-{studies}"
         try:

@@ -144,7 +144,7 @@ def _announced(
 ) -> None:
     """Small studies, one after the other: when the quiet time is over, all that is needed is known."""
     delays = []
-    for number in range(max(site.options.rounds, 3)):
+    for number in range(site.options.rounds):
         study = ct_study(directory / f"few-{number}", _FEW, seed=_SEED + number, rows=_SMALL)
         storescu(_inbox(gateway), study.files, no_delay=True)
         ended = time.time()

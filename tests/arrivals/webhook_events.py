@@ -112,7 +112,7 @@ class Site:
 
 async def until(read: Callable[[], Awaitable[T]], wanted: Callable[[T], object]) -> T:
     """Read until it is as wanted."""
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(30):
         while True:
             found = await read()
             if wanted(found):

@@ -23,6 +23,7 @@ TINY: Final = Options(
     frames=10,
     findings=5,
     searches=2,
+    events=100,
     clients=(3, 2),
     rounds=1,
     rivals={"nobody": NOWHERE},
@@ -59,6 +60,11 @@ MEASURED: Final = (
     "one instance of 1 MiB, stored:",
     "one instance of 1 MiB, stored and retrieved:",
     "6 small instances retrieved",
+    "C-STORE of 4 CT by storescu with TCP_NODELAY=1, durable",
+    "study.arrived at a subscriber",
+    "10 senders at once, 5 instances each",
+    "100 instance events of 1 studies waiting",
+    "- 12 instance events of 3 studies waiting",
 )
 """How the lines begin that the issue's numbers are about."""
 

@@ -53,9 +53,9 @@ def test_an_origin_that_was_heard_elsewhere_is_not_silent() -> None:
     with (
         acceptor(on(evt.EVT_C_STORE, lambda _: 0), classes=[CT]) as destination,
         acceptor(
-            on(evt.EVT_C_MOVE, moving(destination.port, lambda: never.wait(1.2))),
+            on(evt.EVT_C_MOVE, moving(destination.port, lambda: never.wait(3))),
             classes=[STUDY_ROOT_MOVE, CT],
-            timeout=0.5,
+            timeout=2,
         ) as pacs,
     ):
         association = Association.open(pacs, [MOVE])

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from bench.contestants import ContestantFailed
+from bench.options import Options
 from bench.processes import peak_memory
 from bench.site import Site
 from bench.table import Row, Section, failed, within
@@ -25,9 +26,10 @@ from tests.arrivals.subscriber import Subscriber
 from tests.system.gateway import environment
 
 INBOX: Final = "inbox"
-QUIET_SECONDS: Final = 30
+QUIET_SECONDS: Final = 30.0
 """Longer than the events of one round over all studies take to be published."""
 GIVE_UP_SECONDS: Final = 300.0
+_LEAST_QUIET_SECONDS: Final = 2.0
 _AT_ONCE: Final = 200
 _LOOK_SECONDS: Final = 0.2
 
@@ -64,7 +66,7 @@ def measure(site: Site) -> Section:
         title = f"{studies * instances} instance events of {studies} studies waiting: until all are merged"
         directory = site.directory / f"arrivals-{studies}"
         try:
-            caught_up = asyncio.run(_catch_up(directory, studies, instances))
+            caught_up = asyncio.run(_catch_up(directory, studies, instances, _quiet_seconds(events)))
         except ContestantFailed as reason:
             section.rows.append(failed(title, reason))
             continue
@@ -81,6 +83,11 @@ def measure(site: Site) -> Section:
     return section
 
 
+def _quiet_seconds(events: int) -> float:
+    """Long enough for all of them to be merged before the first study is announced."""
+    return max(_LEAST_QUIET_SECONDS, QUIET_SECONDS * events / Options.events)
+
+
 @dataclass(frozen=True, slots=True)
 class _CaughtUp:
     """How long it took, in seconds, from before the process was started."""
@@ -91,12 +98,12 @@ class _CaughtUp:
     """Bytes, at most."""
 
 
-async def _catch_up(directory: Path, studies: int, instances: int) -> _CaughtUp:
+async def _catch_up(directory: Path, studies: int, instances: int, quiet_seconds: float) -> _CaughtUp:
     async with EmbeddedNats(directory / "nats") as nats, EmbeddedS3(directory / "s3") as s3:
         settings = Nats(url=nats.url, user=nats.user, password=nats.password)
         bus = await Bus.connect(settings, "bench")
         await _publish(bus, studies, instances)
-        inbox = {"name": INBOX, "protocol": "inbox", "ae_title": "INBOX", "quiet_seconds": QUIET_SECONDS}
+        inbox = {"name": INBOX, "protocol": "inbox", "ae_title": "INBOX", "quiet_seconds": quiet_seconds}
         variables = {
             **environment(),
             **{f"ISTHMUS_NATS__{name.upper()}": str(value) for name, value in settings},

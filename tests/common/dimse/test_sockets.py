@@ -164,3 +164,12 @@ def test_a_socket_is_closed_though_the_peer_was_first() -> None:
         connected.shutdown(socket.SHUT_RDWR)
         opened.abort()
         assert connected.fileno() == -1
+
+
+@pytest.mark.parametrize("event", ["Evt7", "Evt9", "Evt11", "Evt14", "Evt15"])
+def test_what_was_still_to_be_said_when_the_peer_has_ended_the_association_is_dropped(event: str) -> None:
+    install()
+    machine = association.Association(pynetdicom.AE(), "requestor").dul.state_machine
+    machine.current_state = "Sta13"
+    machine.do_action(event)
+    assert machine.current_state == "Sta13"

@@ -1,9 +1,10 @@
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
 from isthmus.cli.run_file import CachePart, NatsPart, RunFile, S3Part, ScpPart, hold
+from isthmus.common.config.settings import Nats
 from tests.cli.face import Face
 
 
@@ -11,6 +12,21 @@ from tests.cli.face import Face
 def data(tmp_path: Path) -> Path:
     """A data folder."""
     return tmp_path / "data"
+
+
+@pytest.fixture
+def running(data: Path, nats_settings: Nats) -> Iterator[None]:
+    """What the commands find of a running system, of which only NATS is there."""
+    with hold(data):
+        RunFile(
+            gateway="http://127.0.0.1:1",
+            nats=NatsPart.model_validate(nats_settings.model_dump()),
+            s3=S3Part(endpoint="127.0.0.1:1", bucket="isthmus", access_key="key", secret_key="secret"),
+            scp=ScpPart(ae_title="ISTHMUS", host="127.0.0.1", port=11112),
+            cache=CachePart(max_bytes=1000),
+            services={},
+        ).write(data)
+        yield
 
 
 @pytest.fixture

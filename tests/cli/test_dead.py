@@ -1,6 +1,5 @@
 """What `isthmus dead` shows of dead letters, and what becomes of them."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
 
@@ -10,10 +9,9 @@ from typer.testing import CliRunner
 
 from isthmus.cli.dead import drop, list_letters, replay, show
 from isthmus.cli.main import app
-from isthmus.cli.run_file import CachePart, NatsPart, NotRunning, RunFile, S3Part, ScpPart, hold
+from isthmus.cli.run_file import NotRunning
 from isthmus.common.bus import Bus, dead, streams, subjects
 from isthmus.common.bus.forwards import ForwardedStudies, is_pending
-from isthmus.common.config.settings import Nats
 from isthmus.common.messages import (
     BlobRef,
     DeadLetter,
@@ -26,22 +24,9 @@ from isthmus.common.messages import (
 from isthmus.common.messages.cloud_events import to_json
 from isthmus.common.messages.events import CloudEvent, EventType, Reason, StudyEvent
 
+pytestmark = pytest.mark.usefixtures("running")
+
 PATIENT = "Doe^Jane"
-
-
-@pytest.fixture(autouse=True)
-def system(data: Path, nats_settings: Nats) -> Iterator[None]:
-    """What the commands find of a running system."""
-    with hold(data):
-        RunFile(
-            gateway="http://127.0.0.1:1",
-            nats=NatsPart.model_validate(nats_settings.model_dump()),
-            s3=S3Part(endpoint="127.0.0.1:1", bucket="isthmus", access_key="key", secret_key="secret"),
-            scp=ScpPart(ae_title="ISTHMUS", host="127.0.0.1", port=11112),
-            cache=CachePart(max_bytes=1000),
-            services={},
-        ).write(data)
-        yield
 
 
 class Grave:

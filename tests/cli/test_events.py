@@ -5,7 +5,7 @@ import json
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,31 +15,17 @@ from typer.testing import CliRunner
 
 from isthmus.cli.events import events, since_when
 from isthmus.cli.main import app
-from isthmus.cli.run_file import CachePart, NatsPart, NotRunning, RunFile, S3Part, ScpPart, hold
+from isthmus.cli.run_file import NotRunning
 from isthmus.common.bus import Bus, subjects
 from isthmus.common.bus.events import publish_event
 from isthmus.common.bus.streams import EVENTS
-from isthmus.common.config.settings import Nats
 from isthmus.common.messages.events import EventType
 from tests.documents.asyncapi import check
 from tests.documents.sample_events import PATIENT, instance, study
 
+pytestmark = pytest.mark.usefixtures("running")
+
 NOW = datetime(2024, 5, 1, 12, tzinfo=UTC)
-
-
-@pytest.fixture(autouse=True)
-def system(data: Path, nats_settings: Nats) -> Iterator[None]:
-    """What the command finds of a running system."""
-    with hold(data):
-        RunFile(
-            gateway="http://127.0.0.1:1",
-            nats=NatsPart.model_validate(nats_settings.model_dump()),
-            s3=S3Part(endpoint="127.0.0.1:1", bucket="isthmus", access_key="key", secret_key="secret"),
-            scp=ScpPart(ae_title="ISTHMUS", host="127.0.0.1", port=11112),
-            cache=CachePart(max_bytes=1000),
-            services={},
-        ).write(data)
-        yield
 
 
 async def printed(

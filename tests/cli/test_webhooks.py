@@ -1,37 +1,23 @@
 """What `isthmus webhooks` tells of them."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import orjson
 import pytest
 
-from isthmus.cli.run_file import CachePart, NatsPart, NotRunning, RunFile, S3Part, ScpPart, hold
+from isthmus.cli.run_file import NotRunning
 from isthmus.cli.webhooks import resume, show
 from isthmus.common.blobs import BlobStore
 from isthmus.common.bus import Bus
 from isthmus.common.bus.dead import bury
 from isthmus.common.bus.webhooks import WebhookStates
 from isthmus.common.config.arriving import Webhook
-from isthmus.common.config.settings import Nats
 from isthmus.common.messages import DeadLetter
 from tests.arrivals.webhook_events import SECRET, Site, until
 from tests.arrivals.webhook_receiver import listening, say, status
 
-
-@pytest.fixture(autouse=True)
-def system(data: Path, nats_settings: Nats) -> Iterator[None]:
-    """What the commands find of a running system."""
-    with hold(data):
-        RunFile(
-            gateway="http://127.0.0.1:1",
-            nats=NatsPart.model_validate(nats_settings.model_dump()),
-            s3=S3Part(endpoint="127.0.0.1:1", bucket="isthmus", access_key="key", secret_key="secret"),
-            scp=ScpPart(ae_title="ISTHMUS", host="127.0.0.1", port=11112),
-            cache=CachePart(max_bytes=1000),
-            services={},
-        ).write(data)
-        yield
+pytestmark = pytest.mark.usefixtures("running")
 
 
 @pytest.fixture

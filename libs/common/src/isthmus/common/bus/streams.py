@@ -61,6 +61,23 @@ FORWARDED_BUCKET: Final = "FORWARDED"
 _OTHER_CONFIGURATION: Final = 10058
 """JetStream error: stream name already in use with a different configuration."""
 
+
+def _bucket(name: str) -> StreamConfig:
+    """Give the stream of a KV bucket as `create_key_value` makes it, but for per-message TTL.
+
+    With its expiry markers a key became free only after 63 s.
+    """
+    return StreamConfig(
+        name=f"KV_{name}",
+        subjects=[f"$KV.{name}.>"],
+        storage=StorageType.FILE,
+        max_msgs_per_subject=1,
+        allow_rollup_hdrs=True,
+        deny_delete=True,
+        allow_direct=True,
+    )
+
+
 _STREAMS: Final = (
     StreamConfig(
         name=JOBS,
@@ -149,81 +166,15 @@ _STREAMS: Final = (
         max_age=AUDIT_SECONDS,
         allow_direct=True,
     ),
-    # As `create_key_value` makes it, but for per-message TTL: with its expiry markers a key became free only
-    # after 63 s.
-    StreamConfig(
-        name=f"KV_{GUARD_BUCKET}",
-        subjects=[f"$KV.{GUARD_BUCKET}.>"],
-        storage=StorageType.FILE,
-        discard=DiscardPolicy.NEW,
-        max_msgs_per_subject=1,
-        max_age=GUARD_SECONDS,
-        duplicate_window=GUARD_SECONDS,
-        allow_rollup_hdrs=True,
-        deny_delete=True,
-        allow_direct=True,
+    _bucket(GUARD_BUCKET).evolve(
+        discard=DiscardPolicy.NEW, max_age=GUARD_SECONDS, duplicate_window=GUARD_SECONDS
     ),
-    StreamConfig(
-        name=f"KV_{READS_BUCKET}",
-        subjects=[f"$KV.{READS_BUCKET}.>"],
-        storage=StorageType.FILE,
-        max_msgs_per_subject=1,
-        max_age=READS_SECONDS,
-        allow_rollup_hdrs=True,
-        deny_delete=True,
-        allow_direct=True,
-    ),
-    StreamConfig(
-        name=f"KV_{PAGES_BUCKET}",
-        subjects=[f"$KV.{PAGES_BUCKET}.>"],
-        storage=StorageType.FILE,
-        max_msgs_per_subject=1,
-        max_age=PAGES_SECONDS,
-        max_bytes=PAGES_BYTES,
-        allow_rollup_hdrs=True,
-        deny_delete=True,
-        allow_direct=True,
-    ),
-    StreamConfig(
-        name=f"KV_{INBOXES_BUCKET}",
-        subjects=[f"$KV.{INBOXES_BUCKET}.>"],
-        storage=StorageType.FILE,
-        discard=DiscardPolicy.NEW,
-        max_msgs_per_subject=1,
-        allow_rollup_hdrs=True,
-        deny_delete=True,
-        allow_direct=True,
-    ),
-    StreamConfig(
-        name=f"KV_{FORWARDED_BUCKET}",
-        subjects=[f"$KV.{FORWARDED_BUCKET}.>"],
-        storage=StorageType.FILE,
-        discard=DiscardPolicy.NEW,
-        max_msgs_per_subject=1,
-        allow_rollup_hdrs=True,
-        deny_delete=True,
-        allow_direct=True,
-    ),
-    StreamConfig(
-        name=f"KV_{REPORTS_BUCKET}",
-        subjects=[f"$KV.{REPORTS_BUCKET}.>"],
-        storage=StorageType.FILE,
-        max_msgs_per_subject=1,
-        max_age=REPORTS_SECONDS,
-        allow_rollup_hdrs=True,
-        deny_delete=True,
-        allow_direct=True,
-    ),
-    StreamConfig(
-        name=f"KV_{WEBHOOKS_BUCKET}",
-        subjects=[f"$KV.{WEBHOOKS_BUCKET}.>"],
-        storage=StorageType.FILE,
-        discard=DiscardPolicy.NEW,
-        max_msgs_per_subject=1,
-        allow_rollup_hdrs=True,
-        deny_delete=True,
-        allow_direct=True,
-    ),
+    _bucket(READS_BUCKET).evolve(max_age=READS_SECONDS),
+    _bucket(PAGES_BUCKET).evolve(max_age=PAGES_SECONDS, max_bytes=PAGES_BYTES),
+    _bucket(INBOXES_BUCKET).evolve(discard=DiscardPolicy.NEW),
+    _bucket(FORWARDED_BUCKET).evolve(discard=DiscardPolicy.NEW),
+    _bucket(REPORTS_BUCKET).evolve(max_age=REPORTS_SECONDS),
+    _bucket(WEBHOOKS_BUCKET).evolve(discard=DiscardPolicy.NEW),
 )
 
 

@@ -15,6 +15,11 @@ from isthmus.common.config.settings import Nats
 from isthmus.common.service import Parts
 from tests.arrivals.sender import Sender
 from tests.arrivals.subscriber import Subscriber
+from tests.arrivals.webhook_events import Site
+from tests.arrivals.webhook_receiver import (
+    WebhookReceiver,
+    listening,
+)
 from tests.servers import started
 
 QUIET = 0.4
@@ -83,3 +88,14 @@ async def subscriber(own_bus: Bus, inbox: Inbox) -> AsyncIterator[Subscriber]:
     one = await Subscriber.open(own_bus, inbox.name)
     yield one
     await one.close()
+
+
+@pytest.fixture
+async def receiver() -> AsyncIterator[WebhookReceiver]:
+    async with listening() as running:
+        yield running
+
+
+@pytest.fixture
+def site(bus: Bus, blobs: BlobStore, origin_name: str) -> Site:
+    return Site(bus, blobs, origin_name)

@@ -1,29 +1,21 @@
 """What webhooks promise: each event is taken, or is a dead letter, whatever the receivers do."""
 
 import asyncio
-import base64
-import hashlib
-import hmac
 import json
-import ssl
 import time
-from collections.abc import AsyncIterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
 from isthmus.arrivals.webhooks import hook as hook_module
-from isthmus.common.blobs import BlobStore
 from isthmus.common.bus import Bus, streams, subjects
 from isthmus.common.bus.dead import letters, replay
 from isthmus.common.bus.events import publish_event
 from isthmus.common.bus.webhooks import consumer_name
 from isthmus.common.config.arriving import Webhook
-from isthmus.common.errors import SettingsError
 from isthmus.common.messages.events import EventType
 from isthmus.common.telemetry import metrics_text
-from tests.arrivals.webhook_events import PATIENT, QUICK, SECRET, Site, instance_event, until
+from tests.arrivals.webhook_events import SECRET, Site, instance_event, until
 from tests.arrivals.webhook_receiver import (
     OK,
     Request,
@@ -32,22 +24,12 @@ from tests.arrivals.webhook_receiver import (
     never,
     refuse,
     say,
+    signatures,
     status,
 )
 
 AT_ONCE = 1e-6
 """Hours after which an event is given up."""
-
-
-@pytest.fixture
-async def receiver() -> AsyncIterator[WebhookReceiver]:
-    async with listening() as running:
-        yield running
-
-
-@pytest.fixture
-def site(bus: Bus, blobs: BlobStore, origin_name: str) -> Site:
-    return Site(bus, blobs, origin_name)
 
 
 async def count_dead(bus: Bus, hook: Webhook) -> int:
@@ -59,11 +41,6 @@ async def count_dead(bus: Bus, hook: Webhook) -> int:
 async def waiting(bus: Bus, hook: Webhook) -> int:
     info = await bus.jetstream.consumer_info(streams.EVENTS, consumer_name(hook.name))
     return (info.num_pending or 0) + (info.num_ack_pending or 0)
-
-
-def signatures(request: Request, key: bytes) -> str:
-    signed = f"{request.id}.{request.headers['webhook-timestamp']}.".encode() + request.body
-    return "v1," + base64.b64encode(hmac.digest(key, signed, hashlib.sha256)).decode()
 
 
 async def test_an_event_comes_as_it_is_in_the_stream_and_signed(
@@ -317,80 +294,6 @@ async def test_a_receiver_that_asks_for_time_gets_it(site: Site, receiver: Webho
         await receiver.take(2)
     assert state.next_try is not None
     assert min(times[1:]) - times[0] >= 0.99
-
-
-async def test_cookies_are_not_kept_and_credentials_are_sent_but_not_shown(
-    site: Site, receiver: WebhookReceiver, capfd: pytest.CaptureFixture[str]
-) -> None:
-    receiver.behaviour = say(status("500 Oops", "Set-Cookie: a=b"), OK)
-    hook = site.webhook(receiver.url.replace("127", "user:hunter2@127") + "?token=hunter3")
-    async with site.delivering(hook):
-        await site.publish()
-        requests = await receiver.take(2)
-        state = await site.state(hook, lambda state: state.delivered)
-    said = "".join(capfd.readouterr())
-    assert requests[1].headers["authorization"] == "Basic " + base64.b64encode(b"user:hunter2").decode()
-    assert requests[1].path == "/hook?token=hunter3"
-    assert "cookie" not in requests[1].headers
-    assert state.url == receiver.url
-    for secret in ("hunter2", "hunter3", SECRET, PATIENT, "1.2.3"):
-        assert secret not in said + repr(state)
-
-
-async def test_a_secret_is_replaced_without_a_restart(
-    site: Site, receiver: WebhookReceiver, tmp_path: Path
-) -> None:
-    path = tmp_path / "secret"
-    path.write_text(f"{SECRET}\n")
-    async with site.delivering(site.webhook(receiver.url, secret_file=path)):
-        for keys in (f"{SECRET}", f"{SECRET}-new\n{SECRET}\n", f"{SECRET}-new"):
-            path.write_text(keys)
-            await site.publish()
-            (request,) = await receiver.take(1)
-            wanted = [signatures(request, key.encode()) for key in keys.split()]
-            assert request.headers["webhook-signature"].split(" ") == wanted
-            event_id = await _unsigned(site, path, receiver)
-            path.write_text(keys)
-            (late,) = await receiver.take(1)
-            assert late.id == event_id
-
-
-async def _unsigned(site: Site, path: Path, receiver: WebhookReceiver) -> str:
-    """Publish while there is no secret: nothing is sent unsigned."""
-    await asyncio.to_thread(path.unlink)
-    event_id = await site.publish()
-    states = [await site.states.get(name) for name in await site.states.names()]
-    (hook,) = [state for state in states if state.origins == (site.origin,)]
-    await until(lambda: site.states.get(hook.name), lambda state: state.last_status == "no secret")
-    assert receiver.requests.empty()
-    return event_id
-
-
-async def test_a_secret_that_cannot_be_read_is_told_at_the_start(site: Site, tmp_path: Path) -> None:
-    hook = site.webhook("http://127.0.0.1:1", secret_file=tmp_path / "none")
-    with pytest.raises(SettingsError, match=rf"webhook {hook.name}: secret_file .*: No such file"):
-        async with site.delivering(hook):
-            pass
-
-
-async def test_who_cannot_be_trusted_gets_nothing(site: Site, tmp_path: Path) -> None:
-    certificate, key = tmp_path / "cert.pem", tmp_path / "key.pem"
-    made = await asyncio.create_subprocess_exec(
-        *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"),
-        *("-keyout", str(key), "-out", str(certificate), "-subj", "/CN=127.0.0.1", "-days", "1"),
-        *("-addext", "subjectAltName=IP:127.0.0.1"),
-        stderr=asyncio.subprocess.DEVNULL,
-    )
-    assert await made.wait() == 0
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(certificate, key)
-    async with listening(context) as receiver:
-        hook = site.webhook(receiver.url.replace("http:", "https:"))
-        async with site.delivering(hook, pace=replace(QUICK, first=60, longest=60)):
-            await site.publish()
-            state = await site.state(hook, lambda state: state.failed)
-        assert state.last_status == "no TLS"
-        assert receiver.requests.empty()
 
 
 async def test_what_is_no_event_is_dropped_and_the_next_one_comes(

@@ -1,6 +1,9 @@
 """A receiver of webhooks that does what a test tells it to."""
 
 import asyncio
+import base64
+import hashlib
+import hmac
 import ssl
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -137,3 +140,9 @@ async def listening(tls: ssl.SSLContext | None = None) -> AsyncIterator[WebhookR
         yield receiver
     finally:
         await receiver.leave()
+
+
+def signatures(request: Request, key: bytes) -> str:
+    """Give the signature header that a request should have."""
+    signed = f"{request.id}.{request.headers['webhook-timestamp']}.".encode() + request.body
+    return "v1," + base64.b64encode(hmac.digest(key, signed, hashlib.sha256)).decode()

@@ -13,6 +13,7 @@ from isthmus.common.config import Inbox
 from isthmus.common.service import Parts
 from isthmus.scp import commitment_report
 from isthmus.scp.worker import Server, serving
+from tests.scp.commitment.asking import transaction
 from tests.scp.conftest import with_scp
 from tests.scp.modality import (
     CT,
@@ -25,7 +26,6 @@ from tests.scp.modality import (
     committed,
     locked,
 )
-from tests.scp.test_commitment import transaction
 
 
 def image(instance: str) -> Dataset:

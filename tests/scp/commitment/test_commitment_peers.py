@@ -11,10 +11,8 @@ from isthmus.common.config import Inbox, Settings
 from isthmus.common.config.arriving import Caller
 from isthmus.common.service import Parts
 from tests.peers import Orthanc, Peer
+from tests.scp.commitment.asking import Deposit
 from tests.scp.modality import CT, MR, SECONDS, services, with_callers
-from tests.scp.test_commitment import Deposit, deposit, impatient
-
-__all__ = ["deposit", "impatient"]  # fixtures
 
 PENDING = "Pending"
 

@@ -32,8 +32,8 @@ class _Waiting:
 
 class _Sender(ServiceClass):
     def SCP(self, req: object, context: PresentationContext) -> None:  # noqa: N802 - pynetdicom's name
-        if not isinstance(req, _Waiting):  # a peer that uses the UID
-            raise NotImplementedError
+        if not isinstance(req, _Waiting):
+            raise NotImplementedError  # a peer uses the UID: so pynetdicom hears that nobody provides it
         self.dimse.send_msg(req.request, context.context_id or 0)
 
 
@@ -43,4 +43,5 @@ def send_in_turn(association: Association, request: N_EVENT_REPORT, context_id: 
     It is not sent where the association ends before its turn comes.
     """
     sop_class._SERVICE_CLASSES[_IN_TURN] = _Sender
-    association.dimse.msg_queue.put((context_id, _Waiting(request)))  # type: ignore[arg-type]
+    item = (context_id, _Waiting(request))
+    association.dimse.msg_queue.put(item)  # type: ignore[arg-type]  # no primitive, but enough of one

@@ -218,8 +218,8 @@ def wait_for_messages(association: "Association") -> None:
         if isinstance(item, A_RELEASE | A_ABORT | A_P_ABORT):
             messages.put((None, None))  # as a look that finds nothing
 
-    association.dimse.get_msg = waiting  # type: ignore[method-assign]
-    primitives.put = put_and_wake  # type: ignore[method-assign]
+    association.dimse.get_msg = waiting  # type: ignore[method-assign]  # of this association alone
+    primitives.put = put_and_wake  # type: ignore[method-assign]  # likewise
 
 
 def heard(association: "Association") -> None:

@@ -8,7 +8,7 @@ from isthmus.arrivals.retention_records import Record
 from isthmus.arrivals.rules import MODALITY, Traits, Wanted, destinations, text
 from isthmus.common.bus.streams import EVENTS_SECONDS
 from isthmus.common.bus.subjects import token
-from isthmus.common.config import Inbox, Settings
+from isthmus.common.config import Settings
 from isthmus.common.config.arriving import ForwardUnit
 from isthmus.common.inbox.state import Phase, StudyState
 from isthmus.common.messages import Forwarded
@@ -37,7 +37,7 @@ class Judge:
 
     def __init__(self, settings: Settings) -> None:
         self._rules = settings.arrivals.forward
-        self._inboxes = {origin.name: origin for origin in settings.origins if isinstance(origin, Inbox)}
+        self._inboxes = {inbox.name: inbox for inbox in settings.inboxes}
         self._of_interest = {
             token(inbox.name)
             for inbox in self._inboxes.values()

@@ -22,9 +22,9 @@ class ArrivalsSettings:
     def of(cls, settings: Settings) -> Self:
         """Take out what is needed here."""
         return cls(
-            {origin.name: origin for origin in settings.origins if isinstance(origin, Inbox)},
+            {inbox.name: inbox for inbox in settings.inboxes},
             settings.arrivals.quiet_seconds,
-            settings.gateway.url or f"http://{settings.gateway.listen}",
+            settings.gateway.base_url,
         )
 
     def quiet_of(self, origin: str) -> float:

@@ -17,5 +17,4 @@ class DimseScuSettings:
     @classmethod
     def of(cls, settings: Settings) -> Self:
         """Take them from the whole settings."""
-        dimse = tuple(origin for origin in settings.origins if isinstance(origin, DimseOrigin))
-        return cls(dimse, settings.scp.ae_title)
+        return cls(settings.dimse_origins, settings.scp.ae_title)

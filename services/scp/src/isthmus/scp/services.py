@@ -17,7 +17,6 @@ from pynetdicom.ae import ApplicationEntity
 from pynetdicom.association import Association
 from pynetdicom.dimse_primitives import N_ACTION, N_CREATE, N_SET
 
-from isthmus.common.config import Inbox
 from isthmus.common.config.arriving import CallerOperation
 from isthmus.common.dicom.uids import check_uid
 from isthmus.common.dimse import VERIFICATION
@@ -71,7 +70,7 @@ class Services:
         self._bus = parts.bus
         self._callers = callers
         self._loop = loop
-        self._inboxes = {one.name: one for one in parts.settings.origins if isinstance(one, Inbox)}
+        self._inboxes = {inbox.name: inbox for inbox in parts.settings.inboxes}
         self._open = OpenAssociations(loop)
         self._reports = Reports(parts.bus)
         self._threads = Threads("commitment", ASSOCIATION_THREADS)

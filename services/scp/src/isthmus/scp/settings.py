@@ -27,10 +27,10 @@ class ScpSettings:
         return cls(
             ae_title=settings.scp.ae_title,
             listen=ListenAddress(settings.scp.listen),
-            origins=tuple(origin for origin in settings.origins if isinstance(origin, DimseOrigin)),
-            inboxes=tuple(origin for origin in settings.origins if isinstance(origin, Inbox)),
+            origins=settings.dimse_origins,
+            inboxes=settings.inboxes,
             callers=settings.scp.callers,
             max_associations=settings.scp.max_associations,
             max_receiving_bytes=settings.scp.max_receiving_bytes,
-            gateway_url=settings.gateway.url or f"http://{settings.gateway.listen}",
+            gateway_url=settings.gateway.base_url,
         )

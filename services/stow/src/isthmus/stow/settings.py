@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Self
 
-from isthmus.common.config import Inbox, Settings
+from isthmus.common.config import Settings
 from isthmus.common.dicomweb.resource import ALL
 from isthmus.common.errors import NoDestination, UnknownOrigin
 
@@ -24,7 +24,7 @@ class StowSettings:
         """Take out what is needed here."""
         return cls(
             tuple(origin.name for origin in settings.origins),
-            frozenset(origin.name for origin in settings.origins if isinstance(origin, Inbox)),
+            frozenset(inbox.name for inbox in settings.inboxes),
             settings.dicomweb.store,
             settings.pixels.max_frame_bytes,
         )

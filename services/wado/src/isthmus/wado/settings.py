@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
-from isthmus.common.config import Inbox, Origin, Settings
+from isthmus.common.config import Origin, Settings
 from isthmus.common.config.settings import Pixels
 from isthmus.common.dicomweb.resource import ALL
 from isthmus.common.errors import UnknownOrigin
@@ -28,7 +28,7 @@ class WadoSettings:
         """Take out what is needed here."""
         return cls(
             {origin.name: origin for origin in settings.origins},
-            frozenset(origin.name for origin in settings.origins if isinstance(origin, Inbox)),
+            frozenset(inbox.name for inbox in settings.inboxes),
             frozenset(origin.name for origin in settings.origins if origin.prefetch),
             settings.cache.fresh_seconds,
             settings.pixels,

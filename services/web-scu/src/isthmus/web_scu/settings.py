@@ -17,5 +17,4 @@ class WebScuSettings:
     @classmethod
     def of(cls, settings: Settings) -> Self:
         """Take them from the whole settings."""
-        inboxes = tuple(origin for origin in settings.origins if isinstance(origin, Inbox))
-        return cls(inboxes, settings.gateway.url or f"http://{settings.gateway.listen}")
+        return cls(settings.inboxes, settings.gateway.base_url)

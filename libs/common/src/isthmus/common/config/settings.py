@@ -21,6 +21,11 @@ class Gateway(Section):
     cors_origins: tuple[WebOrigin, ...] = ()
     """Web origins (scheme, host, port) whose pages may read what we answer, or `*`."""
 
+    @property
+    def base_url(self) -> str:
+        """What the links in events begin with, without a slash at its end."""
+        return self.url or f"http://{self.listen}"
+
 
 class Dicomweb(Section):
     """All origins as one, at `/dicomweb`."""
@@ -145,6 +150,16 @@ class Settings(BaseSettings):
     arrivals: Arrivals = Arrivals()
     origins: tuple[AnyOrigin, ...] = ()
 
+    @property
+    def inboxes(self) -> tuple[Inbox, ...]:
+        """Those of the origins that are inboxes."""
+        return tuple(origin for origin in self.origins if isinstance(origin, Inbox))
+
+    @property
+    def dimse_origins(self) -> tuple[DimseOrigin, ...]:
+        """Those of the origins that speak DIMSE."""
+        return tuple(origin for origin in self.origins if isinstance(origin, DimseOrigin))
+
     @classmethod
     def settings_customise_sources(
         cls,
@@ -181,10 +196,7 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _called_ae_titles_differ(self) -> Self:
-        titles = [
-            self.scp.ae_title,
-            *(origin.ae_title for origin in self.origins if isinstance(origin, Inbox)),
-        ]
+        titles = [self.scp.ae_title, *(inbox.ae_title for inbox in self.inboxes)]
         for title in titles:
             if titles.count(title) > 1:
                 raise ValueError(f"{title!r} is the called AE title of two: of inboxes, or of scp.ae_title")
@@ -192,8 +204,8 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _names_are_known(self) -> Self:
-        inboxes = {origin.name for origin in self.origins if isinstance(origin, Inbox)}
-        pacs = {origin.name for origin in self.origins if isinstance(origin, DimseOrigin)}
+        inboxes = {inbox.name for inbox in self.inboxes}
+        pacs = {origin.name for origin in self.dimse_origins}
         for place, names, known in self._references():
             for name in names:
                 if name not in {"inboxes": inboxes, "PACS": pacs, "origins": inboxes | pacs}[known]:

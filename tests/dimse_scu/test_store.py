@@ -14,7 +14,7 @@ from isthmus.common.bus import Bus
 from isthmus.common.bus.stores import run_store
 from isthmus.common.config import DimseOrigin
 from isthmus.common.messages import BlobRef, InstanceStored, Store, encode
-from isthmus.dimse_scu import store
+from isthmus.common.storing import job as storing
 from tests.common.dimse.acceptor import acceptor, on
 from tests.data_sets import identity, make_series, raw_dataset, transfer_syntax
 from tests.dimse_scu.conftest import Serve
@@ -248,6 +248,6 @@ async def test_a_job_that_killed_its_workers_is_given_up(
     images: list[Path],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(store, "MAX_DELIVERIES", 0)
+    monkeypatch.setattr(storing, "MAX_DELIVERIES", 0)
     results = await stored(bus, Store(origin.name, token_hex(8), await spooled(blobs, images[:2])))
     assert [result.failure and result.failure.kind for result in results] == ["NotDelivered"] * 2

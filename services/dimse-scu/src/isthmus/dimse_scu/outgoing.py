@@ -9,14 +9,12 @@ from typing import BinaryIO, Final
 
 from isthmus.common.blobs import BlobStore
 from isthmus.common.bus import end_tasks
-from isthmus.common.messages import BlobRef
+from isthmus.common.storing import Numbered
 
 SMALL_BYTES: Final = 4 * 1024 * 1024
 """What is fetched whole; of what is larger, a thread reads some at a time while it sends."""
 AHEAD_AT_ONCE: Final = 4
 """How many are fetched, the one that is sent next among them."""
-
-Numbered = tuple[int, BlobRef]
 
 
 class Outgoing(AbstractAsyncContextManager["Outgoing"]):

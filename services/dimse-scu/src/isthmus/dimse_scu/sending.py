@@ -30,15 +30,14 @@ from isthmus.common.errors import (
     BusUnavailable,
     IsthmusError,
     NoAcceptedContext,
-    OperationFailed,
     OriginError,
     OriginTimeout,
 )
 from isthmus.common.messages import BlobRef, Failure, InstanceStored
+from isthmus.common.storing import Numbered, not_stored
 from isthmus.common.threads import Threads
-from isthmus.dimse_scu.outgoing import AHEAD_AT_ONCE, Numbered, Outgoing
+from isthmus.dimse_scu.outgoing import AHEAD_AT_ONCE, Outgoing
 
-PROCESSING_FAILURE: Final = 0x0110
 SOP_CLASS_NOT_SUPPORTED: Final = 0x0122
 TRANSFER_SYNTAX_NOT_SUPPORTED: Final = 0xC122
 SILENCES_AT_MOST: Final = 2
@@ -102,7 +101,7 @@ class Sending:
                 await end_tasks([helping])
         if failed is not None:
             for index, ref in self._left:
-                self._answers.put_nowait(not_sent(index, ref, _of_instance(failed, ref)))
+                self._answers.put_nowait(not_stored(index, ref, _of_instance(failed, ref)))
 
     async def _send_first(self) -> OriginError | None:
         """Send over one association after another: after one that broke, the next instance gets a new one.
@@ -157,7 +156,7 @@ class Sending:
             blob = await self._outgoing.open([one, *islice(self._left, AHEAD_AT_ONCE - 1)])
             result = await self._threads.run(_store, association, ref, blob)
         except IsthmusError as error:  # of the origin, of S3, or the blob is no DICOM file
-            return not_sent(index, ref, error)
+            return not_stored(index, ref, error)
         refusal = (
             failure(result.status, Operation.C_STORE, association.peer.origin)
             if category(result.status) is Category.FAILURE
@@ -170,12 +169,6 @@ class Sending:
             result.status,
             Failure.of(refusal) if refusal else None,
         )
-
-
-def not_sent(index: int, ref: BlobRef, error: IsthmusError) -> InstanceStored:
-    """Write down that there was no answer, or only our own."""
-    status = error.status if isinstance(error, OperationFailed) and error.status else PROCESSING_FAILURE
-    return InstanceStored(index, ref.sop_class_uid, ref.sop_instance_uid, status, Failure.of(error))
 
 
 def _of_instance(error: OriginError, ref: BlobRef) -> OriginError:

@@ -6,22 +6,19 @@ from collections.abc import Sequence
 from contextlib import aclosing
 from typing import Final
 
-import structlog
-
 from isthmus.common.blobs import BlobStore
-from isthmus.common.bus import Bus, end_tasks, progress, subjects
-from isthmus.common.bus.jobs import MAX_DELIVERIES, Running
+from isthmus.common.bus import Bus, end_tasks
+from isthmus.common.bus.jobs import Running
 from isthmus.common.config import Inbox
 from isthmus.common.errors import (
     BlobMissing,
-    IsthmusError,
     MalformedDataset,
-    NotDelivered,
     OperationFailed,
     StoreUnavailable,
 )
 from isthmus.common.inbox.deposit import Deposits
-from isthmus.common.messages import BlobRef, Failure, InstanceStored, Store, StoreDone, decode, store_fact
+from isthmus.common.messages import BlobRef, InstanceStored, Store
+from isthmus.common.storing import Answer, Numbered, not_stored, work_off
 from isthmus.web_scu.head import HEAD_BYTES, incoming
 from isthmus.web_scu.listed import Listed, Stored
 
@@ -31,12 +28,7 @@ AT_ONCE: Final = 4
 """Instances of one job."""
 SUCCESS: Final = 0x0000
 DUPLICATE_SOP_INSTANCE: Final = 0x0111
-PROCESSING_FAILURE: Final = 0x0110
 CANNOT_UNDERSTAND: Final = 0xC000
-
-Numbered = tuple[int, BlobRef]
-
-log = structlog.get_logger()
 
 
 class StoreWork:
@@ -50,31 +42,22 @@ class StoreWork:
         self._listed = Listed(bus, blobs, inbox.name)
 
     async def __call__(self, running: Running[Store]) -> None:
-        """Take every instance, publish what became of each, then the end; only then is the job off the queue.
+        """Take every instance, publish what became of each, then the end.
 
-        The end comes when what is new can be found, if that is soon.
-
-        A job that a dead worker left goes on after the last published answer; what that one took without
-        saying so is taken again, which makes no second event.
+        The end comes when what is new can be found, if that is soon. What a dead worker took without saying
+        so is taken again, which makes no second event.
 
         Raises:
             UnavailableError: NATS is away; the job is delivered again.
         """
-        store = running.job
-        subject = subjects.stored(store.origin, store.job)
-        facts = await progress.replay(self._bus, subject, store_fact) if running.deliveries > 1 else []
-        if any(isinstance(fact, StoreDone) for fact in facts):
-            await running.acknowledge()
-            return
-        results = {fact.index: fact for fact in facts if isinstance(fact, InstanceStored)}
-        left = [one for one in enumerate(await self._refs(running)) if one[0] not in results]
-        taking = _Taking(left, self._given_up(running))
+        await work_off(self._bus, self._blobs, running, self._answer_all)
+
+    async def _answer_all(self, left: Sequence[Numbered], answer: Answer) -> None:
+        taking = _Taking(left)
 
         async def take_some() -> None:
             while (one := taking.next()) is not None:
-                result = await self._result(one, taking)
-                await progress.publish(self._bus, subject, result, f"{store.job}.{result.index}")
-                results[result.index] = result
+                await answer(await self._result(one, taking))
 
         taking_some = [asyncio.create_task(take_some()) for _ in range(min(AT_ONCE, len(left)))]
         try:
@@ -83,28 +66,6 @@ class StoreWork:
             await end_tasks(taking_some)
         if taking.new:
             await self._listed.wait_for(taking.new)
-        failed = sum(result.failure is not None for result in results.values())
-        done = StoreDone(len(results) - failed, failed)
-        await progress.publish(self._bus, subject, done, f"{store.job}.done")
-        await running.acknowledge()
-
-    def _given_up(self, running: Running[Store]) -> IsthmusError | None:
-        if running.deaths < MAX_DELIVERIES:
-            return None
-        return NotDelivered(f"Given up after {MAX_DELIVERIES} workers died of it", origin=running.job.origin)
-
-    async def _refs(self, running: Running[Store]) -> Sequence[BlobRef]:
-        store = running.job
-        if store.manifest is None:
-            return store.blobs
-        try:
-            return decode(await self._blobs.get(store.manifest), Store).blobs
-        except StoreUnavailable as error:
-            if not isinstance(error, BlobMissing) and running.deaths < MAX_DELIVERIES:
-                raise
-            # Nobody knows any more what was to be stored: who asked has gone, or will hear of no result.
-            log.warning("store without its manifest", origin=store.origin, detail=error.detail)
-            return ()
 
     async def _result(self, one: Numbered, taking: "_Taking") -> InstanceStored:
         """Take one instance; NATS in trouble is raised, all else is its result."""
@@ -113,18 +74,17 @@ class StoreWork:
             if taking.given_up is not None:
                 raise taking.given_up
             await self._take(ref, taking)
-        except BlobMissing as error:
-            return _failed(index, ref, PROCESSING_FAILURE, error)
         except StoreUnavailable as error:
-            taking.given_up = error  # S3 was waited for, and the rest need not wait as long each
-            return _failed(index, ref, PROCESSING_FAILURE, error)
+            if not isinstance(error, BlobMissing):
+                taking.given_up = error  # S3 was waited for, and the rest need not wait as long each
+            return not_stored(index, ref, error)
         except MalformedDataset as error:
             refusal = OperationFailed(
                 error.detail, origin=self._inbox.name, status=CANNOT_UNDERSTAND, operation="C-STORE"
             )
-            return _failed(index, ref, CANNOT_UNDERSTAND, refusal)
-        except (OperationFailed, NotDelivered) as error:
-            return _failed(index, ref, error.status or PROCESSING_FAILURE, error)
+            return not_stored(index, ref, refusal)
+        except OperationFailed as error:
+            return not_stored(index, ref, error)
         return InstanceStored(index, ref.sop_class_uid, ref.sop_instance_uid, SUCCESS)
 
     async def _take(self, ref: BlobRef, taking: "_Taking") -> None:
@@ -175,9 +135,9 @@ class StoreWork:
 class _Taking:
     """What is left of a job."""
 
-    def __init__(self, left: Sequence[Numbered], given_up: IsthmusError | None) -> None:
+    def __init__(self, left: Sequence[Numbered]) -> None:
         self._left = iter(left)
-        self.given_up = given_up
+        self.given_up: StoreUnavailable | None = None
         """Why the rest is not tried."""
         self.new: Final[set[Stored]] = set()
         """What was not there before."""
@@ -185,7 +145,3 @@ class _Taking:
     def next(self) -> Numbered | None:
         """Give the next one."""
         return next(self._left, None)
-
-
-def _failed(index: int, ref: BlobRef, status: int, error: IsthmusError) -> InstanceStored:
-    return InstanceStored(index, ref.sop_class_uid, ref.sop_instance_uid, status, Failure.of(error))

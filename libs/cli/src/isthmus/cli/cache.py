@@ -1,26 +1,26 @@
 """`isthmus cache`: what is held of the origins in S3, and out with it."""
 
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from itertools import groupby
 from pathlib import Path
-from typing import Final
 
-from rich.console import Console
 from rich.filesize import decimal
-from rich.table import Table
 
 from isthmus.cli.connected import Connected, connected
-from isthmus.cli.output import progress_console, write_error, write_json, write_line
+from isthmus.cli.output import (
+    new_table,
+    progress_console,
+    write_error,
+    write_json,
+    write_line,
+    write_shown,
+    written_time,
+)
 from isthmus.common.messages import MissingInstance, Retrieve
 from isthmus.common.retrieval import Catalogue, LastReads
 from isthmus.common.retrieval.sweep import evict
 from isthmus.common.retrieval.usage import StudyUsage, usage
-
-_WIDE: Final = 1000
-"""Columns, where there is no terminal that has a width."""
 
 
 @dataclass(frozen=True)
@@ -114,8 +114,8 @@ def _of_origin(origin: str, studies: Sequence[StudyUsage]) -> _OfOrigin:
         len(studies),
         sum(one.instances for one in studies),
         sum(one.size for one in studies),
-        _time(min(reads, default=None)),
-        _time(max(reads, default=None)),
+        written_time(min(reads, default=None)),
+        written_time(max(reads, default=None)),
     )
 
 
@@ -130,16 +130,9 @@ async def _of_study(catalogue: Catalogue, one: StudyUsage) -> _OfStudy:
         one.size,
         whole=manifest is not None and manifest.covers(all_of_it, since=0) and not missing,
         leftover=not one.has_manifest,
-        last_read=_time(one.last_read),
+        last_read=written_time(one.last_read),
         missing=missing,
     )
-
-
-def _time(at: float | None) -> str | None:
-    """Write a time as RFC 3339 does, in UTC and whole seconds."""
-    if at is None:
-        return None
-    return datetime.fromtimestamp(at, UTC).replace(microsecond=0, tzinfo=None).isoformat() + "Z"
 
 
 def _as_json(
@@ -169,31 +162,18 @@ def _study_as_json(one: _OfStudy) -> Mapping[str, object]:
 
 
 def _print_origins(origins: Iterable[_OfOrigin]) -> None:
-    table = _table("Origin", "Studies", "Instances", "Size", "OldestRead", "NewestRead")
+    table = new_table("Origin", "Studies", "Instances", "Size", "OldestRead", "NewestRead")
     for one in origins:
         reads = (one.oldest_read or "-", one.newest_read or "-")
         table.add_row(one.origin, str(one.studies), str(one.instances), decimal(one.bytes), *reads)
-    _print(table)
+    write_shown(table)
 
 
 def _print_studies(studies: Iterable[_OfStudy]) -> None:
-    table = _table("Origin", "StudyInstanceUID", "Instances", "Size", "Held", "LastRead", "Missing")
+    table = new_table("Origin", "StudyInstanceUID", "Instances", "Size", "Held", "LastRead", "Missing")
     for one in studies:
         state = "leftover" if one.leftover else "whole" if one.whole else "part"
         missing = "\n".join(lacks.sop_instance_uid for lacks in one.missing) or "-"
         size = decimal(one.bytes)
         table.add_row(one.origin, one.study, str(one.instances), size, state, one.last_read or "-", missing)
-    _print(table)
-
-
-def _table(*columns: str) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in columns:
-        table.add_column(column, overflow="fold")
-    return table
-
-
-def _print(table: Table) -> None:
-    is_terminal = sys.stdout.isatty()
-    console = Console(width=None if is_terminal else _WIDE)
-    console.print(table, markup=False, soft_wrap=not is_terminal)
+    write_shown(table)

@@ -1,17 +1,12 @@
 """`isthmus dead`: what was given up, and another chance for it."""
 
-import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from rich.console import Console
-from rich.table import Table
-
 from isthmus.cli.connected import connected
-from isthmus.cli.output import write_error, write_json, write_line
+from isthmus.cli.output import new_table, write_error, write_json, write_line, write_shown, written_time
 from isthmus.common.bus import Bus, dead
 from isthmus.common.bus.dead import Buried
 from isthmus.common.bus.forwards import ForwardedStudies
@@ -20,8 +15,6 @@ from isthmus.common.messages.cloud_events import from_json
 
 _NAME: Final = "isthmus dead"
 _COLUMNS: Final = ("number", "what", "to", "first", "last", "attempts", "reason")
-_WIDE: Final = 1000
-"""Columns, where there is no terminal that has a width."""
 
 
 async def list_letters(data: Path, to: str | None, *, as_json: bool) -> None:
@@ -131,8 +124,8 @@ def _summary(buried: Buried) -> Mapping[str, object]:
         "to": letter.name,
         "reason": letter.reason,
         "attempts": letter.attempts,
-        "first": _time(letter.first),
-        "last": _time(letter.last),
+        "first": written_time(letter.first),
+        "last": written_time(letter.last),
     }
 
 
@@ -156,17 +149,8 @@ def _content(buried: Buried) -> Mapping[str, object]:
         return {"unreadable": error.detail}
 
 
-def _time(at: float) -> str:
-    """Write a time as RFC 3339 does, in UTC and whole seconds."""
-    return datetime.fromtimestamp(at, UTC).replace(microsecond=0, tzinfo=None).isoformat() + "Z"
-
-
 def _print(found: Sequence[Mapping[str, object]]) -> None:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in _COLUMNS:
-        table.add_column(column.capitalize(), overflow="fold")
+    table = new_table(*(column.capitalize() for column in _COLUMNS))
     for one in found:
         table.add_row(*(str(one[column]) for column in _COLUMNS))
-    is_terminal = sys.stdout.isatty()
-    console = Console(width=None if is_terminal else _WIDE)
-    console.print(table, markup=False, soft_wrap=not is_terminal)
+    write_shown(table)

@@ -1,17 +1,13 @@
 """`isthmus find`: search an origin for studies, series or instances."""
 
-import sys
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
-from rich.console import Console
-from rich.table import Table
-
 from isthmus.cli.client import Gateway
-from isthmus.cli.output import progress_console, values, write_error, write_json
+from isthmus.cli.output import new_table, progress_console, values, write_error, write_json, write_shown
 from isthmus.common.dicom.attributes import keyword_of, parse_path
 from isthmus.common.dicom.json_model import DicomJson
 from isthmus.common.dicomweb import service_path
@@ -45,8 +41,6 @@ _COLUMNS: Final[Mapping[FindLevel, Sequence[str]]] = {
     FindLevel.INSTANCE: ("InstanceNumber", "SOPClassUID", "SOPInstanceUID"),
 }
 _RESOURCES: Final = {FindLevel.STUDY: "studies", FindLevel.SERIES: "series", FindLevel.INSTANCE: "instances"}
-_WIDE: Final = 1000
-"""Columns, where there is no terminal that has a width."""
 
 
 async def find(
@@ -118,12 +112,9 @@ def _tag(name: str) -> str | None:
 
 
 def _show(matches: Sequence[DicomJson], columns: Sequence[str]) -> None:
-    table = Table(box=None, pad_edge=False, header_style="bold")
+    table = new_table(*columns)
     tags = [(column, _tag(column)) for column in columns]
-    for column, _ in tags:
-        table.add_column(column, overflow="fold")
     for match in matches:
         table.add_row(*("\\".join(values(match, tag)) if tag else "" for _, tag in tags))
-    console = Console(width=None if sys.stdout.isatty() else _WIDE)
-    console.print(table, markup=False, soft_wrap=not sys.stdout.isatty())
+    write_shown(table)
     progress_console.print(f"{len(matches)} found", highlight=False)

@@ -2,13 +2,19 @@
 
 import sys
 from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Final, overload
 
 import orjson
 from rich.console import Console
+from rich.table import Table
+from rich.tree import Tree
 
 from isthmus.common.dicom.json_model import DicomJson
 
 progress_console = Console(stderr=True)
+_WIDE: Final = 1000
+"""Columns, where there is no terminal that has a width."""
 
 
 def write_json(value: object) -> None:
@@ -24,6 +30,36 @@ def write_line(text: str) -> None:
 def write_error(text: str) -> None:
     """Write what went wrong."""
     sys.stderr.write(f"{text}\n")
+
+
+def new_table(*columns: str) -> Table:
+    """Begin a table with these headings."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    return table
+
+
+def write_shown(shown: Table | Tree) -> None:
+    """Write a table or tree: as wide as the terminal, or else as wide as it is."""
+    is_terminal = sys.stdout.isatty()
+    console = Console(width=None if is_terminal else _WIDE)
+    console.print(shown, markup=False, soft_wrap=not is_terminal)
+
+
+@overload
+def written_time(at: float) -> str: ...
+
+
+@overload
+def written_time(at: float | None) -> str | None: ...
+
+
+def written_time(at: float | None) -> str | None:
+    """Write a time, in seconds since 1970, as RFC 3339 does, in UTC and whole seconds; None stays None."""
+    if at is None:
+        return None
+    return datetime.fromtimestamp(at, UTC).replace(microsecond=0, tzinfo=None).isoformat() + "Z"
 
 
 def values(ds: DicomJson, tag: str) -> Sequence[str]:

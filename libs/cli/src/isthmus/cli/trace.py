@@ -1,17 +1,13 @@
 """`isthmus trace`: one trace as a tree of spans."""
 
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from rich.console import Console
 from rich.text import Text
 from rich.tree import Tree
 
-from isthmus.cli.output import write_error, write_json
+from isthmus.cli.output import write_error, write_json, write_shown
 from isthmus.common.telemetry import SpanNode, SpanRecord, read_spans, tree
-
-_WIDE = 1000
 
 
 def trace(data: Path, trace_id: str, *, as_json: bool) -> bool:
@@ -29,12 +25,10 @@ def trace(data: Path, trace_id: str, *, as_json: bool) -> bool:
 
 
 def _print(roots: Sequence[SpanNode]) -> None:
-    terminal = sys.stdout.isatty()
-    console = Console(width=None if terminal else _WIDE, highlight=False)
     for root in roots:
         shown = Tree(_label(root))
         _grow(shown, root.children)
-        console.print(shown, soft_wrap=not terminal)
+        write_shown(shown)
 
 
 def _grow(branch: Tree, nodes: Sequence[SpanNode]) -> None:

@@ -1,19 +1,15 @@
 """`isthmus webhooks`: how each webhook is doing."""
 
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
 from nats.js.errors import NotFoundError
-from rich.console import Console
-from rich.table import Table
 
 from isthmus.cli.connected import connected
-from isthmus.cli.output import write_error, write_json, write_line
+from isthmus.cli.output import new_table, write_error, write_json, write_line, write_shown, written_time
 from isthmus.common.bus import Bus, streams, subjects
 from isthmus.common.bus.client import bus_errors
 from isthmus.common.bus.webhooks import WebhookState, WebhookStates, consumer_name
@@ -23,8 +19,6 @@ _COLUMNS: Final = (
     *("Name", "Delivered", "Waiting", "Failed", "FailingSince", "LastStatus", "NextTry", "DeadLetters"),
     *("Stopped", "URL"),
 )
-_WIDE: Final = 1000
-"""Columns, where there is no terminal that has a width."""
 
 
 @dataclass(frozen=True)
@@ -49,11 +43,11 @@ class _Webhook:
             "failed": state.failed,
             "waiting": self.waiting,
             "last_status": state.last_status,
-            "last_attempt": _time(state.last_attempt),
-            "last_success": _time(state.last_success),
-            "failing_since": _time(state.failing_since),
-            "next_try": None if state.stopped is not None else _time(next_try),
-            "stopped": _time(state.stopped),
+            "last_attempt": written_time(state.last_attempt),
+            "last_success": written_time(state.last_success),
+            "failing_since": written_time(state.failing_since),
+            "next_try": None if state.stopped is not None else written_time(next_try),
+            "stopped": written_time(state.stopped),
             "dead_letters": self.dead_letters,
         }
 
@@ -105,21 +99,10 @@ async def _waiting(bus: Bus, stream: str, name: str) -> int:
     return (info.num_pending or 0) + (info.num_ack_pending or 0)
 
 
-def _time(at: float | None) -> str | None:
-    """Write a time as RFC 3339 does, in UTC and whole seconds."""
-    if at is None:
-        return None
-    return datetime.fromtimestamp(at, UTC).replace(microsecond=0, tzinfo=None).isoformat() + "Z"
-
-
 def _print(described: Sequence[Mapping[str, object]]) -> None:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in _COLUMNS:
-        table.add_column(column, overflow="fold")
+    table = new_table(*_COLUMNS)
     for one in described:
         values = (one["name"], one["delivered"], one["waiting"], one["failed"], one["failing_since"])
         more = (one["last_status"], one["next_try"], one["dead_letters"], one["stopped"], one["url"])
         table.add_row(*("-" if value is None else str(value) for value in (*values, *more)))
-    is_terminal = sys.stdout.isatty()
-    console = Console(width=None if is_terminal else _WIDE)
-    console.print(table, markup=False, soft_wrap=not is_terminal)
+    write_shown(table)

@@ -4,13 +4,13 @@ A study has one timer at most; setting it again moves it. It lasts through resta
 """
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Final
 
 from isthmus.common.bus import subjects
 from isthmus.common.bus.client import Bus, bus_errors
 from isthmus.common.bus.streams import EVENTS_SECONDS
 from isthmus.common.messages import encode
+from isthmus.common.messages.events import timestamp
 from isthmus.common.telemetry import inject
 
 ALL_FIRED: Final = "dicom.timer.fired.>"
@@ -38,9 +38,8 @@ async def set_timer(bus: Bus, timer: StudyTimer, at: float) -> None:
     Raises:
         BusUnavailable: NATS does not take it.
     """
-    when = datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     schedule = {
-        "Nats-Schedule": f"@at {when}",
+        "Nats-Schedule": f"@at {timestamp(at)}",
         "Nats-Schedule-Target": subjects.timer_fired(timer.origin, timer.study),
         "Nats-Schedule-TTL": f"{int(EVENTS_SECONDS)}s",  # what nobody took by then has no events any more
     }

@@ -1,4 +1,4 @@
-"""Reading over connections of our own, against servers that answer as they are told."""
+"""Requests over connections of our own, against servers that answer as they are told."""
 
 import socket
 import ssl
@@ -10,7 +10,7 @@ from typing import Final
 
 import pytest
 
-from isthmus.common.blobs.connections import Connections, Reply
+from isthmus.common.blobs.connections import Answer, Connections, Reply
 from isthmus.common.blobs.refusal import Refused
 
 CERTIFICATE: Final = Path(__file__).parent / "localhost.pem"
@@ -238,3 +238,79 @@ class TestConnectionsAreKept:
             connections.close()
             assert reply.read(3) == b"one"
         assert served.closed[0].wait(5)
+
+
+def put(connections: Connections, url: str, *pieces: bytes, patience: float = 5) -> Answer:
+    headers = {"Content-Length": str(sum(map(len, pieces)))}
+    return connections.exchange("PUT", url, headers, map(memoryview, pieces), connect=5, patience=patience)
+
+
+class TestExchange:
+    def test_the_request_says_what_is_sent(self, serve: Serve, connections: Connections) -> None:
+        served = serve([answer(b"", headers='ETag: "abc"\r\n'), STAYS])
+        answered = put(connections, served.url, b"one", b"two")
+        assert answered.headers[b"etag"] == b'"abc"'
+        assert served.requests[0].startswith(b"PUT /blob?a=b HTTP/1.1\r\n")
+        assert b"\r\nContent-Length: 6\r\n" in served.requests[0]
+
+    def test_an_answer_may_come_in_chunks(self, serve: Serve, connections: Connections) -> None:
+        served = serve(
+            [b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\none\r\n3\r\ntwo\r\n0\r\n\r\n"]
+        )
+        assert put(connections, served.url).body == b"onetwo"
+
+    def test_a_refusal_says_why(self, serve: Serve, connections: Connections) -> None:
+        served = serve([answer(b"<Error><Code>AccessDenied</Code></Error>", status="403 Forbidden")])
+        with pytest.raises(Refused) as refused:
+            put(connections, served.url)
+        assert (refused.value.status, refused.value.code) == (403, "AccessDenied")
+
+    def test_a_refusal_behind_a_success(self, serve: Serve, connections: Connections) -> None:
+        served = serve([answer(b"<?xml?>\n<Error><Code>InternalError</Code></Error>")])
+        with pytest.raises(Refused) as refused:
+            put(connections, served.url)
+        assert (refused.value.status, refused.value.code) == (500, "InternalError")
+
+    @pytest.mark.parametrize(
+        ("status", "error"), [("403 Forbidden", Refused), ("200 OK", ConnectionResetError)]
+    )
+    def test_who_hangs_up_before_it_has_the_body_has_not_taken_it(
+        self, connections: Connections, status: str, error: type[Exception]
+    ) -> None:
+        with closing(socket.create_server(("127.0.0.1", 0))) as listening:
+            url = f"http://127.0.0.1:{listening.getsockname()[1]}/blob"
+            accepted: list[socket.socket] = []
+
+            def pieces() -> Iterator[memoryview]:
+                accepted.append(listening.accept()[0])
+                while b"\r\n\r\n" not in accepted[0].recv(65536):
+                    pass
+                accepted[0].sendall(answer(b"", status=status))
+                accepted[0].close()
+                while True:  # until the kernel says that nobody is there
+                    yield memoryview(bytes(100_000))
+
+            with pytest.raises(error):
+                connections.exchange("PUT", url, {}, pieces(), connect=5, patience=5)
+
+    def test_a_server_that_takes_nothing(self, connections: Connections) -> None:
+        with closing(socket.create_server(("127.0.0.1", 0))) as listening:
+            url = f"http://127.0.0.1:{listening.getsockname()[1]}/blob"
+            with pytest.raises(TimeoutError):
+                put(connections, url, *[bytes(1_000_000)] * 20, patience=0.2)
+
+    def test_an_answer_without_end(self, serve: Serve, connections: Connections) -> None:
+        served = serve([answer(bytes(3_000_000)), STAYS])
+        with pytest.raises(Refused) as refused:
+            put(connections, served.url)
+        assert refused.value.code == "AnswerTooLong"
+        assert served.closed[0].wait(5)
+
+    def test_its_connection_serves_the_next_request(self, serve: Serve, connections: Connections) -> None:
+        served = serve([answer(b""), answer(b"<Code>A</Code>", status="404 Not Found"), answer(b"two")])
+        put(connections, served.url)
+        with pytest.raises(Refused):
+            put(connections, served.url)
+        with got(connections, served.url) as reply:
+            assert reply.read(3) == b"two"
+        assert served.accepted == 1

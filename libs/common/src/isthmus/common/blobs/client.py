@@ -25,14 +25,13 @@ from minio.error import MinioException
 from urllib3.exceptions import HTTPError
 
 from isthmus.common.blobs.body import Body
-from isthmus.common.blobs.connections import Connections, Reply
-from isthmus.common.blobs.refusal import Refused, code_in, judge
+from isthmus.common.blobs.connections import Answer, Connections, Reply
+from isthmus.common.blobs.refusal import Refused, judge
 from isthmus.common.errors import BlobMissing
 
 T = TypeVar("T")
 
 CONTENT_TYPE = "application/dicom"
-# While a body is sent, urllib3 uses the time-out of the connection; for 128 KiB at a time it is enough.
 CONNECT_SECONDS = 2
 READ_SECONDS = 5
 COMPLETE_SECONDS = 30  # a server may copy all parts before it answers
@@ -86,7 +85,7 @@ class S3Client:
         self._deadline = deadline
         self._closing = threading.Event()
         self._pool = _Pool(connections)
-        self._reading = Connections(connections)
+        self._connections = Connections(connections)
         self.sdk = Minio(
             url.netloc, access_key, secret_key, secure=url.scheme == "https", http_client=self._pool
         )
@@ -100,7 +99,7 @@ class S3Client:
         """Close the idle connections, and let no operation try again."""
         self._closing.set()
         self._pool.clear()
-        self._reading.close()
+        self._connections.close()
 
     def retry(
         self,
@@ -144,25 +143,21 @@ class S3Client:
         query: Mapping[str, str] | None = None,
         body: Body = NOTHING,
         content_type: str = CONTENT_TYPE,
-    ) -> urllib3.BaseHTTPResponse:
+    ) -> Answer:
         """Send one request with a body, by a presigned URL.
 
         Raises:
             Refused: the answer is not a success.
+            OSError: S3 is not there.
         """
         url = self.sdk.get_presigned_url(
             method, self.bucket, key, expires=timedelta(hours=1), extra_query_params=dict(query or {})
         )
-        response = self._pool.urlopen(
-            method,
-            url,
-            body=body.chunks(),
-            headers={"Content-Type": content_type, "Content-Length": str(body.size)},
+        connect, patience = self._pool.patience()
+        headers = {"Content-Type": content_type, "Content-Length": str(body.size)}
+        return self._connections.exchange(
+            method, url, headers, body.chunks(), connect=connect, patience=patience
         )
-        # The completion of an upload may fail after its 200 is out.
-        if response.status not in {200, 204} or b"<Error>" in response.data[:512]:
-            raise Refused(response.status if response.status >= 300 else 500, code_in(response.data))
-        return response
 
     def put(self, key: str, body: Body) -> None:
         """Write a blob by one request."""
@@ -180,7 +175,7 @@ class S3Client:
         last = "" if length is None else offset + length - 1
         connect, patience = self._pool.patience()
         headers = {} if whole else {"Range": f"bytes={offset}-{last}"}
-        reply = self._reading.get(url, headers, connect=connect, patience=patience)
+        reply = self._connections.get(url, headers, connect=connect, patience=patience)
         if not whole and reply.status != 206:
             reply.close()
             raise Refused(reply.status, "RangeIgnored")
@@ -190,7 +185,7 @@ class S3Client:
         """Begin a multipart upload, and give its id."""
 
         def attempt() -> str:
-            found = _UPLOAD_ID.search(self.request("POST", key, query={"uploads": ""}).data)
+            found = _UPLOAD_ID.search(self.request("POST", key, query={"uploads": ""}).body)
             if found is None:
                 raise Refused(500, "NoUploadId")
             return html.unescape(found.group(1).decode())
@@ -200,9 +195,11 @@ class S3Client:
     def upload_part(self, key: str, upload_id: str, number: int, body: Body) -> str:
         """Write a part, numbered from 1, and give its ETag."""
         query = {"partNumber": str(number), "uploadId": upload_id}
-        return self.retry(
-            "upload part", lambda: self.request("PUT", key, query=query, body=body).headers.get("ETag", "")
-        )
+
+        def attempt() -> str:
+            return self.request("PUT", key, query=query, body=body).headers.get(b"etag", b"").decode()
+
+        return self.retry("upload part", attempt)
 
     def complete_upload(self, key: str, upload_id: str, etags: Sequence[str], size: int) -> None:
         """Make the parts into a blob of `size` bytes."""

@@ -22,6 +22,7 @@ from isthmus.stow.reasons import OWN
 from isthmus.wado.parameters.rendering_parameters import LARGEST, THUMBNAIL
 from isthmus.wado.pictures.rendering.encode import DEFAULT_QUALITY
 from tests.documents.declined import DECLINED
+from tests.documents.dimse_services import dimse
 
 STATEMENT: Final = Path(__file__).parents[2] / "docs" / "conformance.md"
 _SYNTAXES: Final = (
@@ -41,14 +42,16 @@ _NAMES: Final = {
 """Those that pydicom does not know."""
 _NEVER_SENT: Final = {"1.2.840.10008.1.2", "1.2.840.10008.1.2.2"}
 _INTRODUCTION: Final = """\
-# DICOM conformance statement: DICOMweb
+# DICOM conformance statement
 
 <!-- Made by `make docs` from the tables that the code uses: do not edit. -->
 
 Isthmus is an origin server of the Studies Service (PS3.18 10) and of the URI Service (PS3.18 9) for objects
-that lie in other systems, its origins. It reaches them by DIMSE as a Service Class User (C-FIND, C-GET,
-C-MOVE, C-STORE; Study Root). The resources below are there for each origin, below `/aets/{origin}`, and for
-all origins at once, below `/dicomweb`. Each line is held by a test: `tests/system/conformance`.
+that lie in other systems, or were sent to its inboxes: its origins. It reaches other systems by DIMSE as a
+Service Class User (C-FIND, C-GET, C-MOVE, C-STORE; Study Root), and modalities reach its inboxes by DIMSE as
+[a Service Class Provider](#dimse-services-that-are-provided). The resources below are there for each origin,
+below `/aets/{origin}`, and for all origins at once, below `/dicomweb`. Each line is held by a test:
+`tests/system/conformance`.
 
 What an origin does otherwise than the standard says is in [its quirks](quirks.md).
 """
@@ -65,6 +68,7 @@ def statement() -> str:
             *_negotiation(),
             *_pictures(),
             *_matching(),
+            *_dimse(),
             *_declined(),
         ]
     )
@@ -219,6 +223,12 @@ at most, where `search.max_parents` does not say otherwise: beyond that it is 41
         for level in Level
     )
     yield from _table(("Level", "Matched", "Returned by default", "With `includefield=all`"), rows)
+
+
+def _dimse() -> Iterator[str]:
+    for words, head, rows in dimse():
+        yield f"\n{words.strip()}\n"
+        yield from _table(head, rows)
 
 
 def _declined() -> Iterator[str]:

@@ -75,7 +75,7 @@ DECLINED: Final[tuple[tuple[str, str, str], ...]] = (
     (
         "10.4.3.1",
         "410 for what has been deleted",
-        "origins do not tell: it is 404, as what never was",
+        "origins do not tell, and who deletes from an inbox knows: it is 404, as what never was",
     ),
     (
         "10.4.4",
@@ -112,11 +112,21 @@ DECLINED: Final[tuple[tuple[str, str, str], ...]] = (
     ),
     ("11", "UPS-RS", "a worklist server, which a gateway before PACS is not"),
     ("12", "Non-Patient Instance service", "the origins hold studies"),
-    ("13", "Storage Commitment by HTTP", "comes with the DIMSE service that it maps to"),
+    ("13", "Storage Commitment by HTTP", "by DIMSE it is there: those who ask for it are modalities"),
     ("10", "DELETE at origins that are no inboxes", "DIMSE has no deletion: 405"),
     (
+        "PS3.4 C.4",
+        "Query/Retrieve as a provider: C-FIND, C-GET and C-MOVE of others",
+        "not offered yet; clients search and retrieve by DICOMweb",
+    ),
+    (
+        "PS3.4 F.8, F.9",
+        "Modality Performed Procedure Step Retrieve and Notification",
+        "what a step names is used to know when a study is complete, and sent to nobody",
+    ),
+    (
         "PS3.4 Annex R",
-        "Instance Availability Notification",
-        "comes with what else modalities and archives push",
+        "Instance Availability Notification as a user",
+        "events and webhooks tell of what arrived",
     ),
 )

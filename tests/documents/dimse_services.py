@@ -1,0 +1,161 @@
+"""What the conformance statement says of DIMSE: the services that we provide, and those that we use."""
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from pydicom.uid import UID
+from pynetdicom.ae import ApplicationEntity
+
+from isthmus.common.config.settings import Scp
+from isthmus.common.dicom.statuses import meaning
+from isthmus.common.dimse import MAX_PDU, VERIFICATION
+from isthmus.common.dimse.contexts import FIND, GET, MOVE
+from isthmus.common.dimse.status import (
+    DATA_SET_MISMATCH,
+    DUPLICATE_SOP_INSTANCE,
+    INVALID_SOP_INSTANCE,
+    NOT_AUTHORIZED,
+    OUT_OF_RESOURCES,
+    PROCESSING_FAILURE,
+    UNABLE_TO_PROCESS,
+)
+from isthmus.scp import admission, normalized
+from isthmus.scp.commitment_report import ALL_COMMITTED, FAILURES_EXIST
+from isthmus.scp.commitment_requests import REQUEST_COMMITMENT, STORAGE_COMMITMENT
+from isthmus.scp.reports import INSTANCE_AVAILABILITY, NOT_UPDATED_ANY_MORE, PERFORMED_PROCEDURE_STEP
+from isthmus.scp.services import accept_services
+from isthmus.scp.worker import IDLE_SECONDS
+
+PROVIDED: Final = {
+    STORAGE_COMMITMENT: ("PS3.4 Annex J", "N-ACTION, N-EVENT-REPORT"),
+    PERFORMED_PROCEDURE_STEP: ("PS3.4 F.7", "N-CREATE, N-SET"),
+    INSTANCE_AVAILABILITY: ("PS3.4 Annex R", "N-CREATE"),
+}
+"""The services beside storage, each with its section and its DIMSE services."""
+USED: Final = (
+    (VERIFICATION.abstract_syntax, "PS3.4 Annex A", "C-ECHO"),
+    (FIND.abstract_syntax, "PS3.4 C.6.2", "C-FIND"),
+    (GET.abstract_syntax, "PS3.4 C.6.2", "C-GET"),
+    (MOVE.abstract_syntax, "PS3.4 C.6.2", "C-MOVE"),
+)
+_REJECTIONS: Final = (
+    (admission.CALLED_AE_TITLE, "neither an inbox's AE title nor `scp.ae_title` is called"),
+    (admission.CALLING_AE_TITLE, "`scp.callers` names others alone, or not for this inbox"),
+    (admission.VERSION, "another protocol version than 1"),
+    (admission.LOCAL_LIMIT, "`scp.max_associations` are open"),
+)
+_STORE: Final = (
+    (DUPLICATE_SOP_INSTANCE, "other bytes are there under the UID, and `conflicts` is `refuse`"),
+    (NOT_AUTHORIZED, "the caller may not store here; or, at `scp.ae_title`, nobody asked for it"),
+    (OUT_OF_RESOURCES, "S3 or the bus is away, or slow: to be sent again"),
+    (DATA_SET_MISMATCH, "no data set, one without a UID, or with other UIDs than the command"),
+    (UNABLE_TO_PROCESS, "an error of ours"),
+)
+_NORMALIZED: Final = (
+    (normalized.INVALID_ATTRIBUTE_VALUE, "MPPS, availability: a wrong value, or no data set"),
+    (PROCESSING_FAILURE, "a part of ours is away, or slow: to be sent again"),
+    (PROCESSING_FAILURE, f"MPPS with Error ID {NOT_UPDATED_ANY_MORE:04X}: the step is over"),
+    (normalized.DUPLICATE_INSTANCE, "MPPS, availability: the UID is taken"),
+    (normalized.NO_SUCH_INSTANCE, "commitment: not the well-known instance; MPPS: no such step"),
+    (normalized.INVALID_ARGUMENT_VALUE, "commitment: a UID or the references are missing or wrong"),
+    (INVALID_SOP_INSTANCE, "MPPS, availability: the SOP Instance UID is none"),
+    (normalized.NO_SUCH_CLASS, "the SOP class has no such service"),
+    (normalized.MISSING_ATTRIBUTE, "MPPS, availability"),
+    (normalized.MISSING_ATTRIBUTE_VALUE, "MPPS, availability"),
+    (normalized.NO_SUCH_ACTION, f"commitment: the Action Type ID is not {REQUEST_COMMITMENT}"),
+    (NOT_AUTHORIZED, "not among the caller's `operations`"),
+    (normalized.RESOURCE_LIMITATION, "more instances than a message has room for"),
+)
+
+Rows = Sequence[tuple[str, ...]]
+
+
+def provided() -> Rows:
+    """Give the SOP classes of which we are a provider, as they are negotiated, but those of storage."""
+    entity = ApplicationEntity()
+    accept_services(entity)
+    return [
+        (
+            UID(str(context.abstract_syntax)).name,
+            str(context.abstract_syntax),
+            *PROVIDED[str(context.abstract_syntax)],
+            _names(context.transfer_syntax),
+        )
+        for context in entity.supported_contexts
+    ]
+
+
+def dimse() -> Iterator[tuple[str, tuple[str, ...], Rows]]:
+    """Give the paragraphs, each with the head and rows of the table behind it."""
+    yield (
+        _LISTENING.format(max_pdu=MAX_PDU, idle=IDLE_SECONDS, scp=Scp()),
+        ("SOP class", "UID", "Section", "DIMSE services", "Transfer syntaxes"),
+        [
+            (UID(USED[0][0]).name, *USED[0], "uncompressed ones"),
+            ("Storage: all, also private and unknown ones", "", "PS3.4 Annex B, GG", "C-STORE", "all"),
+            *provided(),
+        ],
+    )
+    yield (
+        "An association is rejected (result, source, reason; PS3.8 Table 9-21) where",
+        ("", "Meaning", "When"),
+        [(f"{one.result}, {one.source}, {one.reason}", one.meaning, when) for one, when in _REJECTIONS],
+    )
+    yield _STORING, ("Status", "Meaning", "When"), _statuses(_STORE)
+    yield _BESIDE, ("Status", "Meaning", "When"), _statuses(_NORMALIZED)
+    yield (
+        _USING,
+        ("SOP class", "UID", "Section", "DIMSE services"),
+        [
+            *((UID(uid).name, uid, section, services) for uid, section, services in USED),
+            ("Storage: what is to be sent", "", "PS3.4 Annex B", "C-STORE"),
+        ],
+    )
+
+
+def _statuses(rows: Sequence[tuple[int, str]]) -> Rows:
+    return [(f"{status:04X}", meaning(status), when) for status, when in rows]
+
+
+def _names(transfer_syntaxes: Sequence[str] | None) -> str:
+    return ", ".join(UID(uid).name for uid in transfer_syntaxes or ())
+
+
+_LISTENING: Final = """
+## DIMSE services that are provided
+
+The called AE title says what an association is for: that of an inbox, to send to it; `scp.ae_title`, for
+origins that send what a C-MOVE asked them for. Who may is in `scp.callers`, by AE title, network, operation
+and inbox; without it everyone who can reach us. Who is let in, and whatever is refused, is recorded, without
+patient data. An association has PDUs of {max_pdu} bytes at most, and is aborted after {idle:.0f} s of
+silence; {scp.max_associations} may be open at a time where `scp.max_associations` does not say otherwise.
+Searching and retrieving are not offered. Tests: `tests/scp`.
+"""
+_STORING: Final = """
+Success of a C-STORE into an inbox means that the object is in S3, its data set byte for byte as it came, and
+that the event that tells of it is in its stream; nothing is coerced. The same bytes again are Success, and
+change nothing; other bytes under a UID that is there are kept beside it, read in its place or refused, as
+`conflicts` of the inbox says. While more than `scp.max_receiving_bytes` are on their way into S3 responses
+come later. Failures have an Error Comment:
+"""
+_BESIDE: Final = f"""
+Storage Commitment: Success of the N-ACTION means that the request is kept; its result is what lies in S3 when
+it is reported, with Event Type {ALL_COMMITTED}, or {FAILURES_EXIST} where something lacks. Failure Reason is
+{normalized.NO_SUCH_INSTANCE:04X} for what is not there, {normalized.CLASS_INSTANCE_CONFLICT:04X} for what is
+there with another SOP class. The N-EVENT-REPORT comes on the association of the request while that is open
+and quiet, else on one of ours, on which we propose the SCP role, to the `host` and `port` of the caller in
+`scp.callers`; it is tried for a day. Without these, and without its association, a caller has to ask again.
+Nothing holds for ever what is committed to: `keep_days` and `delete_forwarded` of an inbox, and DELETE,
+remove it all the same.
+
+Modality Performed Procedure Step and Instance Availability Notification: what they name is compared with what
+has arrived, and may say when a study is complete. They are kept for a week, and sent to nobody. Failures of
+the three services, each with an Error Comment:
+"""
+_USING: Final = """
+## DIMSE services that are used
+
+Of origins, on associations that we request as `scp.ae_title`; at most `associations` of the origin at a time,
+over all processes. A C-GET proposes the SCP role for storage, as does an association on which we report the
+result of Storage Commitment.
+"""

@@ -32,8 +32,9 @@ PROVIDED: Final = {
     INSTANCE_AVAILABILITY: ("PS3.4 Annex R", "N-CREATE"),
 }
 """The services beside storage, each with its section and its DIMSE services."""
+_VERIFICATION: Final = (VERIFICATION.abstract_syntax, "PS3.4 Annex A", "C-ECHO")
 USED: Final = (
-    (VERIFICATION.abstract_syntax, "PS3.4 Annex A", "C-ECHO"),
+    _VERIFICATION,
     (FIND.abstract_syntax, "PS3.4 C.6.2", "C-FIND"),
     (GET.abstract_syntax, "PS3.4 C.6.2", "C-GET"),
     (MOVE.abstract_syntax, "PS3.4 C.6.2", "C-MOVE"),
@@ -91,7 +92,7 @@ def dimse() -> Iterator[tuple[str, tuple[str, ...], Rows]]:
         _LISTENING.format(max_pdu=MAX_PDU, idle=IDLE_SECONDS, scp=Scp()),
         ("SOP class", "UID", "Section", "DIMSE services", "Transfer syntaxes"),
         [
-            (UID(USED[0][0]).name, *USED[0], "uncompressed ones"),
+            (UID(VERIFICATION.abstract_syntax).name, *_VERIFICATION, "uncompressed ones"),
             ("Storage: all, also private and unknown ones", "", "PS3.4 Annex B, GG", "C-STORE", "all"),
             *provided(),
         ],

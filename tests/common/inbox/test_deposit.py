@@ -314,6 +314,47 @@ async def test_a_write_that_fails_while_it_is_looked_leaves_no_event(
     assert await events(bus, inbox) == []
 
 
+async def test_what_is_not_described_is_not_taken(
+    bus: Bus, blobs: BlobStore, inbox: Inbox, deposits: Deposits
+) -> None:
+    async def fail() -> Incoming:
+        raise OSError("the file is gone")
+
+    async def never(_: str) -> None:
+        raise AssertionError("nobody knows what it is")
+
+    identity = incoming(b"first").identity
+    with pytest.raises(OSError, match="the file is gone"):
+        await deposits.deposit_described_later(inbox, identity, fail, never, may_rewrite=True)
+    assert await events(bus, inbox) == []
+    assert await held(blobs, inbox) == {}
+
+
+async def test_it_is_looked_what_is_there_while_it_is_described(
+    bus: Bus, blobs: BlobStore, inbox: Inbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked = asyncio.Event()
+    deposits = Deposits(bus, blobs, "http://gateway:8080")
+    keys = deposits._keys
+
+    async def look(prefix: str) -> frozenset[str]:
+        looked.set()
+        return await keys(prefix)
+
+    async def describe() -> Incoming:
+        await looked.wait()
+        return incoming(b"first")
+
+    monkeypatch.setattr(deposits, "_keys", look)
+    async with asyncio.timeout(10):
+        assert (
+            await deposits.deposit_described_later(
+                inbox, incoming(b"first").identity, describe, lambda key: blobs.put(key, b"first")
+            )
+            == NEW
+        )
+
+
 async def test_a_write_that_fails_leaves_no_event(
     bus: Bus, blobs: BlobStore, inbox: Inbox, deposits: Deposits, send: Send
 ) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import contextvars
 import inspect
+import threading
 
 import pytest
 
@@ -58,3 +59,13 @@ async def test_the_result_comes_back_and_the_threads_context_goes_along() -> Non
         return run_coroutine_from_thread(answer(), loop, 5), run_coroutine_from_thread(read(), loop, 5)
 
     assert await asyncio.to_thread(ask) == (42, "thread's")
+
+
+async def test_the_thread_does_something_else_while_the_loop_is_at_it() -> None:
+    done = threading.Event()
+
+    async def wait_for_it() -> bool:
+        return await asyncio.to_thread(done.wait, 5)
+
+    loop = asyncio.get_running_loop()
+    assert await asyncio.to_thread(run_coroutine_from_thread, wait_for_it(), loop, 5, done.set)

@@ -1,5 +1,7 @@
 """A C-STORE that arrives: into S3, then to whoever wants it, and only then a status (PS3.4 B.2)."""
 
+import asyncio
+from concurrent.futures import Future
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Final
@@ -53,43 +55,55 @@ class Command:
 
 
 @dataclass(frozen=True, slots=True)
-class Arrived:
-    """An instance as it came, and what it is."""
+class Description:
+    """What takes its time to find out of an instance."""
 
-    header: bytes
-    """The Part 10 header to go before it."""
-    data: RawBytes
-    """The data set."""
     digest: str
-    """SHA-256 of both."""
-    identity: Identity
-    command: Command
+    """SHA-256 of the Part 10 file, in hex."""
     attributes: DicomJson
     """For searches; empty where nobody will search here."""
 
-    @classmethod
-    def of(cls, sender: Sender, data: RawBytes, command: Command) -> "Arrived":
-        """Find out what it is: by its data set, for the command may cut UIDs. It takes time: not on the loop.
+
+class Arrived:
+    """An instance as it came, and which it is."""
+
+    def __init__(self, sender: Sender, data: RawBytes, command: Command) -> None:
+        """Find out which it is: by its data set, for the command may cut UIDs.
 
         Raises:
             MalformedDataset: it is no data set, or lacks a UID.
         """
-        head = data.head()
-        identity = identify(head, command.transfer_syntax_uid)
+        self._head = data.head()
+        self._is_searched = sender.inbox is not None
+        self._description: Future[Description] = Future()
+        self.command: Final = command
+        self.identity: Final = identify(self._head, command.transfer_syntax_uid)
         header = file_header(
-            sop_class_uid=identity.sop_class_uid,
-            sop_instance_uid=identity.sop_instance_uid,
+            sop_class_uid=self.identity.sop_class_uid,
+            sop_instance_uid=self.identity.sop_instance_uid,
             transfer_syntax_uid=command.transfer_syntax_uid,
             # The same instance from two senders is to be the same bytes; the event says who sent it.
-            source_ae_title=sender.calling_ae_title if sender.inbox is None else None,
+            source_ae_title=None if self._is_searched else sender.calling_ae_title,
         )
-        found = summary_attributes(head, command.transfer_syntax_uid) if sender.inbox is not None else {}
-        return cls(header, data, digest_of((header, data)), identity, command, found)
+        self.file: Final = (header, data)
+        """The pieces of the Part 10 file: its header, and the data set as it came."""
+        self.size: Final = size_of(self.file)
+        """Of the file, in bytes."""
 
-    @property
-    def file(self) -> tuple[bytes, RawBytes]:
-        """The pieces of the Part 10 file."""
-        return self.header, self.data
+    def describe(self) -> None:
+        """Find out what else there is to know, in a thread, while the loop looks what is there already."""
+        if not self._description.set_running_or_notify_cancel():
+            return  # nobody wants to know any more
+        try:
+            syntax = self.command.transfer_syntax_uid
+            attributes = summary_attributes(self._head, syntax) if self._is_searched else {}
+            self._description.set_result(Description(digest_of(self.file), attributes))
+        except Exception as error:  # noqa: BLE001 - of whoever waits for it
+            self._description.set_exception(error)
+
+    async def described(self) -> Description:
+        """Wait for what `describe` finds out."""
+        return await asyncio.wrap_future(self._description)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +141,7 @@ class Receiver:
         Raises:
             UnavailableError: S3, NATS, or whoever asked, did not answer in time.
         """
-        async with self._budget.taken(arrived.data.size):
+        async with self._budget.taken(arrived.size):
             if sender.inbox is not None:
                 return await self._deposit(sender.inbox, sender, arrived)
             return await self._offer_to_all(sender, arrived)
@@ -138,20 +152,25 @@ class Receiver:
             return Answer.of(DATA_SET_MISMATCH, mismatch)
         # First: its event may be out although we fail behind it.
         sender.brought.add(arrived.identity.study_instance_uid)
-        incoming = Incoming(
-            identity=arrived.identity,
-            transfer_syntax_uid=arrived.command.transfer_syntax_uid,
-            digest=arrived.digest,
-            size=size_of(arrived.file),
-            attributes=arrived.attributes,
-            calling_ae_title=sender.calling_ae_title,
-            association=sender.association,
-        )
-        deposited = await self._deposits.deposit(
+
+        async def incoming() -> Incoming:
+            description = await arrived.described()
+            return Incoming(
+                identity=arrived.identity,
+                transfer_syntax_uid=arrived.command.transfer_syntax_uid,
+                digest=description.digest,
+                size=arrived.size,
+                attributes=description.attributes,
+                calling_ae_title=sender.calling_ae_title,
+                association=sender.association,
+            )
+
+        deposited = await self._deposits.deposit_described_later(
             inbox,
+            arrived.identity,
             incoming,
             lambda key: self._blobs.put(key, arrived.file),
-            may_rewrite=_SLOWER_THAN_A_LOOK <= incoming.size <= PART,
+            may_rewrite=_SLOWER_THAN_A_LOOK <= arrived.size <= PART,
         )
         if deposited.is_duplicate_uid:
             return Answer.of(DUPLICATE_SOP_INSTANCE, "There is other content under this SOP Instance UID")
@@ -172,14 +191,15 @@ class Receiver:
         """Put it into S3 and ask whoever retrieves from this origin; None if nobody does."""
         identity = arrived.identity
         study = identity.study_instance_uid
-        key = held_key(origin, study, identity.series_instance_uid, identity.sop_instance_uid, arrived.digest)
+        digest = (await arrived.described()).digest
+        key = held_key(origin, study, identity.series_instance_uid, identity.sop_instance_uid, digest)
         # The same bytes may be there already, because a retrieve brought them: those are not ours to delete.
         keep = (origin, study) in sender.wanted or await self._is_there(key)
         await self._blobs.put(key, arrived.file)
         blob = BlobRef(
             bucket=self._blobs.bucket,
             key=key,
-            size=size_of(arrived.file),
+            size=arrived.size,
             study_instance_uid=study,
             series_instance_uid=identity.series_instance_uid,
             sop_instance_uid=identity.sop_instance_uid,

@@ -187,9 +187,11 @@ class Server:
         try:
             data = received_dataset(request.DataSet)
             current.set_attribute("dicom.size", data.size)
-            arrived = Arrived.of(sender, data, _command(request, transfer_syntax_uid))
+            arrived = Arrived(sender, data, _command(request, transfer_syntax_uid))
             seconds = ANSWER_SECONDS + PART_SECONDS * (data.size // PART)
-            return run_coroutine_from_thread(self._receiver.receive(sender, arrived), self._loop, seconds)
+            return run_coroutine_from_thread(
+                self._receiver.receive(sender, arrived), self._loop, seconds, arrived.describe
+            )
         except IsthmusError as error:
             return Answer.of(dimse_status(error, Operation.C_STORE), error.detail)
         except TimeoutError:

@@ -19,6 +19,7 @@ from weakref import WeakValueDictionary
 from isthmus.common.blobs import BlobStore
 from isthmus.common.blobs.keys import inbox_key, inbox_prefix
 from isthmus.common.bus import Bus
+from isthmus.common.bus.ending import end_tasks
 from isthmus.common.bus.events import publish_event
 from isthmus.common.config import Inbox
 from isthmus.common.config.origins import Conflicts
@@ -97,9 +98,32 @@ class Deposits:
     ) -> Deposited:
         """Take an instance; when this returns, it and its event are durable, or it was refused.
 
+        Raises:
+            UnavailableError: S3 or NATS is away: nothing is promised, and the sender is to repeat it.
+        """
+
+        async def at_once() -> Incoming:
+            return incoming
+
+        return await self.deposit_described_later(
+            inbox, incoming.identity, at_once, write, may_rewrite=may_rewrite
+        )
+
+    async def deposit_described_later(
+        self,
+        inbox: Inbox,
+        identity: Identity,
+        describe: Callable[[], Awaitable[Incoming]],
+        write: Callable[[str], Awaitable[None]],
+        *,
+        may_rewrite: bool = False,
+    ) -> Deposited:
+        """Take an instance as `deposit`, and look what is there while somebody finds out what came.
+
         Args:
             inbox: where to.
-            incoming: what it is.
+            identity: which instance it is.
+            describe: says what came.
             write: writes the Part 10 file under the key that it is given; not called for what is there.
             may_rewrite: it may be called for what is there after all, because it puts the same bytes in the
                 place of the same bytes at once, and leaves them where it fails: then it goes on while it is
@@ -108,8 +132,16 @@ class Deposits:
         Raises:
             UnavailableError: S3 or NATS is away: nothing is promised, and the sender is to repeat it.
         """
-        async with self._one_at_a_time(_prefix(inbox, incoming)):
-            found = await self._look_and_write(inbox, incoming, write if may_rewrite else None)
+        prefix = _prefix(inbox, identity)
+        async with self._one_at_a_time(prefix):
+            state = await self._state(inbox, identity)
+            keys = asyncio.ensure_future(self._keys(prefix))
+            try:
+                incoming = await describe()
+                may_write = write if may_rewrite else None
+                found = await self._look_and_write(inbox, incoming, state, keys, may_write)
+            finally:
+                await end_tasks([keys])
             deposited = await self._finish(inbox, incoming, write, found)
         self._note(incoming.association or "", is_repeating=not deposited.is_new)
         return deposited
@@ -130,10 +162,11 @@ class Deposits:
             if not found.is_written:
                 await write(found.key)
             is_new = await publish_event(self._bus, self._event(inbox, incoming, found))
-            state = await self._state(inbox, incoming)
+            state = await self._state(inbox, incoming.identity)
             if state.life == found.life:
                 return Deposited(is_new)
-            found = await self._look(inbox, incoming)
+            keys = self._keys(_prefix(inbox, incoming.identity))
+            found = await self._look(inbox, incoming, state, keys)
 
     @asynccontextmanager
     async def _one_at_a_time(self, name: str) -> AsyncIterator[None]:
@@ -143,19 +176,22 @@ class Deposits:
             yield
 
     async def _look_and_write(
-        self, inbox: Inbox, incoming: Incoming, write: Callable[[str], Awaitable[None]] | None
+        self,
+        inbox: Inbox,
+        incoming: Incoming,
+        state: StudyState,
+        keys: Awaitable[frozenset[str]],
+        write: Callable[[str], Awaitable[None]] | None,
     ) -> _Found:
         """Look what is there, and write meanwhile what is likely to be new."""
-        sender = incoming.association or ""
-        if write is None or inbox.conflicts is Conflicts.REFUSE or sender in self._repeating:
-            return await self._look(inbox, incoming)
-        state = await self._state(inbox, incoming)
-        if state.life:  # what was deleted may be known under another key
-            return await self._look(inbox, incoming, state)
+        is_repeating = (incoming.association or "") in self._repeating
+        # What was deleted may be known under another key.
+        if write is None or inbox.conflicts is Conflicts.REFUSE or is_repeating or state.life:
+            return await self._look(inbox, incoming, state, keys)
         key = _key(inbox, incoming, state.life)
         writing = asyncio.ensure_future(write(key))
         try:
-            found = await self._look(inbox, incoming, state)
+            found = await self._look(inbox, incoming, state, keys)
         finally:
             await writing
         return replace(found, is_written=True) if found.key == key else found
@@ -169,10 +205,11 @@ class Deposits:
             if len(self._repeating) > REMEMBERED_SENDERS:
                 self._repeating.popitem(last=False)
 
-    async def _look(self, inbox: Inbox, incoming: Incoming, state: StudyState | None = None) -> _Found:
+    async def _look(
+        self, inbox: Inbox, incoming: Incoming, state: StudyState, listing: Awaitable[frozenset[str]]
+    ) -> _Found:
         # In which order does not matter: after the event it is looked whether the record is still the same.
-        state = state or await self._state(inbox, incoming)
-        keys = await self._keys(_prefix(inbox, incoming))
+        keys = await listing
         if not keys:
             return _Found(state.life, _key(inbox, incoming, state.life), False, False, False)
         row, life = await self._row(inbox, incoming, state)
@@ -184,8 +221,8 @@ class Deposits:
         others = any(_digest(one) != incoming.digest for one in there | listed)
         return _Found(life, key, key in keys, known is not None, others)
 
-    async def _state(self, inbox: Inbox, incoming: Incoming) -> StudyState:
-        return (await self._states.get(inbox.name, incoming.identity.study_instance_uid)).state
+    async def _state(self, inbox: Inbox, identity: Identity) -> StudyState:
+        return (await self._states.get(inbox.name, identity.study_instance_uid)).state
 
     async def _keys(self, prefix: str) -> frozenset[str]:
         async with aclosing(self._blobs.list(prefix)) as listed:
@@ -198,7 +235,7 @@ class Deposits:
                 contents = await self._contents.load(state.contents)
             except BlobMissing:
                 # It was replaced between the two reads; if it was not, it is lost.
-                again = await self._state(inbox, incoming)
+                again = await self._state(inbox, incoming.identity)
                 if again.contents == state.contents:
                     raise
                 state = again
@@ -261,8 +298,7 @@ def _event_id(inbox: Inbox, incoming: Incoming, life: int) -> str:
     return hashlib.sha256("\0".join(named).encode()).hexdigest()
 
 
-def _prefix(inbox: Inbox, incoming: Incoming) -> str:
-    identity = incoming.identity
+def _prefix(inbox: Inbox, identity: Identity) -> str:
     return inbox_prefix(
         inbox.name, identity.study_instance_uid, identity.series_instance_uid, identity.sop_instance_uid
     )

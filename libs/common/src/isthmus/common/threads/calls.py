@@ -2,7 +2,7 @@
 
 import asyncio
 import concurrent.futures
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import TypeVar
 
 R = TypeVar("R")
@@ -13,7 +13,10 @@ class LoopStopped(Exception):
 
 
 def run_coroutine_from_thread(
-    coro: Coroutine[object, object, R], loop: asyncio.AbstractEventLoop, timeout: float
+    coro: Coroutine[object, object, R],
+    loop: asyncio.AbstractEventLoop,
+    timeout: float,
+    meanwhile: Callable[[], None] = lambda: None,
 ) -> R:
     """Run a coroutine on `loop` and wait for its result in this thread, in a copy of the thread's context.
 
@@ -21,6 +24,7 @@ def run_coroutine_from_thread(
         coro: what to run; closed unrun if the loop is gone.
         loop: a loop that runs in another thread.
         timeout: seconds; after them the coroutine is cancelled.
+        meanwhile: what this thread does before it waits; it is not to raise.
 
     Raises:
         TimeoutError: it took longer than `timeout`.
@@ -31,6 +35,7 @@ def run_coroutine_from_thread(
     except RuntimeError as error:
         coro.close()
         raise LoopStopped from error
+    meanwhile()
     try:
         return future.result(timeout)
     except concurrent.futures.CancelledError as error:

@@ -7,7 +7,7 @@ a pause, alone, and is given up after `max_attempts`; the others go on meanwhile
 import asyncio
 import time
 from collections.abc import Coroutine
-from contextlib import suppress
+from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -18,9 +18,9 @@ from opentelemetry import context
 from opentelemetry.trace import SpanKind
 
 from isthmus.arrivals.forward_judgement import Judgement, judge, later, letter, retried
-from isthmus.arrivals.forward_queue import ACK_WAIT, kept, pulled
 from isthmus.common.bus import streams, subjects
 from isthmus.common.bus.client import MESSAGING, bus_errors, verb
+from isthmus.common.bus.consumer import Consumer, give_back, kept
 from isthmus.common.bus.dead import bury
 from isthmus.common.bus.forwards import enqueue, send
 from isthmus.common.errors import ContractError, UnavailableError
@@ -31,6 +31,8 @@ from isthmus.common.messages import BlobRef, Echo, EchoDone, Forwarding, Refusal
 from isthmus.common.service import Parts
 from isthmus.common.telemetry import counter, extract, gauge, get_logger, span
 
+ACK_WAIT: Final = 30.0
+"""Seconds after which what a replica that says nothing had goes to another one."""
 AT_ONCE: Final = 2
 """Store jobs of a destination at one time, of each replica: while one is answered, the next is sent."""
 ECHO_SECONDS: Final = 10.0
@@ -91,10 +93,11 @@ class Destination:
             ack_wait=ACK_WAIT,
             max_ack_pending=-1,  # what waits for its next attempt keeps nothing else back
         )
-        async for messages in pulled(self._bus, streams.FORWARDS, consumer):
-            for message in messages:
+        queue = Consumer(self._bus, streams.FORWARDS, consumer)
+        async with aclosing(queue.batches()) as batches:
+            async for (message,) in batches:
                 await self._take(message)
-            await asyncio.sleep(max(0.0, self._until - time.monotonic()))
+                await asyncio.sleep(max(0.0, self._until - time.monotonic()))
 
     async def _take(self, message: Msg) -> None:
         token = context.attach(extract(message.headers or {}))
@@ -103,23 +106,23 @@ class Destination:
             forwarding = decode(message.data, Forwarding)
             early = forwarding.not_before - time.time()
             if early > 0:
-                await _again(message, early)
+                await give_back([message], early)
                 return
             with span(f"process {verb(message.subject)}", MESSAGING, kind=SpanKind.CONSUMER):
                 async with kept(message):
                     await self._try(message, forwarding)
         except asyncio.CancelledError:
-            await _again(message)
+            await give_back([message])
             raise
         except ContractError as error:
             log.error("forwarding not understood", destination=self._name, detail=error.detail)
-            await _again(message, NOT_UNDERSTOOD_SECONDS)
+            await give_back([message], NOT_UNDERSTOOD_SECONDS)
         except (UnavailableError, nats.errors.Error) as error:
             self._is_away(type(error).__name__)
-            await _again(message)
+            await give_back([message])
         except Exception:  # the edge: one message that we stumble over does not hold up the others
             log.exception("forwarding failed", destination=self._name)
-            await _again(message, FAILED_SECONDS)
+            await give_back([message], FAILED_SECONDS)
         finally:
             context.detach(token)
 
@@ -208,8 +211,3 @@ class Destination:
             lost=len(lost),
         )
         return (*judgement.refused, *lost)
-
-
-async def _again(message: Msg, seconds: float = 0.0) -> None:
-    with suppress(nats.errors.Error):
-        await message.nak(seconds)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -13,10 +14,10 @@ from opentelemetry import context
 from opentelemetry.trace import SpanKind
 from pydantic import TypeAdapter
 
-from isthmus.arrivals.forward_queue import ACK_WAIT, pulled
 from isthmus.arrivals.rules import MODALITY, Traits, destinations, text
 from isthmus.common.bus import streams
 from isthmus.common.bus.client import MESSAGING, bus_errors, verb
+from isthmus.common.bus.consumer import Consumer
 from isthmus.common.bus.forwards import ForwardedStudies, enqueue, forwarding_id
 from isthmus.common.config.arriving import ForwardUnit
 from isthmus.common.errors import BlobMissing, ContractError, UnavailableError
@@ -33,6 +34,8 @@ CONSUMER: Final = "forwarding"
 """The durable consumer of EVENTS that all replicas share."""
 MESSAGE_BYTES: Final = 192 * 1024
 """More blob refs than that go by several messages: one has room for 1 MiB."""
+ACK_WAIT: Final = 30.0
+"""Seconds after which events that a replica had that says nothing go to another one."""
 AT_ONCE: Final = 64
 AGAIN_SECONDS: Final = 5.0
 """Until an event comes again of which NATS or S3 gave not all that is needed."""
@@ -72,10 +75,12 @@ class Router:
             ack_policy=AckPolicy.EXPLICIT,
             ack_wait=ACK_WAIT,
         )
-        async for messages in pulled(self._bus, streams.EVENTS, consumer, AT_ONCE):
-            # Each in its own place: an amendment looks whether what came before it went there.
-            for message in messages:
-                await self._take(message)
+        events = Consumer(self._bus, streams.EVENTS, consumer)
+        async with aclosing(events.batches(AT_ONCE)) as batches:
+            async for batch in batches:
+                # Each in its own place: an amendment looks whether what came before it went there.
+                for message in batch:
+                    await self._take(message)
 
     async def _forget(self) -> None:
         """Without rules nobody keeps the place: a rule of later days is not for what arrives until then."""

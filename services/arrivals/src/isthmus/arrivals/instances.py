@@ -6,10 +6,11 @@ from contextlib import aclosing
 from typing import Final
 
 from nats.aio.msg import Msg
+from nats.js.api import AckPolicy, ConsumerConfig
 
-from isthmus.arrivals.consume import Consumer, acknowledge, give_back, keeping
 from isthmus.arrivals.studies import Studies
-from isthmus.common.bus import Bus, streams
+from isthmus.common.bus import Bus, end_tasks, streams
+from isthmus.common.bus.consumer import Consumer, acknowledge, give_back, keeping
 from isthmus.common.bus.timers import StudyTimer
 from isthmus.common.errors import ContractError, UnavailableError
 from isthmus.common.inbox.merge import Happened
@@ -20,6 +21,8 @@ from isthmus.common.telemetry import counter, get_logger
 
 STORED: Final = "dicom.events.instance.stored.>"
 TOLD: Final = "dicom.told.>"
+MOST_UNACKNOWLEDGED: Final = 50_000
+"""Over all replicas."""
 BATCH: Final = 5_000
 LINGER: Final = 0.25
 """Seconds that a batch grows: each one writes the list of a study once."""
@@ -42,7 +45,14 @@ class Instances:
     """Puts what happens into studies."""
 
     def __init__(self, bus: Bus, studies: Studies, ack_wait: float) -> None:
-        self._consumer = Consumer(bus, streams.EVENTS, streams.ARRIVALS_CONSUMER, (STORED, TOLD), ack_wait)
+        configuration = ConsumerConfig(
+            durable_name=streams.ARRIVALS_CONSUMER,
+            filter_subjects=[STORED, TOLD],
+            ack_policy=AckPolicy.EXPLICIT,
+            ack_wait=ack_wait,
+            max_ack_pending=MOST_UNACKNOWLEDGED,
+        )
+        self._consumer = Consumer(bus, streams.EVENTS, configuration)
         self._studies = studies
 
     async def run(self) -> None:
@@ -61,10 +71,15 @@ class Instances:
 
     async def _merge(self, groups: _Groups, left: dict[int, Msg]) -> None:
         room = asyncio.Semaphore(AT_ONCE)
-        async with asyncio.TaskGroup() as group:
+        merging: list[asyncio.Task[None]] = []
+        try:
             for timer, happened in groups.items():
                 await room.acquire()
-                group.create_task(self._into(timer, happened, left, room))
+                merging.append(asyncio.create_task(self._into(timer, happened, left, room)))
+            if merging:
+                await asyncio.wait(merging)
+        finally:
+            await end_tasks(merging)
 
     async def _into(
         self,

@@ -1,19 +1,19 @@
 """When it is time to look at a study: announce it, or look again later."""
 
 import asyncio
-from contextlib import aclosing
 from typing import Final
 
 from nats.aio.msg import Msg
+from nats.js.api import AckPolicy, ConsumerConfig
 
 from isthmus.arrivals.announce import Announcer
-from isthmus.arrivals.consume import Consumer, acknowledge, give_back, keeping
 from isthmus.arrivals.due import Due, Later, Unfinished, verdict
 from isthmus.arrivals.expected import expected_count
 from isthmus.arrivals.horizon import Horizon
 from isthmus.arrivals.settings import ArrivalsSettings
 from isthmus.common.blobs import BlobStore
 from isthmus.common.bus import Bus, streams
+from isthmus.common.bus.consumer import Consumer, acknowledge, give_back, kept
 from isthmus.common.bus.timers import ALL_FIRED, StudyTimer, set_timer
 from isthmus.common.errors import ContractError, UnavailableError
 from isthmus.common.inbox.contents import ContentsStore
@@ -23,6 +23,8 @@ from isthmus.common.messages.events import Reason
 from isthmus.common.telemetry import extract, get_logger, span
 
 CONSUMER: Final = "arrivals-timers"
+MOST_UNACKNOWLEDGED: Final = 50_000
+"""Over all replicas."""
 AT_ONCE: Final = 64
 PATIENCE: Final = 2.0
 """Seconds to wait for what came before and is not in the list yet; then the study's turn comes again."""
@@ -50,20 +52,22 @@ class Timers:
         self._states = States(bus)
         self._horizon = Horizon(bus)
         self._announcer = Announcer(bus, blobs, settings.base_url, contents)
-        self._room = asyncio.Semaphore(AT_ONCE)
 
     async def run(self) -> None:
         """Look at studies until cancelled; then what is not done goes to another replica."""
-        consumer = Consumer(self._bus, streams.TIMERS, CONSUMER, (ALL_FIRED,), self._ack_wait)
-        async with asyncio.TaskGroup() as group, aclosing(consumer.batches(AT_ONCE, 0)) as batches:
-            async for batch in batches:
-                for message in batch:
-                    await self._room.acquire()
-                    group.create_task(self._fired(message))
+        configuration = ConsumerConfig(
+            durable_name=CONSUMER,
+            filter_subjects=[ALL_FIRED],
+            ack_policy=AckPolicy.EXPLICIT,
+            ack_wait=self._ack_wait,
+            max_ack_pending=MOST_UNACKNOWLEDGED,
+        )
+        consumer = Consumer(self._bus, streams.TIMERS, configuration)
+        await consumer.serve(self._fired, AT_ONCE, most=AT_ONCE)
 
     async def _fired(self, message: Msg) -> None:
         try:
-            async with keeping({0: message}):
+            async with kept(message):
                 timer = decode(message.data, StudyTimer)
                 with span("look at study", {"dicom.origin": timer.origin}, context=extract(message.headers)):
                     await self._look(timer, message.metadata.timestamp.timestamp())
@@ -80,8 +84,6 @@ class Timers:
         except Exception:  # the edge: the timer comes again
             log.exception("study not looked at")
             await give_back([message], AGAIN_SECONDS)
-        finally:
-            self._room.release()
 
     async def _look(self, timer: StudyTimer, now: float) -> None:
         quiet = self._settings.quiet_of(timer.origin)

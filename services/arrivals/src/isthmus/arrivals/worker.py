@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
 
-from isthmus.arrivals.consume import ACK_WAIT
 from isthmus.arrivals.forward import forwarding
 from isthmus.arrivals.instances import Instances
 from isthmus.arrivals.retention import retention
@@ -19,6 +18,8 @@ from isthmus.common.bus import end_tasks
 from isthmus.common.inbox.contents import ContentsStore
 from isthmus.common.service import Parts
 
+ACK_WAIT: Final = 10.0
+"""Seconds after which what a replica that says nothing had goes to another one."""
 REMEMBERED: Final = 150_000
 """Rows of lists that stay decoded: what arrives now is added to them again and again."""
 COLLECTIONS: Final = (50_000, 20, 1_000)

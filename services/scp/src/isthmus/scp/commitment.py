@@ -8,16 +8,14 @@ import asyncio
 import random
 import time
 import zlib
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
-from contextlib import aclosing, asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager, suppress
 from typing import Final
 
 import nats.errors
 import structlog
 from nats.aio.msg import Msg
-from nats.js import JetStreamContext
 from nats.js.api import AckPolicy, ConsumerConfig
-from nats.js.errors import NotFoundError
 from opentelemetry import context
 from opentelemetry.trace import SpanKind
 from pydicom.dataset import Dataset
@@ -25,6 +23,7 @@ from pydicom.dataset import Dataset
 from isthmus.common.blobs import BlobStore
 from isthmus.common.bus import Bus, streams, subjects
 from isthmus.common.bus.client import MESSAGING, bus_errors
+from isthmus.common.bus.consumer import Consumer, give_back, kept
 from isthmus.common.bus.ending import end_tasks
 from isthmus.common.config import Inbox
 from isthmus.common.dimse import Association, Peer
@@ -32,7 +31,8 @@ from isthmus.common.errors import ContractError, OriginError, UnavailableError
 from isthmus.common.telemetry import extract, span
 from isthmus.common.threads import Threads
 from isthmus.scp.commitment_report import event_information, report_anew, report_there
-from isthmus.scp.commitment_requests import CommitmentRequest, kept
+from isthmus.scp.commitment_requests import CommitmentRequest
+from isthmus.scp.commitment_requests import kept as stored_request
 from isthmus.scp.commitment_search import Search
 
 LOOKS: Final = (0.0, 1.0, 4.0)
@@ -49,9 +49,6 @@ TIMEOUT_SECONDS: Final = 15.0
 AT_ONCE: Final = 8
 """Requests of an inbox that a process works on."""
 ACK_WAIT: Final = 30.0
-IN_PROGRESS: Final = 8.0
-PULL_SECONDS: Final = 2.0
-AGAIN_SECONDS: Final = 0.5
 _TRY_AGAIN: Final = frozenset({0x0110, 0x0213})
 """Processing failure and resource limitation: what a caller may get over."""
 
@@ -112,34 +109,6 @@ class Committer:
                 association.interrupt()
 
     async def _work(self, inbox: str) -> None:
-        room = asyncio.Semaphore(AT_ONCE)
-        async with asyncio.TaskGroup() as group, aclosing(self._messages(inbox, room)) as messages:
-            async for message in messages:
-                group.create_task(self._work_on(message, room))
-
-    async def _messages(self, inbox: str, room: asyncio.Semaphore) -> AsyncGenerator[Msg, None]:
-        """Give the requests as there is room for them; trouble with NATS is waited out."""
-        consumer: JetStreamContext.PullSubscription | None = None
-        try:
-            while True:
-                await room.acquire()
-                message: Msg | None = None
-                while message is None:
-                    try:
-                        consumer = consumer or await self._consume(inbox)
-                        (message,) = await consumer.fetch(1, timeout=PULL_SECONDS)
-                    except nats.errors.TimeoutError:
-                        continue
-                    except nats.errors.Error as error:
-                        log.warning("no requests for commitment", inbox=inbox, error=type(error).__name__)
-                        await _leave(consumer)
-                        consumer = None
-                        await asyncio.sleep(AGAIN_SECONDS)
-                yield message
-        finally:
-            await _leave(consumer)
-
-    async def _consume(self, inbox: str) -> JetStreamContext.PullSubscription:
         configuration = ConsumerConfig(
             durable_name=f"commit-{subjects.token(inbox)}",
             filter_subject=subjects.commits(inbox),
@@ -147,41 +116,33 @@ class Committer:
             ack_wait=ACK_WAIT,
             max_ack_pending=-1,  # those that wait for their caller do not hold up the others
         )
-        jetstream = self._bus.jetstream
-        try:
-            await jetstream.add_consumer(streams.COMMITMENTS, configuration)
-        except NotFoundError:  # the server came back without its streams
-            await streams.declare(jetstream)
-            await jetstream.add_consumer(streams.COMMITMENTS, configuration)
-        return await jetstream.pull_subscribe_bind(configuration.durable_name, streams.COMMITMENTS)
+        await Consumer(self._bus, streams.COMMITMENTS, configuration).serve(self._work_on, AT_ONCE)
 
-    async def _work_on(self, message: Msg, room: asyncio.Semaphore) -> None:
+    async def _work_on(self, message: Msg) -> None:
         token = context.attach(extract(message.headers or {}))
-        keeping = asyncio.create_task(_keep(message))
         try:
-            with span("process dicom.commit", MESSAGING, kind=SpanKind.CONSUMER):
-                await self._commit_in_time(kept(message.data))
-            with bus_errors("acknowledge"):
-                await message.ack_sync(timeout=5)
+            async with kept(message):
+                with span("process dicom.commit", MESSAGING, kind=SpanKind.CONSUMER):
+                    await self._commit_in_time(stored_request(message.data))
+                with bus_errors("acknowledge"):
+                    await message.ack_sync(timeout=5)
         except Later as later:
-            await _give_back(message, later.seconds)
+            await give_back([message], later.seconds)
         except asyncio.CancelledError:
-            await _give_back(message)
+            await give_back([message])
             raise
         except UnavailableError as error:
             log.warning("commitment left for another attempt", detail=error.detail)
-            await _give_back(message, FIRST_DELAY)
+            await give_back([message], FIRST_DELAY)
         except (ContractError, zlib.error) as error:
             log.error("request for commitment not understood", error=type(error).__name__)
             with suppress(nats.errors.Error):
                 await message.term()
         except Exception:  # the edge: the request stays in the queue
             log.exception("commitment failed")
-            await _give_back(message, LONGEST_DELAY)
+            await give_back([message], LONGEST_DELAY)
         finally:
-            await end_tasks([keeping])
             context.detach(token)
-            room.release()
 
     async def _commit_in_time(self, request: CommitmentRequest) -> None:
         try:
@@ -254,24 +215,3 @@ def _log(what: str, request: CommitmentRequest, **more: object) -> None:
         instances=len(request.references),
         **more,
     )
-
-
-async def _keep(message: Msg) -> None:
-    """Tell JetStream that we are still at it; runs until cancelled."""
-    while True:
-        await asyncio.sleep(IN_PROGRESS)
-        with suppress(nats.errors.Error):
-            await message.in_progress()
-
-
-async def _give_back(message: Msg, seconds: float | None = None) -> None:
-    """Give a request back, for another attempt then."""
-    with suppress(nats.errors.Error):
-        await message.nak(delay=seconds)
-
-
-async def _leave(consumer: JetStreamContext.PullSubscription | None) -> None:
-    """Take our asking back: a request that came for it would wait for `ACK_WAIT`."""
-    if consumer is not None:
-        with suppress(nats.errors.Error):
-            await consumer.unsubscribe()

@@ -3,8 +3,7 @@
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator
-from contextlib import aclosing, asynccontextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -19,13 +18,13 @@ from isthmus.arrivals.webhooks.record import Record
 from isthmus.arrivals.webhooks.source import Source
 from isthmus.common.bus import Bus, end_tasks
 from isthmus.common.bus.client import bus_errors
+from isthmus.common.bus.consumer import give_back, kept
 from isthmus.common.bus.dead import bury
 from isthmus.common.config.arriving import Webhook
 from isthmus.common.errors import ContractError, UnavailableError
 from isthmus.common.messages import DeadLetter
 from isthmus.common.telemetry import extract, get_logger, span
 
-IN_PROGRESS: Final = 3.0
 REPLAYED_AT_ONCE: Final = 2
 """Of the attempts at one time, so many are for replayed dead letters."""
 LEAST_ATTEMPTS: Final = 3
@@ -62,12 +61,13 @@ class Hook:
     async def run(self) -> None:
         """Deliver until cancelled; then what was not taken yet goes to another replica, or waits."""
         self._set_go()
+        events, replayed = self._feeds.events, self._feeds.replayed
         # No TaskGroup: it would cancel them once, which nats-py may drop (see `end_tasks`).
         loops = [
             asyncio.create_task(self._record.write()),
             asyncio.create_task(self._watch()),
-            asyncio.create_task(self._take(self._feeds.events, AT_ONCE - REPLAYED_AT_ONCE)),
-            asyncio.create_task(self._take(self._feeds.replayed, REPLAYED_AT_ONCE)),
+            asyncio.create_task(events.serve(self._work_on, AT_ONCE - REPLAYED_AT_ONCE, self._go)),
+            asyncio.create_task(replayed.serve(self._work_on, REPLAYED_AT_ONCE, self._go)),
         ]
         try:
             ended, _ = await asyncio.wait(loops, return_when=asyncio.FIRST_COMPLETED)
@@ -78,12 +78,6 @@ class Hook:
             self._record.set_waiting(0)
             with suppress(UnavailableError):
                 await self._record.flush()
-
-    async def _take(self, source: Source, at_once: int) -> None:
-        room = asyncio.Semaphore(at_once)
-        async with asyncio.TaskGroup() as group, aclosing(source.messages(room, self._go)) as messages:
-            async for message in messages:
-                group.create_task(self._work_on(message, room))
 
     async def _watch(self) -> None:
         """See from time to time what others have changed, and how much waits."""
@@ -103,11 +97,14 @@ class Hook:
         else:
             self._go.clear()
 
-    async def _work_on(self, message: Msg, room: asyncio.Semaphore) -> None:
+    async def _work_on(self, message: Msg) -> None:
         token = context.attach(extract(message.headers or {}))
         try:
-            async with _kept(message):
+            async with kept(message):
                 await self._deliver(message, _event_id(message))
+        except asyncio.CancelledError:  # whoever stops before it was tried gives it back
+            await give_back([message])
+            raise
         except ContractError as error:
             log.error("event not understood", webhook=self._webhook.name, detail=error.detail)
             with suppress(nats.errors.Error):
@@ -116,10 +113,9 @@ class Hook:
             log.warning("event left for later", webhook=self._webhook.name, detail=error.detail)
         except Exception:  # the edge: the event is tried again, and the others go on
             log.exception("event failed", webhook=self._webhook.name)
-            await _later(message, self._pace.event(message.metadata.num_delivered))
+            await give_back([message], self._pace.event(message.metadata.num_delivered))
         finally:
             context.detach(token)
-            room.release()
 
     async def _deliver(self, message: Msg, event_id: str) -> None:
         if self._is_old(message) and self._record.failing_seconds >= self._give_up:
@@ -128,7 +124,7 @@ class Hook:
             return
         async with self._gate.turn():
             if not self._go.is_set():
-                await _later(message, self._pace.first)
+                await give_back([message], self._pace.first)
                 return
             answer = await self._receiver.post(event_id, message.data)
             self._hear(answer)
@@ -159,7 +155,7 @@ class Hook:
         elif self._is_old(message) and tries >= LEAST_ATTEMPTS:
             await self._bury(message, event_id, answer.status, tries)
             return
-        await _later(message, delay)
+        await give_back([message], delay)
 
     def _is_old(self, message: Msg) -> bool:
         return time.time() - message.metadata.timestamp.timestamp() >= self._give_up
@@ -183,31 +179,6 @@ class Hook:
             await message.ack_sync(timeout=5)
         self._record.dead()
         log.warning("webhook event given up", webhook=name, status=status, attempts=letter.attempts)
-
-
-@asynccontextmanager
-async def _kept(message: Msg) -> AsyncIterator[None]:
-    """Keep an event for us while it waits for its turn; whoever stops before it was tried gives it back."""
-
-    async def keep() -> None:
-        while True:
-            await asyncio.sleep(IN_PROGRESS)
-            with suppress(nats.errors.Error):
-                await message.in_progress()
-
-    keeping = asyncio.create_task(keep())
-    try:
-        yield
-    except asyncio.CancelledError:
-        await _later(message, None)
-        raise
-    finally:
-        await end_tasks([keeping])
-
-
-async def _later(message: Msg, delay: float | None) -> None:
-    with suppress(nats.errors.Error):
-        await message.nak(delay)
 
 
 def _event_id(message: Msg) -> str:

@@ -1,40 +1,25 @@
 """Where a webhook's events come from: the stream of events, and dead letters that are replayed."""
 
-import asyncio
-from collections.abc import AsyncGenerator
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Final
 
-import nats.errors
-from nats.aio.msg import Msg
-from nats.js import JetStreamContext
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 from nats.js.errors import NotFoundError
 
 from isthmus.common.bus import Bus, streams, subjects
 from isthmus.common.bus.client import bus_errors
+from isthmus.common.bus.consumer import Consumer
 from isthmus.common.bus.webhooks import CONSUMERS, consumer_name
 from isthmus.common.config.arriving import Webhook
-from isthmus.common.telemetry import get_logger
 
 ACK_WAIT: Final = 10.0
 """Seconds after which an event whose replica says nothing goes to another one."""
 MOST_UNTAKEN: Final = 5000
 """Events that were tried and are to be tried again; as many refused ones do not hold up what comes later."""
-PULL_SECONDS: Final = 2.0
-AGAIN_SECONDS: Final = 0.25
-
-log = get_logger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
-    """A durable consumer that all replicas share."""
-
-    bus: Bus
-    stream: str
-    configuration: ConsumerConfig
+class Source(Consumer):
+    """Where events come from: a durable consumer that all replicas share."""
 
     async def open(self) -> None:
         """Make the consumer, or bring it up to date with the settings.
@@ -43,7 +28,7 @@ class Source:
             BusUnavailable: NATS does not do it.
         """
         with bus_errors("webhook"):
-            await self._consume()
+            await self.make()
 
     async def waiting(self) -> int:
         """How many events were not taken yet.
@@ -52,41 +37,8 @@ class Source:
             BusUnavailable: NATS does not tell.
         """
         with bus_errors("webhook"):
-            name = self.configuration.durable_name or ""
-            info = await self.bus.jetstream.consumer_info(self.stream, name)
+            info = await self.bus.jetstream.consumer_info(self.stream, self.name)
         return (info.num_pending or 0) + (info.num_ack_pending or 0)
-
-    async def messages(self, room: asyncio.Semaphore, go: asyncio.Event) -> AsyncGenerator[Msg, None]:
-        """Give events while `go` is set, one for each place in `room`; trouble with NATS is waited out."""
-        consumer: JetStreamContext.PullSubscription | None = None
-        try:
-            while True:
-                await room.acquire()
-                while True:
-                    try:
-                        await go.wait()
-                        if consumer is None:
-                            consumer = await self._consume()
-                        (message,) = await consumer.fetch(1, timeout=PULL_SECONDS)
-                        break
-                    except nats.errors.TimeoutError:
-                        continue
-                    except nats.errors.Error as error:
-                        log.warning("no events for a webhook", error=type(error).__name__)
-                        await _leave(consumer)
-                        consumer = None
-                        await asyncio.sleep(AGAIN_SECONDS)
-                yield message
-        finally:
-            await _leave(consumer)
-
-    async def _consume(self) -> JetStreamContext.PullSubscription:
-        try:
-            await self.bus.jetstream.add_consumer(self.stream, self.configuration)
-        except NotFoundError:  # the server came back without its streams
-            await streams.declare(self.bus.jetstream)
-            await self.bus.jetstream.add_consumer(self.stream, self.configuration)
-        return await self.bus.jetstream.pull_subscribe_bind(self.configuration.durable_name, self.stream)
 
 
 def sources(bus: Bus, webhook: Webhook) -> tuple[Source, Source]:
@@ -133,10 +85,3 @@ def _subjects(webhook: Webhook) -> list[str]:
     return [
         subjects.event(kind, origin) for kind in sorted(webhook.types) for origin in sorted(webhook.origins)
     ]
-
-
-async def _leave(consumer: JetStreamContext.PullSubscription | None) -> None:
-    """Take a request for events back: one that came for it would wait for `ACK_WAIT`."""
-    if consumer is not None:
-        with suppress(nats.errors.Error):
-            await consumer.unsubscribe()

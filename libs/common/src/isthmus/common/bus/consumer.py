@@ -1,0 +1,282 @@
+"""Taking messages of a stream by a durable consumer that replicas share; trouble with NATS is waited out."""
+
+import asyncio
+import json
+from collections import deque
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Mapping
+from contextlib import aclosing, asynccontextmanager, suppress
+from dataclasses import dataclass
+from typing import Final
+
+import nats.errors
+import structlog
+from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription
+from nats.js.api import ConsumerConfig
+from nats.js.errors import APIError, NotFoundError
+
+from isthmus.common.bus import streams
+from isthmus.common.bus.client import Bus
+from isthmus.common.bus.ending import end_tasks
+from isthmus.common.errors import BusUnavailable
+
+IN_PROGRESS: Final = 3.0
+"""Seconds between two signs of life for a message; every `ack_wait` of ours is several times that."""
+PULL_SECONDS: Final = 2.0
+"""How long a request for messages stands; NATS forgets it when it restarts, and we do not hear of that."""
+AGAIN_SECONDS: Final = 0.25
+_NO_MORE: Final = frozenset({"404", "408"})
+"""Statuses that end a request: no messages, or none in its time."""
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Consumer:
+    """What is taken of a stream."""
+
+    bus: Bus
+    stream: str
+    configuration: ConsumerConfig
+    """With a durable name."""
+
+    @property
+    def name(self) -> str:
+        """Its durable name."""
+        return self.configuration.durable_name or ""
+
+    async def make(self) -> None:
+        """Make it if it is not there, else give it these filters and limits; it keeps its place.
+
+        Raises:
+            nats.errors.Error, TimeoutError: NATS does not do it.
+        """
+        jetstream, wanted = self.bus.jetstream, self.configuration
+        try:
+            there = (await jetstream.consumer_info(self.stream, self.name)).config
+        except NotFoundError:
+            await self._add()
+            return
+        changed = there.evolve(
+            filter_subject=wanted.filter_subject,
+            filter_subjects=wanted.filter_subjects,
+            ack_wait=wanted.ack_wait or there.ack_wait,
+            max_ack_pending=wanted.max_ack_pending or there.max_ack_pending,
+        )
+        if _settings(changed) != _settings(there):
+            await jetstream.add_consumer(self.stream, changed)
+
+    async def _add(self) -> None:
+        jetstream = self.bus.jetstream
+        try:
+            await jetstream.add_consumer(self.stream, self.configuration)
+        except NotFoundError:  # the server came back without its streams
+            await streams.declare(jetstream)
+            await jetstream.add_consumer(self.stream, self.configuration)
+        except APIError:
+            # Another replica was faster, and begins at another moment.
+            await jetstream.consumer_info(self.stream, self.name)
+
+    async def batches(
+        self, most: int = 1, linger: float = 0.0, ready: Callable[[], Awaitable[None]] | None = None
+    ) -> AsyncGenerator[list[Msg], None]:
+        """Give batches of messages, as they come; leaving gives back what was not given.
+
+        Args:
+            most: so many messages at most.
+            linger: seconds that a batch may grow after its first message.
+            ready: waits until messages can be done with; none are asked for before.
+        """
+        pull: _Pull | None = None
+        try:
+            while True:
+                try:
+                    if ready is not None:
+                        await ready()
+                    if pull is None:
+                        await self.make()
+                        pull = await _Pull.open(self.bus, self.stream, self.name)
+                    batch = await pull.batch(most, linger)
+                except (nats.errors.Error, TimeoutError, BusUnavailable) as error:
+                    log.warning("no messages", stream=self.stream, error=type(error).__name__)
+                    await _leave(pull)
+                    pull = None
+                    await asyncio.sleep(AGAIN_SECONDS)
+                else:
+                    if batch:
+                        yield batch
+        finally:
+            await _leave(pull)
+
+    async def serve(
+        self,
+        work: Callable[[Msg], Awaitable[None]],
+        at_once: int,
+        go: asyncio.Event | None = None,
+        most: int = 1,
+    ) -> None:
+        """Have messages worked on, so many at one time, until cancelled; then those at work are cancelled.
+
+        Args:
+            work: does all there is to do with a message; an error of it is logged, and the message comes
+                again.
+            at_once: at most.
+            go: nothing is taken while it is not set.
+            most: messages that are asked for together; those for which there is no room wait here.
+        """
+        room = asyncio.Semaphore(at_once)
+        # No TaskGroup: it would cancel them once, which may be dropped (see `end_tasks`).
+        running: set[asyncio.Task[None]] = set()
+
+        async def ready() -> None:
+            async with room:
+                pass
+            if go is not None:
+                await go.wait()
+
+        async def one(message: Msg) -> None:
+            try:
+                await work(message)
+            except Exception:  # the edge: it comes again
+                log.exception("message not worked on", stream=self.stream, consumer=self.name)
+            finally:
+                room.release()
+
+        try:
+            async with aclosing(self.batches(most, ready=ready)) as batches:
+                async for batch in batches:
+                    for message in batch:
+                        await room.acquire()
+                        task = asyncio.create_task(one(message))
+                        running.add(task)
+                        task.add_done_callback(running.discard)
+        finally:
+            await end_tasks(running)
+
+
+class _Pull:
+    """Requests for messages, one at a time; nats-py's own wait for a whole batch, or ask for one message."""
+
+    def __init__(self, bus: Bus, subject: str) -> None:
+        self._bus = bus
+        self._subject = subject
+        self._inbox = bus.client.new_inbox()
+        self._subscription: Subscription | None = None
+        self._come: deque[Msg] = deque()
+        self._something = asyncio.Event()
+        self._to_come = 0
+        """Messages that were asked for and are not here."""
+        self._until = 0.0
+        """When nothing comes for the last request any more, by the loop's clock."""
+        self._failure: str | None = None
+
+    @classmethod
+    async def open(cls, bus: Bus, stream: str, consumer: str) -> "_Pull":
+        pull = cls(bus, f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{consumer}")
+        pull._subscription = await bus.client.subscribe(pull._inbox, cb=pull._take)
+        return pull
+
+    async def _take(self, message: Msg) -> None:
+        status = (message.headers or {}).get("Status")
+        if status is None or message.reply:
+            self._come.append(message)
+            self._to_come -= 1
+        else:
+            self._to_come = 0
+            if status not in _NO_MORE:
+                self._failure = status
+        self._something.set()
+
+    async def batch(self, most: int, linger: float) -> list[Msg]:
+        """Give what comes in the time of a request; nothing, if that is so.
+
+        Raises:
+            BusUnavailable: the server says that the consumer is gone, or the like.
+        """
+        await self._request(most)
+        if not self._come:
+            with suppress(TimeoutError):
+                async with asyncio.timeout_at(self._until):
+                    await self._anything()
+        if self._come and linger:
+            await self._grow(most, linger)
+        if self._failure is not None and not self._come:
+            raise BusUnavailable(f"{self._subject}: {self._failure}")
+        return [self._come.popleft() for _ in range(min(most, len(self._come)))]
+
+    async def _request(self, most: int) -> None:
+        loop = asyncio.get_running_loop()
+        if len(self._come) >= most or (self._to_come > 0 and loop.time() < self._until):
+            return
+        self._to_come = most - len(self._come)
+        self._until = loop.time() + PULL_SECONDS + 1
+        request = {"batch": self._to_come, "expires": int(PULL_SECONDS * 1e9)}
+        await self._bus.client.publish(self._subject, json.dumps(request).encode(), reply=self._inbox)
+
+    async def _anything(self) -> None:
+        while not self._come and self._to_come > 0 and self._failure is None:
+            self._something.clear()
+            await self._something.wait()
+
+    async def _grow(self, most: int, linger: float) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(linger):
+                while len(self._come) < most and self._to_come > 0:
+                    self._something.clear()
+                    await self._something.wait()
+
+    async def close(self) -> None:
+        """Take the request back, and give back what came for it: it would wait for `ack_wait`."""
+        if self._subscription is not None:
+            with suppress(nats.errors.Error):
+                await self._subscription.unsubscribe()
+        await give_back(self._come)
+
+
+async def _leave(pull: _Pull | None) -> None:
+    if pull is not None:
+        await pull.close()
+
+
+def _settings(configuration: ConsumerConfig) -> tuple[object, ...]:
+    filters = configuration.filter_subjects or filter(None, [configuration.filter_subject])
+    return (frozenset(filters), configuration.ack_wait, configuration.max_ack_pending)
+
+
+async def acknowledge(messages: Collection[Msg]) -> None:
+    """Be done with messages; one of which NATS does not hear comes again."""
+    with suppress(nats.errors.Error):
+        for message in messages:
+            await message.ack()
+
+
+async def give_back(messages: Collection[Msg], delay: float | None = None) -> None:
+    """Let messages come again, to this or another replica; at once, or after `delay` seconds."""
+    with suppress(nats.errors.Error):
+        for message in messages:
+            await message.nak(delay)
+
+
+@asynccontextmanager
+async def keeping(messages: Mapping[int, Msg]) -> AsyncIterator[None]:
+    """Keep messages from coming again while the block runs; those taken out meanwhile are done."""
+
+    async def keep() -> None:
+        while True:
+            await asyncio.sleep(IN_PROGRESS)
+            with suppress(nats.errors.Error):
+                for message in list(messages.values()):
+                    await message.in_progress()
+
+    task = asyncio.create_task(keep())
+    try:
+        yield
+    finally:
+        await end_tasks([task])
+
+
+@asynccontextmanager
+async def kept(message: Msg) -> AsyncIterator[None]:
+    """Have a message to oneself for as long as the block takes."""
+    async with keeping({0: message}):
+        yield

@@ -9,6 +9,7 @@ from isthmus.common.messages import AssociationEnded, decode
 from isthmus.common.messages.audit import AuditRecord
 from isthmus.common.messages.cloud_events import from_json
 from isthmus.common.messages.events import CloudEvent, EventType, InstanceEvent
+from tests.documents.asyncapi import check
 
 M = TypeVar("M")
 
@@ -26,8 +27,12 @@ async def _all(bus: Bus, stream: str, subject: str, least: int) -> list[bytes]:
 
 
 async def instance_events(bus: Bus, inbox: str, least: int = 0) -> list[CloudEvent[InstanceEvent]]:
+    """Give the events of an inbox's instances; each is as docs/asyncapi.yaml describes it."""
     subject = subjects.event(EventType.INSTANCE_STORED, inbox)
-    return [from_json(data) for data in await _all(bus, "EVENTS", subject, least)]
+    written = await _all(bus, "EVENTS", subject, least)
+    for data in written:
+        check(data)
+    return [from_json(data) for data in written]
 
 
 async def ends(bus: Bus, inbox: str, least: int = 0) -> list[AssociationEnded]:

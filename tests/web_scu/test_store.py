@@ -6,23 +6,22 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
 
 import pytest
-from nats.js.api import ConsumerConfig, DeliverPolicy
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
 
 from isthmus.common.blobs import BlobStore, inbox_key, spool_key
-from isthmus.common.bus import Bus, streams, subjects
+from isthmus.common.bus import Bus, streams
 from isthmus.common.bus.jobs import work
 from isthmus.common.bus.stores import new_job, run_store
 from isthmus.common.config import Conflicts, Inbox
 from isthmus.common.inbox.deposit import Deposited, Deposits, Incoming
 from isthmus.common.messages import BlobRef, InstanceStored, Store, encode
-from isthmus.common.messages.cloud_events import from_json
-from isthmus.common.messages.events import EventType, InstanceEvent
+from isthmus.common.messages.events import InstanceEvent
 from isthmus.common.threads import Threads
 from isthmus.web_scu.head import incoming
 from isthmus.web_scu.store import SMALL_BYTES, StoreWork
 from tests.common.inbox.studies import arrived, inbox_of
 from tests.data_sets import make_series
+from tests.scp.stream import instance_events
 from tests.wado.serving import ended
 
 SUCCESS = 0x0000
@@ -58,19 +57,7 @@ async def results_of(bus: Bus, store: Store) -> list[InstanceStored]:
 
 async def events_of(bus: Bus, inbox: str) -> list[InstanceEvent]:
     """Give the events of an inbox until now."""
-    subject = subjects.event(EventType.INSTANCE_STORED, inbox)
-    consumer = await bus.jetstream.pull_subscribe(
-        subject, stream=streams.EVENTS, config=ConsumerConfig(deliver_policy=DeliverPolicy.ALL)
-    )
-    info = await consumer.consumer_info()
-    pending = info.num_pending or 0
-    messages = await consumer.fetch(pending, timeout=5) if pending else []
-    await consumer.unsubscribe()
-    return [
-        event.data
-        for event in (from_json(message.data) for message in messages)
-        if isinstance(event.data, InstanceEvent)
-    ]
+    return [event.data for event in await instance_events(bus, inbox)]
 
 
 def key_of(inbox: str, data: bytes) -> str:

@@ -6,10 +6,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 
 import pytest
-from nats.js.api import ConsumerConfig, DeliverPolicy
 
 from isthmus.common.blobs import BlobStore, inbox_key
-from isthmus.common.bus import Bus, subjects
+from isthmus.common.bus import Bus
 from isthmus.common.config import Inbox
 from isthmus.common.config.origins import Conflicts
 from isthmus.common.config.settings import Nats
@@ -19,10 +18,10 @@ from isthmus.common.inbox.contents import Contents, ContentsStore, Row
 from isthmus.common.inbox.deposit import Deposited, Deposits, Incoming
 from isthmus.common.inbox.state import States
 from isthmus.common.messages import BlobRef
-from isthmus.common.messages.cloud_events import from_json
-from isthmus.common.messages.events import CloudEvent, EventType, InstanceEvent
+from isthmus.common.messages.events import CloudEvent, InstanceEvent
 from isthmus.common.telemetry import span
 from isthmus.common.threads import Threads
+from tests.scp.stream import instance_events
 
 CT = "1.2.840.10008.5.1.4.1.1.2"
 EXPLICIT = "1.2.840.10008.1.2.1"
@@ -60,15 +59,7 @@ def send(deposits: Deposits, blobs: BlobStore) -> Send:
 
 async def events(bus: Bus, inbox: Inbox) -> list[CloudEvent[InstanceEvent]]:
     """Everything that was published of an inbox."""
-    subject = subjects.event(EventType.INSTANCE_STORED, inbox.name)
-    config = ConsumerConfig(deliver_policy=DeliverPolicy.ALL)
-    reader = await bus.jetstream.pull_subscribe(subject, stream="EVENTS", config=config)
-    found: list[CloudEvent[InstanceEvent]] = []
-    waiting = (await reader.consumer_info()).num_pending or 0
-    while len(found) < waiting:
-        found.extend([from_json(message.data) for message in await reader.fetch(waiting - len(found))])
-    await reader.unsubscribe()
-    return found
+    return await instance_events(bus, inbox.name)
 
 
 async def held(blobs: BlobStore, inbox: Inbox) -> dict[str, bytes]:

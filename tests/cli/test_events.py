@@ -5,8 +5,8 @@ import json
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -119,13 +119,24 @@ async def test_what_a_sender_calls_itself_cannot_move_the_cursor(
     assert line.endswith("from ?[2J??CT1")
 
 
+@contextmanager
+def heard() -> Iterator[None]:
+    """What is started in the block hears Ctrl-C, even where we do not: a shell runs us in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 @asynccontextmanager
 async def following(data: Path, origin: str) -> AsyncIterator[asyncio.subprocess.Process]:
     """Run the command itself, which waits for events."""
     command = [sys.executable, "-m", "isthmus.cli.main", "events", "--data", str(data), "--origin", origin]
-    process = await asyncio.create_subprocess_exec(
-        *command, "--since", "1h", stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
-    )
+    with heard():
+        process = await asyncio.create_subprocess_exec(
+            *command, "--since", "1h", stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+        )
     try:
         yield process
     finally:

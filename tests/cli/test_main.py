@@ -60,7 +60,8 @@ def test_up_names_a_port_that_is_taken(tmp_path: Path) -> None:
 
 def test_up_names_an_origin_for_storing_that_the_demo_is_not(tmp_path: Path) -> None:
     config = tmp_path / "isthmus.toml"
-    config.write_text('[gateway]\nlisten = "127.0.0.1:0"\n[dicomweb]\nstore = "pacs"\n')
+    listen = 'listen = "127.0.0.1:0"'
+    config.write_text(f'[gateway]\n{listen}\n[scp]\n{listen}\n[dicomweb]\nstore = "pacs"\n')
     result = run("up", "--config", str(config), "--data", str(tmp_path / "data"))
     assert result.exit_code == 2
     assert "dicomweb.store: no origin is named 'pacs', only the 'demo'" in result.stderr

@@ -1,5 +1,7 @@
+"""The demo PACS, one for all: what is stored in it is beside what it came with."""
+
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,14 +12,16 @@ from pynetdicom import AE
 from isthmus.cli.embedded import EmbeddedDemoPacs
 from isthmus.common.dimse import STUDY_ROOT_FIND, VERIFICATION
 from tests.data_sets import make_series
+from tests.servers import started
 
 
-@pytest.fixture
-async def demo(tmp_path: Path) -> AsyncIterator[EmbeddedDemoPacs]:
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedDemoPacs]:
+    directory = tmp_path_factory.mktemp("demo")
     pacs = EmbeddedDemoPacs(
-        tmp_path, destination="ISTHMUS", destination_host="127.0.0.1", destination_port=11112
+        directory, destination="ISTHMUS", destination_host="127.0.0.1", destination_port=11112
     )
-    async with pacs:
+    with started(pacs):
         yield pacs
 
 

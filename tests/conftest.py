@@ -6,10 +6,22 @@ from pathlib import Path
 import pytest
 
 from tests.data_sets import distinct_files
+from tests.distribution import FilesTogether, long_ones_first
 from tests.peers import Dcmqrscp, Leftovers, Orthanc, Peer, Storescp, free_port
 from tests.servers import blobs, bus, nats_settings, origin_name, retrieval, s3_settings
 
 __all__ = ["blobs", "bus", "nats_settings", "origin_name", "retrieval", "s3_settings"]  # fixtures
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes longest."""
+    long_ones_first(items)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> FilesTogether | None:
+    """Keep together what needs the same running system, where files are dealt out to several processes."""
+    return FilesTogether(config, log) if config.getoption("dist") == "loadfile" else None
 
 
 @pytest.fixture

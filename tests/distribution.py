@@ -1,0 +1,49 @@
+"""How `make test` deals out the files: those that need the same running system go to one process.
+
+A fixture of the session is made in every process that needs it. Most cost a second or two, but some start a
+whole system and the PACS before it: with each file for whoever is free, each process would start all of them.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+import pytest
+from xdist.scheduler import LoadFileScheduling  # type: ignore[import-untyped]
+
+TOGETHER: Final[Mapping[str, tuple[str, ...]]] = {
+    "gateway": (
+        "tests/system/conformance/",
+        "tests/system/test_all_origins.py",
+        "tests/system/test_bad_payloads.py",
+        "tests/system/test_bad_requests.py",
+        "tests/system/test_clients.py",
+        "tests/system/test_corpus.py",
+        "tests/system/test_faults.py",
+        "tests/system/test_origins_away.py",
+        "tests/system/test_privacy.py",
+        "tests/system/test_stow.py",
+        "tests/system/test_trace.py",
+    ),
+    "faults": ("tests/system/faults/",),
+    "bench": ("tests/bench/",),
+    "inboxes": ("tests/system/test_arrivals.py", "tests/system/test_inbox.py"),
+}
+"""How the paths of files begin that go together, by a name; what takes longest comes first."""
+
+
+class FilesTogether(LoadFileScheduling):  # type: ignore[misc]  # xdist has no type information
+    """Deals out files, and what goes together as if it were one file."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return group(nodeid) or nodeid.partition("::")[0]
+
+
+def group(nodeid: str) -> str | None:
+    """Give the name of what a test goes together with; None: its own file only."""
+    return next((name for name, paths in TOGETHER.items() if nodeid.startswith(paths)), None)
+
+
+def long_ones_first(items: list[pytest.Item]) -> None:
+    """Move the tests that go together to the front, so that nobody waits for them at the end."""
+    order = {name: place for place, name in enumerate(TOGETHER)}
+    items.sort(key=lambda item: order.get(group(item.nodeid) or "", len(order)))

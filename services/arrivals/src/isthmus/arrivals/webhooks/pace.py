@@ -56,7 +56,7 @@ def retry_after(value: str | None, now: datetime | None = None) -> float | None:
         return min(float(text[:9]), LONGEST_RETRY_AFTER)
     try:
         at = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     at = at if at.tzinfo else at.replace(tzinfo=UTC)
     seconds = (at - (now or datetime.now(UTC))).total_seconds()

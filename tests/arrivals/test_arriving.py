@@ -100,6 +100,22 @@ async def test_a_report_before_the_first_instance_counts(
         assert (await subscriber.next()).data.reason is Reason.REPORTED
 
 
+async def test_a_study_is_not_complete_while_a_part_of_it_is_from_who_reports_nothing(
+    arrivals: Arrivals, send: Sender, subscriber: Subscriber
+) -> None:
+    async with arrivals.running():
+        await send.instances("1.2", [1], series=2, modality="PT", association="open")
+        await send.instances("1.2", [1, 2])
+        await send.reported("1.2", "1.2.1.1", "1.2.1.2")
+        await send.ended("1.2", "open")
+        arrived = (await subscriber.next()).data
+        await send.reported("1.2", "1.2.2.1")
+        await send.instances("1.2", [3], series=2, modality="PT")
+        amended = (await subscriber.next()).data
+    assert (arrived.instances, arrived.complete, arrived.reason) == (3, "assumed", Reason.QUIET)
+    assert (amended.instances, amended.complete, amended.reason) == (4, "assumed", Reason.QUIET)
+
+
 async def test_another_patient_in_the_study_is_told(
     arrivals: Arrivals, send: Sender, subscriber: Subscriber
 ) -> None:

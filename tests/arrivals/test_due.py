@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from isthmus.arrivals.due import SILENT_SECONDS, Due, Later, Unfinished, Verdict, verdict
-from isthmus.common.inbox.state import Arrival, Phase, StudyState
+from isthmus.arrivals.due import Due, Later, Unfinished, Verdict, verdict
+from isthmus.common.inbox.state import SILENT_SECONDS, Arrival, Phase, StudyState
 from isthmus.common.messages.events import Reason
 
 QUIET = 30.0
@@ -30,6 +30,10 @@ REPORTED = replace(ARRIVAL, reports={"9.1": ()})
         (replace(REPORTED, unfinished_reports=("9.1",)), 1030.0, Due(Reason.QUIET)),
         (replace(ARRIVAL, reports={"9.1": ("1.2.3",)}), 1030.0, Due(Reason.QUIET)),
         (replace(ARRIVAL, reports={"9.1": (), "9.2": ("1.2.3",)}), 1000.0, Later(1030.0)),
+        # What no report named may be a part of something: it has arrived when it is quiet.
+        (replace(REPORTED, unnamed=1), 1000.0, Later(1030.0)),
+        (replace(REPORTED, unnamed=1), 1030.0, Due(Reason.QUIET)),
+        (replace(REPORTED, unnamed=1, revision=1), 1030.0, Due(Reason.QUIET)),
         # Of amendments there is one in each quiet time, whatever was reported.
         (replace(REPORTED, revision=1), 1000.0, Later(1030.0)),
         (replace(REPORTED, revision=1), 1030.0, Due(Reason.REPORTED)),

@@ -8,8 +8,8 @@ import pytest
 
 from isthmus.common.config import Conflicts
 from isthmus.common.inbox.contents import Contents
-from isthmus.common.inbox.merge import ENDED, MOST_REPORTED, Happened, Merged, merge
-from isthmus.common.inbox.state import Arrival, Phase, StudyState
+from isthmus.common.inbox.merge import ENDED, MOST_REPORTED, MOST_REPORTS, Happened, Merged, merge
+from isthmus.common.inbox.state import SILENT_SECONDS, Arrival, Phase, StudyState
 from isthmus.common.messages import AssociationEnded, InstancesReported
 from isthmus.common.messages.events import Blob, InstanceEvent
 
@@ -212,6 +212,40 @@ def test_a_report_that_names_too_many_is_never_final() -> None:
     after = merged(reported(*(f"1.2.{n}" for n in range(MOST_REPORTED + 1))))
     assert after.state.arrival.reports == {"9.1": ()}
     assert after.state.arrival.unfinished_reports == ("9.1",)
+
+
+def test_instances_that_no_report_named_are_counted_in_any_order() -> None:
+    happened = (stored("1.2.1.1"), stored("1.2.1.2"), stored("1.2.1.3"), reported("1.2.1.1", "1.2.1.3"))
+    for order in permutations(happened):
+        after = merged(*order)
+        assert after.state.arrival.unnamed == 1
+        assert after.state.arrival.reports == {"9.1": ()}
+
+
+def test_what_a_report_named_stays_named() -> None:
+    before = merged(stored("1.2.1.1"), reported("1.2.1.1", report="9.1", final=False))
+    again = then(before, reported(report="9.1"), stored("1.2.1.1", 3.0, digest="bb", conflict="newest"))
+    assert again.state.arrival.unnamed == 0
+    assert again.contents.rows["1.2.1.1"].digest == "bb"
+
+
+def test_a_report_of_what_was_told_changes_the_list_and_is_no_news() -> None:
+    after = then(settled(merged(stored())), reported("1.2.1.1"))
+    assert after.contents.rows["1.2.1.1"].is_named
+    assert (after.state.arrival.phase, after.state.arrival.unnamed) == (Phase.SETTLED, 0)
+    assert then(after, reported("1.2.1.1")).contents is after.contents
+
+
+def test_associations_that_can_delay_nothing_any_more_are_forgotten() -> None:
+    before = merged(*(stored(f"1.2.1.{n}", 1.0 + n, association=f"a{n}") for n in range(3)))
+    after = then(before, stored("1.2.1.9", 2.0 + SILENT_SECONDS, association="last"))
+    assert set(after.state.arrival.associations) == {"a2", "last"}
+
+
+def test_of_more_reports_than_are_remembered_none_is_final() -> None:
+    after = merged(stored(), *(reported("1.2.1.1", report=f"9.{n}") for n in range(MOST_REPORTS + 10)))
+    assert len(after.state.arrival.reports) <= MOST_REPORTS
+    assert after.state.arrival.unfinished_reports
 
 
 def test_the_trace_is_that_of_the_last_instance() -> None:

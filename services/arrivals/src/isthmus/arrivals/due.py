@@ -1,13 +1,9 @@
 """When a study has arrived: what its record says, and until when it says nothing."""
 
 from dataclasses import dataclass
-from typing import Final
 
-from isthmus.common.inbox.state import Arrival, Phase, StudyState
+from isthmus.common.inbox.state import SILENT_SECONDS, Arrival, Phase, StudyState
 from isthmus.common.messages.events import Reason
-
-SILENT_SECONDS: Final = 90.0
-"""An association that brought nothing for so long counts as ended: its end may have got lost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,5 +56,9 @@ def verdict(state: StudyState, now: float, quiet_seconds: float) -> Verdict:
 
 
 def all_reported(arrival: Arrival) -> bool:
-    """Tell whether the sender named what there is to come, and all of that is here."""
-    return bool(arrival.reports) and not arrival.unfinished_reports and not any(arrival.reports.values())
+    """Tell whether the sender named what there is to come, and all of that is here, and nothing else.
+
+    What nobody named comes from somebody who does not report, and may be a part of what that one has.
+    """
+    is_final = bool(arrival.reports) and not arrival.unfinished_reports
+    return is_final and arrival.unnamed == 0 and not any(arrival.reports.values())

@@ -48,6 +48,8 @@ class Row:
     """Blobs with the same SOP Instance UID and other bytes, which nobody reads."""
     revision: int = 1
     """Of the event of the study that tells of it."""
+    is_named: bool = False
+    """Whether a report of its sender named it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from isthmus.common.dicom.json_values import DicomJson
 from isthmus.common.dicom.levels import Level
 from isthmus.common.dicom.search_attributes import level_of
 from isthmus.common.inbox.contents import Contents, Row, shared
-from isthmus.common.inbox.state import Arrival, Phase, SeriesSummary, StudyState
+from isthmus.common.inbox.state import SILENT_SECONDS, Arrival, Phase, SeriesSummary, StudyState
 from isthmus.common.messages import AssociationEnded, BlobRef, InstancesReported
 from isthmus.common.messages.events import InstanceEvent
 
@@ -29,6 +29,10 @@ MOST_REPORTED: Final = 5_000
 
 Beyond this the report that names them counts as one that may name more: then the quiet time decides.
 """
+MOST_REPORTS: Final = 1_000
+"""Reports on a study that are told apart. Beyond this none is remembered, and the quiet time decides."""
+_NOT_REMEMBERED: Final = ""
+"""In the place of those reports: one that may name more."""
 _PATIENT_ID: Final = tag_of("PatientID")
 _level = cache(level_of)
 
@@ -91,10 +95,14 @@ class _Merging:
         self._ended = dict.fromkeys(arrival.ended)
         self._reports = dict(arrival.reports)
         self._unfinished = dict.fromkeys(arrival.unfinished_reports)
+        self._awaited = self._named()
         self._callers = dict.fromkeys(arrival.calling_ae_titles)
         self._found_conflicts = dict.fromkeys(arrival.conflicts)
         self._patient_id = arrival.patient_id
         self._traceparent = arrival.traceparent
+
+    def _named(self) -> frozenset[str]:
+        return frozenset(uid for named in self._reports.values() for uid in named)
 
     def _row(self, instance: str) -> Row | None:
         return self._rows.get(instance) or self._contents.rows.get(instance)
@@ -102,7 +110,7 @@ class _Merging:
     def instance(self, event: InstanceEvent, time: float, traceparent: str | None) -> None:
         before = self._row(event.instance)
         if before is None:
-            self._read(event, time, ())
+            self._read(event, time, (), is_named=event.instance in self._awaited)
         elif _has(before, event):
             return
         else:
@@ -115,12 +123,16 @@ class _Merging:
             heard = self._associations.get(event.association, 0.0)
             self._associations[event.association] = max(heard, time)
 
-    def _read(self, event: InstanceEvent, time: float, others: tuple[BlobRef, ...]) -> None:
+    def _read(
+        self, event: InstanceEvent, time: float, others: tuple[BlobRef, ...], *, is_named: bool
+    ) -> None:
         """Let this be what is read under its UID."""
         study, series, image = _by_level(event.attributes)
         # A row that is read from now on is news, also when its UID is none.
         revision = self._state.arrival.revision + 1
-        self._rows[event.instance] = Row(_ref(event), event.digest, time, shared(image), others, revision)
+        self._rows[event.instance] = Row(
+            _ref(event), event.digest, time, shared(image), others, revision, is_named
+        )
         self._is_news = True
         if event.series not in self._series or time >= self._last_stored:
             self._series[event.series] = series
@@ -141,7 +153,7 @@ class _Merging:
         self._found_conflicts["instance"] = None
         takes_newest = event.conflict == "newest" if event.conflict else self._conflicts is Conflicts.NEWEST
         if time >= before.stored if takes_newest else time < before.stored:
-            self._read(event, time, (*before.others, before.blob))
+            self._read(event, time, (*before.others, before.blob), is_named=before.is_named)
         else:
             self._rows[event.instance] = replace(before, others=(*before.others, _ref(event)))
 
@@ -155,6 +167,11 @@ class _Merging:
         if told.final and not told.instances:  # a step that made nothing says nothing of the others
             self._reports.pop(told.report, None)
             self._unfinished.pop(told.report, None)
+            self._awaited = self._named()
+            return
+        self._name(told.instances)
+        if told.report not in self._reports and len(self._reports) >= MOST_REPORTS:
+            self._unfinished[_NOT_REMEMBERED] = None
             return
         others = sum(len(named) for report, named in self._reports.items() if report != told.report)
         missing = tuple(uid for uid in told.instances if self._row(uid) is None)
@@ -164,6 +181,14 @@ class _Merging:
             self._unfinished.pop(told.report, None)
         else:
             self._unfinished[told.report] = None
+        self._awaited = self._named()
+
+    def _name(self, instances: Iterable[str]) -> None:
+        """Note of those that are here that they were named."""
+        for uid in instances:
+            row = self._row(uid)
+            if row is not None and not row.is_named:
+                self._rows[uid] = replace(row, is_named=True)
 
     def merged(self) -> Merged:
         contents = self._contents.with_rows(self._rows) if self._rows else self._contents
@@ -177,13 +202,14 @@ class _Merging:
             before.announced,
             before.publication,
             self._last_stored,
-            self._associations,
+            self._open_associations(),
             tuple(self._ended)[-ENDED:],
             {
                 report: tuple(uid for uid in named if uid not in contents.rows)
                 for report, named in self._reports.items()
             },
             tuple(self._unfinished),
+            sum(not row.is_named for row in contents.rows.values()) if self._rows else before.unnamed,
             tuple(self._callers),
             tuple(self._found_conflicts),
             self._patient_id,
@@ -199,6 +225,11 @@ class _Merging:
             series=tuple(_counted(self._series, contents)),
             arrival=arrival,
         )
+
+    def _open_associations(self) -> dict[str, float]:
+        """Leave out those that were silent for so long before the last instance that they delay nothing."""
+        silent = self._last_stored - SILENT_SECONDS
+        return {name: heard for name, heard in self._associations.items() if heard > silent}
 
 
 def _by_level(attributes: DicomJson) -> tuple[DicomJson, DicomJson, DicomJson]:

@@ -216,6 +216,7 @@ def _without(
     removals = (*state.removals, removal)
     if not left:
         return StudyState(state.origin, state.study, life, arrival=arrival, removals=removals)
+    arrival = replace(arrival, unnamed=sum(not row.is_named for row in left.values()))
     return replace(
         state,
         life=life,

@@ -6,6 +6,7 @@ the record names that list, which is never written over, so that a change is see
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Final
 
 from nats.js.errors import KeyNotFoundError, KeyWrongLastSequenceError
 
@@ -16,6 +17,9 @@ from isthmus.common.bus.subjects import token
 from isthmus.common.dicom.json_values import DicomJson
 from isthmus.common.messages import decode, encode
 from isthmus.common.messages.events import Reason
+
+SILENT_SECONDS: Final = 90.0
+"""An association that brought nothing for so long counts as ended: its end may have got lost."""
 
 
 class Phase(StrEnum):
@@ -67,13 +71,18 @@ class Arrival:
     last_stored: float = 0.0
     """Seconds since 1970, by the clock of NATS."""
     associations: dict[str, float] = field(default_factory=dict)
-    """Those that brought something and have not ended, and when they last brought something."""
+    """Those that brought something and have not ended, and when they last brought something.
+
+    Of those that brought nothing in the `SILENT_SECONDS` before `last_stored` there is none.
+    """
     ended: tuple[str, ...] = ()
     """Those that ended last: of one of them an instance may come to our knowledge later."""
     reports: dict[str, tuple[str, ...]] = field(default_factory=dict)
     """By report, the instances that the sender named and that are not here yet."""
     unfinished_reports: tuple[str, ...] = ()
     """Those of them that may name more."""
+    unnamed: int = 0
+    """How many instances are here that no report named."""
     calling_ae_titles: tuple[str, ...] = ()
     conflicts: tuple[str, ...] = ()
     patient_id: str | None = None

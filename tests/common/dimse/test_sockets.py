@@ -12,7 +12,7 @@ import pytest
 from pynetdicom import acse, association, dimse, dimse_messages, dul, evt, fsm, transport
 from pynetdicom.utils import set_uid
 
-from isthmus.common.dimse import VERIFICATION, Association, incoming, install
+from isthmus.common.dimse import VERIFICATION, Association, answers, incoming, install
 from isthmus.common.dimse import sockets as sockets_module
 from isthmus.common.dimse.connection import Connection
 from isthmus.common.dimse.sockets import TunedSocket
@@ -59,7 +59,7 @@ UPSTREAM_SOCKET = TunedSocket.__bases__[0]
         (fsm, "DT_1", "82e5c5d41145"),
         (fsm, "AR_7", "9a8d68182bf5"),
         (incoming, "upstream_receive", "5f99c86b14a1"),
-        (dimse.DIMSEServiceProvider, "send_msg", "a839cf2fb469"),
+        (answers, "_send_upstream", "a839cf2fb469"),
         (dimse_messages.DIMSEMessage, "__init__", "b9c44307ebf2"),
         (dimse_messages.DIMSEMessage, "decode_msg", "f51c777e841a"),
         (dimse_messages.DIMSEMessage, "encode_msg", "73000c902c52"),

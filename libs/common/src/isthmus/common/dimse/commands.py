@@ -11,6 +11,9 @@ from typing import Final
 from pynetdicom.dimse_primitives import C_STORE
 from pynetdicom.pdu_primitives import P_DATA
 
+PDV_OVERHEAD: Final = 6
+"""Length and context id of a PDV, and its message control header (PS3.8 D.1, E.2)."""
+
 _HEAD: Final = Struct("<HHL")
 _US: Final = Struct("<HHLH")
 _UL: Final = Struct("<HHLL")

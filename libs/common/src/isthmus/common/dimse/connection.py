@@ -23,7 +23,7 @@ from pynetdicom.dimse_messages import (
 from pynetdicom.dimse_primitives import C_CANCEL, C_ECHO, C_FIND, C_GET, C_MOVE, C_STORE, N_EVENT_REPORT
 from pynetdicom.pdu_primitives import P_DATA
 
-from isthmus.common.dimse.commands import fragments, store_request, store_response
+from isthmus.common.dimse.commands import PDV_OVERHEAD, fragments, store_request, store_response
 from isthmus.common.dimse.contexts import Context
 from isthmus.common.dimse.negotiation import Accepted, negotiate, refused_syntaxes
 from isthmus.common.dimse.pdus import data_set_pdus
@@ -39,8 +39,6 @@ RUN_BYTES: Final = 128 * 1024
 """Of a data set that goes out by one write, in as many PDUs as the peer wants."""
 QUEUED: Final = 8
 """How many such runs wait for the socket: a data set of any size takes no more memory than this."""
-PDV_OVERHEAD: Final = 6
-"""Length and context id of a PDV, and its message control header (PS3.8 D.1, E.2)."""
 ABORT_GRACE: Final = 1.0
 """Seconds for an A-ABORT to go out, before the socket is closed under it."""
 RELEASE_GRACE: Final = 2.0

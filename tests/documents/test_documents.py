@@ -1,11 +1,13 @@
 """What the documents point at is there, and what they should tell is told."""
 
+import inspect
 import re
 from pathlib import Path
 from typing import Final
 
 import pytest
 
+from isthmus.common.bus import subjects
 from isthmus.common.config.quirks import Quirk
 from tests.documents.conformance import STATEMENT, statement
 
@@ -37,6 +39,17 @@ def test_every_link_of_a_document_leads_somewhere(document: Path) -> None:
 def test_every_quirk_is_explained() -> None:
     told = (ROOT / "docs" / "quirks.md").read_text()
     assert [quirk for quirk in Quirk if f"| [`{quirk}`](#" not in told] == []
+
+
+def test_every_subject_of_the_bus_is_told() -> None:
+    told = set(re.findall(r"`dicom\.(\w+)\.", (ROOT / "libs" / "common" / "README.md").read_text()))
+    functions = [
+        one
+        for name, one in inspect.getmembers(subjects, inspect.isfunction)
+        if one.__module__ == subjects.__name__ and not name.startswith("_")
+    ]
+    named = [one(*("x" for _ in inspect.signature(one).parameters)) for one in functions]
+    assert {subject.split(".")[1] for subject in named} == told
 
 
 def test_the_conformance_statement_says_what_the_tables_say() -> None:

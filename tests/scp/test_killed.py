@@ -1,6 +1,5 @@
 """scp killed while it receives: what got Success is there, and its repeat makes no second event."""
 
-import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ from isthmus.common.errors import OriginError
 from tests.peers import Process, free_port
 from tests.peers.process import accepts_connections
 from tests.scp.conftest import CT, EXPLICIT, INBOX
+from tests.scp.process import environment
 from tests.scp.stream import ends, instance_events
 
 INSTANCES = 60
@@ -41,20 +41,7 @@ def start(
         process = Process(
             [sys.executable, "-m", "isthmus.scp"],
             log=tmp_path / "scp.log",
-            environment={
-                "ISTHMUS_HTTP__LISTEN": "127.0.0.1:0",
-                "ISTHMUS_SCP__LISTEN": f"127.0.0.1:{port}",
-                "ISTHMUS_NATS__URL": nats_settings.url,
-                "ISTHMUS_NATS__USER": nats_settings.user,
-                "ISTHMUS_NATS__PASSWORD": nats_settings.password,
-                "ISTHMUS_S3__ENDPOINT": s3_settings.endpoint,
-                "ISTHMUS_S3__BUCKET": s3_settings.bucket,
-                "ISTHMUS_S3__ACCESS_KEY": s3_settings.access_key,
-                "ISTHMUS_S3__SECRET_KEY": s3_settings.secret_key,
-                "ISTHMUS_ORIGINS": json.dumps(
-                    [{"name": origin_name, "protocol": "inbox", "ae_title": INBOX}]
-                ),
-            },
+            environment=environment(nats_settings, s3_settings, origin_name, port),
         )
         running.append(process)
         process.wait_until(lambda: accepts_connections(port))

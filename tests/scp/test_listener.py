@@ -130,6 +130,22 @@ async def test_a_control_character_in_an_ae_title_gets_into_no_log(
     assert not {"\x1b[2J", "\x07"}.intersection(logged)
 
 
+async def test_an_ae_title_may_have_nuls_behind_it(server: Server) -> None:
+    def run() -> bytes:
+        with connected(server, request(b"INBOX".ljust(16, b"\0"), b"CT1".ljust(16, b"\0"))) as connection:
+            return connection.recv(1)
+
+    assert await asyncio.to_thread(run) == b"\x02"
+
+
+async def test_who_has_no_name_is_rejected(server: Server) -> None:
+    def run() -> bytes:
+        with connected(server, request(calling=b"")) as connection:
+            return rest(connection)
+
+    assert await asyncio.to_thread(run) == b"\x03\0\0\0\0\x04\0\x01\x01\x03"
+
+
 async def test_another_protocol_version_is_rejected(server: Server) -> None:
     def run() -> bytes:
         with connected(server, request(version=2)) as connection:

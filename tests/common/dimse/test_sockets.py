@@ -59,6 +59,7 @@ UPSTREAM_SOCKET = TunedSocket.__bases__[0]
         (fsm, "DT_1", "82e5c5d41145"),
         (fsm, "AR_7", "9a8d68182bf5"),
         (incoming, "upstream_receive", "5f99c86b14a1"),
+        (upper_layer, "upstream_action", "9a883f44c7f3"),
         (answers, "_send_upstream", "a839cf2fb469"),
         (dimse_messages.DIMSEMessage, "__init__", "b9c44307ebf2"),
         (dimse_messages.DIMSEMessage, "decode_msg", "f51c777e841a"),

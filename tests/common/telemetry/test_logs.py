@@ -51,6 +51,18 @@ def test_an_uncaught_exception_is_logged_without_its_text() -> None:
     assert (line["event"], line["error"]) == ("uncaught exception", "ValueError")
 
 
+def test_one_that_ends_a_thread_is_too() -> None:
+    (line,) = logged("""
+import threading
+def run():
+    raise ValueError("DOE^JOHN")
+thread = threading.Thread(target=run)
+thread.start()
+thread.join()
+""")
+    assert (line["event"], line["error"]) == ("uncaught exception", "ValueError")
+
+
 @pytest.mark.parametrize(
     "statement",
     [

@@ -36,5 +36,7 @@ class Admission:
         """Give the inbox that is called, None where we ourselves are, or why not."""
         if calling.called_ae_title not in self._called:
             return CALLED_AE_TITLE
+        if not calling.calling_ae_title:
+            return CALLING_AE_TITLE
         inbox = self._called[calling.called_ae_title]
         return inbox if self._callers.may_associate(calling, inbox) else CALLING_AE_TITLE

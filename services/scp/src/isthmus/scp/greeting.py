@@ -92,6 +92,11 @@ class Greeting:
         self.received[_VERSION] = b"\0\1"
         return True
 
+    def write(self, calling: Calling) -> None:
+        """Put the AE titles into a complete request as we understand them: pynetdicom takes no NULs."""
+        for field, title in ((_CALLED, calling.called_ae_title), (_CALLING, calling.calling_ae_title)):
+            self.received[field] = title.encode("ascii").ljust(field.stop - field.start)
+
     def reject(self, rejection: Rejection) -> None:
         """Answer with an A-ASSOCIATE-RJ (PS3.8 9.3.4)."""
         body = bytes((0, rejection.result, rejection.source, rejection.reason))
@@ -116,6 +121,6 @@ class Greeting:
 
 
 def _title(field: bytearray) -> str:
-    """Read an AE title (PS3.5 6.2); of what must not be in one nothing gets into logs."""
+    """Read an AE title (PS3.5 6.2), NULs behind it or not; "?" stands for what must not be in one."""
     text = field.decode("ascii", "replace").strip("\0 ")
-    return "".join(character if character.isprintable() else "?" for character in text)
+    return "".join(one if one.isascii() and one.isprintable() and one != "\\" else "?" for one in text)

@@ -2,6 +2,7 @@
 
 Only what is admitted costs threads of its own. What is rejected, what never asks and what is no DICOM is
 dealt with here, in bounded time and memory; where too many wait, the one that has waited longest gives way.
+Should the thread fail, the process stops, and is started again by whoever keeps it.
 """
 
 import selectors
@@ -16,6 +17,7 @@ from pynetdicom.transport import AssociationServer, RequestHandler
 
 from isthmus.common.config import Inbox
 from isthmus.common.dimse.sockets import TunedSocket, wait_for_messages
+from isthmus.common.service import fail
 from isthmus.scp.admission import LOCAL_LIMIT, VERSION, Rejection
 from isthmus.scp.callers import Calling
 from isthmus.scp.greeting import Greeting, Heard
@@ -105,8 +107,26 @@ class Listener(AssociationServer):
         self._stopping = True
         self._push.send(b"\0")
         self._thread.join()
+        self._bell.close()
+        self._push.close()
 
     def _run(self) -> None:
+        try:
+            self._listen()
+        except Exception:  # the edge of this thread: without it nobody gets in, and nobody would notice
+            log.exception("the listener has ended")
+            fail()
+        finally:
+            self._close()
+
+    def _close(self) -> None:
+        for greeting in self._waiting.values():
+            greeting.close()
+        self._waiting.clear()
+        self._selector.close()
+        self.server_close()
+
+    def _listen(self) -> None:
         listening = cast("socket.socket", self.socket)
         listening.setblocking(False)
         self._selector.register(listening, selectors.EVENT_READ)
@@ -120,12 +140,6 @@ class Listener(AssociationServer):
             now = time.monotonic()
             for greeting in [one for one in self._waiting.values() if one.deadline <= now]:
                 self._drop(greeting)
-        for greeting in list(self._waiting.values()):
-            self._drop(greeting)
-        self._selector.close()
-        self._bell.close()
-        self._push.close()
-        self.server_close()
 
     def _until_next_deadline(self) -> float | None:
         if not self._waiting:
@@ -188,6 +202,7 @@ class Listener(AssociationServer):
             self._decided(calling, inbox)
             return
         self._decided(calling, None)
+        greeting.write(calling)
         self._forget(greeting)
         self._start(greeting, Sender(calling, inbox))
 
@@ -212,6 +227,10 @@ class Listener(AssociationServer):
         def run_and_tell() -> None:
             try:
                 run()
+            except Exception:  # the edge of this thread: its connection and its other thread must not stay
+                log.exception("association failed")
+                association.abort(block=False)
+                association.kill()
             finally:
                 self.over(association)
 

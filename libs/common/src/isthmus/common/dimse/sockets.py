@@ -16,6 +16,7 @@
 - **UIDs.** Over-long UIDs are received as they are: upstream aborts the association, or never answers.
 - **Large data sets.** They go into a file as they come: see `spill`.
 - **Fragments.** What breaks the rules of PS3.8 Annex E ends the association: see `incoming`.
+- **Exceptions** in the upper layer's thread end the association, with an A-ABORT: see `upper_layer`.
 - **Responses of C-STORE** that tell of a success are encoded by us: see `answers`.
 - **Requests of our own** on associations that we accepted go out in turn: see `in_turn`.
 - **Logs.** pynetdicom logs identifiers and UIDs, pydicom's warnings quote values: neither may say a word.
@@ -47,6 +48,7 @@ from pynetdicom.transport import T_CONNECT, AddressInformation, AssociationSocke
 from isthmus.common.dimse import answers
 from isthmus.common.dimse.incoming import receive
 from isthmus.common.dimse.spill import spilling_message
+from isthmus.common.dimse.upper_layer import do_action
 
 if TYPE_CHECKING:
     from pynetdicom.association import Association
@@ -277,6 +279,7 @@ def install() -> None:
     pynetdicom.ae.AssociationSocket = TunedSocket  # type: ignore[attr-defined]  # who requests, there
     pynetdicom.dimse.DIMSEMessage = spilling_message  # type: ignore[assignment, attr-defined]  # a message that comes begins there
     pynetdicom.dimse.DIMSEServiceProvider.receive_primitive = receive  # type: ignore[assignment]  # DT-2 and AR-6 call it
+    pynetdicom.fsm.StateMachine.do_action = do_action  # type: ignore[assignment]
     pynetdicom.dimse.DIMSEServiceProvider.send_msg = answers.send  # type: ignore[assignment]  # every service class calls it
     DULServiceProvider.send_pdu = _send_pdu_and_rouse  # type: ignore[method-assign]  # what is sent wakes it
     pynetdicom.fsm.P_DATA_TF = _to_be_sent  # type: ignore[assignment, attr-defined]  # DT-1 and AR-7 call it

@@ -17,6 +17,7 @@ from isthmus.common.blobs import BlobStore
 from isthmus.common.bus import Bus
 from isthmus.common.config import ListenAddress, Settings, load_settings
 from isthmus.common.errors import IsthmusError, SettingsError
+from isthmus.common.service.failing import has_failed
 from isthmus.common.service.garbage import CollectBetweenRequests, settle
 from isthmus.common.service.health import health_routes
 from isthmus.common.service.parts import Parts
@@ -25,7 +26,8 @@ from isthmus.common.telemetry import configure_logging, setup
 from isthmus.common.threads import Threads
 
 S3_THREADS: Final = 8
-STARTING_FAILED: Final = 1
+FAILED: Final = 1
+"""It could not start, or a part of it has ended."""
 SETTINGS_WRONG: Final = 2
 
 Routes = Callable[[Parts], Sequence[BaseRoute]]
@@ -56,10 +58,10 @@ def run(name: str, *, routes: Routes | None = None, lifespan: Lifespan | None = 
             runner.run(_serve(name, settings, routes, lifespan))
     except IsthmusError as error:
         log.error("cannot start", title=error.title, detail=error.detail)
-        return STARTING_FAILED
+        return FAILED
     finally:
         telemetry.shutdown()
-    return 0
+    return FAILED if has_failed() else 0
 
 
 @asynccontextmanager

@@ -8,6 +8,7 @@ access log, because paths and queries hold UIDs and matching keys.
 
 import logging
 import sys
+import threading
 import traceback
 import warnings
 from collections.abc import Mapping
@@ -96,6 +97,7 @@ def configure_logging(service: str, level: str = "INFO") -> None:
         logging.getLogger(name).propagate = True
     warnings.showwarning = _log_warning
     sys.excepthook = _log_uncaught
+    threading.excepthook = _log_uncaught_in_thread
 
 
 def _renderers(terminal: bool) -> list[Processor]:
@@ -198,3 +200,8 @@ def _log_uncaught(kind: type[BaseException], error: BaseException, trace: Traceb
         sys.__excepthook__(kind, error, trace)
         return
     logging.getLogger("isthmus").critical("uncaught exception", exc_info=(kind, error, trace))
+
+
+def _log_uncaught_in_thread(uncaught: threading.ExceptHookArgs) -> None:
+    if uncaught.exc_value is not None and not issubclass(uncaught.exc_type, SystemExit):
+        _log_uncaught(uncaught.exc_type, uncaught.exc_value, uncaught.exc_traceback)

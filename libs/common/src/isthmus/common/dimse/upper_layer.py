@@ -1,0 +1,51 @@
+"""The upper layer's thread outlives what it stumbles over, and says so to the peer (PS3.8 9.2).
+
+A patch of pynetdicom, like those of `sockets`. An exception in an action of upstream's state machine ends its
+thread: the peer hears nothing, and an acceptor waits for a request that has come already. Nor does that learn
+of a request that was none.
+"""
+
+from typing import Final
+
+import structlog
+from pynetdicom.fsm import StateMachine
+from pynetdicom.pdu import A_ABORT_RQ
+
+_OVER: Final = frozenset({"Sta1", "Sta13"})
+"""The states (PS3.8 9.2.1) of an association that is no more."""
+_SERVICE_PROVIDER: Final = 0x02
+"""Who aborts (PS3.8 9.3.8)."""
+
+log = structlog.get_logger()
+
+upstream_action: Final = StateMachine.do_action
+
+
+def do_action(machine: StateMachine, event: str) -> None:
+    """Act on an event, instead of pynetdicom's method; what fails aborts the association."""
+    association = machine.dul.assoc
+    try:
+        upstream_action(machine, event)
+    except Exception as error:  # noqa: BLE001 - upstream's actions raise anything; it may quote what came
+        log.warning("the association fails and is aborted", error=type(error).__name__)
+        _abort(machine)
+    if association.is_acceptor and association.requestor.primitive is None and _is_over(machine):
+        machine.dul.to_user_queue.put(None)  # as if its patience had ended
+
+
+def _is_over(machine: StateMachine) -> bool:
+    return machine.current_state in _OVER or machine.dul._kill_thread
+
+
+def _abort(machine: StateMachine) -> None:
+    """Do as upstream does where its thread fails elsewhere."""
+    upper_layer = machine.dul
+    request = A_ABORT_RQ()
+    request.source = _SERVICE_PROVIDER
+    request.reason_diagnostic = 0x00
+    if upper_layer.socket is not None:
+        upper_layer.socket.send(request.encode())
+    upper_layer.assoc.is_aborted = True
+    upper_layer.assoc.is_established = False
+    upper_layer.assoc._kill = True
+    upper_layer.kill_dul()

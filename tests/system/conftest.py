@@ -1,4 +1,4 @@
-"""One `isthmus up` for the whole run, in front of PACS that nobody here wrote."""
+"""The systems that tests share: before PACS that nobody here wrote, before one that fails, with inboxes."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -139,3 +139,33 @@ def faulty_http(faulty_gateway: Gateway) -> Iterator[httpx2.Client]:
     """A client of the second system."""
     with httpx2.Client(base_url=faulty_gateway.url, timeout=60, trust_env=False) as client:
         yield client
+
+
+@pytest.fixture(scope="session")
+def at_pacs(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """A study of two images, at the PACS beside the inboxes."""
+    return make_series(tmp_path_factory.mktemp("at-pacs"), 2, seed=70)
+
+
+@pytest.fixture(scope="session")
+def pushed() -> list[Path]:
+    """What tests have sent to the inboxes: nothing of these patients may be in logs and traces."""
+    return []
+
+
+@pytest.fixture(scope="session")
+def inboxes(
+    tmp_path_factory: pytest.TempPathFactory, at_pacs: list[Path], pushed: list[Path]
+) -> Iterator[Gateway]:
+    """A third system: the inboxes `inbox` and `day`, beside a PACS, with two replicas of arrivals."""
+    with FaultyPacs(at_pacs) as pacs:
+        origins = (
+            '[dicomweb]\nstore = "inbox"\n[arrivals]\nquiet_seconds = 1\n[up.replicas]\narrivals = 2\n'
+            '[[origins]]\nname = "inbox"\nprotocol = "inbox"\nae_title = "INBOX"\n'
+            '[[origins]]\nname = "day"\nprotocol = "inbox"\nae_title = "DAY"\n'
+            f'[[origins]]\nname = "pacs"\nae_title = "{pacs.peer.ae_title}"\nport = {pacs.peer.port}\n'
+            'retrieve = ["c-get"]\n'
+        )
+        with Gateway(tmp_path_factory.mktemp("inboxes"), origins) as system:
+            yield system
+    assert leaks(patient_data([*at_pacs, *pushed]), system) == set()

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,23 +29,15 @@ WITHIN: Final = 60.0
 """Seconds for an event, also of what a replica had that was killed."""
 
 
-@pytest.fixture(scope="module")
-def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
-    """A system with an inbox and two replicas of arrivals."""
-    settings = (
-        "[arrivals]\nquiet_seconds = 1\n[up.replicas]\narrivals = 2\n"
-        '[[origins]]\nname = "inbox"\nprotocol = "inbox"\nae_title = "INBOX"\n'
-    )
-    with Gateway(tmp_path_factory.mktemp("arrivals"), settings) as system:
-        yield system
+INBOX: Final = "day"
 
 
 @pytest.fixture
-async def subscriber(system: Gateway) -> AsyncIterator[Subscriber]:
+async def subscriber(inboxes: Gateway) -> AsyncIterator[Subscriber]:
     """Who gets the events of studies."""
-    nats = system.run_file.nats
+    nats = inboxes.run_file.nats
     bus = await Bus.connect(Nats(url=nats.url, user=nats.user, password=nats.password), "test")
-    one = await Subscriber.open(bus, "inbox")
+    one = await Subscriber.open(bus, INBOX)
     yield one
     await one.close()
     await bus.close()
@@ -96,18 +88,21 @@ def told(event: CloudEvent[StudyEvent]) -> tuple[str, str, int, int]:
     return event.type.value, data.study, data.instances, data.new_instances
 
 
-async def test_a_day_of_three_modalities(system: Gateway, subscriber: Subscriber, tmp_path: Path) -> None:
+async def test_a_day_of_three_modalities(
+    inboxes: Gateway, subscriber: Subscriber, pushed: list[Path], tmp_path: Path
+) -> None:
     files = {
         name: make_series(tmp_path / name, 6, seed=n) for n, name in enumerate(("ct", "mr", "us", "end"))
     }
+    pushed += (file for its in files.values() for file in its)
     study = {name: identity(its[0]).study_instance_uid for name, its in files.items()}
-    inbox = Peer("INBOX", system.scp.host, system.scp.port)
+    inbox = Peer("DAY", inboxes.scp.host, inboxes.scp.port)
     ct, mr, us = (Modality(name, inbox) for name in ("CT1", "MR1", "US1"))
 
     # The CT sends in parts, the last of them after a replica was killed that may have the others.
     async with ct.association() as sending:
         await sending.send(files["ct"][:3])
-        os.kill(system.pids["arrivals"][0], signal.SIGKILL)
+        os.kill(inboxes.pids["arrivals"][0], signal.SIGKILL)
         async with ct.association() as another:
             await another.send(files["ct"][3:5])
         await us.push(files["us"])

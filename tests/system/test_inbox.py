@@ -15,47 +15,21 @@ import pytest
 
 from isthmus.common.dicom.attributes import tag_of
 from tests.data_sets import identity, make_series, raw_dataset
-from tests.pacs import FaultyPacs
 from tests.peers import Peer, eventually
 from tests.peers.clients import storescu
 from tests.system.gateway import Gateway
 from tests.system.multipart import PAYLOAD, datasets, payload, retrieve
-from tests.system.patient_data import leaks, patient_data
 from tests.system.problem import problem
 
 INBOX: Final = "/aets/inbox/studies"
 UNKNOWN: Final = "1.2.3.4.5.6.7.8.9"
 MANY: Final = 120
-_SENT: Final[list[list[Path]]] = []
 
 
 @pytest.fixture(scope="module")
-def at_pacs(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    return make_series(tmp_path_factory.mktemp("at-pacs"), 2, seed=70)
-
-
-@pytest.fixture(scope="module")
-def pacs(at_pacs: list[Path]) -> Iterator[FaultyPacs]:
-    """A PACS that holds one study."""
-    with FaultyPacs(at_pacs) as pacs:
-        yield pacs
-
-
-@pytest.fixture(scope="module")
-def system(
-    tmp_path_factory: pytest.TempPathFactory, pacs: FaultyPacs, at_pacs: list[Path]
-) -> Iterator[Gateway]:
+def system(inboxes: Gateway) -> Gateway:
     """A system with an inbox and a PACS, which tells nobody of its patients."""
-    origins = (
-        '[dicomweb]\nstore = "inbox"\n[arrivals]\nquiet_seconds = 1\n'
-        '[[origins]]\nname = "inbox"\nprotocol = "inbox"\nae_title = "INBOX"\n'
-        f'[[origins]]\nname = "pacs"\nae_title = "{pacs.peer.ae_title}"\nport = {pacs.peer.port}\n'
-        'retrieve = ["c-get"]\n'
-    )
-    with Gateway(tmp_path_factory.mktemp("inbox"), origins) as system:
-        yield system
-    seeds = (*at_pacs, *(file for files in _SENT for file in files))
-    assert leaks(patient_data(seeds), system) == set()
+    return inboxes
 
 
 @pytest.fixture(scope="module")
@@ -65,10 +39,10 @@ def http(system: Gateway) -> Iterator[httpx2.Client]:
 
 
 @pytest.fixture
-def files(tmp_path: Path, request: pytest.FixtureRequest) -> list[Path]:
+def files(tmp_path: Path, request: pytest.FixtureRequest, pushed: list[Path]) -> list[Path]:
     """Three images of a study that no other test sends."""
     files = make_series(tmp_path / "files", 3, seed=zlib.crc32(request.node.name.encode()))
-    _SENT.append(files)
+    pushed += files
     return files
 
 
@@ -107,7 +81,7 @@ def printed(result: "subprocess.CompletedProcess[str]") -> Any:  # noqa: ANN401 
 
 
 def test_the_origins_are_listed_and_answer(system: Gateway, http: httpx2.Client) -> None:
-    assert [one["protocol"] for one in http.get("/aets").json()] == ["inbox", "dimse"]
+    assert [one["protocol"] for one in http.get("/aets").json()] == ["inbox", "inbox", "dimse"]
     answer = http.get("/aets/inbox")
     assert (answer.status_code, answer.json()["ok"]) == (200, True)
     assert printed(system.isthmus("echo", "inbox", "--json"))["ok"] is True

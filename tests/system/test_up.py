@@ -3,7 +3,8 @@
 import os
 import signal
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import httpx2
@@ -29,9 +30,23 @@ CT_INSTANCE = "1.3.6.1.4.1.5962.1.1.1.1.1.20040119072730.12322"
 
 
 @pytest.fixture(scope="module")
-def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
-    with Gateway(tmp_path_factory.mktemp("up")) as running:
+def start(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], Gateway]]:
+    """Gives the running system: a new one if none runs."""
+    with ExitStack() as started:
+        systems: list[Gateway] = []
+
+        def running() -> Gateway:
+            if not systems or systems[-1].process.poll() is not None:
+                systems.append(started.enter_context(Gateway(tmp_path_factory.mktemp("up"))))
+            return systems[-1]
+
         yield running
+
+
+@pytest.fixture
+def system(start: Callable[[], Gateway]) -> Gateway:
+    """The running system, until a test stops it."""
+    return start()
 
 
 @pytest.fixture
@@ -114,10 +129,9 @@ def test_a_service_that_is_killed_comes_back(system: Gateway, client: httpx2.Cli
     assert after != before
 
 
-def test_ctrl_c_stops_everything_within_ten_seconds(tmp_path: Path) -> None:
-    with Gateway(tmp_path) as running:
-        pids = [pid for pids in running.pids.values() for pid in pids]
-        assert running.stop(signal.SIGINT) == 0
+def test_ctrl_c_stops_everything_within_ten_seconds(system: Gateway) -> None:
+    pids = [pid for pids in system.pids.values() for pid in pids]
+    assert system.stop(signal.SIGINT) == 0
     assert not [pid for pid in pids if not gone(pid)]
-    assert not (running.data / "run.json").exists()
-    assert len(running.stdout) == 1
+    assert not (system.data / "run.json").exists()
+    assert len(system.stdout) == 1

@@ -12,7 +12,7 @@ import pytest
 from pynetdicom import acse, association, dimse, dimse_messages, dul, evt, fsm, transport
 from pynetdicom.utils import set_uid
 
-from isthmus.common.dimse import VERIFICATION, Association, answers, incoming, install
+from isthmus.common.dimse import VERIFICATION, Association, answers, incoming, install, upper_layer
 from isthmus.common.dimse import sockets as sockets_module
 from isthmus.common.dimse.connection import Connection
 from isthmus.common.dimse.sockets import TunedSocket

@@ -74,8 +74,8 @@ def test_what_is_forwarded_may_go() -> None:
 @pytest.mark.parametrize(
     "rules",
     [
-        [],
-        [{"each": "instance"}],
+        [{"study_description": "CHEST"}],
+        [{"each": "instance"}, {"calling_ae_title": "MR*"}],
         [{"calling_ae_title": "MR*"}],
         [{"modality": ["MR"]}],
     ],
@@ -124,7 +124,8 @@ def test_a_study_is_everywhere_when_each_destination_of_today_got_all(
 
 
 def test_a_study_that_no_rule_of_today_sends_anywhere_is_not_everywhere() -> None:
-    assert not judge(delete_forwarded=True).is_everywhere(STUDY, {"pacs": Forwarded(is_routed=True)})
+    nowhere = judge({"modality": ["MR"], "calling_ae_title": "MR*"}, delete_forwarded=True)
+    assert not nowhere.is_everywhere(STUDY, {"pacs": Forwarded(is_routed=True)})
 
 
 def test_the_record_of_a_deleted_study_goes_when_no_event_of_it_can_be_read() -> None:
@@ -138,6 +139,6 @@ def test_the_record_of_a_deleted_study_goes_when_no_event_of_it_can_be_read() ->
 
 def test_only_records_that_can_go_are_read() -> None:
     assert judge(keep_days=1).is_of_interest("inbox", 0.0)
-    assert judge(delete_forwarded=True).is_of_interest("inbox", 0.0)
+    assert judge({}, delete_forwarded=True).is_of_interest("inbox", 0.0)
     assert not judge().is_of_interest("inbox", TOMBSTONE_SECONDS - 1)
     assert judge().is_of_interest("inbox", TOMBSTONE_SECONDS + 1)

@@ -28,6 +28,11 @@ def written(directory: Path, text: str) -> Path:
     ("text", "complaint"),
     [
         (HOOK.replace("https:", "ftp:"), "arrivals.webhooks[0].url: is no URL"),
+        (HOOK.replace("example.org", "example.org:99999"), "arrivals.webhooks[0].url: is no URL"),
+        (HOOK.replace("example.org", "exam ple.org"), "arrivals.webhooks[0].url: is no URL"),
+        (HOOK.replace("example.org", "exam\\u0000ple.org"), "arrivals.webhooks[0].url: is no URL"),
+        (HOOK.replace("ai.example.org", "ai\u2100example.org"), "arrivals.webhooks[0].url: is no URL"),
+        (HOOK.replace("ai.example.org", "[ai.example.org"), "arrivals.webhooks[0].url: is no URL"),
         (HOOK.replace('secret = "', 'secret = "short" # "'), "a secret has at least 16 characters"),
         (HOOK.replace(SECRET, "whsec_!!!!!!!!!!!!!!!!!!!!"), "what follows whsec_ is no base64"),
         (HOOK.replace(SECRET, f"{SECRET}1 {SECRET}2 {SECRET}3"), "holds 3 secrets"),

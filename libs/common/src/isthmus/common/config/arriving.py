@@ -3,12 +3,17 @@
 from enum import StrEnum
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from string import ascii_uppercase, digits
+from typing import Annotated, Final, Literal, Self
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from isthmus.common.config.kinds import AETitle, ExactUrl, OriginName, Section
 from isthmus.common.config.signing import signing_keys
+
+MOST_CODE: Final = 16
+"""Characters of a CS (PS3.5 6.2)."""
+_CODE: Final = frozenset(f"{ascii_uppercase}{digits}_ ")
 
 
 class CallerOperation(StrEnum):
@@ -65,7 +70,18 @@ class ForwardUnit(StrEnum):
     """Each instance as soon as it is here."""
 
 
-Pattern = Annotated[str, StringConstraints(min_length=1)]
+def _modality(text: str) -> str:
+    code = text.strip().upper()
+    if not 1 <= len(code) <= MOST_CODE or not set(code) <= _CODE:
+        raise ValueError(
+            f"{text!r} is no Modality: 1 to 16 letters, digits, blanks or _, as PS3.5 6.2 has CS"
+        )
+    return code
+
+
+Modality = Annotated[str, AfterValidator(_modality)]
+"""In capitals, as the standard has it; `ct` is the same."""
+Pattern = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
 """With `*` and `?` as in DICOM's wild card matching (PS3.4 C.2.2.2.4); letters of either case are alike."""
 
 
@@ -76,7 +92,7 @@ class Forward(Section):
     """Origins; each gets it whatever becomes of the others."""
     each: ForwardUnit = ForwardUnit.STUDY
     inbox: OriginName | None = None
-    modality: tuple[str, ...] = ()
+    modality: tuple[Modality, ...] = ()
     """The instance's Modality, or one of the study's; only those instances are sent."""
     calling_ae_title: Pattern | None = None
     study_description: Pattern | None = None

@@ -63,10 +63,19 @@ def _web_origin(text: str) -> str:
 
 
 def _exact_url(text: str) -> str:
-    parts = urlsplit(text)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
+    if not _is_url(text):
         raise ValueError("is no URL that begins with http:// or https://")
     return text
+
+
+def _is_url(text: str) -> bool:
+    if not text.isprintable() or " " in text:
+        return False
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # its text may quote the user and the password
+        return False
 
 
 def _url(text: str) -> str:

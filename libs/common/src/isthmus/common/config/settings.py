@@ -8,6 +8,7 @@ from pydantic import ConfigDict, Field, StringConstraints, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from isthmus.common.config.arriving import Arrivals, Caller
+from isthmus.common.config.forwarding import check_deletions
 from isthmus.common.config.kinds import AETitle, Listen, ListenAddress, OriginName, Section, Url, WebOrigin
 from isthmus.common.config.origins import AnyOrigin, DimseOrigin, Inbox
 
@@ -210,6 +211,12 @@ class Settings(BaseSettings):
             for name in names:
                 if name not in {"inboxes": inboxes, "PACS": pacs, "origins": inboxes | pacs}[known]:
                     raise ValueError(f"{place}: {name!r} is none of the {known}")
+        return self
+
+    @model_validator(mode="after")
+    def _what_is_deleted_is_somewhere(self) -> Self:
+        inboxes = (origin for origin in self.origins if isinstance(origin, Inbox))
+        check_deletions(self.arrivals.forward, inboxes)
         return self
 
     def _references(self) -> Iterator[tuple[str, Iterable[str], Literal["inboxes", "PACS", "origins"]]]:

@@ -1,5 +1,6 @@
 """The origins: what each kind of them is, and how it is reached."""
 
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, ClassVar, Final, Literal, Self
 
@@ -28,13 +29,12 @@ class RetrieveMethod(StrEnum):
 def _supported(protocol: object) -> object:
     if protocol in _LATER:
         raise ValueError(f"{str(protocol)!r} is not yet supported")
-    if protocol not in _KINDS:
-        raise ValueError(f"is no protocol: {' or '.join(_KINDS)}")
+    if protocol not in KINDS:
+        raise ValueError(f"{str(protocol)!r} is no protocol: {' or '.join(KINDS)}")
     return Protocol(str(protocol))
 
 
 _LATER: Final = (Protocol.DICOMWEB, Protocol.S3)
-_KINDS: Final = (Protocol.DIMSE, Protocol.INBOX)
 
 
 class Conflicts(StrEnum):
@@ -52,8 +52,11 @@ class Origin(Section):
     """A system that holds or takes DICOM objects."""
 
     name: OriginName
+    """In URLs, `/aets/{name}`: lower case letters, digits and hyphens; not `all`."""
     protocol: Protocol
+    """What it speaks."""
     ae_title: AETitle
+    """Of a PACS, how it is called; of an inbox, the called AE title by which modalities send to it."""
     prefetch: bool = True
     """Whether the rest of a study follows when one of its series is opened."""
     search_seconds: Annotated[float, Field(gt=0, le=3600)] = 15.0
@@ -73,7 +76,9 @@ class DimseOrigin(Origin):
 
     protocol: Annotated[Literal[Protocol.DIMSE], BeforeValidator(_supported)] = Protocol.DIMSE
     host: Annotated[str, StringConstraints(min_length=1)] = "127.0.0.1"
+    """Its name or address."""
     port: Annotated[int, Field(ge=1, le=65535)]
+    """Where it listens."""
     retrieve: Annotated[tuple[RetrieveMethod, ...], Field(min_length=1)] = (
         RetrieveMethod.C_GET,
         RetrieveMethod.C_MOVE,
@@ -102,13 +107,17 @@ class Inbox(Origin):
     conflicts: Conflicts = Conflicts.NEWEST
     """What becomes of an instance that arrives again with other bytes."""
     quiet_seconds: Annotated[float, Field(gt=0, le=86_400)] | None = None
-    """How long nothing of a study may come before it has arrived; None: as `arrivals.quiet_seconds`."""
+    """How long nothing of a study may come before it has arrived; without it `arrivals.quiet_seconds`."""
     expect: OriginName | None = None
     """The DIMSE origin that knows how many instances a study has (C-FIND)."""
-    keep_days: Annotated[float, Field(gt=0)] | None = None
-    """Studies of which nothing came for so long are deleted; None: never by age."""
+    keep_days: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    """Studies of which nothing came for so long are deleted; without it none by age."""
     delete_forwarded: bool = False
     """Whether a study is deleted once it is at all the origins that it is forwarded to."""
+
+
+KINDS: Final[Mapping[Protocol, type[Origin]]] = {Protocol.DIMSE: DimseOrigin, Protocol.INBOX: Inbox}
+"""What an origin of each protocol is in the settings."""
 
 
 def _kind(origin: object) -> str:

@@ -66,7 +66,7 @@ MEASURED: Final = (
     "100 instance events of 1 studies waiting",
     "- 12 instance events of 3 studies waiting",
 )
-"""How the lines begin that the issue's numbers are about."""
+"""How the lines begin of which numbers are wanted."""
 
 
 @pytest.fixture(scope="module")

@@ -8,8 +8,10 @@ from typing import Final
 import pytest
 
 from isthmus.common.bus import subjects
+from isthmus.common.config.load import load_settings
 from isthmus.common.config.quirks import Quirk
 from tests.documents.conformance import STATEMENT, statement
+from tests.documents.settings_page import PAGE, page, undescribed
 
 ROOT: Final = Path(__file__).parents[2]
 DOCUMENTS: Final = sorted(
@@ -54,3 +56,16 @@ def test_every_subject_of_the_bus_is_told() -> None:
 
 def test_the_conformance_statement_says_what_the_tables_say() -> None:
     assert STATEMENT.read_text() == statement(), "make docs writes it anew"
+
+
+def test_the_page_of_settings_says_what_the_models_say_and_of_each_of_them() -> None:
+    assert undescribed() == []
+    assert PAGE.read_text() == page(), "make docs writes it anew"
+
+
+def test_the_example_of_settings_is_settings(tmp_path: Path) -> None:
+    (example,) = re.findall(r"^```toml\n(.+?)^```", PAGE.read_text(), re.MULTILINE | re.DOTALL)
+    (tmp_path / "isthmus.toml").write_text(example)
+    read = load_settings(tmp_path / "isthmus.toml")
+    assert ([inbox.name for inbox in read.inboxes], len(read.dimse_origins)) == (["inbox"], 2)
+    assert (len(read.scp.callers), len(read.arrivals.forward)) == (2, 2)

@@ -38,19 +38,20 @@ def _network(text: str) -> str:
 
 
 class Caller(Section):
-    """One who may call, known by AE title, address, or both."""
+    """One who may call, known by AE title, address, or both; of several rules about one, one is enough."""
 
     ae_title: AETitle | None = None
-    """The calling AE title; None: any."""
+    """The calling AE title; without it any."""
     network: Annotated[str, AfterValidator(_network)] | None = None
-    """The address or network it calls from; None: any."""
+    """The IP address or network (`10.1.0.0/16`) that it calls from; without it any."""
     operations: frozenset[CallerOperation] = frozenset(CallerOperation)
     """What it may ask for."""
     inboxes: frozenset[OriginName] | None = None
-    """Where it may send; None: everywhere."""
+    """Where it may send; without it everywhere."""
     host: str | None = None
+    """Where it takes the results of Storage Commitment when its own association has ended."""
     port: Annotated[int, Field(ge=1, le=65535)] | None = None
-    """Where the results of Storage Commitment go when its own association has ended."""
+    """Likewise; both, or neither."""
 
     @model_validator(mode="after")
     def _is_someone(self) -> Self:
@@ -91,11 +92,15 @@ class Forward(Section):
     to: Annotated[tuple[OriginName, ...], Field(min_length=1)]
     """Origins; each gets it whatever becomes of the others."""
     each: ForwardUnit = ForwardUnit.STUDY
+    """What is sent at a time."""
     inbox: OriginName | None = None
+    """Where it arrives; without it anywhere."""
     modality: tuple[Modality, ...] = ()
-    """The instance's Modality, or one of the study's; only those instances are sent."""
+    """Only instances of these are sent; without any all."""
     calling_ae_title: Pattern | None = None
+    """Of one of those who sent something of it over DIMSE, with `*` and `?`."""
     study_description: Pattern | None = None
+    """Likewise with `*` and `?`; letters of either case are alike in all of these."""
 
 
 def _secrets(text: str) -> str:
@@ -107,18 +112,21 @@ class Webhook(Section):
     """A URL that gets events by POST."""
 
     name: OriginName
+    """By which commands, metrics and logs call it."""
     url: ExactUrl = Field(repr=False)
-    """It may hold a user and a password."""
+    """It may hold a user and a password, which are shown nowhere."""
     secret: Annotated[str, AfterValidator(_secrets)] | None = Field(default=None, repr=False)
     """The key of the signature (HMAC-SHA256); while it is replaced two, with a blank between."""
     secret_file: Path | None = None
-    """A file that holds the same; it is read anew when it has changed."""
+    """A file that holds the same, read anew for each attempt; one of the two is required."""
     types: Annotated[
         frozenset[Literal["instance.stored", "study.arrived", "study.amended"]], Field(min_length=1)
     ] = frozenset({"study.arrived", "study.amended"})
+    """Which events it gets."""
     origins: Annotated[frozenset[OriginName], Field(min_length=1)] | None = None
-    """Inboxes; None: all."""
+    """Of which inboxes; without it of all."""
     timeout_seconds: Annotated[float, Field(gt=0, le=300)] = 15.0
+    """For one attempt, from connecting to the status of the answer."""
     give_up_hours: Annotated[float, Field(gt=0, le=240)] = 24.0
     """After so long without success an event becomes a dead letter."""
 
@@ -137,7 +145,9 @@ class Arrivals(Section):
     max_attempts: Annotated[int, Field(ge=1, le=1000)] = 10
     """How often forwarding is tried at a destination that answers, before it becomes a dead letter."""
     forward: tuple[Forward, ...] = ()
+    """Rules: what arrives so, goes there."""
     webhooks: tuple[Webhook, ...] = ()
+    """URLs that get events by POST: docs/webhooks.md."""
 
     @model_validator(mode="after")
     def _webhooks_differ(self) -> Self:

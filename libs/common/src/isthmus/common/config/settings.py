@@ -17,8 +17,9 @@ class Gateway(Section):
     """The one address that HTTP clients use."""
 
     listen: Listen = ListenAddress("127.0.0.1:8080")
+    """Loopback address and port; port 0: any free one."""
     url: Url | None = None
-    """Where clients reach us, for the links in events; None: where the gateway listens."""
+    """Where clients reach us, for the links in events; without it where the gateway listens."""
     cors_origins: tuple[WebOrigin, ...] = ()
     """Web origins (scheme, host, port) whose pages may read what we answer, or `*`."""
 
@@ -41,6 +42,7 @@ class Scp(Section):
     ae_title: AETitle = "ISTHMUS"
     """Also our calling AE title."""
     listen: Listen = ListenAddress("127.0.0.1:11112")
+    """Loopback address and port; port 0: any free one."""
     max_associations: Annotated[int, Field(ge=1, le=1024)] = 64
     """At one time; one more is refused."""
     max_receiving_bytes: Annotated[int, Field(ge=1024 * 1024)] = 512 * 1024 * 1024
@@ -103,23 +105,31 @@ class Http(Section):
     """The HTTP server that each service has: its resources, `/healthz`, `/readyz`, `/metrics`."""
 
     listen: Listen = ListenAddress("127.0.0.1:0")
+    """Loopback address and port; `isthmus up` gives each service its own."""
 
 
 class Nats(Section):
     """The bus."""
 
     url: str = "nats://127.0.0.1:4222"
+    """Where it listens."""
     user: str = ""
+    """Who we are there; empty: nobody in particular."""
     password: str = Field(default="", repr=False)
+    """Better in the environment than in the file."""
 
 
 class S3(Section):
     """The blob store: anything that speaks S3."""
 
     endpoint: str = "127.0.0.1:9000"
+    """Host and port."""
     bucket: str = "isthmus"
+    """It is made if it is not there."""
     access_key: str = Field(default="", repr=False)
+    """Whose the bucket is."""
     secret_key: str = Field(default="", repr=False)
+    """Better in the environment than in the file."""
 
 
 class Telemetry(Section):
@@ -128,6 +138,7 @@ class Telemetry(Section):
     traces: Path | None = None
     """Folder for spans when OTEL_EXPORTER_OTLP_ENDPOINT is not set."""
     log_level: Annotated[str, StringConstraints(pattern="^(DEBUG|INFO|WARNING|ERROR)$")] = "INFO"
+    """What is logged at least: DEBUG, INFO, WARNING or ERROR."""
 
 
 class Settings(BaseSettings):

@@ -12,6 +12,12 @@ name = "pacs"
 ae_title = "ORTHANC"
 port = 4242
 """
+INBOX = """
+[[origins]]
+name = "inbox"
+protocol = "inbox"
+ae_title = "INBOX"
+"""
 
 
 def written(directory: Path, text: str) -> Path:
@@ -49,13 +55,26 @@ def written(directory: Path, text: str) -> Path:
             "origins[0].quirks[0]: 'no-cancle' is no quirk; did you mean no-cancel?",
         ),
         (ORIGIN + "quirks = ['x']", "origins[0].quirks[0]: 'x' is no quirk"),
-        (ORIGIN + "quirks = 'no-cancel'", "origins[0].quirks: Input should be a valid frozenset"),
-        (ORIGIN + "retrieve = []", "origins[0].retrieve: Tuple should have at least 1 item"),
+        (ORIGIN + "quirks = 'no-cancel'", "origins[0].quirks: must be a list"),
+        (ORIGIN + "retrieve = []", "origins[0].retrieve: must not be an empty list"),
         (
             "[gateway]\nlisten = '127.0.0.1:8080'\n[scp]\nlisten = '127.0.0.1:8080'",
             "gateway.listen and scp.listen are both 127.0.0.1:8080",
         ),
-        ("origins = 5", "origins: Input should be a valid tuple"),
+        ("origins = 5", "isthmus.toml: origins: must be a list"),
+        ("origins = ['pacs']", "isthmus.toml: origins[0]: must be a table"),
+        ("[origins]\nname = 'pacs'", "isthmus.toml: origins: must be a list of tables: [[origins]]"),
+        (
+            "[arrivals.forward]\nto = ['a']",
+            "arrivals.forward: must be a list of tables: [[arrivals.forward]]",
+        ),
+        ("arrivals = 30", "isthmus.toml: arrivals: must be a table"),
+        (ORIGIN.replace('ae_title = "ORTHANC"', ""), "origins[0].ae_title: is missing"),
+        (INBOX + "host = 'pacs'", 'origins[0].host is no setting with protocol = "inbox"'),
+        (ORIGIN + "keep_days = 3", 'origins[0].keep_days is no setting with protocol = "dimse"'),
+        (INBOX + "keepdays = 3", "origins[0].keepdays is no setting; did you mean keep_days?"),
+        (INBOX + "keep_days = inf", "origins[0].keep_days: Input should be a finite number"),
+        (INBOX + "expect = 'pacs'", "isthmus.toml: origins[0].expect: 'pacs' is none of the PACS"),
         ("[gateway", "is no TOML"),
     ],
 )
@@ -64,6 +83,13 @@ def test_a_wrong_setting_is_named(tmp_path: Path, text: str, complaint: str) -> 
         load_settings(written(tmp_path, text))
     assert complaint in caught.value.detail
     assert "isthmus.toml" in caught.value.detail
+
+
+def test_of_an_origin_whose_protocol_is_unknown_nothing_else_is_said(tmp_path: Path) -> None:
+    path = written(tmp_path, INBOX.replace('"inbox"\nae', '"inbxo"\nae') + "keep_days = 3")
+    with pytest.raises(SettingsError) as caught:
+        load_settings(path)
+    assert caught.value.detail == f"{path}: origins[0].protocol: 'inbxo' is no protocol: dimse or inbox"
 
 
 def test_a_secret_is_not_quoted(tmp_path: Path) -> None:
@@ -78,10 +104,26 @@ def test_an_unknown_environment_name_is_an_error(monkeypatch: pytest.MonkeyPatch
         load_settings(None)
 
 
-def test_an_environment_value_that_is_no_json_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ISTHMUS_ORIGINS", "[{")
-    with pytest.raises(SettingsError, match="origins"):
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("ISTHMUS_ORIGINS", "[{"),
+        ("ISTHMUS_ORIGINS", "pacs"),
+        ("ISTHMUS_ARRIVALS__WEBHOOKS", '[{"secret": "hunter2"'),
+    ],
+)
+def test_an_environment_value_that_is_no_json_is_named_and_not_quoted(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError) as caught:
         load_settings(None)
+    assert caught.value.detail == f"environment: {name} is no JSON"
+
+
+def test_a_text_in_the_environment_may_begin_as_json_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ISTHMUS_S3__SECRET_KEY", "[hunter2")
+    assert load_settings(None).s3.secret_key == "[hunter2"
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,8 @@
 """Reading the settings, and saying clearly what is wrong with them."""
 
+import json
 import os
+import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -9,13 +11,25 @@ from typing import Final, get_args
 from pydantic import BaseModel, ValidationError
 
 from isthmus.common.config.nearest import did_you_mean
-from isthmus.common.config.origins import Protocol
+from isthmus.common.config.origins import KINDS, Protocol
 from isthmus.common.config.settings import Settings
 from isthmus.common.errors import SettingsError
 
 ENVIRONMENT_PREFIX: Final = "ISTHMUS_"
 NOT_SETTINGS: Final = frozenset({"ISTHMUS_CONFIG"})
 """Environment names that are no settings: where the settings file is."""
+_UNREADABLE: Final = re.compile(r'Value error, error parsing value for field "(\w+)"')
+"""What pydantic-settings says of a value in the environment that is no JSON."""
+_LIST_TYPES: Final = frozenset({"tuple_type", "frozen_set_type"})
+_MESSAGES: Final = {
+    "missing": "is missing",
+    **dict.fromkeys(_LIST_TYPES, "must be a list"),
+    "model_type": "must be a table",
+    "model_attributes_type": "must be a table",
+    "dict_type": "must be a table",
+    "too_short": "must not be an empty list",
+}
+"""What pydantic says in words of Python, in those of TOML."""
 
 
 def load_settings(path: Path | None) -> Settings:
@@ -34,8 +48,6 @@ def load_settings(path: Path | None) -> Settings:
     except ValidationError as error:
         file = str(path) if content else "environment"
         raise SettingsError("\n".join(_lines(error, file))) from None
-    except ValueError as error:  # pydantic-settings: a value in the environment that is no JSON
-        raise SettingsError(f"environment: {error}") from None
 
 
 def _read(path: Path) -> dict[str, object]:
@@ -57,23 +69,59 @@ def _check_environment(environ: Mapping[str, str]) -> None:
                 raise SettingsError(f"environment: {name} is no setting{did_you_mean(section, known)}")
 
 
+def _not_json(section: str) -> str:
+    """Give the environment names of a section whose values are no JSON, as one of them must be."""
+    beginning = f"{ENVIRONMENT_PREFIX}{section}".upper()
+    names = [name for name in os.environ if name.upper().startswith(beginning)]
+    return " or ".join(name for name in names if not _is_json(os.environ[name]))
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except ValueError:
+        return False
+    return True
+
+
 def _lines(error: ValidationError, file: str) -> Iterable[str]:
-    for problem in error.errors(include_input=False, include_url=False, include_context=False):
+    problems = error.errors(include_url=False, include_context=False)
+    # Of an origin whose protocol is none, nothing else can be said.
+    unknown = {problem["loc"][:2] for problem in problems if _as_written(problem["loc"])[2:] == ("protocol",)}
+    for problem in problems:
         location = _as_written(problem["loc"])
+        if location[:2] in unknown and location[2:] != ("protocol",):
+            continue
         source = "environment" if _is_in_environment(location, os.environ) else file
         key = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location).lstrip(".")
         if problem["type"] == "extra_forbidden":
-            yield f"{source}: {key} is no setting{did_you_mean(str(location[-1]), _siblings(location))}"
+            yield f"{source}: {key} is no setting{_instead(problem['loc'])}"
+        elif unreadable := _UNREADABLE.match(problem["msg"]):
+            yield f"environment: {_not_json(unreadable[1])} is no JSON"
+        elif problem["type"] in _LIST_TYPES and isinstance(problem["input"], dict):
+            yield f"{source}: {key}: must be a list of tables: [[{key}]]"
         else:
-            message = problem["msg"].removeprefix("Value error, ")
-            yield f"{source}: {key or 'settings'}: {message}"
+            message = _MESSAGES.get(problem["type"]) or problem["msg"].removeprefix("Value error, ")
+            yield f"{source}: {key}: {message}" if key else f"{source}: {message}"
 
 
 def _as_written(location: tuple[int | str, ...]) -> tuple[int | str, ...]:
     """Leave out the protocol by which the model of an origin was chosen: it is in no key."""
-    if location[:1] == ("origins",) and len(location) > 2 and location[2] in frozenset(Protocol):
+    if _is_of_a_kind(location):
         return (*location[:2], *location[3:])
     return location
+
+
+def _is_of_a_kind(location: tuple[int | str, ...]) -> bool:
+    return location[:1] == ("origins",) and len(location) > 2 and location[2] in KINDS
+
+
+def _instead(location: tuple[int | str, ...]) -> str:
+    """Give the end of a complaint about an unknown key: which one was meant, or whose it is."""
+    name = str(location[-1])
+    if _is_of_a_kind(location) and any(name in kind.model_fields for kind in KINDS.values()):
+        return f' with protocol = "{location[2]}"'
+    return did_you_mean(name, _siblings(location))
 
 
 def _is_in_environment(location: tuple[int | str, ...], environ: Mapping[str, str]) -> bool:
@@ -85,8 +133,11 @@ def _is_in_environment(location: tuple[int | str, ...], environ: Mapping[str, st
 
 
 def _siblings(location: tuple[int | str, ...]) -> set[str]:
-    """The known keys of the table in which an unknown one stands; of any kind of origin."""
+    """The known keys of the table in which an unknown one stands."""
     models: list[type[BaseModel]] = [Settings]
+    if _is_of_a_kind(location):
+        models = [KINDS[Protocol(str(location[2]))]]
+        location = location[3:]
     for part in location[:-1]:
         if not isinstance(part, int):
             fields = [

@@ -17,11 +17,13 @@ from pynetdicom.transport import AssociationServer, RequestHandler
 
 from isthmus.common.config import Inbox
 from isthmus.common.dimse.sockets import TunedSocket, wait_for_messages
+from isthmus.common.dimse.unserved import refuse_unserved
 from isthmus.common.service import fail
 from isthmus.scp.admission import LOCAL_LIMIT, VERSION, Rejection
 from isthmus.scp.callers import Calling
 from isthmus.scp.greeting import Greeting, Heard
 from isthmus.scp.sender import Sender
+from isthmus.scp.services import SERVED
 
 if TYPE_CHECKING:
     from pynetdicom.ae import ApplicationEntity
@@ -221,6 +223,7 @@ class Listener(AssociationServer):
     def began(self, association: "Association", sender: Sender) -> None:
         """Note an association that is about to run, and when it is over, whatever ends it."""
         wait_for_messages(association)
+        refuse_unserved(association, SERVED)
         self._senders[association] = sender
         run = association.run
 

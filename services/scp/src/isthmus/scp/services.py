@@ -15,7 +15,7 @@ from pydicom.dataset import Dataset
 from pynetdicom import evt
 from pynetdicom.ae import ApplicationEntity
 from pynetdicom.association import Association
-from pynetdicom.dimse_primitives import N_ACTION, N_CREATE, N_SET
+from pynetdicom.dimse_primitives import C_ECHO, N_ACTION, N_CREATE, N_EVENT_REPORT, N_SET
 
 from isthmus.common.config.arriving import CallerOperation
 from isthmus.common.dicom.uids import check_uid
@@ -47,6 +47,13 @@ if TYPE_CHECKING:
     from pynetdicom.events import EventHandlerType
 
 SOP_CLASSES: Final = (STORAGE_COMMITMENT, PERFORMED_PROCEDURE_STEP, INSTANCE_AVAILABILITY)
+SERVED: Final = {
+    VERIFICATION.abstract_syntax: (C_ECHO,),
+    STORAGE_COMMITMENT: (N_ACTION, N_EVENT_REPORT),  # pynetdicom answers the latter
+    PERFORMED_PROCEDURE_STEP: (N_CREATE, N_SET),
+    INSTANCE_AVAILABILITY: (N_CREATE,),
+}
+"""The operations, by SOP class, beside C-STORE."""
 ASSOCIATION_THREADS: Final = 4
 """For results of storage commitment on associations of ours."""
 

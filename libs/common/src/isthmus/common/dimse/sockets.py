@@ -18,6 +18,7 @@
 - **Fragments.** What breaks the rules of PS3.8 Annex E ends the association: see `incoming`.
 - **Exceptions** in the upper layer's thread end the association, with an A-ABORT: see `upper_layer`.
 - **Responses of C-STORE** that tell of a success are encoded by us: see `answers`.
+- **Requests** that nobody serves get an answer, where upstream gives none or aborts: see `unserved`.
 - **Requests of our own** on associations that we accepted go out in turn: see `in_turn`.
 - **Logs.** pynetdicom logs identifiers and UIDs, pydicom's warnings quote values: neither may say a word.
 """

@@ -45,7 +45,22 @@ def written(directory: Path, text: str) -> Path:
         (ORIGIN.replace("4242", "70000"), "origins[0].port: Input should be less than or equal to 65535"),
         (ORIGIN.replace('"pacs"', '"PACS"'), "origins[0].name: String should match pattern"),
         (ORIGIN.replace('"pacs"', '"all"'), "origins[0]: the name 'all' is reserved"),
-        (ORIGIN + ORIGIN, "two origins are named 'pacs'"),
+        (ORIGIN + ORIGIN, "isthmus.toml: origins[1].name: 'pacs' is origins[0].name too"),
+        (
+            INBOX + INBOX.replace('"inbox"', '"b"', 1),
+            "origins[1].ae_title: 'INBOX' is origins[0].ae_title too",
+        ),
+        (INBOX.replace("INBOX", "ISTHMUS"), "origins[0].ae_title: 'ISTHMUS' is scp.ae_title too"),
+        ("[arrivals]\nquiet_seconds = true", "arrivals.quiet_seconds: must not be true"),
+        ("[[scp.callers]]\nae_title = 'A'\nhost = ''\nport = 104", "scp.callers[0].host: String should have"),
+        (
+            INBOX + "[[arrivals.forward]]\nto = ['inbox']",
+            "arrivals.forward[0].to: 'inbox' would forward to itself",
+        ),
+        (
+            ORIGIN + INBOX + "[[arrivals.forward]]\ninbox = 'inbox'\nto = ['pacs', 'inbox']",
+            "arrivals.forward[0].to: 'inbox' would forward to itself",
+        ),
         (ORIGIN + "protocol = 'dicomweb'", "origins[0].protocol: 'dicomweb' is not yet supported"),
         ("[[origins]]\nname = 'cloud'\nprotocol = 's3'", "origins[0].protocol: 's3' is not yet supported"),
         (ORIGIN + "retrieve = ['c-put']", "origins[0].retrieve[0]: Input should be 'c-get' or 'c-move'"),
@@ -139,6 +154,17 @@ def test_what_is_wrong_in_the_environment_is_not_looked_for_in_the_file(
     monkeypatch.setenv(name, value)
     with pytest.raises(SettingsError, match=rf"^environment: {re.escape(key)}"):
         load_settings(written(tmp_path, "[up.replicas]\nwado = 2"))
+
+
+def test_a_rule_for_several_inboxes_may_gather_them_in_one(tmp_path: Path) -> None:
+    text = INBOX + INBOX.replace("inbox", "b", 1).replace("INBOX", "B")
+    settings = load_settings(written(tmp_path, text + "[[arrivals.forward]]\nto = ['inbox']"))
+    assert settings.arrivals.forward[0].to == ("inbox",)
+
+
+def test_a_pacs_may_have_the_ae_title_of_an_inbox(tmp_path: Path) -> None:
+    settings = load_settings(written(tmp_path, INBOX + ORIGIN.replace("ORTHANC", "INBOX")))
+    assert len({origin.ae_title for origin in settings.origins}) == 1
 
 
 def test_any_free_port_may_be_asked_for_twice(tmp_path: Path) -> None:

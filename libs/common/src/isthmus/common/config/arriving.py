@@ -48,7 +48,7 @@ class Caller(Section):
     """What it may ask for."""
     inboxes: frozenset[OriginName] | None = None
     """Where it may send; without it everywhere."""
-    host: str | None = None
+    host: Annotated[str, StringConstraints(min_length=1)] | None = None
     """Where it takes the results of Storage Commitment when its own association has ended."""
     port: Annotated[int, Field(ge=1, le=65535)] | None = None
     """Likewise; both, or neither."""

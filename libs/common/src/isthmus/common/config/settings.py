@@ -186,10 +186,7 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _names_are_unique(self) -> Self:
-        names = [origin.name for origin in self.origins]
-        for name in names:
-            if names.count(name) > 1:
-                raise ValueError(f"two origins are named {name!r}")
+        _check_unique((f"origins[{number}].name", origin.name) for number, origin in enumerate(self.origins))
         return self
 
     @model_validator(mode="after")
@@ -208,10 +205,12 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _called_ae_titles_differ(self) -> Self:
-        titles = [self.scp.ae_title, *(inbox.ae_title for inbox in self.inboxes)]
-        for title in titles:
-            if titles.count(title) > 1:
-                raise ValueError(f"{title!r} is the called AE title of two: of inboxes, or of scp.ae_title")
+        inboxes = (
+            (f"origins[{number}].ae_title", origin.ae_title)
+            for number, origin in enumerate(self.origins)
+            if isinstance(origin, Inbox)
+        )
+        _check_unique([("scp.ae_title", self.scp.ae_title), *inboxes])
         return self
 
     @model_validator(mode="after")
@@ -230,6 +229,15 @@ class Settings(BaseSettings):
         check_deletions(self.arrivals.forward, inboxes)
         return self
 
+    @model_validator(mode="after")
+    def _rules_lead_elsewhere(self) -> Self:
+        for number, forward in enumerate(self.arrivals.forward):
+            inboxes = {forward.inbox} if forward.inbox is not None else {one.name for one in self.inboxes}
+            for name in forward.to:
+                if inboxes == {name}:
+                    raise ValueError(f"arrivals.forward[{number}].to: {name!r} would forward to itself")
+        return self
+
     def _references(self) -> Iterator[tuple[str, Iterable[str], Literal["inboxes", "PACS", "origins"]]]:
         for number, caller in enumerate(self.scp.callers):
             yield f"scp.callers[{number}].inboxes", caller.inboxes or (), "inboxes"
@@ -241,3 +249,16 @@ class Settings(BaseSettings):
         for number, origin in enumerate(self.origins):
             if isinstance(origin, Inbox):
                 yield f"origins[{number}].expect", filter(None, [origin.expect]), "PACS"
+
+
+def _check_unique(settings: Iterable[tuple[str, str]]) -> None:
+    """See that no two of these settings, each with its value, have the same.
+
+    Raises:
+        ValueError: two have.
+    """
+    places: dict[str, str] = {}
+    for place, value in settings:
+        if value in places:
+            raise ValueError(f"{place}: {value!r} is {places[value]} too")
+        places[value] = place

@@ -50,6 +50,16 @@ async def test_a_preflight_allows_what_dicomweb_needs() -> None:
     assert "traceparent" in response.headers["Access-Control-Allow-Headers"]
 
 
+@pytest.mark.parametrize(
+    ("allowed", "status"), [([VIEWER], 200), (["*"], 400), ([VIEWER, "*"], 400), (["https://other.org"], 400)]
+)
+async def test_only_pages_of_origins_that_are_named_may_delete(allowed: Sequence[str], status: int) -> None:
+    async with client(*allowed) as http:
+        asked = {"Origin": VIEWER, "Access-Control-Request-Method": "DELETE"}
+        response = await http.options("/studies", headers=asked)
+    assert response.status_code == status
+
+
 @pytest.mark.parametrize("allowed", [[], ["https://other.example.org"]])
 async def test_no_other_page_may(allowed: Sequence[str]) -> None:
     async with client(*allowed) as http:

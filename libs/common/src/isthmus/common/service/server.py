@@ -17,7 +17,10 @@ from isthmus.common.telemetry import AsgiTracing
 DRAIN_SECONDS: Final = 5
 """How long running requests may go on after a stop."""
 
+ANY_ORIGIN: Final = "*"
 CORS_METHODS: Final = ("GET", "HEAD", "POST", "OPTIONS")
+DELETE: Final = "DELETE"
+"""Beside them, for pages of web origins that the settings name: not for every page that somebody opens."""
 CORS_EXPOSED: Final = (
     "Accept-Ranges",
     "Content-Disposition",
@@ -45,14 +48,15 @@ def application(routes: Sequence[BaseRoute], cors_origins: Sequence[str] = ()) -
 
     Args:
         routes: the resources.
-        cors_origins: web origins whose pages may read the answers (Fetch standard, CORS protocol), or `*`.
+        cors_origins: web origins whose pages may ask and read the answers (Fetch standard, CORS protocol), or
+            `*`: then none may delete.
     """
     app: ASGIApp = Starlette(routes=list(routes), exception_handlers=dict(exception_handlers))
     if cors_origins:
         app = CORSMiddleware(
             app,
             allow_origins=cors_origins,
-            allow_methods=CORS_METHODS,
+            allow_methods=CORS_METHODS if ANY_ORIGIN in cors_origins else (*CORS_METHODS, DELETE),
             allow_headers=("*",),
             expose_headers=CORS_EXPOSED,
         )

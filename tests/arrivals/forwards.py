@@ -208,7 +208,7 @@ class Site:
         """Wait until it is written down that the study goes to the destination."""
         studies = ForwardedStudies(self.bus)
         await until(
-            lambda: studies.get(self.inbox, self.study, self.destination), lambda noted: noted.is_routed
+            lambda: studies.get(self.inbox, self.study, self.destination), lambda noted: noted.revision
         )
 
     async def routed(self) -> None:

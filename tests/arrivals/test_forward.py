@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from uuid import uuid4
 
@@ -12,7 +13,7 @@ from isthmus.common.bus import Bus, subjects
 from isthmus.common.bus.forwards import ForwardedStudies, is_pending
 from isthmus.common.config.settings import Nats
 from isthmus.common.inbox.contents import ContentsStore
-from isthmus.common.messages import BlobRef, Failure, Forwarded
+from isthmus.common.messages import BlobRef, Failure
 from isthmus.common.messages.events import Blob
 from tests.arrivals.forwards import REFUSED, UNREACHABLE, Site, until
 from tests.common.inbox.studies import arrived
@@ -312,13 +313,14 @@ async def test_who_never_got_a_study_gets_all_of_it_when_it_is_amended(
 
 async def test_a_study_that_arrives_anew_went_nowhere_before(site: Site) -> None:
     studies = ForwardedStudies(site.bus)
-    await studies.note(site.inbox, site.study, "elsewhere", is_lacking=True)
+    await studies.change(site.inbox, site.study, "elsewhere", lambda went: replace(went, is_lacking=True))
     site.employ()
     async with site.forwarding():
         await site.announce(site.ref(1))
         await site.noted()
     found = await studies.destinations(site.inbox, site.study)
-    assert found == {site.destination: Forwarded(is_routed=True)}
+    assert found.keys() == {site.destination}
+    assert found[site.destination].revision == 1
 
 
 async def test_two_replicas_send_each_study_once(site: Site, other_bus: Bus) -> None:

@@ -71,7 +71,11 @@ class Ward(Site):
 
     async def went(self) -> None:
         """Let it be at its destination."""
-        await ForwardedStudies(self.bus).note(self.inbox, self.study, self.destination, is_routed=True)
+        await self.note(Forwarded(revision=1))
+
+    async def note(self, went: Forwarded) -> None:
+        """Write down how it went to its destination."""
+        await ForwardedStudies(self.bus).change(self.inbox, self.study, self.destination, lambda _: went)
 
 
 @pytest.fixture
@@ -167,7 +171,7 @@ async def test_a_study_whose_dead_letter_was_dropped_stays(ward: Ward) -> None:
     await ward.went()
     buried = await find(ward.bus, await dead_letter(ward))
     assert buried is not None
-    await ForwardedStudies(ward.bus).note(ward.inbox, ward.study, ward.destination, is_lacking=True)
+    await ward.note(Forwarded(is_lacking=True))
     await remove(ward.bus, buried)
     async with ward.forwarding():
         await ward.routed()

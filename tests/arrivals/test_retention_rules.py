@@ -102,14 +102,16 @@ def test_a_study_with_several_contents_under_one_uid_stays_until_it_is_old() -> 
     ("went", "is_there"),
     [
         ({}, False),
-        ({"pacs": Forwarded(is_routed=True)}, False),
-        ({"pacs": Forwarded(is_routed=True), "archive": Forwarded()}, False),
-        ({"pacs": Forwarded(is_routed=True), "archive": Forwarded(is_routed=True)}, True),
-        ({"pacs": Forwarded(is_routed=True, is_lacking=True), "archive": Forwarded(is_routed=True)}, False),
+        ({"pacs": Forwarded(revision=1)}, False),
+        ({"pacs": Forwarded(revision=1), "archive": Forwarded()}, False),
+        ({"pacs": Forwarded(revision=1), "archive": Forwarded(revision=1)}, True),
+        ({"pacs": Forwarded(revision=1, is_lacking=True), "archive": Forwarded(revision=1)}, False),
+        ({"pacs": Forwarded(revision=1), "archive": Forwarded(revision=1, modalities=("MR",))}, False),
+        ({"pacs": Forwarded(revision=1), "archive": Forwarded(revision=1, modalities=("CT", "MR"))}, True),
         (
             {
-                "pacs": Forwarded(is_routed=True),
-                "archive": Forwarded(is_routed=True),
+                "pacs": Forwarded(revision=1),
+                "archive": Forwarded(revision=1),
                 "former": Forwarded(is_lacking=True),
             },
             False,
@@ -123,9 +125,16 @@ def test_a_study_is_everywhere_when_each_destination_of_today_got_all(
     assert both.is_everywhere(STUDY, went) is is_there
 
 
+def test_a_study_is_not_where_an_event_of_it_did_not_go() -> None:
+    amended = but(revision=2)
+    went = {"pacs": Forwarded(revision=1)}
+    assert not judge({}, delete_forwarded=True).is_everywhere(amended, went)
+    assert judge({}, delete_forwarded=True).is_everywhere(amended, {"pacs": Forwarded(revision=2)})
+
+
 def test_a_study_that_no_rule_of_today_sends_anywhere_is_not_everywhere() -> None:
     nowhere = judge({"modality": ["MR"], "calling_ae_title": "MR*"}, delete_forwarded=True)
-    assert not nowhere.is_everywhere(STUDY, {"pacs": Forwarded(is_routed=True)})
+    assert not nowhere.is_everywhere(STUDY, {"pacs": Forwarded(revision=1)})
 
 
 def test_the_record_of_a_deleted_study_goes_when_no_event_of_it_can_be_read() -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -72,7 +73,9 @@ async def _drop(bus: Bus, buried: Buried) -> None:
     if buried.letter.what == "forward":
         # The study lacks something at its destination, so that retention keeps it here.
         lost = buried.forwarding
-        await ForwardedStudies(bus).note(lost.origin, lost.study, lost.destination, is_lacking=True)
+        await ForwardedStudies(bus).change(
+            lost.origin, lost.study, lost.destination, lambda went: replace(went, is_lacking=True)
+        )
     await dead.remove(bus, buried)
 
 

@@ -1,9 +1,11 @@
 """Events to destinations: what the rules of `arrivals.forward` send where."""
 
 import asyncio
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import aclosing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any, Final
 
 import nats.errors
@@ -12,19 +14,19 @@ from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 from nats.js.errors import NotFoundError
 from opentelemetry import context
 from opentelemetry.trace import SpanKind
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
-from isthmus.arrivals.rules import MODALITY, Traits, destinations, text
+from isthmus.arrivals.rules import MODALITY, Traits, Wanted, destinations, text
 from isthmus.common.bus import streams
 from isthmus.common.bus.client import MESSAGING, bus_errors, verb
-from isthmus.common.bus.consumer import Consumer
+from isthmus.common.bus.consumer import Consumer, give_back
 from isthmus.common.bus.forwards import ForwardedStudies, enqueue, forwarding_id
 from isthmus.common.config.arriving import ForwardUnit
 from isthmus.common.errors import BlobMissing, ContractError, UnavailableError
 from isthmus.common.inbox.contents import ContentsStore
 from isthmus.common.inbox.reading import read_study
 from isthmus.common.inbox.state import States
-from isthmus.common.messages import BlobRef, Forwarding, encode
+from isthmus.common.messages import BlobRef, Forwarded, Forwarding, encode
 from isthmus.common.messages.cloud_events import from_json
 from isthmus.common.messages.events import CloudEvent, InstanceBlob, InstanceEvent, StudyEvent
 from isthmus.common.service import Parts
@@ -39,6 +41,8 @@ ACK_WAIT: Final = 30.0
 AT_ONCE: Final = 64
 AGAIN_SECONDS: Final = 5.0
 """Until an event comes again of which NATS or S3 gave not all that is needed."""
+FAILED_SECONDS: Final = 60.0
+"""Until one comes again over which we stumbled."""
 NOT_OLDER: Final = timedelta(minutes=1)
 """The first rule holds for what arrived up to so long before arrivals knew of it, as while all start."""
 _KINDS: Final = {
@@ -94,25 +98,32 @@ class Router:
         token = context.attach(extract(message.headers or {}))
         try:
             with span(f"process {verb(message.subject)}", MESSAGING, kind=SpanKind.CONSUMER):
-                await self.route(from_json(message.data))
+                event = _read(message)
+                if event is not None:
+                    await self.route(event, message.metadata.sequence.stream)
             await message.ack()
-        except ContractError as error:
-            log.error("event not understood", detail=error.detail)
-            await _dismiss(message)
         except (UnavailableError, nats.errors.Error) as error:
             log.warning("event not forwarded yet", error=type(error).__name__)
-            await _again(message)
+            await give_back([message], AGAIN_SECONDS)
+        except Exception:  # the edge: one event that we stumble over does not hold up the others
+            log.exception("event not forwarded")
+            await give_back([message], FAILED_SECONDS)
         finally:
             context.detach(token)
 
-    async def route(self, event: CloudEvent[Any]) -> None:
+    async def route(self, event: CloudEvent[Any], sequence: int) -> None:
         """Put all that an event sends anywhere into the queues, durably; a repeat changes nothing.
+
+        Args:
+            event: of a study or an instance.
+            sequence: its place in the stream; one that could not be routed at once comes after later ones.
 
         Raises:
             UnavailableError: S3 or NATS does not give or take something: the event is to come again.
+            ContractError: a record is of another version: likewise.
         """
         if isinstance(event.data, StudyEvent):
-            await self._route_study(event.id, event.data)
+            await self._route_study(event.id, event.data, sequence)
         else:
             await self._route_instance(event.id, event.data)
 
@@ -135,19 +146,30 @@ class Router:
             if its.takes(modality):
                 await self._enqueue(event_id, event.origin, event.study, destination, [ref])
 
-    async def _route_study(self, event_id: str, event: StudyEvent) -> None:
-        if event.revision == 1:
+    async def _route_study(self, event_id: str, event: StudyEvent, sequence: int) -> None:
+        went = await self._forwarded.destinations(event.origin, event.study)
+        if event.revision == 1 and all(one.sequence < sequence for one in went.values()):
             await self._forwarded.forget(event.origin, event.study)
+            went = {}
         wanted = destinations(self._rules, ForwardUnit.STUDY, Traits.of_event(event))
-        modalities = {series.series: series.modality for series in event.series}
+        modalities = await self._modalities(event) if wanted else {}
         for destination, its in wanted.items():
-            before = await self._forwarded.get(event.origin, event.study, destination)
-            is_late = event.revision > 1 and not before.is_routed
+            # Of who missed an event, because no rule sent it there then, nobody knows what it has.
+            is_late = event.revision > went.get(destination, Forwarded()).revision + 1
             refs = await (self._all(event) if is_late else self._new(event))
             chosen = [ref for ref in refs if its.takes(modalities.get(ref.series_instance_uid, ""))]
             await self._enqueue(event_id, event.origin, event.study, destination, chosen)
             # Last, so that whoever takes the event again after a crash comes to the same.
-            await self._forwarded.note(event.origin, event.study, destination, is_routed=True)
+            await self._forwarded.change(
+                event.origin, event.study, destination, partial(_routed, event.revision, sequence, its)
+            )
+
+    async def _modalities(self, event: StudyEvent) -> Mapping[str, str]:
+        """Tell the modality of each series."""
+        if event.series is not None:
+            return {series.series: series.modality for series in event.series}
+        state = (await self._states.get(event.origin, event.study)).state
+        return {series.uid: text(series.attributes, MODALITY) for series in state.series}
 
     async def _new(self, event: StudyEvent) -> Sequence[BlobRef]:
         """Give what is new since the study's last event."""
@@ -159,7 +181,11 @@ class Router:
             written = await self._blobs.get(event.manifest.key)
         except BlobMissing:
             return await self._all(event)
-        blobs = await asyncio.to_thread(_MANIFEST.validate_json, written)
+        try:
+            blobs = await asyncio.to_thread(_MANIFEST.validate_json, written)
+        except ValidationError:
+            log.error("manifest not understood", origin=event.origin)
+            return await self._all(event)
         return [_ref(event.study, blob) for blob in blobs]
 
     async def _all(self, event: StudyEvent) -> Sequence[BlobRef]:
@@ -174,6 +200,24 @@ class Router:
         for number, some in enumerate(_portions(refs)):
             name = forwarding_id(event_id, destination, str(number))
             await enqueue(self._bus, Forwarding(name, origin, study, destination, some, now))
+
+
+def _routed(revision: int, sequence: int, wanted: Wanted, before: Forwarded) -> Forwarded:
+    """Write down that an event sent all that is wanted of a study: what is new, or the whole."""
+    if before.sequence > sequence:  # a later event was routed before this one
+        return before
+    if before.revision and revision <= before.revision + 1:
+        wanted &= Wanted.of(before.modalities)
+    return replace(before, revision=revision, sequence=sequence, modalities=wanted.named)
+
+
+def _read(message: Msg) -> CloudEvent[Any] | None:
+    """Read an event; None if it is none of ours."""
+    try:
+        return from_json(message.data)
+    except ContractError as error:
+        log.error("event not understood", detail=error.detail)
+        return None
 
 
 def _ref(study: str, blob: InstanceBlob) -> BlobRef:
@@ -202,17 +246,3 @@ def _portions(refs: Iterable[BlobRef]) -> Iterator[tuple[BlobRef, ...]]:
         size += length
     if portion:
         yield tuple(portion)
-
-
-async def _dismiss(message: Msg) -> None:
-    try:
-        await message.term()
-    except nats.errors.Error:
-        return
-
-
-async def _again(message: Msg) -> None:
-    try:
-        await message.nak(AGAIN_SECONDS)
-    except nats.errors.Error:
-        return  # it comes again after `ACK_WAIT`

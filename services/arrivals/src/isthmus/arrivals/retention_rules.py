@@ -73,16 +73,28 @@ class Judge:
         if any(forwarded.is_lacking for forwarded in went.values()):
             return False
         wanted = self._wanted(state)
-        return bool(wanted) and all(name in went and went[name].is_routed for name in wanted)
+        return bool(wanted) and all(_is_at(state, its, went.get(name)) for name, its in wanted.items())
 
     def _goes(self, state: StudyState) -> bool:
         """Tell whether every series of a study goes somewhere."""
         wanted = self._wanted(state).values()
-        modalities = [text(series.attributes, MODALITY) for series in state.series]
-        return all(any(its.takes(modality) for its in wanted) for modality in modalities)
+        return all(any(its.takes(modality) for its in wanted) for modality in _modalities(state))
 
     def _wanted(self, state: StudyState) -> Mapping[str, Wanted]:
         return destinations(self._rules, ForwardUnit.STUDY, Traits.of_record(state))
+
+
+def _is_at(state: StudyState, wanted: Wanted, went: Forwarded | None) -> bool:
+    """Tell whether all that is wanted of a study was sent to a destination, by the rules of each time."""
+    if went is None or went.revision < state.arrival.revision:
+        return False
+    sent = Wanted.of(went.modalities)
+    return all(sent.takes(modality) for modality in _modalities(state) if wanted.takes(modality))
+
+
+def _modalities(state: StudyState) -> list[str]:
+    """Give the Modality of each series; nothing where it has none."""
+    return [text(series.attributes, MODALITY) for series in state.series]
 
 
 def _is_announced(state: StudyState) -> bool:

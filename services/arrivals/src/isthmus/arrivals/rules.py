@@ -48,6 +48,16 @@ class Wanted:
     modalities: frozenset[str] | None
     """None: all of them."""
 
+    @classmethod
+    def of(cls, modalities: Iterable[str] | None) -> "Wanted":
+        """Give what is of some modalities; None: of all."""
+        return cls(None if modalities is None else frozenset(modalities))
+
+    @property
+    def named(self) -> tuple[str, ...] | None:
+        """The modalities in order; None: all."""
+        return None if self.modalities is None else tuple(sorted(self.modalities))
+
     def takes(self, modality: str) -> bool:
         """Tell whether an instance of this modality goes there."""
         return self.modalities is None or modality.upper() in self.modalities
@@ -56,6 +66,11 @@ class Wanted:
         if self.modalities is None or other.modalities is None:
             return Wanted(None)
         return Wanted(self.modalities | other.modalities)
+
+    def __and__(self, other: "Wanted") -> "Wanted":
+        if self.modalities is None or other.modalities is None:
+            return other if self.modalities is None else self
+        return Wanted(self.modalities & other.modalities)
 
 
 def destinations(rules: Iterable[Forward], each: ForwardUnit, traits: Traits) -> Mapping[str, Wanted]:

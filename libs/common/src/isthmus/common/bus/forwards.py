@@ -4,6 +4,7 @@ A message is in the stream until its instances are stored, or until messages for
 """
 
 import hashlib
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
@@ -146,16 +147,10 @@ class ForwardedStudies:
         names = [subject.rpartition(".")[2] for subject in info.state.subjects or ()]
         return {name: await self.get(origin, study, name) for name in names}  # names stay as they are
 
-    async def note(
-        self,
-        origin: str,
-        study: str,
-        destination: str,
-        *,
-        is_routed: bool = False,
-        is_lacking: bool = False,
+    async def change(
+        self, origin: str, study: str, destination: str, change: Callable[[Forwarded], Forwarded]
     ) -> None:
-        """Write down that a study was sent to a destination, or lacks something there; either is for good.
+        """Write down how a study went to a destination, whoever else does so at the same time.
 
         Raises:
             BusUnavailable: NATS is away.
@@ -163,7 +158,7 @@ class ForwardedStudies:
         key = _key(origin, study, destination)
         while True:
             before, revision = await self._entry(key)
-            after = Forwarded(is_routed or before.is_routed, is_lacking or before.is_lacking)
+            after = change(before)
             if after == before:
                 return
             with bucket_errors(streams.FORWARDED_BUCKET):

@@ -44,8 +44,12 @@ class Forwarding:
 class Forwarded:
     """How a study went to a destination, beside what is in the streams FORWARDS and DEAD."""
 
-    is_routed: bool = False
-    """Whether an event of the study, and not of an instance, sent it there."""
+    revision: int = 0
+    """Of the last event of the study that sent something there; 0: none, or only events of instances."""
+    sequence: int = 0
+    """The place of that event in the stream EVENTS."""
+    modalities: tuple[str, ...] | None = None
+    """All that has one of these was sent there, up to that event; None: all."""
     is_lacking: bool = False
     """Whether somebody dropped a dead letter: what was in it is not there."""
 

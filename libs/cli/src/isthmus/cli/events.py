@@ -101,7 +101,8 @@ def _study(data: StudyEvent) -> str:
     complete = "complete" if data.complete is True else "assumed complete"
     conflicts = "".join(f", {one} conflict" for one in data.conflicts)
     senders = f" from {', '.join(data.calling_ae_titles)}" if data.calling_ae_titles else ""
+    series = "many" if data.series is None else len(data.series)
     return (
-        f"{data.new_instances} new of {data.instances} instances in {len(data.series)} series"
+        f"{data.new_instances} new of {data.instances} instances in {series} series"
         f" ({modalities}), {decimal(data.size)}{senders}, {complete} ({data.reason}){conflicts}"
     )

@@ -1,7 +1,7 @@
 """From the stream of events into studies: what was stored, what ended, what was reported."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import aclosing
 from typing import Final
 
@@ -12,7 +12,7 @@ from isthmus.arrivals.studies import Studies
 from isthmus.common.bus import Bus, end_tasks, streams
 from isthmus.common.bus.consumer import Consumer, acknowledge, give_back, keeping
 from isthmus.common.bus.timers import StudyTimer
-from isthmus.common.errors import ContractError, UnavailableError
+from isthmus.common.errors import BlobMissing, ContractError, UnavailableError
 from isthmus.common.inbox.merge import Happened
 from isthmus.common.messages import AssociationEnded, InstancesReported, decode
 from isthmus.common.messages.cloud_events import from_json
@@ -30,7 +30,7 @@ AT_ONCE: Final = 16
 """Studies that are changed at one time."""
 AGAIN_SECONDS: Final = 1.0
 NOT_UNDERSTOOD_SECONDS: Final = 60.0
-"""Until an event of a later version of ours comes again."""
+"""Until an event comes again that we cannot read, or whose study."""
 _TOLD: Final = "dicom.told."
 DECODED_AT_ONCE: Final = 100
 """Events, before others have a turn."""
@@ -88,20 +88,34 @@ class Instances:
         left: dict[int, Msg],
         room: asyncio.Semaphore,
     ) -> None:
+        messages = [message for message, _ in happened]
         try:
             await self._studies.happened(timer, [one for _, one in happened])
+        except ContractError as error:
+            log.error("events not merged", origin=timer.origin, events=len(happened), detail=error.detail)
+            await _put_off(messages, left)
+        except BlobMissing:
+            log.error("events not merged: the list of their study is lost", origin=timer.origin)
+            await _put_off(messages, left)
         except UnavailableError as error:
             log.warning("events left for another delivery", events=len(happened), detail=error.detail)
         except Exception:  # the edge: they are delivered again
             log.exception("events not merged", origin=timer.origin, events=len(happened))
+            await _put_off(messages, left)
         else:
-            messages = [message for message, _ in happened]
             await acknowledge(messages)
             for message in messages:
                 del left[id(message)]
             merged.add(len(messages), {"dicom.origin": timer.origin})
         finally:
             room.release()
+
+
+async def _put_off(messages: Collection[Msg], left: dict[int, Msg]) -> None:
+    """Let events of which we can make nothing come again after a while: others go on meanwhile."""
+    for message in messages:
+        del left[id(message)]
+    await give_back(messages, NOT_UNDERSTOOD_SECONDS)
 
 
 async def _grouped(messages: dict[int, Msg]) -> _Groups:

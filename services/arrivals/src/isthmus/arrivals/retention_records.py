@@ -7,8 +7,7 @@ from typing import Final
 
 from isthmus.common.bus import Bus, streams
 from isthmus.common.bus.client import bus_errors
-from isthmus.common.inbox.state import StudyState, Versioned
-from isthmus.common.messages import decode
+from isthmus.common.inbox.state import Versioned, read_record
 
 NEXT_SECONDS: Final = 5.0
 """Patience with NATS, between two records."""
@@ -52,7 +51,7 @@ async def records(
                 written = message.metadata.timestamp.timestamp()
                 inbox = message.subject.removeprefix(_PREFIX).partition(".")[0]
                 if message.data and is_of_interest(inbox, now - written):
-                    state = decode(message.data, StudyState)
+                    state = read_record(message.data)
                     yield Record(Versioned(state, message.metadata.sequence.stream), written, message.subject)
                 await asyncio.sleep(0)  # what is here already comes without giving others their turn
         finally:

@@ -25,6 +25,8 @@ from isthmus.common.telemetry import inject
 
 MOST_BYTES: Final = 256 * 1024
 """Of the instances in an event; more of them are in a blob."""
+MOST_SERIES: Final = 2_000
+"""In an event; of more it tells the modalities alone."""
 _MODALITY: Final = tag_of("Modality")
 _MANIFEST: Final = TypeAdapter(tuple[InstanceBlob, ...])
 
@@ -60,7 +62,7 @@ class StudyEvents:
             complete="assumed" if publication.reason is Reason.QUIET else True,
             reason=publication.reason,
             url=f"{self._base_url}/aets/{state.origin}/studies/{quote(state.study, safe='')}",
-            series=series,
+            series=series if len(series) <= MOST_SERIES else None,
             modalities=_modalities(series),
             attributes=state.attributes,
             blobs=new if manifest is None else None,

@@ -24,8 +24,7 @@ from isthmus.common.bus.client import bus_errors
 from isthmus.common.errors import BlobMissing, ContractError
 from isthmus.common.inbox.contents import ContentsStore
 from isthmus.common.inbox.remove import is_deleted
-from isthmus.common.inbox.state import States, StudyState
-from isthmus.common.messages import decode
+from isthmus.common.inbox.state import States, StudyState, read_record
 from isthmus.common.messages.cloud_events import from_json
 from isthmus.common.messages.events import EventType, InstanceEvent
 from isthmus.scp.commitment_requests import Reference
@@ -184,7 +183,7 @@ class Search:
         async with aclosing(_read(self._bus, stream, filtered, begin, end)) as messages:
             async for message in messages:
                 with suppress(ContractError):
-                    states.append(decode(message.data, StudyState))
+                    states.append(read_record(message.data))
         for state in reversed(states):
             wanted = self._missing
             if not wanted:

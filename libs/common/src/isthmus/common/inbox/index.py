@@ -28,8 +28,7 @@ from isthmus.common.dicom.attributes import tag_of
 from isthmus.common.dicom.json_values import DicomJson
 from isthmus.common.errors import BusUnavailable, ContractError
 from isthmus.common.inbox.matches import study_match
-from isthmus.common.inbox.state import StudyState
-from isthmus.common.messages import decode
+from isthmus.common.inbox.state import StudyState, read_record
 
 STREAM: Final = f"KV_{INBOXES_BUCKET}"
 SUBJECTS: Final = f"$KV.{INBOXES_BUCKET}.>"
@@ -60,7 +59,7 @@ class Indexed:
 
     def state(self) -> StudyState:
         """Give its record."""
-        return decode(self.record, StudyState)
+        return read_record(self.record)
 
 
 class Index:
@@ -186,7 +185,7 @@ class Index:
 
     def _note(self, message: Msg) -> None:
         try:
-            state = decode(message.data, StudyState)
+            state = read_record(message.data)
         except ContractError as error:
             log.error("record of an inbox not read", detail=error.detail)
             self._unreadable.add(message.subject)

@@ -4,7 +4,8 @@ Everyone may read it; `arrivals` and `web-scu` change it. The instances are list
 the record names that list, which is never written over, so that a change is seen as a whole or not at all.
 """
 
-from dataclasses import dataclass, field
+import zlib
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Final
 
@@ -14,10 +15,20 @@ from isthmus.common.bus import Bus
 from isthmus.common.bus.buckets import bucket, bucket_errors
 from isthmus.common.bus.streams import INBOXES_BUCKET
 from isthmus.common.bus.subjects import token
+from isthmus.common.dicom.attributes import tag_of
 from isthmus.common.dicom.json_values import DicomJson
+from isthmus.common.errors import ContractError
 from isthmus.common.messages import decode, encode
 from isthmus.common.messages.events import Reason
 
+MOST_BYTES: Final = 1_000_000
+"""Of a record: a message of NATS has room for 1 MiB, headers included."""
+LARGE_BYTES: Final = 32 * 1024
+"""A larger one is compressed; mostly it is a fifth then."""
+COMPRESSION: Final = 6
+_ZLIB: Final = b"\x78"
+"""How zlib begins (RFC 1950), and no map of msgpack."""
+_MODALITY: Final = tag_of("Modality")
 SILENT_SECONDS: Final = 90.0
 """An association that brought nothing for so long counts as ended: its end may have got lost."""
 
@@ -137,6 +148,50 @@ class Versioned:
     """What `States.put` compares; 0 where there is none yet."""
 
 
+def written_record(state: StudyState) -> bytes:
+    """Write a record as it is in its bucket: compressed if it is large.
+
+    Where that is not enough, as for a study of many thousands of series, of these only UIDs, modalities and
+    counts are kept.
+
+    Raises:
+        ContractError: it does not fit into a message all the same.
+    """
+    written = _compressed(state)
+    if len(written) > MOST_BYTES:
+        written = _compressed(replace(state, series=tuple(_without_attributes(one) for one in state.series)))
+    if len(written) > MOST_BYTES:
+        raise ContractError(
+            f"record of a study: {len(state.series)} series take {len(written)} bytes,"
+            f" and there is room for {MOST_BYTES}"
+        )
+    return written
+
+
+def read_record(written: bytes) -> StudyState:
+    """Read what `written_record` wrote.
+
+    Raises:
+        ContractError: it is of another version, or none.
+    """
+    if written[:1] == _ZLIB:
+        try:
+            written = zlib.decompress(written)
+        except zlib.error:
+            raise ContractError("record of a study: it cannot be decompressed") from None
+    return decode(written, StudyState)
+
+
+def _compressed(state: StudyState) -> bytes:
+    written = encode(state)
+    return written if len(written) <= LARGE_BYTES else zlib.compress(written, COMPRESSION)
+
+
+def _without_attributes(series: SeriesSummary) -> SeriesSummary:
+    kept = {tag: element for tag, element in series.attributes.items() if tag == _MODALITY}
+    return replace(series, attributes=kept)
+
+
 class States:
     """The records of all studies of all inboxes."""
 
@@ -155,15 +210,16 @@ class States:
                 entry = await self._bucket.get(_key(origin, study), validate_keys=False)
             except KeyNotFoundError:
                 return Versioned(StudyState(origin, study), 0)
-        return Versioned(decode(entry.value or b"", StudyState), entry.revision or 0)
+        return Versioned(read_record(entry.value or b""), entry.revision or 0)
 
     async def put(self, state: StudyState, revision: int) -> int | None:
         """Write a record and give its revision; None if it has changed since `revision` was read.
 
         Raises:
             BusUnavailable: NATS is away; nobody knows whether it was written.
+            ContractError: it is larger than a message may be; it was not written.
         """
-        key, value = _key(state.origin, state.study), encode(state)
+        key, value = _key(state.origin, state.study), written_record(state)
         with bucket_errors(INBOXES_BUCKET):
             try:
                 return await self._bucket.update(key, value, last=revision, validate_keys=False)

@@ -111,7 +111,8 @@ class StudyEvent:
     reason: Reason
     url: str
     """Of the study's WADO-RS resource."""
-    series: tuple[SeriesCount, ...]
+    series: tuple[SeriesCount, ...] | None
+    """None where there are more than a message has room for."""
     modalities: Mapping[str, int]
     """Instances of each modality."""
     attributes: DicomJson

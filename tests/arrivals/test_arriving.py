@@ -6,9 +6,12 @@ import time
 import orjson
 import pytest
 
-from isthmus.arrivals import expected
-from isthmus.common.blobs import BlobStore
+from isthmus.arrivals import expected, horizon
+from isthmus.common.blobs import BlobStore, contents_key
 from isthmus.common.bus import Bus, MatchWriter, serve_queries
+from isthmus.common.bus.events import publish_event
+from isthmus.common.bus.streams import ARRIVALS_CONSUMER
+from isthmus.common.inbox import state
 from isthmus.common.inbox.contents import ContentsStore
 from isthmus.common.inbox.reading import read_study
 from isthmus.common.inbox.remove import remove
@@ -156,6 +159,57 @@ async def test_many_instances_are_in_a_manifest(
     check_manifest(written)
     assert len(written) == data.manifest.size
     assert {one["instance"] for one in orjson.loads(written)} == {f"1.2.1.{n}" for n in range(1500)}
+
+
+async def test_a_study_of_thousands_of_series_arrives(
+    arrivals: Arrivals, send: Sender, subscriber: Subscriber, own_bus: Bus
+) -> None:
+    async with arrivals.running():
+        events = [send.event("1.2", 1, series=number) for number in range(2_500)]
+        for start in range(0, len(events), 250):
+            await asyncio.gather(*(publish_event(own_bus, one) for one in events[start : start + 250]))
+        data = (await subscriber.next()).data
+        while data.instances < len(events):  # it took longer than the quiet time
+            data = (await subscriber.next()).data
+    assert (data.instances, data.series, data.modalities) == (2_500, None, {"CT": 2_500})
+
+
+async def test_a_study_that_cannot_be_written_down_holds_up_no_other(
+    arrivals: Arrivals,
+    send: Sender,
+    subscriber: Subscriber,
+    own_bus: Bus,
+    blobs: BlobStore,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its lists are deleted: it is tried again and again."""
+    origin = arrivals.inbox.name
+    monkeypatch.setattr(horizon, "STUCK_SECONDS", 0.2)
+    monkeypatch.setattr(state, "MOST_BYTES", 1_500)
+    async with arrivals.running():
+        for number in range(20):
+            await send.instances("1.666", [1], series=number)
+        await send.instances("1.2", range(2))
+        event = await subscriber.next()
+        while event.data.study != "1.2":  # a part of the other one, as far as there was room
+            event = await subscriber.next()
+        assert event.data.instances == 2
+        found = (await States(own_bus).get(origin, "1.666")).state
+        kept = {key for key in (found.contents, found.arrival.announced) if key is not None}
+        async with asyncio.timeout(5):
+            while await _lists(blobs, origin, "1.666") != kept:  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+    await _forget_events(own_bus)
+
+
+async def _lists(blobs: BlobStore, origin: str, study: str) -> set[str]:
+    return {one.key async for one in blobs.list(contents_key(origin, study, ""))}
+
+
+async def _forget_events(bus: Bus) -> None:
+    """Take events away that nobody will ever merge: they would hold up other tests."""
+    await bus.jetstream.delete_consumer("EVENTS", ARRIVALS_CONSUMER)
+    await bus.jetstream.purge_stream("EVENTS")
 
 
 async def test_what_waits_in_the_stream_is_no_silence(

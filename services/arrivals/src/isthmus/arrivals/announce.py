@@ -1,8 +1,8 @@
 """The events of a study, each once, whoever dies while it is published.
 
 First the record says that the event is on its way, and its id; then the event goes into the stream; then the
-record says that it is there. Who finds a record that says that one is on its way goes on from there: within
-the stream's duplicate window by publishing it again with the same id, later by looking for it.
+record says that it is there. Who finds a record that says that one is on its way looks for it in the stream,
+and goes on from there. Of two who do so at the same time one is a duplicate to the stream, by the event's id.
 """
 
 import hashlib
@@ -17,14 +17,12 @@ from isthmus.common.blobs import BlobStore
 from isthmus.common.bus import Bus, streams, subjects
 from isthmus.common.bus.client import bus_errors
 from isthmus.common.bus.events import publish_event
-from isthmus.common.inbox.contents import ContentsStore
+from isthmus.common.inbox.contents import Contents, ContentsStore
 from isthmus.common.inbox.reading import read_study
 from isthmus.common.inbox.state import Phase, Publication, States, StudyState, Versioned
 from isthmus.common.messages.events import EventType, Reason
 from isthmus.common.telemetry import counter, extract, get_logger, span
 
-SAFE: Final = 0.9
-"""Of the duplicate window: clocks differ."""
 _PAGE: Final = 500
 
 log = get_logger(__name__)
@@ -40,14 +38,11 @@ class Announcer:
         blobs: BlobStore,
         base_url: str,
         contents: ContentsStore,
-        window: float = streams.DUPLICATE_SECONDS,
     ) -> None:
-        """Prepare; within `window` seconds the stream knows an event that is published again."""
         self._bus = bus
         self._states = States(bus)
         self._contents = contents
         self._events = StudyEvents(blobs, base_url)
-        self._window = window
 
     async def announce(self, found: Versioned, reason: Reason) -> bool:
         """Announce what is new of a study; False if its record has changed since it was found.
@@ -61,42 +56,55 @@ class Announcer:
         revision = await self._states.put(state, found.revision)
         if revision is None:
             return False
-        await self.finish(Versioned(state, revision))
+        await self._publish(Versioned(state, revision), is_told=False)
         return True
 
     async def finish(self, found: Versioned) -> None:
-        """Go on with an event that is on its way; it does not matter who else does.
+        """Go on with an event that somebody else was publishing; it does not matter who else does.
 
         Raises:
             UnavailableError: S3 or NATS is away.
+            ContractError: the record or the list is of another version.
         """
-        again, contents = await read_study(
-            self._states, self._contents, found.state.origin, found.state.study
-        )
-        publication = again.state.arrival.publication
-        if again.state.arrival.phase is not Phase.PUBLISHING or publication is None:
-            return
-        arrival = again.state.arrival
-        event_type = EventType.STUDY_AMENDED if arrival.revision else EventType.STUDY_ARRIVED
-        context = extract({"traceparent": arrival.traceparent} if arrival.traceparent else None)
-        told = {"dicom.origin": again.state.origin, "isthmus.reason": publication.reason.value}
-        with span(f"publish {event_type}", told, context=context):
-            event = await self._events.make(again.state, contents, event_type, publication)
-            is_new = event is not None
-            if event is not None and not await self._is_published(event_type, again.state, publication):
-                is_new = await publish_event(self._bus, event)
-            if is_new:
-                announced.add(1, {"dicom.origin": again.state.origin, "type": event_type.value})
-            await self._states.put(_settled(again.state, told=event is not None), again.revision)
+        publication = found.state.arrival.publication
+        if publication is not None:
+            kind = _kind(found.state)
+            await self._publish(found, is_told=await self._is_published(kind, found.state, publication))
+
+    async def _publish(self, found: Versioned, *, is_told: bool) -> None:
+        """Bring a publication to its end: the event is in the stream, and the record says so.
+
+        Only a deletion changes the record meanwhile; of what is left by it the publication is the same.
+        """
+        origin, study, publication = found.state.origin, found.state.study, found.state.arrival.publication
+        while True:
+            again, contents = await read_study(self._states, self._contents, origin, study)
+            if publication is None or again.state.arrival.publication != publication:
+                return
+            if not is_told:
+                is_told = await self._tell(again.state, contents, publication)
+            if await self._states.put(_settled(again.state, told=is_told), again.revision) is not None:
+                return
+
+    async def _tell(self, state: StudyState, contents: Contents, publication: Publication) -> bool:
+        """Publish the event, and tell whether there is one."""
+        kind, traceparent = _kind(state), state.arrival.traceparent
+        context = extract({"traceparent": traceparent} if traceparent else None)
+        told = {"dicom.origin": state.origin, "isthmus.reason": publication.reason.value}
+        with span(f"publish {kind}", told, context=context):
+            event = await self._events.make(state, contents, kind, publication)
+            if event is None:
+                return False
+            if await publish_event(self._bus, event):
+                announced.add(1, {"dicom.origin": state.origin, "type": kind.value})
+            return True
 
     async def _last_sequence(self) -> int:
         with bus_errors("dicom.events"):
             return (await self._bus.jetstream.stream_info(streams.EVENTS)).state.last_seq
 
     async def _is_published(self, kind: EventType, state: StudyState, publication: Publication) -> bool:
-        """Tell whether the event is in the stream, where publishing it again would not tell."""
-        if time.time() - publication.time < self._window * SAFE:
-            return False
+        """Tell whether the event is in the stream: publishing it again would tell for an hour alone."""
         log.info("looking for an event", origin=state.origin)
         configuration = ConsumerConfig(
             deliver_policy=DeliverPolicy.BY_START_SEQUENCE,
@@ -120,6 +128,10 @@ class Announcer:
             finally:
                 await reader.unsubscribe()
         return False
+
+
+def _kind(state: StudyState) -> EventType:
+    return EventType.STUDY_AMENDED if state.arrival.revision else EventType.STUDY_ARRIVED
 
 
 def _settled(state: StudyState, *, told: bool) -> StudyState:

@@ -9,7 +9,7 @@ from isthmus.arrivals.settings import ArrivalsSettings
 from isthmus.common.blobs import BlobStore
 from isthmus.common.bus import Bus
 from isthmus.common.bus.timers import StudyTimer, set_timer
-from isthmus.common.errors import StoreUnavailable
+from isthmus.common.errors import ContractError, StoreUnavailable
 from isthmus.common.inbox.contents import ContentsStore, Row
 from isthmus.common.inbox.merge import Happened, merge
 from isthmus.common.inbox.reading import read_study
@@ -40,25 +40,35 @@ class Studies:
 
         Raises:
             UnavailableError: S3 or NATS is away: it is to be told again, which does no harm.
-            ContractError: the record or the list is of another version.
+            ContractError: the record or the list is of another version, or the record has no room for it.
         """
         traceparents = [one.traceparent for one in happened if one.traceparent is not None]
         context = extract({"traceparent": traceparents[-1]}) if traceparents else None
         told = {"dicom.origin": timer.origin, "isthmus.events": len(happened)}
         with span("merge into study", told, context=context):
-            state = await self._change(timer, happened)
-            due = verdict(state, max(one.time for one in happened), self._settings.quiet_of(timer.origin))
-            if due is not None:
-                # Also where nothing has changed: whoever changed it may have died before this.
-                await set_timer(self._bus, timer, due.at if isinstance(due, Later) else 0.0)
+            found = await self._change(timer, happened)
+            # Also where nothing has changed: whoever changed it may have died before this.
+            await self._set_timer(timer, found, max(one.time for one in happened))
 
-    async def _change(self, timer: StudyTimer, happened: Sequence[Happened]) -> StudyState:
+    async def _set_timer(self, timer: StudyTimer, found: Versioned, now: float) -> None:
+        """Set the timer as the record says; again if that was changed: ours may have replaced a newer one."""
         while True:
-            state = await self._try(timer, happened)
-            if state is not None:
-                return state
+            due = verdict(found.state, now, self._settings.quiet_of(timer.origin))
+            if due is None:
+                return
+            await set_timer(self._bus, timer, due.at if isinstance(due, Later) else 0.0)
+            again = await self._states.get(timer.origin, timer.study)
+            if again.revision == found.revision:
+                return
+            found = again
 
-    async def _try(self, timer: StudyTimer, happened: Sequence[Happened]) -> StudyState | None:
+    async def _change(self, timer: StudyTimer, happened: Sequence[Happened]) -> Versioned:
+        while True:
+            changed = await self._try(timer, happened)
+            if changed is not None:
+                return changed
+
+    async def _try(self, timer: StudyTimer, happened: Sequence[Happened]) -> Versioned | None:
         """Change it, and give what it is now; None if another one changed it meanwhile."""
         found, before = await read_study(self._states, self._contents, timer.origin, timer.study)
         if found.state.arrival.phase is Phase.PUBLISHING:
@@ -68,20 +78,25 @@ class Studies:
         merged = merge(found.state, before, fresh, self._settings.conflicts_of(timer.origin))
         if merged.contents is before:
             if merged.state == found.state:
-                return found.state
+                return found
             return await self._put(found, merged.state)
         key = await self._contents.save(timer.origin, timer.study, merged.contents)
         state = replace(merged.state, contents=key)
         if state.arrival.phase is Phase.SETTLED:  # what changed is nothing that is told
             state = replace(state, arrival=replace(state.arrival, announced=key))
-        put = await self._put(found, state)
+        try:
+            put = await self._put(found, state)
+        except ContractError:  # there is no room for it: nobody will ever name the list
+            self._unneeded.append(key)
+            raise
         unneeded = key if put is None else found.state.contents
         if unneeded is not None:
             self._unneeded.append(unneeded)
         return put
 
-    async def _put(self, found: Versioned, state: StudyState) -> StudyState | None:
-        return state if await self._states.put(state, found.revision) is not None else None
+    async def _put(self, found: Versioned, state: StudyState) -> Versioned | None:
+        revision = await self._states.put(state, found.revision)
+        return None if revision is None else Versioned(state, revision)
 
     async def tidy(self) -> None:
         """Delete the lists that the changes up to now left behind; what fails stays, and nobody finds it."""

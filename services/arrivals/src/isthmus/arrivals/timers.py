@@ -91,8 +91,8 @@ class Timers:
             found = await self._states.get(timer.origin, timer.study)
             match verdict(found.state, now, quiet):
                 case Later(at):
-                    await set_timer(self._bus, timer, at)
-                    return
+                    if await self._wait(timer, found, at):
+                        return
                 case Unfinished():
                     await self._announcer.finish(found)
                 case Due(reason):
@@ -107,16 +107,19 @@ class Timers:
             quiet = self._settings.quiet_of(timer.origin)
             quiet_at = found.state.arrival.last_stored + quiet
             if not await self._horizon.reached(timer.origin, quiet_at, now, PATIENCE):
-                await set_timer(self._bus, timer, now + PATIENCE + AGAIN_SECONDS)
-                return True
+                return await self._wait(timer, found, now + PATIENCE + AGAIN_SECONDS)
             again = await self._states.get(timer.origin, timer.study)
             if again.revision != found.revision:
                 return False
             more_expected, reason = await self._expected(timer, found)
             if more_expected and now < found.state.arrival.last_stored + EXPECTED_PATIENCE * quiet:
-                await set_timer(self._bus, timer, now + quiet)
-                return True
+                return await self._wait(timer, found, now + quiet)
         return await self._announcer.announce(found, reason)
+
+    async def _wait(self, timer: StudyTimer, found: Versioned, at: float) -> bool:
+        """Have a study looked at then; False if it has changed: an earlier timer may have been replaced."""
+        await set_timer(self._bus, timer, at)
+        return (await self._states.get(timer.origin, timer.study)).revision == found.revision
 
     async def _expected(self, timer: StudyTimer, found: Versioned) -> tuple[bool, Reason]:
         """Tell whether more is expected than is there, and on what the arrival rests."""

@@ -66,3 +66,39 @@ async def test_no_other_page_may(allowed: Sequence[str]) -> None:
         response = await http.get("/studies", headers={"Origin": VIEWER})
     assert response.status_code == 200
     assert "Access-Control-Allow-Origin" not in response.headers
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("PUT", "/aets/inbox/studies/1.2", "DELETE, GET, HEAD, POST"),
+        ("PUT", "/aets/pacs/studies/1.2", "GET, HEAD, POST"),
+        ("PUT", "/dicomweb/studies/1.2", "GET, HEAD, POST"),
+        ("DELETE", "/aets/inbox/studies", "GET, HEAD, POST"),
+        ("PATCH", "/aets/inbox/studies/1.2/series/3", "DELETE, GET, HEAD"),
+        ("DELETE", "/aets/inbox/studies/1.2/series", "GET, HEAD"),
+    ],
+)
+async def test_who_uses_a_wrong_method_is_told_those_of_all_faces(
+    method: str, path: str, allowed: str
+) -> None:
+    """RFC 9110 15.5.6; each face serves but some of them."""
+    own = [
+        Route(root + path, studies)
+        for root in ("/aets/{origin}", "/dicomweb")
+        for path in ("/studies", "/studies/{study}", "/studies/{study}/series")
+    ]
+    own.append(Route("/aets/{origin}/studies/{study}/series/{series}", studies))
+    app = application(own, inboxes=["inbox"])
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://gateway") as http:
+        response = await http.request(method, path)
+    assert response.status_code == 405
+    assert response.headers["Allow"] == allowed
+    assert response.json()["title"] == "The method is not allowed"
+
+
+async def test_what_is_no_resource_of_dicomweb_has_the_methods_of_its_route() -> None:
+    async with client() as http:
+        response = await http.delete("/nothing")
+    assert response.status_code == 405
+    assert set(response.headers["Allow"].split(", ")) == {"GET", "HEAD"}

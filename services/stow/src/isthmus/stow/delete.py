@@ -7,16 +7,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from isthmus.common.bus import Bus, subjects
-from isthmus.common.dicom.levels import Level
+from isthmus.common.dicomweb.methods import methods_at
 from isthmus.common.dicomweb.resource import ALL, Resource
-from isthmus.common.dicomweb.transactions import DELETIONS, allowed_beside
 from isthmus.common.errors import MethodNotAllowed, NoSuchObject, UnknownOrigin
 from isthmus.common.messages import Delete, Deleted
 from isthmus.stow.settings import StowSettings
 
 DELETE_SECONDS: Final = 60.0
 """Patience with the worker; S3 deletes a thousand blobs by one request."""
-_PATHS: Final = dict(zip(Level, (each.path for each in DELETIONS), strict=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +35,7 @@ class Deleting:
             UnavailableError: the worker, NATS or S3 is away; some of it may still be there.
         """
         resource = Resource.from_path_params(request.path_params)
-        self._require_inbox(resource)
+        self._require_inbox(resource, request)
         delete = Delete(resource.origin, resource.study, resource.series, resource.instance)
         subject = subjects.delete(resource.origin)
         deleted = await self.bus.request(subject, delete, Deleted, DELETE_SECONDS)
@@ -47,10 +45,10 @@ class Deleting:
             raise NoSuchObject(f"{resource.origin!r} has no such object")
         return Response(status_code=204)
 
-    def _require_inbox(self, resource: Resource) -> None:
+    def _require_inbox(self, resource: Resource, request: Request) -> None:
         if resource.origin in self.settings.inboxes:
             return
         if resource.origin != ALL and resource.origin not in self.settings.origins:
             raise UnknownOrigin(resource.origin)
-        others = allowed_beside("DELETE", _PATHS[resource.level])
+        others = methods_at(request.scope["path"], self.settings.inboxes)
         raise MethodNotAllowed("Only what is in an inbox can be deleted", others)

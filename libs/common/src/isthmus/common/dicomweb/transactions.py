@@ -247,9 +247,3 @@ TRANSACTIONS: Final[Sequence[Transaction]] = (
     RETRIEVE_BY_URI,
     *DELETIONS,
 )
-
-
-def allowed_beside(method: str, path: str) -> tuple[str, ...]:
-    """Give the other methods of a resource, as an Allow header lists them."""
-    methods = {each.method for each in TRANSACTIONS if each.path == path} - {method}
-    return tuple(sorted(methods | ({"HEAD"} if "GET" in methods else set())))

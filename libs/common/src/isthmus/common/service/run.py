@@ -84,7 +84,8 @@ async def open_parts(name: str, settings: Settings) -> AsyncIterator[Parts]:
 async def _serve(name: str, settings: Settings, routes: Routes | None, lifespan: Lifespan | None) -> None:
     async with open_parts(name, settings) as parts, lifespan(parts) if lifespan else nullcontext():
         own = routes(parts) if routes else ()
-        app = application([*health_routes(parts), *own], settings.gateway.cors_origins)
+        inboxes = {inbox.name for inbox in settings.inboxes}
+        app = application([*health_routes(parts), *own], settings.gateway.cors_origins, inboxes)
         settle()
         listening = server(CollectBetweenRequests(app) if own else app, ListenAddress(settings.http.listen))
 

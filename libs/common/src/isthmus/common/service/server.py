@@ -1,17 +1,23 @@
 """The HTTP server of a service: uvicorn, under our own signals."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
+from http import HTTPStatus
 from typing import Final
 
 import uvicorn
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp
 
 from isthmus.common.config import ListenAddress
-from isthmus.common.dicomweb.problem import exception_handlers
+from isthmus.common.dicomweb.methods import methods_at
+from isthmus.common.dicomweb.problem import exception_handlers, handle
+from isthmus.common.errors import MethodNotAllowed
 from isthmus.common.telemetry import AsgiTracing
 
 DRAIN_SECONDS: Final = 5
@@ -43,15 +49,19 @@ class Server(uvicorn.Server):
         yield
 
 
-def application(routes: Sequence[BaseRoute], cors_origins: Sequence[str] = ()) -> ASGIApp:
+def application(
+    routes: Sequence[BaseRoute], cors_origins: Sequence[str] = (), inboxes: Collection[str] = ()
+) -> ASGIApp:
     """Compose the routes with tracing, and with problem+json for whatever fails.
 
     Args:
         routes: the resources.
         cors_origins: web origins whose pages may ask and read the answers (Fetch standard, CORS protocol), or
             `*`: then none may delete.
+        inboxes: names of the origins from which something can be deleted.
     """
-    app: ASGIApp = Starlette(routes=list(routes), exception_handlers=dict(exception_handlers))
+    handlers = {**exception_handlers, HTTPException: _handler_that_knows_methods(inboxes)}
+    app: ASGIApp = Starlette(routes=list(routes), exception_handlers=handlers)
     if cors_origins:
         app = CORSMiddleware(
             app,
@@ -61,6 +71,21 @@ def application(routes: Sequence[BaseRoute], cors_origins: Sequence[str] = ()) -
             expose_headers=CORS_EXPOSED,
         )
     return AsgiTracing(app)
+
+
+def _handler_that_knows_methods(
+    inboxes: Collection[str],
+) -> Callable[[Request, Exception], Awaitable[Response]]:
+    """Answer for all faces to a method that a resource does not have: the router knows those of its own."""
+
+    async def handle_http(request: Request, error: Exception) -> Response:
+        if isinstance(error, HTTPException) and error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+            allowed = methods_at(request.scope["path"], inboxes)
+            if allowed:
+                error = MethodNotAllowed("The resource does not have this method", allowed)
+        return await handle(request, error)
+
+    return handle_http
 
 
 def server(app: ASGIApp, listen: ListenAddress) -> Server:

@@ -10,10 +10,11 @@ import pytest
 from isthmus.common.blobs import BlobStore
 from isthmus.common.bus import Bus, progress
 from isthmus.common.dicom.raw_bytes import RawBytes, UnnamedFile
+from isthmus.common.dicom.statuses import OUT_OF_RESOURCES, SUCCESS
 from isthmus.common.dimse import ReceivedInstance
 from isthmus.common.errors import StoreUnavailable
 from isthmus.common.messages import BlobRef, InstanceReady, Retrieve, retrieve_fact
-from isthmus.dimse_scu.delivery import OUT_OF_RESOURCES, PUTS_AT_ONCE, SUCCESS, Delivery
+from isthmus.dimse_scu.delivery import PUTS_AT_ONCE, Delivery
 from tests.data_sets import raw_dataset
 
 EXPLICIT = "1.2.840.10008.1.2.1"

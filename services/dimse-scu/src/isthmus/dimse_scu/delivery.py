@@ -14,6 +14,7 @@ import structlog
 from isthmus.common.blobs import BlobStore, digest_of, held_key, size_of
 from isthmus.common.bus import Bus, progress, subjects
 from isthmus.common.dicom.part10 import file_header, identify
+from isthmus.common.dicom.statuses import OUT_OF_RESOURCES, SUCCESS
 from isthmus.common.dimse import ReceivedInstance
 from isthmus.common.errors import BusUnavailable, IsthmusError, UnavailableError
 from isthmus.common.messages import BlobRef, InstanceReady, Retrieve
@@ -26,8 +27,6 @@ HELD_AT_ONCE: Final = 16
 HELD_BYTES: Final = 32 * 1024 * 1024
 """And how large those that are in memory may be together."""
 PUBLISH_SECONDS: Final = 10.0
-SUCCESS: Final = 0x0000
-OUT_OF_RESOURCES: Final = 0xA700
 
 log = structlog.get_logger()
 

@@ -7,12 +7,13 @@ from typing import Final
 
 from isthmus.common.bus import Bus, Serving, subjects
 from isthmus.common.config import RetrieveMethod
+from isthmus.common.dicom.statuses import OUT_OF_RESOURCES, SUCCESS
 from isthmus.common.dimse import MOVE, STUDY_ROOT_MOVE, Association, AssociationPool, Operation, SubOperations
 from isthmus.common.errors import UnavailableError
 from isthmus.common.messages import Received, ReceivedAnswer, Retrieve
 from isthmus.dimse_scu.ask import Ask
 from isthmus.dimse_scu.cancellation import Cancellation
-from isthmus.dimse_scu.delivery import OUT_OF_RESOURCES, SUCCESS, Delivery
+from isthmus.dimse_scu.delivery import Delivery
 from isthmus.dimse_scu.judgement import judge
 from isthmus.dimse_scu.listing import Listed
 from isthmus.dimse_scu.wording import Wording

@@ -15,6 +15,7 @@ from typing import BinaryIO, Final
 from isthmus.common.bus import end_tasks
 from isthmus.common.config import DimseOrigin
 from isthmus.common.dicom.part10 import read_file_meta
+from isthmus.common.dicom.statuses import SOP_CLASS_NOT_SUPPORTED, TRANSFER_SYNTAX_NOT_SUPPORTED
 from isthmus.common.dimse import (
     Association,
     AssociationPool,
@@ -30,6 +31,7 @@ from isthmus.common.errors import (
     BusUnavailable,
     IsthmusError,
     NoAcceptedContext,
+    NotTried,
     OriginError,
     OriginTimeout,
 )
@@ -38,8 +40,6 @@ from isthmus.common.storing import Numbered, not_stored
 from isthmus.common.threads import Threads
 from isthmus.dimse_scu.outgoing import AHEAD_AT_ONCE, Outgoing
 
-SOP_CLASS_NOT_SUPPORTED: Final = 0x0122
-TRANSFER_SYNTAX_NOT_SUPPORTED: Final = 0xC122
 SILENCES_AT_MOST: Final = 2
 """Instances in a row that an origin is silent about, after which the rest is not sent."""
 MANY: Final = 24
@@ -131,7 +131,7 @@ class Sending:
 
     def _give_up_if_silent(self) -> None:
         if self._silences >= SILENCES_AT_MOST:
-            raise OriginTimeout("The origin stays silent", origin=self._origin.name)
+            raise NotTried("The origin stays silent", origin=self._origin.name)
 
     async def _send_over(self, association: Association, most: int | None = None) -> None:
         """Send one after the other while the association holds."""

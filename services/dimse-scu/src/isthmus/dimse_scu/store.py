@@ -8,12 +8,13 @@ from isthmus.common.blobs import BlobStore
 from isthmus.common.bus import Bus, end_tasks
 from isthmus.common.bus.jobs import Running
 from isthmus.common.config import DimseOrigin
+from isthmus.common.dicom.statuses import SOP_CLASS_NOT_SUPPORTED
 from isthmus.common.dimse import AssociationPool, Operation, failure, for_store
 from isthmus.common.messages import InstanceStored, Store
 from isthmus.common.storing import Answer, Numbered, not_stored, work_off
 from isthmus.common.threads import Threads
 from isthmus.dimse_scu.outgoing import Outgoing
-from isthmus.dimse_scu.sending import SOP_CLASS_NOT_SUPPORTED, Sending
+from isthmus.dimse_scu.sending import Sending
 from isthmus.dimse_scu.uids import can_be_proposed
 
 

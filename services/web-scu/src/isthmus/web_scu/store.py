@@ -10,6 +10,7 @@ from isthmus.common.blobs import BlobStore
 from isthmus.common.bus import Bus, end_tasks
 from isthmus.common.bus.jobs import Running
 from isthmus.common.config import Inbox
+from isthmus.common.dicom.statuses import DUPLICATE_SOP_INSTANCE, SUCCESS, UNABLE_TO_PROCESS
 from isthmus.common.errors import (
     BlobMissing,
     MalformedDataset,
@@ -26,9 +27,6 @@ SMALL_BYTES: Final = 4 * 1024 * 1024
 """What is held in memory; what is larger is read twice: for its digest, and to be written."""
 AT_ONCE: Final = 4
 """Instances of one job."""
-SUCCESS: Final = 0x0000
-DUPLICATE_SOP_INSTANCE: Final = 0x0111
-CANNOT_UNDERSTAND: Final = 0xC000
 
 
 class StoreWork:
@@ -80,7 +78,7 @@ class StoreWork:
             return not_stored(index, ref, error)
         except MalformedDataset as error:
             refusal = OperationFailed(
-                error.detail, origin=self._inbox.name, status=CANNOT_UNDERSTAND, operation="C-STORE"
+                error.detail, origin=self._inbox.name, status=UNABLE_TO_PROCESS, operation="C-STORE"
             )
             return not_stored(index, ref, refusal)
         except OperationFailed as error:

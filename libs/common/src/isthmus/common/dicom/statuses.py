@@ -1,44 +1,69 @@
-"""What the DIMSE statuses mean (PS3.7 Annex C; PS3.4 B.2.3, C.4.1.1.4, C.4.2.1.5 and C.4.3.1.4)."""
+"""The DIMSE statuses, and what they mean (PS3.7 Annex C; PS3.4 B.2.3, C.4.1.1.4, C.4.2.1.5 and C.4.3.1.4)."""
 
 from typing import Final
 
+SUCCESS: Final = 0x0000
+INVALID_ATTRIBUTE_VALUE: Final = 0x0106
+PROCESSING_FAILURE: Final = 0x0110
+DUPLICATE_SOP_INSTANCE: Final = 0x0111
+NO_SUCH_SOP_INSTANCE: Final = 0x0112
+INVALID_ARGUMENT_VALUE: Final = 0x0115
+INVALID_SOP_INSTANCE: Final = 0x0117
+NO_SUCH_SOP_CLASS: Final = 0x0118
+CLASS_INSTANCE_CONFLICT: Final = 0x0119
+MISSING_ATTRIBUTE: Final = 0x0120
+MISSING_ATTRIBUTE_VALUE: Final = 0x0121
+SOP_CLASS_NOT_SUPPORTED: Final = 0x0122
+NO_SUCH_ACTION_TYPE: Final = 0x0123
+NOT_AUTHORIZED: Final = 0x0124
+RESOURCE_LIMITATION: Final = 0x0213
+OUT_OF_RESOURCES: Final = 0xA700
+OUT_OF_RESOURCES_SUB_OPERATIONS: Final = 0xA702
+DATA_SET_MISMATCH: Final = 0xA900
+SUB_OPERATIONS_FAILED: Final = 0xB000
+UNABLE_TO_PROCESS: Final = 0xC000
+TRANSFER_SYNTAX_NOT_SUPPORTED: Final = 0xC122
+CANCELLED: Final = 0xFE00
+PENDING: Final = 0xFF00
+PENDING_WITHOUT_OPTIONAL_KEYS: Final = 0xFF01
+
 _MEANINGS: Final = {
-    0x0000: "Success",
+    SUCCESS: "Success",
     0x0001: "Requested optional Attributes are not supported",
     0x0105: "No such Attribute",
-    0x0106: "Invalid Attribute value",
+    INVALID_ATTRIBUTE_VALUE: "Invalid Attribute value",
     0x0107: "Attribute list error",
-    0x0110: "Processing failure",
-    0x0111: "Duplicate SOP Instance",
-    0x0112: "No such SOP Instance",
+    PROCESSING_FAILURE: "Processing failure",
+    DUPLICATE_SOP_INSTANCE: "Duplicate SOP Instance",
+    NO_SUCH_SOP_INSTANCE: "No such SOP Instance",
     0x0113: "No such Event Type",
     0x0114: "No such argument",
-    0x0115: "Invalid argument value",
+    INVALID_ARGUMENT_VALUE: "Invalid argument value",
     0x0116: "Attribute value out of range",
-    0x0117: "Invalid SOP Instance",
-    0x0118: "No such SOP Class",
-    0x0119: "Class-Instance conflict",
-    0x0120: "Missing Attribute",
-    0x0121: "Missing Attribute value",
-    0x0122: "SOP Class not supported",
-    0x0123: "No such Action Type",
-    0x0124: "Refused: not authorized",
+    INVALID_SOP_INSTANCE: "Invalid SOP Instance",
+    NO_SUCH_SOP_CLASS: "No such SOP Class",
+    CLASS_INSTANCE_CONFLICT: "Class-Instance conflict",
+    MISSING_ATTRIBUTE: "Missing Attribute",
+    MISSING_ATTRIBUTE_VALUE: "Missing Attribute value",
+    SOP_CLASS_NOT_SUPPORTED: "SOP Class not supported",
+    NO_SUCH_ACTION_TYPE: "No such Action Type",
+    NOT_AUTHORIZED: "Refused: not authorized",
     0x0210: "Duplicate invocation",
     0x0211: "Unrecognized operation",
     0x0212: "Mistyped argument",
-    0x0213: "Resource limitation",
-    0xA700: "Refused: out of resources",
+    RESOURCE_LIMITATION: "Resource limitation",
+    OUT_OF_RESOURCES: "Refused: out of resources",
     0xA701: "Refused: out of resources, unable to calculate the number of matches",
-    0xA702: "Refused: out of resources, unable to perform sub-operations",
+    OUT_OF_RESOURCES_SUB_OPERATIONS: "Refused: out of resources, unable to perform sub-operations",
     0xA801: "Refused: Move Destination unknown",
-    0xA900: "Data Set or Identifier does not match SOP Class",
-    0xB000: "Coercion of Data Elements, or failures of sub-operations",
+    DATA_SET_MISMATCH: "Data Set or Identifier does not match SOP Class",
+    SUB_OPERATIONS_FAILED: "Coercion of Data Elements, or failures of sub-operations",
     0xB006: "Elements discarded",
     0xB007: "Data Set does not match SOP Class",
-    0xC122: "Transfer Syntax not supported",
-    0xFE00: "Cancelled",
-    0xFF00: "Pending",
-    0xFF01: "Pending: optional keys are not supported",
+    TRANSFER_SYNTAX_NOT_SUPPORTED: "Transfer Syntax not supported",
+    CANCELLED: "Cancelled",
+    PENDING: "Pending",
+    PENDING_WITHOUT_OPTIONAL_KEYS: "Pending: optional keys are not supported",
 }
 
 # By the first hexadecimal digits, where the standard leaves the others to the implementation.

@@ -1,30 +1,54 @@
 """DIMSE statuses: what kind each is, the error it becomes, and the status that an error becomes.
 
-The words for them are in `isthmus.common.dicom.statuses`.
+The numbers, and words for them, are in `isthmus.common.dicom.statuses`; who speaks DIMSE finds them here too.
 """
 
 from enum import Enum, StrEnum
 from typing import Final
 
 from isthmus.common import errors
-from isthmus.common.dicom.statuses import meaning
+from isthmus.common.dicom.statuses import (
+    CANCELLED,
+    DATA_SET_MISMATCH,
+    DUPLICATE_SOP_INSTANCE,
+    INVALID_SOP_INSTANCE,
+    NOT_AUTHORIZED,
+    OUT_OF_RESOURCES,
+    OUT_OF_RESOURCES_SUB_OPERATIONS,
+    PENDING,
+    PENDING_WITHOUT_OPTIONAL_KEYS,
+    PROCESSING_FAILURE,
+    SOP_CLASS_NOT_SUPPORTED,
+    SUB_OPERATIONS_FAILED,
+    SUCCESS,
+    TRANSFER_SYNTAX_NOT_SUPPORTED,
+    UNABLE_TO_PROCESS,
+    meaning,
+)
 from isthmus.common.errors import IsthmusError, OperationFailed, OriginCancelled, OriginError
 
-SUCCESS: Final = 0x0000
-PROCESSING_FAILURE: Final = 0x0110
-DUPLICATE_SOP_INSTANCE: Final = 0x0111
-INVALID_SOP_INSTANCE: Final = 0x0117
-SOP_CLASS_NOT_SUPPORTED: Final = 0x0122
-NOT_AUTHORIZED: Final = 0x0124
-OUT_OF_RESOURCES: Final = 0xA700
-OUT_OF_RESOURCES_SUB_OPERATIONS: Final = 0xA702
-DATA_SET_MISMATCH: Final = 0xA900
-SUB_OPERATIONS_FAILED: Final = 0xB000
-UNABLE_TO_PROCESS: Final = 0xC000
-TRANSFER_SYNTAX_NOT_SUPPORTED: Final = 0xC122
-CANCELLED: Final = 0xFE00
-PENDING: Final = 0xFF00
-PENDING_WITHOUT_OPTIONAL_KEYS: Final = 0xFF01
+__all__ = [
+    "CANCELLED",
+    "DATA_SET_MISMATCH",
+    "DUPLICATE_SOP_INSTANCE",
+    "INVALID_SOP_INSTANCE",
+    "NOT_AUTHORIZED",
+    "OUT_OF_RESOURCES",
+    "OUT_OF_RESOURCES_SUB_OPERATIONS",
+    "PENDING",
+    "PENDING_WITHOUT_OPTIONAL_KEYS",
+    "PROCESSING_FAILURE",
+    "SOP_CLASS_NOT_SUPPORTED",
+    "SUB_OPERATIONS_FAILED",
+    "SUCCESS",
+    "TRANSFER_SYNTAX_NOT_SUPPORTED",
+    "UNABLE_TO_PROCESS",
+    "Category",
+    "Operation",
+    "category",
+    "dimse_status",
+    "failure",
+]
 
 _WARNINGS: Final = frozenset({0x0001, 0x0107, 0x0116})
 

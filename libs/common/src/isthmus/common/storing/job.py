@@ -1,17 +1,14 @@
 """The beginning and the end of a store job: what is left of it, and when it is off the queue."""
 
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from typing import Final
 
 from isthmus.common.blobs import BlobStore
 from isthmus.common.bus import Bus, progress, subjects
 from isthmus.common.bus.jobs import MAX_DELIVERIES, Running
+from isthmus.common.dicom.statuses import PROCESSING_FAILURE
 from isthmus.common.errors import BlobMissing, IsthmusError, NotDelivered, OperationFailed, StoreUnavailable
 from isthmus.common.messages import BlobRef, Failure, InstanceStored, Store, StoreDone, decode, store_fact
 from isthmus.common.telemetry import get_logger
-
-PROCESSING_FAILURE: Final = 0x0110
-"""PS3.7 C.5.10: the status of what got no answer."""
 
 Numbered = tuple[int, BlobRef]
 """An instance with its place in the job."""

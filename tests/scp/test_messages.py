@@ -10,8 +10,9 @@ import pytest
 from isthmus.common.blobs import BlobStore
 from isthmus.common.bus import Bus
 from isthmus.common.config import Inbox
-from isthmus.common.dimse import incoming
+from isthmus.common.dimse import incoming, sockets
 from isthmus.scp.worker import Server
+from tests.peers import eventually
 from tests.scp.stream import instance_events
 from tests.scp.wire import (
     ABORTED,
@@ -22,6 +23,7 @@ from tests.scp.wire import (
     IMAGES,
     LAST_OF_COMMAND,
     LAST_OF_DATA,
+    SECONDS,
     answer,
     associated,
     command,
@@ -113,6 +115,16 @@ async def test_a_command_set_that_never_ends_is_not_kept(server: Server) -> None
             return read(connection)
 
     assert await asyncio.to_thread(run) == ABORTED
+
+
+async def test_a_pdu_that_is_much_longer_than_we_announced_takes_no_memory(server: Server) -> None:
+    def run() -> bytes:
+        with associated(server.port) as connection:
+            connection.sendall(struct.pack(">BBL", 4, 0, 8 * sockets.MAX_PDU + 1))
+            return read(connection)
+
+    assert await asyncio.to_thread(run) == b""
+    assert await asyncio.to_thread(eventually, lambda: server.associations == 0, timeout_seconds=SECONDS)
 
 
 async def test_of_two_messages_in_one_pdu_both_are_answered(server: Server) -> None:

@@ -59,7 +59,7 @@ if TYPE_CHECKING:
 MAX_PDU: Final = 128 * 1024
 """The Maximum Length that we announce (PS3.8 D.1): 10-15 % faster than 16 KiB; more brings nothing."""
 LONGEST_PDU: Final = 1024 * 1024
-"""A PDU that claims more than eight times what we announce ends the connection, before memory is taken for it:
+"""A PDU of more than eight times what we announce ends the connection, before memory is taken for it:
 so much, and some copies of it, each association may take."""
 
 BACKLOG: Final = 4

@@ -1,18 +1,20 @@
 """Searches of an inbox (PS3.4 C.4.1): every level, every kind of matching, an order that stays."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 import pytest
 
 from isthmus.common.blobs import BlobStore
 from isthmus.common.bus import Bus, search
+from isthmus.common.bus.streams import INBOXES_BUCKET
+from isthmus.common.bus.subjects import token
 from isthmus.common.dicom.attributes import tag_of
 from isthmus.common.dicom.json_values import DicomJson
 from isthmus.common.dicom.levels import Level
 from isthmus.common.dicom.matching import MatchingKey, Wanted
 from isthmus.common.dicom.search_attributes import DEFAULT_RETURN
-from isthmus.common.errors import StoreUnavailable
+from isthmus.common.errors import ContractError, StoreUnavailable
 from isthmus.common.inbox.remove import remove
 from isthmus.common.messages import Delete, Query
 from tests.common.inbox.studies import arrived, study_of
@@ -153,3 +155,26 @@ async def test_another_inbox_has_nothing_of_it(
     await arrived(bus, blobs, f"{origin_name}-other", files)
     for level in Level:
         assert not await found(bus, origin_name, level)
+
+
+@pytest.fixture
+async def unreadable(bus: Bus, origin_name: str) -> AsyncIterator[str]:
+    """A study whose record is of another version."""
+    subject = f"$KV.{INBOXES_BUCKET}.{token(origin_name)}.{token('1.9')}"
+    await bus.jetstream.publish(subject, b"of another version")
+    yield "1.9"
+    await bus.jetstream.purge_stream(f"KV_{INBOXES_BUCKET}", subject=subject)
+
+
+async def test_a_study_that_cannot_be_read_fails_the_searches_that_it_might_match_alone(
+    bus: Bus, blobs: BlobStore, origin_name: str, files: list[Path], unreadable: str
+) -> None:
+    await arrived(bus, blobs, origin_name, files)
+    of_another = key("StudyInstanceUID", study_of(files[0]))
+    assert len(await found(bus, origin_name, Level.SERIES, of_another)) == 2
+    for keys in ([], [key("StudyInstanceUID", unreadable)]):
+        with pytest.raises(ContractError, match=origin_name):
+            await found(bus, origin_name, Level.STUDY, *keys)
+    deleted = await remove(bus, blobs, Delete(origin_name, unreadable))
+    assert deleted.failure is not None
+    assert deleted.failure.kind == "ContractError"

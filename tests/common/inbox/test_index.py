@@ -126,8 +126,14 @@ async def test_a_list_of_studies_is_never_short_of_one_that_cannot_be_read(
     subject = f"$KV.{streams.INBOXES_BUCKET}.{token(origin_name)}.{token('1.2')}"
     await bus.jetstream.publish(subject, b"of another version")
     try:
-        with pytest.raises(ContractError):
+        with pytest.raises(ContractError, match="1 studies of"):
             await uids(index, origin_name)
+        with pytest.raises(ContractError):
+            await index.studies(origin_name, ["1.2"])
+        # What it cannot be, is searched as ever.
+        assert [one.study for one in await index.studies(origin_name, ["1.1"])] == ["1.1"]
+        assert await uids(index, f"other-{origin_name}") == []
+        assert not await index.with_removals()
     finally:
         await bus.jetstream.publish(subject, b"", headers={"KV-Operation": "PURGE"})
     assert await uids(index, origin_name) == ["1.1"]

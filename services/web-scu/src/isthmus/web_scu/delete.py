@@ -47,11 +47,13 @@ async def finishing(bus: Bus, blobs: BlobStore, index: Index) -> None:
 
 
 async def finish_all(remover: Remover, index: Index) -> None:
-    """Bring all deletions to their end.
+    """Bring all deletions to their end; one that does not get there holds up no other.
 
     Raises:
-        UnavailableError: S3 or NATS is away.
-        ContractError: there are records of another version.
+        BusUnavailable: NATS is away.
     """
     for one in await index.with_removals():
-        await remover.finish(one.origin, one.study)
+        try:
+            await remover.finish(one.origin, one.study)
+        except IsthmusError as error:
+            log.warning("deletion not finished", origin=one.origin, detail=error.detail)

@@ -3,7 +3,7 @@
 from isthmus.common.blobs import BlobStore
 from isthmus.common.bus import Bus, progress, subjects
 from isthmus.common.bus.jobs import Running
-from isthmus.common.errors import IsthmusError, NoSuchObject, StoreUnavailable
+from isthmus.common.errors import ContractError, IsthmusError, NoSuchObject, StoreUnavailable
 from isthmus.common.inbox.catalogue import CatalogueWithInboxes
 from isthmus.common.messages import Failure, Retrieve, RetrieveDone, RetrieveStarted
 from isthmus.common.telemetry import inject
@@ -35,7 +35,7 @@ class RetrieveWork:
         failure: IsthmusError
         try:
             manifest = await self._catalogue.load(job.origin, job.study)
-        except StoreUnavailable as error:
+        except (StoreUnavailable, ContractError) as error:
             failure = error
         else:
             if manifest is not None and manifest.covers(job, 0):

@@ -41,6 +41,7 @@ class SearchWork:
         Raises:
             BusUnavailable: it cannot be told whether all that is there is known.
             StoreUnavailable: S3 does not give the list of a study.
+            ContractError: the record of a study that may match is of another version.
         """
         matcher = Matcher(query.keys, fuzzy=query.fuzzy)
         looked_at = 0
@@ -71,7 +72,7 @@ class SearchWork:
     async def _studies(self, query: Query) -> AsyncGenerator[Indexed, None]:
         """Give the studies that a query may be about."""
         uids = _studies_in(query)
-        for study in await self._index.studies(self._inbox.name):
+        for study in await self._index.studies(self._inbox.name, uids):
             if not uids or study.study in uids:
                 yield study
 

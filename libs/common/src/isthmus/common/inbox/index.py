@@ -7,7 +7,7 @@ was written before the question is in the answer, and one that got lost on its w
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -24,6 +24,7 @@ from isthmus.common.bus import Bus, end_tasks
 from isthmus.common.bus.buckets import bucket_errors
 from isthmus.common.bus.followers import HEARTBEAT
 from isthmus.common.bus.streams import INBOXES_BUCKET
+from isthmus.common.bus.subjects import token
 from isthmus.common.dicom.attributes import tag_of
 from isthmus.common.dicom.json_values import DicomJson
 from isthmus.common.errors import BusUnavailable, ContractError
@@ -32,6 +33,7 @@ from isthmus.common.inbox.state import StudyState, read_record
 
 STREAM: Final = f"KV_{INBOXES_BUCKET}"
 SUBJECTS: Final = f"$KV.{INBOXES_BUCKET}.>"
+_PREFIX: Final = SUBJECTS.removesuffix(">")
 BEHIND_SECONDS: Final = 5.0
 """How long a change may take to come, before the records are read anew."""
 AGAIN_SECONDS: Final = 0.25
@@ -84,14 +86,19 @@ class Index:
         finally:
             await end_tasks([task])
 
-    async def studies(self, origin: str) -> Sequence[Indexed]:
+    async def studies(self, origin: str, among: Collection[str] = ()) -> Sequence[Indexed]:
         """Give the studies of an inbox, by date and time of the study, the newest first.
+
+        Args:
+            origin: the inbox.
+            among: the only studies that matter, by their UIDs; all, if there are none.
 
         Raises:
             BusUnavailable: it cannot be told whether these are all.
-            ContractError: there are records of another version.
+            ContractError: of those that matter there are records of another version.
         """
         await self._catch_up()
+        self._check_readable(origin, among)
         if origin not in self._sorted:
             of_origin = [one for one in self._records.values() if one.origin == origin and one.is_there]
             of_origin.sort(key=lambda one: one.study)
@@ -99,11 +106,10 @@ class Index:
         return self._sorted[origin]
 
     async def with_removals(self) -> Sequence[Indexed]:
-        """Give the studies of which something is deleted whose blobs may not be gone.
+        """Give the studies that can be read and of which something is deleted whose blobs may not be gone.
 
         Raises:
             BusUnavailable: it cannot be told.
-            ContractError: there are records of another version.
         """
         await self._catch_up()
         return [one for one in self._records.values() if one.has_removals]
@@ -116,8 +122,14 @@ class Index:
         except TimeoutError:
             self._stale.set()
             raise BusUnavailable("The records of the inboxes do not come") from None
-        if self._unreadable:
-            raise ContractError(f"{len(self._unreadable)} records of inboxes are of another version")
+
+    def _check_readable(self, origin: str, among: Collection[str]) -> None:
+        inbox = f"{_PREFIX}{token(origin)}."
+        unreadable = {subject for subject in self._unreadable if subject.startswith(inbox)}
+        if among:
+            unreadable &= {inbox + token(study) for study in among}
+        if unreadable:
+            raise ContractError(f"{len(unreadable)} studies of {origin!r} have records of another version")
 
     async def _wait_for(self, sequence: int) -> None:
         while self._created is None or self._sequence < sequence:

@@ -13,7 +13,7 @@ from typing import Final
 from isthmus.common.blobs import BlobStore, derived_prefix
 from isthmus.common.blobs.keys import inbox_prefix
 from isthmus.common.bus import Bus
-from isthmus.common.errors import UnavailableError
+from isthmus.common.errors import ContractError, UnavailableError
 from isthmus.common.inbox.contents import Contents, ContentsStore, Row
 from isthmus.common.inbox.reading import read_study
 from isthmus.common.inbox.state import Arrival, Phase, Removal, SeriesSummary, States, StudyState, Versioned
@@ -31,7 +31,7 @@ async def remove(bus: Bus, blobs: BlobStore, delete: Delete) -> Deleted:
     """
     try:
         return Deleted(await Remover(bus, blobs).remove(delete))
-    except UnavailableError as error:
+    except (UnavailableError, ContractError) as error:
         return Deleted(0, Failure.of(error))
 
 

@@ -67,6 +67,23 @@ def test_up_names_an_origin_for_storing_that_the_demo_is_not(tmp_path: Path) -> 
     assert "dicomweb.store: no origin is named 'pacs', only the 'demo'" in result.stderr
 
 
+@pytest.mark.parametrize(
+    ("content", "reason"), [(None, "No such file"), ("short", "a secret has at least 16")]
+)
+def test_up_names_a_file_that_holds_no_secret(tmp_path: Path, content: str | None, reason: str) -> None:
+    config, secret = tmp_path / "isthmus.toml", tmp_path / "secret"
+    if content is not None:
+        secret.write_text(content)
+    config.write_text(
+        '[gateway]\nlisten = "127.0.0.1:0"\n[scp]\nlisten = "127.0.0.1:0"\n'
+        f'[[arrivals.webhooks]]\nname = "ai"\nurl = "http://127.0.0.1:1"\nsecret_file = "{secret}"\n'
+    )
+    result = run("up", "--config", str(config), "--data", str(tmp_path / "data"))
+    assert result.exit_code == 2
+    assert f"arrivals.webhooks[0].secret_file: {secret}: {reason}" in result.stderr
+    assert not (tmp_path / "data" / "run.json").exists()
+
+
 def test_up_refuses_a_data_folder_that_is_in_use(tmp_path: Path) -> None:
     with hold(tmp_path):
         result = run("up", "--config", str(tmp_path / "isthmus.toml"), "--data", str(tmp_path))

@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+from pathlib import Path
 from typing import Final
 
 PREFIX: Final = "whsec_"
@@ -22,6 +23,23 @@ def signing_keys(text: str) -> tuple[bytes, ...]:
     if not 1 <= len(secrets) <= MOST_SECRETS:
         raise ValueError(f"holds {len(secrets)} secrets: one is wanted, or while it is replaced two")
     return tuple(_key(secret) for secret in secrets)
+
+
+def signing_keys_in(path: Path) -> tuple[bytes, ...]:
+    """Give the keys that a file holds, as `signing_keys` reads them.
+
+    Raises:
+        ValueError: it cannot be read, or holds no secret; it names the file, and quotes nothing of it.
+    """
+    try:
+        return signing_keys(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        reason = error.strerror or "cannot be read"
+    except UnicodeDecodeError:
+        reason = "is no text"
+    except ValueError as error:
+        reason = str(error)
+    raise ValueError(f"{path}: {reason}")
 
 
 def _key(secret: str) -> bytes:

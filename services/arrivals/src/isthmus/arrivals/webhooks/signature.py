@@ -6,7 +6,7 @@ import hmac
 from collections.abc import Sequence
 
 from isthmus.common.config.arriving import Webhook
-from isthmus.common.config.signing import signing_keys
+from isthmus.common.config.signing import signing_keys, signing_keys_in
 from isthmus.common.errors import SettingsError
 
 
@@ -29,11 +29,6 @@ def read_keys(webhook: Webhook) -> tuple[bytes, ...]:
     path = webhook.secret_file
     assert path is not None  # noqa: S101 - the settings have one or the other
     try:
-        return signing_keys(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        reason = error.strerror or "cannot be read"
-    except UnicodeDecodeError:
-        reason = "is no text"
+        return signing_keys_in(path)
     except ValueError as error:
-        reason = str(error)
-    raise SettingsError(f"webhook {webhook.name}: secret_file {path}: {reason}")
+        raise SettingsError(f"webhook {webhook.name}: secret_file {error}") from None

@@ -131,20 +131,10 @@ class Router:
         if event.conflict == "first":  # what is read is the one that went there before
             return
         wanted = destinations(self._rules, ForwardUnit.INSTANCE, Traits.of_event(event))
-        ref = BlobRef(
-            event.blob.bucket,
-            event.blob.key,
-            event.blob.size,
-            event.study,
-            event.series,
-            event.instance,
-            event.sop_class,
-            event.transfer_syntax,
-        )
         modality = text(event.attributes, MODALITY)
         for destination, its in wanted.items():
             if its.takes(modality):
-                await self._enqueue(event_id, event.origin, event.study, destination, [ref])
+                await self._enqueue(event_id, event.origin, event.study, destination, [event.ref])
 
     async def _route_study(self, event_id: str, event: StudyEvent, sequence: int) -> None:
         went = await self._forwarded.destinations(event.origin, event.study)
@@ -174,7 +164,7 @@ class Router:
     async def _new(self, event: StudyEvent) -> Sequence[BlobRef]:
         """Give what is new since the study's last event."""
         if event.blobs is not None:
-            return [_ref(event.study, blob) for blob in event.blobs]
+            return [blob.ref(event.study) for blob in event.blobs]
         if event.manifest is None:
             return await self._all(event)
         try:
@@ -186,7 +176,7 @@ class Router:
         except ValidationError:
             log.error("manifest not understood", origin=event.origin)
             return await self._all(event)
-        return [_ref(event.study, blob) for blob in blobs]
+        return [blob.ref(event.study) for blob in blobs]
 
     async def _all(self, event: StudyEvent) -> Sequence[BlobRef]:
         """Give what is there now, for who never got anything of it: nothing, if it was deleted."""
@@ -218,19 +208,6 @@ def _read(message: Msg) -> CloudEvent[Any] | None:
     except ContractError as error:
         log.error("event not understood", detail=error.detail)
         return None
-
-
-def _ref(study: str, blob: InstanceBlob) -> BlobRef:
-    return BlobRef(
-        blob.bucket,
-        blob.key,
-        blob.size,
-        study,
-        blob.series,
-        blob.instance,
-        blob.sop_class,
-        blob.transfer_syntax,
-    )
 
 
 def _portions(refs: Iterable[BlobRef]) -> Iterator[tuple[BlobRef, ...]]:

@@ -9,7 +9,7 @@ from pydantic import TypeAdapter
 
 from isthmus.common.blobs import BlobStore, contents_key
 from isthmus.common.dicom.attributes import tag_of
-from isthmus.common.inbox.contents import Contents, Row
+from isthmus.common.inbox.contents import Contents
 from isthmus.common.inbox.state import Publication, SeriesSummary, StudyState
 from isthmus.common.messages.events import (
     Blob,
@@ -47,7 +47,11 @@ class StudyEvents:
             StoreUnavailable: S3 does not take the list of its instances.
         """
         revision = state.arrival.revision + 1
-        new = tuple(_blob(row) for row in contents.rows.values() if row.revision == revision)
+        new = tuple(
+            InstanceBlob.of(row.blob, row.digest)
+            for row in contents.rows.values()
+            if row.revision == revision
+        )
         if not new:
             return None
         written = _MANIFEST.dump_json(new)
@@ -80,20 +84,6 @@ class StudyEvents:
         if await self._blobs.size(key) is None:
             await self._blobs.put(key, written)
         return Blob(self._blobs.bucket, key, len(written))
-
-
-def _blob(row: Row) -> InstanceBlob:
-    blob = row.blob
-    return InstanceBlob(
-        blob.bucket,
-        blob.key,
-        blob.size,
-        blob.series_instance_uid,
-        blob.sop_instance_uid,
-        blob.sop_class_uid,
-        blob.transfer_syntax_uid,
-        row.digest,
-    )
 
 
 def _counted(series: SeriesSummary) -> SeriesCount:

@@ -131,7 +131,7 @@ class _Merging:
         # A row that is read from now on is news, also when its UID is none.
         revision = self._state.arrival.revision + 1
         self._rows[event.instance] = Row(
-            _ref(event), event.digest, time, shared(image), others, revision, is_named
+            event.ref, event.digest, time, shared(image), others, revision, is_named
         )
         self._is_news = True
         if event.series not in self._series or time >= self._last_stored:
@@ -155,7 +155,7 @@ class _Merging:
         if time >= before.stored if takes_newest else time < before.stored:
             self._read(event, time, (*before.others, before.blob), is_named=before.is_named)
         else:
-            self._rows[event.instance] = replace(before, others=(*before.others, _ref(event)))
+            self._rows[event.instance] = replace(before, others=(*before.others, event.ref))
 
     def association_ended(self, association: str) -> None:
         self._associations.pop(association, None)
@@ -257,16 +257,3 @@ def _counted(series: dict[str, DicomJson], contents: Contents) -> Iterable[Serie
 def _has(row: Row, event: InstanceEvent) -> bool:
     """Tell whether these bytes are known; they may lie twice, after a deletion of something else."""
     return row.digest == event.digest or event.blob.key in {other.key for other in row.others}
-
-
-def _ref(event: InstanceEvent) -> BlobRef:
-    return BlobRef(
-        event.blob.bucket,
-        event.blob.key,
-        event.blob.size,
-        event.study,
-        event.series,
-        event.instance,
-        event.sop_class,
-        event.transfer_syntax,
-    )

@@ -8,9 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Final, Generic, Literal, TypeVar
+from typing import Final, Generic, Literal, Self, TypeVar
 
 from isthmus.common.dicom.json_values import DicomJson
+from isthmus.common.messages.blobs import BlobRef
 
 SPEC_VERSION: Final = "1.0"
 """Of CloudEvents."""
@@ -56,6 +57,33 @@ class InstanceBlob(Blob):
     digest: str
     """SHA-256 of the file, in hex."""
 
+    @classmethod
+    def of(cls, ref: BlobRef, digest: str) -> Self:
+        """Describe what a blob ref refers to."""
+        return cls(
+            ref.bucket,
+            ref.key,
+            ref.size,
+            ref.series_instance_uid,
+            ref.sop_instance_uid,
+            ref.sop_class_uid,
+            ref.transfer_syntax_uid,
+            digest,
+        )
+
+    def ref(self, study: str) -> BlobRef:
+        """Refer to it, as an instance of its study."""
+        return BlobRef(
+            self.bucket,
+            self.key,
+            self.size,
+            study,
+            self.series,
+            self.instance,
+            self.sop_class,
+            self.transfer_syntax,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class InstanceEvent:
@@ -80,6 +108,20 @@ class InstanceEvent:
     """A random id of the association it came over."""
     conflict: Literal["newest", "first"] | None = None
     """Another instance with this UID and other bytes was there: which of them is read from now on."""
+
+    @property
+    def ref(self) -> BlobRef:
+        """Refer to the instance."""
+        return BlobRef(
+            self.blob.bucket,
+            self.blob.key,
+            self.blob.size,
+            self.study,
+            self.series,
+            self.instance,
+            self.sop_class,
+            self.transfer_syntax,
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,8 +18,20 @@ COMMANDS_THAT_ASK = [
     ["cache", "show", "--studies"],
     ["cache", "--json"],
     ["cache", "clear", "pacs"],
+    ["events", "--no-follow"],
+    ["webhooks"],
+    ["webhooks", "resume", "ai"],
+    ["dead"],
+    ["dead", "--json"],
+    ["dead", "--to", "pacs"],
+    ["dead", "show", "1"],
+    ["dead", "replay", "--all"],
+    ["dead", "drop", "1"],
 ]
-COMMANDS = ["up", "echo", "find", "get", "store", "trace", "cache show", "cache clear"]
+COMMANDS = [
+    *("up", "viewer", "echo", "find", "get", "store", "events", "trace", "cache show", "cache clear"),
+    *("dead list", "dead show", "dead replay", "dead drop", "webhooks show", "webhooks resume"),
+]
 
 
 @pytest.fixture(autouse=True)
@@ -101,6 +113,29 @@ def test_without_a_running_system_a_command_says_so(tmp_path: Path, arguments: l
 def test_the_cache_has_no_other_commands(tmp_path: Path) -> None:
     assert run("cache", "clera", "--data", str(tmp_path)).exit_code == 2
     assert run("cache", "--data", str(tmp_path), "clear").exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["dead", "lst"], "No such command 'lst'"),
+        (["dead", "7"], "No such command '7'"),
+        (["dead", "show"], "Missing argument 'NUMBER'"),
+        (["dead", "show", "0"], "Invalid value for 'NUMBER'"),
+        (["dead", "show", "x"], "Invalid value for 'NUMBER'"),
+        (["dead", "drop"], "name dead letters by their numbers, or all of them by --all"),
+        (["dead", "drop", "1", "--to", "pacs"], "--to goes with --all"),
+        (["events", "--since", "yesterday"], "--since"),
+        (["events", "--since", "-1h"], "--since"),
+        (["events", "--type", "study.deleted"], "'study.deleted' is not one of"),
+        (["webhooks", "resume"], "Missing argument 'NAME'"),
+        (["webhooks", "rseume", "ai"], "No such command 'rseume'"),
+    ],
+)
+def test_a_wrong_command_is_a_usage_error(tmp_path: Path, arguments: list[str], complaint: str) -> None:
+    result = run(*arguments, "--data", str(tmp_path))
+    assert result.exit_code == 2
+    assert complaint in " ".join(result.stderr.replace("│", " ").split())
 
 
 def test_a_key_without_a_value_is_a_usage_error() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, ClassVar, Final
 
 import typer
 from typer.core import TyperGroup
@@ -44,16 +44,24 @@ app = typer.Typer(
 class _ShowByDefault(TyperGroup):
     """Commands of which `show` need not be named."""
 
+    default: ClassVar = "show"
+
     # Typer's own type of a context is private, and another one in each version.
     def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:  # type: ignore[override]
-        """Name it where no other one is."""
-        is_named = bool(args) and (args[0] in self.commands or args[0] == "--help")
-        return super().parse_args(ctx, args if is_named else ["show", *args])
+        """Name it where nothing but its options is named."""
+        is_named = bool(args) and (not args[0].startswith("-") or args[0] == "--help")
+        return super().parse_args(ctx, args if is_named else [self.default, *args])
+
+
+class _ListByDefault(_ShowByDefault):
+    """Commands of which `list` need not be named."""
+
+    default = "list"
 
 
 cache_app = typer.Typer(cls=_ShowByDefault, help="What is held of the origins in S3: show it, or clear it.")
 app.add_typer(cache_app, name="cache")
-dead_app = typer.Typer(no_args_is_help=True, help="What could not be forwarded or told, and was given up.")
+dead_app = typer.Typer(cls=_ListByDefault, help="What could not be forwarded or told, and was given up.")
 app.add_typer(dead_app, name="dead")
 webhooks_app = typer.Typer(cls=_ShowByDefault, help="How webhooks are doing: show them, or let one go on.")
 app.add_typer(webhooks_app, name="webhooks")
@@ -222,7 +230,7 @@ def _webhooks_resume(
 
 @dead_app.command("list")
 def _dead_list(to: LettersTo = None, data: Data = DEFAULT_DATA, as_json: AsJson = False) -> None:
-    """List the dead letters."""
+    """List the dead letters (what `isthmus dead` alone does)."""
     _finish(dead.list_letters(data, to, as_json=as_json))
 
 

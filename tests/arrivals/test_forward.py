@@ -254,6 +254,34 @@ async def test_a_destination_that_answers_all_but_an_instance_refuses_it(site: S
     assert buried.letter.reason == f"1 x 0110 ({kind})"
 
 
+async def test_what_stands_behind_instances_that_a_destination_cannot_do_with_gets_there(site: Site) -> None:
+    """It is silent about them, and the worker tries no more than two of those in a row."""
+    await site.answer_echo()
+    bad, good = [site.ref(number) for number in range(3)], [site.ref(number) for number in range(3, 8)]
+
+    async def hangs(job: Job) -> None:
+        silences = 0
+        for index, ref in enumerate(await job.refs()):
+            if silences == 2:
+                await job.answer(index, 0x0110, Failure("NotTried", "", site.destination))
+            elif ref in bad:
+                silences += 1
+                await job.answer(index, 0x0110, Failure("OriginTimeout", "", site.destination))
+            else:
+                silences = 0
+                await job.answer(index, 0)
+        await job.end()
+
+    taken = site.employ(hangs)
+    async with site.forwarding(max_attempts=2):
+        await site.announce(*bad, *good)
+        await site.noted()
+        await site.done()
+    buried = {uid for one in await site.dead() for uid in uids(*one.forwarding.blobs)}
+    assert buried == set(uids(*bad))
+    assert set(uids(*good)) <= {uid for job in taken.jobs[1:] for uid in job}
+
+
 async def test_what_was_deleted_meanwhile_is_not_tried_again(site: Site) -> None:
     async def misses(job: Job) -> None:
         await job.answer_all(0x0110, Failure("BlobMissing", ""))

@@ -63,6 +63,15 @@ def test_silence_is_a_refusal_where_the_destination_is_known_to_answer(kind: str
     assert not answered.is_silent
 
 
+def test_what_was_not_tried_is_refused_by_nobody() -> None:
+    """A destination that is there was silent about two, so that it was not asked for the third."""
+    found = judged("OriginTimeout", "OriginTimeout", "NotTried", is_there=True)
+    assert [one for one, _ in found.refused] == list(REFS[:2])
+    assert found.away == REFS[2:]
+    assert not found.is_away
+    assert judged("OriginTimeout", "OriginTimeout", "NotTried").is_away
+
+
 def test_an_instance_without_a_result_was_refused() -> None:
     found = judge(FORWARDING, answers(None, None), is_there=False)
     assert [(refusal.sop_instance_uid, refusal.status) for _, refusal in found.refused] == [("3", 0x0110)]

@@ -26,6 +26,7 @@ Every failure is one of these. `isthmus.common.dicomweb.problem` maps each class
         AssociationRejected
         NoAcceptedContext           the association is there, but not for what we need
         OriginTimeout               silence for longer than the origin's time-out
+          NotTried                    it was silent about others, so this was not sent at all
         AssociationAborted          aborted, or the connection was lost in the middle
         OperationFailed             a failure status
         NotDelivered                the origin lists the object, but does not send it
@@ -232,6 +233,10 @@ class OriginTimeout(OriginError):
     """The origin was silent for longer than its time-out."""
 
     title = "The origin did not answer in time"
+
+
+class NotTried(OriginTimeout):
+    """The origin was silent about others before, and was not asked for this: that says nothing of it."""
 
 
 class AssociationAborted(OriginError):

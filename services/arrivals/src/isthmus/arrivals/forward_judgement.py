@@ -16,6 +16,7 @@ AWAY: Final = SILENT | {
     "BusUnavailable",
     "CircuitOpen",
     "NoWorker",
+    "NotTried",
     "OriginCancelled",
     "OriginUnreachable",
     "StoreUnavailable",

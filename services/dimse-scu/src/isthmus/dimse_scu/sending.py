@@ -31,6 +31,7 @@ from isthmus.common.errors import (
     BusUnavailable,
     IsthmusError,
     NoAcceptedContext,
+    NotTried,
     OriginError,
     OriginTimeout,
 )
@@ -130,7 +131,7 @@ class Sending:
 
     def _give_up_if_silent(self) -> None:
         if self._silences >= SILENCES_AT_MOST:
-            raise OriginTimeout("The origin stays silent", origin=self._origin.name)
+            raise NotTried("The origin stays silent", origin=self._origin.name)
 
     async def _send_over(self, association: Association, most: int | None = None) -> None:
         """Send one after the other while the association holds."""

@@ -13,6 +13,7 @@ _ORIGIN_ERRORS: Final[dict[str, type[errors.OriginError]]] = {
         errors.AssociationRejected,
         errors.NoAcceptedContext,
         errors.OriginTimeout,
+        errors.NotTried,
         errors.AssociationAborted,
         errors.CircuitOpen,
         errors.NotDelivered,

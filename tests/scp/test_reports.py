@@ -210,7 +210,7 @@ async def test_a_step_that_is_discontinued_is_over_with_what_it_named(
     ]
 
 
-async def test_a_step_of_several_studies_says_of_none_when_it_is_complete(
+async def test_a_step_of_several_studies_tells_each_of_all_that_it_names(
     parts: Parts, bus: Bus, inbox: Inbox
 ) -> None:
     async with services(parts) as port:
@@ -218,6 +218,18 @@ async def test_a_step_of_several_studies_says_of_none_when_it_is_complete(
             port, creating(new_step("1.2.3", "1.2.4")), setting(change("COMPLETED", series("1.2.3.4")))
         )
     assert given == [(0, "")] * 2
+    assert await told(bus, inbox) == [
+        InstancesReported(inbox.name, study, STEP, instances, final)
+        for instances, final in (((), False), (("1.2.3.4",), True))
+        for study in ("1.2.3", "1.2.4")
+    ]
+
+
+async def test_a_step_of_too_many_studies_is_refused(parts: Parts, bus: Bus, inbox: Inbox) -> None:
+    studies = [f"1.2.3.{number}" for number in range(reports.MOST_STUDIES + 1)]
+    async with services(parts) as port:
+        given = await answers(port, creating(new_step(*studies)))
+    assert given == [(0x0213, f"More than {reports.MOST_STUDIES} studies are named")]
     assert await told(bus, inbox) == []
 
 
@@ -295,18 +307,29 @@ async def test_what_could_not_be_told_is_not_answered_with_success_and_may_be_re
     ]
 
 
-async def test_too_many_instances_are_refused_before_anything_is_kept(
+async def test_a_step_that_names_more_than_is_told_is_taken_and_completes_nothing(
     parts: Parts, bus: Bus, inbox: Inbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reports, "MOST_INSTANCES", 2)
+    three = ("1.2.3.4", "1.2.3.5", "1.2.3.6")
     async with services(parts) as port:
         given = await answers(
             port,
             creating(new_step()),
-            setting(change("COMPLETED", series("1.2.3.4", "1.2.3.5", "1.2.3.6"))),
-            setting(change("COMPLETED", series("1.2.3.4", "1.2.3.5"))),
+            setting(change("IN PROGRESS", series(*three))),
+            setting(change("IN PROGRESS", series(*three[:2]))),
+            setting(change("COMPLETED", series(*three))),
+            setting(change("COMPLETED", series(*three))),
+            creating(notification(*three), "1.2.3.88", INSTANCE_AVAILABILITY),
         )
-    assert given == [(0, ""), (0x0213, "More than 2 instances are named"), (0, "")]
+    assert [status for status, _ in given] == [0, 0, 0, 0, 0x0110, 0]
+    assert [(one.instances, one.final) for one in await told(bus, inbox)] == [
+        ((), False),
+        ((), False),
+        (three[:2], False),
+        ((), False),
+        ((), False),
+    ]
 
 
 async def test_logs_say_nothing_of_the_patient(parts: Parts, capsys: pytest.CaptureFixture[str]) -> None:

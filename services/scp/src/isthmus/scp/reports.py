@@ -8,8 +8,6 @@ from dataclasses import replace
 from typing import Final
 from uuid import uuid4
 
-import structlog
-
 from isthmus.common.bus import Bus
 from isthmus.common.bus.events import tell
 from isthmus.common.dimse.status import PROCESSING_FAILURE
@@ -31,9 +29,9 @@ INSTANCE_AVAILABILITY: Final = "1.2.840.10008.5.1.4.33"
 NOT_UPDATED_ANY_MORE: Final = 0xA710
 """Error ID (0000,0903) beside 0110 (PS3.4 Table F.7.2-2)."""
 MOST_INSTANCES: Final = 10_000
-"""That one report may name: it is one message."""
-
-log = structlog.get_logger()
+"""Of one report that are told: it is one message. One that names more counts as one that may name more."""
+MOST_STUDIES: Final = 64
+"""That one step may name: each is told."""
 
 
 class Reports:
@@ -47,7 +45,7 @@ class Reports:
         """Create a Performed Procedure Step, which is in progress.
 
         Raises:
-            Refused: 0111 where there is one with this UID; 0213 where it names too many instances.
+            Refused: 0111 where there is one with this UID; 0213 where it names too many studies.
             BusUnavailable: NATS is away: the sender is to repeat it.
         """
         await self._create(_state(inbox, report, PERFORMED_PROCEDURE_STEP, named, is_final=False))
@@ -58,7 +56,7 @@ class Reports:
         Only one about a Performed Procedure Step tells that nothing else is to come (PS3.4 R.3.2.1.2).
 
         Raises:
-            Refused: 0111 where there is one with this UID; 0213 where it names too many instances.
+            Refused: 0111 where there is one with this UID.
             BusUnavailable: NATS is away: the sender is to repeat it.
         """
         await self._create(_state(inbox, report, INSTANCE_AVAILABILITY, named, is_final=named.of_step))
@@ -68,7 +66,7 @@ class Reports:
 
         Raises:
             Refused: 0112 where there is none; 0110 where its status is final; 0120 where it is completed
-                without a series; 0213 where it names too many instances.
+                without a series.
             BusUnavailable: NATS is away: the sender is to repeat it.
         """
         while True:
@@ -94,8 +92,6 @@ class Reports:
 
     async def _keep_and_tell(self, state: ReportState, revision: int) -> bool:
         """Write a record, and tell what it says; False if somebody else has written it meanwhile."""
-        if len(state.instances) > MOST_INSTANCES:
-            raise Refused(RESOURCE_LIMITATION, f"More than {MOST_INSTANCES} instances are named")
         written = await self._states.put(state, revision)
         if written is None:
             return False
@@ -105,15 +101,16 @@ class Reports:
         return True
 
     async def _tell(self, state: ReportState) -> None:
-        if len(state.studies) != 1:
-            # Nothing in a step says which of its instances are of which study (PS3.4 Table F.7.2-1).
-            log.info("step of several studies", inbox=state.inbox, studies=len(state.studies))
-            return
-        (study,) = state.studies
-        await tell(
-            self._bus,
-            InstancesReported(state.inbox, study, state.report, state.instances, state.is_final),
-        )
+        """Tell each study of all that is named.
+
+        Nothing in a step says which instances are of which study (PS3.4 Table F.7.2-1). So a study that
+        has all of them is complete; of one that has some the step says nothing.
+        """
+        is_final = state.is_final and not state.is_cut
+        for study in state.studies:
+            await tell(
+                self._bus, InstancesReported(state.inbox, study, state.report, state.instances, is_final)
+            )
 
 
 def new_uid() -> str:
@@ -122,21 +119,23 @@ def new_uid() -> str:
 
 
 def _state(inbox: str, report: str, sop_class_uid: str, named: Named, *, is_final: bool) -> ReportState:
-    return ReportState(
-        inbox,
-        report,
-        sop_class_uid,
-        named.studies,
-        named.instances,
-        has_series=named.has_series,
-        is_final=is_final,
+    if len(named.studies) > MOST_STUDIES:
+        raise Refused(RESOURCE_LIMITATION, f"More than {MOST_STUDIES} studies are named")
+    state = ReportState(
+        inbox, report, sop_class_uid, named.studies, has_series=named.has_series, is_final=is_final
     )
+    return _with_instances(state, named.instances)
+
+
+def _with_instances(state: ReportState, instances: tuple[str, ...]) -> ReportState:
+    is_cut = len(instances) > MOST_INSTANCES
+    return replace(state, instances=() if is_cut else instances, is_cut=is_cut)
 
 
 def _changed(state: ReportState, change: Change) -> ReportState:
     """Apply a change; a Performed Series Sequence takes the place of the one before as a whole."""
     if change.instances is not None:
-        state = replace(state, instances=change.instances, has_series=change.has_series)
+        state = replace(_with_instances(state, change.instances), has_series=change.has_series)
     if change.status is StepStatus.COMPLETED and not state.has_series:
         raise Refused(MISSING_ATTRIBUTE, "PerformedSeriesSequence is missing in a step that is COMPLETED")
     is_final = state.is_final or change.status in (StepStatus.COMPLETED, StepStatus.DISCONTINUED)

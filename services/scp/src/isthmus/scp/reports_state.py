@@ -21,7 +21,9 @@ class ReportState:
     sop_class_uid: str
     studies: tuple[str, ...]
     instances: tuple[str, ...] = ()
-    """SOP Instance UIDs that it names."""
+    """SOP Instance UIDs that it names; none where they are too many."""
+    is_cut: bool = False
+    """Whether they are."""
     has_series: bool = False
     is_final: bool = False
     is_told: bool = False

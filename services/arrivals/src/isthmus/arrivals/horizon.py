@@ -33,8 +33,8 @@ class Horizon:
         self._now = 0.0
         self._floor: tuple[int, float] | None = None
         """What was acknowledged without a gap when it was last seen to grow, and when that was."""
-
         self._told = -1
+        """Where that stood when the log was last told that it is stuck."""
 
     async def reached(self, origin: str, at: float, now: float, patience: float) -> bool:
         """Wait, for `patience` seconds at most, until all that came before a time is merged.

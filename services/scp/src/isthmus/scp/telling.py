@@ -1,8 +1,8 @@
 """What is told to the bus behind the back of the associations: their ends, and who was let in."""
 
 import asyncio
+import time
 from collections.abc import Coroutine
-from datetime import UTC, datetime
 from typing import Final
 
 import structlog
@@ -13,6 +13,7 @@ from isthmus.common.bus.events import tell
 from isthmus.common.errors import BusUnavailable
 from isthmus.common.messages import AssociationEnded
 from isthmus.common.messages.audit import AuditRecord, Outcome
+from isthmus.common.messages.events import timestamp
 from isthmus.common.telemetry import span
 from isthmus.scp.callers import Calling
 from isthmus.scp.sender import Sender
@@ -72,7 +73,7 @@ class Telling:
             return
         self._records += 1
         record = AuditRecord(
-            time=datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            time=timestamp(time.time()),
             service="scp",
             action=action,
             outcome=Outcome.ACCEPTED if refusal is None else Outcome.REFUSED,

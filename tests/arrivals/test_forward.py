@@ -13,6 +13,7 @@ from isthmus.common.bus import Bus, subjects
 from isthmus.common.bus.forwards import ForwardedStudies, is_pending
 from isthmus.common.config.settings import Nats
 from isthmus.common.inbox.contents import ContentsStore
+from isthmus.common.inbox.state import States
 from isthmus.common.messages import BlobRef, Failure
 from isthmus.common.messages.events import Blob
 from tests.arrivals.forwards import REFUSED, UNREACHABLE, Site, until
@@ -322,6 +323,25 @@ async def test_what_is_lost_becomes_a_dead_letter(site: Site, series: list[Path]
         (buried,) = await until(site.dead, bool)
         await site.done()
     assert sorted(uids(*buried.forwarding.blobs)) == sorted(uids(*refs))
+    assert buried.letter.reason == "2 x 0110 (BlobMissing)"
+
+
+async def test_a_list_that_is_lost_does_not_make_the_destination_away(site: Site, series: list[Path]) -> None:
+    """Nobody can say whether what is missing was deleted: so it is told."""
+    refs = await refs_of(site, series)
+    state = (await States(site.bus).get(site.inbox, site.study)).state
+    assert state.contents is not None
+    await site.blobs.delete(state.contents)
+
+    async def misses(job: Job) -> None:
+        await job.answer_all(0x0110, Failure("BlobMissing", ""))
+
+    taken = site.employ(misses)
+    async with site.forwarding(max_attempts=1):
+        await site.announce(*refs)
+        (buried,) = await until(site.dead, bool)
+        await site.done()
+    assert len(taken.jobs) == 1
     assert buried.letter.reason == "2 x 0110 (BlobMissing)"
 
 

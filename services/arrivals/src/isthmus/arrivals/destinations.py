@@ -23,7 +23,7 @@ from isthmus.common.bus.client import MESSAGING, bus_errors, verb
 from isthmus.common.bus.consumer import Consumer, give_back, kept
 from isthmus.common.bus.dead import bury
 from isthmus.common.bus.forwards import enqueue, send
-from isthmus.common.errors import ContractError, UnavailableError
+from isthmus.common.errors import BlobMissing, ContractError, UnavailableError
 from isthmus.common.inbox.contents import ContentsStore
 from isthmus.common.inbox.reading import read_study
 from isthmus.common.inbox.state import States
@@ -200,9 +200,7 @@ class Destination:
         """Give what was refused; of what is missing in S3 only what nobody deleted."""
         if not judgement.missing:
             return judgement.refused
-        _, contents = await read_study(self._states, self._contents, forwarding.origin, forwarding.study)
-        listed = {row.blob.key for row in contents.rows.values()}
-        lost = tuple(one for one in judgement.missing if one[0].key in listed)
+        lost = await self._lost(forwarding, judgement)
         log.warning(
             "blobs missing",
             destination=self._name,
@@ -211,3 +209,13 @@ class Destination:
             lost=len(lost),
         )
         return (*judgement.refused, *lost)
+
+    async def _lost(
+        self, forwarding: Forwarding, judgement: Judgement
+    ) -> tuple[tuple[BlobRef, Refusal], ...]:
+        try:
+            _, contents = await read_study(self._states, self._contents, forwarding.origin, forwarding.study)
+        except BlobMissing:  # so is the list that would tell
+            return judgement.missing
+        listed = {row.blob.key for row in contents.rows.values()}
+        return tuple(one for one in judgement.missing if one[0].key in listed)

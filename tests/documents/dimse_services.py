@@ -19,6 +19,7 @@ from isthmus.common.dimse.status import (
     PROCESSING_FAILURE,
     UNABLE_TO_PROCESS,
 )
+from isthmus.common.dimse.unserved import MISTYPED_ARGUMENT, UNRECOGNIZED_OPERATION
 from isthmus.scp import admission, normalized
 from isthmus.scp.commitment_report import ALL_COMMITTED, FAILURES_EXIST
 from isthmus.scp.commitment_requests import REQUEST_COMMITMENT, STORAGE_COMMITMENT
@@ -41,7 +42,7 @@ USED: Final = (
 )
 _REJECTIONS: Final = (
     (admission.CALLED_AE_TITLE, "neither an inbox's AE title nor `scp.ae_title` is called"),
-    (admission.CALLING_AE_TITLE, "`scp.callers` names others alone, or not for this inbox"),
+    (admission.CALLING_AE_TITLE, "it is empty; or `scp.callers` names others alone, or not for this inbox"),
     (admission.VERSION, "another protocol version than 1"),
     (admission.LOCAL_LIMIT, "`scp.max_associations` are open"),
 )
@@ -60,12 +61,13 @@ _NORMALIZED: Final = (
     (normalized.NO_SUCH_INSTANCE, "commitment: not the well-known instance; MPPS: no such step"),
     (normalized.INVALID_ARGUMENT_VALUE, "commitment: a UID or the references are missing or wrong"),
     (INVALID_SOP_INSTANCE, "MPPS, availability: the SOP Instance UID is none"),
-    (normalized.NO_SUCH_CLASS, "the SOP class has no such service"),
     (normalized.MISSING_ATTRIBUTE, "MPPS, availability"),
     (normalized.MISSING_ATTRIBUTE_VALUE, "MPPS, availability"),
     (normalized.NO_SUCH_ACTION, f"commitment: the Action Type ID is not {REQUEST_COMMITMENT}"),
     (NOT_AUTHORIZED, "not among the caller's `operations`"),
-    (normalized.RESOURCE_LIMITATION, "more instances than a message has room for"),
+    (UNRECOGNIZED_OPERATION, "an operation that is not done for its SOP class, DIMSE-C too"),
+    (MISTYPED_ARGUMENT, "a parameter is missing in the command, DIMSE-C too, but C-STORE: A900"),
+    (normalized.RESOURCE_LIMITATION, "more instances, or studies, than a message has room for"),
 )
 
 Rows = Sequence[tuple[str, ...]]

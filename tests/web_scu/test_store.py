@@ -20,7 +20,7 @@ from isthmus.common.threads import Threads
 from isthmus.web_scu.head import incoming
 from isthmus.web_scu.store import SMALL_BYTES, StoreWork
 from tests.common.inbox.studies import arrived, inbox_of
-from tests.data_sets import make_series
+from tests.data_sets import make_series, with_sop_instance_uid
 from tests.scp.stream import instance_events
 from tests.wado.serving import ended
 
@@ -122,6 +122,17 @@ async def test_what_cannot_be_stored_does_not_hold_up_the_others(
     assert [one.status for one in results] == [0xC000, SUCCESS, 0x0110, 0xC000]
     kinds = [one.failure.kind if one.failure else None for one in results]
     assert kinds == ["OperationFailed", None, "BlobMissing", "OperationFailed"]
+    assert len(await events_of(bus, origin_name)) == 1
+
+
+@pytest.mark.usefixtures("served")
+async def test_what_no_url_could_name_is_refused(
+    bus: Bus, blobs: BlobStore, origin_name: str, job: str, contents: list[bytes]
+) -> None:
+    """It would be acknowledged and out of reach: not to be retrieved, not to be deleted."""
+    refs = await spooled(blobs, job, [with_sop_instance_uid(contents[0], "../1.2"), contents[1]])
+    results = await results_of(bus, Store(origin_name, job, refs))
+    assert [one.status for one in results] == [0x0117, SUCCESS]
     assert len(await events_of(bus, origin_name)) == 1
 
 

@@ -10,13 +10,19 @@ from isthmus.common.blobs import BlobStore
 from isthmus.common.bus import Bus, end_tasks
 from isthmus.common.bus.jobs import Running
 from isthmus.common.config import Inbox
-from isthmus.common.dicom.statuses import DUPLICATE_SOP_INSTANCE, SUCCESS, UNABLE_TO_PROCESS
+from isthmus.common.dicom.statuses import (
+    DUPLICATE_SOP_INSTANCE,
+    INVALID_SOP_INSTANCE,
+    SUCCESS,
+    UNABLE_TO_PROCESS,
+)
 from isthmus.common.errors import (
     BlobMissing,
     MalformedDataset,
     OperationFailed,
     StoreUnavailable,
 )
+from isthmus.common.inbox.addressable import unaddressable
 from isthmus.common.inbox.deposit import Deposits
 from isthmus.common.messages import BlobRef, InstanceStored, Store
 from isthmus.common.storing import Answer, Numbered, not_stored, work_off
@@ -77,10 +83,7 @@ class StoreWork:
                 taking.given_up = error  # S3 was waited for, and the rest need not wait as long each
             return not_stored(index, ref, error)
         except MalformedDataset as error:
-            refusal = OperationFailed(
-                error.detail, origin=self._inbox.name, status=UNABLE_TO_PROCESS, operation="C-STORE"
-            )
-            return not_stored(index, ref, refusal)
+            return not_stored(index, ref, self._refusal(error.detail, UNABLE_TO_PROCESS))
         except OperationFailed as error:
             return not_stored(index, ref, error)
         return InstanceStored(index, ref.sop_class_uid, ref.sop_instance_uid, SUCCESS)
@@ -101,17 +104,19 @@ class StoreWork:
                 await self._copy(ref, key)
 
         instance = incoming(head, ref.size, digest)
+        reason = unaddressable(instance.identity)
+        if reason is not None:
+            raise self._refusal(reason, INVALID_SOP_INSTANCE)
         deposited = await self._deposits.deposit(self._inbox, instance, write)
         if deposited.is_duplicate_uid:
-            raise OperationFailed(
-                "The inbox has another instance with this SOP Instance UID",
-                origin=self._inbox.name,
-                status=DUPLICATE_SOP_INSTANCE,
-                operation="C-STORE",
-            )
+            reason = "The inbox has another instance with this SOP Instance UID"
+            raise self._refusal(reason, DUPLICATE_SOP_INSTANCE)
         if deposited.is_new:
             uids = instance.identity
             taking.new.add((uids.study_instance_uid, uids.sop_instance_uid, digest))
+
+    def _refusal(self, reason: str, status: int) -> OperationFailed:
+        return OperationFailed(reason, origin=self._inbox.name, status=status, operation="C-STORE")
 
     async def _digest(self, ref: BlobRef) -> str:
         digest = hashlib.sha256()

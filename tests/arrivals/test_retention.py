@@ -188,7 +188,7 @@ async def test_several_replicas_delete_a_study_once(ward: Ward) -> None:
 async def test_replicas_take_turns_for_as_long_as_they_run(
     ward: Ward, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("isthmus.arrivals.retention.EVERY_SECONDS", 0.05)
+    monkeypatch.setattr("isthmus.common.bus.turns.EVERY_SECONDS", 0.05)
     parts = Parts(ward.settings(keep_days=1e-9), ward.bus, ward.blobs)
     async with retention(parts), retention(parts):
         await until(ward.keys, lambda keys: not keys)

@@ -2,7 +2,6 @@ import asyncio
 
 import pytest
 
-from isthmus.common.retrieval import sweep
 from isthmus.common.retrieval.sweep import Sweeper
 from tests.dimse_scu.conftest import Serve
 
@@ -10,7 +9,7 @@ from tests.dimse_scu.conftest import Serve
 async def test_a_worker_makes_room_for_what_comes_as_long_as_it_runs(
     serve: Serve, origin_name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sweep, "EVERY_SECONDS", 0.01)
+    monkeypatch.setattr("isthmus.common.bus.turns.EVERY_SECONDS", 0.01)
     turns: asyncio.Queue[float] = asyncio.Queue()
 
     async def turn(_: Sweeper, now: float) -> None:

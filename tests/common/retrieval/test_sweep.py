@@ -13,7 +13,7 @@ from isthmus.common.bus.guard import guard
 from isthmus.common.bus.subjects import token
 from isthmus.common.config.settings import S3, Nats
 from isthmus.common.messages import Retrieve, encode
-from isthmus.common.retrieval import Catalogue, sweep
+from isthmus.common.retrieval import Catalogue
 from isthmus.common.retrieval.reads import LastRead, LastReads
 from isthmus.common.retrieval.sweep import KEPT_SECONDS, Sweeper, Swept, evict
 from isthmus.common.retrieval.usage import usage
@@ -192,7 +192,7 @@ async def test_what_is_held_and_what_went_is_counted(bus: Bus, blobs: BlobStore,
 async def test_of_all_workers_one_sweeps_at_a_time_and_another_when_it_is_gone(
     bus: Bus, nats_settings: Nats, blobs: BlobStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sweep, "EVERY_SECONDS", 0.02)
+    monkeypatch.setattr("isthmus.common.bus.turns.EVERY_SECONDS", 0.02)
     turns: asyncio.Queue[Sweeper] = asyncio.Queue()
     at_it: set[Sweeper] = set()
 

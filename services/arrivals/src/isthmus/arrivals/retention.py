@@ -19,7 +19,7 @@ from isthmus.arrivals.retention_rules import Fate, Judge
 from isthmus.common.bus import Bus, end_tasks, streams, subjects
 from isthmus.common.bus.client import bus_errors
 from isthmus.common.bus.forwards import ForwardedStudies, holds, is_pending
-from isthmus.common.bus.guard import guard_if_free
+from isthmus.common.bus.turns import take_turns
 from isthmus.common.errors import IsthmusError
 from isthmus.common.inbox.remove import Remover
 from isthmus.common.inbox.state import Versioned
@@ -27,9 +27,6 @@ from isthmus.common.retrieval import LastReads
 from isthmus.common.service import Parts
 from isthmus.common.telemetry import counter, get_logger, span
 
-EVERY_SECONDS: Final = 60.0
-SHARE: Final = 0.1
-"""At most of the time is spent with looking."""
 READ_SECONDS: Final = 600.0
 """Who read something of a study within these may still be at it."""
 CAUGHT_UP_SECONDS: Final = 10.0
@@ -37,8 +34,6 @@ CAUGHT_UP_SECONDS: Final = 10.0
 TOGETHER: Final = 100
 """Studies that are marked before anything is waited for."""
 LOOK_SECONDS: Final = 0.05
-_TURN: Final = ("all", "retention")
-"""Whose turn it is: a guard like those of studies; no origin is named "all"."""
 
 expired = counter("isthmus.inbox.expired", "{study}", "Studies that were deleted from inboxes, by why")
 log = get_logger(__name__)
@@ -78,19 +73,11 @@ class Retention:
 
     async def run(self) -> None:
         """Take a turn every minute, if it is ours; runs until cancelled."""
-        pause = EVERY_SECONDS
-        while True:
-            try:
-                # Held while there is nothing to do too: whoever comes meanwhile leaves it to us.
-                async with guard_if_free(self._bus, *_TURN) as is_ours:
-                    await asyncio.sleep(pause)
-                    began = time.monotonic()
-                    if is_ours:
-                        await self.turn(time.time())
-                    pause = max(EVERY_SECONDS, (time.monotonic() - began) / SHARE)
-            except IsthmusError as error:
-                log.warning("inboxes not tidied", error=type(error).__name__, detail=error.detail)
-                await asyncio.sleep(EVERY_SECONDS)
+        await take_turns(self._bus, "retention", self._take_turn, _failed)
+
+    async def _take_turn(self, is_ours: bool) -> None:
+        if is_ours:
+            await self.turn(time.time())
 
     async def turn(self, now: float) -> Turn:
         """Look at everything once.
@@ -171,6 +158,10 @@ class Retention:
                     return False
                 await asyncio.sleep(LOOK_SECONDS)
         return True
+
+
+def _failed(error: IsthmusError) -> None:
+    log.warning("inboxes not tidied", error=type(error).__name__, detail=error.detail)
 
 
 async def _has_passed(bus: Bus, consumer: str, sequence: int) -> bool:

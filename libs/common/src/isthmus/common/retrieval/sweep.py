@@ -1,6 +1,5 @@
 """Room for what comes: the studies that nobody used for longest go first, and leftovers before all."""
 
-import asyncio
 import math
 import time
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from isthmus.common.blobs import BlobStore
 from isthmus.common.bus import Bus
 from isthmus.common.bus.guard import guard_if_free
 from isthmus.common.bus.jobs import has_job
+from isthmus.common.bus.turns import take_turns
 from isthmus.common.errors import IsthmusError
 from isthmus.common.retrieval.catalogue import Catalogue
 from isthmus.common.retrieval.reads import LastReads
@@ -20,11 +20,6 @@ from isthmus.common.telemetry import counter, gauge
 
 KEPT_SECONDS: Final = 600.0
 """What was read or fetched within these stays, however little room there is."""
-EVERY_SECONDS: Final = 60.0
-SHARE: Final = 0.1
-"""At most of the time is spent with looking: it costs S3 11 s for 100,000 instances."""
-_TURN: Final = ("all", "sweep")
-"""Whose turn it is: a guard like those of studies; no origin is named "all"."""
 
 bytes_held = gauge("isthmus.cache.size", "By", "What is held of the origins, as the sweeper saw it last")
 evictions = counter("isthmus.cache.evictions", "{study}", "Studies that made room for others")
@@ -76,21 +71,13 @@ class Sweeper:
 
     async def run(self) -> None:
         """Sweep every minute, if it is our turn; runs until cancelled."""
-        pause = EVERY_SECONDS
-        while True:
-            try:
-                # Held while there is nothing to do too: whoever comes meanwhile leaves it to us.
-                async with guard_if_free(self._bus, *_TURN) as is_ours:
-                    await asyncio.sleep(pause)
-                    began = time.monotonic()
-                    if is_ours:
-                        await self.turn(time.time())
-                    else:
-                        self._show(0)  # another one does
-                    pause = max(EVERY_SECONDS, (time.monotonic() - began) / SHARE)
-            except IsthmusError as error:
-                self._tell(error)
-                await asyncio.sleep(EVERY_SECONDS)
+        await take_turns(self._bus, "sweep", self._take_turn, self._tell)
+
+    async def _take_turn(self, is_ours: bool) -> None:
+        if is_ours:
+            await self.turn(time.time())
+        else:
+            self._show(0)  # another one does
 
     async def turn(self, now: float) -> None:
         """Sweep once; what is in the way is told once, and the next turn comes."""

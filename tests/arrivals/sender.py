@@ -39,7 +39,7 @@ class Sender:
         """Give the event of an instance; its UID is told by `series` and `number`, its bytes by `content`."""
         series_uid, uid = f"{study}.{series}", f"{study}.{series}.{number}"
         digest = hashlib.sha256(f"{uid} {content}".encode()).hexdigest()
-        key = inbox_key(self._origin, study, series_uid, uid, f"{digest}.{life}" if life else digest)
+        key = inbox_key(self._origin, study, series_uid, uid, digest, life)
         data = InstanceEvent(
             origin=self._origin,
             study=study,

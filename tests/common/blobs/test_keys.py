@@ -10,6 +10,8 @@ from isthmus.common.blobs import (
     derived_key,
     derived_prefix,
     held_key,
+    inbox_key,
+    inbox_prefix,
     manifest_key,
     origin_of,
     segment,
@@ -17,7 +19,7 @@ from isthmus.common.blobs import (
     study_of,
     study_prefixes,
 )
-from isthmus.common.blobs.keys import series_derived_prefix
+from isthmus.common.blobs.keys import digest_of_key, life_of_key, series_derived_prefix
 
 
 @pytest.mark.parametrize(
@@ -104,3 +106,10 @@ def test_what_is_hashed_names_no_study() -> None:
 @given(st.text(max_size=300), st.text(max_size=300))
 def test_an_instance_tells_its_origin(study: str, series: str) -> None:
     assert origin_of(held_key("pacs-1", study, series, "1.2", "d")) == "pacs-1"
+
+
+@pytest.mark.parametrize("life", [0, 1, 12])
+def test_the_key_of_an_instance_in_an_inbox_tells_its_bytes_and_its_life(life: int) -> None:
+    key = inbox_key("inbox", "1.2", "1.3", "1.4", "abc", life)
+    assert (digest_of_key(key), life_of_key(key)) == ("abc", life)
+    assert key.startswith(inbox_prefix("inbox", "1.2", "1.3", "1.4"))

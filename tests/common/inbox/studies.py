@@ -36,7 +36,8 @@ async def event_of(blobs: BlobStore, inbox: str, data: bytes, life: int = 0) -> 
         uids.study_instance_uid,
         uids.series_instance_uid,
         uids.sop_instance_uid,
-        f"{digest}.{life}" if life else digest,
+        digest,
+        life,
     )
     await blobs.put(key, data)
     return InstanceEvent(

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from isthmus.common.blobs import BlobStore
-from isthmus.common.blobs.keys import contents_key, derived_key, inbox_key, inbox_prefix
+from isthmus.common.blobs.keys import contents_key, derived_key, inbox_key, inbox_prefix, life_of_key
 from isthmus.common.bus import Bus
 from isthmus.common.inbox.catalogue import CatalogueWithInboxes
 from isthmus.common.inbox.contents import ContentsStore
 from isthmus.common.inbox.deposit import Deposits
-from isthmus.common.inbox.remove import Remover, is_deleted, life_of, remove
+from isthmus.common.inbox.remove import Remover, is_deleted, remove
 from isthmus.common.inbox.state import Arrival, Phase, Removal, States, StudyState
 from isthmus.common.messages import Delete, Deleted, Retrieve
 from isthmus.common.threads import Threads
@@ -145,7 +145,7 @@ async def test_what_comes_again_after_a_deletion_is_new_and_stays(
     await Remover(bus, blobs).finish(study.origin, study.study)
     (key,) = await keys_of(blobs, study)
     assert await blobs.get(key) == data
-    assert life_of(key) == 1
+    assert life_of_key(key) == 1
 
 
 async def test_a_deletion_that_was_broken_off_is_finished_by_who_asks_again(

@@ -36,9 +36,24 @@ def manifest_key(origin: str, study: str) -> str:
     return f"manifests/{_path(origin, study)}manifest"
 
 
-def inbox_key(origin: str, study: str, series: str, instance: str, digest: str) -> str:
-    """Where an instance lies that was sent to an inbox: this is the only copy, so that no cache clears it."""
-    return f"inbox/{_path(origin, study, series, instance)}{segment(digest)}.dcm"
+def inbox_key(origin: str, study: str, series: str, instance: str, digest: str, life: int = 0) -> str:
+    """Where an instance lies that was sent to an inbox: this is the only copy, so that no cache clears it.
+
+    `life` is how often its study had been deleted: what was written after a deletion is not taken with it.
+    """
+    name = f"{digest}.{life}" if life else digest
+    return f"inbox/{_path(origin, study, series, instance)}{segment(name)}.dcm"
+
+
+def digest_of_key(inbox: str) -> str:
+    """Give the digest in the key of an instance in an inbox."""
+    return inbox.rpartition("/")[2].partition(".")[0]
+
+
+def life_of_key(inbox: str) -> int:
+    """Give the life in the key of an instance in an inbox."""
+    _, _, life = inbox.rpartition("/")[2].removesuffix(".dcm").partition(".")
+    return int(life) if life.isdecimal() else 0
 
 
 def inbox_prefix(origin: str, study: str, series: str | None = None, instance: str | None = None) -> str:
@@ -48,7 +63,12 @@ def inbox_prefix(origin: str, study: str, series: str | None = None, instance: s
 
 def contents_key(origin: str, study: str, digest: str) -> str:
     """Where it is written what a study in an inbox consists of; `digest` tells one list from another."""
-    return f"contents/{_path(origin, study)}{segment(digest)}"
+    return f"{contents_prefix(origin, study)}{segment(digest)}"
+
+
+def contents_prefix(origin: str | None = None, study: str | None = None) -> str:
+    """The beginning of the keys of all that is written of what a study consists of, or all studies do."""
+    return f"contents/{_path(origin, study)}"
 
 
 def derived_key(origin: str, study: str, series: str, name: str) -> str:

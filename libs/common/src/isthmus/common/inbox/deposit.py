@@ -7,17 +7,17 @@ what came since, and who deposits looks again afterwards: was the study deleted 
 
 import asyncio
 import hashlib
+import time
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from typing import Final, Literal
 from urllib.parse import quote
 from weakref import WeakValueDictionary
 
 from isthmus.common.blobs import BlobStore
-from isthmus.common.blobs.keys import inbox_key, inbox_prefix
+from isthmus.common.blobs.keys import digest_of_key, inbox_key, inbox_prefix, life_of_key
 from isthmus.common.bus import Bus
 from isthmus.common.bus.ending import end_tasks
 from isthmus.common.bus.events import publish_event
@@ -28,7 +28,7 @@ from isthmus.common.dicom.part10 import Identity
 from isthmus.common.errors import BlobMissing
 from isthmus.common.inbox.contents import ContentsStore, Row
 from isthmus.common.inbox.state import States, StudyState
-from isthmus.common.messages.events import Blob, CloudEvent, EventType, InstanceEvent
+from isthmus.common.messages.events import Blob, CloudEvent, EventType, InstanceEvent, timestamp
 from isthmus.common.telemetry import inject
 
 REMEMBERED_SENDERS: Final = 1_000
@@ -214,11 +214,11 @@ class Deposits:
             return _Found(state.life, _key(inbox, incoming, state.life), False, False, False)
         row, life = await self._row(inbox, incoming, state)
         listed = {blob.key for blob in (row.blob, *row.others)} if row is not None else set()
-        known = next((key for key in listed if _digest(key) == incoming.digest), None)
+        known = next((key for key in listed if digest_of_key(key) == incoming.digest), None)
         key = known or _key(inbox, incoming, life)
         # Of what the list does not name, the keys of former lives wait for their deletion.
-        there = {one for one in keys if one in listed or _life(one) == life}
-        others = any(_digest(one) != incoming.digest for one in there | listed)
+        there = {one for one in keys if one in listed or life_of_key(one) == life}
+        others = any(digest_of_key(one) != incoming.digest for one in there | listed)
         return _Found(life, key, key in keys, known is not None, others)
 
     async def _state(self, inbox: Inbox, identity: Identity) -> StudyState:
@@ -263,7 +263,7 @@ class Deposits:
             id=_event_id(inbox, incoming, found.life),
             type=EventType.INSTANCE_STORED,
             data=data,
-            time=datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            time=timestamp(time.time()),
             traceparent=inject().get("traceparent"),
         )
 
@@ -305,22 +305,12 @@ def _prefix(inbox: Inbox, identity: Identity) -> str:
 
 
 def _key(inbox: Inbox, incoming: Incoming, life: int) -> str:
-    identity = incoming.identity
+    uids = incoming.identity
     return inbox_key(
         inbox.name,
-        identity.study_instance_uid,
-        identity.series_instance_uid,
-        identity.sop_instance_uid,
-        f"{incoming.digest}.{life}" if life else incoming.digest,
+        uids.study_instance_uid,
+        uids.series_instance_uid,
+        uids.sop_instance_uid,
+        incoming.digest,
+        life,
     )
-
-
-def _digest(key: str) -> str:
-    return key.rsplit("/", 1)[1].split(".", 1)[0]
-
-
-def _life(key: str) -> int:
-    """Read from a key how often its study had been deleted when it was written."""
-    name = key.rsplit("/", 1)[1].removesuffix(".dcm")
-    _, _, life = name.partition(".")
-    return int(life) if life.isdecimal() else 0

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Final
 
 from isthmus.common.blobs import BlobStore, derived_prefix
-from isthmus.common.blobs.keys import inbox_prefix
+from isthmus.common.blobs.keys import inbox_prefix, life_of_key
 from isthmus.common.bus import Bus
 from isthmus.common.errors import ContractError, UnavailableError
 from isthmus.common.inbox.contents import Contents, ContentsStore, Row
@@ -48,7 +48,7 @@ async def is_deleted(blobs: BlobStore, state: StudyState, key: str) -> bool:
     Raises:
         StoreUnavailable: S3 does not tell.
     """
-    life = life_of(key)
+    life = life_of_key(key)
     if life >= state.life:
         return False
     if any(_takes(one, state, key, life) for one in state.removals):
@@ -58,12 +58,6 @@ async def is_deleted(blobs: BlobStore, state: StudyState, key: str) -> bool:
 
 def _takes(removal: Removal, state: StudyState, key: str, life: int) -> bool:
     return life < removal.life and (key in removal.elsewhere or key.startswith(_prefix(state, removal)))
-
-
-def life_of(key: str) -> int:
-    """Read from the key of a blob in which life of its study's record it was written."""
-    _, _, life = key.rpartition("/")[2].removesuffix(".dcm").partition(".")
-    return int(life) if life.isdecimal() else 0
 
 
 class Remover:
@@ -180,7 +174,7 @@ class Remover:
         """Delete what lies under a prefix, or what of it was written before a life."""
         batch: list[str] = []
         async for listed in self._blobs.list(prefix):
-            if life is None or life_of(listed.key) < life:
+            if life is None or life_of_key(listed.key) < life:
                 batch.append(listed.key)
             if len(batch) == _AT_ONCE:
                 await self._blobs.delete_all(batch)

@@ -11,7 +11,8 @@ from nats.js.errors import NotFoundError
 
 from isthmus.common.blobs import BlobStore
 from isthmus.common.bus import Bus, end_tasks, streams, subjects
-from isthmus.common.bus.forwards import enqueue, is_pending, send
+from isthmus.common.bus.dead import is_wanted, replay
+from isthmus.common.bus.forwards import consumer_name, enqueue, is_pending, send
 from isthmus.common.messages import BlobRef, Forwarding
 from tests.arrivals.forwards import Site, Taken, until
 
@@ -150,3 +151,37 @@ async def test_a_message_that_nobody_understands_stays_and_holds_up_no_other(sit
         await site.announce(site.ref(1))
         assert await taken.next() == uids(site.ref(1))
     assert await is_pending(site.bus, site.inbox, "1.2.3")
+
+
+async def test_what_waits_for_an_origin_that_is_gone_becomes_dead_letters(site: Site) -> None:
+    """It would wait for ever, and keep its study in the inbox for as long; nobody would hear of it."""
+    gone = Site(site.bus, site.blobs, site.inbox)
+    waiting = Forwarding(uuid4().hex, site.inbox, gone.study, gone.destination, (gone.ref(1),), 1.0)
+    await enqueue(site.bus, waiting)
+    await enqueue(site.bus, replace(waiting, id=uuid4().hex, blobs=(gone.ref(2),)))
+    async with gone.forwarding():
+        await until(lambda: tried(gone), bool)
+    async with site.forwarding():
+        assert not await is_pending(site.bus, gone.inbox, gone.study)
+    letters = await gone.dead()
+    assert [uids(*buried.forwarding.blobs) for buried in letters] == [uids(gone.ref(1)), uids(gone.ref(2))]
+    assert {buried.letter.reason for buried in letters} == {"no origin has this name any more"}
+    assert not await is_wanted(site.bus, letters[0].letter)
+    # It is back, and takes them.
+    taken = gone.employ()
+    async with gone.forwarding():
+        await until(lambda: is_wanted(site.bus, letters[0].letter), bool)
+        for buried in letters:
+            await replay(site.bus, buried)
+        got = [await taken.next(), await taken.next()]
+    assert sorted(got) == [uids(gone.ref(1)), uids(gone.ref(2))]
+    await gone.dismiss()
+
+
+async def tried(site: Site) -> bool:
+    """Tell whether something in the queue was looked at."""
+    try:
+        info = await site.bus.jetstream.consumer_info(streams.FORWARDS, consumer_name(site.destination))
+    except NotFoundError:  # not yet
+        return False
+    return bool(info.delivered and info.delivered.consumer_seq)

@@ -5,13 +5,15 @@ from uuid import uuid4
 
 import orjson
 import pytest
+from nats.js.api import AckPolicy, ConsumerConfig
 from typer.testing import CliRunner
 
 from isthmus.cli.dead import drop, list_letters, replay, show
 from isthmus.cli.main import app
 from isthmus.cli.run_file import NotRunning
-from isthmus.common.bus import Bus, dead, streams, subjects
+from isthmus.common.bus import Bus, dead, forwards, streams, subjects, webhooks
 from isthmus.common.bus.forwards import ForwardedStudies, is_pending
+from isthmus.common.inbox.state import States, StudyState
 from isthmus.common.messages import (
     BlobRef,
     DeadLetter,
@@ -71,6 +73,13 @@ class Grave:
         payload = to_json(CloudEvent("an-event", EventType.STUDY_ARRIVED, event, "2026-01-01T00:00:00Z"))
         return await self._bury(DeadLetter("webhook", self.name, "503", 3, 1.7e9, 1.7e9, payload))
 
+    async def bury_garbage(self) -> int:
+        """Bury what nobody can read."""
+        letter = DeadLetter("forward", self.name, "1 x A900", 10, 1.7e9, 1.7e9, b"?")
+        subject = subjects.dead_forward(self.name, self.origin, "1.2.3")
+        await self.bus.jetstream.publish(subject, encode(letter))
+        return (await self.numbers())[-1]
+
     async def _bury(self, letter: DeadLetter) -> int:
         await dead.bury(self.bus, letter, uuid4().hex)
         return (await self.numbers())[-1]
@@ -78,6 +87,21 @@ class Grave:
     async def numbers(self) -> list[int]:
         """Give the numbers of the letters that are there."""
         return [buried.number async for buried in dead.letters(self.bus, self.name)]
+
+    async def want(self) -> None:
+        """Let the settings have an origin and a webhook of this name."""
+        for name, subject in (
+            (forwards.consumer_name(self.name), subjects.forwards(self.name)),
+            (webhooks.consumer_name(self.name), subjects.webhook(self.name)),
+        ):
+            await self.bus.jetstream.add_consumer(
+                streams.FORWARDS,
+                ConsumerConfig(durable_name=name, filter_subject=subject, ack_policy=AckPolicy.EXPLICIT),
+            )
+
+    async def hold(self, study: str, contents: str | None = "a list") -> None:
+        """Let the inbox have a study; without a list, one that was deleted."""
+        assert await States(self.bus).put(StudyState(self.origin, study, contents=contents), 0)
 
 
 @pytest.fixture
@@ -172,10 +196,12 @@ async def test_a_replayed_letter_is_in_its_queue_again_with_all_its_attempts(
 ) -> None:
     study = f"1.2.{uuid4().int}"
     number, other = await grave.bury(study), await grave.bury()
+    await grave.want()
+    await grave.hold(study)
     before = await dead.find(grave.bus, number)
     assert before is not None
     assert await replay(data, [number], None, everything=False, as_json=True)
-    assert orjson.loads(capsys.readouterr().out) == {"replayed": [number], "unknown": []}
+    assert orjson.loads(capsys.readouterr().out) == {"replayed": [number], "unknown": [], "left": []}
     assert await grave.numbers() == [other]
     queued = await grave.bus.jetstream.get_last_msg(
         streams.FORWARDS, subjects.forward(grave.name, grave.origin, study)
@@ -185,6 +211,50 @@ async def test_a_replayed_letter_is_in_its_queue_again_with_all_its_attempts(
     assert forwarding.blobs == before.forwarding.blobs
     # The results of the job with the old id would be taken for those of the new one.
     assert forwarding.id != before.forwarding.id
+
+
+async def test_what_nobody_would_take_stays_and_is_told(
+    data: Path, grave: Grave, capsys: pytest.CaptureFixture[str]
+) -> None:
+    numbers = [await grave.bury(), await grave.bury_event()]
+    assert not await replay(data, [], grave.name, everything=True, as_json=False)
+    said = capsys.readouterr()
+    assert said.err.splitlines() == [
+        f"dead letter {numbers[0]} stays: the settings have no origin '{grave.name}'",
+        f"dead letter {numbers[1]} stays: the settings have no webhook '{grave.name}'",
+    ]
+    assert said.out == "0 dead letters replayed\n"
+    assert await grave.numbers() == numbers
+
+
+async def test_what_was_deleted_cannot_be_replayed(
+    data: Path, grave: Grave, capsys: pytest.CaptureFixture[str]
+) -> None:
+    study = f"1.2.{uuid4().int}"
+    number, here = await grave.bury(study), await grave.bury("1.2.4")
+    await grave.want()
+    await grave.hold(study, None)
+    await grave.hold("1.2.4")
+    assert not await replay(data, [number, here], None, everything=False, as_json=True)
+    reason = f"its study was deleted from '{grave.origin}'"
+    assert orjson.loads(capsys.readouterr().out) == {
+        "replayed": [here],
+        "unknown": [],
+        "left": [{"number": number, "reason": reason}],
+    }
+    assert await grave.numbers() == [number]
+    assert await drop(data, [number], None, everything=False, as_json=False)
+
+
+async def test_a_letter_that_nobody_can_read_is_not_replayed_but_can_be_dropped(
+    data: Path, grave: Grave
+) -> None:
+    number = await grave.bury_garbage()
+    await grave.want()
+    assert not await replay(data, [number], None, everything=False, as_json=False)
+    assert await grave.numbers() == [number]
+    assert await drop(data, [number], None, everything=False, as_json=False)
+    assert await grave.numbers() == []
 
 
 async def test_who_replays_after_a_crash_puts_it_back_once(grave: Grave) -> None:
@@ -201,6 +271,7 @@ async def test_who_replays_after_a_crash_puts_it_back_once(grave: Grave) -> None
 
 async def test_a_replayed_event_goes_to_its_webhook_alone(data: Path, grave: Grave) -> None:
     number = await grave.bury_event()
+    await grave.want()
     buried = await dead.find(grave.bus, number)
     assert buried is not None
     assert await replay(data, [], grave.name, everything=True, as_json=False)

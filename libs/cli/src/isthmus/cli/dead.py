@@ -1,7 +1,7 @@
 """`isthmus dead`: what was given up, and another chance for it."""
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -12,6 +12,7 @@ from isthmus.common.bus import Bus, dead
 from isthmus.common.bus.dead import Buried
 from isthmus.common.bus.forwards import ForwardedStudies
 from isthmus.common.errors import ContractError
+from isthmus.common.inbox.state import States
 from isthmus.common.messages.cloud_events import from_json
 
 _NAME: Final = "isthmus dead"
@@ -54,29 +55,48 @@ async def show(data: Path, number: int, *, as_json: bool) -> bool:
 async def replay(
     data: Path, numbers: Sequence[int], to: str | None, *, everything: bool, as_json: bool
 ) -> bool:
-    """Put letters back into the queues they came from; whether all that were named are there."""
+    """Put letters back into the queues they came from; whether that was possible with all of them."""
     async with connected(data, _NAME) as system:
         chosen = _all(system.bus, to) if everything else _named(system.bus, numbers)
-        return await _each(dead.replay, "replayed", system.bus, chosen, as_json=as_json)
+        return await _each(_replay, "replayed", system.bus, chosen, as_json=as_json)
 
 
 async def drop(
     data: Path, numbers: Sequence[int], to: str | None, *, everything: bool, as_json: bool
 ) -> bool:
-    """Throw letters away; whether all that were named are there."""
+    """Throw letters away; whether that was possible with all of them."""
     async with connected(data, _NAME) as system:
         chosen = _all(system.bus, to) if everything else _named(system.bus, numbers)
         return await _each(_drop, "dropped", system.bus, chosen, as_json=as_json)
 
 
-async def _drop(bus: Bus, buried: Buried) -> None:
+async def _replay(bus: Bus, buried: Buried) -> str | None:
+    """Replay a letter, unless nothing would come of it; then it stays, and why is given."""
+    letter = buried.letter
+    if not await dead.is_wanted(bus, letter):
+        kind = "origin" if letter.what == "forward" else "webhook"
+        return f"the settings have no {kind} {letter.name!r}"
+    try:
+        if letter.what == "forward":
+            lost = buried.forwarding
+            if (await States(bus).get(lost.origin, lost.study)).state.contents is None:
+                return f"its study was deleted from {lost.origin!r}"
+        await dead.replay(bus, buried)
+    except ContractError as error:
+        return error.detail
+    return None
+
+
+async def _drop(bus: Bus, buried: Buried) -> str | None:
     if buried.letter.what == "forward":
-        # The study lacks something at its destination, so that retention keeps it here.
-        lost = buried.forwarding
-        await ForwardedStudies(bus).change(
-            lost.origin, lost.study, lost.destination, lambda went: replace(went, is_lacking=True)
-        )
+        with suppress(ContractError):  # nobody knows what it was, and nobody ever will
+            # The study lacks something at its destination, so that retention keeps it here.
+            lost = buried.forwarding
+            await ForwardedStudies(bus).change(
+                lost.origin, lost.study, lost.destination, lambda went: replace(went, is_lacking=True)
+            )
     await dead.remove(bus, buried)
+    return None
 
 
 async def _all(bus: Bus, to: str | None) -> AsyncGenerator[tuple[int, Buried | None], None]:
@@ -90,29 +110,35 @@ async def _named(bus: Bus, numbers: Sequence[int]) -> AsyncGenerator[tuple[int, 
 
 
 async def _each(
-    act: Callable[[Bus, Buried], Awaitable[None]],
+    act: Callable[[Bus, Buried], Awaitable[str | None]],
     verb: str,
     bus: Bus,
     chosen: AsyncGenerator[tuple[int, Buried | None], None],
     *,
     as_json: bool,
 ) -> bool:
-    """Do something with each letter, and say with which; whether all of them are there."""
-    done, unknown = [], []
+    """Do something with each letter, and say with which, and why not with others; whether with all."""
+    done: list[int] = []
+    unknown: list[int] = []
+    left: dict[int, str] = {}
     async with aclosing(chosen):
         async for number, buried in chosen:
             if buried is None:
                 unknown.append(number)
+            elif why := await act(bus, buried):
+                left[number] = why
             else:
-                await act(bus, buried)
                 done.append(number)
     if as_json:
-        write_json({verb: done, "unknown": unknown})
+        stays = [{"number": number, "reason": why} for number, why in left.items()]
+        write_json({verb: done, "unknown": unknown, "left": stays})
     else:
         for number in unknown:
             write_error(_unknown(number))
+        for number, why in left.items():
+            write_error(f"dead letter {number} stays: {why}")
         write_line(f"{len(done)} dead letters {verb}")
-    return not unknown
+    return not unknown and not left
 
 
 def _unknown(number: int) -> str:

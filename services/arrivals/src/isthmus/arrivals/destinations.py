@@ -22,7 +22,7 @@ from isthmus.common.bus import streams, subjects
 from isthmus.common.bus.client import MESSAGING, bus_errors, verb
 from isthmus.common.bus.consumer import Consumer, give_back, kept
 from isthmus.common.bus.dead import bury
-from isthmus.common.bus.forwards import enqueue, send
+from isthmus.common.bus.forwards import consumer_name, enqueue, send
 from isthmus.common.errors import BlobMissing, ContractError, UnavailableError
 from isthmus.common.inbox.contents import ContentsStore
 from isthmus.common.inbox.reading import read_study
@@ -87,7 +87,7 @@ class Destination:
 
     async def _work(self) -> None:
         consumer = ConsumerConfig(
-            durable_name=f"forwards-{subjects.token(self._name)}",
+            durable_name=consumer_name(self._name),
             filter_subject=subjects.forwards(self._name),
             ack_policy=AckPolicy.EXPLICIT,
             ack_wait=ACK_WAIT,

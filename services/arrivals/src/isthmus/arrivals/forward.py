@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from isthmus.arrivals.destinations import USUAL, Destination, Pace
+from isthmus.arrivals.forward_leftovers import bury_leftovers
 from isthmus.arrivals.forward_routing import Router
 from isthmus.common.bus import end_tasks
 from isthmus.common.service import Parts
@@ -15,8 +16,13 @@ async def forwarding(parts: Parts, pace: Pace = USUAL) -> AsyncIterator[None]:
     """Forward until left.
 
     Every origin has its loop, also those that no rule names any more: something may be left in their queues,
-    and dead letters may be put back there.
+    and dead letters may be put back there. What waits for an origin that is in the settings no more becomes
+    dead letters.
+
+    Raises:
+        BusUnavailable: NATS is away.
     """
+    await bury_leftovers(parts.bus, {origin.name for origin in parts.settings.origins})
     destinations = [Destination(parts, origin.name, pace) for origin in parts.settings.origins]
     loops = [loop for destination in destinations for loop in destination.loops()]
     async with asyncio.TaskGroup() as group:

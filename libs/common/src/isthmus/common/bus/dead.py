@@ -6,7 +6,7 @@ from typing import Final
 
 from nats.js.errors import NotFoundError
 
-from isthmus.common.bus import streams, subjects
+from isthmus.common.bus import forwards, streams, subjects, webhooks
 from isthmus.common.bus.client import Bus, bus_errors
 from isthmus.common.bus.forwards import enqueue, forwarding_id
 from isthmus.common.bus.queues import withdraw
@@ -77,8 +77,25 @@ async def find(bus: Bus, number: int) -> Buried | None:
     return buried if buried is not None and buried.number == number else None
 
 
+async def is_wanted(bus: Bus, letter: DeadLetter) -> bool:
+    """Tell whether the settings still have the origin or the webhook that a letter is for.
+
+    Raises:
+        BusUnavailable: NATS does not tell.
+    """
+    name = (forwards if letter.what == "forward" else webhooks).consumer_name(letter.name)
+    with bus_errors(streams.FORWARDS):
+        try:
+            await bus.jetstream.consumer_info(streams.FORWARDS, name)
+        except NotFoundError:
+            return False
+    return True
+
+
 async def replay(bus: Bus, buried: Buried) -> None:
     """Try anew what a letter holds, with all its attempts; then the letter is gone.
+
+    Whether somebody takes it is for the caller to know: `is_wanted`.
 
     Raises:
         BusUnavailable: NATS does not take it: the letter is still there, and may be replayed once more.

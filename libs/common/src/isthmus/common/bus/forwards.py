@@ -28,7 +28,14 @@ from isthmus.common.messages import (
 )
 from isthmus.common.telemetry import inject
 
+CONSUMERS: Final = "forwards-"
+"""What the names of destinations' durable consumers begin with."""
 _MSG_ID: Final = "Nats-Msg-Id"
+
+
+def consumer_name(destination: str) -> str:
+    """Name the durable consumer of a destination, which is there for every origin of the settings."""
+    return CONSUMERS + subjects.token(destination)
 
 
 def forwarding_id(*made_from: str) -> str:

@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 from pydantic import TypeAdapter
 
+from isthmus.arrivals.leftovers import MANIFEST
 from isthmus.common.blobs import BlobStore, contents_key
 from isthmus.common.dicom.attributes import tag_of
 from isthmus.common.inbox.contents import Contents
@@ -79,10 +80,10 @@ class StudyEvents:
         return CloudEvent(publication.id, kind, data, timestamp(publication.time), trace)
 
     async def _manifest(self, state: StudyState, written: bytes) -> Blob:
-        name = f"{hashlib.sha256(written).hexdigest()}.json"
+        name = f"{hashlib.sha256(written).hexdigest()}{MANIFEST}"
         key = contents_key(state.origin, state.study, name)
-        if await self._blobs.size(key) is None:
-            await self._blobs.put(key, written)
+        # Also where it is there already: it stays for as long as the event does, counted from now.
+        await self._blobs.put(key, written)
         return Blob(self._blobs.bucket, key, len(written))
 
 

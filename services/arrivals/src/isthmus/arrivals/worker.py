@@ -8,6 +8,7 @@ from typing import Final
 
 from isthmus.arrivals.forward import forwarding
 from isthmus.arrivals.instances import Instances
+from isthmus.arrivals.leftovers import leftovers
 from isthmus.arrivals.retention import retention
 from isthmus.arrivals.settings import ArrivalsSettings
 from isthmus.arrivals.studies import Studies
@@ -34,7 +35,7 @@ took a third of the time.
 async def worker(parts: Parts) -> AsyncIterator[None]:
     """Serve until left. An error in a loop ends the process, which is started again."""
     gc.set_threshold(*COLLECTIONS)
-    async with webhooks(parts), arriving(parts), forwarding(parts), retention(parts):
+    async with webhooks(parts), arriving(parts), forwarding(parts), retention(parts), leftovers(parts):
         yield
 
 

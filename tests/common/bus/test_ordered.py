@@ -43,7 +43,7 @@ async def publish(bus: Bus, origin: str, first: int, last: int) -> datetime:
     return newest.time
 
 
-async def all_of(bus: Bus, subject: str, since: datetime | None = None) -> list[str]:
+async def all_of(bus: Bus, subject: str, since: datetime | int | None = None) -> list[str]:
     reading = read_ordered(bus, EVENTS, subject, since=since, follow=False)
     async with aclosing(reading) as messages:
         return [message.data.decode() async for message in messages]
@@ -101,6 +101,27 @@ async def test_from_a_time_on_only_what_is_not_older(bus: Bus, origin_name: str)
     await publish(bus, origin_name, 6, 7)
     assert await all_of(bus, subjects.events(origin=origin_name), since) == ["5", "6", "7"]
     assert await all_of(bus, subjects.events(origin=origin_name), LATEST) == []
+
+
+async def test_from_a_sequence_on_only_what_stands_there_or_behind(bus: Bus, origin_name: str) -> None:
+    subject = subjects.events(origin=origin_name)
+    await publish(bus, origin_name, 1, 4)
+    sequence = (await bus.jetstream.get_last_msg(EVENTS, subject)).seq or 0
+    await publish(bus, origin_name, 5, 6)
+    assert await all_of(bus, subject, sequence) == ["4", "5", "6"]
+    assert await all_of(bus, subject, sequence + 1000) == []
+
+
+async def test_what_messages_hold_may_be_left_out_and_no_consumer_is_left_behind(
+    own_bus: Bus, origin_name: str
+) -> None:
+    subject = subjects.events(origin=origin_name)
+    await publish(own_bus, origin_name, 1, 3)
+    reading = read_ordered(own_bus, EVENTS, subject, since=None, follow=False, headers_only=True)
+    async with aclosing(reading) as messages:
+        read = [(message.data, (message.headers or {})["Nats-Msg-Size"]) async for message in messages]
+    assert read == [(b"", "1")] * 3
+    assert await own_bus.jetstream.consumers_info(EVENTS) == []
 
 
 async def test_who_follows_gets_only_what_is_new_and_at_once(own_bus: Bus, origin_name: str) -> None:

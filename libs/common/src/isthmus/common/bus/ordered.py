@@ -27,7 +27,13 @@ _UNUSED: Final = 30.0
 
 
 async def read_ordered(
-    bus: Bus, stream: str, subject: str, *, since: datetime | None, follow: bool
+    bus: Bus,
+    stream: str,
+    subject: str,
+    *,
+    since: datetime | int | None,
+    follow: bool,
+    headers_only: bool = False,
 ) -> AsyncGenerator[Msg, None]:
     """Give the messages of a stream, as they come.
 
@@ -35,13 +41,16 @@ async def read_ordered(
         bus: the connection.
         stream: its name.
         subject: which of its messages; may have wildcards.
-        since: from when on; None: all that is there when following not, else only what is new.
+        since: from when on: a time, or a sequence of the stream; None: all that is there when following not,
+            else only what is new.
         follow: whether to wait for more, until left; else what is there now is given.
+        headers_only: whether what the messages hold is left out.
 
     Raises:
         BusUnavailable: NATS does not answer, and nothing is followed; following waits for it.
     """
-    reader = _Reader(bus.jetstream, stream, subject, _start(since, follow))
+    start = _start(since, follow).evolve(headers_only=headers_only or None)
+    reader = _Reader(bus, stream, subject, start)
     try:
         while True:
             try:
@@ -56,10 +65,12 @@ async def read_ordered(
             if not follow and reader.waiting == 0:
                 return
     finally:
-        await reader.leave()
+        await reader.close()
 
 
-def _start(since: datetime | None, follow: bool) -> ConsumerConfig:
+def _start(since: datetime | int | None, follow: bool) -> ConsumerConfig:
+    if isinstance(since, int):
+        return ConsumerConfig(deliver_policy=DeliverPolicy.BY_START_SEQUENCE, opt_start_seq=max(since, 1))
     if since is not None:
         return ConsumerConfig(deliver_policy=DeliverPolicy.BY_START_TIME, opt_start_time=since)
     return ConsumerConfig(deliver_policy=DeliverPolicy.NEW if follow else DeliverPolicy.ALL)
@@ -68,12 +79,13 @@ def _start(since: datetime | None, follow: bool) -> ConsumerConfig:
 class _Reader:
     """A consumer that is made anew, behind the last message, whenever one may have been missed."""
 
-    def __init__(self, jetstream: JetStreamContext, stream: str, subject: str, start: ConsumerConfig) -> None:
-        self._jetstream = jetstream
+    def __init__(self, bus: Bus, stream: str, subject: str, start: ConsumerConfig) -> None:
+        self._bus = bus
         self._stream = stream
         self._subject = subject
         self._start = start
         self._consumer: JetStreamContext.PullSubscription | None = None
+        self._name = ""
         self._delivered = 0
         self.waiting = 0
         """Messages that are there and were not given yet."""
@@ -97,6 +109,13 @@ class _Reader:
             with suppress(nats.errors.Error, TimeoutError):
                 await consumer.unsubscribe()
 
+    async def close(self) -> None:
+        """Receive no more, and have the server forget the consumer at once, if it is there."""
+        await self.leave()
+        if self._name and self._bus.client.is_connected:
+            with suppress(nats.errors.Error, TimeoutError):
+                await self._bus.jetstream.delete_consumer(self._stream, self._name)
+
     async def _open(self) -> None:
         configuration = self._start.evolve(
             ack_policy=AckPolicy.NONE,
@@ -104,8 +123,9 @@ class _Reader:
             mem_storage=True,
             inactive_threshold=_UNUSED,
         )
-        information = await self._jetstream.add_consumer(self._stream, configuration)
-        self._consumer = await self._jetstream.pull_subscribe_bind(information.name, self._stream)
+        information = await self._bus.jetstream.add_consumer(self._stream, configuration)
+        self._name = information.name
+        self._consumer = await self._bus.jetstream.pull_subscribe_bind(information.name, self._stream)
         self._delivered = 0
         self.waiting = information.num_pending or 0
         if self._start.deliver_policy == DeliverPolicy.NEW:
@@ -139,5 +159,7 @@ class _Reader:
 
     def _behind(self, sequence: int) -> None:
         self._start = ConsumerConfig(
-            deliver_policy=DeliverPolicy.BY_START_SEQUENCE, opt_start_seq=sequence + 1
+            deliver_policy=DeliverPolicy.BY_START_SEQUENCE,
+            opt_start_seq=sequence + 1,
+            headers_only=self._start.headers_only,
         )

@@ -2,15 +2,15 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Final
 
 from isthmus.common.bus import Bus, streams
 from isthmus.common.bus.client import bus_errors
+from isthmus.common.bus.ordered import read_ordered
 from isthmus.common.inbox.state import Versioned, read_record
 
-NEXT_SECONDS: Final = 5.0
-"""Patience with NATS, between two records."""
 _STREAM: Final = f"KV_{streams.INBOXES_BUCKET}"
 _PREFIX: Final = f"$KV.{streams.INBOXES_BUCKET}."
 
@@ -39,23 +39,15 @@ async def records(
         BusUnavailable: NATS does not give them.
         ContractError: one of them is of another version.
     """
-    with bus_errors(streams.INBOXES_BUCKET):
-        pending = (await bus.jetstream.stream_info(_STREAM)).state.messages
-        if not pending:
-            return
-        subscription = await bus.jetstream.subscribe(f"{_PREFIX}>", stream=_STREAM, ordered_consumer=True)
-        try:
-            while pending:
-                message = await subscription.next_msg(timeout=NEXT_SECONDS)
-                pending = message.metadata.num_pending
-                written = message.metadata.timestamp.timestamp()
-                inbox = message.subject.removeprefix(_PREFIX).partition(".")[0]
-                if message.data and is_of_interest(inbox, now - written):
-                    state = read_record(message.data)
-                    yield Record(Versioned(state, message.metadata.sequence.stream), written, message.subject)
-                await asyncio.sleep(0)  # what is here already comes without giving others their turn
-        finally:
-            await subscription.unsubscribe()
+    reading = read_ordered(bus, _STREAM, f"{_PREFIX}>", since=None, follow=False)
+    async with aclosing(reading) as messages:
+        async for message in messages:
+            written = message.metadata.timestamp.timestamp()
+            inbox = message.subject.removeprefix(_PREFIX).partition(".")[0]
+            if message.data and is_of_interest(inbox, now - written):
+                state = read_record(message.data)
+                yield Record(Versioned(state, message.metadata.sequence.stream), written, message.subject)
+            await asyncio.sleep(0)  # what is here already comes without giving others their turn
 
 
 async def forget(bus: Bus, record: Record) -> None:

@@ -103,7 +103,7 @@ async def test_a_blob_that_is_lost_or_cut_is_not_committed_to(
 async def test_what_is_in_the_lists_of_studies_is_found_however_long_ago(
     parts: Parts, bus: Bus, blobs: BlobStore, inbox: Inbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("isthmus.scp.commitment_search.NEWEST_RECORDS", 2)
+    monkeypatch.setattr("isthmus.scp.commitment_lists.NEWEST_RECORDS", 2)
     many = [f"1.7.{number}" for number in range(20)]
     await listed(bus, blobs, inbox, "1.7", *many)
     for number in range(8):

@@ -30,6 +30,7 @@ from isthmus.common.dimse import Association, Peer
 from isthmus.common.errors import ContractError, OriginError, UnavailableError
 from isthmus.common.telemetry import extract, span
 from isthmus.common.threads import Threads
+from isthmus.scp.commitment_lists import KnownLists
 from isthmus.scp.commitment_report import event_information, report_anew, report_there
 from isthmus.scp.commitment_requests import CommitmentRequest
 from isthmus.scp.commitment_requests import kept as stored_request
@@ -90,6 +91,7 @@ class Committer:
         """
         self._bus = bus
         self._blobs = blobs
+        self._lists = KnownLists(bus, blobs)
         self._ae_titles = {inbox.name: inbox.ae_title for inbox in inboxes}
         self._address_of = address_of
         self._threads = threads
@@ -162,7 +164,7 @@ class Committer:
         address = self._address_of(request)
         if address is not None:
             self._check_is_there(address, request)
-        search = Search(self._bus, self._blobs, request.inbox, request.references)
+        search = Search(self._bus, self._blobs, self._lists, request.inbox, request.references)
         for seconds in LOOKS:
             await asyncio.sleep(seconds)
             await search.look()

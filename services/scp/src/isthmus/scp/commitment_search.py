@@ -7,35 +7,30 @@ there is looked at in S3: only what lies there, as long as it should be, is comm
 
 import asyncio
 import json
-from collections.abc import Collection, Coroutine, Iterable
+from collections.abc import Coroutine, Iterable
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from typing import Final
 
-import structlog
 from nats.js.errors import NotFoundError
 
 from isthmus.common.blobs import BlobStore
 from isthmus.common.bus import Bus, streams, subjects
 from isthmus.common.bus.client import bus_errors
 from isthmus.common.bus.ordered import read_ordered
-from isthmus.common.errors import BlobMissing, ContractError
-from isthmus.common.inbox.contents import ContentsStore
+from isthmus.common.errors import ContractError
 from isthmus.common.inbox.remove import is_deleted
-from isthmus.common.inbox.state import States, StudyState, read_record
+from isthmus.common.inbox.state import States, StudyState
 from isthmus.common.messages.cloud_events import from_json
 from isthmus.common.messages.events import EventType, InstanceEvent
+from isthmus.scp.commitment_lists import KnownLists
 from isthmus.scp.commitment_requests import Reference
 from isthmus.scp.normalized import CLASS_INSTANCE_CONFLICT, NO_SUCH_INSTANCE
 
-NEWEST_RECORDS: Final = 64
-"""So far back the first look into the records goes; each further one so many times as far."""
 AT_ONCE: Final = 8
 """Questions to S3."""
 ONE_LISTING: Final = 16
 """From so many instances of a series on, the series is listed instead of asking for each."""
-
-log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +46,12 @@ class Place:
 class Search:
     """One request's search; looked again, it finds what came meanwhile."""
 
-    def __init__(self, bus: Bus, blobs: BlobStore, inbox: str, references: Iterable[Reference]) -> None:
+    def __init__(
+        self, bus: Bus, blobs: BlobStore, lists: KnownLists, inbox: str, references: Iterable[Reference]
+    ) -> None:
         self._bus = bus
         self._blobs = blobs
-        self._contents = ContentsStore(blobs, remembered=0)  # each list is read once
+        self._lists = lists
         self._states = States(bus)
         self._inbox = inbox
         self._references = tuple(references)
@@ -87,7 +84,7 @@ class Search:
         first = self._read_to is None
         await self._take(await self._among_events())
         if first:
-            await self._among_records()
+            await self._among_lists()
 
     async def _take(self, places: dict[str, Place]) -> None:
         """Take note of those that are in S3."""
@@ -156,51 +153,17 @@ class Search:
         floor = info.ack_floor
         return (floor.stream_seq if floor else 0) + 1
 
-    async def _among_records(self) -> None:
-        """Look into the lists of studies, backwards: what is asked for came lately."""
-        stream = f"KV_{streams.INBOXES_BUCKET}"
-        with bus_errors(stream):
-            newest = (await self._bus.jetstream.stream_info(stream)).state.last_seq
-        end, depth = newest, NEWEST_RECORDS
-        while self._missing and end > 0:
-            begin = max(1, end - depth + 1)
-            await self._among_records_of(begin, end)
-            end, depth = begin - 1, depth * NEWEST_RECORDS
-        # A record that was written meanwhile has left the place where it would have been met.
-        await self._among_records_of(newest + 1, None)
-
-    async def _among_records_of(self, begin: int, end: int | None) -> None:
-        if not self._missing:
-            return
-        stream = f"KV_{streams.INBOXES_BUCKET}"
-        filtered = f"$KV.{streams.INBOXES_BUCKET}.{subjects.token(self._inbox)}.*"
-        states: list[StudyState] = []
-        reading = read_ordered(self._bus, stream, filtered, since=begin, follow=False)
-        async with aclosing(reading) as messages:
-            async for message in messages:
-                if end is not None and message.metadata.sequence.stream > end:
-                    break
-                with suppress(ContractError):
-                    states.append(read_record(message.data))
-        for state in reversed(states):
-            wanted = self._missing
-            if not wanted:
-                return
-            await self._take(await self._listed(state, wanted))
-
-    async def _listed(self, state: StudyState, wanted: Collection[str]) -> dict[str, Place]:
-        try:
-            rows = (await self._contents.load(state.contents)).rows
-        except BlobMissing:  # it was replaced: the new one is met at the end
-            return {}
-        except ContractError:  # what nobody can read, nobody is promised
-            log.error("list of a study not understood", inbox=self._inbox)
-            return {}
-        return {
-            uid: Place(row.blob.sop_class_uid, row.blob.key, row.blob.size)
-            for uid in wanted
-            if (row := rows.get(uid)) is not None
-        }
+    async def _among_lists(self) -> None:
+        wanted = set(self._missing)
+        async with aclosing(self._lists.rows(self._inbox, wanted)) as found:
+            async for rows in found:
+                await self._take(
+                    {
+                        uid: Place(row.blob.sop_class_uid, row.blob.key, row.blob.size)
+                        for uid, row in rows.items()
+                    }
+                )
+                wanted.intersection_update(self._missing)
 
 
 def _instance(event: bytes) -> object:

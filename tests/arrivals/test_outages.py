@@ -84,16 +84,23 @@ async def _subscriber(bus: Bus, origin: str) -> Subscriber:
 
 
 async def test_an_event_that_is_not_understood_does_not_hold_up_others_for_ever(
-    arrivals: Arrivals, send: Sender, subscriber: Subscriber, own_bus: Bus, monkeypatch: pytest.MonkeyPatch
+    arrivals: Arrivals, blobs: BlobStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """On a server of its own: it comes again after a minute, and until then other tests would wait for it."""
     monkeypatch.setattr(horizon, "STUCK_SECONDS", 0.2)
-    subject = subjects.event(EventType.INSTANCE_STORED, arrivals.inbox.name)
-    async with arrivals.running():
-        await own_bus.jetstream.publish(subject, b'{"specversion": "9.9"}')
-        await send.instances("1.2", range(2))
-        event = await subscriber.next()
+    inbox = arrivals.inbox.name
+    server = Server(tmp_path)
+    await server.start()
+    bus = await Bus.connect(server.settings, "test")
+    async with arriving(Parts(arrivals.settings(), bus, blobs), ack_wait=ACK_WAIT):
+        await bus.jetstream.publish(
+            subjects.event(EventType.INSTANCE_STORED, inbox), b'{"specversion": "9.9"}'
+        )
+        await Sender(bus, inbox).instances("1.2", range(2))
+        event = await (await Subscriber.open(bus, inbox)).next()
         assert event.data.instances == 2
-    await own_bus.jetstream.purge_stream("EVENTS", subject=subject)
+    await bus.close()
+    await server.stop()
 
 
 async def test_metrics_say_what_waits(arrivals: Arrivals, send: Sender, own_bus: Bus) -> None:

@@ -45,14 +45,14 @@ def inbox_key(origin: str, study: str, series: str, instance: str, digest: str, 
     return f"inbox/{_path(origin, study, series, instance)}{segment(name)}.dcm"
 
 
-def digest_of_key(inbox: str) -> str:
+def digest_of_key(key: str) -> str:
     """Give the digest in the key of an instance in an inbox."""
-    return inbox.rpartition("/")[2].partition(".")[0]
+    return key.rpartition("/")[2].partition(".")[0]
 
 
-def life_of_key(inbox: str) -> int:
+def life_of_key(key: str) -> int:
     """Give the life in the key of an instance in an inbox."""
-    _, _, life = inbox.rpartition("/")[2].removesuffix(".dcm").partition(".")
+    _, _, life = key.rpartition("/")[2].removesuffix(".dcm").partition(".")
     return int(life) if life.isdecimal() else 0
 
 

@@ -3,11 +3,10 @@
 import asyncio
 from typing import Final, Self
 
-import structlog
-
 from isthmus.common.bus import Bus, Serving, end_tasks, subjects
 from isthmus.common.errors import IsthmusError, OriginCancelled
 from isthmus.common.messages import Ahead, AheadTaken, Retrieve
+from isthmus.common.telemetry import get_logger
 from isthmus.dimse_scu.ask import Ask, tells_classes
 from isthmus.dimse_scu.job import Job
 from isthmus.dimse_scu.listing import Listed
@@ -18,7 +17,7 @@ from isthmus.dimse_scu.wording import Form
 INTERACTIVE: Final = 0
 """Priority: somebody waits for it, whatever the job's own lane."""
 
-log = structlog.get_logger()
+log = get_logger(__name__)
 
 
 class AheadRequests:

@@ -9,8 +9,6 @@ from threading import Lock
 from types import MappingProxyType
 from typing import Final
 
-import structlog
-
 from isthmus.common.blobs import BlobStore, digest_of, held_key, size_of
 from isthmus.common.bus import Bus, progress, subjects
 from isthmus.common.dicom.part10 import file_header, identify
@@ -18,6 +16,7 @@ from isthmus.common.dicom.statuses import OUT_OF_RESOURCES, SUCCESS
 from isthmus.common.dimse import ReceivedInstance
 from isthmus.common.errors import BusUnavailable, IsthmusError, UnavailableError
 from isthmus.common.messages import BlobRef, InstanceReady, Retrieve
+from isthmus.common.telemetry import get_logger
 from isthmus.common.threads import LoopStopped, run_coroutine_from_thread
 from isthmus.dimse_scu.room import Room
 
@@ -28,7 +27,7 @@ HELD_BYTES: Final = 32 * 1024 * 1024
 """And how large those that are in memory may be together."""
 PUBLISH_SECONDS: Final = 10.0
 
-log = structlog.get_logger()
+log = get_logger(__name__)
 
 
 class Delivery:

@@ -3,15 +3,14 @@
 import time
 from collections.abc import Awaitable, Callable, Iterable
 
-import structlog
-
 from isthmus.common.errors import OriginError
+from isthmus.common.telemetry import get_logger
 from isthmus.dimse_scu.job import Job
 from isthmus.dimse_scu.listing import list_instances
 from isthmus.dimse_scu.patience import with_a_second_try
 from isthmus.dimse_scu.series import Series
 
-log = structlog.get_logger()
+log = get_logger(__name__)
 
 
 class Lister:

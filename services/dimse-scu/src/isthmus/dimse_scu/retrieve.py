@@ -6,7 +6,6 @@ from contextlib import suppress
 from typing import Final
 
 import nats.errors
-import structlog
 
 from isthmus.common.blobs import BlobStore
 from isthmus.common.bus import Bus, end_tasks, subjects
@@ -25,6 +24,7 @@ from isthmus.common.errors import (
 )
 from isthmus.common.messages import Retrieve, RetrieveDone, RetrieveFact
 from isthmus.common.retrieval.catalogue import Catalogue
+from isthmus.common.telemetry import get_logger
 from isthmus.common.threads import Threads
 from isthmus.dimse_scu.ahead import AheadRequests
 from isthmus.dimse_scu.delivery import Delivery
@@ -44,7 +44,7 @@ ANSWER_SECONDS: Final = 0.5
 CANCEL_SECONDS: Final = 3.0
 """How long a cancelled transfer may take to end, before its associations are aborted."""
 
-log = structlog.get_logger()
+log = get_logger(__name__)
 
 
 class RetrieveWork:

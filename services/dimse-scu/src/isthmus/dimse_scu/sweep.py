@@ -4,8 +4,6 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Final
 
-import structlog
-
 from isthmus.common.bus.jobs import Lane
 from isthmus.common.config import RetrieveMethod
 from isthmus.common.dicom.levels import Level
@@ -19,6 +17,7 @@ from isthmus.common.errors import (
     OriginTimeout,
     OriginUnreachable,
 )
+from isthmus.common.telemetry import get_logger
 from isthmus.dimse_scu.ask import Ask, sop_classes, tells_classes
 from isthmus.dimse_scu.job import Job
 from isthmus.dimse_scu.series import Series
@@ -30,7 +29,7 @@ PULLERS_AT_MOST: Final = 2
 _FOR_ALL: Final = (OriginUnreachable, OriginTimeout, CircuitOpen, NoAcceptedContext)
 """Errors that the next series would meet too."""
 
-log = structlog.get_logger()
+log = get_logger(__name__)
 
 
 class Sweep:

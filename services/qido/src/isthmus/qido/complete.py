@@ -6,8 +6,6 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Final
 
-import structlog
-
 from isthmus.common.bus import Bus, search
 from isthmus.common.dicom.json_model import DicomJson
 from isthmus.common.dicom.levels import Level
@@ -16,6 +14,7 @@ from isthmus.common.dicom.search_attributes import UNIQUE_KEYS
 from isthmus.common.dicom.summaries import ASKED, lacking, summed_up
 from isthmus.common.errors import OperationFailed
 from isthmus.common.messages import Query
+from isthmus.common.telemetry import get_logger
 from isthmus.qido.fan_out import fan_out
 from isthmus.qido.plan import uid_of
 
@@ -24,7 +23,7 @@ AT_ONCE: Final = 3
 COMPLETING_SECONDS: Final = 10.0
 """After so long the others stay as they are: their page is there."""
 
-log = structlog.get_logger()
+log = get_logger(__name__)
 
 
 @dataclass(slots=True)

@@ -4,21 +4,20 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-import structlog
-
 from isthmus.common.dicom.attributes import tag_of
 from isthmus.common.dicom.json_model import DicomJson
 from isthmus.common.dicom.levels import Level
 from isthmus.common.errors import StoreUnavailable
 from isthmus.common.messages import Retrieve
 from isthmus.common.retrieval import Catalogue
+from isthmus.common.telemetry import get_logger
 from isthmus.qido.plan import Scope, uid_of
 
 HELD_SECONDS: Final = 0.1
 """How long an answer that is there already waits for it."""
 _AVAILABLE: Final = tag_of("AvailableTransferSyntaxUID")
 
-log = structlog.get_logger()
+log = get_logger(__name__)
 
 
 class HeldSyntaxes:

@@ -17,7 +17,6 @@ from typing import Final
 
 import nats.errors
 import orjson
-import structlog
 from nats.js.errors import KeyNotFoundError
 from nats.js.kv import KeyValue
 
@@ -25,6 +24,7 @@ from isthmus.common.bus import Bus
 from isthmus.common.bus.buckets import bucket
 from isthmus.common.bus.streams import PAGES_BUCKET
 from isthmus.common.dicom.levels import Level
+from isthmus.common.telemetry import get_logger
 from isthmus.qido.parameters import SearchParameters
 from isthmus.qido.plan import Scope
 from isthmus.qido.search import Finder
@@ -37,7 +37,7 @@ WRITE_SECONDS: Final = 5.0
 REMEMBERED: Final = 50_000
 """Matches of one search; 400 KiB."""
 
-log = structlog.get_logger()
+log = get_logger(__name__)
 
 Identities = tuple[bytes, ...]
 

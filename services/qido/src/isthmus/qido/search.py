@@ -6,8 +6,6 @@ from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Final
 
-import structlog
-
 from isthmus.common.bus import Bus, end_tasks, search
 from isthmus.common.config import DimseOrigin, Quirk
 from isthmus.common.dicom.json_model import DicomJson
@@ -15,6 +13,7 @@ from isthmus.common.dicom.levels import Level
 from isthmus.common.dicom.summaries import NUMBER_OF_INSTANCES, SUMMED_UP
 from isthmus.common.errors import OriginError, TooManyMatches, UnavailableError
 from isthmus.common.retrieval import Catalogue
+from isthmus.common.telemetry import get_logger
 from isthmus.qido.complete import Completing
 from isthmus.qido.fan_out import fan_out
 from isthmus.qido.held import HeldSyntaxes
@@ -31,7 +30,7 @@ COUNTED: Final = 250
 COUNTING_SECONDS: Final = 0.25
 """How long a page that is full may wait for that."""
 
-log = structlog.get_logger()
+log = get_logger(__name__)
 
 
 Finder = Callable[[Scope, SearchParameters, Window], Awaitable[Found]]

@@ -13,7 +13,6 @@ from contextlib import asynccontextmanager, suppress
 from typing import Final
 
 import nats.errors
-import structlog
 from nats.aio.msg import Msg
 from nats.js.api import AckPolicy, ConsumerConfig
 from opentelemetry import context
@@ -28,7 +27,7 @@ from isthmus.common.bus.ending import end_tasks
 from isthmus.common.config import Inbox
 from isthmus.common.dimse import Association, Peer
 from isthmus.common.errors import ContractError, OriginError, UnavailableError
-from isthmus.common.telemetry import extract, span
+from isthmus.common.telemetry import extract, get_logger, span
 from isthmus.common.threads import Threads
 from isthmus.scp.commitment_lists import KnownLists
 from isthmus.scp.commitment_report import event_information, report_anew, report_there
@@ -57,7 +56,7 @@ Address = tuple[str, int]
 AddressOf = Callable[[CommitmentRequest], Address | None]
 """Gives host and port of the caller; None where the settings have none."""
 
-log = structlog.get_logger()
+log = get_logger(__name__)
 
 
 class Later(Exception):

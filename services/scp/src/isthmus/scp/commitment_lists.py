@@ -12,8 +12,6 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Final
 
-import structlog
-
 from isthmus.common.blobs import BlobStore
 from isthmus.common.bus import Bus, streams, subjects
 from isthmus.common.bus.client import bus_errors
@@ -21,6 +19,7 @@ from isthmus.common.bus.ordered import read_ordered
 from isthmus.common.errors import BlobMissing, ContractError
 from isthmus.common.inbox.contents import ContentsStore, Row
 from isthmus.common.inbox.state import read_record
+from isthmus.common.telemetry import get_logger
 
 NEWEST_RECORDS: Final = 64
 """So far back the first look into the records goes."""
@@ -30,7 +29,7 @@ _LISTS_AT_ONCE: Final = 256
 """So many remembered lists are looked at before others get their turn."""
 _RECORDS: Final = f"KV_{streams.INBOXES_BUCKET}"
 
-log = structlog.get_logger()
+log = get_logger(__name__)
 
 
 @dataclass(slots=True)

@@ -16,7 +16,6 @@ from typing import Final
 from uuid import uuid4
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
-import structlog
 from pydicom.dataset import Dataset
 from pydicom.uid import UID
 from pynetdicom import evt
@@ -29,6 +28,7 @@ from isthmus.common.dimse.contexts import VERIFICATION
 from isthmus.common.dimse.identifiers import encode_identifier
 from isthmus.common.dimse.in_turn import send_in_turn
 from isthmus.common.errors import NoWorker
+from isthmus.common.telemetry import get_logger
 from isthmus.scp.commitment_requests import (
     STORAGE_COMMITMENT,
     STORAGE_COMMITMENT_INSTANCE,
@@ -54,7 +54,7 @@ _N_EVENT_REPORT_RSP: Final = 0x8100
 _IS_RESPONSE: Final = 0x8000
 """The bit of the Command Field that responses have."""
 
-log = structlog.get_logger()
+log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)

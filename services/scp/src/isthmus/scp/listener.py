@@ -12,13 +12,13 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final, cast
 
-import structlog
 from pynetdicom.transport import AssociationServer, RequestHandler
 
 from isthmus.common.config import Inbox
 from isthmus.common.dimse.sockets import TunedSocket, wait_for_messages
 from isthmus.common.dimse.unserved import refuse_unserved
 from isthmus.common.service import fail
+from isthmus.common.telemetry import get_logger
 from isthmus.scp.admission import LOCAL_LIMIT, VERSION, Rejection
 from isthmus.scp.callers import Calling
 from isthmus.scp.greeting import Greeting, Heard
@@ -36,7 +36,7 @@ _ACCEPTED_AT_ONCE: Final = 64
 _EXHAUSTED_SECONDS: Final = 0.1
 """To wait where the process can open no more files."""
 
-log = structlog.get_logger()
+log = get_logger(__name__)
 
 
 class Listener(AssociationServer):

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from io import BytesIO
 from typing import Final, TypeAlias
 
-import structlog
 from opentelemetry.trace import SpanKind
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
@@ -24,7 +23,7 @@ from isthmus.common.dimse import received_dataset
 from isthmus.common.dimse.sockets import heard
 from isthmus.common.dimse.status import PROCESSING_FAILURE, SUCCESS
 from isthmus.common.errors import InvalidParameter, IsthmusError
-from isthmus.common.telemetry import span
+from isthmus.common.telemetry import get_logger, span
 from isthmus.common.threads import LoopStopped, run_coroutine_from_thread
 from isthmus.scp.callers import Calling
 
@@ -47,7 +46,7 @@ MISSING_ATTRIBUTE_VALUE: Final = 0x0121
 NO_SUCH_ACTION: Final = 0x0123
 RESOURCE_LIMITATION: Final = 0x0213
 
-log = structlog.get_logger()
+log = get_logger(__name__)
 
 
 class Refused(Exception):

@@ -5,8 +5,6 @@ import time
 from collections.abc import Coroutine
 from typing import Final
 
-import structlog
-
 from isthmus.common.bus import Bus
 from isthmus.common.bus.audit import audit
 from isthmus.common.bus.events import tell
@@ -14,7 +12,7 @@ from isthmus.common.errors import BusUnavailable
 from isthmus.common.messages import AssociationEnded
 from isthmus.common.messages.audit import AuditRecord, Outcome
 from isthmus.common.messages.events import timestamp
-from isthmus.common.telemetry import span
+from isthmus.common.telemetry import get_logger, span
 from isthmus.scp.callers import Calling
 from isthmus.scp.sender import Sender
 
@@ -25,7 +23,7 @@ GIVE_UP_SECONDS: Final = 60.0
 """For the end of an association: those who wait for it do not wait longer."""
 FINISH_SECONDS: Final = 2.0
 
-log = structlog.get_logger()
+log = get_logger(__name__)
 
 
 class Telling:

@@ -3,19 +3,18 @@
 import asyncio
 from typing import Final
 
-import structlog
-
 from isthmus.common.blobs import BlobStore
 from isthmus.common.bus import Bus
 from isthmus.common.errors import IsthmusError
 from isthmus.common.inbox.index import Index
 from isthmus.common.inbox.remove import Remover, remove
 from isthmus.common.messages import Delete, Deleted
+from isthmus.common.telemetry import get_logger
 
 EVERY_SECONDS: Final = 60.0
 """How often it is looked for deletions that nobody brought to their end."""
 
-log = structlog.get_logger()
+log = get_logger(__name__)
 
 
 class DeleteWork:

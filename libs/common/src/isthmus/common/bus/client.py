@@ -7,7 +7,6 @@ from typing import Final, Self, TypeVar
 
 import nats.errors
 import nats.js.errors
-import structlog
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
@@ -23,7 +22,7 @@ from isthmus.common.bus.submitted import Submissions
 from isthmus.common.config.settings import Nats
 from isthmus.common.errors import BusUnavailable, IsthmusError, NoWorker, UnavailableError
 from isthmus.common.messages import decode, encode
-from isthmus.common.telemetry import extract, inject, span
+from isthmus.common.telemetry import extract, get_logger, inject, span
 
 PUBLISH_TIMEOUT: Final = 5.0
 """Seconds for JetStream to acknowledge a publication."""
@@ -39,7 +38,7 @@ MESSAGING: Final = {"messaging.system": "nats"}
 M = TypeVar("M")
 A = TypeVar("A")
 
-log = structlog.get_logger()
+log = get_logger(__name__)
 
 
 @contextmanager

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Final
 
 import nats.errors
-import structlog
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 from nats.js.api import ConsumerConfig
@@ -19,6 +18,7 @@ from isthmus.common.bus import streams
 from isthmus.common.bus.client import Bus
 from isthmus.common.bus.ending import end_tasks
 from isthmus.common.errors import BusUnavailable
+from isthmus.common.telemetry import get_logger
 
 IN_PROGRESS: Final = 3.0
 """Seconds between two signs of life for a message; every `ack_wait` of ours is several times that."""
@@ -28,7 +28,7 @@ AGAIN_SECONDS: Final = 0.25
 _NO_MORE: Final = frozenset({"404", "408"})
 """Statuses that end a request: no messages, or none in its time."""
 
-log = structlog.get_logger()
+log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,6 @@ from secrets import token_hex
 from typing import Final
 
 import nats.errors
-import structlog
 from nats.js.errors import KeyNotFoundError, KeyWrongLastSequenceError
 from nats.js.kv import KeyValue
 
@@ -25,6 +24,7 @@ from isthmus.common.bus.streams import GUARD_BUCKET, GUARD_SECONDS
 from isthmus.common.bus.submitted import Lane, Submitted
 from isthmus.common.errors import ContractError
 from isthmus.common.messages import decode, encode
+from isthmus.common.telemetry import get_logger
 
 RENEW_SECONDS: Final = 3.0
 LOOK_SECONDS: Final = 0.1
@@ -34,7 +34,7 @@ BULK_LOOK_SECONDS: Final = 1.0
 RELEASE_SECONDS: Final = 2.0
 """A release that takes longer is left to the expiry."""
 
-log = structlog.get_logger()
+log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)

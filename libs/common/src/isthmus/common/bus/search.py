@@ -11,7 +11,6 @@ from contextlib import aclosing, asynccontextmanager, suppress
 from typing import Final
 
 import nats.errors
-import structlog
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 from opentelemetry.trace import SpanKind
@@ -22,7 +21,7 @@ from isthmus.common.bus.ending import end_tasks
 from isthmus.common.dicom.json_model import DicomJson
 from isthmus.common.errors import BusUnavailable, IsthmusError, NoWorker
 from isthmus.common.messages import Failure, Matches, Query, QueryDone, decode, encode
-from isthmus.common.telemetry import inject, span
+from isthmus.common.telemetry import get_logger, inject, span
 
 MORE: Final = b"+"
 CANCEL: Final = b"cancel"
@@ -203,7 +202,7 @@ class MatchWriter:
         await self._publish(encode(QueryDone(failure, self._sent)))
 
 
-log = structlog.get_logger()
+log = get_logger(__name__)
 
 Searcher = Callable[[Query, MatchWriter], Awaitable[None]]
 

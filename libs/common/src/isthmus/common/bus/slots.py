@@ -15,7 +15,6 @@ from itertools import count
 from typing import Final, Self, TypeAlias
 
 import nats.errors
-import structlog
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 
@@ -24,6 +23,7 @@ from isthmus.common.bus.client import FINISH_TIMEOUT, SUBSCRIBE_TIMEOUT, Bus, bu
 from isthmus.common.bus.ending import end_tasks
 from isthmus.common.bus.slot_queue import NO_MESSAGE, Pull, status
 from isthmus.common.errors import BusUnavailable
+from isthmus.common.telemetry import get_logger
 
 RENEW: Final = 3.0
 """Seconds between two renewals."""
@@ -42,7 +42,7 @@ AGAIN: Final = 0.25
 Wanted: TypeAlias = Callable[[str | None, int], None]
 """Told who waits elsewhere, None where it is in this process, and with which priority."""
 
-log = structlog.get_logger()
+log = get_logger(__name__)
 
 
 class Slot:

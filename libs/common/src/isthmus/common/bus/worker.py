@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
 import nats.errors
-import structlog
 from nats.aio.msg import Msg
 from nats.js import JetStreamContext
 from nats.js.api import AckPolicy, ConsumerConfig
@@ -23,7 +22,7 @@ from isthmus.common.bus.queues import durable_name, jobs_subject
 from isthmus.common.bus.submitted import Lane
 from isthmus.common.errors import ContractError, UnavailableError
 from isthmus.common.messages import Retrieve, Store, decode
-from isthmus.common.telemetry import extract, span
+from isthmus.common.telemetry import extract, get_logger, span
 
 ACK_WAIT: Final = 10.0
 """Seconds after which a job whose worker says nothing goes to another one."""
@@ -39,7 +38,7 @@ _NOT_UNIQUE: Final = 10100
 
 J = TypeVar("J", Retrieve, Store)
 
-log = structlog.get_logger()
+log = get_logger(__name__)
 
 
 class Running(Generic[J]):

@@ -3,10 +3,8 @@
 from time import monotonic
 from typing import Final
 
-import structlog
-
 from isthmus.common.errors import CircuitOpen, NoAcceptedContext, OriginError
-from isthmus.common.telemetry import gauge
+from isthmus.common.telemetry import gauge, get_logger
 
 FAILURES: Final = 3
 """In a row, to get an association, after which the circuit opens."""
@@ -15,7 +13,7 @@ TRIAL_SECONDS: Final = 2.0
 
 circuit_open = gauge("isthmus.circuit.open", "", "Whether an origin is left alone because it is away")
 
-log = structlog.get_logger()
+log = get_logger(__name__)
 
 
 class Breaker:

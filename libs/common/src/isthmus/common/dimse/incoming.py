@@ -8,17 +8,18 @@ command, of two messages in one PDU the second is lost, and what it cannot read 
 from typing import Final
 
 import pynetdicom.dimse
-import structlog
 from pynetdicom.dimse import DIMSEServiceProvider
 from pynetdicom.dimse_messages import DIMSEMessage
 from pynetdicom.pdu_primitives import P_DATA
+
+from isthmus.common.telemetry import get_logger
 
 LARGEST_COMMAND_SET: Final = 64 * 1024
 """Bytes; what a peer sends of one is in memory until it ends."""
 _IS_COMMAND: Final = 0x01
 """The bit of the message control header that fragments of a command have (PS3.8 E.2)."""
 
-log = structlog.get_logger()
+log = get_logger(__name__)
 
 upstream_receive: Final = DIMSEServiceProvider.receive_primitive
 

@@ -9,7 +9,6 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Final, TypeVar
 
-import structlog
 from opentelemetry.trace import SpanKind
 
 from isthmus.common.dimse.association import Association
@@ -26,7 +25,7 @@ from isthmus.common.errors import (
     OriginTimeout,
     UnavailableError,
 )
-from isthmus.common.telemetry import gauge, histogram, span
+from isthmus.common.telemetry import gauge, get_logger, histogram, span
 from isthmus.common.threads import Threads
 
 IDLE_SECONDS: Final = 10.0
@@ -37,7 +36,7 @@ slot_wait = histogram(
     "isthmus.slot.wait", "s", "Time until there was a slot for an association, or one to share"
 )
 
-log = structlog.get_logger()
+log = get_logger(__name__)
 
 R = TypeVar("R")
 

@@ -7,10 +7,10 @@ SOP class to who takes C-STORE, and aborts the association at the others.
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
-import structlog
 from pynetdicom.dimse_primitives import C_STORE
 
 from isthmus.common.dimse.status import DATA_SET_MISMATCH
+from isthmus.common.telemetry import get_logger
 
 if TYPE_CHECKING:
     from pynetdicom.association import Association
@@ -23,7 +23,7 @@ MISTYPED_ARGUMENT: Final = 0x0212
 Served = Mapping[str, "tuple[type[DimseServiceType], ...]"]
 """What is taken, by SOP class UID."""
 
-log = structlog.get_logger()
+log = get_logger(__name__)
 
 
 def refuse_unserved(association: "Association", served: Served) -> None:

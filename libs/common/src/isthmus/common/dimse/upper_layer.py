@@ -7,16 +7,17 @@ of a request that was none.
 
 from typing import Final
 
-import structlog
 from pynetdicom.fsm import StateMachine
 from pynetdicom.pdu import A_ABORT_RQ
+
+from isthmus.common.telemetry import get_logger
 
 _OVER: Final = frozenset({"Sta1", "Sta13"})
 """The states (PS3.8 9.2.1) of an association that is no more."""
 _SERVICE_PROVIDER: Final = 0x02
 """Who aborts (PS3.8 9.3.8)."""
 
-log = structlog.get_logger()
+log = get_logger(__name__)
 
 upstream_action: Final = StateMachine.do_action
 

@@ -4,8 +4,6 @@ from collections import OrderedDict
 from collections.abc import Collection
 from typing import Final
 
-import structlog
-
 from isthmus.common.blobs import BlobStore
 from isthmus.common.blobs.keys import inbox_prefix
 from isthmus.common.bus import Bus
@@ -14,11 +12,12 @@ from isthmus.common.inbox.reading import read_study
 from isthmus.common.inbox.state import States
 from isthmus.common.messages import Retrieve
 from isthmus.common.retrieval import Catalogue, Manifest
+from isthmus.common.telemetry import get_logger
 
 REMEMBERED: Final = 20_000
 """Instances whose studies' manifests stay made: each frame of a viewer needs its study's."""
 
-log = structlog.get_logger()
+log = get_logger(__name__)
 
 
 class CatalogueWithInboxes(Catalogue):

@@ -14,7 +14,6 @@ from datetime import datetime
 from typing import Final
 
 import nats.errors
-import structlog
 from nats.aio.msg import Msg
 from nats.js import JetStreamContext
 from nats.js.api import DeliverPolicy
@@ -30,6 +29,7 @@ from isthmus.common.dicom.json_values import DicomJson
 from isthmus.common.errors import BusUnavailable, ContractError
 from isthmus.common.inbox.matches import study_match
 from isthmus.common.inbox.state import StudyState, read_record
+from isthmus.common.telemetry import get_logger
 
 STREAM: Final = f"KV_{INBOXES_BUCKET}"
 SUBJECTS: Final = f"$KV.{INBOXES_BUCKET}.>"
@@ -40,7 +40,7 @@ AGAIN_SECONDS: Final = 0.25
 _DATE: Final = tag_of("StudyDate")
 _TIME: Final = tag_of("StudyTime")
 
-log = structlog.get_logger()
+log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,13 +11,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-import structlog
-
 from isthmus.common.blobs import BlobStore, derived_prefix, held_prefix, manifest_key
 from isthmus.common.blobs.keys import series_derived_prefix
 from isthmus.common.errors import ContractError
 from isthmus.common.messages import BlobRef, Retrieve, decode, encode
 from isthmus.common.retrieval.manifest import Manifest
+from isthmus.common.telemetry import get_logger
 
 COMPRESSION: Final = 1
 """Of 3.3 MB for 5,000 instances it leaves 0.3 MB, in 9 ms; a higher level saves little and costs much."""
@@ -28,7 +27,7 @@ LARGE_BYTES: Final = 64 * 1024
 REMEMBERED_BYTES: Final = 1024 * 1024
 """Compressed manifests that stay decoded: some 17,000 instances, 25 MB."""
 
-log = structlog.get_logger()
+log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)

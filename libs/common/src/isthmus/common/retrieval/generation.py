@@ -6,7 +6,6 @@ from contextlib import AsyncExitStack, aclosing, asynccontextmanager, suppress
 from typing import Final
 
 import nats.errors
-import structlog
 from nats.aio.msg import Msg
 
 from isthmus.common.bus import Bus, end_tasks, jobs, progress, streams, subjects
@@ -27,12 +26,12 @@ from isthmus.common.messages import (
     retrieve_fact,
 )
 from isthmus.common.retrieval.verdict import is_wanted
-from isthmus.common.telemetry import add_link
+from isthmus.common.telemetry import add_link, get_logger
 
 AHEAD_SECONDS: Final = 2.0
 """Patience with a worker that is asked to bring something ahead."""
 
-log = structlog.get_logger()
+log = get_logger(__name__)
 
 
 class Tally:

@@ -5,8 +5,6 @@ import time
 from dataclasses import dataclass
 from typing import Final
 
-import structlog
-
 from isthmus.common.blobs import BlobStore
 from isthmus.common.bus import Bus
 from isthmus.common.bus.guard import guard_if_free
@@ -16,7 +14,7 @@ from isthmus.common.errors import IsthmusError
 from isthmus.common.retrieval.catalogue import Catalogue
 from isthmus.common.retrieval.reads import LastReads
 from isthmus.common.retrieval.usage import StudyUsage, usage
-from isthmus.common.telemetry import counter, gauge
+from isthmus.common.telemetry import counter, gauge, get_logger
 
 KEPT_SECONDS: Final = 600.0
 """What was read or fetched within these stays, however little room there is."""
@@ -24,7 +22,7 @@ KEPT_SECONDS: Final = 600.0
 bytes_held = gauge("isthmus.cache.size", "By", "What is held of the origins, as the sweeper saw it last")
 evictions = counter("isthmus.cache.evictions", "{study}", "Studies that made room for others")
 
-log = structlog.get_logger()
+log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)

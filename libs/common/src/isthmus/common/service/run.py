@@ -9,7 +9,6 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from pathlib import Path
 from typing import Final
 
-import structlog
 import uvloop
 from starlette.routing import BaseRoute
 
@@ -22,7 +21,7 @@ from isthmus.common.service.garbage import CollectBetweenRequests, settle
 from isthmus.common.service.health import health_routes
 from isthmus.common.service.parts import Parts
 from isthmus.common.service.server import application, server
-from isthmus.common.telemetry import configure_logging, setup
+from isthmus.common.telemetry import configure_logging, get_logger, setup
 from isthmus.common.threads import Threads
 
 S3_THREADS: Final = 8
@@ -33,7 +32,7 @@ SETTINGS_WRONG: Final = 2
 Routes = Callable[[Parts], Sequence[BaseRoute]]
 Lifespan = Callable[[Parts], AbstractAsyncContextManager[None]]
 
-log = structlog.get_logger()
+log = get_logger(__name__)
 
 
 def run(name: str, *, routes: Routes | None = None, lifespan: Lifespan | None = None) -> int:

@@ -24,20 +24,39 @@ class _Block:
 
     def __init__(self) -> None:
         for first in random.sample(_PORTS[::_BLOCK], len(_PORTS) // _BLOCK):
-            mark = socket.socket()
-            try:
-                mark.bind((LOOPBACK, first))
-                mark.listen(1)
-            except OSError:
-                mark.close()
-                continue
-            mark.detach()  # it stays bound until the process ends
-            self.ports = iter(range(first + 1, first + _BLOCK))
-            return
+            if first not in _held and _mark(first):
+                self.ports = iter(range(first + 1, first + _BLOCK))
+                return
         raise StartError("isthmus", "finds no free port")
 
 
+_held: set[int] = set()
+"""The first ports of the blocks that are ours."""
+
+
+def _mark(first: int) -> bool:
+    """Hold the first port of a block, until the process ends; whether nobody else does."""
+    if first in _held:
+        return True
+    mark = socket.socket()
+    try:
+        mark.bind((LOOPBACK, first))
+        mark.listen(1)
+    except OSError:
+        mark.close()
+        return False
+    mark.detach()
+    _held.add(first)
+    return True
+
+
 _blocks: list[_Block] = []
+
+
+def port_again(port: int) -> int:
+    """Give a port that an earlier process had, or another one where somebody may use it meanwhile."""
+    is_ours = port in _PORTS and _mark(port - port % _BLOCK) and port_is_free(LOOPBACK, port)
+    return port if is_ours else _free_port()
 
 
 def free_ports(count: int) -> list[int]:

@@ -4,8 +4,11 @@ import asyncio
 import json
 import secrets
 from pathlib import Path
+from typing import Annotated, Final
 
-from isthmus.cli.embedded.base import LOOPBACK, Embedded, free_ports, write_private
+from pydantic import BaseModel, Field, ValidationError
+
+from isthmus.cli.embedded.base import LOOPBACK, Embedded, free_ports, port_again, write_private
 from isthmus.cli.process import Program, executable
 
 # fsync of each message before it is acknowledged: what we answered for survives a power cut too.
@@ -15,10 +18,21 @@ server_name: "isthmus"
 authorization {{ user: {user}, password: {password} }}
 jetstream {{ store_dir: {store}, sync_interval: always }}
 """
+_ACCESS: Final = "access.json"
+
+
+class _Access(BaseModel):
+    """What a subscriber of the last time still knows."""
+
+    port: int
+    password: Annotated[str, Field(min_length=16)]
 
 
 class EmbeddedNats(Embedded):
-    """A NATS server on loopback with its store under the directory; user and password are new every time.
+    """A NATS server on loopback with its store under the directory.
+
+    Port and password stay the same over restarts, so that subscribers find it again; the port, as long as
+    nobody takes it meanwhile.
 
     Attributes:
         url: Where it listens.
@@ -28,10 +42,11 @@ class EmbeddedNats(Embedded):
 
     def __init__(self, directory: Path) -> None:
         super().__init__(directory)
-        (self._port,) = free_ports(1)
+        known = self._known()
+        self._port = port_again(known.port) if known is not None else free_ports(1)[0]
         self.url = f"nats://{LOOPBACK}:{self._port}"
         self.user = "isthmus"
-        self.password = secrets.token_urlsafe(24)
+        self.password = known.password if known is not None else secrets.token_urlsafe(24)
 
     @property
     def program(self) -> Program:
@@ -46,7 +61,9 @@ class EmbeddedNats(Embedded):
         )
 
     def prepare(self) -> None:
-        """Write the configuration, which holds the password."""
+        """Write the configuration, which holds the password, and what the next start is to know."""
+        access = _Access(port=self._port, password=self.password)
+        write_private(self.directory / _ACCESS, access.model_dump_json())
         configuration = _CONFIGURATION.format(
             host=LOOPBACK,
             port=self._port,
@@ -55,6 +72,13 @@ class EmbeddedNats(Embedded):
             store=json.dumps(str(self.directory / "store")),
         )
         write_private(self.directory / "nats.conf", configuration)
+
+    def _known(self) -> _Access | None:
+        """Read what is known of the last time; None if there was none, or nothing that can be read."""
+        try:
+            return _Access.model_validate_json((self.directory / _ACCESS).read_bytes())
+        except (OSError, ValidationError):
+            return None
 
     async def _ready(self) -> bool:
         try:

@@ -1,12 +1,16 @@
 """Requesting and ending an association, and C-ECHO."""
 
 import socket
+import threading
 import time
 
 import pytest
 from pynetdicom import evt
+from pynetdicom.association import Association as Requested
+from pynetdicom.transport import AddressInformation
 
-from isthmus.common.dimse import VERIFICATION, Association, Context
+from isthmus.common.dimse import VERIFICATION, Association, Context, negotiation
+from isthmus.common.dimse.sockets import TunedSocket
 from isthmus.common.errors import (
     AssociationAborted,
     AssociationRejected,
@@ -31,6 +35,40 @@ def test_the_host_has_no_address() -> None:
 
 
 def test_the_peer_rejects_us_and_says_why() -> None:
+    with acceptor() as good, pytest.raises(AssociationRejected, match="Called AE title not recognised"):
+        Association.open(peer(good.port, called="OTHER"), [VERIFICATION])
+
+
+class Late(threading.Event):
+    """Wakes who waits for the connection when that is over, as a busy machine may."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.over = threading.Event()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        return self.over.wait(timeout)
+
+
+class SeenLate(TunedSocket):
+    """A connection that is seen when it is over."""
+
+    def __init__(
+        self,
+        assoc: Requested,
+        client_socket: socket.socket | None = None,
+        address: AddressInformation | None = None,
+    ) -> None:
+        super().__init__(assoc, client_socket, address)
+        self._ready = self._late = Late()
+
+    def close(self) -> None:
+        super().close()
+        self._late.over.set()
+
+
+def test_the_peer_rejects_us_before_we_have_seen_that_it_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(negotiation, "TunedSocket", SeenLate)
     with acceptor() as good, pytest.raises(AssociationRejected, match="Called AE title not recognised"):
         Association.open(peer(good.port, called="OTHER"), [VERIFICATION])
 

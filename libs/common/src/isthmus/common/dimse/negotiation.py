@@ -26,6 +26,8 @@ from isthmus.common.errors import (
 )
 
 _SYNTAXES_NOT_SUPPORTED: Final = 0x04
+_REJECTED: Final = (0x01, 0x02)
+"""Results of A-ASSOCIATE (PS3.8 Table 9-21): permanent, transient."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,10 +126,11 @@ def _failure(peer: Peer, association: Negotiated, connection: TunedSocket, elaps
     answer = association.acceptor.primitive
     if not connection.was_connected:
         return OriginUnreachable(f"No connection to {peer.host}:{peer.port}", origin=peer.origin)
-    if association.is_rejected and isinstance(answer, A_ASSOCIATE):
+    rejection = answer if association.is_rejected else _rejection_unseen(association)
+    if rejection is not None:
+        why = f"{rejection.result_str}, {rejection.reason_str}"
         return AssociationRejected(
-            f"{peer.called_ae_title} rejected the association: {answer.result_str}, {answer.reason_str}",
-            origin=peer.origin,
+            f"{peer.called_ae_title} rejected the association: {why}", origin=peer.origin
         )
     if isinstance(answer, A_ASSOCIATE) and answer.result == 0 and not association.accepted_contexts:
         return NoAcceptedContext(
@@ -141,3 +144,16 @@ def _failure(peer: Peer, association: Negotiated, connection: TunedSocket, elaps
             origin=peer.origin,
         )
     return AssociationAborted(f"{peer.called_ae_title} broke off the negotiation", origin=peer.origin)
+
+
+def _rejection_unseen(association: Negotiated) -> A_ASSOCIATE | None:
+    """Give the rejection that nobody has taken, if there is one.
+
+    Upstream takes a connection for one that failed if it is over before its thread sees that it is there.
+    """
+    left = association.dul.to_user_queue
+    while not left.empty():
+        primitive: object = left.get_nowait()
+        if isinstance(primitive, A_ASSOCIATE) and primitive.result in _REJECTED:
+            return primitive
+    return None

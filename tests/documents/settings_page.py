@@ -16,7 +16,7 @@ from typing import Any, Final, get_args
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
-from pydantic.json_schema import GenerateJsonSchema
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaWarningKind
 
 from isthmus.common.config import DimseOrigin, Inbox, Settings
 from isthmus.common.config.arriving import Arrivals, Caller, Forward, Webhook
@@ -96,7 +96,7 @@ port = 11112
 class _Schema(GenerateJsonSchema):
     """Of defaults it says nothing: they are taken from the models."""
 
-    ignored_warning_kinds = frozenset({"non-serializable-default", "skipped-choice"})
+    ignored_warning_kinds: set[JsonSchemaWarningKind] = {"non-serializable-default", "skipped-choice"}  # noqa: RUF012
 
 
 def page() -> str:
@@ -192,10 +192,15 @@ def _docstrings(kind: type) -> Mapping[str, str]:
     said: dict[str, str] = {}
     for before, after in zip(written.body, written.body[1:], strict=False):
         if isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant):
-            target = before.target if isinstance(before, ast.AnnAssign) else None
-            target = before.targets[0] if isinstance(before, ast.Assign) else target
-            if isinstance(target, ast.Name):
-                said[target.id] = inspect.cleandoc(str(after.value.value))
+            targets = before.targets if isinstance(before, ast.Assign) else []
+            targets = [before.target] if isinstance(before, ast.AnnAssign) else targets
+            said.update(
+                {
+                    one.id: inspect.cleandoc(str(after.value.value))
+                    for one in targets
+                    if isinstance(one, ast.Name)
+                }
+            )
     return said
 
 

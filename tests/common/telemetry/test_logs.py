@@ -51,6 +51,26 @@ def test_an_uncaught_exception_is_logged_without_its_text() -> None:
     assert (line["event"], line["error"]) == ("uncaught exception", "ValueError")
 
 
+def test_what_we_say_ourselves_while_an_exception_is_handled_is_said() -> None:
+    (line,) = logged("""
+try:
+    raise ValueError("a thing")
+except ValueError as error:
+    log.warning("a thing happened", error=type(error).__name__)
+""")
+    assert (line["event"], line["error"]) == ("a thing happened", "ValueError")
+
+
+def test_of_a_record_that_cannot_be_formatted_nothing_is_shown() -> None:
+    (line,) = logged("""
+class Unprintable:
+    def __str__(self):
+        raise ValueError("DOE^JOHN")
+logging.getLogger("library").warning("%s", Unprintable())
+""")
+    assert (line["event"], line["logger"]) == ("a log record is lost", "library")
+
+
 def test_one_that_ends_a_thread_is_too() -> None:
     (line,) = logged("""
 import threading

@@ -12,6 +12,7 @@ import threading
 import traceback
 import warnings
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import PurePath
 from types import TracebackType
 from typing import TextIO
@@ -72,7 +73,7 @@ def configure_logging(service: str, level: str = "INFO") -> None:
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=False,
     )
-    handler = logging.StreamHandler()
+    handler = _Handler()
     handler.addFilter(_without_foreign_texts)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
@@ -98,6 +99,13 @@ def configure_logging(service: str, level: str = "INFO") -> None:
     warnings.showwarning = _log_warning
     sys.excepthook = _log_uncaught
     threading.excepthook = _log_uncaught_in_thread
+
+
+class _Handler(logging.StreamHandler[TextIO]):
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the name of the base
+        """Say that a record is lost, and nothing of it: the base prints it, and the texts of exceptions."""
+        with suppress(OSError, ValueError):  # the stream is closed
+            self.stream.write(_to_json({"event": "a log record is lost", "logger": record.name}) + "\n")
 
 
 def _renderers(terminal: bool) -> list[Processor]:
@@ -168,7 +176,7 @@ def _without_foreign_texts(record: logging.LogRecord) -> bool:
     if isinstance(record.args, tuple):
         record.args = tuple(_name(arg) if isinstance(arg, BaseException) else arg for arg in record.args)
     handled = sys.exc_info()[1]
-    if handled is not None and not isinstance(handled, IsthmusError):
+    if isinstance(record.msg, str) and handled is not None and not isinstance(handled, IsthmusError):
         text = str(handled)
         if text and text in record.getMessage():  # LOGGER.error(str(exc))
             record.msg = f"{type(handled).__qualname__} at {record.filename}:{record.lineno}"

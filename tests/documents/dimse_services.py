@@ -7,20 +7,11 @@ from pydicom.uid import UID
 from pynetdicom.ae import ApplicationEntity
 
 from isthmus.common.config.settings import Scp
+from isthmus.common.dicom import statuses
 from isthmus.common.dicom.statuses import meaning
 from isthmus.common.dimse import MAX_PDU, VERIFICATION
 from isthmus.common.dimse.contexts import FIND, GET, MOVE
-from isthmus.common.dimse.status import (
-    DATA_SET_MISMATCH,
-    DUPLICATE_SOP_INSTANCE,
-    INVALID_SOP_INSTANCE,
-    NOT_AUTHORIZED,
-    OUT_OF_RESOURCES,
-    PROCESSING_FAILURE,
-    UNABLE_TO_PROCESS,
-)
-from isthmus.common.dimse.unserved import MISTYPED_ARGUMENT, UNRECOGNIZED_OPERATION
-from isthmus.scp import admission, normalized
+from isthmus.scp import admission
 from isthmus.scp.commitment_report import ALL_COMMITTED, FAILURES_EXIST
 from isthmus.scp.commitment_requests import REQUEST_COMMITMENT, STORAGE_COMMITMENT
 from isthmus.scp.reports import INSTANCE_AVAILABILITY, NOT_UPDATED_ANY_MORE, PERFORMED_PROCEDURE_STEP
@@ -47,27 +38,27 @@ _REJECTIONS: Final = (
     (admission.LOCAL_LIMIT, "`scp.max_associations` are open"),
 )
 _STORE: Final = (
-    (DUPLICATE_SOP_INSTANCE, "other bytes are there under the UID, and `conflicts` is `refuse`"),
-    (NOT_AUTHORIZED, "the caller may not store here; or, at `scp.ae_title`, nobody asked for it"),
-    (OUT_OF_RESOURCES, "S3 or the bus is away, or slow: to be sent again"),
-    (DATA_SET_MISMATCH, "no data set, one without a UID, or with other UIDs than the command"),
-    (UNABLE_TO_PROCESS, "an error of ours"),
+    (statuses.DUPLICATE_SOP_INSTANCE, "other bytes are there under the UID, and `conflicts` is `refuse`"),
+    (statuses.NOT_AUTHORIZED, "the caller may not store here; or, at `scp.ae_title`, nobody asked for it"),
+    (statuses.OUT_OF_RESOURCES, "S3 or the bus is away, or slow: to be sent again"),
+    (statuses.DATA_SET_MISMATCH, "no data set, one without a UID, or with other UIDs than the command"),
+    (statuses.UNABLE_TO_PROCESS, "an error of ours"),
 )
 _NORMALIZED: Final = (
-    (normalized.INVALID_ATTRIBUTE_VALUE, "MPPS, availability: a wrong value, or no data set"),
-    (PROCESSING_FAILURE, "a part of ours is away, or slow: to be sent again"),
-    (PROCESSING_FAILURE, f"MPPS with Error ID {NOT_UPDATED_ANY_MORE:04X}: the step is over"),
-    (normalized.DUPLICATE_INSTANCE, "MPPS, availability: the UID is taken"),
-    (normalized.NO_SUCH_INSTANCE, "commitment: not the well-known instance; MPPS: no such step"),
-    (normalized.INVALID_ARGUMENT_VALUE, "commitment: a UID or the references are missing or wrong"),
-    (INVALID_SOP_INSTANCE, "MPPS, availability: the SOP Instance UID is none"),
-    (normalized.MISSING_ATTRIBUTE, "MPPS, availability"),
-    (normalized.MISSING_ATTRIBUTE_VALUE, "MPPS, availability"),
-    (normalized.NO_SUCH_ACTION, f"commitment: the Action Type ID is not {REQUEST_COMMITMENT}"),
-    (NOT_AUTHORIZED, "not among the caller's `operations`"),
-    (UNRECOGNIZED_OPERATION, "an operation that is not done for its SOP class, DIMSE-C too"),
-    (MISTYPED_ARGUMENT, "a parameter is missing in the command, DIMSE-C too, but C-STORE: A900"),
-    (normalized.RESOURCE_LIMITATION, "more instances, or studies, than a message has room for"),
+    (statuses.INVALID_ATTRIBUTE_VALUE, "MPPS, availability: a wrong value, or no data set"),
+    (statuses.PROCESSING_FAILURE, "a part of ours is away, or slow: to be sent again"),
+    (statuses.PROCESSING_FAILURE, f"MPPS with Error ID {NOT_UPDATED_ANY_MORE:04X}: the step is over"),
+    (statuses.DUPLICATE_SOP_INSTANCE, "MPPS, availability: the UID is taken"),
+    (statuses.NO_SUCH_SOP_INSTANCE, "commitment: not the well-known instance; MPPS: no such step"),
+    (statuses.INVALID_ARGUMENT_VALUE, "commitment: a UID or the references are missing or wrong"),
+    (statuses.INVALID_SOP_INSTANCE, "MPPS, availability: the SOP Instance UID is none"),
+    (statuses.MISSING_ATTRIBUTE, "MPPS, availability"),
+    (statuses.MISSING_ATTRIBUTE_VALUE, "MPPS, availability"),
+    (statuses.NO_SUCH_ACTION_TYPE, f"commitment: the Action Type ID is not {REQUEST_COMMITMENT}"),
+    (statuses.NOT_AUTHORIZED, "not among the caller's `operations`"),
+    (statuses.UNRECOGNIZED_OPERATION, "an operation that is not done for its SOP class, DIMSE-C too"),
+    (statuses.MISTYPED_ARGUMENT, "a parameter is missing in the command, DIMSE-C too, but C-STORE: A900"),
+    (statuses.RESOURCE_LIMITATION, "more instances, or studies, than a message has room for"),
 )
 
 Rows = Sequence[tuple[str, ...]]
@@ -144,7 +135,7 @@ come later. Failures have an Error Comment:
 _BESIDE: Final = f"""
 Storage Commitment: Success of the N-ACTION means that the request is kept; its result is what lies in S3 when
 it is reported, with Event Type {ALL_COMMITTED}, or {FAILURES_EXIST} where something lacks. Failure Reason is
-{normalized.NO_SUCH_INSTANCE:04X} for what is not there, {normalized.CLASS_INSTANCE_CONFLICT:04X} for what is
+{statuses.NO_SUCH_SOP_INSTANCE:04X} for what is not there, {statuses.CLASS_INSTANCE_CONFLICT:04X} for what is
 there with another SOP class. The N-EVENT-REPORT comes on the association of the request while that is open
 and quiet, else on one of ours, on which we propose the SCP role, to the `host` and `port` of the caller in
 `scp.callers`; it is tried for a day. Without these, and without its association, a caller has to ask again.

@@ -11,19 +11,16 @@ from pynetdicom.dimse_primitives import N_ACTION
 
 from isthmus.common.bus import Bus, subjects
 from isthmus.common.bus.client import bus_errors
+from isthmus.common.dicom.statuses import (
+    INVALID_ARGUMENT_VALUE,
+    NO_SUCH_ACTION_TYPE,
+    NO_SUCH_SOP_CLASS,
+    NO_SUCH_SOP_INSTANCE,
+    RESOURCE_LIMITATION,
+)
 from isthmus.common.messages import decode, encode
 from isthmus.common.telemetry import inject
-from isthmus.scp.normalized import (
-    INVALID_ARGUMENT_VALUE,
-    NO_SUCH_ACTION,
-    NO_SUCH_CLASS,
-    NO_SUCH_INSTANCE,
-    RESOURCE_LIMITATION,
-    Refused,
-    items_of,
-    read_data_set,
-    uid_of,
-)
+from isthmus.scp.normalized import Refused, items_of, read_data_set, uid_of
 
 STORAGE_COMMITMENT: Final = "1.2.840.10008.1.20.1"
 """The Storage Commitment Push Model SOP Class (PS3.4 J.3.5)."""
@@ -81,11 +78,11 @@ def read_request(request: N_ACTION, transfer_syntax_uid: str) -> Asked:
         StoreUnavailable: it was too large for memory, and the disk did not take it.
     """
     if request.RequestedSOPClassUID != STORAGE_COMMITMENT:
-        raise Refused(NO_SUCH_CLASS, "This SOP class takes no N-ACTION here")
+        raise Refused(NO_SUCH_SOP_CLASS, "This SOP class takes no N-ACTION here")
     if request.RequestedSOPInstanceUID != STORAGE_COMMITMENT_INSTANCE:
-        raise Refused(NO_SUCH_INSTANCE, f"The SOP Instance UID is not {STORAGE_COMMITMENT_INSTANCE}")
+        raise Refused(NO_SUCH_SOP_INSTANCE, f"The SOP Instance UID is not {STORAGE_COMMITMENT_INSTANCE}")
     if request.ActionTypeID != REQUEST_COMMITMENT:
-        raise Refused(NO_SUCH_ACTION, "The Action Type ID is not 1")
+        raise Refused(NO_SUCH_ACTION_TYPE, "The Action Type ID is not 1")
     information = request.ActionInformation
     data = read_data_set(
         information if isinstance(information, BytesIO) else None, transfer_syntax_uid, INVALID_ARGUMENT_VALUE

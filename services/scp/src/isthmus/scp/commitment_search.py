@@ -18,6 +18,7 @@ from isthmus.common.blobs import BlobStore
 from isthmus.common.bus import Bus, streams, subjects
 from isthmus.common.bus.client import bus_errors
 from isthmus.common.bus.ordered import read_ordered
+from isthmus.common.dicom.statuses import CLASS_INSTANCE_CONFLICT, NO_SUCH_SOP_INSTANCE
 from isthmus.common.errors import ContractError
 from isthmus.common.inbox.remove import is_deleted
 from isthmus.common.inbox.state import States, StudyState
@@ -25,7 +26,6 @@ from isthmus.common.messages.cloud_events import from_json
 from isthmus.common.messages.events import EventType, InstanceEvent
 from isthmus.scp.commitment_lists import KnownLists
 from isthmus.scp.commitment_requests import Reference
-from isthmus.scp.normalized import CLASS_INSTANCE_CONFLICT, NO_SUCH_INSTANCE
 
 AT_ONCE: Final = 8
 """Questions to S3."""
@@ -68,7 +68,7 @@ class Search:
     def _reason(self, sop_class_uid: str, sop_instance_uid: str) -> int:
         found = self._classes.get(sop_instance_uid)
         if found is None:
-            return NO_SUCH_INSTANCE
+            return NO_SUCH_SOP_INSTANCE
         return 0 if found == sop_class_uid else CLASS_INSTANCE_CONFLICT
 
     @property

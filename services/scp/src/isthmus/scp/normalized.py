@@ -18,10 +18,10 @@ from pynetdicom.association import Association
 from pynetdicom.dsutils import decode
 
 from isthmus.common.config import Inbox
+from isthmus.common.dicom.statuses import PROCESSING_FAILURE, RESOURCE_LIMITATION, SUCCESS
 from isthmus.common.dicom.uids import check_uid
 from isthmus.common.dimse import received_dataset
 from isthmus.common.dimse.sockets import heard
-from isthmus.common.dimse.status import PROCESSING_FAILURE, SUCCESS
 from isthmus.common.errors import InvalidParameter, IsthmusError
 from isthmus.common.telemetry import get_logger, span
 from isthmus.common.threads import LoopStopped, run_coroutine_from_thread
@@ -34,17 +34,6 @@ LARGEST_DATA_SET: Final = 16 * 1024 * 1024
 LONGEST_COMMENT: Final = 64
 """Of an Error Comment (0000,0902), which is an LO."""
 
-INVALID_ATTRIBUTE_VALUE: Final = 0x0106
-DUPLICATE_INSTANCE: Final = 0x0111
-NO_SUCH_INSTANCE: Final = 0x0112
-INVALID_ARGUMENT_VALUE: Final = 0x0115
-INVALID_SOP_INSTANCE: Final = 0x0117
-NO_SUCH_CLASS: Final = 0x0118
-CLASS_INSTANCE_CONFLICT: Final = 0x0119
-MISSING_ATTRIBUTE: Final = 0x0120
-MISSING_ATTRIBUTE_VALUE: Final = 0x0121
-NO_SUCH_ACTION: Final = 0x0123
-RESOURCE_LIMITATION: Final = 0x0213
 
 log = get_logger(__name__)
 

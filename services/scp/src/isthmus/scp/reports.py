@@ -10,15 +10,15 @@ from uuid import uuid4
 
 from isthmus.common.bus import Bus
 from isthmus.common.bus.events import tell
-from isthmus.common.dimse.status import PROCESSING_FAILURE
-from isthmus.common.messages import InstancesReported
-from isthmus.scp.normalized import (
-    DUPLICATE_INSTANCE,
+from isthmus.common.dicom.statuses import (
+    DUPLICATE_SOP_INSTANCE,
     MISSING_ATTRIBUTE,
-    NO_SUCH_INSTANCE,
+    NO_SUCH_SOP_INSTANCE,
+    PROCESSING_FAILURE,
     RESOURCE_LIMITATION,
-    Refused,
 )
+from isthmus.common.messages import InstancesReported
+from isthmus.scp.normalized import Refused
 from isthmus.scp.reports_reading import Change, Named, StepStatus
 from isthmus.scp.reports_state import ReportState, ReportStates
 
@@ -72,7 +72,7 @@ class Reports:
         while True:
             kept = await self._states.get(inbox, report)
             if kept is None or kept.state.sop_class_uid != PERFORMED_PROCEDURE_STEP:
-                raise Refused(NO_SUCH_INSTANCE, "There is no Performed Procedure Step with this UID")
+                raise Refused(NO_SUCH_SOP_INSTANCE, "There is no Performed Procedure Step with this UID")
             changed = _changed(kept.state, change)
             if kept.state.is_final and (kept.state.is_told or changed != kept.state):
                 raise Refused(
@@ -86,9 +86,9 @@ class Reports:
     async def _create(self, state: ReportState) -> None:
         kept = await self._states.get(state.inbox, state.report)
         if kept is not None and kept.state != state:  # else it is the repeat of what was not told
-            raise Refused(DUPLICATE_INSTANCE, "There is an instance with this UID already")
+            raise Refused(DUPLICATE_SOP_INSTANCE, "There is an instance with this UID already")
         if not await self._keep_and_tell(state, kept.revision if kept is not None else 0):
-            raise Refused(DUPLICATE_INSTANCE, "There is an instance with this UID already")
+            raise Refused(DUPLICATE_SOP_INSTANCE, "There is an instance with this UID already")
 
     async def _keep_and_tell(self, state: ReportState, revision: int) -> bool:
         """Write a record, and tell what it says; False if somebody else has written it meanwhile."""

@@ -7,15 +7,8 @@ from typing import Final
 
 from pydicom.dataset import Dataset
 
-from isthmus.scp.normalized import (
-    INVALID_ATTRIBUTE_VALUE,
-    MISSING_ATTRIBUTE,
-    MISSING_ATTRIBUTE_VALUE,
-    Refused,
-    items_of,
-    text_of,
-    uid_of,
-)
+from isthmus.common.dicom.statuses import INVALID_ATTRIBUTE_VALUE, MISSING_ATTRIBUTE, MISSING_ATTRIBUTE_VALUE
+from isthmus.scp.normalized import Refused, items_of, text_of, uid_of
 
 
 class StepStatus(StrEnum):

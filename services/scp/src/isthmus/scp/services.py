@@ -18,9 +18,15 @@ from pynetdicom.association import Association
 from pynetdicom.dimse_primitives import C_ECHO, N_ACTION, N_CREATE, N_EVENT_REPORT, N_SET
 
 from isthmus.common.config.arriving import CallerOperation
+from isthmus.common.dicom.statuses import (
+    INVALID_ATTRIBUTE_VALUE,
+    INVALID_SOP_INSTANCE,
+    NO_SUCH_SOP_CLASS,
+    NOT_AUTHORIZED,
+    PROCESSING_FAILURE,
+)
 from isthmus.common.dicom.uids import check_uid
 from isthmus.common.dimse import VERIFICATION
-from isthmus.common.dimse.status import NOT_AUTHORIZED, PROCESSING_FAILURE
 from isthmus.common.errors import InvalidParameter
 from isthmus.common.service import Parts
 from isthmus.common.threads import Threads
@@ -28,17 +34,7 @@ from isthmus.scp.callers import Callers, Calling
 from isthmus.scp.commitment import Committer
 from isthmus.scp.commitment_report import OpenAssociations
 from isthmus.scp.commitment_requests import STORAGE_COMMITMENT, CommitmentRequest, keep, read_request
-from isthmus.scp.normalized import (
-    INVALID_ATTRIBUTE_VALUE,
-    INVALID_SOP_INSTANCE,
-    NO_SUCH_CLASS,
-    Admit,
-    Handled,
-    Refused,
-    Requester,
-    handle,
-    read_data_set,
-)
+from isthmus.scp.normalized import Admit, Handled, Refused, Requester, handle, read_data_set
 from isthmus.scp.reports import INSTANCE_AVAILABILITY, PERFORMED_PROCEDURE_STEP, Reports, new_uid
 from isthmus.scp.reports_reading import read_change, read_new_step, read_notification
 from isthmus.scp.sender import Sender
@@ -146,7 +142,7 @@ class Services:
                 notification = await _read(read_notification, attributes, syntax)
                 await self._reports.notify(requester.inbox.name, report, notification)
             else:
-                raise Refused(NO_SUCH_CLASS, "This SOP class takes no N-CREATE here")
+                raise Refused(NO_SUCH_SOP_CLASS, "This SOP class takes no N-CREATE here")
             if given:
                 return None
             answer = Dataset()  # from which pynetdicom takes it into the response
@@ -160,7 +156,7 @@ class Services:
 
         async def service(requester: Requester) -> None:
             if request.RequestedSOPClassUID != PERFORMED_PROCEDURE_STEP:
-                raise Refused(NO_SUCH_CLASS, "This SOP class takes no N-SET here")
+                raise Refused(NO_SUCH_SOP_CLASS, "This SOP class takes no N-SET here")
             report = _checked(str(request.RequestedSOPInstanceUID or ""))
             change = await _read(read_change, request.ModificationList, syntax)
             await self._reports.change(requester.inbox.name, report, change)

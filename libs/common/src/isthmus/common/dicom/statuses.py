@@ -16,6 +16,8 @@ MISSING_ATTRIBUTE_VALUE: Final = 0x0121
 SOP_CLASS_NOT_SUPPORTED: Final = 0x0122
 NO_SUCH_ACTION_TYPE: Final = 0x0123
 NOT_AUTHORIZED: Final = 0x0124
+UNRECOGNIZED_OPERATION: Final = 0x0211
+MISTYPED_ARGUMENT: Final = 0x0212
 RESOURCE_LIMITATION: Final = 0x0213
 OUT_OF_RESOURCES: Final = 0xA700
 OUT_OF_RESOURCES_SUB_OPERATIONS: Final = 0xA702
@@ -49,8 +51,8 @@ _MEANINGS: Final = {
     NO_SUCH_ACTION_TYPE: "No such Action Type",
     NOT_AUTHORIZED: "Refused: not authorized",
     0x0210: "Duplicate invocation",
-    0x0211: "Unrecognized operation",
-    0x0212: "Mistyped argument",
+    UNRECOGNIZED_OPERATION: "Unrecognized operation",
+    MISTYPED_ARGUMENT: "Mistyped argument",
     RESOURCE_LIMITATION: "Resource limitation",
     OUT_OF_RESOURCES: "Refused: out of resources",
     0xA701: "Refused: out of resources, unable to calculate the number of matches",

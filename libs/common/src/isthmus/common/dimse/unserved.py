@@ -5,20 +5,16 @@ SOP class to who takes C-STORE, and aborts the association at the others.
 """
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from pynetdicom.dimse_primitives import C_STORE
 
-from isthmus.common.dimse.status import DATA_SET_MISMATCH
+from isthmus.common.dicom.statuses import DATA_SET_MISMATCH, MISTYPED_ARGUMENT, UNRECOGNIZED_OPERATION
 from isthmus.common.telemetry import get_logger
 
 if TYPE_CHECKING:
     from pynetdicom.association import Association
     from pynetdicom.dimse_primitives import DimseServiceType
-
-UNRECOGNIZED_OPERATION: Final = 0x0211
-MISTYPED_ARGUMENT: Final = 0x0212
-"""Statuses of PS3.7 Annex C."""
 
 Served = Mapping[str, "tuple[type[DimseServiceType], ...]"]
 """What is taken, by SOP class UID."""

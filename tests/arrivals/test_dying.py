@@ -19,6 +19,8 @@ from isthmus.cli.embedded import EmbeddedNats
 from isthmus.common.blobs import BlobStore
 from isthmus.common.bus import Bus
 from isthmus.common.bus.events import publish_event
+from isthmus.common.bus.streams import INBOXES_BUCKET
+from isthmus.common.bus.subjects import token
 from isthmus.common.config import Conflicts
 from isthmus.common.config.settings import S3, Nats
 from isthmus.common.inbox.contents import Contents, ContentsStore
@@ -173,6 +175,20 @@ async def test_what_is_deleted_while_its_event_is_published_leaves_nothing_unfin
     assert (settled.arrival.phase, settled.arrival.revision, settled.instances) == (Phase.SETTLED, 1, 1)
     subscriber = await Subscriber.open(own_bus, origin_name)
     assert await subscriber.waiting() == 1
+
+
+async def test_a_study_that_comes_again_is_another_one_when_the_first_is_long_forgotten(
+    own_bus: Bus, blobs: BlobStore, origin_name: str
+) -> None:
+    """Its subscribers remember the ids of what they have handled."""
+    announcer = Announcer(own_bus, blobs, "http://gateway", ContentsStore(blobs))
+    for _ in range(2):
+        await announcer.announce(await _record(own_bus, blobs, origin_name), Reason.QUIET)
+        subject = f"$KV.{INBOXES_BUCKET}.{token(origin_name)}.{token('1.2')}"
+        await own_bus.jetstream.purge_stream(f"KV_{INBOXES_BUCKET}", subject=subject)
+    subscriber = await Subscriber.open(own_bus, origin_name)
+    first, second = await subscriber.events(2)
+    assert first.id != second.id
 
 
 async def test_no_clock_decides_whether_an_event_was_published(

@@ -7,23 +7,20 @@ and goes on from there. Of two who do so at the same time one is a duplicate to 
 
 import hashlib
 import time
+from contextlib import aclosing
 from dataclasses import replace
-from typing import Final
-
-from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 
 from isthmus.arrivals.study_event import StudyEvents
 from isthmus.common.blobs import BlobStore
 from isthmus.common.bus import Bus, streams, subjects
 from isthmus.common.bus.client import bus_errors
 from isthmus.common.bus.events import publish_event
+from isthmus.common.bus.ordered import read_ordered
 from isthmus.common.inbox.contents import Contents, ContentsStore
 from isthmus.common.inbox.reading import read_study
 from isthmus.common.inbox.state import Phase, Publication, States, StudyState, Versioned
 from isthmus.common.messages.events import EventType, Reason
 from isthmus.common.telemetry import counter, extract, get_logger, span
-
-_PAGE: Final = 500
 
 log = get_logger(__name__)
 announced = counter("isthmus.arrivals.announced", "{event}", "Events of studies that were published")
@@ -106,27 +103,14 @@ class Announcer:
     async def _is_published(self, kind: EventType, state: StudyState, publication: Publication) -> bool:
         """Tell whether the event is in the stream: publishing it again would tell for an hour alone."""
         log.info("looking for an event", origin=state.origin)
-        configuration = ConsumerConfig(
-            deliver_policy=DeliverPolicy.BY_START_SEQUENCE,
-            opt_start_seq=publication.after + 1,
-            ack_policy=AckPolicy.NONE,
-            headers_only=True,
-            inactive_threshold=30.0,
+        subject, since = subjects.event(kind, state.origin), publication.after + 1
+        reading = read_ordered(
+            self._bus, streams.EVENTS, subject, since=since, follow=False, headers_only=True
         )
-        subject = subjects.event(kind, state.origin)
-        with bus_errors("dicom.events"):
-            reader = await self._bus.jetstream.pull_subscribe(
-                subject, stream=streams.EVENTS, config=configuration
-            )
-            try:
-                left = (await reader.consumer_info()).num_pending or 0
-                while left > 0:
-                    for message in await reader.fetch(min(left, _PAGE)):
-                        if (message.headers or {}).get("Nats-Msg-Id") == publication.id:
-                            return True
-                        left -= 1
-            finally:
-                await reader.unsubscribe()
+        async with aclosing(reading) as messages:
+            async for message in messages:
+                if (message.headers or {}).get("Nats-Msg-Id") == publication.id:
+                    return True
         return False
 
 
@@ -146,6 +130,9 @@ def _settled(state: StudyState, *, told: bool) -> StudyState:
 
 
 def _event_id(state: StudyState) -> str:
-    """Name the next event of a study; after a deletion they begin anew."""
-    named = (state.origin, str(state.life), state.study, str(state.arrival.revision + 1))
+    """Name the next event of a study, as no other one will ever be: no other list has the key of this one.
+
+    A study that was deleted and comes again is another one, also when nobody remembers the first any more.
+    """
+    named = (state.origin, state.study, str(state.arrival.revision + 1), state.contents or "")
     return hashlib.sha256("\0".join(("study", *named)).encode()).hexdigest()

@@ -7,7 +7,7 @@ from typing import Final
 
 from isthmus.arrivals.webhooks.pace import Pace
 from isthmus.arrivals.webhooks.receiver import shown_url, target
-from isthmus.common.bus import Bus
+from isthmus.common.bus import Bus, end_tasks
 from isthmus.common.bus.webhooks import WebhookState, WebhookStates
 from isthmus.common.config.arriving import Webhook
 from isthmus.common.errors import UnavailableError
@@ -145,15 +145,14 @@ class Record:
         news, self._news = self._news, _News()
         self._has_news.clear()
         next_try = self._next_try
+        change = self._states.change(self._webhook.name, lambda state: _with(state, news, next_try))
+        writing = asyncio.create_task(change)
         try:
-            changed = await self._states.change(
-                self._webhook.name, lambda state: _with(state, news, next_try)
-            )
-        except BaseException:
-            self._news = _both(news, self._news)
-            self._has_news.set()
-            raise
-        self._took(changed)
+            self._took(await _seen_through(writing))
+        finally:
+            if writing.cancelled() or writing.exception() is not None:
+                self._news = _both(news, self._news)
+                self._has_news.set()
 
     def _note(self, status: str) -> None:
         self._news.status = status
@@ -165,6 +164,18 @@ class Record:
         is_stopped = int(state.stopped is not None)
         stopped.add(is_stopped - self._stopped, {"webhook": self._webhook.name})
         self._stopped = is_stopped
+
+
+async def _seen_through(writing: asyncio.Task[WebhookState]) -> WebhookState:
+    """Wait for what is written, also when cancelled once: what is there already would be counted twice."""
+    try:
+        return await asyncio.shield(writing)
+    except asyncio.CancelledError:
+        try:
+            await asyncio.wait([writing])
+        finally:
+            await end_tasks([writing])
+        raise
 
 
 def _with(state: WebhookState, news: _News, next_try: float | None) -> WebhookState:

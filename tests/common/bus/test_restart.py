@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from isthmus.common.bus import Bus, end_tasks, jobs, progress, streams, subjects
 from isthmus.common.bus.jobs import Lane, Running
@@ -105,3 +106,27 @@ async def test_workers_take_jobs_again(server: Server, own_bus: Bus, lost: bool)
             # The sequence of a lost stream starts again, and still no job is named like an earlier one.
             assert await taken.get() == submitted.generation != first.generation
     await end_tasks(working)
+
+
+async def test_that_it_is_away_is_logged_once_not_with_each_attempt(
+    server: Server, own_bus: Bus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    attempts: asyncio.Queue[None] = asyncio.Queue()
+    connect = asyncio.open_connection
+
+    async def counted(
+        host: str, port: int, **limits: int
+    ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        attempts.put_nowait(None)
+        return await connect(host, port, **limits)
+
+    monkeypatch.setattr(asyncio, "open_connection", counted)
+    with capture_logs() as logs:
+        await server.kill()
+        for _ in range(5):
+            await attempts.get()
+    told = [log["error"] for log in logs if log["event"] == "nats"]
+    assert told
+    assert sorted(told) == sorted(set(told))
+    assert not own_bus.connected
+    await server.start()

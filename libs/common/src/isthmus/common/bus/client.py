@@ -96,6 +96,8 @@ class Bus:
         self.followers = Followers(self.jetstream)
         self.submissions = Submissions()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._told: set[str] = set()
+        """Why there is no connection, as far as it was logged."""
 
     @classmethod
     async def connect(cls, settings: Nats, name: str) -> Self:
@@ -118,15 +120,26 @@ class Bus:
                     reconnect_time_wait=0.25,  # type: ignore[arg-type]  # seconds; annotated as int
                     ping_interval=5,
                     max_outstanding_pings=2,
-                    error_cb=_log_error,
+                    error_cb=bus._failed,
                     disconnected_cb=bus._disconnected,
-                    reconnected_cb=bus._declare,
+                    reconnected_cb=bus._reconnected,
                 )
                 await streams.declare(bus.jetstream)
         except (TimeoutError, OSError, nats.errors.Error) as error:
             await client.close()
             raise BusUnavailable(f"No connection to NATS: {type(error).__name__}") from error
         return bus
+
+    async def _failed(self, error: Exception) -> None:
+        """Log what is wrong with the connection; while there is none once, as each attempt tells it."""
+        name = type(error).__name__
+        if self.connected or name not in self._told:
+            log.warning("nats", error=name)
+        self._told.add(name)
+
+    async def _reconnected(self) -> None:
+        self._told.clear()
+        await self._declare()
 
     async def _disconnected(self) -> None:
         self.generations.forget()
@@ -208,7 +221,3 @@ class Bus:
             log.exception("request failed", subject=verb(subject))
         finally:
             context.detach(token)
-
-
-async def _log_error(error: Exception) -> None:
-    log.warning("nats", error=type(error).__name__)

@@ -40,6 +40,7 @@ async def test_a_quiet_study_has_arrived(arrivals: Arrivals, send: Sender, subsc
     assert (event.type, data.study, data.revision) == (ARRIVED, "1.2", 1)
     assert (data.complete, data.reason) == ("assumed", Reason.QUIET)
     assert (data.instances, data.size, data.new_instances) == (5, 5000, 5)
+    assert data.series is not None
     assert {(one.series, one.modality, one.instances) for one in data.series} == {
         ("1.2.1", "CT", 3),
         ("1.2.2", "SR", 2),

@@ -9,7 +9,7 @@ import pytest
 from isthmus.common.blobs import BlobStore
 from isthmus.common.config import Inbox
 from isthmus.common.service import Parts
-from isthmus.scp.budget import Budget
+from isthmus.scp.budget import MOST_OF_ONE, Budget
 from isthmus.scp.worker import serving
 from tests.scp.conftest import INBOX, Sending, send, with_scp
 
@@ -51,6 +51,13 @@ async def test_what_is_larger_than_all_has_it_alone() -> None:
     await task
     async with budget.taken(100):
         assert budget.waiting == 0
+
+
+async def test_one_of_gigabytes_leaves_room_for_others() -> None:
+    budget = Budget(4 * MOST_OF_ONE)
+    large = 2**32
+    async with asyncio.timeout(1), budget.taken(large), budget.taken(large), budget.taken(MOST_OF_ONE):
+        assert budget.waiting == 0  # nobody had to wait, or the time would be up
 
 
 @pytest.mark.parametrize("is_first", [True, False])

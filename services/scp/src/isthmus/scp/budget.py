@@ -4,6 +4,13 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Final
+
+MOST_OF_ONE: Final = 32 * 1024 * 1024
+"""What a data set counts for at most: the large ones are in files, of which a few parts are in memory.
+
+Else all others would wait, and some in vain, while one of gigabytes is written.
+"""
 
 
 class Budget:
@@ -22,7 +29,7 @@ class Budget:
     @asynccontextmanager
     async def taken(self, size: int) -> AsyncIterator[None]:
         """Wait until there is room; what is larger than all of it has the whole for itself."""
-        size = min(size, self._size)
+        size = min(size, self._size, MOST_OF_ONE)
         await self._take(size)
         try:
             yield

@@ -38,6 +38,7 @@ async def bury(bus: Bus, letter: DeadLetter, message_id: str) -> None:
 
     Raises:
         BusUnavailable: NATS does not take it.
+        ContractError: what was to be forwarded is of another version.
     """
     subject = subjects.dead(letter.what, letter.name)
     if letter.what == "forward":

@@ -138,6 +138,7 @@ class ForwardedStudies:
 
         Raises:
             BusUnavailable: NATS is away.
+            ContractError: the record is of another version.
         """
         return (await self._entry(_key(origin, study, destination)))[0]
 
@@ -146,6 +147,7 @@ class ForwardedStudies:
 
         Raises:
             BusUnavailable: NATS is away.
+            ContractError: the record is of another version.
         """
         with bus_errors(streams.FORWARDED_BUCKET):
             info = await self._bus.jetstream.stream_info(
@@ -161,6 +163,7 @@ class ForwardedStudies:
 
         Raises:
             BusUnavailable: NATS is away.
+            ContractError: the record is of another version.
         """
         key = _key(origin, study, destination)
         while True:

@@ -15,8 +15,8 @@ from isthmus.arrivals.retention_records import records
 from isthmus.common.blobs import BlobStore
 from isthmus.common.blobs.keys import contents_prefix
 from isthmus.common.bus import Bus, end_tasks
-from isthmus.common.bus.guard import guard_if_free
 from isthmus.common.bus.streams import EVENTS_SECONDS
+from isthmus.common.bus.turns import take_turns
 from isthmus.common.errors import IsthmusError
 from isthmus.common.inbox.state import StudyState
 from isthmus.common.service import Parts
@@ -29,8 +29,6 @@ TOGETHER: Final = 1_000
 """Lists, by one request."""
 MANIFEST: Final = ".json"
 """How the names of those lists end that events name."""
-_TURN: Final = ("all", "leftovers")
-"""Whose turn it is: a guard like those of studies; no origin is named "all"."""
 
 log = get_logger(__name__)
 
@@ -46,16 +44,14 @@ async def leftovers(parts: Parts) -> AsyncIterator[None]:
 
 
 async def _run(bus: Bus, blobs: BlobStore) -> None:
-    while True:
-        try:
-            # Held while there is nothing to do too: whoever comes meanwhile leaves it to us.
-            async with guard_if_free(bus, *_TURN) as is_ours:
-                await asyncio.sleep(EVERY_SECONDS)
-                if is_ours:
-                    await sweep(bus, blobs, time.time())
-        except IsthmusError as error:
-            log.warning("leftovers not deleted", error=type(error).__name__, detail=error.detail)
-            await asyncio.sleep(EVERY_SECONDS)
+    async def turn(is_ours: bool) -> None:
+        if is_ours:
+            await sweep(bus, blobs, time.time())
+
+    def failed(error: IsthmusError) -> None:
+        log.warning("leftovers not deleted", error=type(error).__name__, detail=error.detail)
+
+    await take_turns(bus, "leftovers", turn, failed, EVERY_SECONDS)
 
 
 async def sweep(bus: Bus, blobs: BlobStore, now: float) -> int:

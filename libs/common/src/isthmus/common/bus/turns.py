@@ -17,17 +17,23 @@ _NO_ORIGIN: Final = "all"
 
 
 async def take_turns(
-    bus: Bus, name: str, turn: Callable[[bool], Awaitable[None]], failed: Callable[[IsthmusError], None]
+    bus: Bus,
+    name: str,
+    turn: Callable[[bool], Awaitable[None]],
+    failed: Callable[[IsthmusError], None],
+    every: float | None = None,
 ) -> None:
-    """Have something done every minute; runs until cancelled.
+    """Have something done again and again; runs until cancelled.
 
     Args:
         bus: the bus that the replicas share.
         name: of what is done: those that name the same take turns.
         turn: does it; told whether the turn is ours, or another replica does it.
         failed: told why a turn came to nothing; the next one comes.
+        every: seconds; a minute without it.
     """
-    pause = EVERY_SECONDS
+    every = every or EVERY_SECONDS
+    pause = every
     while True:
         try:
             # Held while there is nothing to do too: whoever comes meanwhile leaves it to us.
@@ -35,7 +41,7 @@ async def take_turns(
                 await asyncio.sleep(pause)
                 began = time.monotonic()
                 await turn(is_ours)
-                pause = max(EVERY_SECONDS, (time.monotonic() - began) / SHARE)
+                pause = max(every, (time.monotonic() - began) / SHARE)
         except IsthmusError as error:
             failed(error)
-            await asyncio.sleep(EVERY_SECONDS)
+            await asyncio.sleep(every)

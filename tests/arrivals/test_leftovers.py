@@ -1,19 +1,22 @@
 """Lists that nobody names are deleted, and no others."""
 
+import asyncio
 import time
 from dataclasses import replace
 
 import pytest
 
-from isthmus.arrivals.leftovers import DAY, sweep
+from isthmus.arrivals.leftovers import DAY, leftovers, sweep
 from isthmus.common.blobs import BlobStore, contents_key
 from isthmus.common.blobs.keys import contents_prefix
 from isthmus.common.bus import Bus
 from isthmus.common.bus.streams import EVENTS_SECONDS, INBOXES_BUCKET
 from isthmus.common.bus.subjects import token
+from isthmus.common.config import Settings
 from isthmus.common.errors import ContractError
 from isthmus.common.inbox.contents import Contents, ContentsStore
 from isthmus.common.inbox.state import Arrival, Removal, States, StudyState
+from isthmus.common.service import Parts
 
 
 async def a_list(blobs: BlobStore, origin: str, study: str) -> str:
@@ -87,3 +90,17 @@ async def test_what_events_name_stays_for_as_long_as_they_do(
     assert await keys(blobs, origin_name) == named | {manifest}
     await sweep(own_bus, blobs, time.time() + EVENTS_SECONDS + DAY + 60)
     assert await keys(blobs, origin_name) == named
+
+
+async def test_replicas_take_turns_at_it_for_as_long_as_they_run(
+    own_bus: Bus, blobs: BlobStore, origin_name: str, named: set[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("isthmus.arrivals.leftovers.EVERY_SECONDS", 0.05)
+    monkeypatch.setattr("isthmus.arrivals.leftovers.DAY", -60.0)
+    parts = Parts(Settings(), own_bus, blobs)
+    async with leftovers(parts), leftovers(parts):
+        for _ in range(2):
+            await a_list(blobs, origin_name, "1.2")
+            async with asyncio.timeout(20):
+                while await keys(blobs, origin_name) != named:  # noqa: ASYNC110 - S3 tells nobody
+                    await asyncio.sleep(0.02)

@@ -4,8 +4,8 @@ A fixture of the session is made in every process that needs it. Most cost a sec
 whole system and the PACS before it: with each file for whoever is free, each process would start all of them.
 """
 
-from collections.abc import Mapping
-from typing import Final
+from collections.abc import Iterable, Mapping
+from typing import Final, Protocol, runtime_checkable
 
 import pytest
 from xdist.scheduler import LoadFileScheduling  # type: ignore[import-untyped]
@@ -30,6 +30,14 @@ TOGETHER: Final[Mapping[str, tuple[str, ...]]] = {
 }
 """How the paths of files begin that go together, by a name; what takes longest comes first."""
 
+SHARED: Final[Mapping[str, str]] = {
+    "gateway": "gateway",
+    "faulty_gateway": "gateway",
+    "inboxes": "inboxes",
+    "_running": "faults",
+}
+"""The fixtures that start a system for the session, and where the files go that use them."""
+
 
 class FilesTogether(LoadFileScheduling):  # type: ignore[misc]  # xdist has no type information
     """Deals out files, and what goes together as if it were one file."""
@@ -47,3 +55,28 @@ def long_ones_first(items: list[pytest.Item]) -> None:
     """Move the tests that go together to the front, so that nobody waits for them at the end."""
     order = {name: place for place, name in enumerate(TOGETHER)}
     items.sort(key=lambda item: order.get(group(item.nodeid) or "", len(order)))
+
+
+@runtime_checkable
+class Used(Protocol):
+    """A test, as far as is known before it runs: `pytest.Function` is one."""
+
+    @property
+    def nodeid(self) -> str:
+        """The path of its file, and its name."""
+        ...
+
+    @property
+    def fixturenames(self) -> list[str]:
+        """What it uses, itself or by others."""
+        ...
+
+
+def strays(tests: Iterable[Used]) -> set[str]:
+    """Give the files that use a shared system, and are not named with the others that do."""
+    return {
+        test.nodeid.partition("::")[0]
+        for test in tests
+        for fixture in test.fixturenames
+        if SHARED.get(fixture, group(test.nodeid)) != group(test.nodeid)
+    }

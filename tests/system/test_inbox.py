@@ -5,16 +5,19 @@ import os
 import signal
 import subprocess
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final
 
 import httpx2
+import pydicom
 import pytest
+from dicomweb_client.api import DICOMwebClient
+from requests import HTTPError
 
-from isthmus.common.dicom.attributes import tag_of
-from tests.data_sets import identity, make_series, raw_dataset
+from isthmus.common.dicom.attributes import tag_of, tags_of
+from tests.data_sets import identity, make_series, raw_dataset, with_sop_instance_uid
 from tests.peers import Peer, eventually
 from tests.peers.clients import storescu
 from tests.system.gateway import Gateway
@@ -24,6 +27,7 @@ from tests.system.problem import problem
 INBOX: Final = "/aets/inbox/studies"
 UNKNOWN: Final = "1.2.3.4.5.6.7.8.9"
 MANY: Final = 120
+NO_KEYS: Final = tags_of(("RetrieveAETitle", "InstanceAvailability", "TimezoneOffsetFromUTC"))
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +45,7 @@ def http(system: Gateway) -> Iterator[httpx2.Client]:
 @pytest.fixture
 def files(tmp_path: Path, request: pytest.FixtureRequest, pushed: list[Path]) -> list[Path]:
     """Three images of a study that no other test sends."""
-    files = make_series(tmp_path / "files", 3, seed=zlib.crc32(request.node.name.encode()))
+    files = make_series(tmp_path / "files", 3, seed=zlib.crc32(request.node.name.encode()) >> 1)
     pushed += files
     return files
 
@@ -155,6 +159,68 @@ def test_what_is_deleted_is_gone_everywhere_and_may_come_again(
     problem(http.delete(f"{INBOX}/{study}"), 404)
     assert stow(http, files[:1]).status_code == 200
     assert retrieve(http, "inbox", study) == (as_sent(files[:1]), True)
+
+
+def test_dicomweb_client_stores_searches_and_deletes(system: Gateway, files: list[Path]) -> None:
+    client = DICOMwebClient(f"{system.url}/aets/inbox")
+    client.store_instances([pydicom.dcmread(file) for file in files])
+    who = identity(files[0])
+    study, series = who.study_instance_uid, who.series_instance_uid
+    client.delete_instance(study, series, who.sop_instance_uid)
+    assert len(client.search_for_instances(study)) == 2
+    client.delete_series(study, series)
+    assert client.search_for_studies(search_filters={"StudyInstanceUID": study}) == []
+    with pytest.raises(HTTPError, match="404"):
+        client.delete_study(study)
+
+
+def test_every_value_that_a_search_gives_finds_what_has_it(http: httpx2.Client, files: list[Path]) -> None:
+    assert stow(http, files).status_code == 200
+    study = study_of(files)
+    for level in ("studies", "series", "instances"):
+        params = {"StudyInstanceUID": study, "includefield": "all"}
+        found = http.get(f"/aets/inbox/{level}", params=params).json()
+        for tag, value in sorted({one for match in found for one in searchable(match)}):
+            again = http.get(f"/aets/inbox/{level}", params={**params, tag: value})
+            assert again.status_code == 200, (level, tag, again.text)
+            having = [match for match in found if (tag, value) in searchable(match)]
+            assert having == [match for match in again.json() if match in found], (level, tag)
+
+
+def searchable(match: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Give what of a match can be a key: the first value of each attribute that the data set has."""
+    return [
+        (tag, str(values[0]["Alphabetic"] if element["vr"] == "PN" else values[0]))
+        for tag, element in match.items()
+        if (values := element.get("Value")) and element["vr"] not in ("SQ", "UR") and tag not in NO_KEYS
+    ]
+
+
+def test_what_no_url_could_name_is_refused(http: httpx2.Client, files: list[Path]) -> None:
+    content = payload([with_sop_instance_uid(files[0].read_bytes(), "../../1.2")])
+    response = http.post(INBOX, content=content, headers={"Content-Type": PAYLOAD})
+    assert response.status_code == 409
+    (failed,) = response.json()[tag_of("FailedSOPSequence")]["Value"]
+    assert failed[tag_of("FailureReason")]["Value"] == [0x0117]
+    assert counted(http, study_of(files)) is None
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("DELETE", "/aets/inbox/studies", "GET, HEAD, POST"),
+        ("PUT", "/aets/inbox/studies/1.2", "DELETE, GET, HEAD, POST"),
+        ("POST", "/aets/inbox/studies/1.2/series/1.3", "DELETE, GET, HEAD"),
+        ("DELETE", "/aets/inbox/studies/1.2/metadata", "GET, HEAD"),
+        ("PUT", "/aets/pacs/studies/1.2", "GET, HEAD, POST"),
+    ],
+)
+def test_whichever_face_answers_it_lists_the_methods_of_all(
+    http: httpx2.Client, method: str, path: str, allowed: str
+) -> None:
+    response = http.request(method, path)
+    problem(response, 405)
+    assert response.headers["Allow"] == allowed
 
 
 def test_a_pacs_and_all_origins_delete_nothing(http: httpx2.Client, at_pacs: list[Path]) -> None:

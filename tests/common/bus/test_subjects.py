@@ -10,6 +10,13 @@ def test_no_name_means_more_than_itself(name: str) -> None:
     assert not set(token) & set(".*> \t\r\n")
 
 
+@pytest.mark.parametrize("name", [10_000 * "1", 10_000 * "é", 200 * "*"])
+def test_no_name_is_too_long_for_a_subject(name: str) -> None:
+    token = subjects.token(name)
+    assert len(token) <= subjects.LONGEST
+    assert token not in {subjects.token(f"{name}1"), subjects.token(token)}
+
+
 def test_different_names_are_different_tokens() -> None:
     names = ["1.2", "1=2", "1%3D2", "1%2", "12", "", "%", "1 2"]
     assert len({subjects.token(name) for name in names}) == len(names)

@@ -121,7 +121,7 @@ async def test_of_two_who_change_a_record_one_has_to_read_it_again(bus: Bus, ori
 
 async def test_no_uid_means_another_study(bus: Bus, origin_name: str) -> None:
     states = States(bus)
-    uids = ["1.2", "1=2", "1%2", "*", ">", "1 2", "ü"]
+    uids = ["1.2", "1=2", "1%2", "*", ">", "1 2", "ü", 5_000 * "1", 5_001 * "1"]
     for uid in uids:
         assert await states.put(StudyState(origin_name, uid), 0) is not None
     assert [(await states.get(origin_name, uid)).state.study for uid in uids] == uids

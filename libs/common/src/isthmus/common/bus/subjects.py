@@ -2,19 +2,27 @@
 
 Subjects are `dicom.{verb}.{origin}...`. A UID or name is one token: `.` is written as `=`, whatever else
 could mean something to NATS (blanks, `*`, `>`), and `=` and `%` themselves, as `%` and two hexadecimal
-digits.
+digits. What is too long for a subject is hashed: a server closes connections over which it comes, for good.
 """
 
+import hashlib
 from functools import lru_cache
 from typing import Final
 
 _PLAIN: Final = frozenset("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_-")
 
+LONGEST: Final = 512
+"""Characters of a token; NATS takes 4,096 of a subject and what stands in the same line."""
+
 
 @lru_cache(maxsize=4096)
 def token(name: str) -> str:
     """Write a name or UID as one token of a subject."""
-    return "".join(_escaped(character) for character in name) or "%"
+    written = "".join(_escaped(character) for character in name) or "%"
+    if len(written) > LONGEST:
+        # "%s" begins no escape, so a hash is never mistaken for an encoded name.
+        return f"%s{hashlib.sha256(name.encode()).hexdigest()}"
+    return written
 
 
 def _escaped(character: str) -> str:

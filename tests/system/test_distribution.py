@@ -24,7 +24,7 @@ def test_each_file_that_shares_a_system_is_named(request: pytest.FixtureRequest)
 def test_a_file_that_is_not_named_is_found() -> None:
     named = Test("tests/system/test_stow.py::test_one", ["gateway", "http"])
     new, other = "tests/system/test_new.py", "tests/system/test_inbox.py"
-    without = Test("tests/wado/test_one.py::test_one", ["http"])
+    without = Test("tests/wado/test_one.py::test_one", ["gateway"])  # one of its own
     tests = [
         named,
         Test(f"{new}::test_one[1]", ["gateway"]),

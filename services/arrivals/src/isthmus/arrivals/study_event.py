@@ -25,11 +25,12 @@ from isthmus.common.messages.events import (
 from isthmus.common.telemetry import inject
 
 MOST_BYTES: Final = 256 * 1024
-"""Of the instances in an event; more of them are in a blob."""
-MOST_SERIES: Final = 2_000
-"""In an event; of more it tells the modalities alone."""
+"""Of the instances in an event, and of its series: more instances are in a blob, more series are left out."""
+LONGEST_MODALITY: Final = 16
+"""Characters of a Code String (PS3.5 6.2): whatever else stands there, an event has room for it."""
 _MODALITY: Final = tag_of("Modality")
 _MANIFEST: Final = TypeAdapter(tuple[InstanceBlob, ...])
+_SERIES: Final = TypeAdapter(tuple[SeriesCount, ...])
 
 
 class StudyEvents:
@@ -67,7 +68,7 @@ class StudyEvents:
             complete="assumed" if publication.reason is Reason.QUIET else True,
             reason=publication.reason,
             url=f"{self._base_url}/aets/{state.origin}/studies/{quote(state.study, safe='')}",
-            series=series if len(series) <= MOST_SERIES else None,
+            series=series if len(_SERIES.dump_json(series)) <= MOST_BYTES else None,
             modalities=_modalities(series),
             attributes=state.attributes,
             blobs=new if manifest is None else None,
@@ -89,7 +90,7 @@ class StudyEvents:
 
 def _counted(series: SeriesSummary) -> SeriesCount:
     values = series.attributes.get(_MODALITY, {"vr": "CS"}).get("Value") or [None]
-    modality = values[0] if isinstance(values[0], str) else ""
+    modality = values[0][:LONGEST_MODALITY] if isinstance(values[0], str) else ""
     return SeriesCount(series.uid, modality, series.instances, series.size)
 
 

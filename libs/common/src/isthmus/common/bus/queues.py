@@ -5,6 +5,7 @@ the acknowledgement at its end removes it.
 """
 
 import asyncio
+import json
 from typing import Final
 
 from nats.js.errors import APIError, NotFoundError
@@ -16,6 +17,7 @@ from isthmus.common.errors import NoWorker
 
 SECOND_LOOK: Final = 0.5
 """Seconds between the two looks at whether somebody takes jobs."""
+TIMEOUT: Final = 5.0
 _GONE: Final = frozenset({10037, 10043, 10057})
 """JetStream errors: no message found, sequence not found, message delete failed."""
 
@@ -42,13 +44,17 @@ async def has_job(bus: Bus, origin: str, study: str) -> bool:
 
 async def withdraw(bus: Bus, stream: str, sequence: int) -> bool:
     """Take a job back; False when it is gone already."""
+    # As by an acknowledgement: to overwrite it on the disk too took 15 ms each, of thousands. nats-py has no
+    # such argument.
+    request = json.dumps({"seq": sequence, "no_erase": True}).encode()
     with bus_errors(stream):
-        try:
-            return await bus.jetstream.delete_msg(stream, sequence)
-        except APIError as error:
-            if error.err_code not in _GONE:
-                raise
+        answer = await bus.client.request(f"$JS.API.STREAM.MSG.DELETE.{stream}", request, timeout=TIMEOUT)
+        error = json.loads(answer.data).get("error")
+        if error is None:
+            return True
+        if error.get("err_code") in _GONE:
             return False
+        raise APIError.from_error(error)
 
 
 async def require_worker(bus: Bus, stream: str, origin: str, lane: Lane = Lane.INTERACTIVE) -> None:

@@ -68,6 +68,13 @@ async def test_the_same_is_there_in_json(gateway: httpx2.AsyncClient) -> None:
     assert len(paths) == len({transaction.path for transaction in TRANSACTIONS})
 
 
+@pytest.mark.parametrize(("path", "allowed"), [("/dicomweb", "OPTIONS"), ("/", "OPTIONS")])
+async def test_they_allow_what_there_is(gateway: httpx2.AsyncClient, path: str, allowed: str) -> None:
+    assert (await gateway.options(path)).headers["Allow"] == allowed
+    response = await gateway.get(path)
+    assert (response.status_code, response.headers["Allow"]) == (405, allowed)
+
+
 async def test_other_media_types_are_406_and_other_origins_404(gateway: httpx2.AsyncClient) -> None:
     response = await gateway.options("/dicomweb", headers={"Accept": "text/html"})
     assert response.status_code == 406

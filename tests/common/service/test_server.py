@@ -77,6 +77,8 @@ async def test_no_other_page_may(allowed: Sequence[str]) -> None:
         ("DELETE", "/aets/inbox/studies", "GET, HEAD, POST"),
         ("PATCH", "/aets/inbox/studies/1.2/series/3", "DELETE, GET, HEAD"),
         ("DELETE", "/aets/inbox/studies/1.2/series", "GET, HEAD"),
+        ("DELETE", "/aets/inbox", "GET, HEAD, OPTIONS"),
+        ("PUT", "/dicomweb", "OPTIONS"),
     ],
 )
 async def test_who_uses_a_wrong_method_is_told_those_of_all_faces(
@@ -88,7 +90,10 @@ async def test_who_uses_a_wrong_method_is_told_those_of_all_faces(
         for root in ("/aets/{origin}", "/dicomweb")
         for path in ("/studies", "/studies/{study}", "/studies/{study}/series")
     ]
-    own.append(Route("/aets/{origin}/studies/{study}/series/{series}", studies))
+    own += [
+        Route(path, studies) for path in ("/aets/{origin}/studies/{study}/series/{series}", "/aets/{origin}")
+    ]
+    own.append(Route("/dicomweb", studies, methods=["OPTIONS"]))
     app = application(own, inboxes=["inbox"])
     async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://gateway") as http:
         response = await http.request(method, path)

@@ -8,6 +8,7 @@ from starlette.responses import Response
 from isthmus.common.config import Inbox
 from isthmus.common.dicomweb.accept import accepted_by, negotiate
 from isthmus.common.dicomweb.capabilities import WADL, capabilities_json, wadl
+from isthmus.common.dicomweb.methods import methods_at
 from isthmus.common.dicomweb.offers import JSON
 from isthmus.common.dicomweb.resource import ALL, origin_in, public_base_url, service_path
 from isthmus.qido.settings import QidoSettings
@@ -32,4 +33,5 @@ class Capabilities:
         base_url = f"{public_base_url(request)}{service_path(origin)}"
         write = wadl if choice.offer is WADL else capabilities_json
         content = write(base_url, deletes=deletes)
-        return Response(content, media_type=choice.offer.name, headers={"Allow": "GET, HEAD, OPTIONS"})
+        allowed = ", ".join(methods_at(request.scope["path"], ()))
+        return Response(content, media_type=choice.offer.name, headers={"Allow": allowed})

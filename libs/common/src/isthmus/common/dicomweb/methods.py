@@ -7,7 +7,7 @@ from typing import Final
 
 from starlette.routing import compile_path
 
-from isthmus.common.dicomweb.resource import ROOTS
+from isthmus.common.dicomweb.resource import ALL, ROOTS, service_path
 from isthmus.common.dicomweb.transactions import DELETIONS, TRANSACTIONS
 
 _DELETE: Final = DELETIONS[0].method
@@ -17,7 +17,16 @@ def _with_head(methods: set[str]) -> frozenset[str]:
     return frozenset(methods | ({"HEAD"} if "GET" in methods else set()))
 
 
-_RESOURCES: Final = tuple(
+_SERVICES: Final = tuple(
+    (compile_path(path)[0], frozenset(methods))
+    for path, methods in (
+        (service_path("{origin}"), {"GET", "HEAD", "OPTIONS"}),
+        (service_path(ALL), {"OPTIONS"}),
+        ("/", {"OPTIONS"}),
+    )
+)
+"""What the roots have: how an origin is, and what can be asked there (PS3.18 8.9)."""
+_RESOURCES: Final = _SERVICES + tuple(
     (compile_path(root + path)[0], _with_head({each.method for each in transactions}))
     for path, transactions in (
         (path, [*group])

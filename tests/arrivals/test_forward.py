@@ -283,6 +283,29 @@ async def test_what_stands_behind_instances_that_a_destination_cannot_do_with_ge
     assert set(uids(*good)) <= {uid for job in taken.jobs[1:] for uid in job}
 
 
+async def test_what_was_replaced_meanwhile_is_not_tried_again(site: Site, series: list[Path]) -> None:
+    """It would come after what replaced it, and take its place."""
+    first = series[0].read_bytes()
+    changed = first[:-1] + bytes([first[-1] ^ 1])
+    (state,) = await arrived(site.bus, site.blobs, site.inbox, [first, changed, series[1]])
+    site.study = state.study
+    rows = (await ContentsStore(site.blobs).load(state.contents)).rows.values()
+    replaced = [other for row in rows for other in row.others]
+    assert len(replaced) == 1
+    stays = [row.blob for row in rows if not row.others]
+
+    async def refuses(job: Job) -> None:
+        await job.answer_all(0xA900, REFUSED)
+
+    taken = site.employ(refuses)
+    async with site.forwarding(max_attempts=3):
+        await site.announce(*replaced, *stays)
+        (buried,) = await until(site.dead, bool)
+        await site.done()
+    assert taken.jobs == [uids(*replaced, *stays), uids(*stays), uids(*stays)]
+    assert uids(*buried.forwarding.blobs) == uids(*stays)
+
+
 async def test_what_was_deleted_meanwhile_is_not_tried_again(site: Site) -> None:
     async def misses(job: Job) -> None:
         await job.answer_all(0x0110, Failure("BlobMissing", ""))

@@ -10,7 +10,7 @@ from isthmus.arrivals import forward_routing
 from isthmus.arrivals.forward_routing import Router
 from isthmus.common.blobs import BlobStore
 from isthmus.common.bus import Bus, streams
-from isthmus.common.bus.forwards import ForwardedStudies, is_pending
+from isthmus.common.bus.forwards import ForwardedStudies, enqueue, is_pending
 from isthmus.common.messages import Forwarded, Forwarding
 from isthmus.common.messages.cloud_events import from_json
 from isthmus.common.messages.events import Blob, CloudEvent
@@ -106,13 +106,12 @@ async def test_an_event_over_which_we_stumble_comes_again_and_holds_up_no_other(
 ) -> None:
     monkeypatch.setattr(forward_routing, "FAILED_SECONDS", 0.2)
     stumbled: list[str] = []
-    enqueued = forward_routing.enqueue
 
     async def stumbling(bus: Bus, forwarding: Forwarding) -> None:
         if not stumbled:
             stumbled.append(forwarding.id)
             raise RuntimeError("a mistake of ours")
-        await enqueued(bus, forwarding)
+        await enqueue(bus, forwarding)
 
     monkeypatch.setattr(forward_routing, "enqueue", stumbling)
     taken = site.employ()

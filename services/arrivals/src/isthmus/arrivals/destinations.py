@@ -22,7 +22,7 @@ from isthmus.common.bus import streams, subjects
 from isthmus.common.bus.client import MESSAGING, bus_errors, verb
 from isthmus.common.bus.consumer import Consumer, give_back, kept
 from isthmus.common.bus.dead import bury
-from isthmus.common.bus.forwards import consumer_name, enqueue, send
+from isthmus.common.bus.forwards import consumer_name, enqueue, forwarding_id, send
 from isthmus.common.errors import BlobMissing, ContractError, UnavailableError
 from isthmus.common.inbox.contents import ContentsStore
 from isthmus.common.inbox.reading import read_study
@@ -128,6 +128,12 @@ class Destination:
 
     async def _try(self, message: Msg, forwarding: Forwarding) -> None:
         """Send it, and put what is left into the queues; only then is it off this one."""
+        if forwarding.tried and (left := await self._without_replaced(forwarding)) is not None:
+            if left.blobs:
+                await enqueue(self._bus, left)
+            with bus_errors("acknowledge"):
+                await message.ack_sync(timeout=5)
+            return
         results = await send(self._bus, forwarding, is_repeat=message.metadata.num_delivered > 1)
         judgement = judge(forwarding, results, is_there=False)
         if judgement.is_silent and await self._echoes():
@@ -137,6 +143,22 @@ class Destination:
         with bus_errors("acknowledge"):
             await message.ack_sync(timeout=5)
         self._tell(forwarding, judgement)
+
+    async def _without_replaced(self, forwarding: Forwarding) -> Forwarding | None:
+        """Give a message without what is no longer read in the inbox; None if all of it is.
+
+        What replaced it is on its own way there, and may be there already: it is to be the last that comes.
+        """
+        try:
+            _, contents = await read_study(self._states, self._contents, forwarding.origin, forwarding.study)
+        except BlobMissing:
+            return None
+        replaced = {other.key for row in contents.rows.values() for other in row.others}
+        left = tuple(ref for ref in forwarding.blobs if ref.key not in replaced)
+        if len(left) == len(forwarding.blobs):
+            return None
+        # Another id: the results of a store job are by the places of its instances.
+        return replace(forwarding, id=forwarding_id(forwarding.id, "current"), blobs=left)
 
     async def _settle(self, forwarding: Forwarding, judgement: Judgement) -> None:
         if judgement.away:

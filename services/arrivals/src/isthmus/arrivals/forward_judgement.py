@@ -85,7 +85,13 @@ def _refusal(ref: BlobRef, answer: InstanceStored | None) -> Refusal:
 
 def later(forwarding: Forwarding, away: Sequence[BlobRef]) -> Forwarding:
     """Give what is left for when the destination is there; no attempt is counted."""
-    return replace(forwarding, id=forwarding_id(forwarding.id, "later"), blobs=tuple(away), not_before=0.0)
+    return replace(
+        forwarding,
+        id=forwarding_id(forwarding.id, "later"),
+        blobs=tuple(away),
+        tried=time.time(),
+        not_before=0.0,
+    )
 
 
 def retried(forwarding: Forwarding, refused: Sequence[tuple[BlobRef, Refusal]], pause: float) -> Forwarding:

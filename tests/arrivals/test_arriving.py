@@ -210,6 +210,8 @@ async def test_a_study_that_cannot_be_written_down_holds_up_no_other(
         while event.data.study != "1.2":  # a part of the other one, as far as there was room
             event = await subscriber.next()
         assert event.data.instances == 2
+        consumer = await own_bus.jetstream.consumer_info("EVENTS", ARRIVALS_CONSUMER)
+        assert consumer.config.max_ack_pending == -1  # however much waits, there is room for more
         found = (await States(own_bus).get(origin, "1.666")).state
         kept = {key for key in (found.contents, found.arrival.announced) if key is not None}
         assert kept

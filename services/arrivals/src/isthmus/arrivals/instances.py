@@ -21,8 +21,6 @@ from isthmus.common.telemetry import counter, get_logger
 
 STORED: Final = "dicom.events.instance.stored.>"
 TOLD: Final = "dicom.told.>"
-MOST_UNACKNOWLEDGED: Final = 50_000
-"""Over all replicas."""
 BATCH: Final = 5_000
 LINGER: Final = 0.25
 """Seconds that a batch grows: each one writes the list of a study once."""
@@ -30,7 +28,8 @@ AT_ONCE: Final = 16
 """Studies that are changed at one time."""
 AGAIN_SECONDS: Final = 1.0
 NOT_UNDERSTOOD_SECONDS: Final = 60.0
-"""Until an event comes again that we cannot read, or whose study."""
+"""Until an event comes again that we cannot read, or whose study; each time twice as long."""
+NOT_UNDERSTOOD_LONGEST: Final = 600.0
 _TOLD: Final = "dicom.told."
 DECODED_AT_ONCE: Final = 100
 """Events, before others have a turn."""
@@ -50,7 +49,7 @@ class Instances:
             filter_subjects=[STORED, TOLD],
             ack_policy=AckPolicy.EXPLICIT,
             ack_wait=ack_wait,
-            max_ack_pending=MOST_UNACKNOWLEDGED,
+            max_ack_pending=-1,  # what cannot be merged keeps nothing else back
         )
         self._consumer = Consumer(bus, streams.EVENTS, configuration)
         self._studies = studies
@@ -115,7 +114,8 @@ async def _put_off(messages: Collection[Msg], left: dict[int, Msg]) -> None:
     """Let events of which we can make nothing come again after a while: others go on meanwhile."""
     for message in messages:
         del left[id(message)]
-    await give_back(messages, NOT_UNDERSTOOD_SECONDS)
+        tries = min(message.metadata.num_delivered, 10)
+        await give_back([message], min(NOT_UNDERSTOOD_LONGEST, NOT_UNDERSTOOD_SECONDS * 2.0 ** (tries - 1)))
 
 
 async def _grouped(messages: dict[int, Msg]) -> _Groups:
@@ -126,7 +126,7 @@ async def _grouped(messages: dict[int, Msg]) -> _Groups:
             happened = _happened(message)
         except ContractError as error:
             log.error("event not understood", detail=error.detail)
-            await give_back([messages.pop(id(message))], NOT_UNDERSTOOD_SECONDS)
+            await _put_off([message], messages)
             continue
         groups.setdefault(StudyTimer(happened.what.origin, happened.what.study), []).append(
             (message, happened)

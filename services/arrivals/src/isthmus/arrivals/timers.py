@@ -15,7 +15,7 @@ from isthmus.common.blobs import BlobStore
 from isthmus.common.bus import Bus, streams
 from isthmus.common.bus.consumer import Consumer, acknowledge, give_back, kept
 from isthmus.common.bus.timers import ALL_FIRED, StudyTimer, set_timer
-from isthmus.common.errors import ContractError, UnavailableError
+from isthmus.common.errors import BlobMissing, ContractError, UnavailableError
 from isthmus.common.inbox.contents import ContentsStore
 from isthmus.common.inbox.state import States, Versioned
 from isthmus.common.messages import decode
@@ -23,12 +23,12 @@ from isthmus.common.messages.events import Reason
 from isthmus.common.telemetry import extract, get_logger, span
 
 CONSUMER: Final = "arrivals-timers"
-MOST_UNACKNOWLEDGED: Final = 50_000
-"""Over all replicas."""
 AT_ONCE: Final = 64
 PATIENCE: Final = 2.0
 """Seconds to wait for what came before and is not in the list yet; then the study's turn comes again."""
 AGAIN_SECONDS: Final = 1.0
+FAILED_SECONDS: Final = 60.0
+"""Until a study is looked at again that cannot be read."""
 EXPECTED_PATIENCE: Final = 10
 """So many quiet times after the last instance a study is announced though more are expected."""
 
@@ -60,7 +60,7 @@ class Timers:
             filter_subjects=[ALL_FIRED],
             ack_policy=AckPolicy.EXPLICIT,
             ack_wait=self._ack_wait,
-            max_ack_pending=MOST_UNACKNOWLEDGED,
+            max_ack_pending=-1,  # studies that cannot be looked at keep no others back
         )
         consumer = Consumer(self._bus, streams.TIMERS, configuration)
         await consumer.serve(self._fired, AT_ONCE, most=AT_ONCE)
@@ -76,14 +76,17 @@ class Timers:
             await give_back([message])
             raise
         except ContractError as error:
-            log.error("timer not understood", detail=error.detail)
-            await give_back([message], 60.0)
+            log.error("study not looked at", detail=error.detail)
+            await give_back([message], FAILED_SECONDS)
+        except BlobMissing:
+            log.error("study not looked at: its list is lost")
+            await give_back([message], FAILED_SECONDS)
         except UnavailableError as error:
             log.warning("study looked at again later", detail=error.detail)
             await give_back([message], AGAIN_SECONDS)
         except Exception:  # the edge: the timer comes again
             log.exception("study not looked at")
-            await give_back([message], AGAIN_SECONDS)
+            await give_back([message], FAILED_SECONDS)
 
     async def _look(self, timer: StudyTimer, now: float) -> None:
         quiet = self._settings.quiet_of(timer.origin)

@@ -1,8 +1,10 @@
 """Requesting and ending an association, and C-ECHO."""
 
 import socket
+import struct
 import threading
 import time
+from collections.abc import Callable
 
 import pytest
 from pynetdicom import evt
@@ -111,6 +113,45 @@ def test_the_peer_is_no_dicom() -> None:
         pytest.raises(AssociationAborted),
     ):
         Association.open(web, [VERIFICATION])
+
+
+def accepting(*contexts: bytes) -> Callable[[socket.socket], None]:
+    """Answer with an A-ASSOCIATE-AC of these presentation context items (PS3.8 9.3.3)."""
+
+    def item(kind: int, value: bytes) -> bytes:
+        return struct.pack(">BBH", kind, 0, len(value)) + value
+
+    results = b"".join(item(0x21, context) for context in contexts)
+    user = item(0x50, item(0x51, struct.pack(">L", 16384)) + item(0x52, b"1.2.3"))
+    body = struct.pack(">HH", 1, 0) + bytes(64) + item(0x10, b"1.2.840.10008.3.1.1.1") + results + user
+    return lambda connection: connection.sendall(struct.pack(">BBL", 2, 0, len(body)) + body)
+
+
+SYNTAX = b"\x40\0\0\x11" + b"1.2.840.10008.1.2"
+
+
+@pytest.mark.parametrize(
+    "context",
+    [b"\x02\0\0\0" + SYNTAX, b"\x01\0\0\0\x40\0\0\x66" + b"1." + b"2" * 100],
+    ids=["an even number", "a syntax that is too long"],
+)
+def test_an_answer_that_nobody_understands_ends_the_negotiation_at_once(context: bytes) -> None:
+    before = threading.active_count()
+    with listener(accepting(context), timeout=20) as odd:
+        began = time.monotonic()
+        with pytest.raises(AssociationAborted):
+            Association.open(odd, [VERIFICATION])
+        assert time.monotonic() - began < 10
+    assert threading.active_count() == before
+
+
+def test_a_context_that_is_accepted_without_a_transfer_syntax_is_none() -> None:
+    with listener(accepting(b"\x01\0\0\0"), timeout=5) as odd:
+        opened = Association.open(odd, [VERIFICATION])
+        assert opened.accepted == ()
+        with pytest.raises(NoAcceptedContext):
+            opened.echo()
+        opened.abort()
 
 
 def test_the_accepted_contexts_are_known() -> None:

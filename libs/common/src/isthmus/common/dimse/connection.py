@@ -64,6 +64,7 @@ class Connection:
         self.accepted = tuple(
             Accepted(cast("int", item.context_id), str(item.abstract_syntax), str(item.transfer_syntax[0]))
             for item in association.accepted_contexts
+            if item.transfer_syntax  # some accept a context, and do not say in which one
         )
         self.refused_syntaxes = refused_syntaxes(association)
         """SOP classes with transfer syntaxes that the origin did not accept for them."""

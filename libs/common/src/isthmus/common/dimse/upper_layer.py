@@ -1,8 +1,8 @@
 """The upper layer's thread outlives what it stumbles over, and says so to the peer (PS3.8 9.2).
 
 A patch of pynetdicom, like those of `sockets`. An exception in an action of upstream's state machine ends its
-thread: the peer hears nothing, and an acceptor waits for a request that has come already. Nor does that learn
-of a request that was none.
+thread: the peer hears nothing, and whoever negotiates waits for what has come already. Nor does an acceptor
+learn of a request that was none.
 """
 
 from typing import Final
@@ -30,8 +30,14 @@ def do_action(machine: StateMachine, event: str) -> None:
     except Exception as error:  # noqa: BLE001 - upstream's actions raise anything; it may quote what came
         log.warning("the association fails and is aborted", error=type(error).__name__)
         _abort(machine)
+        _end_patience(machine)
     if association.is_acceptor and association.requestor.primitive is None and _is_over(machine):
-        machine.dul.to_user_queue.put(None)  # as if its patience had ended
+        _end_patience(machine)
+
+
+def _end_patience(machine: StateMachine) -> None:
+    """Tell whoever waits for the peer's part of the negotiation what a time-out does."""
+    machine.dul.to_user_queue.put(None)
 
 
 def _is_over(machine: StateMachine) -> bool:

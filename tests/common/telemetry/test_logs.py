@@ -137,6 +137,19 @@ log.info("seen", name=Name())
     assert line["name"] == "Name"
 
 
+def test_what_clients_say_of_urls_and_headers_is_silent_at_every_level() -> None:
+    """A redirect may name our URL again, with the user, the password and the token that are in it."""
+    assert (
+        logged("""
+logging.getLogger().setLevel(logging.DEBUG)
+for name in ("httpcore", "httpcore2", "httpx", "httpx2"):
+    logging.getLogger(f"{name}.http11").debug("Location: https://user:secret@ai.example.org/?token=secret")
+    logging.getLogger(name).info("POST https://user:secret@ai.example.org/?token=secret")
+""")
+        == []
+    )
+
+
 def test_access_logs_and_identifiers_are_silent() -> None:
     assert (
         logged("""

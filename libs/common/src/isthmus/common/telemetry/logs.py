@@ -26,6 +26,8 @@ from isthmus.common.telemetry.spans import current_trace_id
 
 QUIETED: Mapping[str, int] = {
     "asyncio": logging.WARNING,
+    "httpcore": logging.WARNING,  # headers of answers, at DEBUG
+    "httpcore2": logging.WARNING,
     "httpx": logging.WARNING,  # URLs, at INFO
     "httpx2": logging.WARNING,
     "nats": logging.WARNING,

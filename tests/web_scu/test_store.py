@@ -12,6 +12,7 @@ from isthmus.common.blobs import BlobStore, inbox_key, spool_key
 from isthmus.common.bus import Bus, streams
 from isthmus.common.bus.jobs import work
 from isthmus.common.bus.stores import new_job, run_store
+from isthmus.common.bus.subjects import token
 from isthmus.common.config import Conflicts, Inbox
 from isthmus.common.inbox.deposit import Deposited, Deposits, Incoming
 from isthmus.common.messages import BlobRef, InstanceStored, Store, encode
@@ -19,7 +20,7 @@ from isthmus.common.messages.events import InstanceEvent
 from isthmus.common.threads import Threads
 from isthmus.web_scu.head import incoming
 from isthmus.web_scu.store import SMALL_BYTES, StoreWork
-from tests.common.inbox.studies import arrived, inbox_of
+from tests.common.inbox.studies import arrived, inbox_of, study_of
 from tests.data_sets import make_series, with_sop_instance_uid
 from tests.scp.stream import instance_events
 from tests.wado.serving import ended
@@ -99,6 +100,20 @@ async def test_a_large_instance_goes_through_in_pieces(
     (result,) = await results_of(bus, Store(origin_name, job, await spooled(blobs, job, [data])))
     assert result.status == SUCCESS
     assert await blobs.get(key_of(origin_name, data)) == data
+
+
+@pytest.mark.usefixtures("served")
+async def test_what_comes_into_a_study_that_cannot_be_read_is_not_stored_and_the_others_are(
+    bus: Bus, blobs: BlobStore, origin_name: str, job: str, contents: list[bytes], files: list[Path]
+) -> None:
+    subject = f"$KV.{streams.INBOXES_BUCKET}.{token(origin_name)}.{token(study_of(files[0]))}"
+    await bus.jetstream.publish(subject, b"of another version")
+    try:
+        results = await results_of(bus, Store(origin_name, job, await spooled(blobs, job, contents)))
+    finally:
+        await bus.jetstream.purge_stream(f"KV_{streams.INBOXES_BUCKET}", subject=subject)
+    assert [one.failure.kind if one.failure else None for one in results] == [*5 * ["ContractError"], None]
+    assert len(await events_of(bus, origin_name)) == 1
 
 
 @pytest.mark.usefixtures("served")

@@ -18,6 +18,7 @@ from isthmus.common.dicom.statuses import (
 )
 from isthmus.common.errors import (
     BlobMissing,
+    ContractError,
     MalformedDataset,
     OperationFailed,
     StoreUnavailable,
@@ -84,7 +85,7 @@ class StoreWork:
             return not_stored(index, ref, error)
         except MalformedDataset as error:
             return not_stored(index, ref, self._refusal(error.detail, UNABLE_TO_PROCESS))
-        except OperationFailed as error:
+        except (OperationFailed, ContractError) as error:  # the record of its study may not be readable
             return not_stored(index, ref, error)
         return InstanceStored(index, ref.sop_class_uid, ref.sop_instance_uid, SUCCESS)
 

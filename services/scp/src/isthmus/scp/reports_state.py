@@ -2,12 +2,9 @@
 
 from dataclasses import dataclass
 
-from nats.js.errors import KeyNotFoundError, KeyWrongLastSequenceError
-
 from isthmus.common.bus import Bus
-from isthmus.common.bus.buckets import bucket, bucket_errors
+from isthmus.common.bus.buckets import Records
 from isthmus.common.bus.streams import REPORTS_BUCKET
-from isthmus.common.bus.subjects import token
 from isthmus.common.messages import decode, encode
 
 
@@ -42,7 +39,7 @@ class ReportStates:
     """The records, each for a week."""
 
     def __init__(self, bus: Bus) -> None:
-        self._bucket = bucket(bus, REPORTS_BUCKET)
+        self._records = Records(bus, REPORTS_BUCKET)
 
     async def get(self, inbox: str, report: str) -> Kept | None:
         """Give a record; None where there is none.
@@ -51,12 +48,8 @@ class ReportStates:
             BusUnavailable: NATS is away.
             ContractError: it is of another version.
         """
-        with bucket_errors(REPORTS_BUCKET):
-            try:
-                entry = await self._bucket.get(_key(inbox, report), validate_keys=False)
-            except KeyNotFoundError:
-                return None
-        return Kept(decode(entry.value or b"", ReportState), entry.revision or 0)
+        record, revision = await self._records.read(inbox, report)
+        return None if record is None else Kept(decode(record, ReportState), revision)
 
     async def put(self, state: ReportState, revision: int) -> int | None:
         """Write a record and give its revision; None if it has changed since `revision` was read.
@@ -64,14 +57,4 @@ class ReportStates:
         Raises:
             BusUnavailable: NATS is away; nobody knows whether it was written.
         """
-        with bucket_errors(REPORTS_BUCKET):
-            try:
-                return await self._bucket.update(
-                    _key(state.inbox, state.report), encode(state), last=revision, validate_keys=False
-                )
-            except KeyWrongLastSequenceError:
-                return None
-
-
-def _key(inbox: str, report: str) -> str:
-    return f"{token(inbox)}.{token(report)}"
+        return await self._records.write(encode(state), revision, state.inbox, state.report)

@@ -8,10 +8,10 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
-from nats.js.errors import KeyNotFoundError, KeyWrongLastSequenceError, NotFoundError
+from nats.js.errors import NotFoundError
 
 from isthmus.common.bus import progress, streams, subjects
-from isthmus.common.bus.buckets import bucket, bucket_errors
+from isthmus.common.bus.buckets import Records
 from isthmus.common.bus.client import Bus, bus_errors
 from isthmus.common.bus.queues import is_queued
 from isthmus.common.bus.stores import follow_store
@@ -130,8 +130,7 @@ class ForwardedStudies:
     """Where the studies in inboxes went, or are on their way to."""
 
     def __init__(self, bus: Bus) -> None:
-        self._bus = bus
-        self._bucket = bucket(bus, streams.FORWARDED_BUCKET)
+        self._records = Records(bus, streams.FORWARDED_BUCKET)
 
     async def get(self, origin: str, study: str, destination: str) -> Forwarded:
         """Tell how a study of an inbox went to a destination.
@@ -140,7 +139,7 @@ class ForwardedStudies:
             BusUnavailable: NATS is away.
             ContractError: the record is of another version.
         """
-        return (await self._entry(_key(origin, study, destination)))[0]
+        return (await self._read(origin, study, destination))[0]
 
     async def destinations(self, origin: str, study: str) -> dict[str, Forwarded]:
         """Tell how a study of an inbox went to each of the destinations that it went to.
@@ -149,11 +148,7 @@ class ForwardedStudies:
             BusUnavailable: NATS is away.
             ContractError: the record is of another version.
         """
-        with bus_errors(streams.FORWARDED_BUCKET):
-            info = await self._bus.jetstream.stream_info(
-                f"KV_{streams.FORWARDED_BUCKET}", subjects_filter=_subjects(origin, study)
-            )
-        names = [subject.rpartition(".")[2] for subject in info.state.subjects or ()]
+        names = await self._records.below(origin, study)
         return {name: await self.get(origin, study, name) for name in names}  # names stay as they are
 
     async def change(
@@ -165,18 +160,12 @@ class ForwardedStudies:
             BusUnavailable: NATS is away.
             ContractError: the record is of another version.
         """
-        key = _key(origin, study, destination)
+        key = origin, study, destination
         while True:
-            before, revision = await self._entry(key)
+            before, revision = await self._read(*key)
             after = change(before)
-            if after == before:
+            if after == before or await self._records.write(encode(after), revision, *key) is not None:
                 return
-            with bucket_errors(streams.FORWARDED_BUCKET):
-                try:
-                    await self._bucket.update(key, encode(after), last=revision, validate_keys=False)
-                except KeyWrongLastSequenceError:
-                    continue
-            return
 
     async def forget(self, origin: str, study: str) -> None:
         """Forget where a study went: it was deleted, or arrives for the first time since.
@@ -184,23 +173,8 @@ class ForwardedStudies:
         Raises:
             BusUnavailable: NATS is away.
         """
-        with bus_errors(streams.FORWARDED_BUCKET):
-            await self._bus.jetstream.purge_stream(
-                f"KV_{streams.FORWARDED_BUCKET}", subject=_subjects(origin, study)
-            )
+        await self._records.forget_below(origin, study)
 
-    async def _entry(self, key: str) -> tuple[Forwarded, int]:
-        with bucket_errors(streams.FORWARDED_BUCKET):
-            try:
-                entry = await self._bucket.get(key, validate_keys=False)
-            except KeyNotFoundError:
-                return Forwarded(), 0
-        return decode(entry.value or b"", Forwarded), entry.revision or 0
-
-
-def _key(origin: str, study: str, destination: str) -> str:
-    return ".".join(map(subjects.token, (origin, study, destination)))
-
-
-def _subjects(origin: str, study: str) -> str:
-    return f"$KV.{streams.FORWARDED_BUCKET}.{subjects.token(origin)}.{subjects.token(study)}.*"
+    async def _read(self, origin: str, study: str, destination: str) -> tuple[Forwarded, int]:
+        record, revision = await self._records.read(origin, study, destination)
+        return Forwarded() if record is None else decode(record, Forwarded), revision

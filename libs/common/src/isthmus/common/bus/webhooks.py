@@ -4,10 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from nats.js.errors import KeyNotFoundError, KeyWrongLastSequenceError
-
-from isthmus.common.bus.buckets import bucket, bucket_errors
-from isthmus.common.bus.client import Bus, bus_errors
+from isthmus.common.bus.buckets import Records
+from isthmus.common.bus.client import Bus
 from isthmus.common.bus.streams import WEBHOOKS_BUCKET
 from isthmus.common.bus.subjects import token
 from isthmus.common.messages import decode, encode
@@ -53,8 +51,7 @@ class WebhookStates:
     """The records of all webhooks."""
 
     def __init__(self, bus: Bus) -> None:
-        self._bus = bus
-        self._bucket = bucket(bus, WEBHOOKS_BUCKET)
+        self._records = Records(bus, WEBHOOKS_BUCKET)
 
     async def names(self) -> list[str]:
         """Give the names of all webhooks that have a record; each is a token as it is.
@@ -62,12 +59,7 @@ class WebhookStates:
         Raises:
             BusUnavailable: NATS is away.
         """
-        # Not by `keys`: that of nats-py now and then ends before the first of them has come.
-        with bus_errors(WEBHOOKS_BUCKET):
-            info = await self._bus.jetstream.stream_info(
-                f"KV_{WEBHOOKS_BUCKET}", subjects_filter=_subject("*")
-            )
-        return sorted(subject.rpartition(".")[2] for subject in info.state.subjects or ())
+        return await self._records.below()
 
     async def get(self, name: str) -> WebhookState:
         """Give the record of a webhook; an empty one where there is none.
@@ -88,14 +80,8 @@ class WebhookStates:
         while True:
             state, revision = await self._read(name)
             changed = change(state)
-            with bucket_errors(WEBHOOKS_BUCKET):
-                try:
-                    await self._bucket.update(
-                        token(name), encode(changed), last=revision, validate_keys=False
-                    )
-                except KeyWrongLastSequenceError:
-                    continue
-            return changed
+            if await self._records.write(encode(changed), revision, name) is not None:
+                return changed
 
     async def forget(self, name: str) -> None:
         """Delete a record.
@@ -103,17 +89,8 @@ class WebhookStates:
         Raises:
             BusUnavailable: NATS is away.
         """
-        with bus_errors(WEBHOOKS_BUCKET):
-            await self._bus.jetstream.purge_stream(f"KV_{WEBHOOKS_BUCKET}", subject=_subject(token(name)))
+        await self._records.forget(name)
 
     async def _read(self, name: str) -> tuple[WebhookState, int]:
-        with bucket_errors(WEBHOOKS_BUCKET):
-            try:
-                entry = await self._bucket.get(token(name), validate_keys=False)
-            except KeyNotFoundError:
-                return WebhookState(name), 0
-        return decode(entry.value or b"", WebhookState), entry.revision or 0
-
-
-def _subject(name: str) -> str:
-    return f"$KV.{WEBHOOKS_BUCKET}.{name}"
+        record, revision = await self._records.read(name)
+        return WebhookState(name) if record is None else decode(record, WebhookState), revision

@@ -9,12 +9,9 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Final
 
-from nats.js.errors import KeyNotFoundError, KeyWrongLastSequenceError
-
 from isthmus.common.bus import Bus
-from isthmus.common.bus.buckets import bucket, bucket_errors
+from isthmus.common.bus.buckets import Records
 from isthmus.common.bus.streams import INBOXES_BUCKET
-from isthmus.common.bus.subjects import token
 from isthmus.common.dicom.attributes import tag_of
 from isthmus.common.dicom.json_values import DicomJson
 from isthmus.common.errors import ContractError
@@ -196,7 +193,7 @@ class States:
     """The records of all studies of all inboxes."""
 
     def __init__(self, bus: Bus) -> None:
-        self._bucket = bucket(bus, INBOXES_BUCKET)
+        self._records = Records(bus, INBOXES_BUCKET)
 
     async def get(self, origin: str, study: str) -> Versioned:
         """Give the record of a study; an empty one where there is none.
@@ -205,12 +202,8 @@ class States:
             BusUnavailable: NATS is away.
             ContractError: the record is of another version.
         """
-        with bucket_errors(INBOXES_BUCKET):
-            try:
-                entry = await self._bucket.get(_key(origin, study), validate_keys=False)
-            except KeyNotFoundError:
-                return Versioned(StudyState(origin, study), 0)
-        return Versioned(read_record(entry.value or b""), entry.revision or 0)
+        record, revision = await self._records.read(origin, study)
+        return Versioned(StudyState(origin, study) if record is None else read_record(record), revision)
 
     async def put(self, state: StudyState, revision: int) -> int | None:
         """Write a record and give its revision; None if it has changed since `revision` was read.
@@ -219,13 +212,4 @@ class States:
             BusUnavailable: NATS is away; nobody knows whether it was written.
             ContractError: it is larger than a message may be; it was not written.
         """
-        key, value = _key(state.origin, state.study), written_record(state)
-        with bucket_errors(INBOXES_BUCKET):
-            try:
-                return await self._bucket.update(key, value, last=revision, validate_keys=False)
-            except KeyWrongLastSequenceError:
-                return None
-
-
-def _key(origin: str, study: str) -> str:
-    return f"{token(origin)}.{token(study)}"
+        return await self._records.write(written_record(state), revision, state.origin, state.study)

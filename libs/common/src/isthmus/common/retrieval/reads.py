@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -12,6 +12,7 @@ from nats.js.errors import NotFoundError
 
 from isthmus.common.bus import Bus, end_tasks
 from isthmus.common.bus.client import bus_errors
+from isthmus.common.bus.ordered import read_ordered
 from isthmus.common.bus.streams import READS_BUCKET
 from isthmus.common.bus.subjects import token
 from isthmus.common.messages import decode, encode
@@ -19,8 +20,6 @@ from isthmus.common.retrieval.lately import Lately
 
 TOUCH_SECONDS: Final = 60.0
 """A study is written down at most so often, by each process."""
-NEXT_SECONDS: Final = 5.0
-"""Patience with NATS, between two times."""
 _STREAM: Final = f"KV_{READS_BUCKET}"
 
 Study = tuple[str, str]
@@ -87,21 +86,11 @@ class LastReads:
             BusUnavailable: NATS does not tell.
         """
         found: dict[Study, float] = {}
-        with bus_errors(READS_BUCKET):
-            pending = (await self._bus.jetstream.stream_info(_STREAM)).state.messages
-            if not pending:
-                return found
-            subscription = await self._bus.jetstream.subscribe(
-                f"$KV.{READS_BUCKET}.>", stream=_STREAM, ordered_consumer=True
-            )
-            try:
-                while pending:
-                    message = await subscription.next_msg(timeout=NEXT_SECONDS)
-                    read = decode(message.data, LastRead)
-                    found[read.origin, read.study] = read.at
-                    pending = message.metadata.num_pending
-            finally:
-                await subscription.unsubscribe()
+        reading = read_ordered(self._bus, _STREAM, f"$KV.{READS_BUCKET}.>", since=None, follow=False)
+        async with aclosing(reading) as messages:
+            async for message in messages:
+                read = decode(message.data, LastRead)
+                found[read.origin, read.study] = read.at
         return found
 
 

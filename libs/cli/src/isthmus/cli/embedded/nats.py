@@ -25,7 +25,7 @@ class _Access(BaseModel):
     """What a subscriber of the last time still knows."""
 
     port: int
-    password: Annotated[str, Field(min_length=16)]
+    password: Annotated[str, Field(min_length=1)]
 
 
 class EmbeddedNats(Embedded):

@@ -214,6 +214,23 @@ async def test_of_a_receiver_that_is_away_for_too_long_what_waits_is_given_up_un
     assert state.failed < 50
 
 
+async def test_what_waited_for_us_is_tried_though_the_receiver_was_away_before(
+    site: Site, receiver: WebhookReceiver
+) -> None:
+    """It may be back since: whoever was stopped for a day cannot know."""
+    await receiver.leave()
+    hook = site.webhook(receiver.url, give_up_hours=AT_ONCE)
+    async with site.delivering(hook):
+        await site.publish()
+        await until(lambda: count_dead(site.bus, hook), lambda number: number == 1)
+    waited = [await site.publish() for _ in range(3)]
+    await receiver.listen()
+    async with site.delivering(hook):
+        taken = await receiver.take(3)
+    assert {request.id for request in taken} == set(waited)
+    assert await count_dead(site.bus, hook) == 1
+
+
 async def test_who_answers_410_gets_nothing_more_until_somebody_says_so(
     site: Site, receiver: WebhookReceiver
 ) -> None:

@@ -41,6 +41,11 @@ class Gate:
         """For how long nobody is let through."""
         return max(0.0, self._not_before - asyncio.get_running_loop().time())
 
+    @property
+    def is_silent(self) -> bool:
+        """Whether it did not answer the last time that we asked; of whom we never asked, nobody knows."""
+        return self._failures > 0
+
     def answered(self) -> None:
         """It works: let all through."""
         self._works = True

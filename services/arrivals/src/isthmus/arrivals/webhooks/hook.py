@@ -118,7 +118,8 @@ class Hook:
             context.detach(token)
 
     async def _deliver(self, message: Msg, event_id: str) -> None:
-        if self._is_old(message) and self._record.failing_seconds >= self._give_up:
+        has_failed = self._gate.is_silent and self._record.failing_seconds >= self._give_up
+        if has_failed and self._is_old(message):
             tried = message.metadata.num_delivered - 1
             await self._bury(message, event_id, self._record.state.last_status or "no answer", tried)
             return

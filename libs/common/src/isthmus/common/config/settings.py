@@ -21,7 +21,7 @@ class Gateway(Section):
     url: Url | None = None
     """Where clients reach us, for the links in events; without it where the gateway listens."""
     cors_origins: tuple[WebOrigin, ...] = ()
-    """Web origins (scheme, host, port) whose pages may read, store, delete; `*`: any, which may not delete."""
+    """Web origins (scheme, host, port) whose pages may read, store, delete; `*`: any, but for deleting."""
 
     @property
     def base_url(self) -> str:

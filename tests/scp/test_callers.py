@@ -1,6 +1,7 @@
 """Who may do what, and where that is written down."""
 
 import asyncio
+import socket
 from collections.abc import Callable
 from uuid import uuid4
 
@@ -18,6 +19,7 @@ from isthmus.scp.callers import Callers, Calling
 from isthmus.scp.worker import Server, serving
 from tests.scp.conftest import INBOX, PACS, Sending, peer, send, with_scp
 from tests.scp.stream import audited
+from tests.scp.wire import associate, read
 
 Dataset = Callable[..., bytes]
 
@@ -156,6 +158,26 @@ async def test_who_calls_somebody_else_is_rejected_and_that_is_recorded(
         await echo(server, caller, "ELSEWHERE")
     (record,) = await audited(bus, "refused", caller, least=1)
     assert record.reason == "Called AE title not recognized"
+
+
+async def test_so_are_a_version_that_is_not_known_and_one_too_many(
+    parts: Parts, bus: Bus, caller: str
+) -> None:
+    def another_version() -> bytes:
+        sent = bytearray(associate(INBOX, calling=caller))
+        sent[7] = 2
+        with socket.create_connection(("127.0.0.1", server.port), timeout=20) as connection:
+            connection.sendall(sent)
+            return read(connection)[-3:]
+
+    async with serving(with_scp(parts, max_associations=1)) as server:
+        assert await asyncio.to_thread(another_version) == b"\x01\x02\x02"
+        there = await asyncio.to_thread(Association.open, peer(server, called=INBOX), [VERIFICATION])
+        with pytest.raises(AssociationRejected, match="Local limit exceeded"):
+            await echo(server, caller, INBOX)
+        await asyncio.to_thread(there.release)
+    records = await audited(bus, "refused", caller, least=2)
+    assert [one.reason for one in records] == ["Protocol version not supported", "Local limit exceeded"]
 
 
 async def test_who_is_accepted_is_recorded_too(parts: Parts, bus: Bus, caller: str) -> None:

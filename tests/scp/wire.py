@@ -32,14 +32,16 @@ def pdu(kind: int, body: bytes) -> bytes:
     return struct.pack(">BBL", kind, 0, len(body)) + body
 
 
-def associate(called: str = "INBOX", contexts: Sequence[tuple[int, str, str]] = CONTEXTS) -> bytes:
+def associate(
+    called: str = "INBOX", contexts: Sequence[tuple[int, str, str]] = CONTEXTS, calling: str = "EVIL"
+) -> bytes:
     """An A-ASSOCIATE-RQ (PS3.8 9.3.2)."""
     proposed = b"".join(
         item(0x20, bytes((number, 0, 0, 0)) + item(0x30, name.encode()) + item(0x40, syntax.encode()))
         for number, name, syntax in contexts
     )
     user = item(0x50, item(0x51, struct.pack(">L", 16384)) + item(0x52, b"1.2.3"))
-    titles = called.encode().ljust(16) + b"EVIL".ljust(16)
+    titles = called.encode().ljust(16) + calling.encode().ljust(16)
     fixed = struct.pack(">HH", 1, 0) + titles + bytes(32)
     return pdu(1, fixed + item(0x10, b"1.2.840.10008.3.1.1.1") + proposed + user)
 

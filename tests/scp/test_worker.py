@@ -1,6 +1,7 @@
 """Who may associate, C-ECHO, and how the server starts and stops."""
 
 import asyncio
+import resource
 import socket
 
 import pytest
@@ -47,6 +48,17 @@ async def test_more_associations_than_the_limit_are_rejected(parts: Parts) -> No
         with pytest.raises(AssociationRejected, match="Local limit exceeded"):
             await asyncio.to_thread(Association.open, peer(server), [VERIFICATION])
         await asyncio.to_thread(first.release)
+
+
+async def test_as_many_files_may_be_open_as_the_associations_need(parts: Parts) -> None:
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    settings = parts.settings.model_copy(update={"scp": Scp(listen="127.0.0.1:0", max_associations=1000)})
+    resource.setrlimit(resource.RLIMIT_NOFILE, (1024, before[1]))
+    try:
+        async with serving(Parts(settings, parts.bus, parts.blobs)):
+            assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] >= min(4000, before[1])
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
 async def test_anyone_may_echo(server: Server) -> None:

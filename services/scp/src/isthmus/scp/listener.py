@@ -5,6 +5,7 @@ dealt with here, in bounded time and memory; where too many wait, the one that h
 Should the thread fail, the process stops, and is started again by whoever keeps it.
 """
 
+import resource
 import selectors
 import socket
 import threading
@@ -32,6 +33,10 @@ if TYPE_CHECKING:
 
 MOST_WAITING: Final = 256
 """Connections whose request is not complete."""
+FILES_OF_AN_ASSOCIATION: Final = 4
+"""Its connection, the two ends of what wakes its thread, and a large data set."""
+OTHER_FILES: Final = 256
+"""Of the process: S3, NATS, and what is waiting to be collected."""
 _ACCEPTED_AT_ONCE: Final = 64
 _EXHAUSTED_SECONDS: Final = 0.1
 """To wait where the process can open no more files."""
@@ -70,6 +75,7 @@ class Listener(AssociationServer):
     ) -> None:
         self.begun: tuple[Greeting, Sender] | None = None
         """The connection that becomes an association right now."""
+        _allow_files(FILES_OF_AN_ASSOCIATION * limit + MOST_WAITING + OTHER_FILES)
         self._limit = limit
         self._decide = decide
         self._decided = decided
@@ -244,6 +250,18 @@ class Listener(AssociationServer):
         sender = self._senders.pop(association, None)
         if sender is not None:
             self._ended(sender)
+
+
+def _allow_files(wanted: int) -> None:
+    """Let the process open so many files, as far as the system allows it: by default they are 1,024."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
+        if allowed < wanted:
+            log.warning(
+                "fewer files can be opened than all associations may need", files=allowed, need=wanted
+            )
 
 
 class _Starter(RequestHandler):

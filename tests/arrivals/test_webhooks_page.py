@@ -1,6 +1,7 @@
 """The examples of docs/webhooks.md, against what is really sent."""
 
 import re
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -52,6 +53,28 @@ async def test_the_example_verifies_what_is_sent_and_nothing_else(
     old = request.headers | {"webhook-timestamp": str(int(request.headers["webhook-timestamp"]) - 600)}
     with pytest.raises(ValueError, match="the message is old"):
         verify(secret, old, request.body)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"webhook-timestamp": ""},
+        {"webhook-timestamp": "soon"},
+        {"webhook-timestamp": "-1"},
+        {"webhook-timestamp": "1" * 400},
+        {"webhook-signature": ""},
+        {"webhook-signature": "v1,\u00e9"},
+        {"webhook-signature": "v1a,AAAA v2,BBBB"},
+        {"webhook-id": "\u00e9"},
+    ],
+)
+def test_the_example_refuses_whatever_else_comes(verify: Verify, changed: Mapping[str, str]) -> None:
+    headers = {"webhook-id": "1", "webhook-timestamp": str(int(time.time())), "webhook-signature": "v1,AA=="}
+    with pytest.raises(ValueError, match=r"the message is old|the signature is not ours"):
+        verify(SECRET, headers | changed, b"{}")
+    for name in changed:
+        with pytest.raises(ValueError, match=r"the message is old|the signature is not ours"):
+            verify(SECRET, {key: value for key, value in headers.items() if key != name}, b"{}")
 
 
 async def test_while_the_secret_is_replaced_both_verify(

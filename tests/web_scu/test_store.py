@@ -3,9 +3,11 @@
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from io import BytesIO
 from pathlib import Path
 
 import pytest
+from pydicom import dcmread
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
 
 from isthmus.common.blobs import BlobStore, inbox_key, spool_key
@@ -18,7 +20,7 @@ from isthmus.common.inbox.deposit import Deposited, Deposits, Incoming
 from isthmus.common.messages import BlobRef, InstanceStored, Store, encode
 from isthmus.common.messages.events import InstanceEvent
 from isthmus.common.threads import Threads
-from isthmus.web_scu.head import incoming
+from isthmus.web_scu.head import HEADS, incoming
 from isthmus.web_scu.store import SMALL_BYTES, StoreWork
 from tests.common.inbox.studies import arrived, inbox_of, study_of
 from tests.data_sets import make_series, with_sop_instance_uid
@@ -100,6 +102,22 @@ async def test_a_large_instance_goes_through_in_pieces(
     (result,) = await results_of(bus, Store(origin_name, job, await spooled(blobs, job, [data])))
     assert result.status == SUCCESS
     assert await blobs.get(key_of(origin_name, data)) == data
+
+
+@pytest.mark.usefixtures("served")
+@pytest.mark.parametrize("size", [2 * HEADS[0], SMALL_BYTES + 1])
+async def test_much_may_come_before_the_uids(
+    bus: Bus, blobs: BlobStore, origin_name: str, job: str, files: list[Path], size: int
+) -> None:
+    dataset = dcmread(files[0])
+    dataset.add_new(0x00090010, "LO", "ACME")
+    dataset.add_new(0x00091001, "OB", bytes(size))
+    written = BytesIO()
+    dataset.save_as(written)
+    (result,) = await results_of(
+        bus, Store(origin_name, job, await spooled(blobs, job, [written.getvalue()]))
+    )
+    assert (result.status, result.failure) == (SUCCESS, None)
 
 
 @pytest.mark.usefixtures("served")

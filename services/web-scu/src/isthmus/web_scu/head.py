@@ -7,23 +7,23 @@ from isthmus.common.dicom.part10 import identify, read_file_meta
 from isthmus.common.dicom.summary_attributes import summary_attributes
 from isthmus.common.inbox.deposit import Incoming
 
-HEAD_BYTES: Final = 1024 * 1024
-"""What names an instance is in the first of its bytes."""
+HEADS: Final = (1024 * 1024, 64 * 1024 * 1024)
+"""Bytes from the beginning that name an instance: mostly few, but much may come before its UIDs."""
 
 
 def incoming(head: bytes, size: int, digest: str) -> Incoming:
     """Describe a file for its way into an inbox.
 
     Args:
-        head: its first `HEAD_BYTES`, or more.
+        head: as much of its beginning as names it, or more.
         size: of the file, in bytes.
         digest: SHA-256 of the file, in hex.
 
     Raises:
-        MalformedDataset: it is no DICOM file, or lacks a UID.
+        MalformedDataset: it is no DICOM file, or lacks a UID, as far as it was given.
     """
     meta = read_file_meta(BytesIO(head))
-    dataset = memoryview(head)[meta.dataset_offset : HEAD_BYTES]
+    dataset = memoryview(head)[meta.dataset_offset :]
     return Incoming(
         identity=identify(dataset, meta.transfer_syntax_uid),
         transfer_syntax_uid=meta.transfer_syntax_uid,

@@ -24,10 +24,10 @@ from isthmus.common.errors import (
     StoreUnavailable,
 )
 from isthmus.common.inbox.addressable import unaddressable
-from isthmus.common.inbox.deposit import Deposits
+from isthmus.common.inbox.deposit import Deposits, Incoming
 from isthmus.common.messages import BlobRef, InstanceStored, Store
 from isthmus.common.storing import Answer, Numbered, not_stored, work_off
-from isthmus.web_scu.head import HEAD_BYTES, incoming
+from isthmus.web_scu.head import HEADS, incoming
 from isthmus.web_scu.listed import Listed, Stored
 
 SMALL_BYTES: Final = 4 * 1024 * 1024
@@ -92,11 +92,10 @@ class StoreWork:
     async def _take(self, ref: BlobRef, taking: "_Taking") -> None:
         if ref.size <= SMALL_BYTES:
             data = await self._blobs.get(ref.key)
-            head, digest = data, hashlib.sha256(data).hexdigest()
+            instance = incoming(data, ref.size, hashlib.sha256(data).hexdigest())
         else:
             data = None
-            head = await self._blobs.get(ref.key, length=HEAD_BYTES)
-            digest = await self._digest(ref)
+            instance = await self._described(ref)
 
         async def write(key: str) -> None:
             if data is not None:
@@ -104,7 +103,6 @@ class StoreWork:
             else:
                 await self._copy(ref, key)
 
-        instance = incoming(head, ref.size, digest)
         reason = unaddressable(instance.identity)
         if reason is not None:
             raise self._refusal(reason, INVALID_SOP_INSTANCE)
@@ -114,10 +112,20 @@ class StoreWork:
             raise self._refusal(reason, DUPLICATE_SOP_INSTANCE)
         if deposited.is_new:
             uids = instance.identity
-            taking.new.add((uids.study_instance_uid, uids.sop_instance_uid, digest))
+            taking.new.add((uids.study_instance_uid, uids.sop_instance_uid, instance.digest))
 
     def _refusal(self, reason: str, status: int) -> OperationFailed:
         return OperationFailed(reason, origin=self._inbox.name, status=status, operation="C-STORE")
+
+    async def _described(self, ref: BlobRef) -> Incoming:
+        """Describe a large instance by its beginning: by more of it, where that does not tell."""
+        digest = await self._digest(ref)
+        few, many = HEADS
+        try:
+            return incoming(await self._blobs.get(ref.key, length=few), ref.size, digest)
+        except MalformedDataset:
+            head = await self._blobs.get(ref.key, length=min(many, ref.size))
+            return await asyncio.to_thread(incoming, head, ref.size, digest)
 
     async def _digest(self, ref: BlobRef) -> str:
         digest = hashlib.sha256()

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Sequence
 import pytest
 from nats.aio.msg import Msg
 from nats.js import JetStreamContext
-from nats.js.api import ConsumerConfig
+from nats.js.api import ConsumerConfig, ConsumerInfo
 
 from isthmus.arrivals import horizon
 from isthmus.arrivals.horizon import Horizon
@@ -89,3 +89,20 @@ async def test_without_a_consumer_nothing_is_known(own_bus: Bus, inbox: Inbox) -
     await _delete_consumer(own_bus.jetstream)
     with pytest.raises(BusUnavailable):
         await Horizon(own_bus).reached(inbox.name, 1.0, LATER, 0)
+
+
+async def test_what_the_server_has_not_counted_yet_waits_too(
+    own_bus: Bus, inbox: Inbox, taken: Sequence[Msg], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It counts a message a moment after it has acknowledged it."""
+    for message in taken:
+        await message.ack_sync()
+    consumer_info = JetStreamContext.consumer_info
+
+    async def late(jetstream: JetStreamContext, stream: str, name: str) -> ConsumerInfo:
+        info = await consumer_info(jetstream, stream, name)
+        info.num_pending = info.num_ack_pending = 0
+        return info
+
+    monkeypatch.setattr(JetStreamContext, "consumer_info", late)
+    assert not await Horizon(own_bus).reached(inbox.name, LATER, LATER, 0)

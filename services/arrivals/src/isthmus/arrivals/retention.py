@@ -11,13 +11,12 @@ from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
 
-from nats.js.errors import NotFoundError
-
 from isthmus.arrivals.forward_routing import CONSUMER
 from isthmus.arrivals.retention_records import Record, forget, records
 from isthmus.arrivals.retention_rules import Fate, Judge
-from isthmus.common.bus import Bus, end_tasks, streams, subjects
+from isthmus.common.bus import end_tasks, streams, subjects
 from isthmus.common.bus.client import bus_errors
+from isthmus.common.bus.consumer import has_passed
 from isthmus.common.bus.forwards import ForwardedStudies, holds, is_pending
 from isthmus.common.bus.turns import take_turns
 from isthmus.common.errors import IsthmusError
@@ -153,7 +152,7 @@ class Retention:
         until = time.monotonic() + CAUGHT_UP_SECONDS
         consumers = [streams.ARRIVALS_CONSUMER, *([CONSUMER] if self._has_rules else [])]
         for consumer in consumers:
-            while not await _has_passed(self._bus, consumer, last):
+            while not await has_passed(self._bus, streams.EVENTS, consumer, last):
                 if time.monotonic() > until:
                     return False
                 await asyncio.sleep(LOOK_SECONDS)
@@ -162,15 +161,3 @@ class Retention:
 
 def _failed(error: IsthmusError) -> None:
     log.warning("inboxes not tidied", error=type(error).__name__, detail=error.detail)
-
-
-async def _has_passed(bus: Bus, consumer: str, sequence: int) -> bool:
-    """Tell whether a consumer of EVENTS has nothing left up to a sequence."""
-    with bus_errors(streams.EVENTS):
-        try:
-            info = await bus.jetstream.consumer_info(streams.EVENTS, consumer)
-        except NotFoundError:  # its owner is just starting
-            return False
-    if not info.num_pending and not info.num_ack_pending:
-        return True
-    return info.ack_floor is not None and info.ack_floor.stream_seq >= sequence

@@ -15,7 +15,7 @@ from nats.js.api import ConsumerConfig
 from nats.js.errors import APIError, NotFoundError
 
 from isthmus.common.bus import streams
-from isthmus.common.bus.client import Bus
+from isthmus.common.bus.client import Bus, bus_errors
 from isthmus.common.bus.ending import end_tasks
 from isthmus.common.errors import BusUnavailable
 from isthmus.common.telemetry import get_logger
@@ -154,6 +154,31 @@ class Consumer:
             await end_tasks(running)
 
 
+async def has_passed(bus: Bus, stream: str, consumer: str, sequence: int) -> bool:
+    """Tell whether all that a consumer wants of a stream, up to a sequence, is acknowledged.
+
+    False too where there is no such consumer.
+
+    Raises:
+        BusUnavailable: NATS does not tell.
+    """
+    with bus_errors(stream):
+        try:
+            info = await bus.jetstream.consumer_info(stream, consumer)
+        except NotFoundError:
+            return False
+        # Not by `num_pending`: the server counts a message a moment after it has acknowledged it.
+        floor = info.ack_floor.stream_seq if info.ack_floor is not None else 0
+        for subject in _filters(info.config) or (">",):
+            try:
+                first = await bus.jetstream.get_msg(stream, floor + 1, subject, next=True)
+            except NotFoundError:
+                continue
+            if (first.seq or 0) <= sequence:
+                return False
+    return True
+
+
 class _Pull:
     """Requests for messages, one at a time; nats-py's own wait for a whole batch, or ask for one message."""
 
@@ -239,8 +264,11 @@ async def _leave(pull: _Pull | None) -> None:
 
 
 def _settings(configuration: ConsumerConfig) -> tuple[object, ...]:
-    filters = configuration.filter_subjects or filter(None, [configuration.filter_subject])
-    return (frozenset(filters), configuration.ack_wait, configuration.max_ack_pending)
+    return (_filters(configuration), configuration.ack_wait, configuration.max_ack_pending)
+
+
+def _filters(configuration: ConsumerConfig) -> frozenset[str]:
+    return frozenset(configuration.filter_subjects or filter(None, [configuration.filter_subject]))
 
 
 async def acknowledge(messages: Collection[Msg]) -> None:

@@ -13,6 +13,7 @@ from isthmus.arrivals.forward import forwarding
 from isthmus.arrivals.forward_routing import CONSUMER
 from isthmus.common.blobs import BlobStore
 from isthmus.common.bus import Bus, jobs, streams, subjects
+from isthmus.common.bus.consumer import has_passed
 from isthmus.common.bus.dead import Buried, letters
 from isthmus.common.bus.events import publish_event
 from isthmus.common.bus.forwards import ForwardedStudies, is_pending
@@ -214,14 +215,8 @@ class Site:
     async def routed(self) -> None:
         """Wait until every event has been looked at."""
 
-        async def left() -> int:
-            try:
-                info = await self.bus.jetstream.consumer_info(streams.EVENTS, CONSUMER)
-            except NotFoundError:  # not yet
-                return -1
-            return (info.num_pending or 0) + (info.num_ack_pending or 0)
-
-        await until(left, lambda count: count == 0)
+        last = (await self.bus.jetstream.stream_info(streams.EVENTS)).state.last_seq
+        await until(lambda: has_passed(self.bus, streams.EVENTS, CONSUMER, last), bool)
 
     async def dead(self) -> list[Buried]:
         """Give the dead letters of the destination."""

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Final
 
 import pytest
-from nats.js.errors import NotFoundError
 
 from isthmus.arrivals.worker import arriving
 from isthmus.common.blobs import BlobStore
 from isthmus.common.blobs.keys import inbox_prefix
 from isthmus.common.bus import Bus, streams
+from isthmus.common.bus.consumer import has_passed
 from isthmus.common.config import Inbox, Settings
 from isthmus.common.inbox.contents import Contents, ContentsStore
 from isthmus.common.inbox.deposit import Deposits
@@ -79,14 +79,8 @@ class Site:
 
     async def caught_up(self) -> None:
         """Wait until `arrivals` has read all events."""
-        assert await until(self._has_read_all)
-
-    async def _has_read_all(self) -> bool:
-        try:
-            info = await self._bus.jetstream.consumer_info(streams.EVENTS, streams.ARRIVALS_CONSUMER)
-        except NotFoundError:
-            return False
-        return not info.num_pending and not info.num_ack_pending
+        last = (await self._bus.jetstream.stream_info(streams.EVENTS)).state.last_seq
+        assert await until(lambda: has_passed(self._bus, streams.EVENTS, streams.ARRIVALS_CONSUMER, last))
 
     async def contents(self) -> Contents:
         _, contents = await read_study(

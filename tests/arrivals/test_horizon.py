@@ -100,7 +100,7 @@ async def test_what_the_server_has_not_counted_yet_waits_too(
     consumer_info = JetStreamContext.consumer_info
 
     async def late(jetstream: JetStreamContext, stream: str, name: str) -> ConsumerInfo:
-        info = await consumer_info(jetstream, stream, name)
+        info: ConsumerInfo = await consumer_info(jetstream, stream, name)
         info.num_pending = info.num_ack_pending = 0
         return info
 

@@ -37,7 +37,7 @@ def _counted_late(monkeypatch: pytest.MonkeyPatch) -> None:
     consumer_info = JetStreamContext.consumer_info
 
     async def late(jetstream: JetStreamContext, stream: str, name: str) -> ConsumerInfo:
-        info = await consumer_info(jetstream, stream, name)
+        info: ConsumerInfo = await consumer_info(jetstream, stream, name)
         info.num_pending = 0
         return info
 

@@ -5,7 +5,7 @@ instance that the list knows changes nothing; which of several contents under on
 when the stream took them; and it is remembered for a while which associations have ended.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Final
@@ -222,7 +222,7 @@ class _Merging:
             instances=len(contents.rows),
             size=sum(row.blob.size for row in contents.rows.values()),
             attributes=self._attributes,
-            series=tuple(_counted(self._series, contents)),
+            series=tuple(counted_series(self._series, contents.rows.values())),
             arrival=arrival,
         )
 
@@ -243,10 +243,15 @@ def _by_level(attributes: DicomJson) -> tuple[DicomJson, DicomJson, DicomJson]:
     return study, series, image
 
 
-def _counted(series: dict[str, DicomJson], contents: Contents) -> Iterable[SeriesSummary]:
-    """Count what is read of each series; one of which nothing is read is none."""
+def counted_series(series: Mapping[str, DicomJson], rows: Iterable[Row]) -> Iterator[SeriesSummary]:
+    """Count what is read of each series; one of which nothing is read is none.
+
+    Args:
+        series: their attributes, by Series Instance UID.
+        rows: all that is read of their study.
+    """
     counts: dict[str, tuple[int, int]] = {}
-    for row in contents.rows.values():
+    for row in rows:
         instances, size = counts.get(row.blob.series_instance_uid, (0, 0))
         counts[row.blob.series_instance_uid] = (instances + 1, size + row.blob.size)
     for uid, attributes in series.items():

@@ -15,8 +15,9 @@ from isthmus.common.blobs.keys import inbox_prefix, life_of_key
 from isthmus.common.bus import Bus
 from isthmus.common.errors import ContractError, UnavailableError
 from isthmus.common.inbox.contents import Contents, ContentsStore, Row
+from isthmus.common.inbox.merge import counted_series
 from isthmus.common.inbox.reading import read_study
-from isthmus.common.inbox.state import Arrival, Phase, Removal, SeriesSummary, States, StudyState, Versioned
+from isthmus.common.inbox.state import Arrival, Phase, Removal, States, StudyState, Versioned
 from isthmus.common.messages import Delete, Deleted, Failure
 from isthmus.common.telemetry import span
 
@@ -217,7 +218,7 @@ def _without(
         contents=key,
         instances=len(left),
         size=sum(row.blob.size for row in left.values()),
-        series=tuple(_series_of(state.series, left.values())),
+        series=tuple(counted_series({one.uid: one.attributes for one in state.series}, left.values())),
         arrival=arrival,
         removals=removals,
     )
@@ -238,15 +239,3 @@ def _arrival_of(state: StudyState, key: str | None) -> Arrival:
     if before.phase is Phase.SETTLED and before.announced == state.contents:
         return replace(before, announced=key)
     return before
-
-
-def _series_of(series: Iterable[SeriesSummary], rows: Iterable[Row]) -> Iterable[SeriesSummary]:
-    """Count anew what is left of each series."""
-    counted: dict[str, tuple[int, int]] = {}
-    for row in rows:
-        instances, size = counted.get(row.blob.series_instance_uid, (0, 0))
-        counted[row.blob.series_instance_uid] = (instances + 1, size + row.blob.size)
-    for one in series:
-        if one.uid in counted:
-            instances, size = counted[one.uid]
-            yield replace(one, instances=instances, size=size)

@@ -10,6 +10,7 @@ import pytest
 
 from isthmus.common.blobs import BlobStore
 from isthmus.common.bus import Bus, streams, subjects
+from isthmus.common.bus.consumer import Consumer
 from isthmus.common.config import Inbox
 from isthmus.common.service import Parts
 from isthmus.common.threads import Threads
@@ -239,6 +240,28 @@ async def test_what_nobody_can_read_leaves_the_queue(parts: Parts, bus: Bus, inb
     await bus.jetstream.publish(subjects.commit(inbox.name, MODALITY, "1.2.3"), b"none of ours")
     async with services(parts):
         await nothing_waits(bus, inbox)
+
+
+async def test_the_process_does_not_live_on_without_its_commitments(
+    parts: Parts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failed = asyncio.Event()
+
+    async def mistaken(*_: object) -> None:
+        raise RuntimeError("a mistake")
+
+    monkeypatch.setattr(Consumer, "serve", mistaken)
+    monkeypatch.setattr(commitment, "fail", failed.set)
+    async with services(parts), asyncio.timeout(SECONDS):
+        await failed.wait()
+
+
+async def test_it_ends_its_commitments_without_failing(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
+    failed = asyncio.Event()
+    monkeypatch.setattr(commitment, "fail", failed.set)
+    async with services(parts):
+        pass
+    assert not failed.is_set()
 
 
 async def test_a_request_is_given_up_after_a_day(

@@ -27,6 +27,7 @@ from isthmus.common.bus.ending import end_tasks
 from isthmus.common.config import Inbox
 from isthmus.common.dimse import Association, Peer
 from isthmus.common.errors import ContractError, OriginError, UnavailableError
+from isthmus.common.service import fail
 from isthmus.common.telemetry import extract, get_logger, span
 from isthmus.common.threads import Threads
 from isthmus.scp.commitment_lists import KnownLists
@@ -102,6 +103,8 @@ class Committer:
     async def working(self) -> AsyncIterator[None]:
         """Work until left."""
         tasks = [asyncio.create_task(self._work(inbox)) for inbox in self._ae_titles]
+        for task in tasks:
+            task.add_done_callback(_ended)
         try:
             yield
         finally:
@@ -200,6 +203,13 @@ class Committer:
         rest = self._away_until.get(address, 0.0) - time.monotonic()
         if rest > 0:
             raise _later(request, rest)
+
+
+def _ended(task: asyncio.Task[None]) -> None:
+    """End the process rather than have requests wait for nobody."""
+    if not task.cancelled():
+        log.error("nobody works on commitments any more", exc_info=task.exception())
+        fail()
 
 
 def _later(request: CommitmentRequest, at_least: float = 0.0) -> Later:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from isthmus.arrivals.rules import Traits, Wanted, destinations, text
+from isthmus.arrivals.rules import Traits, Wanted, routes, text
 from isthmus.common.config.arriving import Forward, ForwardUnit
 
 STUDY = ForwardUnit.STUDY
@@ -17,29 +17,29 @@ def traits(inbox: str = "inbox", *callers: str, description: str = "") -> Traits
 
 
 def test_a_rule_without_conditions_sends_everything_everywhere_it_names() -> None:
-    assert destinations([rule("pacs", "archive")], STUDY, traits()) == {
+    assert routes([rule("pacs", "archive")], STUDY, traits()) == {
         "pacs": Wanted(None),
         "archive": Wanted(None),
     }
 
 
 def test_without_rules_nothing_goes_anywhere() -> None:
-    assert destinations([], STUDY, traits()) == {}
+    assert routes([], STUDY, traits()) == {}
 
 
 def test_a_rule_for_instances_is_none_for_studies() -> None:
     rules = [rule(each="instance")]
-    assert destinations(rules, STUDY, traits()) == {}
-    assert destinations(rules, ForwardUnit.INSTANCE, traits()) == {"pacs": Wanted(None)}
+    assert routes(rules, STUDY, traits()) == {}
+    assert routes(rules, ForwardUnit.INSTANCE, traits()) == {"pacs": Wanted(None)}
 
 
 def test_a_rule_for_another_inbox_does_not_match() -> None:
-    assert destinations([rule(inbox="other")], STUDY, traits("inbox")) == {}
-    assert destinations([rule(inbox="inbox")], STUDY, traits("inbox")) != {}
+    assert routes([rule(inbox="other")], STUDY, traits("inbox")) == {}
+    assert routes([rule(inbox="inbox")], STUDY, traits("inbox")) != {}
 
 
 def test_nothing_goes_to_the_inbox_that_it_is_in() -> None:
-    assert destinations([rule("inbox", "pacs")], STUDY, traits("inbox")) == {"pacs": Wanted(None)}
+    assert routes([rule("inbox", "pacs")], STUDY, traits("inbox")) == {"pacs": Wanted(None)}
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ def test_nothing_goes_to_the_inbox_that_it_is_in() -> None:
 def test_one_of_the_calling_ae_titles_has_to_match(
     pattern: str, callers: tuple[str, ...], matches: bool
 ) -> None:
-    found = destinations([rule(calling_ae_title=pattern)], STUDY, traits("inbox", *callers))
+    found = routes([rule(calling_ae_title=pattern)], STUDY, traits("inbox", *callers))
     assert bool(found) is matches
 
 
@@ -72,21 +72,21 @@ def test_one_of_the_calling_ae_titles_has_to_match(
     ],
 )
 def test_the_study_description_has_to_match(pattern: str, description: str, matches: bool) -> None:
-    found = destinations([rule(study_description=pattern)], STUDY, traits(description=description))
+    found = routes([rule(study_description=pattern)], STUDY, traits(description=description))
     assert bool(found) is matches
 
 
 def test_all_conditions_have_to_hold() -> None:
     both = rule(calling_ae_title="CT1", study_description="*head*")
-    assert destinations([both], STUDY, traits("inbox", "CT1", description="Thorax")) == {}
-    assert destinations([both], STUDY, traits("inbox", "CT1", description="Head")) != {}
+    assert routes([both], STUDY, traits("inbox", "CT1", description="Thorax")) == {}
+    assert routes([both], STUDY, traits("inbox", "CT1", description="Head")) != {}
 
 
 def test_rules_for_one_destination_add_up() -> None:
     ct, mr, everything = rule(modality=["CT"]), rule(modality=["mr"]), rule("pacs")
-    (of_both,) = destinations([ct, mr], STUDY, traits()).values()
+    (of_both,) = routes([ct, mr], STUDY, traits()).values()
     assert (of_both.takes("CT"), of_both.takes("MR"), of_both.takes("US")) == (True, True, False)
-    (of_all,) = destinations([ct, everything], STUDY, traits()).values()
+    (of_all,) = routes([ct, everything], STUDY, traits()).values()
     assert of_all.takes("US")
     assert of_all.takes("")
 

@@ -16,7 +16,7 @@ from opentelemetry import context
 from opentelemetry.trace import SpanKind
 from pydantic import TypeAdapter, ValidationError
 
-from isthmus.arrivals.rules import MODALITY, Traits, Wanted, destinations, text
+from isthmus.arrivals.rules import MODALITY, Traits, Wanted, routes, text
 from isthmus.common.bus import streams
 from isthmus.common.bus.client import MESSAGING, bus_errors, verb
 from isthmus.common.bus.consumer import Consumer, give_back
@@ -130,7 +130,7 @@ class Router:
     async def _route_instance(self, event_id: str, event: InstanceEvent) -> None:
         if event.conflict == "first":  # what is read is the one that went there before
             return
-        wanted = destinations(self._rules, ForwardUnit.INSTANCE, Traits.of_event(event))
+        wanted = routes(self._rules, ForwardUnit.INSTANCE, Traits.of_event(event))
         modality = text(event.attributes, MODALITY)
         for destination, its in wanted.items():
             if its.takes(modality):
@@ -141,7 +141,7 @@ class Router:
         if event.revision == 1 and all(one.sequence < sequence for one in went.values()):
             await self._forwarded.forget(event.origin, event.study)
             went = {}
-        wanted = destinations(self._rules, ForwardUnit.STUDY, Traits.of_event(event))
+        wanted = routes(self._rules, ForwardUnit.STUDY, Traits.of_event(event))
         modalities = await self._modalities(event) if wanted else {}
         for destination, its in wanted.items():
             # Of who missed an event, because no rule sent it there then, nobody knows what it has.

@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import Final
 
 from isthmus.arrivals.retention_records import Record
-from isthmus.arrivals.rules import MODALITY, Traits, Wanted, destinations, text
+from isthmus.arrivals.rules import MODALITY, Traits, Wanted, routes, text
 from isthmus.common.bus.streams import EVENTS_SECONDS
 from isthmus.common.bus.subjects import token
 from isthmus.common.config import Settings
@@ -81,7 +81,7 @@ class Judge:
         return all(any(its.takes(modality) for its in wanted) for modality in _modalities(state))
 
     def _wanted(self, state: StudyState) -> Mapping[str, Wanted]:
-        return destinations(self._rules, ForwardUnit.STUDY, Traits.of_record(state))
+        return routes(self._rules, ForwardUnit.STUDY, Traits.of_record(state))
 
 
 def _is_at(state: StudyState, wanted: Wanted, went: Forwarded | None) -> bool:

@@ -73,7 +73,7 @@ class Wanted:
         return Wanted(self.modalities & other.modalities)
 
 
-def destinations(rules: Iterable[Forward], each: ForwardUnit, traits: Traits) -> Mapping[str, Wanted]:
+def routes(rules: Iterable[Forward], each: ForwardUnit, traits: Traits) -> Mapping[str, Wanted]:
     """Give where something goes by all rules of a unit together, and what of it.
 
     Nothing is forwarded to the inbox that it is in.

@@ -1,6 +1,7 @@
 """Waiting until what was stored can be found: lists are made of events, a moment later."""
 
 import asyncio
+import time
 from collections.abc import Collection, Mapping
 from typing import Final
 
@@ -35,18 +36,22 @@ class Listed:
         by_study: dict[str, dict[str, str]] = {}
         for study, instance, digest in stored:
             by_study.setdefault(study, {})[instance] = digest
+        until = time.monotonic() + LISTED_SECONDS
         try:
-            async with asyncio.timeout(LISTED_SECONDS):
-                for study, instances in by_study.items():
-                    await self._wait_for_study(study, instances)
+            for study, instances in by_study.items():
+                await self._wait_for_study(study, instances, until)
         except (TimeoutError, IsthmusError) as error:
             log.warning("stored, but not yet listed", origin=self._inbox, error=type(error).__name__)
 
-    async def _wait_for_study(self, study: str, instances: Mapping[str, str]) -> None:
+    async def _wait_for_study(self, study: str, instances: Mapping[str, str], until: float) -> None:
+        # No `asyncio.timeout` around the loop: it cancels once, and that nats-py may drop (see `end_tasks`).
+        # The loop went on for ever then, and the job with it. What is read here has time-outs of its own.
         while True:
             _, contents = await read_study(self._states, self._contents, self._inbox, study)
             if all(_has(contents, instance, digest) for instance, digest in instances.items()):
                 return
+            if time.monotonic() > until:
+                raise TimeoutError
             await asyncio.sleep(LOOK_SECONDS)
 
 

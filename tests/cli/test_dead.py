@@ -311,6 +311,7 @@ def test_a_command_that_does_not_say_which_letters_is_wrong(data: Path, argument
     assert result.exit_code == 2
 
 
-def test_a_letter_that_is_not_there_ends_the_command_with_1(data: Path) -> None:
-    result = CliRunner().invoke(app, ["dead", "show", "123456789", "--data", str(data)])
-    assert (result.exit_code, result.stderr) == (1, "there is no dead letter 123456789\n")
+@pytest.mark.parametrize("number", [123456789, 2**63 - 1, 2**63, 2**64 - 1, 2**64, 10**30])
+def test_a_letter_that_is_not_there_ends_the_command_with_1(data: Path, number: int) -> None:
+    result = CliRunner().invoke(app, ["dead", "show", str(number), "--data", str(data)])
+    assert (result.exit_code, result.stderr) == (1, f"there is no dead letter {number}\n")

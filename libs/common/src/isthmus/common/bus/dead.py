@@ -1,6 +1,7 @@
 """Dead letters: what was given up, until somebody replays or drops it. Their number is that in the stream."""
 
 from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -9,11 +10,14 @@ from nats.js.errors import NotFoundError
 from isthmus.common.bus import forwards, streams, subjects, webhooks
 from isthmus.common.bus.client import Bus, bus_errors
 from isthmus.common.bus.forwards import enqueue, forwarding_id
+from isthmus.common.bus.ordered import read_ordered
 from isthmus.common.bus.queues import withdraw
 from isthmus.common.messages import DeadLetter, Forwarding, decode, encode
 from isthmus.common.telemetry import inject
 
 _ALL: Final = "dicom.dead.>"
+_LAST: Final = 2**64 - 1
+"""Places in a stream go no further, and NATS does not understand what does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,13 +62,16 @@ async def letters(bus: Bus, name: str | None = None) -> AsyncGenerator[Buried, N
         BusUnavailable: NATS does not give them.
         ContractError: one of them is of another version.
     """
-    number = 0
     with bus_errors(streams.DEAD):
         last = (await bus.jetstream.stream_info(streams.DEAD)).state.last_seq
-    while number < last and (buried := await _next(bus, number + 1)) is not None:
-        number = buried.number
-        if number <= last and name in (None, buried.letter.name):
-            yield buried
+    async with aclosing(read_ordered(bus, streams.DEAD, _ALL, since=None, follow=False)) as messages:
+        async for message in messages:
+            number = message.metadata.sequence.stream
+            if number > last:
+                return
+            letter = decode(message.data, DeadLetter)
+            if name in (None, letter.name):
+                yield Buried(number, letter)
 
 
 async def find(bus: Bus, number: int) -> Buried | None:
@@ -74,8 +81,14 @@ async def find(bus: Bus, number: int) -> Buried | None:
         BusUnavailable: NATS does not tell.
         ContractError: it is of another version.
     """
-    buried = await _next(bus, number)
-    return buried if buried is not None and buried.number == number else None
+    if number > _LAST:
+        return None
+    with bus_errors(streams.DEAD):
+        try:
+            message = await bus.jetstream.get_msg(streams.DEAD, number)
+        except NotFoundError:
+            return None
+    return Buried(number, decode(message.data or b"", DeadLetter))
 
 
 async def is_wanted(bus: Bus, letter: DeadLetter) -> bool:
@@ -123,12 +136,3 @@ async def remove(bus: Bus, buried: Buried) -> None:
         BusUnavailable: NATS does not do it.
     """
     await withdraw(bus, streams.DEAD, buried.number)
-
-
-async def _next(bus: Bus, number: int) -> Buried | None:
-    with bus_errors(streams.DEAD):
-        try:
-            message = await bus.jetstream.get_msg(streams.DEAD, number, _ALL, next=True)
-        except NotFoundError:
-            return None
-    return Buried(message.seq or 0, decode(message.data or b"", DeadLetter))

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from isthmus.common.blobs import BlobStore, Data, spool_key
-from isthmus.common.errors import StoreUnavailable, UnreadablePayload
+from isthmus.common.errors import MalformedDataset, StoreUnavailable, UnreadablePayload
 from isthmus.common.messages import Store, decode
-from isthmus.stow.head import read_head
+from isthmus.stow.head import Head, read_head
 from isthmus.stow.spool import PUTS_AT_ONCE, Spool, new_timed_job
 from isthmus.stow.sweep import sweep
 from tests.data_sets import identity
@@ -29,14 +29,19 @@ async def breaks_off() -> AsyncIterator[bytes]:
     raise UnreadablePayload("The body ends here")
 
 
+async def head_of(chunks: AsyncIterator[bytes]) -> Head:
+    head = await read_head(chunks)
+    assert isinstance(head, Head)
+    return head
+
+
 async def test_what_is_no_object_has_no_head() -> None:
-    assert await read_head(chunks_of(b"no object" * 1000)) is None
-    assert await read_head(nothing()) is None
+    for content in (chunks_of(b"no object" * 1000), nothing()):
+        assert isinstance(await read_head(content), MalformedDataset)
 
 
 async def test_a_part_that_breaks_off_leaves_nothing(blobs: BlobStore, series: list[Path]) -> None:
-    head = await read_head(chunks_of(series[0].read_bytes()))
-    assert head is not None
+    head = await head_of(chunks_of(series[0].read_bytes()))
     async with Spool(blobs) as spool:
         with pytest.raises(UnreadablePayload):
             await spool.add(head, breaks_off())
@@ -50,8 +55,7 @@ async def test_a_put_that_fails_is_said_at_the_latest_when_the_job_is_made(
     async def full(*_: object) -> None:
         raise StoreUnavailable("full")
 
-    head = await read_head(chunks_of(series[0].read_bytes()))
-    assert head is not None
+    head = await head_of(chunks_of(series[0].read_bytes()))
     monkeypatch.setattr(blobs, "put", full)
     async with Spool(blobs) as spool:
         await spool.add(head, nothing())
@@ -71,8 +75,7 @@ async def test_what_is_put_while_the_request_is_given_up_is_deleted_too(
         await go_on.wait()
         await put(key, data)
 
-    head = await read_head(chunks_of(series[0].read_bytes()))
-    assert head is not None
+    head = await head_of(chunks_of(series[0].read_bytes()))
     monkeypatch.setattr(blobs, "put", slow)
     spool = Spool(blobs)
 
@@ -101,8 +104,7 @@ async def test_no_more_than_a_few_small_parts_are_put_at_once(
         await put(key, data)
         under_way.remove(key)
 
-    head = await read_head(chunks_of(series[0].read_bytes()))
-    assert head is not None
+    head = await head_of(chunks_of(series[0].read_bytes()))
     monkeypatch.setattr(blobs, "put", counted)
     async with Spool(blobs) as spool:
         refs = [await spool.add(head, nothing()) for _ in range(12)]
@@ -112,16 +114,14 @@ async def test_no_more_than_a_few_small_parts_are_put_at_once(
 
 async def test_an_object_is_identified_by_its_beginning(series: list[Path]) -> None:
     large = chunks_of(series[0].read_bytes() + bytes(1_000_000))
-    head = await read_head(large)
-    assert head is not None
+    head = await head_of(large)
     assert head.identity.sop_instance_uid == identity(series[0]).sop_instance_uid
     assert len(head.data) < 100_000
     assert len(await anext(large)) == 10_000
 
 
 async def test_a_lent_spool_is_kept(blobs: BlobStore, series: list[Path]) -> None:
-    head = await read_head(chunks_of(series[0].read_bytes()))
-    assert head is not None
+    head = await head_of(chunks_of(series[0].read_bytes()))
     async with Spool(blobs) as spool:
         ref = await spool.add(head, nothing())
         await spool.store("pacs")
@@ -130,8 +130,7 @@ async def test_a_lent_spool_is_kept(blobs: BlobStore, series: list[Path]) -> Non
 
 
 async def test_refs_too_long_for_a_message_go_into_a_manifest(blobs: BlobStore, series: list[Path]) -> None:
-    head = await read_head(chunks_of(series[0].read_bytes()))
-    assert head is not None
+    head = await head_of(chunks_of(series[0].read_bytes()))
     async with Spool(blobs) as spool:
         ref = await spool.add(head, nothing())
         assert (await spool.store("pacs")).blobs == (ref,)

@@ -1,8 +1,10 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterable
+from io import BytesIO
 from pathlib import Path
 
 import httpx2
+import pydicom
 import pytest
 
 from isthmus.common.blobs import BlobStore, spool_prefix
@@ -228,6 +230,25 @@ class TestBodyIsPartlyBad:
         assert instances(response, STORED) == uids(series)
         assert reasons(response, OTHERS) == [0xC000, 0xC000]
         assert FAILED not in response.json()
+
+    @pytest.mark.parametrize(
+        ("keyword", "told"),
+        [
+            ("StudyInstanceUID", "Study Instance UID (0020,000D)"),
+            ("SOPInstanceUID", "SOP Instance UID (0008,0018)"),
+        ],
+    )
+    async def test_who_sends_one_object_that_lacks_a_uid_is_told_which(
+        self, client: httpx2.AsyncClient, series: list[Path], keyword: str, told: str
+    ) -> None:
+        ds = pydicom.dcmread(series[0])
+        delattr(ds, keyword)
+        file = BytesIO()
+        ds.save_as(file)
+        body = multipart([file.getvalue()])
+        response = await client.post("studies", content=body, headers=MULTIPART)
+        assert response.status_code == 400
+        assert response.json()["detail"] == f"The data set has no {told}"
 
     @pytest.mark.parametrize("cut", [1, 100, 540], ids=["last byte", "in the pixels", "before the pixels"])
     async def test_the_part_in_which_the_body_ends_is_named_and_not_sent(

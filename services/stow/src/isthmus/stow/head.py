@@ -40,8 +40,8 @@ class Head:
         )
 
 
-async def read_head(chunks: AsyncIterator[bytes]) -> Head | None:
-    """Read a part until its instance is known; None when it is no DICOM object."""
+async def read_head(chunks: AsyncIterator[bytes]) -> Head | MalformedDataset:
+    """Read a part until its instance is known; when it is no DICOM object that we take, give why."""
     data = bytearray()
     look = FIRST_LOOK_BYTES
     # A body that ends here raises that again to whoever reads on: what came may still tell the instance.
@@ -51,14 +51,14 @@ async def read_head(chunks: AsyncIterator[bytes]) -> Head | None:
             if len(data) < look:
                 continue
             head = _head(bytes(data))
-            if head is not None or look >= LAST_LOOK_BYTES:
+            if isinstance(head, Head) or look >= LAST_LOOK_BYTES:
                 return head
             look *= 4
     return _head(bytes(data))
 
 
-def _head(data: bytes) -> Head | None:
+def _head(data: bytes) -> Head | MalformedDataset:
     try:
         return Head(data)
-    except MalformedDataset:
-        return None
+    except MalformedDataset as error:
+        return error

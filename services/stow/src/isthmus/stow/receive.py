@@ -109,8 +109,9 @@ class Receiver:
 
     async def _take_object(self, part: PayloadPart) -> None:
         head = await read_head(part.content)
-        if head is None:
+        if isinstance(head, MalformedDataset):
             self.received.others.append(CANNOT_UNDERSTAND)
+            self._failure = head
         elif self._is_of_another_study(head.identity):
             self.received.instances.append(_outcome(head.identity, STUDY_MISMATCH))
         else:

@@ -3,7 +3,7 @@
 import asyncio
 from typing import Final
 
-from isthmus.common.bus import Bus, search
+from isthmus.common.bus import Bus, end_tasks, search
 from isthmus.common.dicom.attributes import tag_of
 from isthmus.common.dicom.levels import Level
 from isthmus.common.dicom.matching import MatchingKey
@@ -24,11 +24,24 @@ async def expected_count(bus: Bus, origin: str, study: str) -> int | None:
 
     None where it does not know the study or the number, is away, or does not say so within `ASK_SECONDS`.
     """
+    # No `asyncio.timeout`: on Python 3.11 nats-py may drop its cancellation (see `end_tasks`).
+    asking = asyncio.create_task(_ask(bus, origin, study))
+    try:
+        answered, _ = await asyncio.wait([asking], timeout=ASK_SECONDS)
+    finally:
+        await end_tasks([asking])
+    if not answered:
+        log.warning("no expected number in time", origin=origin)
+        return None
+    return asking.result()
+
+
+async def _ask(bus: Bus, origin: str, study: str) -> int | None:
     query = Query(
         origin, Level.STUDY, (MatchingKey((_STUDY,), (study,)),), ((_STUDY,), (NUMBER_OF_INSTANCES,))
     )
     try:
-        async with asyncio.timeout(ASK_SECONDS), search(bus, query) as matches:
+        async with search(bus, query) as matches:
             async for match in matches:
                 for value in match.get(NUMBER_OF_INSTANCES, {"vr": "IS"}).get("Value", ()):
                     if isinstance(value, int | str) and str(value).isdecimal():

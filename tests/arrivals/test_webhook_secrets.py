@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import re
 import ssl
 from dataclasses import replace
 from pathlib import Path
@@ -71,6 +72,19 @@ async def test_a_secret_that_cannot_be_read_is_told_at_the_start(site: Site, tmp
     hook = site.webhook("http://127.0.0.1:1", secret_file=tmp_path / "none")
     with pytest.raises(SettingsError, match=rf"webhook {hook.name}: secret_file .*: No such file"):
         async with site.delivering(hook):
+            pass
+
+
+@pytest.mark.parametrize("content", [None, b"no certificate"])
+async def test_authorities_that_cannot_be_read_are_told_at_the_start(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes | None
+) -> None:
+    path = tmp_path / "authorities.pem"
+    if content is not None:
+        path.write_bytes(content)
+    monkeypatch.setenv("SSL_CERT_FILE", str(path))
+    with pytest.raises(SettingsError, match=re.escape(f"environment: SSL_CERT_FILE {path}: ")):
+        async with site.delivering(site.webhook("https://127.0.0.1:1")):
             pass
 
 

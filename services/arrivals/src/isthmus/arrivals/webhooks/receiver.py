@@ -76,8 +76,11 @@ class Receiver:
         """Keep a few connections to it.
 
         No proxy and no password is taken from the environment, no cookie is kept, no redirect followed.
+
+        Raises:
+            SettingsError: SSL_CERT_FILE names what cannot be read, or holds no certificate.
         """
-        trusted = ssl.create_default_context(cafile=os.environ.get("SSL_CERT_FILE") or certifi.where())
+        trusted = _trusted()
         limits = httpx2.Limits(
             max_connections=AT_ONCE, max_keepalive_connections=AT_ONCE, keepalive_expiry=IDLE_SECONDS
         )
@@ -137,6 +140,15 @@ class Receiver:
             "webhook-signature": signature(keys, event_id, timestamp, body),
             **inject(),
         }
+
+
+def _trusted() -> ssl.SSLContext:
+    path = os.environ.get("SSL_CERT_FILE")
+    try:
+        return ssl.create_default_context(cafile=path or certifi.where())
+    except OSError as error:
+        reason = "holds no certificate" if isinstance(error, ssl.SSLError) else error.strerror
+        raise SettingsError(f"environment: SSL_CERT_FILE {path}: {reason}") from None
 
 
 def shown_url(url: str) -> str:

@@ -28,7 +28,7 @@ async def webhooks(parts: Parts, pace: Pace = _REAL) -> AsyncIterator[None]:
     When this is entered their consumers are there: what arrives from then on is delivered.
 
     Raises:
-        SettingsError: the file of a webhook's secret cannot be read.
+        SettingsError: the file of a webhook's secret cannot be read, or that of the authorities.
         BusUnavailable: NATS is away.
     """
     configured = parts.settings.arrivals.webhooks

@@ -1,5 +1,6 @@
 """All studies of the inboxes in memory: all of them, as they are now, whatever becomes of NATS."""
 
+import asyncio
 import os
 import shutil
 import signal
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from isthmus.cli.embedded import EmbeddedNats
-from isthmus.common.bus import Bus, streams
+from isthmus.common.bus import Bus, end_tasks, streams
 from isthmus.common.bus.streams import declare
 from isthmus.common.bus.subjects import token
 from isthmus.common.config.settings import Nats
@@ -177,3 +178,28 @@ async def eventually(index: Index) -> list[str]:
     while True:
         with suppress(BusUnavailable):
             return await uids(index, "inbox")
+
+
+async def test_what_does_not_come_is_waited_for_no_longer_than_a_while(
+    bus: Bus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not even where the end of the while comes in the same moment as an answer of NATS."""
+    monkeypatch.setattr("isthmus.common.inbox.index.BEHIND_SECONDS", 0.05)
+    index = Index(bus)
+
+    async def dropping() -> int:
+        try:
+            await asyncio.Event().wait()
+        except (
+            asyncio.CancelledError
+        ):  # as `asyncio.wait_for` of Python 3.11 drops it, on which nats-py stands
+            return 10**9
+        raise AssertionError
+
+    monkeypatch.setattr(index, "_last", dropping)
+    asking = asyncio.create_task(index.studies("inbox"))
+    await asyncio.wait([asking], timeout=5)
+    is_over = asking.done()
+    await end_tasks([asking])
+    assert is_over
+    assert isinstance(asking.exception(), BusUnavailable)

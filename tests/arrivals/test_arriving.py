@@ -121,6 +121,24 @@ async def test_a_study_is_not_complete_while_a_part_of_it_is_from_who_reports_no
     assert (amended.instances, amended.complete, amended.reason) == (4, "assumed", Reason.QUIET)
 
 
+async def test_a_study_is_not_complete_while_something_waits_that_nobody_named(
+    arrivals: Arrivals, send: Sender, subscriber: Subscriber, own_bus: Bus
+) -> None:
+    """A replica that hangs has it, until it goes to another one."""
+    async with arrivals.running():
+        await send.instances("1.9", [1])
+        await subscriber.next()
+    reader = await own_bus.jetstream.pull_subscribe_bind(ARRIVALS_CONSUMER, "EVENTS")
+    await send.instances("1.2", [1], series=2, modality="PT")
+    assert await reader.fetch(1, timeout=5)
+    await reader.unsubscribe()
+    await send.instances("1.2", [1, 2])
+    await send.reported("1.2", "1.2.1.1", "1.2.1.2")
+    async with arrivals.running():
+        data = (await subscriber.next()).data
+    assert (data.instances, data.complete) == (3, "assumed")
+
+
 async def test_another_patient_in_the_study_is_told(
     arrivals: Arrivals, send: Sender, subscriber: Subscriber
 ) -> None:

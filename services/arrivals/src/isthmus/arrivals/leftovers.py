@@ -22,7 +22,7 @@ from isthmus.common.inbox.state import StudyState
 from isthmus.common.service import Parts
 from isthmus.common.telemetry import get_logger
 
-EVERY_SECONDS: Final = 6 * 3600.0
+EVERY_SECONDS: Final = 3600.0
 DAY: Final = 86_400.0
 """Nobody takes as long to write the record that names a list; and clocks differ by less."""
 TOGETHER: Final = 1_000

@@ -106,14 +106,15 @@ class Timers:
 
     async def _announce(self, timer: StudyTimer, found: Versioned, reason: Reason, now: float) -> bool:
         """Announce a study; False if it is to be looked at again at once."""
+        quiet = self._settings.quiet_of(timer.origin)
+        # What waits may be of a sender who reports nothing: then all that others reported is not all.
+        merged_until = found.state.arrival.last_stored + quiet if reason is Reason.QUIET else now
+        if not await self._horizon.reached(timer.origin, merged_until, now, PATIENCE):
+            return await self._wait(timer, found, now + PATIENCE + AGAIN_SECONDS)
+        again = await self._states.get(timer.origin, timer.study)
+        if again.revision != found.revision:
+            return False
         if reason is Reason.QUIET:
-            quiet = self._settings.quiet_of(timer.origin)
-            quiet_at = found.state.arrival.last_stored + quiet
-            if not await self._horizon.reached(timer.origin, quiet_at, now, PATIENCE):
-                return await self._wait(timer, found, now + PATIENCE + AGAIN_SECONDS)
-            again = await self._states.get(timer.origin, timer.study)
-            if again.revision != found.revision:
-                return False
             more_expected, reason = await self._expected(timer, found)
             if more_expected and now < found.state.arrival.last_stored + EXPECTED_PATIENCE * quiet:
                 return await self._wait(timer, found, now + quiet)

@@ -122,6 +122,18 @@ async def test_a_data_set_that_is_not_the_commands_is_refused(
     assert await instance_events(bus, inbox.name) == []
 
 
+@pytest.mark.parametrize("uid", ["1.2/../3", "1.2 3", "1." + "2" * 127])
+async def test_what_no_url_can_name_is_refused(
+    server: Server, bus: Bus, blobs: BlobStore, inbox: Inbox, dataset: Dataset, uid: str
+) -> None:
+    sending = Sending(dataset(instance=uid), sop_instance_uid=uid[:64])
+    (result,) = await send(server, sending, called=INBOX)
+    assert result.status == 0x0117
+    assert "SOPInstanceUID" in result.error_comment
+    assert await held(blobs, inbox) == []
+    assert await instance_events(bus, inbox.name) == []
+
+
 async def test_a_uid_that_is_cut_in_the_command_is_the_data_sets(
     server: Server, bus: Bus, inbox: Inbox, dataset: Dataset
 ) -> None:

@@ -15,8 +15,15 @@ from isthmus.common.dicom.raw_bytes import RawBytes
 from isthmus.common.dicom.statuses import meaning
 from isthmus.common.dicom.summary_attributes import summary_attributes
 from isthmus.common.dimse import Category, category
-from isthmus.common.dimse.status import DATA_SET_MISMATCH, DUPLICATE_SOP_INSTANCE, NOT_AUTHORIZED, SUCCESS
+from isthmus.common.dimse.status import (
+    DATA_SET_MISMATCH,
+    DUPLICATE_SOP_INSTANCE,
+    INVALID_SOP_INSTANCE,
+    NOT_AUTHORIZED,
+    SUCCESS,
+)
 from isthmus.common.errors import NoWorker
+from isthmus.common.inbox.addressable import unaddressable
 from isthmus.common.inbox.deposit import Deposits, Incoming
 from isthmus.common.messages import BlobRef, Received, ReceivedAnswer
 from isthmus.scp.budget import Budget
@@ -150,6 +157,9 @@ class Receiver:
         mismatch = arrived.command.mismatch(arrived.identity)
         if mismatch is not None:
             return Answer.of(DATA_SET_MISMATCH, mismatch)
+        out_of_reach = unaddressable(arrived.identity)
+        if out_of_reach is not None:
+            return Answer.of(INVALID_SOP_INSTANCE, out_of_reach)
         # First: its event may be out although we fail behind it.
         sender.brought.add(arrived.identity.study_instance_uid)
 

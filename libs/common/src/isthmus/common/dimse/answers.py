@@ -15,7 +15,7 @@ from pynetdicom.dimse_primitives import C_STORE
 from isthmus.common.dimse.commands import PDV_OVERHEAD, fragments, store_response
 
 if TYPE_CHECKING:
-    from pynetdicom.dimse import DimsePrimitiveType
+    from pynetdicom.dimse_primitives import DimsePrimitiveType
 
 _RESPONSE: Final = 0x8001
 _LONGEST_PDU: Final = 16 * 1024

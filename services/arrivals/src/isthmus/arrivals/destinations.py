@@ -22,7 +22,7 @@ from isthmus.common.bus import streams, subjects
 from isthmus.common.bus.client import MESSAGING, bus_errors, verb
 from isthmus.common.bus.consumer import Consumer, give_back, kept
 from isthmus.common.bus.dead import bury
-from isthmus.common.bus.forwards import consumer_name, enqueue, forwarding_id, send
+from isthmus.common.bus.forwards import consumer_name, derived_id, enqueue, send
 from isthmus.common.errors import BlobMissing, ContractError, UnavailableError
 from isthmus.common.inbox.contents import ContentsStore
 from isthmus.common.inbox.reading import read_study
@@ -158,7 +158,7 @@ class Destination:
         if len(left) == len(forwarding.blobs):
             return None
         # Another id: the results of a store job are by the places of its instances.
-        return replace(forwarding, id=forwarding_id(forwarding.id, "current"), blobs=left)
+        return replace(forwarding, id=derived_id(forwarding.id, "current"), blobs=left)
 
     async def _settle(self, forwarding: Forwarding, judgement: Judgement) -> None:
         if judgement.away:

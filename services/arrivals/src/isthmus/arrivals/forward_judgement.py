@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from isthmus.common.bus.forwards import forwarding_id
+from isthmus.common.bus.forwards import derived_id
 from isthmus.common.messages import BlobRef, DeadLetter, Forwarding, InstanceStored, Refusal, encode
 
 NO_ANSWER: Final = 0x0110
@@ -87,7 +87,7 @@ def later(forwarding: Forwarding, away: Sequence[BlobRef]) -> Forwarding:
     """Give what is left for when the destination is there; no attempt is counted."""
     return replace(
         forwarding,
-        id=forwarding_id(forwarding.id, "later"),
+        id=derived_id(forwarding.id, "later"),
         blobs=tuple(away),
         tried=time.time(),
         not_before=0.0,
@@ -99,7 +99,7 @@ def retried(forwarding: Forwarding, refused: Sequence[tuple[BlobRef, Refusal]], 
     now = time.time()
     return replace(
         forwarding,
-        id=forwarding_id(forwarding.id, "retried"),
+        id=derived_id(forwarding.id, "retried"),
         blobs=tuple(ref for ref, _ in refused),
         attempts=forwarding.attempts + 1,
         refusals=tuple(refusal for _, refusal in refused),

@@ -20,7 +20,7 @@ from isthmus.arrivals.rules import MODALITY, Traits, Wanted, routes, text
 from isthmus.common.bus import streams
 from isthmus.common.bus.client import MESSAGING, bus_errors, verb
 from isthmus.common.bus.consumer import Consumer, give_back
-from isthmus.common.bus.forwards import ForwardedStudies, enqueue, forwarding_id
+from isthmus.common.bus.forwards import ForwardedStudies, derived_id, enqueue
 from isthmus.common.config.arriving import ForwardUnit
 from isthmus.common.errors import BlobMissing, ContractError, UnavailableError
 from isthmus.common.inbox.contents import ContentsStore
@@ -188,7 +188,7 @@ class Router:
     ) -> None:
         now = datetime.now(UTC).timestamp()
         for number, some in enumerate(_portions(refs)):
-            name = forwarding_id(event_id, destination, str(number))
+            name = derived_id(event_id, destination, str(number))
             await enqueue(self._bus, Forwarding(name, origin, study, destination, some, now))
 
 

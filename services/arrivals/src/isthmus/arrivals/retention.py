@@ -17,7 +17,8 @@ from isthmus.arrivals.retention_rules import Fate, Judge
 from isthmus.common.bus import end_tasks, streams, subjects
 from isthmus.common.bus.client import bus_errors
 from isthmus.common.bus.consumer import has_passed
-from isthmus.common.bus.forwards import ForwardedStudies, holds, is_pending
+from isthmus.common.bus.forwards import ForwardedStudies, is_pending
+from isthmus.common.bus.queues import holds
 from isthmus.common.bus.turns import take_turns
 from isthmus.common.errors import IsthmusError
 from isthmus.common.inbox.remove import Remover

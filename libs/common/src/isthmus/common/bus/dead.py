@@ -9,7 +9,7 @@ from nats.js.errors import NotFoundError
 
 from isthmus.common.bus import forwards, streams, subjects, webhooks
 from isthmus.common.bus.client import Bus, bus_errors
-from isthmus.common.bus.forwards import enqueue, forwarding_id
+from isthmus.common.bus.forwards import derived_id, enqueue
 from isthmus.common.bus.ordered import read_ordered
 from isthmus.common.bus.queues import withdraw
 from isthmus.common.messages import DeadLetter, Forwarding, decode, encode
@@ -119,10 +119,10 @@ async def replay(bus: Bus, buried: Buried) -> None:
     if letter.what == "forward":
         forwarding = buried.forwarding
         # Another id: the results of the old one's store job are still known.
-        name = forwarding_id(forwarding.id, "replayed", number)
+        name = derived_id(forwarding.id, "replayed", number)
         await enqueue(bus, replace(forwarding, id=name, attempts=0, refusals=(), not_before=0.0))
     else:
-        name = forwarding_id(letter.what, letter.name, number, str(letter.last))
+        name = derived_id(letter.what, letter.name, number, str(letter.last))
         with bus_errors("dicom.webhook"):
             headers = {**inject(), "Nats-Msg-Id": name}
             await bus.jetstream.publish(subjects.webhook(letter.name), letter.payload, headers=headers)

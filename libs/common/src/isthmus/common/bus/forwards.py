@@ -13,7 +13,7 @@ from nats.js.errors import NotFoundError
 from isthmus.common.bus import progress, streams, subjects
 from isthmus.common.bus.buckets import Records
 from isthmus.common.bus.client import Bus, bus_errors
-from isthmus.common.bus.queues import is_queued
+from isthmus.common.bus.queues import holds, is_queued
 from isthmus.common.bus.stores import follow_store
 from isthmus.common.errors import ContractError
 from isthmus.common.messages import (
@@ -38,8 +38,8 @@ def consumer_name(destination: str) -> str:
     return CONSUMERS + subjects.token(destination)
 
 
-def forwarding_id(*made_from: str) -> str:
-    """Make the id of a `Forwarding` from what it comes from: the same gives the same."""
+def derived_id(*made_from: str) -> str:
+    """Make an id from what something comes from: the same gives the same."""
     return hashlib.sha256("\0".join(made_from).encode()).hexdigest()[:40]
 
 
@@ -62,17 +62,6 @@ async def is_pending(bus: Bus, origin: str, study: str) -> bool:
         BusUnavailable: NATS does not tell.
     """
     return await holds(bus, streams.FORWARDS, subjects.forwards_of(origin, study))
-
-
-async def holds(bus: Bus, stream: str, subject: str) -> bool:
-    """Tell whether a stream has messages of such a subject.
-
-    Raises:
-        BusUnavailable: NATS does not tell.
-    """
-    with bus_errors(stream):
-        info = await bus.jetstream.stream_info(stream, subjects_filter=subject)
-    return bool(info.state.subjects)
 
 
 async def send(bus: Bus, forwarding: Forwarding, *, is_repeat: bool) -> dict[int, InstanceStored]:

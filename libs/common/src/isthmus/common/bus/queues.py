@@ -32,6 +32,17 @@ async def is_queued(bus: Bus, stream: str, sequence: int) -> bool:
         return True
 
 
+async def holds(bus: Bus, stream: str, subject: str) -> bool:
+    """Tell whether a stream has messages of such a subject.
+
+    Raises:
+        BusUnavailable: NATS does not tell.
+    """
+    with bus_errors(stream):
+        info = await bus.jetstream.stream_info(stream, subjects_filter=subject)
+    return bool(info.state.subjects)
+
+
 async def has_job(bus: Bus, origin: str, study: str) -> bool:
     """Tell whether a retrieve job of a study is queued or running, in whichever lane."""
     with bus_errors(streams.JOBS):

@@ -10,6 +10,7 @@ from pathlib import Path
 import pynetdicom
 import pytest
 from pynetdicom import acse, association, dimse, dimse_messages, dul, evt, fsm, transport
+from pynetdicom.pdu_primitives import P_DATA
 from pynetdicom.utils import set_uid
 
 from isthmus.common.dimse import VERIFICATION, Association, answers, incoming, install, upper_layer
@@ -167,10 +168,15 @@ def test_a_socket_is_closed_though_the_peer_was_first() -> None:
         assert connected.fileno() == -1
 
 
+@pytest.mark.parametrize("state", ["Sta1", "Sta13"])
 @pytest.mark.parametrize("event", ["Evt7", "Evt9", "Evt11", "Evt14", "Evt15"])
-def test_what_was_still_to_be_said_when_the_peer_has_ended_the_association_is_dropped(event: str) -> None:
+def test_what_was_still_to_be_said_when_the_peer_has_ended_the_association_is_dropped(
+    event: str, state: str
+) -> None:
     install()
-    machine = association.Association(pynetdicom.AE(), "requestor").dul.state_machine
-    machine.current_state = "Sta13"
-    machine.do_action(event)
-    assert machine.current_state == "Sta13"
+    reactor = association.Association(pynetdicom.AE(), "requestor").dul
+    reactor.state_machine.current_state = state
+    reactor.to_provider_queue.put(P_DATA())
+    reactor.state_machine.do_action(event)
+    assert reactor.state_machine.current_state == state
+    assert reactor.to_provider_queue.empty()  # else it would come again and again

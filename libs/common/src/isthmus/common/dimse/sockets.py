@@ -266,10 +266,6 @@ def _to_be_sent(primitive: P_DATA) -> P_DATA_TF | EncodedPdus:
     return primitive if isinstance(primitive, EncodedPdus) else P_DATA_TF(primitive)
 
 
-_OF_OUR_OWN: Final = ("Evt7", "Evt8", "Evt9", "Evt11", "Evt14", "Evt15")
-"""Primitives that a thread of the association may issue just when its peer ends it (PS3.8 Table 9-10)."""
-
-
 def _any_uid(value: UID) -> tuple[bool, str]:
     """Take every UID but an empty one; what we send ourselves is checked where it is sent."""
     return bool(value), "must not be empty"
@@ -285,8 +281,6 @@ def install() -> None:
     pynetdicom.dimse.DIMSEServiceProvider.send_msg = answers.send  # type: ignore[assignment]  # every service class calls it
     DULServiceProvider.send_pdu = _send_pdu_and_rouse  # type: ignore[method-assign]  # what is sent wakes it
     pynetdicom.fsm.P_DATA_TF = _to_be_sent  # type: ignore[assignment, attr-defined]  # DT-1 and AR-7 call it
-    # As what the peer still sends then: upstream's thread would die of them.
-    pynetdicom.fsm.TRANSITION_TABLE.update({(event, "Sta13"): "AA-6" for event in _OF_OUR_OWN})
     _config.VALIDATORS["UI"] = _any_uid
     _config.LOG_HANDLER_LEVEL = "none"
     _config.LOG_REQUEST_IDENTIFIERS = False

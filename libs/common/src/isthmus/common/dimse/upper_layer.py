@@ -2,9 +2,11 @@
 
 A patch of pynetdicom, like those of `sockets`. An exception in an action of upstream's state machine ends its
 thread: the peer hears nothing, and whoever negotiates waits for what has come already. Nor does an acceptor
-learn of a request that was none.
+learn of a request that was none. What is still to be said when the association is over is dropped here.
 """
 
+import queue
+from contextlib import suppress
 from typing import Final
 
 from pynetdicom.fsm import StateMachine
@@ -14,6 +16,8 @@ from isthmus.common.telemetry import get_logger
 
 _OVER: Final = frozenset({"Sta1", "Sta13"})
 """The states (PS3.8 9.2.1) of an association that is no more."""
+_OF_OUR_OWN: Final = frozenset({"Evt7", "Evt8", "Evt9", "Evt11", "Evt14", "Evt15"})
+"""Primitives that a thread of the association may issue just when its peer ends it (PS3.8 Table 9-10)."""
 _SERVICE_PROVIDER: Final = 0x02
 """Who aborts (PS3.8 9.3.8)."""
 
@@ -25,6 +29,10 @@ upstream_action: Final = StateMachine.do_action
 def do_action(machine: StateMachine, event: str) -> None:
     """Act on an event, instead of pynetdicom's method; what fails aborts the association."""
     association = machine.dul.assoc
+    if event in _OF_OUR_OWN and machine.current_state in _OVER:
+        with suppress(queue.Empty):  # upstream only looks at the first that waits: it would come again
+            machine.dul.to_provider_queue.get(block=False)
+        return
     try:
         upstream_action(machine, event)
     except Exception as error:  # noqa: BLE001 - upstream's actions raise anything; it may quote what came

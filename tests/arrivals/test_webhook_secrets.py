@@ -4,6 +4,7 @@ import asyncio
 import base64
 import re
 import ssl
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,6 +20,9 @@ from tests.arrivals.webhook_receiver import (
     signatures,
     status,
 )
+
+SLOW = replace(QUICK, first=60, longest=60)
+"""So slow that nothing is tried twice."""
 
 
 async def test_cookies_are_not_kept_and_credentials_are_sent_but_not_shown(
@@ -88,21 +92,64 @@ async def test_authorities_that_cannot_be_read_are_told_at_the_start(
             pass
 
 
-async def test_who_cannot_be_trusted_gets_nothing(site: Site, tmp_path: Path) -> None:
-    certificate, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+@pytest.fixture
+async def certificate(tmp_path: Path) -> Path:
+    """A certificate for 127.0.0.1 that nobody knows, with its key beside it."""
+    certificate = tmp_path / "cert.pem"
     made = await asyncio.create_subprocess_exec(
         *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"),
-        *("-keyout", str(key), "-out", str(certificate), "-subj", "/CN=127.0.0.1", "-days", "1"),
-        *("-addext", "subjectAltName=IP:127.0.0.1"),
+        *("-keyout", str(tmp_path / "key.pem"), "-out", str(certificate), "-subj", "/CN=127.0.0.1"),
+        *("-days", "1", "-addext", "subjectAltName=IP:127.0.0.1"),
         stderr=asyncio.subprocess.DEVNULL,
     )
     assert await made.wait() == 0
+    return certificate
+
+
+@pytest.fixture
+async def secure(certificate: Path) -> AsyncIterator[WebhookReceiver]:
+    """A receiver that has it."""
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(certificate, key)
+    context.load_cert_chain(certificate, certificate.with_name("key.pem"))
     async with listening(context) as receiver:
-        hook = site.webhook(receiver.url.replace("http:", "https:"))
-        async with site.delivering(hook, pace=replace(QUICK, first=60, longest=60)):
-            await site.publish()
-            state = await site.state(hook, lambda state: state.failed)
-        assert state.last_status == "no TLS"
-        assert receiver.requests.empty()
+        yield receiver
+
+
+async def test_who_cannot_be_trusted_gets_nothing(site: Site, secure: WebhookReceiver) -> None:
+    await _gets_nothing(site, secure, secure.url.replace("http:", "https:"))
+
+
+async def test_who_has_the_certificate_of_another_gets_nothing(
+    site: Site, secure: WebhookReceiver, certificate: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    await _gets_nothing(site, secure, f"https://localhost:{secure.port}/hook")
+
+
+async def test_who_speaks_no_tls_gets_nothing(site: Site, receiver: WebhookReceiver) -> None:
+    """Nothing is sent in the clear where the settings say https."""
+    hook = site.webhook(receiver.url.replace("http:", "https:"), timeout_seconds=0.3)
+    async with site.delivering(hook, pace=SLOW):
+        await site.publish()
+        state = await site.state(hook, lambda state: state.failed)
+    assert state.last_status == "no answer in time"  # it waits for the end of a head
+    assert receiver.requests.empty()
+
+
+async def test_an_authority_of_ones_own_can_be_trusted(
+    site: Site, secure: WebhookReceiver, certificate: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    async with site.delivering(site.webhook(secure.url.replace("http:", "https:"))):
+        event_id = await site.publish()
+        (request,) = await secure.take(1)
+    assert request.id == event_id
+
+
+async def _gets_nothing(site: Site, receiver: WebhookReceiver, url: str) -> None:
+    hook = site.webhook(url)
+    async with site.delivering(hook, pace=SLOW):
+        await site.publish()
+        state = await site.state(hook, lambda state: state.failed)
+    assert state.last_status == "no TLS"
+    assert receiver.requests.empty()

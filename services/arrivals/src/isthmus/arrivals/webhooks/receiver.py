@@ -29,6 +29,9 @@ MOST_READ: Final = 4096
 AT_ONCE: Final = 8
 """Attempts, and so connections, at one time to a receiver."""
 IDLE_SECONDS: Final = 30.0
+CONNECT_SHARE: Final = 1 / 3
+"""Of the time for an attempt: for TCP, and again for TLS. So httpcore2 ends these by itself: of whoever is
+cancelled in the middle of a TLS handshake it leaves the connection open."""
 _BUSY: Final = frozenset(
     {
         HTTPStatus.TOO_MANY_REQUESTS,
@@ -84,8 +87,9 @@ class Receiver:
         limits = httpx2.Limits(
             max_connections=AT_ONCE, max_keepalive_connections=AT_ONCE, keepalive_expiry=IDLE_SECONDS
         )
+        timeout = httpx2.Timeout(None, connect=webhook.timeout_seconds * CONNECT_SHARE)
         async with httpx2.AsyncClient(
-            verify=trusted, trust_env=False, follow_redirects=False, limits=limits, timeout=None
+            verify=trusted, trust_env=False, follow_redirects=False, limits=limits, timeout=timeout
         ) as http:
             http.cookies.jar.set_policy(DefaultCookiePolicy(allowed_domains=[]))
             yield cls(webhook, http)
@@ -183,6 +187,8 @@ def _answer(status: int | None, wait: float | None) -> Answer:
 
 def _why(error: BaseException) -> str:
     """Say what kind of failure it was; the texts of exceptions may hold the URL."""
+    if isinstance(error, httpx2.TimeoutException):
+        return "no answer in time"
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, ssl.SSLError):

@@ -169,13 +169,18 @@ async def test_what_waits_for_an_origin_that_is_gone_becomes_dead_letters(site: 
     assert not await is_wanted(site.bus, letters[0].letter)
     # It is back, and takes them.
     taken = gone.employ()
-    async with gone.forwarding():
-        await until(lambda: is_wanted(site.bus, letters[0].letter), bool)
-        for buried in letters:
-            await replay(site.bus, buried)
-        got = [await taken.next(), await taken.next()]
-    assert sorted(got) == [uids(gone.ref(1)), uids(gone.ref(2))]
-    await gone.dismiss()
+    got: set[tuple[str, ...]] = set()
+    try:
+        async with gone.forwarding():
+            await until(lambda: is_wanted(site.bus, letters[0].letter), bool)
+            for buried in letters:
+                await replay(site.bus, buried)
+            # The store job of the first may still be queued: who asked for it ended before taking it back.
+            while len(got) < len(letters):
+                got.add(tuple(await taken.next()))
+    finally:
+        await gone.dismiss()
+    assert got == {tuple(uids(gone.ref(1))), tuple(uids(gone.ref(2)))}
 
 
 async def tried(site: Site) -> bool:

@@ -96,6 +96,19 @@ async def test_a_data_set_without_a_uid_is_refused_by_name(
     assert await held(blobs, inbox) == []
 
 
+async def test_a_data_set_that_breaks_off_in_its_pixels_is_refused(
+    server: Server, bus: Bus, blobs: BlobStore, inbox: Inbox, dataset: Dataset
+) -> None:
+    pixels = b"\xe0\x7f\x10\0OW\0\0" + (1000).to_bytes(4, "little") + bytes(998)
+    (cut_off,) = await send(server, Sending(dataset() + pixels), called=INBOX)
+    comment = "The data set ends inside its Pixel Data (7FE0,0010)"
+    assert (cut_off.status, cut_off.error_comment) == (0xA900, comment)
+    assert await held(blobs, inbox) == []
+    assert await instance_events(bus, inbox.name) == []
+    (whole,) = await send(server, Sending(dataset() + pixels + bytes(2)), called=INBOX)
+    assert whole.status == 0
+
+
 @pytest.mark.parametrize(
     ("sending", "comment"),
     [

@@ -159,6 +159,22 @@ async def test_what_cannot_be_stored_does_not_hold_up_the_others(
 
 
 @pytest.mark.usefixtures("served")
+@pytest.mark.parametrize("size", [1000, SMALL_BYTES + 1])
+async def test_what_breaks_off_in_its_pixels_is_refused(
+    bus: Bus, blobs: BlobStore, origin_name: str, job: str, contents: list[bytes], size: int
+) -> None:
+    dataset = dcmread(BytesIO(contents[0]))
+    dataset.PixelData = bytes(size + size % 2)
+    written = BytesIO()
+    dataset.save_as(written)
+    whole = written.getvalue()
+    refs = await spooled(blobs, job, [whole[:-1], whole])
+    results = await results_of(bus, Store(origin_name, job, refs))
+    assert [one.status for one in results] == [0xC000, SUCCESS]
+    assert len(await events_of(bus, origin_name)) == 1
+
+
+@pytest.mark.usefixtures("served")
 async def test_what_no_url_could_name_is_refused(
     bus: Bus, blobs: BlobStore, origin_name: str, job: str, contents: list[bytes]
 ) -> None:

@@ -10,7 +10,7 @@ from isthmus.common.blobs import PART, BlobStore, digest_of, held_key, size_of
 from isthmus.common.bus import Bus, subjects
 from isthmus.common.config import Inbox
 from isthmus.common.dicom.json_values import DicomJson
-from isthmus.common.dicom.part10 import Identity, file_header, identify
+from isthmus.common.dicom.part10 import Identity, check_ending, file_header, identify
 from isthmus.common.dicom.raw_bytes import RawBytes
 from isthmus.common.dicom.statuses import meaning
 from isthmus.common.dicom.summary_attributes import summary_attributes
@@ -102,14 +102,24 @@ class Arrived:
         if not self._description.set_running_or_notify_cancel():
             return  # nobody wants to know any more
         try:
-            syntax = self.command.transfer_syntax_uid
-            attributes = summary_attributes(self._head, syntax) if self._is_searched else {}
-            self._description.set_result(Description(digest_of(self.file), attributes))
+            self._description.set_result(Description(digest_of(self.file), self._attributes()))
         except Exception as error:  # noqa: BLE001 - of whoever waits for it
             self._description.set_exception(error)
 
+    def _attributes(self) -> DicomJson:
+        if not self._is_searched:
+            return {}
+        _, data = self.file
+        syntax = self.command.transfer_syntax_uid
+        check_ending(self._head, data.size, syntax)
+        return summary_attributes(self._head, syntax)
+
     async def described(self) -> Description:
-        """Wait for what `describe` finds out."""
+        """Wait for what `describe` finds out.
+
+        Raises:
+            MalformedDataset: it goes into an inbox, and breaks off.
+        """
         return await asyncio.wrap_future(self._description)
 
 

@@ -3,7 +3,7 @@
 from io import BytesIO
 from typing import Final
 
-from isthmus.common.dicom.part10 import identify, read_file_meta
+from isthmus.common.dicom.part10 import check_ending, identify, read_file_meta
 from isthmus.common.dicom.summary_attributes import summary_attributes
 from isthmus.common.inbox.deposit import Incoming
 
@@ -20,10 +20,11 @@ def incoming(head: bytes, size: int, digest: str) -> Incoming:
         digest: SHA-256 of the file, in hex.
 
     Raises:
-        MalformedDataset: it is no DICOM file, or lacks a UID, as far as it was given.
+        MalformedDataset: it is no DICOM file, lacks a UID as far as it was given, or breaks off.
     """
     meta = read_file_meta(BytesIO(head))
     dataset = memoryview(head)[meta.dataset_offset :]
+    check_ending(dataset, size - meta.dataset_offset, meta.transfer_syntax_uid)
     return Incoming(
         identity=identify(dataset, meta.transfer_syntax_uid),
         transfer_syntax_uid=meta.transfer_syntax_uid,

@@ -8,8 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Final
 from unittest.mock import patch
 
-from isthmus.arrivals import destinations, forward_routing
-from isthmus.arrivals.forward import forwarding
+from isthmus.arrivals.forwarding import destinations, forwarding, routing
 from isthmus.common.bus.forwards import enqueue, send
 from isthmus.common.config import load_settings
 from isthmus.common.service.run import open_parts
@@ -30,7 +29,7 @@ def after(does: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[None]]
 
 
 PLACES: Final[dict[str, tuple[object, str, Callable[..., Awaitable[None]]]]] = {
-    "in the queue, not written down": (forward_routing, "enqueue", after(enqueue)),
+    "in the queue, not written down": (routing, "enqueue", after(enqueue)),
     "results are there, message is too": (destinations, "send", after(send)),
     "rest is queued, message is there": (destinations, "enqueue", after(enqueue)),
 }
@@ -41,7 +40,7 @@ async def main(place: str) -> None:
     async with open_parts("arrivals", load_settings(None)) as parts:
         with (
             patch.object(*PLACES[place]),
-            patch.object(forward_routing, "ACK_WAIT", ACK_WAIT),
+            patch.object(routing, "ACK_WAIT", ACK_WAIT),
             patch.object(destinations, "ACK_WAIT", ACK_WAIT),
         ):
             async with forwarding(parts, QUICK):

@@ -8,9 +8,9 @@ from uuid import uuid4
 
 from nats.js.errors import NotFoundError
 
-from isthmus.arrivals.destinations import Pace
-from isthmus.arrivals.forward import forwarding
-from isthmus.arrivals.forward_routing import CONSUMER
+from isthmus.arrivals.forwarding import forwarding
+from isthmus.arrivals.forwarding.destinations import Pace
+from isthmus.arrivals.forwarding.routing import CONSUMER
 from isthmus.common.blobs import BlobStore
 from isthmus.common.bus import Bus, jobs, streams, subjects
 from isthmus.common.bus.consumer import has_passed

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from isthmus.arrivals import destinations, forward_routing
+from isthmus.arrivals.forwarding import destinations, routing
 from isthmus.common.blobs import BlobStore
 from isthmus.common.bus import Bus
 from isthmus.common.config.settings import S3, Nats
@@ -44,7 +44,7 @@ def environment(site: Site, nats_settings: Nats, s3_settings: S3) -> dict[str, s
 async def test_another_replica_goes_on(
     place: str, environment: dict[str, str], site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in (forward_routing, destinations):  # replicas agree on it
+    for module in (routing, destinations):  # replicas agree on it
         monkeypatch.setattr(module, "ACK_WAIT", forward_dying.ACK_WAIT)
     refused: set[str] = set()
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from isthmus.arrivals.forward_judgement import Judgement, judge, later, letter, retried
+from isthmus.arrivals.forwarding.judgement import Judgement, judge, later, letter, retried
 from isthmus.common.messages import BlobRef, Failure, Forwarding, InstanceStored, decode
 
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from isthmus.arrivals import forward_routing
-from isthmus.arrivals.forward_routing import Router
+from isthmus.arrivals.forwarding import routing
+from isthmus.arrivals.forwarding.routing import Router
 from isthmus.common.blobs import BlobStore
 from isthmus.common.bus import Bus, streams
 from isthmus.common.bus.forwards import ForwardedStudies, enqueue, is_pending
@@ -104,7 +104,7 @@ async def test_a_manifest_that_nobody_understands_sends_what_is_there(site: Site
 async def test_an_event_over_which_we_stumble_comes_again_and_holds_up_no_other(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(forward_routing, "FAILED_SECONDS", 0.2)
+    monkeypatch.setattr(routing, "FAILED_SECONDS", 0.2)
     stumbled: list[str] = []
 
     async def stumbling(bus: Bus, forwarding: Forwarding) -> None:
@@ -113,7 +113,7 @@ async def test_an_event_over_which_we_stumble_comes_again_and_holds_up_no_other(
             raise RuntimeError("a mistake of ours")
         await enqueue(bus, forwarding)
 
-    monkeypatch.setattr(forward_routing, "enqueue", stumbling)
+    monkeypatch.setattr(routing, "enqueue", stumbling)
     taken = site.employ()
     async with site.forwarding():
         await site.announce(site.ref(1))
@@ -126,7 +126,7 @@ async def test_an_event_over_which_we_stumble_comes_again_and_holds_up_no_other(
 async def test_a_record_of_another_version_loses_no_event(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(forward_routing, "FAILED_SECONDS", 0.2)
+    monkeypatch.setattr(routing, "FAILED_SECONDS", 0.2)
     subject = f"$KV.{streams.FORWARDED_BUCKET}.{site.inbox}.{site.study.replace('.', '=')}.{site.destination}"
     await site.bus.jetstream.publish(subject, b"of another version")
     taken = site.employ()

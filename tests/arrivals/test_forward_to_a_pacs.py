@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from nats.js.errors import NotFoundError
 
-from isthmus.arrivals.forward import forwarding
+from isthmus.arrivals.forwarding import forwarding
 from isthmus.common.blobs import BlobStore, inbox_key
 from isthmus.common.bus import Bus
 from isthmus.common.config import DimseOrigin, Inbox, Settings

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from nats.js.errors import NotFoundError
 
-from isthmus.arrivals.forward import forwarding
-from isthmus.arrivals.forward_routing import CONSUMER
-from isthmus.arrivals.retention import Retention, Turn
+from isthmus.arrivals.forwarding import forwarding
+from isthmus.arrivals.forwarding.routing import CONSUMER
+from isthmus.arrivals.retention.serve import Retention, Turn
 from isthmus.arrivals.worker import arriving
 from isthmus.common.blobs import BlobStore
 from isthmus.common.blobs.keys import inbox_prefix

@@ -9,8 +9,8 @@ from uuid import uuid4
 
 import pytest
 
-from isthmus.arrivals.retention import Retention, Turn, retention
-from isthmus.arrivals.retention_rules import TOMBSTONE_SECONDS
+from isthmus.arrivals.retention.rules import TOMBSTONE_SECONDS
+from isthmus.arrivals.retention.serve import Retention, Turn, retention
 from isthmus.arrivals.worker import arriving
 from isthmus.common.blobs import BlobStore
 from isthmus.common.blobs.keys import inbox_prefix
@@ -100,7 +100,7 @@ async def test_a_study_goes_when_nothing_came_for_so_many_days(ward: Ward) -> No
 async def test_however_many_studies_are_old_all_of_them_go(
     ward: Ward, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("isthmus.arrivals.retention.TOGETHER", 2)
+    monkeypatch.setattr("isthmus.arrivals.retention.serve.TOGETHER", 2)
     others = [file for seed in range(1, 5) for file in make_series(tmp_path / str(seed), 1, seed=seed)]
     await arrived(
         ward.bus, ward.blobs, ward.inbox, others, Arrival(Phase.SETTLED, 1, last_stored=time.time())
@@ -140,7 +140,7 @@ async def test_a_study_whose_events_nobody_has_looked_at_stays(
     ward: Ward, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Forwarding is just starting: what it will do nobody knows."""
-    monkeypatch.setattr("isthmus.arrivals.retention.CAUGHT_UP_SECONDS", 0.2)
+    monkeypatch.setattr("isthmus.arrivals.retention.serve.CAUGHT_UP_SECONDS", 0.2)
     await ward.went()
     assert await ward.turn({}, delete_forwarded=True) == Turn()
     assert await ward.is_there()

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from isthmus.arrivals.retention_records import Record
-from isthmus.arrivals.retention_rules import TOMBSTONE_SECONDS, Fate, Judge
+from isthmus.arrivals.retention.records import Record
+from isthmus.arrivals.retention.rules import TOMBSTONE_SECONDS, Fate, Judge
 from isthmus.common.config import DimseOrigin, Inbox, Settings
 from isthmus.common.config.arriving import Arrivals
 from isthmus.common.inbox.state import Arrival, Phase, Removal, SeriesSummary, StudyState, Versioned

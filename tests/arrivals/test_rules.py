@@ -2,7 +2,7 @@
 
 import pytest
 
-from isthmus.arrivals.rules import Traits, Wanted, routes, text
+from isthmus.arrivals.forwarding.rules import Traits, Wanted, routes, text
 from isthmus.common.config.arriving import Forward, ForwardUnit
 
 STUDY = ForwardUnit.STUDY

@@ -14,7 +14,7 @@ from pynetdicom.association import Association
 
 from isthmus.common.config import Settings
 from isthmus.common.service import Parts
-from isthmus.scp.reports import INSTANCE_AVAILABILITY
+from isthmus.scp.reports.reports import INSTANCE_AVAILABILITY
 from isthmus.scp.worker import serving as receiving
 from isthmus.stow.app import routes as stow
 from isthmus.wado.app import routes as wado

@@ -12,9 +12,9 @@ from isthmus.common.dicom.statuses import meaning
 from isthmus.common.dimse import MAX_PDU, VERIFICATION
 from isthmus.common.dimse.contexts import FIND, GET, MOVE
 from isthmus.scp import admission
-from isthmus.scp.commitment_report import ALL_COMMITTED, FAILURES_EXIST
-from isthmus.scp.commitment_requests import REQUEST_COMMITMENT, STORAGE_COMMITMENT
-from isthmus.scp.reports import INSTANCE_AVAILABILITY, NOT_UPDATED_ANY_MORE, PERFORMED_PROCEDURE_STEP
+from isthmus.scp.commitment.report import ALL_COMMITTED, FAILURES_EXIST
+from isthmus.scp.commitment.requests import REQUEST_COMMITMENT, STORAGE_COMMITMENT
+from isthmus.scp.reports.reports import INSTANCE_AVAILABILITY, NOT_UPDATED_ANY_MORE, PERFORMED_PROCEDURE_STEP
 from isthmus.scp.services import accept_services
 from isthmus.scp.worker import IDLE_SECONDS
 

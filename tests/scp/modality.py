@@ -19,7 +19,7 @@ from isthmus.common.config.settings import Scp
 from isthmus.common.dimse import install, unrestricted_storage
 from isthmus.common.service import Parts
 from isthmus.scp.callers import Callers, Calling
-from isthmus.scp.commitment_requests import STORAGE_COMMITMENT, STORAGE_COMMITMENT_INSTANCE
+from isthmus.scp.commitment.requests import STORAGE_COMMITMENT, STORAGE_COMMITMENT_INSTANCE
 from isthmus.scp.sender import Sender
 from isthmus.scp.services import SOP_CLASSES, Services, accept_services
 

@@ -11,7 +11,7 @@ from isthmus.common.bus import Bus, streams
 from isthmus.common.bus.subjects import token
 from isthmus.common.config import Inbox
 from isthmus.common.messages import AssociationEnded, InstancesReported, decode
-from isthmus.scp.reports import PERFORMED_PROCEDURE_STEP
+from isthmus.scp.reports.reports import PERFORMED_PROCEDURE_STEP
 from tests.scp.modality import CT, MODALITY, Modality
 
 STEP = "1.2.3.77"

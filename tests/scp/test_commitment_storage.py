@@ -11,7 +11,7 @@ from pynetdicom.association import Association
 
 from isthmus.common.config import Inbox
 from isthmus.common.service import Parts
-from isthmus.scp import commitment_report
+from isthmus.scp.commitment import report
 from isthmus.scp.worker import Server, serving
 from tests.scp.commitment.asking import transaction
 from tests.scp.conftest import with_scp
@@ -47,7 +47,7 @@ def store(association: Association, instance: str) -> int:
 async def test_a_result_waits_until_no_more_images_come(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(commitment_report, "QUIET_SECONDS", 0.8)
+    monkeypatch.setattr(report, "QUIET_SECONDS", 0.8)
     modality = Modality()
 
     def run() -> tuple[set[int], bool, Result]:
@@ -70,8 +70,8 @@ async def test_a_result_waits_until_no_more_images_come(
 async def test_an_association_that_is_never_quiet_gets_no_result(
     parts: Parts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(commitment_report, "REPLY_SECONDS", 0.5)
-    monkeypatch.setattr(commitment_report, "QUIET_SECONDS", 60.0)
+    monkeypatch.setattr(report, "REPLY_SECONDS", 0.5)
+    monkeypatch.setattr(report, "QUIET_SECONDS", 60.0)
     modality = Modality()
 
     def run(port: int) -> Result:
@@ -90,7 +90,7 @@ async def test_an_association_that_is_never_quiet_gets_no_result(
 async def test_images_that_follow_a_request_are_answered_while_its_result_is_reported(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(commitment_report, "QUIET_SECONDS", 0.0)  # as if it were not waited for
+    monkeypatch.setattr(report, "QUIET_SECONDS", 0.0)  # as if it were not waited for
     modality = Modality()
     images = [f"1.2.3.9.{number}" for number in range(20)]
 

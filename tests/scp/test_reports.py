@@ -15,8 +15,8 @@ from isthmus.common.config.arriving import Caller, CallerOperation
 from isthmus.common.errors import BusUnavailable
 from isthmus.common.messages import AssociationEnded, InstancesReported
 from isthmus.common.service import Parts
-from isthmus.scp import reports
-from isthmus.scp.reports import INSTANCE_AVAILABILITY
+from isthmus.scp.reports import reports
+from isthmus.scp.reports.reports import INSTANCE_AVAILABILITY
 from tests.scp.modality import MODALITY, Modality, services, with_callers
 from tests.scp.reporting import (
     STEP,

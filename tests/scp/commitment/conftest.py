@@ -10,7 +10,7 @@ from isthmus.common.config import Inbox, Settings
 from isthmus.common.dicom.part10 import Identity
 from isthmus.common.inbox.deposit import Deposits, Incoming
 from isthmus.common.service import Parts
-from isthmus.scp import commitment, commitment_report
+from isthmus.scp.commitment import committer, report
 from tests.scp.commitment.asking import EXPLICIT, Deposit
 from tests.scp.modality import (
     CT,
@@ -52,8 +52,8 @@ def deposit(bus: Bus, blobs: BlobStore, inbox: Inbox) -> Deposit:
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Look again sooner, and try again sooner."""
-    monkeypatch.setattr(commitment, "LOOKS", (0.0, 0.05, 0.05))
-    monkeypatch.setattr(commitment, "FIRST_DELAY", 0.2)
-    monkeypatch.setattr(commitment_report, "QUIET_SECONDS", 0.05)
-    monkeypatch.setattr(commitment_report, "LOOK_SECONDS", 0.01)
-    monkeypatch.setattr(commitment, "AWAY_SECONDS", 0.2)
+    monkeypatch.setattr(committer, "LOOKS", (0.0, 0.05, 0.05))
+    monkeypatch.setattr(committer, "FIRST_DELAY", 0.2)
+    monkeypatch.setattr(report, "QUIET_SECONDS", 0.05)
+    monkeypatch.setattr(report, "LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(committer, "AWAY_SECONDS", 0.2)

@@ -8,7 +8,7 @@ from isthmus.common.blobs import BlobStore
 from isthmus.common.bus import Bus
 from isthmus.common.config import Inbox
 from isthmus.common.inbox.state import States
-from isthmus.scp.commitment_lists import KnownLists
+from isthmus.scp.commitment.lists import KnownLists
 from tests.scp.commitment.asking import listed
 
 STUDIES = 6

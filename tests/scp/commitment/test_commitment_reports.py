@@ -14,8 +14,8 @@ from isthmus.common.bus.consumer import Consumer
 from isthmus.common.config import Inbox
 from isthmus.common.service import Parts
 from isthmus.common.threads import Threads
-from isthmus.scp import commitment, commitment_report
-from isthmus.scp.commitment_requests import CommitmentRequest
+from isthmus.scp.commitment import committer, report
+from isthmus.scp.commitment.requests import CommitmentRequest
 from tests.peers import free_port
 from tests.scp.commitment.asking import (
     EXPLICIT,
@@ -71,7 +71,7 @@ async def test_the_process_that_has_the_association_reports_what_another_one_fou
 
     async with AsyncExitStack() as stack:
         with monkeypatch.context() as patching:
-            patching.setattr(commitment.Committer, "working", lambda _: nullcontext())
+            patching.setattr(committer.Committer, "working", lambda _: nullcontext())
             port = await stack.enter_async_context(services(parts))
         await stack.enter_async_context(services(parts))
         assert committed(await asyncio.to_thread(run, port)) == {"1.2.3.4"}
@@ -131,7 +131,7 @@ async def test_a_caller_without_an_address_gets_its_result_when_it_asks_again(
 async def test_a_caller_that_never_answers_on_its_own_association_is_called(
     parts: Parts, inbox: Inbox, deposit: Deposit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(commitment_report, "REPLY_SECONDS", 0.3)
+    monkeypatch.setattr(report, "REPLY_SECONDS", 0.3)
     await deposit("1.2.3.4")
     modality = Modality(answers_here=False)
     with modality.listening() as there, reachable(there) as callers:
@@ -156,7 +156,7 @@ async def test_a_caller_that_hangs_does_not_hold_up_the_end(
             await get(modality.there)
         for thread in threading.enumerate():
             if thread.name.startswith("commitment"):
-                await asyncio.to_thread(thread.join, commitment.TIMEOUT_SECONDS / 3)
+                await asyncio.to_thread(thread.join, committer.TIMEOUT_SECONDS / 3)
                 assert not thread.is_alive()
         assert await waiting(bus, inbox) == 1
         modality.answers_there.set()
@@ -251,14 +251,14 @@ async def test_the_process_does_not_live_on_without_its_commitments(
         raise RuntimeError("a mistake")
 
     monkeypatch.setattr(Consumer, "serve", mistaken)
-    monkeypatch.setattr(commitment, "fail", failed.set)
+    monkeypatch.setattr(committer, "fail", failed.set)
     async with services(parts), asyncio.timeout(SECONDS):
         await failed.wait()
 
 
 async def test_it_ends_its_commitments_without_failing(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
     failed = asyncio.Event()
-    monkeypatch.setattr(commitment, "fail", failed.set)
+    monkeypatch.setattr(committer, "fail", failed.set)
     async with services(parts):
         pass
     assert not failed.is_set()
@@ -271,7 +271,7 @@ async def test_a_request_is_given_up_after_a_day(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr(commitment, "GIVE_UP_SECONDS", 0.5)
+    monkeypatch.setattr(committer, "GIVE_UP_SECONDS", 0.5)
     modality = Modality()
     with reachable(free_port()) as callers:
         async with services(with_callers(parts, inbox, callers)) as port:
@@ -283,17 +283,17 @@ async def test_a_request_is_given_up_after_a_day(
 
 
 def test_the_time_to_the_next_attempt_grows_with_that_of_the_request(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(commitment, "FIRST_DELAY", 5.0)
+    monkeypatch.setattr(committer, "FIRST_DELAY", 5.0)
 
     def delay(age: float) -> float:
         asked = time.time() - age
         waits = CommitmentRequest("in", "1.2", (), MODALITY, "127.0.0.1", asked, "", "", 1, EXPLICIT)
-        return commitment._later(waits).seconds
+        return committer._later(waits).seconds
 
     assert 5 <= delay(0) <= 6
     assert 60 <= delay(60) <= 67
     assert 600 <= delay(40_000) <= 660
-    assert 700 <= commitment._later(request_of_now(), 700.0).seconds <= 770
+    assert 700 <= committer._later(request_of_now(), 700.0).seconds <= 770
 
 
 def request_of_now() -> CommitmentRequest:

@@ -10,7 +10,7 @@ from isthmus.common.bus import Bus
 from isthmus.common.config import Inbox
 from isthmus.common.inbox.state import Removal, States, StudyState
 from isthmus.common.service import Parts
-from isthmus.scp import commitment, commitment_search
+from isthmus.scp.commitment import committer, search
 from tests.scp.commitment.asking import (
     Deposit,
     get,
@@ -103,7 +103,7 @@ async def test_a_blob_that_is_lost_or_cut_is_not_committed_to(
 async def test_what_is_in_the_lists_of_studies_is_found_however_long_ago(
     parts: Parts, bus: Bus, blobs: BlobStore, inbox: Inbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("isthmus.scp.commitment_lists.NEWEST_RECORDS", 2)
+    monkeypatch.setattr("isthmus.scp.commitment.lists.NEWEST_RECORDS", 2)
     many = [f"1.7.{number}" for number in range(20)]
     await listed(bus, blobs, inbox, "1.7", *many)
     for number in range(8):
@@ -169,16 +169,16 @@ async def test_what_another_inbox_has_is_not_committed_to(
 async def test_an_image_that_comes_shortly_after_the_request_is_waited_for(
     parts: Parts, deposit: Deposit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(commitment, "LOOKS", (0.0, *[0.1] * 100))
+    monkeypatch.setattr(committer, "LOOKS", (0.0, *[0.1] * 100))
     modality = Modality()
     looked = asyncio.Event()
-    look = commitment_search.Search.look
+    look = search.Search.look
 
-    async def watched(search: commitment_search.Search) -> None:
+    async def watched(search: search.Search) -> None:
         await look(search)
         looked.set()
 
-    monkeypatch.setattr(commitment_search.Search, "look", watched)
+    monkeypatch.setattr(search.Search, "look", watched)
     async with services(parts) as port:
         with modality.associated(port) as association:
             await asyncio.to_thread(ask, association, action_information(transaction(), (CT, "1.2.3.4")))

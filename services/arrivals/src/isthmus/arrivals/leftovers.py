@@ -11,7 +11,7 @@ from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Final
 
-from isthmus.arrivals.retention_records import records
+from isthmus.arrivals.retention.records import records
 from isthmus.common.blobs import BlobStore
 from isthmus.common.blobs.keys import contents_prefix
 from isthmus.common.bus import Bus, end_tasks

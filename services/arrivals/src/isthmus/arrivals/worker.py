@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
 
-from isthmus.arrivals.forward import forwarding
+from isthmus.arrivals.forwarding import forwarding
 from isthmus.arrivals.instances import Instances
 from isthmus.arrivals.leftovers import leftovers
 from isthmus.arrivals.retention import retention

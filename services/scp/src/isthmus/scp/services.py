@@ -31,12 +31,12 @@ from isthmus.common.errors import InvalidParameter
 from isthmus.common.service import Parts
 from isthmus.common.threads import Threads
 from isthmus.scp.callers import Callers, Calling
-from isthmus.scp.commitment import Committer
-from isthmus.scp.commitment_report import OpenAssociations
-from isthmus.scp.commitment_requests import STORAGE_COMMITMENT, CommitmentRequest, keep, read_request
+from isthmus.scp.commitment.committer import Committer
+from isthmus.scp.commitment.report import OpenAssociations
+from isthmus.scp.commitment.requests import STORAGE_COMMITMENT, CommitmentRequest, keep, read_request
 from isthmus.scp.normalized import Admit, Handled, Refused, Requester, handle, read_data_set
-from isthmus.scp.reports import INSTANCE_AVAILABILITY, PERFORMED_PROCEDURE_STEP, Reports, new_uid
-from isthmus.scp.reports_reading import read_change, read_new_step, read_notification
+from isthmus.scp.reports.reading import read_change, read_new_step, read_notification
+from isthmus.scp.reports.reports import INSTANCE_AVAILABILITY, PERFORMED_PROCEDURE_STEP, Reports, new_uid
 from isthmus.scp.sender import Sender
 
 if TYPE_CHECKING:

@@ -7,7 +7,6 @@ from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import Final, ParamSpec, cast
 
-import structlog
 from opentelemetry.trace import Span, SpanKind
 from pydicom.dataset import Dataset
 from pydicom.uid import UID
@@ -35,7 +34,7 @@ from isthmus.common.dimse.status import NOT_AUTHORIZED, OUT_OF_RESOURCES, SUCCES
 from isthmus.common.errors import IsthmusError, SettingsError
 from isthmus.common.inbox.deposit import Deposits
 from isthmus.common.service import Parts
-from isthmus.common.telemetry import span
+from isthmus.common.telemetry import get_logger, span
 from isthmus.common.threads import LoopStopped, Threads, run_coroutine_from_thread
 from isthmus.scp.admission import Admission, Rejection
 from isthmus.scp.budget import Budget
@@ -59,7 +58,7 @@ STOP_SECONDS: Final = 3.0
 
 P = ParamSpec("P")
 
-log = structlog.get_logger()
+log = get_logger(__name__)
 
 
 class Server:

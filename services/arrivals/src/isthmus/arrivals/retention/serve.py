@@ -11,9 +11,9 @@ from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
 
-from isthmus.arrivals.forward_routing import CONSUMER
-from isthmus.arrivals.retention_records import Record, forget, records
-from isthmus.arrivals.retention_rules import Fate, Judge
+from isthmus.arrivals.forwarding.routing import CONSUMER
+from isthmus.arrivals.retention.records import Record, forget, records
+from isthmus.arrivals.retention.rules import Fate, Judge
 from isthmus.common.bus import end_tasks, streams, subjects
 from isthmus.common.bus.client import bus_errors
 from isthmus.common.bus.consumer import has_passed

@@ -1,12 +1,12 @@
-"""Forwarding: what arrives goes where the rules of `arrivals.forward` send it."""
+"""The loops of forwarding: events to destinations, and each destination's queue to its origin."""
 
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from isthmus.arrivals.destinations import USUAL, Destination, Pace
-from isthmus.arrivals.forward_leftovers import bury_leftovers
-from isthmus.arrivals.forward_routing import Router
+from isthmus.arrivals.forwarding.destinations import USUAL, Destination, Pace
+from isthmus.arrivals.forwarding.leftovers import bury_leftovers
+from isthmus.arrivals.forwarding.routing import Router
 from isthmus.common.bus import end_tasks
 from isthmus.common.service import Parts
 

@@ -19,8 +19,8 @@ from isthmus.common.dicom.statuses import (
 )
 from isthmus.common.messages import InstancesReported
 from isthmus.scp.normalized import Refused
-from isthmus.scp.reports_reading import Change, Named, StepStatus
-from isthmus.scp.reports_state import ReportState, ReportStates
+from isthmus.scp.reports.reading import Change, Named, StepStatus
+from isthmus.scp.reports.state import ReportState, ReportStates
 
 PERFORMED_PROCEDURE_STEP: Final = "1.2.840.10008.3.1.2.3.3"
 """The Modality Performed Procedure Step SOP Class (PS3.4 F.7)."""

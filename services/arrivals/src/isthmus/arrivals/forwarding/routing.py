@@ -16,7 +16,7 @@ from opentelemetry import context
 from opentelemetry.trace import SpanKind
 from pydantic import TypeAdapter, ValidationError
 
-from isthmus.arrivals.rules import MODALITY, Traits, Wanted, routes, text
+from isthmus.arrivals.forwarding.rules import MODALITY, Traits, Wanted, routes, text
 from isthmus.common.bus import streams
 from isthmus.common.bus.client import MESSAGING, bus_errors, verb
 from isthmus.common.bus.consumer import Consumer, give_back

@@ -24,8 +24,8 @@ from isthmus.common.inbox.remove import is_deleted
 from isthmus.common.inbox.state import States, StudyState
 from isthmus.common.messages.cloud_events import from_json
 from isthmus.common.messages.events import EventType, InstanceEvent
-from isthmus.scp.commitment_lists import KnownLists
-from isthmus.scp.commitment_requests import Reference
+from isthmus.scp.commitment.lists import KnownLists
+from isthmus.scp.commitment.requests import Reference
 
 AT_ONCE: Final = 8
 """Questions to S3."""

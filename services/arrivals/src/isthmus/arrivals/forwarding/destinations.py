@@ -17,7 +17,7 @@ from nats.js.api import AckPolicy, ConsumerConfig
 from opentelemetry import context
 from opentelemetry.trace import SpanKind
 
-from isthmus.arrivals.forward_judgement import Judgement, judge, later, letter, retried
+from isthmus.arrivals.forwarding.judgement import Judgement, judge, later, letter, retried
 from isthmus.common.bus import streams, subjects
 from isthmus.common.bus.client import MESSAGING, bus_errors, verb
 from isthmus.common.bus.consumer import Consumer, give_back, kept

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Final
 
-from isthmus.arrivals.retention_records import Record
-from isthmus.arrivals.rules import MODALITY, Traits, Wanted, routes, text
+from isthmus.arrivals.forwarding.rules import MODALITY, Traits, Wanted, routes, text
+from isthmus.arrivals.retention.records import Record
 from isthmus.common.bus.streams import EVENTS_SECONDS
 from isthmus.common.bus.subjects import token
 from isthmus.common.config import Settings

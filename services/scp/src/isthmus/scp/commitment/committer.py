@@ -30,11 +30,11 @@ from isthmus.common.errors import ContractError, OriginError, UnavailableError
 from isthmus.common.service import fail
 from isthmus.common.telemetry import extract, get_logger, span
 from isthmus.common.threads import Threads
-from isthmus.scp.commitment_lists import KnownLists
-from isthmus.scp.commitment_report import event_information, report_anew, report_there
-from isthmus.scp.commitment_requests import CommitmentRequest
-from isthmus.scp.commitment_requests import kept as stored_request
-from isthmus.scp.commitment_search import Search
+from isthmus.scp.commitment.lists import KnownLists
+from isthmus.scp.commitment.report import event_information, report_anew, report_there
+from isthmus.scp.commitment.requests import CommitmentRequest
+from isthmus.scp.commitment.requests import kept as stored_request
+from isthmus.scp.commitment.search import Search
 
 LOOKS: Final = (0.0, 1.0, 4.0)
 """Seconds before each look for what is missing: some ask before the last image is stored."""

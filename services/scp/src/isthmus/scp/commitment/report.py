@@ -29,7 +29,7 @@ from isthmus.common.dimse.identifiers import encode_identifier
 from isthmus.common.dimse.in_turn import send_in_turn
 from isthmus.common.errors import NoWorker
 from isthmus.common.telemetry import get_logger
-from isthmus.scp.commitment_requests import (
+from isthmus.scp.commitment.requests import (
     STORAGE_COMMITMENT,
     STORAGE_COMMITMENT_INSTANCE,
     CommitmentRequest,

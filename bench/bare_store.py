@@ -24,6 +24,7 @@ def main() -> None:
     ae.maximum_pdu_size = MAX_PDU
     ae.supported_contexts = AllStoragePresentationContexts
     server = ae.make_server(("127.0.0.1", 0), evt_handlers=[(evt.EVT_C_STORE, lambda _: _SUCCESS)])
+    ae._servers.append(server)  # noqa: SLF001 - from where its shutdown removes it
     Thread(target=server.serve_forever, daemon=True).start()
     sys.stdout.write(f"{server.server_address[1]}\n")
     sys.stdout.flush()

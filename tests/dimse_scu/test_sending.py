@@ -1,5 +1,6 @@
 """Many instances go over two associations, where the origin allows it and nobody else wants one."""
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from secrets import token_hex
@@ -75,8 +76,10 @@ async def test_an_origin_that_is_silent_on_both_is_not_sent_the_rest(
     origin = await serve(origin_name, timeout_seconds=1)
     pacs.behave(Silent())
     results = await store(bus, origin, await spooled(blobs, many))
-    assert [result.failure and result.failure.kind for result in results] == ["OriginTimeout"] * len(many)
-    assert len(pacs.operations(Operation.STORE)) <= 4
+    kinds = Counter(result.failure.kind for result in results if result.failure is not None)
+    asked = len(pacs.operations(Operation.STORE))
+    assert asked <= 4
+    assert kinds == {"OriginTimeout": asked, "NotTried": len(many) - asked}
 
 
 async def test_each_result_is_that_of_its_own_instance(

@@ -12,23 +12,26 @@ from isthmus.common.bus.streams import EVENTS
 from isthmus.common.config.settings import Nats
 from isthmus.common.errors import BusUnavailable
 
-TOLD = "dicom.told.passed.>"
+CONSUMER = "taking"
 
 
 @pytest.fixture
-async def taking(bus: Bus, origin_name: str) -> AsyncIterator[JetStreamContext.PullSubscription]:
-    """A durable consumer of some subjects of a stream, whose name is that of the test's origin."""
-    config = ConsumerConfig(
-        durable_name=origin_name, filter_subjects=[TOLD, "dicom.told.other.>"], ack_policy=AckPolicy.EXPLICIT
-    )
-    await bus.jetstream.add_consumer(EVENTS, config)
-    taking = await bus.jetstream.pull_subscribe_bind(origin_name, EVENTS)
-    while (await taking.consumer_info()).num_pending:
-        for message in await taking.fetch(100):
-            await message.ack_sync()
+async def stream(bus: Bus, origin_name: str) -> AsyncIterator[str]:
+    """A stream of the test's own: what it publishes would be nonsense to others."""
+    await bus.jetstream.add_stream(name=origin_name, subjects=[f"{origin_name}.>"])
+    yield origin_name
+    await bus.jetstream.delete_stream(origin_name)
+
+
+@pytest.fixture
+async def taking(bus: Bus, stream: str) -> AsyncIterator[JetStreamContext.PullSubscription]:
+    """A durable consumer of some subjects of the stream."""
+    wanted = [f"{stream}.wanted.>", f"{stream}.other.>"]
+    config = ConsumerConfig(durable_name=CONSUMER, filter_subjects=wanted, ack_policy=AckPolicy.EXPLICIT)
+    await bus.jetstream.add_consumer(stream, config)
+    taking = await bus.jetstream.pull_subscribe_bind(CONSUMER, stream)
     yield taking
     await taking.unsubscribe()
-    await bus.jetstream.delete_consumer(EVENTS, origin_name)
 
 
 @pytest.fixture
@@ -44,33 +47,33 @@ def _counted_late(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(JetStreamContext, "consumer_info", late)
 
 
-async def published(bus: Bus) -> int:
-    return (await bus.jetstream.publish("dicom.told.passed.1", b"")).seq
+async def published(bus: Bus, stream: str) -> int:
+    return (await bus.jetstream.publish(f"{stream}.wanted.1", b"")).seq
 
 
 @pytest.mark.usefixtures("taking", "_counted_late")
-async def test_what_was_just_published_has_not_been_passed(bus: Bus, origin_name: str) -> None:
-    assert not await has_passed(bus, EVENTS, origin_name, await published(bus))
+async def test_what_was_just_published_has_not_been_passed(bus: Bus, stream: str) -> None:
+    assert not await has_passed(bus, stream, CONSUMER, await published(bus, stream))
 
 
 async def test_only_what_is_acknowledged_has_been_passed(
-    bus: Bus, origin_name: str, taking: JetStreamContext.PullSubscription
+    bus: Bus, stream: str, taking: JetStreamContext.PullSubscription
 ) -> None:
-    before = await published(bus) - 1
-    behind = await published(bus)
-    assert await has_passed(bus, EVENTS, origin_name, before)
+    before = await published(bus, stream) - 1
+    behind = await published(bus, stream)
+    assert await has_passed(bus, stream, CONSUMER, before)
     messages = await taking.fetch(2)
     await messages[1].ack_sync()
-    assert not await has_passed(bus, EVENTS, origin_name, behind)
+    assert not await has_passed(bus, stream, CONSUMER, behind)
     await messages[0].ack_sync()
-    assert await has_passed(bus, EVENTS, origin_name, behind)
+    assert await has_passed(bus, stream, CONSUMER, behind)
 
 
 async def test_what_it_does_not_want_it_passes(
-    bus: Bus, origin_name: str, taking: JetStreamContext.PullSubscription
+    bus: Bus, stream: str, taking: JetStreamContext.PullSubscription
 ) -> None:
-    sequence = (await bus.jetstream.publish("dicom.told.nobody.1", b"")).seq
-    assert await has_passed(bus, EVENTS, origin_name, sequence)
+    sequence = (await bus.jetstream.publish(f"{stream}.nobody.1", b"")).seq
+    assert await has_passed(bus, stream, CONSUMER, sequence)
     assert (await taking.consumer_info()).num_pending == 0
 
 

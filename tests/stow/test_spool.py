@@ -1,6 +1,6 @@
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
 
 import pytest
@@ -57,11 +57,39 @@ async def test_a_put_that_fails_is_said_at_the_latest_when_the_job_is_made(
 
     head = await head_of(chunks_of(series[0].read_bytes()))
     monkeypatch.setattr(blobs, "put", full)
+    monkeypatch.setattr("isthmus.stow.spool.LATE_SECONDS", 0.01)
     async with Spool(blobs) as spool:
         await spool.add(head, nothing())
         await spool.add(head, nothing())
         with pytest.raises(StoreUnavailable):
             await spool.store("pacs")
+
+
+async def test_what_s3_does_late_is_deleted_too(
+    blobs: BlobStore, series: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server that stood still does what it was asked when it goes on: nobody waits for it any more."""
+    put, delete_all = blobs.put, blobs.delete_all
+    late: list[str] = []
+
+    async def fails(key: str, _: Data) -> None:
+        late.append(key)
+        raise StoreUnavailable("silent")
+
+    async def deletes_what_is_there_by_then(keys: Iterable[str]) -> None:
+        await delete_all(keys)
+        while late:
+            await put(late.pop(), b"late")
+
+    head = await head_of(chunks_of(series[0].read_bytes()))
+    monkeypatch.setattr(blobs, "put", fails)
+    monkeypatch.setattr(blobs, "delete_all", deletes_what_is_there_by_then)
+    monkeypatch.setattr("isthmus.stow.spool.LATE_SECONDS", 0.01)
+    async with Spool(blobs) as spool:
+        await spool.add(head, nothing())
+        with pytest.raises(StoreUnavailable):
+            await spool.store("pacs")
+    assert [blob async for blob in blobs.list(f"spool/{spool.job}/")] == []
 
 
 async def test_what_is_put_while_the_request_is_given_up_is_deleted_too(

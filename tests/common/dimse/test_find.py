@@ -88,11 +88,11 @@ def test_an_origin_that_is_slow_but_not_silent() -> None:
 
     def handle(_: evt.Event) -> Answers:
         for number in range(6):
-            never.wait(0.2)
+            never.wait(0.3)
             yield 0xFF00, match(number)
         yield 0x0000, None
 
-    with acceptor(on(evt.EVT_C_FIND, handle), classes=[STUDY_ROOT_FIND], timeout=0.6) as pacs:
+    with acceptor(on(evt.EVT_C_FIND, handle), classes=[STUDY_ROOT_FIND], timeout=1.6) as pacs:
         association = Association.open(pacs, [FIND])
         assert len(list(association.find(STUDY_ROOT_FIND, query()))) == 6
         association.release()

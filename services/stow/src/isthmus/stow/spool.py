@@ -23,6 +23,9 @@ SMALL_BYTES: Final = 2 * 1024 * 1024
 PUTS_AT_ONCE: Final = 4
 """Small parts of one request on their way into S3."""
 
+LATE_SECONDS: Final = 1.0
+"""In which S3 does what it was asked before it fell silent, once it goes on."""
+
 SPOOL: Final = "spool/"
 _TIMED_JOB: Final = re.compile(r"spool/([0-9a-f]{8,9})-[0-9a-f]{32}/")
 
@@ -54,6 +57,8 @@ class Spool:
         self._blobs = blobs
         self._keys: list[str] = []
         self._putting: set[asyncio.Task[None]] = set()
+        self._has_failed = False
+        """Whether S3 did not take something, as far as it said."""
 
     async def __aenter__(self) -> Self:
         return self
@@ -167,6 +172,7 @@ class Spool:
             done, self._putting = await asyncio.wait(self._putting, return_when=asyncio.FIRST_COMPLETED)
             errors = [error for put in done if (error := put.exception())]
             if errors:
+                self._has_failed = True
                 raise errors[0]
 
     async def store(self, origin: str) -> Store:
@@ -192,9 +198,12 @@ class Spool:
         if self._putting:
             # A thread that puts a blob goes on, whoever is cancelled: what it puts is there only then.
             await asyncio.wait(self._putting)
-            for put in self._putting:
-                put.exception()  # the first of them was raised, or nobody waits any more
+            failures = [put.exception() for put in self._putting]  # the first was raised, or nobody waits
+            self._has_failed |= any(failures)
         try:
             await self._blobs.delete_all(self._keys)
+            if self._has_failed:
+                await asyncio.sleep(LATE_SECONDS)
+                await self._blobs.delete_all(self._keys)
         except StoreUnavailable as error:
             log.warning("spool not deleted", blobs=len(self._keys), detail=error.detail)

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 from typing import Any, Final, Literal, TypeVar
 from uuid import uuid4
 
@@ -21,6 +22,7 @@ from isthmus.common.bus.jobs import Running
 from isthmus.common.config import DimseOrigin, Inbox, Settings
 from isthmus.common.config.arriving import Arrivals
 from isthmus.common.config.origins import Protocol
+from isthmus.common.inbox.contents import ContentsStore
 from isthmus.common.messages import BlobRef, Echo, EchoDone, Failure, Store
 from isthmus.common.messages.events import (
     Blob,
@@ -33,6 +35,7 @@ from isthmus.common.messages.events import (
     StudyEvent,
 )
 from isthmus.common.service import Parts
+from tests.common.inbox.studies import arrived
 from tests.stow.worker import Job, Script, stores
 from tests.wado.serving import ended
 
@@ -231,3 +234,26 @@ async def until(read: Callable[[], Awaitable[T]], wanted: Callable[[T], object])
             if wanted(found):
                 return found
             await asyncio.sleep(0.02)
+
+
+@asynccontextmanager
+async def site_of(bus: Bus, blobs: BlobStore, origin_name: str) -> AsyncIterator[Site]:
+    """Give a site whose forwarding begins with events of now; it leaves no place behind."""
+    site = Site(bus, blobs, origin_name)
+    await site.forget_place()
+    yield site
+    await site.forget_place()
+    await site.dismiss()
+
+
+def uids(*refs: BlobRef) -> list[str]:
+    """Give the SOP Instance UIDs."""
+    return [ref.sop_instance_uid for ref in refs]
+
+
+async def refs_of(site: Site, series: list[Path]) -> list[BlobRef]:
+    """Let a study be in the inbox, and give what its list names."""
+    (state,) = await arrived(site.bus, site.blobs, site.inbox, series)
+    site.study = state.study
+    contents = await ContentsStore(site.blobs).load(state.contents)
+    return [row.blob for row in contents.rows.values()]

@@ -6,10 +6,10 @@ import time
 import orjson
 import pytest
 
-from isthmus.arrivals import expected, horizon
+from isthmus.arrivals import horizon
 from isthmus.common.blobs import BlobStore
 from isthmus.common.blobs.keys import contents_prefix
-from isthmus.common.bus import Bus, MatchWriter, serve_queries
+from isthmus.common.bus import Bus
 from isthmus.common.bus.events import publish_event
 from isthmus.common.bus.streams import ARRIVALS_CONSUMER
 from isthmus.common.inbox import state
@@ -17,7 +17,7 @@ from isthmus.common.inbox.contents import ContentsStore
 from isthmus.common.inbox.reading import read_study
 from isthmus.common.inbox.remove import remove
 from isthmus.common.inbox.state import Phase, States
-from isthmus.common.messages import Delete, Query
+from isthmus.common.messages import Delete
 from isthmus.common.messages.events import EventType, Reason
 from isthmus.common.telemetry import span
 from tests.arrivals.conftest import QUIET, Arrivals
@@ -26,7 +26,6 @@ from tests.arrivals.subscriber import Subscriber
 from tests.documents.asyncapi import check_manifest
 
 ARRIVED, AMENDED = EventType.STUDY_ARRIVED, EventType.STUDY_AMENDED
-PACS = "pacs-of-arrivals"
 
 
 async def test_a_quiet_study_has_arrived(arrivals: Arrivals, send: Sender, subscriber: Subscriber) -> None:
@@ -357,59 +356,3 @@ async def _until(bus: Bus, origin: str, study: str, phase: Phase) -> None:
             if found.revision and found.state.arrival.phase is phase:
                 return
             await asyncio.sleep(0.02)
-
-
-async def test_as_many_as_the_origin_counts_is_complete(
-    arrivals: Arrivals, send: Sender, subscriber: Subscriber, own_bus: Bus
-) -> None:
-    counts = [3, 2]
-
-    async def search(_: Query, writer: MatchWriter) -> None:
-        await writer.add({"00201208": {"vr": "IS", "Value": [counts.pop(0)]}})
-
-    serving = await serve_queries(own_bus, PACS, search)
-    async with arrivals.running(expect=PACS):
-        await send.instances("1.2", range(2))
-        event = await subscriber.next()
-    await serving.finish()
-    assert (event.data.complete, event.data.reason) == (True, Reason.COUNT)
-    assert counts == []  # it was asked again, because more were expected at first
-
-
-async def test_more_than_will_come_is_not_waited_for_for_ever(
-    arrivals: Arrivals, send: Sender, subscriber: Subscriber, own_bus: Bus
-) -> None:
-    async def search(_: Query, writer: MatchWriter) -> None:
-        await writer.add({"00201208": {"vr": "IS", "Value": [3]}})
-
-    serving = await serve_queries(own_bus, PACS, search)
-    async with arrivals.running(expect=PACS, quiet_seconds=0.05):
-        await send.instances("1.2", range(2))
-        event = await subscriber.next()
-    await serving.finish()
-    assert (event.data.complete, event.data.reason) == ("assumed", Reason.QUIET)
-
-
-async def test_an_origin_that_is_away_delays_nothing(
-    arrivals: Arrivals, send: Sender, subscriber: Subscriber
-) -> None:
-    async with arrivals.running(expect="nobody"):
-        await send.instances("1.2", range(2))
-        event = await subscriber.next(QUIET + 3)
-    assert event.data.reason is Reason.QUIET
-
-
-async def test_an_origin_that_says_nothing_delays_for_some_seconds_only(
-    arrivals: Arrivals, send: Sender, subscriber: Subscriber, own_bus: Bus, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async def search(_: Query, writer: MatchWriter) -> None:
-        await writer.abandoned.wait()
-
-    assert expected.ASK_SECONDS < 5
-    monkeypatch.setattr(expected, "ASK_SECONDS", 0.5)
-    serving = await serve_queries(own_bus, PACS, search)
-    async with arrivals.running(expect=PACS):
-        await send.instances("1.2", range(2))
-        event = await subscriber.next(QUIET + 3)
-    await serving.finish()
-    assert event.data.reason is Reason.QUIET

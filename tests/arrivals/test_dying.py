@@ -3,8 +3,6 @@
 import asyncio
 import json
 import os
-import signal
-import sys
 import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -32,6 +30,7 @@ from isthmus.common.messages import Delete
 from isthmus.common.messages.events import CloudEvent, EventType, Reason, StudyEvent
 from tests.arrivals import dying
 from tests.arrivals.conftest import Arrivals
+from tests.arrivals.killed import run_until_killed
 from tests.arrivals.sender import Sender
 from tests.arrivals.subscriber import Subscriber
 
@@ -56,16 +55,7 @@ async def test_another_replica_goes_on(
     subscriber: Subscriber,
 ) -> None:
     await send.instances("1.2", range(5))
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tests.arrivals.dying", place, env=environment
-    )
-    try:
-        async with asyncio.timeout(60):
-            assert await process.wait() == -signal.SIGKILL
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
+    await run_until_killed("tests.arrivals.dying", place, environment)
     async with arrivals.running():
         event = await subscriber.next()
         assert (event.type, event.data.study, event.data.instances) == (EventType.STUDY_ARRIVED, "1.2", 5)

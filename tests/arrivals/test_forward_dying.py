@@ -1,10 +1,7 @@
 """Replicas that are killed while they forward: nothing is lost, and nothing is sent twice."""
 
-import asyncio
 import json
 import os
-import signal
-import sys
 from collections.abc import AsyncIterator
 
 import pytest
@@ -14,17 +11,15 @@ from isthmus.common.blobs import BlobStore
 from isthmus.common.bus import Bus
 from isthmus.common.config.settings import S3, Nats
 from tests.arrivals import forward_dying
-from tests.arrivals.forwards import REFUSED, Site
+from tests.arrivals.forwards import REFUSED, Site, site_of
+from tests.arrivals.killed import run_until_killed
 from tests.stow.worker import Job
 
 
 @pytest.fixture
 async def site(bus: Bus, blobs: BlobStore, origin_name: str) -> AsyncIterator[Site]:
-    site = Site(bus, blobs, origin_name)
-    await site.forget_place()
-    yield site
-    await site.forget_place()
-    await site.dismiss()
+    async with site_of(bus, blobs, origin_name) as site:
+        yield site
 
 
 @pytest.fixture
@@ -58,16 +53,7 @@ async def test_another_replica_goes_on(
     one, two = site.ref(1), site.ref(2)
     taken = site.employ(refuses_the_first_once)
     await site.announce(one, two)
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tests.arrivals.forward_dying", place, env=environment
-    )
-    try:
-        async with asyncio.timeout(60):
-            assert await process.wait() == -signal.SIGKILL
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
+    await run_until_killed("tests.arrivals.forward_dying", place, environment)
     async with site.forwarding():
         await site.routed()
         await site.noted()

@@ -13,20 +13,14 @@ from isthmus.common.blobs import BlobStore
 from isthmus.common.bus import Bus, end_tasks, streams, subjects
 from isthmus.common.bus.dead import is_wanted, replay
 from isthmus.common.bus.forwards import consumer_name, enqueue, is_pending, send
-from isthmus.common.messages import BlobRef, Forwarding
-from tests.arrivals.forwards import Site, Taken, until
+from isthmus.common.messages import Forwarding
+from tests.arrivals.forwards import Site, Taken, site_of, uids, until
 
 
 @pytest.fixture
 async def site(bus: Bus, blobs: BlobStore, origin_name: str) -> AsyncIterator[Site]:
-    site = Site(bus, blobs, origin_name)
-    await site.forget_place()
-    yield site
-    await site.dismiss()
-
-
-def uids(*refs: BlobRef) -> list[str]:
-    return [ref.sop_instance_uid for ref in refs]
+    async with site_of(bus, blobs, origin_name) as site:
+        yield site
 
 
 async def test_a_queue_that_no_rule_feeds_any_more_is_worked_off(site: Site) -> None:

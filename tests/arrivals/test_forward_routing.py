@@ -15,17 +15,14 @@ from isthmus.common.messages import Forwarded, Forwarding
 from isthmus.common.messages.cloud_events import from_json
 from isthmus.common.messages.events import Blob, CloudEvent
 from isthmus.common.service import Parts
-from tests.arrivals.forwards import Site
-from tests.arrivals.test_forward import refs_of, uids
+from tests.arrivals.forwards import Site, refs_of, site_of, uids
 from tests.data_sets import make_series
 
 
 @pytest.fixture
 async def site(bus: Bus, blobs: BlobStore, origin_name: str) -> AsyncIterator[Site]:
-    site = Site(bus, blobs, origin_name)
-    await site.forget_place()
-    yield site
-    await site.dismiss()
+    async with site_of(bus, blobs, origin_name) as site:
+        yield site
 
 
 @pytest.fixture(scope="module")

@@ -2,6 +2,7 @@
 
 import hashlib
 import inspect
+import queue
 import socket
 import subprocess
 import sys
@@ -97,12 +98,13 @@ def test_over_long_uids_pass_without_a_warning() -> None:
 
 
 def test_both_ends_send_at_once() -> None:
-    accepting: list[object] = []
-    with acceptor((evt.EVT_ACCEPTED, lambda event: accepting.append(event.assoc.dul.socket))) as peer:
+    accepting: queue.Queue[object] = queue.Queue()  # told a moment after the requestor has its answer
+    with acceptor((evt.EVT_ACCEPTED, lambda event: accepting.put(event.assoc.dul.socket))) as peer:
         opened = Association.open(peer, [VERIFICATION])
-        assert isinstance(accepting[0], TunedSocket)
-        assert accepting[0].socket is not None
-        for end in (socket_of(opened), accepting[0].socket):
+        accepted = accepting.get(timeout=5)
+        assert isinstance(accepted, TunedSocket)
+        assert accepted.socket is not None
+        for end in (socket_of(opened), accepted.socket):
             assert end.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
             assert end.gettimeout()
         opened.release()

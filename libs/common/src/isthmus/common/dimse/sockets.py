@@ -113,7 +113,7 @@ class TunedSocket(AssociationSocket):
         """Wait for something to read or to send, and tell whether there is to read; for the reactor alone."""
         connected = self.socket
         if connected is None or not self._is_connected:
-            time.sleep(_UNCONNECTED_REST)
+            time.sleep(_UNCONNECTED_REST)  # the reactor's own rest: there is no socket to wait for
             return False
         if self._accepted and self.assoc.dimse.msg_queue.qsize() >= BACKLOG:
             return self._wait(connected, 0)
@@ -277,7 +277,7 @@ def install() -> None:
     pynetdicom.ae.AssociationSocket = TunedSocket  # type: ignore[attr-defined]  # who requests, there
     pynetdicom.dimse.DIMSEMessage = spilling_message  # type: ignore[assignment, attr-defined]  # a message that comes begins there
     pynetdicom.dimse.DIMSEServiceProvider.receive_primitive = receive  # type: ignore[assignment]  # DT-2 and AR-6 call it
-    pynetdicom.fsm.StateMachine.do_action = do_action  # type: ignore[assignment]
+    pynetdicom.fsm.StateMachine.do_action = do_action  # type: ignore[assignment]  # the reactor calls it
     pynetdicom.dimse.DIMSEServiceProvider.send_msg = answers.send  # type: ignore[assignment]  # every service class calls it
     DULServiceProvider.send_pdu = _send_pdu_and_rouse  # type: ignore[method-assign]  # what is sent wakes it
     pynetdicom.fsm.P_DATA_TF = _to_be_sent  # type: ignore[assignment, attr-defined]  # DT-1 and AR-7 call it

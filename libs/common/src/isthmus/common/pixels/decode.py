@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
-from jpeg_ls import decode_pixel_data as decode_jpeg_ls  # type: ignore[import-untyped]
+from jpeg_ls import decode_pixel_data as decode_jpeg_ls  # type: ignore[import-untyped]  # has no types
 from openjpeg.utils import decode as decode_jpeg_2000
-from rle.rle import decode_frame as decode_rle  # type: ignore[import-not-found]
+from rle.rle import decode_frame as decode_rle  # type: ignore[import-not-found]  # has no types
 
 from isthmus.common.pixels import jpeg, native
 from isthmus.common.pixels.codestream import Codestream, jpeg_2000_codestream, jpeg_codestream

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Final
 
 import numpy as np
-from jpeg_ls import encode_buffer as encode_jpeg_ls  # type: ignore[import-untyped]
+from jpeg_ls import encode_buffer as encode_jpeg_ls  # type: ignore[import-untyped]  # has no types
 from openjpeg.utils import encode_buffer as encode_jpeg_2000
 from rle.utils import encode_pixel_data as encode_rle
 

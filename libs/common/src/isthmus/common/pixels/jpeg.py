@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from threading import Lock
 from typing import IO, Final
 
-import gdcm  # type: ignore[import-untyped]
+import gdcm  # type: ignore[import-untyped]  # has no types
 import numpy as np
 
 from isthmus.common.pixels.codestream import Codestream, without_remarks

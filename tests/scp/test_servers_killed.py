@@ -14,8 +14,8 @@ from isthmus.cli.embedded import EmbeddedS3
 from isthmus.common.blobs import BlobStore
 from isthmus.common.bus import Bus
 from isthmus.common.config import Inbox
+from isthmus.common.dicom.statuses import OUT_OF_RESOURCES, SUCCESS
 from isthmus.common.dimse import Association, Context
-from isthmus.common.dimse.status import OUT_OF_RESOURCES, SUCCESS
 from isthmus.common.service import Parts
 from isthmus.common.threads import Threads
 from isthmus.scp.worker import serving

@@ -1,7 +1,7 @@
 """What the end of a C-GET or C-MOVE comes to."""
 
+from isthmus.common.dicom.statuses import OUT_OF_RESOURCES_SUB_OPERATIONS
 from isthmus.common.dimse import Category, Operation, SubOperations, category, failure
-from isthmus.common.dimse.status import OUT_OF_RESOURCES_SUB_OPERATIONS
 from isthmus.common.errors import OperationFailed
 
 

@@ -18,7 +18,7 @@ from pynetdicom.association import Association
 from pynetdicom.dsutils import decode
 
 from isthmus.common.config import Inbox
-from isthmus.common.dicom.statuses import PROCESSING_FAILURE, RESOURCE_LIMITATION, SUCCESS
+from isthmus.common.dicom.statuses import PROCESSING_FAILURE, RESOURCE_LIMITATION, SUCCESS, error_comment
 from isthmus.common.dicom.uids import check_uid
 from isthmus.common.dimse import received_dataset
 from isthmus.common.dimse.sockets import heard
@@ -31,8 +31,6 @@ ANSWER_SECONDS: Final = 20.0
 """For one request: it takes a few messages to NATS, each of which has 5 s."""
 LARGEST_DATA_SET: Final = 16 * 1024 * 1024
 """Bytes of what such a request may carry: the references of 100,000 instances."""
-LONGEST_COMMENT: Final = 64
-"""Of an Error Comment (0000,0902), which is an LO."""
 
 
 log = get_logger(__name__)
@@ -116,7 +114,7 @@ def handle(
 
 def _refuse(answer: Dataset, status: int, comment: str) -> None:
     answer.Status = status
-    answer.ErrorComment = comment[:LONGEST_COMMENT]
+    answer.ErrorComment = error_comment(comment)
 
 
 def read_data_set(data: BytesIO | None, transfer_syntax_uid: str, unreadable: int) -> Dataset:

@@ -12,16 +12,17 @@ from isthmus.common.config import Inbox
 from isthmus.common.dicom.json_values import DicomJson
 from isthmus.common.dicom.part10 import Identity, check_ending, file_header, identify
 from isthmus.common.dicom.raw_bytes import RawBytes
-from isthmus.common.dicom.statuses import meaning
-from isthmus.common.dicom.summary_attributes import summary_attributes
-from isthmus.common.dimse import Category, category
-from isthmus.common.dimse.status import (
+from isthmus.common.dicom.statuses import (
     DATA_SET_MISMATCH,
     DUPLICATE_SOP_INSTANCE,
     INVALID_SOP_INSTANCE,
     NOT_AUTHORIZED,
     SUCCESS,
+    error_comment,
+    meaning,
 )
+from isthmus.common.dicom.summary_attributes import summary_attributes
+from isthmus.common.dimse import Category, category
 from isthmus.common.errors import NoWorker
 from isthmus.common.inbox.addressable import unaddressable
 from isthmus.common.inbox.deposit import Deposits, Incoming
@@ -30,8 +31,6 @@ from isthmus.scp.budget import Budget
 from isthmus.scp.callers import Callers
 from isthmus.scp.sender import Sender
 
-LONGEST_COMMENT: Final = 64
-"""Of an Error Comment (0000,0902), which is an LO."""
 LONGEST_UID: Final = 64
 """PS3.5 9.1: where a command is cut off that holds a longer one."""
 _SLOWER_THAN_A_LOOK: Final = 64 * 1024
@@ -134,7 +133,7 @@ class Answer:
     def of(cls, status: int, reason: str) -> "Answer":
         """Give a status, with the reason where it is a failure."""
         failed = category(status) is Category.FAILURE
-        return cls(status, reason[:LONGEST_COMMENT] if failed else "")
+        return cls(status, error_comment(reason) if failed else "")
 
 
 class Receiver:

@@ -18,7 +18,7 @@ class ScpSettings:
     callers: tuple[Caller, ...]
     max_associations: int
     max_receiving_bytes: int
-    gateway_url: str
+    base_url: str
     """Where clients reach the gateway, for the links in events."""
 
     @classmethod
@@ -32,5 +32,5 @@ class ScpSettings:
             callers=settings.scp.callers,
             max_associations=settings.scp.max_associations,
             max_receiving_bytes=settings.scp.max_receiving_bytes,
-            gateway_url=settings.gateway.base_url,
+            base_url=settings.gateway.base_url,
         )

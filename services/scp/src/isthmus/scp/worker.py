@@ -17,6 +17,7 @@ from pynetdicom.dimse_primitives import C_STORE
 
 from isthmus.common.blobs import PART
 from isthmus.common.config.arriving import CallerOperation
+from isthmus.common.dicom.statuses import NOT_AUTHORIZED, OUT_OF_RESOURCES, SUCCESS, UNABLE_TO_PROCESS
 from isthmus.common.dicom.uids import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from isthmus.common.dimse import (
     MAX_PDU,
@@ -30,7 +31,6 @@ from isthmus.common.dimse import (
 )
 from isthmus.common.dimse.contexts import COMPRESSED, RARE, UNCOMPRESSED
 from isthmus.common.dimse.sockets import TunedSocket, heard
-from isthmus.common.dimse.status import NOT_AUTHORIZED, OUT_OF_RESOURCES, SUCCESS, UNABLE_TO_PROCESS
 from isthmus.common.errors import IsthmusError, SettingsError
 from isthmus.common.inbox.deposit import Deposits
 from isthmus.common.service import Parts
@@ -238,7 +238,7 @@ async def serving(parts: Parts) -> AsyncIterator[Server]:
     """Listen, and give the server."""
     settings = ScpSettings.of(parts.settings)
     callers = Callers(settings.origins, settings.callers)
-    deposits = Deposits(parts.bus, parts.blobs, settings.gateway_url)
+    deposits = Deposits(parts.bus, parts.blobs, settings.base_url)
     receiver = Receiver(parts.bus, parts.blobs, callers, deposits, Budget(settings.max_receiving_bytes))
     telling = Telling(parts.bus)
     services = Services(parts, callers, asyncio.get_running_loop())

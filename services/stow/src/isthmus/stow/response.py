@@ -2,16 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
 from urllib.parse import quote
 
 from isthmus.common.dicom.json_model import DicomJson, JsonElement
+from isthmus.common.dicom.statuses import WARNINGS, error_comment
 from isthmus.stow.reasons import SUCCESS, explain
-
-_WARNINGS: Final = frozenset({0x0001, 0x0107, 0x0116})
-"""Warnings of PS3.7 Annex C; those of the Storage Service Class (PS3.4 B.2.3) are Bxxx."""
-_LONGEST_COMMENT: Final = 64
-"""Characters of an LO value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +25,7 @@ class Outcome:
     @property
     def has_warning(self) -> bool:
         """Whether the origin took it, but with a warning."""
-        return self.status >> 12 == 0xB or self.status in _WARNINGS
+        return self.status >> 12 == 0xB or self.status in WARNINGS
 
     @property
     def is_stored(self) -> bool:
@@ -110,7 +105,7 @@ def _reason(status: int, detail: str = "") -> DicomJson:
 
     Those of the origin are not handed on: they may quote a patient's data, and answers end up in logs.
     """
-    comment = (detail or explain(status))[:_LONGEST_COMMENT]
+    comment = error_comment(detail or explain(status))
     return {
         "00000902": {"vr": "LO", "Value": [comment]},
         "00081197": {"vr": "US", "Value": [status]},

@@ -2,6 +2,11 @@
 
 from typing import Final
 
+LONGEST_COMMENT: Final = 64
+"""Characters of an LO value (PS3.5 6.2)."""
+WARNINGS: Final = frozenset({0x0001, 0x0107, 0x0116})
+"""Of PS3.7 Annex C; those of the Storage Service Class (PS3.4 B.2.3) are Bxxx."""
+
 SUCCESS: Final = 0x0000
 INVALID_ATTRIBUTE_VALUE: Final = 0x0106
 PROCESSING_FAILURE: Final = 0x0110
@@ -80,3 +85,8 @@ _CLASSES: Final = {
 def meaning(status: int) -> str:
     """Say in words what a DIMSE status means; "Failure" for one that no table has."""
     return _MEANINGS.get(status) or _CLASSES.get(status >> 8) or _CLASSES.get(status >> 12) or "Failure"
+
+
+def error_comment(reason: str) -> str:
+    """Give as much of a reason as an Error Comment (0000,0902), which is an LO, has room for."""
+    return reason[:LONGEST_COMMENT]

@@ -15,6 +15,7 @@ from opentelemetry.trace import Span, SpanKind
 from pydicom.dataset import Dataset
 from pynetdicom.dimse_primitives import C_ECHO, C_FIND, C_GET, C_MOVE, C_STORE, N_EVENT_REPORT
 
+from isthmus.common.dicom.statuses import INVALID_SOP_INSTANCE
 from isthmus.common.dimse.connection import Connection
 from isthmus.common.dimse.contexts import VERIFICATION, Context
 from isthmus.common.dimse.exchange import Exchange, Running, span_attributes
@@ -24,7 +25,7 @@ from isthmus.common.dimse.peer import Peer
 from isthmus.common.dimse.results import FindResponse, ReceivedInstance, StoreResult, SubOperations
 from isthmus.common.dimse.sockets import MAX_PDU
 from isthmus.common.dimse.spill import received_dataset
-from isthmus.common.dimse.status import INVALID_SOP_INSTANCE, Category, Operation, category, failure
+from isthmus.common.dimse.status import Category, Operation, category, failure
 from isthmus.common.errors import AssociationAborted, OriginError
 from isthmus.common.telemetry import span
 

@@ -9,17 +9,11 @@ from typing import BinaryIO, Final, TypeVar
 from opentelemetry.trace import Span, SpanKind
 from pynetdicom.dimse_primitives import C_CANCEL, C_ECHO, C_FIND, C_GET, C_MOVE, C_STORE, N_EVENT_REPORT
 
+from isthmus.common.dicom.statuses import SOP_CLASS_NOT_SUPPORTED, TRANSFER_SYNTAX_NOT_SUPPORTED
 from isthmus.common.dimse.connection import Connection, Message
 from isthmus.common.dimse.negotiation import Accepted
 from isthmus.common.dimse.peer import Peer
-from isthmus.common.dimse.status import (
-    SOP_CLASS_NOT_SUPPORTED,
-    TRANSFER_SYNTAX_NOT_SUPPORTED,
-    Category,
-    Operation,
-    category,
-    failure,
-)
+from isthmus.common.dimse.status import Category, Operation, category, failure
 from isthmus.common.errors import AssociationAborted, NoAcceptedContext, OriginCancelled, OriginError
 from isthmus.common.telemetry import span
 

@@ -1,18 +1,14 @@
 """DIMSE statuses: what kind each is, the error it becomes, and the status that an error becomes.
 
-The numbers, and words for them, are in `isthmus.common.dicom.statuses`; who speaks DIMSE finds them here too.
+The numbers, and words for them, are in `isthmus.common.dicom.statuses`.
 """
 
 from enum import Enum, StrEnum
-from typing import Final
 
 from isthmus.common import errors
 from isthmus.common.dicom.statuses import (
     CANCELLED,
     DATA_SET_MISMATCH,
-    DUPLICATE_SOP_INSTANCE,
-    INVALID_SOP_INSTANCE,
-    NOT_AUTHORIZED,
     OUT_OF_RESOURCES,
     OUT_OF_RESOURCES_SUB_OPERATIONS,
     PENDING,
@@ -23,34 +19,10 @@ from isthmus.common.dicom.statuses import (
     SUCCESS,
     TRANSFER_SYNTAX_NOT_SUPPORTED,
     UNABLE_TO_PROCESS,
+    WARNINGS,
     meaning,
 )
 from isthmus.common.errors import IsthmusError, OperationFailed, OriginCancelled, OriginError
-
-__all__ = [
-    "CANCELLED",
-    "DATA_SET_MISMATCH",
-    "DUPLICATE_SOP_INSTANCE",
-    "INVALID_SOP_INSTANCE",
-    "NOT_AUTHORIZED",
-    "OUT_OF_RESOURCES",
-    "OUT_OF_RESOURCES_SUB_OPERATIONS",
-    "PENDING",
-    "PENDING_WITHOUT_OPTIONAL_KEYS",
-    "PROCESSING_FAILURE",
-    "SOP_CLASS_NOT_SUPPORTED",
-    "SUB_OPERATIONS_FAILED",
-    "SUCCESS",
-    "TRANSFER_SYNTAX_NOT_SUPPORTED",
-    "UNABLE_TO_PROCESS",
-    "Category",
-    "Operation",
-    "category",
-    "dimse_status",
-    "failure",
-]
-
-_WARNINGS: Final = frozenset({0x0001, 0x0107, 0x0116})
 
 
 class Operation(StrEnum):
@@ -82,7 +54,7 @@ def category(status: int) -> Category:
         return Category.PENDING
     if status == CANCELLED:
         return Category.CANCEL
-    if status in _WARNINGS or status >> 12 == 0xB:
+    if status in WARNINGS or status >> 12 == 0xB:
         return Category.WARNING
     return Category.FAILURE
 

@@ -24,7 +24,7 @@ from isthmus.common.inbox.deposit import Deposits
 from isthmus.common.inbox.reading import read_study
 from isthmus.common.inbox.state import States
 from isthmus.common.service import Parts
-from isthmus.web_scu.head import incoming
+from isthmus.web_scu.inbox.head import incoming
 from isthmus.web_scu.worker import worker
 from tests.arrivals.forwards import QUICK, until
 from tests.arrivals.subscriber import Subscriber

@@ -23,7 +23,7 @@ from isthmus.common.inbox.state import Arrival, Phase, States, StudyState
 from isthmus.common.messages import DeadLetter, Forwarded, Forwarding, encode
 from isthmus.common.retrieval import LastReads
 from isthmus.common.service import Parts
-from isthmus.web_scu.head import incoming
+from isthmus.web_scu.inbox.head import incoming
 from tests.arrivals.forwards import Site, until
 from tests.common.inbox.studies import arrived, inbox_of
 from tests.data_sets import make_series

@@ -13,7 +13,7 @@ from isthmus.common.inbox.contents import ContentsStore
 from isthmus.common.inbox.merge import Happened, merge
 from isthmus.common.inbox.state import Arrival, States, StudyState
 from isthmus.common.messages.events import Blob, InstanceEvent
-from isthmus.web_scu.head import incoming
+from isthmus.web_scu.inbox.head import incoming
 
 
 def inbox_of(name: str) -> Inbox:

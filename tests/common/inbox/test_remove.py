@@ -17,7 +17,7 @@ from isthmus.common.inbox.remove import Remover, is_deleted, remove
 from isthmus.common.inbox.state import Arrival, Phase, Removal, States, StudyState
 from isthmus.common.messages import Delete, Deleted, Retrieve
 from isthmus.common.threads import Threads
-from isthmus.web_scu.head import incoming
+from isthmus.web_scu.inbox.head import incoming
 from tests.common.inbox.studies import arrived, event_of, inbox_of, study_of
 from tests.data_sets import make_series
 

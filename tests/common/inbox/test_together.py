@@ -24,7 +24,7 @@ from isthmus.common.inbox.remove import remove
 from isthmus.common.inbox.state import States
 from isthmus.common.messages import Delete
 from isthmus.common.service import Parts
-from isthmus.web_scu.head import incoming
+from isthmus.web_scu.inbox.head import incoming
 from tests.common.inbox.studies import inbox_of, study_of
 from tests.data_sets import make_series
 

@@ -1,1 +1,1 @@
-"""The worker for inboxes."""
+"""The worker for inboxes, DICOMweb servers and S3 buckets."""

@@ -20,8 +20,8 @@ from isthmus.common.inbox.deposit import Deposited, Deposits, Incoming
 from isthmus.common.messages import BlobRef, InstanceStored, Store, encode
 from isthmus.common.messages.events import InstanceEvent
 from isthmus.common.threads import Threads
-from isthmus.web_scu.head import HEADS, incoming
-from isthmus.web_scu.store import SMALL_BYTES, StoreWork
+from isthmus.web_scu.inbox.head import HEADS, incoming
+from isthmus.web_scu.inbox.store import SMALL_BYTES, StoreWork
 from tests.common.inbox.studies import arrived, inbox_of, study_of
 from tests.data_sets import make_series, with_sop_instance_uid
 from tests.scp.stream import instance_events
@@ -38,7 +38,7 @@ def job() -> str:
 @pytest.fixture(autouse=True)
 def _nobody_lists(monkeypatch: pytest.MonkeyPatch) -> None:
     """There is no arrivals."""
-    monkeypatch.setattr("isthmus.web_scu.listed.LISTED_SECONDS", 0.01)
+    monkeypatch.setattr("isthmus.web_scu.inbox.listed.LISTED_SECONDS", 0.01)
 
 
 async def spooled(blobs: BlobStore, job: str, files: Sequence[bytes]) -> tuple[BlobRef, ...]:
@@ -194,7 +194,7 @@ async def test_the_job_ends_when_what_is_new_can_be_found(
     contents: list[bytes],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("isthmus.web_scu.listed.LISTED_SECONDS", 20)
+    monkeypatch.setattr("isthmus.web_scu.inbox.listed.LISTED_SECONDS", 20)
     refs = await spooled(blobs, job, contents)
     storing = asyncio.create_task(results_of(bus, Store(origin_name, job, refs)))
     while len(await events_of(bus, origin_name)) < len(contents):

@@ -27,8 +27,8 @@ from isthmus.common.inbox.addressable import unaddressable
 from isthmus.common.inbox.deposit import Deposits, Incoming
 from isthmus.common.messages import BlobRef, InstanceStored, Store
 from isthmus.common.storing import Answer, Numbered, not_stored, work_off
-from isthmus.web_scu.head import HEADS, incoming
-from isthmus.web_scu.listed import Listed, Stored
+from isthmus.web_scu.inbox.head import HEADS, incoming
+from isthmus.web_scu.inbox.listed import Listed, Stored
 
 SMALL_BYTES: Final = 4 * 1024 * 1024
 """What is held in memory; what is larger is read twice: for its digest, and to be written."""

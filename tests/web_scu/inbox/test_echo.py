@@ -8,7 +8,7 @@ from isthmus.common.blobs import BlobStore
 from isthmus.common.bus import Bus, subjects
 from isthmus.common.messages import Echo, EchoDone
 from isthmus.common.threads import Threads
-from isthmus.web_scu.echo import EchoWork
+from isthmus.web_scu.inbox.echo import EchoWork
 
 
 @pytest.mark.usefixtures("served")

@@ -9,7 +9,7 @@ from isthmus.common.bus import Bus, end_tasks
 from isthmus.common.inbox.contents import Contents, ContentsStore
 from isthmus.common.inbox.reading import read_study
 from isthmus.common.inbox.state import States, Versioned
-from isthmus.web_scu.listed import Listed
+from isthmus.web_scu.inbox.listed import Listed
 
 STORED = ("1.2", "1.2.3", "0" * 64)
 
@@ -30,9 +30,9 @@ async def test_what_is_never_listed_is_waited_for_no_longer_than_a_while(
                 continue  # as `asyncio.wait_for` of Python 3.11, on which nats-py stands
         return await found
 
-    monkeypatch.setattr("isthmus.web_scu.listed.read_study", dropping)
-    monkeypatch.setattr("isthmus.web_scu.listed.LOOK_SECONDS", 0.0)
-    monkeypatch.setattr("isthmus.web_scu.listed.LISTED_SECONDS", 0.05)
+    monkeypatch.setattr("isthmus.web_scu.inbox.listed.read_study", dropping)
+    monkeypatch.setattr("isthmus.web_scu.inbox.listed.LOOK_SECONDS", 0.0)
+    monkeypatch.setattr("isthmus.web_scu.inbox.listed.LISTED_SECONDS", 0.05)
     waiting = asyncio.create_task(Listed(bus, blobs, origin_name).wait_for({STORED}))
     await asyncio.wait([waiting], timeout=5)
     is_over = waiting.done()

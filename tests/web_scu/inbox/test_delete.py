@@ -11,7 +11,7 @@ from isthmus.common.inbox.index import Index
 from isthmus.common.inbox.remove import Remover
 from isthmus.common.inbox.state import Removal, States, StudyState
 from isthmus.common.messages import Delete, Deleted
-from isthmus.web_scu.delete import finish_all
+from isthmus.web_scu.inbox.delete import finish_all
 from tests.common.inbox.studies import arrived, study_of
 
 

@@ -8,6 +8,7 @@ from pydantic import ConfigDict, Field, StringConstraints, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from isthmus.common.config.arriving import Arrivals, Caller
+from isthmus.common.config.destinations import Destination, check_destinations
 from isthmus.common.config.forwarding import check_deletions
 from isthmus.common.config.kinds import AETitle, Listen, ListenAddress, OriginName, Section, Url, WebOrigin
 from isthmus.common.config.origins import AnyOrigin, DimseOrigin, Inbox
@@ -49,6 +50,13 @@ class Scp(Section):
     """Of data sets on their way into S3; who comes then waits for the acknowledgement of the one before."""
     callers: tuple[Caller, ...] = ()
     """Who may do what; without any, everyone who can reach us may send to inboxes."""
+    destinations: tuple[Destination, ...] = ()
+    """Where a C-MOVE may have instances sent."""
+
+    @model_validator(mode="after")
+    def _destinations_differ(self) -> Self:
+        check_destinations(self.destinations)
+        return self
 
 
 class Replicas(Section):

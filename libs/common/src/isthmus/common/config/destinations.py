@@ -1,0 +1,36 @@
+"""Where a C-MOVE of a DIMSE client may have instances sent."""
+
+from collections.abc import Iterable
+from typing import Annotated
+
+from pydantic import Field, StringConstraints
+
+from isthmus.common.config.kinds import AETitle, Section
+
+
+class Destination(Section):
+    """An application entity that takes C-STORE, known to clients by its AE title (PS3.4 C.4.2)."""
+
+    ae_title: AETitle
+    """The Move Destination that clients name; also how it is called."""
+    host: Annotated[str, StringConstraints(min_length=1)]
+    """Its name or address."""
+    port: Annotated[int, Field(ge=1, le=65535)]
+    """Where it listens."""
+    associations: Annotated[int, Field(ge=1, le=64)] = 2
+    """Most associations with it at one time, of each process."""
+    timeout_seconds: Annotated[float, Field(gt=0, le=3600)] = 30.0
+    """Of silence, not in total."""
+
+
+def check_destinations(destinations: Iterable[Destination]) -> None:
+    """See that every AE title means one destination.
+
+    Raises:
+        ValueError: one means two.
+    """
+    known: set[str] = set()
+    for number, one in enumerate(destinations):
+        if one.ae_title in known:
+            raise ValueError(f"scp.destinations[{number}].ae_title: {one.ae_title!r} is there twice")
+        known.add(one.ae_title)

@@ -15,6 +15,7 @@ from isthmus.common.config.origins import Protocol
 from isthmus.common.dimse import VERIFICATION, Association
 from isthmus.common.errors import AssociationRejected, OperationFailed
 from isthmus.common.service import Parts
+from isthmus.scp.admission import CALLED_AE_TITLE, CALLING_AE_TITLE, Admission, AllOrigins
 from isthmus.scp.callers import Callers, Calling
 from isthmus.scp.worker import Server, serving
 from tests.scp.conftest import INBOX, PACS, Sending, peer, send, with_scp
@@ -27,6 +28,7 @@ STORE, ECHO, COMMIT = CallerOperation.STORE, CallerOperation.ECHO, CallerOperati
 ONE = Inbox(name="one", protocol=Protocol.INBOX, ae_title="ONE")
 TWO = Inbox(name="two", protocol=Protocol.INBOX, ae_title="TWO")
 ORIGIN = DimseOrigin(name="pacs", ae_title=PACS, port=104)
+EVERYWHERE = AllOrigins(ae_title="ALL")
 
 
 def calling(ae_title: str = "CT1", address: str = "10.1.2.3") -> Calling:
@@ -81,6 +83,34 @@ def test_a_caller_may_send_to_the_inboxes_that_are_its_own() -> None:
     assert callers.may(calling(), ECHO, None)
 
 
+def test_a_caller_may_call_the_origins_that_are_its_own() -> None:
+    callers = Callers([], [Caller(ae_title="CT1", origins=frozenset({"pacs", "two"}))])
+    assert callers.may_associate(calling(), ORIGIN)
+    assert callers.may_associate(calling(), TWO)
+    assert not callers.may_associate(calling(), ONE)
+    assert not callers.may_associate(calling(), EVERYWHERE)
+    assert callers.may(calling(), ECHO, None)
+
+
+def test_who_has_inboxes_of_its_own_may_not_read_from_origins() -> None:
+    callers = Callers([], [Caller(ae_title="CT1", inboxes=frozenset({"one"}))])
+    assert not callers.may_associate(calling(), ORIGIN)
+
+
+def test_inboxes_and_origins_add_up() -> None:
+    caller = Caller(ae_title="CT1", inboxes=frozenset({"one"}), origins=frozenset({"pacs"}))
+    callers = Callers([], [caller])
+    assert callers.may_associate(calling(), ONE)
+    assert callers.may_associate(calling(), ORIGIN)
+    assert not callers.may_associate(calling(), TWO)
+
+
+def test_who_may_call_all_origins_as_one_is_said_so() -> None:
+    callers = Callers([], [Caller(ae_title="CT1", origins=frozenset({"all"}))])
+    assert callers.may_associate(calling(), EVERYWHERE)
+    assert not callers.may_associate(calling(), ORIGIN)
+
+
 def test_of_several_rules_about_one_caller_one_is_enough() -> None:
     callers = Callers(
         [],
@@ -120,6 +150,42 @@ def test_the_origins_of_an_ae_title() -> None:
     )
     assert callers.origins_of("PACS  ") == ("one", "three")
     assert callers.origins_of("pacs") == ()
+
+
+def called(ae_title: str) -> Calling:
+    return Calling("CT1", ae_title, "10.1.2.3")
+
+
+def test_the_called_ae_title_names_an_origin_all_of_them_or_ourselves() -> None:
+    admission = Admission("ISTHMUS", [ORIGIN, ONE], Callers([]), "ALL")
+    assert admission.decide(called(PACS)) is ORIGIN
+    assert admission.decide(called("ONE")) is ONE
+    assert admission.decide(called("ALL")) == EVERYWHERE
+    assert admission.decide(called("ISTHMUS")) is None
+    assert admission.decide(called("OTHER")) is CALLED_AE_TITLE
+
+
+def test_all_origins_as_one_are_not_there_without_an_ae_title() -> None:
+    assert Admission("ISTHMUS", [ORIGIN], Callers([])).decide(called("ALL")) is CALLED_AE_TITLE
+
+
+def test_a_pacs_that_is_configured_twice_cannot_be_called() -> None:
+    twin = DimseOrigin(name="twin", ae_title=PACS, port=105)
+    admission = Admission("ISTHMUS", [ORIGIN, twin, ONE], Callers([]))
+    assert admission.decide(called(PACS)) is CALLED_AE_TITLE
+    assert admission.decide(called("ONE")) is ONE
+
+
+def test_an_inbox_in_the_place_of_a_pacs_is_the_one_that_is_called() -> None:
+    inbox = Inbox(name="in", protocol=Protocol.INBOX, ae_title=PACS)
+    assert Admission("ISTHMUS", [inbox, ORIGIN], Callers([])).decide(called(PACS)) is inbox
+
+
+def test_an_origin_that_is_not_the_callers_is_not_admitted_to() -> None:
+    callers = Callers([], [Caller(ae_title="CT1", origins=frozenset({"one"}))])
+    admission = Admission("ISTHMUS", [ORIGIN, ONE], callers)
+    assert admission.decide(called(PACS)) is CALLING_AE_TITLE
+    assert admission.decide(called("ONE")) is ONE
 
 
 @pytest.fixture

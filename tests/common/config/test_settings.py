@@ -51,6 +51,19 @@ def written(directory: Path, text: str) -> Path:
             "origins[1].ae_title: 'INBOX' is origins[0].ae_title too",
         ),
         (INBOX.replace("INBOX", "ISTHMUS"), "origins[0].ae_title: 'ISTHMUS' is scp.ae_title too"),
+        (
+            INBOX + "[dicomweb]\nae_title = 'INBOX'",
+            "origins[0].ae_title: 'INBOX' is dicomweb.ae_title too",
+        ),
+        (
+            ORIGIN + "[dicomweb]\nae_title = 'ORTHANC'",
+            "origins[0].ae_title: 'ORTHANC' is dicomweb.ae_title too",
+        ),
+        ("[dicomweb]\nae_title = 'ISTHMUS'", "dicomweb.ae_title: 'ISTHMUS' is scp.ae_title too"),
+        (
+            "[[scp.callers]]\nae_title = 'A'\norigins = ['vna']",
+            "scp.callers[0].origins: 'vna' is none of the origins",
+        ),
         ("[arrivals]\nquiet_seconds = true", "arrivals.quiet_seconds: must not be true"),
         ("[[scp.callers]]\nae_title = 'A'\nhost = ''\nport = 104", "scp.callers[0].host: String should have"),
         (

@@ -1,11 +1,18 @@
-"""Who may associate (PS3.8 9.3.4): decided from the request, before anything is spent on it."""
+"""Who may associate (PS3.8 9.3.4): decided from the request, before anything is spent on it.
+
+The called AE title says what an association is for: that of an origin, of all of them as one, or our own.
+"""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final
+from typing import ClassVar, Final, Literal
 
-from isthmus.common.config import Inbox
+from isthmus.common.config import DimseOrigin, Origin
+from isthmus.common.config.origins import Protocol
+from isthmus.common.telemetry import get_logger
 from isthmus.scp.callers import Callers, Calling
+
+log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,19 +31,55 @@ VERSION: Final = Rejection(1, 2, 2, "Protocol version not supported")
 LOCAL_LIMIT: Final = Rejection(2, 3, 2, "Local limit exceeded")
 
 
-class Admission:
-    """The inboxes and ourselves, by called AE title, and who may come to which."""
+class AllOrigins(Origin):
+    """All origins as one: what `/dicomweb` is to HTTP clients."""
 
-    def __init__(self, ae_title: str, inboxes: Iterable[Inbox], callers: Callers) -> None:
-        self._called: dict[str, Inbox | None] = {inbox.ae_title: inbox for inbox in inboxes}
+    RESERVED: ClassVar[frozenset[str]] = frozenset()
+
+    name: Literal["all"] = "all"
+    protocol: Literal[Protocol.DICOMWEB] = Protocol.DICOMWEB
+
+
+class Admission:
+    """The origins and ourselves, by called AE title, and who may come to which."""
+
+    def __init__(
+        self, ae_title: str, origins: Iterable[Origin], callers: Callers, everywhere: str | None = None
+    ) -> None:
+        """Prepare.
+
+        Args:
+            ae_title: ours.
+            origins: all.
+            callers: who may.
+            everywhere: the AE title of all origins as one, if they have one.
+        """
+        self._called: dict[str, Origin | None] = {}
+        for title, its in _by_ae_title(origins).items():
+            # An inbox may stand in the place of a PACS. Of a PACS that is configured several times nobody
+            # knows which is meant.
+            chosen = [origin for origin in its if not isinstance(origin, DimseOrigin)] or its
+            if len(chosen) == 1:
+                self._called[title] = chosen[0]
+            else:
+                log.warning("several origins have an AE title, so that it cannot be called", ae_title=title)
+        if everywhere is not None:
+            self._called[everywhere] = AllOrigins(ae_title=everywhere)
         self._called[ae_title] = None
         self._callers = callers
 
-    def decide(self, calling: Calling) -> Inbox | Rejection | None:
-        """Give the inbox that is called, None where we ourselves are, or why not."""
+    def decide(self, calling: Calling) -> Origin | Rejection | None:
+        """Give the origin that is called, None where we ourselves are, or why not."""
         if calling.called_ae_title not in self._called:
             return CALLED_AE_TITLE
         if not calling.calling_ae_title:
             return CALLING_AE_TITLE
-        inbox = self._called[calling.called_ae_title]
-        return inbox if self._callers.may_associate(calling, inbox) else CALLING_AE_TITLE
+        origin = self._called[calling.called_ae_title]
+        return origin if self._callers.may_associate(calling, origin) else CALLING_AE_TITLE
+
+
+def _by_ae_title(origins: Iterable[Origin]) -> dict[str, list[Origin]]:
+    found: dict[str, list[Origin]] = {}
+    for origin in origins:
+        found.setdefault(origin.ae_title, []).append(origin)
+    return found

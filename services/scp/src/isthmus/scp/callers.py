@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from ipaddress import IPv6Address, ip_address, ip_network
 
-from isthmus.common.config import DimseOrigin, Inbox
+from isthmus.common.config import DimseOrigin, Origin
 from isthmus.common.config.arriving import Caller, CallerOperation
 
 
@@ -19,7 +19,7 @@ class Calling:
 
 
 class Callers:
-    """What the settings say of callers; without any, everyone may send to inboxes and C-ECHO."""
+    """What the settings say of callers; without any, everyone may do everything."""
 
     def __init__(self, origins: Iterable[DimseOrigin], callers: Iterable[Caller] = ()) -> None:
         self._callers = tuple(callers)
@@ -34,37 +34,43 @@ class Callers:
         """
         return self._names.get(calling_ae_title.strip(), ())
 
-    def may_associate(self, calling: Calling, inbox: Inbox | None) -> bool:
-        """Tell whether this caller has any business with an inbox, or, for None, with ourselves."""
+    def may_associate(self, calling: Calling, origin: Origin | None) -> bool:
+        """Tell whether this caller has any business with an origin, or, for None, with ourselves."""
         if not self._callers:
             return True
-        if inbox is None and self.origins_of(calling.calling_ae_title):
+        if origin is None and self.origins_of(calling.calling_ae_title):
             return True  # what a C-MOVE asked for comes so
-        return any(self._rules(calling, inbox))
+        return any(self._rules(calling, origin))
 
-    def may(self, calling: Calling, operation: CallerOperation, inbox: Inbox | None) -> bool:
+    def may(self, calling: Calling, operation: CallerOperation, origin: Origin | None) -> bool:
         """Tell whether this caller may ask for an operation."""
         if not self._callers:
             return True
-        if inbox is None and self.origins_of(calling.calling_ae_title):
+        if origin is None and self.origins_of(calling.calling_ae_title):
             return True
-        return any(operation in caller.operations for caller in self._rules(calling, inbox))
+        return any(operation in caller.operations for caller in self._rules(calling, origin))
 
-    def addresses_of(self, calling: Calling, inbox: Inbox | None) -> Iterator[tuple[str, int]]:
+    def addresses_of(self, calling: Calling, origin: Origin | None) -> Iterator[tuple[str, int]]:
         """Give where this caller itself takes associations, host and port, as far as it is configured."""
-        for caller in self._rules(calling, inbox):
+        for caller in self._rules(calling, origin):
             if caller.host is not None and caller.port is not None:
                 yield caller.host, caller.port
 
-    def _rules(self, calling: Calling, inbox: Inbox | None) -> Iterator[Caller]:
-        """Give those of the settings that are about this caller and this inbox."""
+    def _rules(self, calling: Calling, origin: Origin | None) -> Iterator[Caller]:
+        """Give those of the settings that are about this caller and this origin."""
         for caller in self._callers:
             if caller.ae_title not in (None, calling.calling_ae_title.strip()):
                 continue
             if caller.network is not None and not _is_in(calling.address, caller.network):
                 continue
-            if inbox is None or caller.inboxes is None or inbox.name in caller.inboxes:
+            if origin is None or _reaches(caller, origin):
                 yield caller
+
+
+def _reaches(caller: Caller, origin: Origin) -> bool:
+    if caller.inboxes is None and caller.origins is None:
+        return True
+    return origin.name in (caller.inboxes or frozenset()) | (caller.origins or frozenset())
 
 
 def _is_in(address: str, network: str) -> bool:

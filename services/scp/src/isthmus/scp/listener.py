@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 from pynetdicom.transport import AssociationServer, RequestHandler
 
-from isthmus.common.config import Inbox
+from isthmus.common.config import Origin
 from isthmus.common.dimse.sockets import TunedSocket, wait_for_messages
 from isthmus.common.dimse.unserved import refuse_unserved
 from isthmus.common.service import fail
@@ -52,7 +52,7 @@ class Listener(AssociationServer):
         address: host and port to listen on.
         handlers: of pynetdicom's events.
         limit: associations at one time.
-        decide: who may associate, and with which inbox.
+        decide: who may associate, and with which origin.
         decided: is told of each decision, on the listener's thread.
         ended: is told of each association that is over, however it ended, on the association's thread.
 
@@ -69,7 +69,7 @@ class Listener(AssociationServer):
         handlers: "Sequence[EventHandlerType]",
         *,
         limit: int,
-        decide: Callable[[Calling], Inbox | Rejection | None],
+        decide: Callable[[Calling], Origin | Rejection | None],
         decided: Callable[[Calling, Rejection | None], None],
         ended: Callable[[Sender], None],
     ) -> None:
@@ -202,17 +202,17 @@ class Listener(AssociationServer):
 
     def _admit(self, greeting: Greeting) -> None:
         calling = greeting.calling
-        inbox = self._decide(calling) if greeting.take_version() else VERSION
-        if not isinstance(inbox, Rejection) and len(self._senders) >= self._limit:
-            inbox = LOCAL_LIMIT
-        if isinstance(inbox, Rejection):
-            greeting.reject(inbox)
-            self._decided(calling, inbox)
+        origin = self._decide(calling) if greeting.take_version() else VERSION
+        if not isinstance(origin, Rejection) and len(self._senders) >= self._limit:
+            origin = LOCAL_LIMIT
+        if isinstance(origin, Rejection):
+            greeting.reject(origin)
+            self._decided(calling, origin)
             return
         self._decided(calling, None)
         greeting.write(calling)
         self._forget(greeting)
-        self._start(greeting, Sender(calling, inbox))
+        self._start(greeting, Sender(calling, origin))
 
     def _start(self, greeting: Greeting, sender: Sender) -> None:
         self.begun = greeting, sender

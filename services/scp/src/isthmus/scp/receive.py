@@ -160,6 +160,8 @@ class Receiver:
         async with self._budget.taken(arrived.size):
             if sender.inbox is not None:
                 return await self._deposit(sender.inbox, sender, arrived)
+            if sender.origin is not None:
+                return Answer.of(NOT_AUTHORIZED, "Nothing can be stored at this origin")
             return await self._offer_to_all(sender, arrived)
 
     async def _deposit(self, inbox: Inbox, sender: Sender, arrived: Arrived) -> Answer:

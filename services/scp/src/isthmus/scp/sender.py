@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from uuid import uuid4
 
-from isthmus.common.config import Inbox
+from isthmus.common.config import Inbox, Origin
 from isthmus.scp.callers import Calling
 
 
@@ -12,14 +12,19 @@ class Sender:
     """One association, and what was found out about what comes over it."""
 
     calling: Calling
-    inbox: Inbox | None
-    """Whom it called; None: ourselves."""
+    origin: Origin | None
+    """Which it called, or `AllOrigins`; None: ourselves."""
     association: str = field(default_factory=lambda: uuid4().hex)
     """A random id."""
     wanted: set[tuple[str, str]] = field(default_factory=set)
     """Origin and Study Instance UID of what somebody asked for."""
     brought: set[str] = field(default_factory=set)
     """Study Instance UIDs of what came into the inbox."""
+
+    @property
+    def inbox(self) -> Inbox | None:
+        """The inbox that it called; None where it called anything else."""
+        return self.origin if isinstance(self.origin, Inbox) else None
 
     @property
     def calling_ae_title(self) -> str:

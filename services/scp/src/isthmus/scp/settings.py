@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Self
 
-from isthmus.common.config import DimseOrigin, Inbox, ListenAddress, Settings
+from isthmus.common.config import DimseOrigin, ListenAddress, Origin, Settings
 from isthmus.common.config.arriving import Caller
 
 
@@ -13,8 +13,10 @@ class ScpSettings:
 
     ae_title: str
     listen: ListenAddress
-    origins: tuple[DimseOrigin, ...]
-    inboxes: tuple[Inbox, ...]
+    everywhere: str | None
+    """The AE title of all origins as one, if they have one."""
+    origins: tuple[Origin, ...]
+    dimse_origins: tuple[DimseOrigin, ...]
     callers: tuple[Caller, ...]
     max_associations: int
     max_receiving_bytes: int
@@ -27,8 +29,9 @@ class ScpSettings:
         return cls(
             ae_title=settings.scp.ae_title,
             listen=ListenAddress(settings.scp.listen),
-            origins=settings.dimse_origins,
-            inboxes=settings.inboxes,
+            everywhere=settings.dicomweb.ae_title,
+            origins=settings.origins,
+            dimse_origins=settings.dimse_origins,
             callers=settings.scp.callers,
             max_associations=settings.scp.max_associations,
             max_receiving_bytes=settings.scp.max_receiving_bytes,

@@ -94,7 +94,7 @@ class Server:
                 (listen.host, listen.port),
                 handlers,
                 limit=settings.max_associations,
-                decide=Admission(settings.ae_title, settings.inboxes, callers).decide,
+                decide=Admission(settings.ae_title, settings.origins, callers, settings.everywhere).decide,
                 decided=self._decided,
                 ended=self._ended,
             )
@@ -144,7 +144,7 @@ class Server:
 
     def _is_allowed(self, sender: Sender, operation: CallerOperation, name: str) -> bool:
         """Tell whether somebody may do something; who may not is recorded."""
-        if self._callers.may(sender.calling, operation, sender.inbox):
+        if self._callers.may(sender.calling, operation, sender.origin):
             return True
         reason = "Not among the caller's operations"
         self._on_loop(self._telling.decided, sender.calling, name, reason)
@@ -237,7 +237,7 @@ async def lifespan(parts: Parts) -> AsyncIterator[None]:
 async def serving(parts: Parts) -> AsyncIterator[Server]:
     """Listen, and give the server."""
     settings = ScpSettings.of(parts.settings)
-    callers = Callers(settings.origins, settings.callers)
+    callers = Callers(settings.dimse_origins, settings.callers)
     deposits = Deposits(parts.bus, parts.blobs, settings.base_url)
     receiver = Receiver(parts.bus, parts.blobs, callers, deposits, Budget(settings.max_receiving_bytes))
     telling = Telling(parts.bus)

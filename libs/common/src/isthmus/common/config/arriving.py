@@ -47,7 +47,9 @@ class Caller(Section):
     operations: frozenset[CallerOperation] = frozenset(CallerOperation)
     """What it may ask for."""
     inboxes: frozenset[OriginName] | None = None
-    """Where it may send; without it everywhere."""
+    """The inboxes that it may call."""
+    origins: frozenset[OriginName] | None = None
+    """The origins that it may call, of any kind; `all`: all as one. Without this and `inboxes` every one."""
     host: Annotated[str, StringConstraints(min_length=1)] | None = None
     """Where it takes the results of Storage Commitment when its own association has ended."""
     port: Annotated[int, Field(ge=1, le=65535)] | None = None

@@ -11,7 +11,7 @@ from isthmus.common.config.arriving import Arrivals, Caller
 from isthmus.common.config.destinations import Destination, check_destinations
 from isthmus.common.config.forwarding import check_deletions
 from isthmus.common.config.kinds import AETitle, Listen, ListenAddress, OriginName, Section, Url, WebOrigin
-from isthmus.common.config.origins import AnyOrigin, DimseOrigin, Inbox
+from isthmus.common.config.origins import AnyOrigin, DimseOrigin, Inbox, Origin
 
 
 class Gateway(Section):
@@ -35,6 +35,8 @@ class Dicomweb(Section):
 
     store: OriginName | None = None
     """The origin that takes what is stored there; where there is only one, that one."""
+    ae_title: AETitle | None = None
+    """The called AE title by which DIMSE clients reach all origins as one; without it they do not."""
 
 
 class Scp(Section):
@@ -213,21 +215,30 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _called_ae_titles_differ(self) -> Self:
-        inboxes = (
+        everywhere = [("dicomweb.ae_title", self.dicomweb.ae_title)] if self.dicomweb.ae_title else []
+        inboxes, pacs, others = (self._ae_titles_of(kind) for kind in (Inbox, DimseOrigin, None))
+        _check_unique([("scp.ae_title", self.scp.ae_title), *everywhere, *others, *inboxes])
+        # A PACS may be configured several times, or an inbox stand in its place: then it cannot be called.
+        for one in pacs:
+            _check_unique([*everywhere, *others, one])
+        return self
+
+    def _ae_titles_of(self, kind: type[Origin] | None) -> list[tuple[str, str]]:
+        """Give the AE titles of the origins of a kind, or, for None, of those that are neither of the two."""
+        return [
             (f"origins[{number}].ae_title", origin.ae_title)
             for number, origin in enumerate(self.origins)
-            if isinstance(origin, Inbox)
-        )
-        _check_unique([("scp.ae_title", self.scp.ae_title), *inboxes])
-        return self
+            if (isinstance(origin, kind) if kind else not isinstance(origin, Inbox | DimseOrigin))
+        ]
 
     @model_validator(mode="after")
     def _names_are_known(self) -> Self:
         inboxes = {inbox.name for inbox in self.inboxes}
         pacs = {origin.name for origin in self.dimse_origins}
+        origins = {origin.name for origin in self.origins}
         for place, names, known in self._references():
             for name in names:
-                if name not in {"inboxes": inboxes, "PACS": pacs, "origins": inboxes | pacs}[known]:
+                if name not in {"inboxes": inboxes, "PACS": pacs, "origins": origins}[known]:
                     raise ValueError(f"{place}: {name!r} is none of the {known}")
         return self
 
@@ -249,6 +260,7 @@ class Settings(BaseSettings):
     def _references(self) -> Iterator[tuple[str, Iterable[str], Literal["inboxes", "PACS", "origins"]]]:
         for number, caller in enumerate(self.scp.callers):
             yield f"scp.callers[{number}].inboxes", caller.inboxes or (), "inboxes"
+            yield f"scp.callers[{number}].origins", (caller.origins or frozenset()) - {"all"}, "origins"
         for number, forward in enumerate(self.arrivals.forward):
             yield f"arrivals.forward[{number}].inbox", filter(None, [forward.inbox]), "inboxes"
             yield f"arrivals.forward[{number}].to", forward.to, "origins"

@@ -9,11 +9,12 @@ from isthmus.common.bus import MatchWriter
 from isthmus.common.config import DimseOrigin, Quirk
 from isthmus.common.dicom.json_model import DicomJson
 from isthmus.common.dicom.matching import Matcher
+from isthmus.common.dicom.summaries import judged_by, needs_completing
 from isthmus.common.dimse import AssociationPool
 from isthmus.common.errors import TooManyMatches
 from isthmus.common.messages import Query
 from isthmus.dimse_scu.availability import INSTANCE_AVAILABILITY, Availability
-from isthmus.dimse_scu.complete import complete_study, judged_by, needs_completing
+from isthmus.dimse_scu.complete import complete_study
 from isthmus.dimse_scu.identifier import find_identifier
 from isthmus.dimse_scu.responses import find, text
 
@@ -40,7 +41,8 @@ class FindWork:
             TooManyMatches: more studies lack what they are judged by than there is room for.
         """
         matcher = Matcher(query.keys, fuzzy=query.fuzzy)
-        judged = judged_by(query, counts=Quirk.WRONG_COUNTS not in self._origin.quirks)
+        counts = Quirk.WRONG_COUNTS not in self._origin.quirks
+        judged = judged_by(query.level, query.keys, counts=counts)
         async with aclosing(self._found(query, matcher, judged)) as matches:
             async for match in matches:
                 if matcher.matches(match):

@@ -10,8 +10,8 @@ from pydicom.uid import UID
 
 from isthmus.common.dicom.attributes import AttributePath, vr_of
 from isthmus.common.dicom.levels import Level
-from isthmus.common.dicom.matching import MatchingKey, Wanted
-from isthmus.common.dicom.wildcards import is_universal
+from isthmus.common.dicom.matching import MatchingKey
+from isthmus.common.dicom.narrowing import narrowing_value
 from isthmus.common.messages import Query
 
 _STUDY = "0020000D"
@@ -19,8 +19,6 @@ _SERIES = "0020000E"
 _INSTANCE = "00080018"
 _NOT_SENT = frozenset({"00081190", "00080201", "00080005"})
 """RetrieveURL is made here, TimezoneOffsetFromUTC was not negotiated; the character set is ours."""
-_BINARY = frozenset({"AT", "FD", "FL", "SL", "SS", "SV", "UL", "US", "UV"})
-"""Value representations that origins do not match, and that are no text."""
 
 
 def find_identifier(query: Query, character_set: str) -> Dataset:
@@ -69,21 +67,9 @@ def _base(level: Level, character_set: str | None) -> Dataset:
 
 
 def _sent_value(key: MatchingKey, *, fuzzy: bool) -> str:
-    """Give what is sent for a key; empty (universal matching) where only we can match it.
-
-    Only UIDs may come as a list (PS3.4 C.2.2.2.2), ranges exist for dates and times alone (C.2.2.2.5), and
-    nothing was negotiated: neither fuzzy matching of names, nor that of empty values, nor that of several
-    values, of which the first narrows what the origin gives.
-    """
-    vr = vr_of(key.path[-1])
-    if vr == "UI":
+    if vr_of(key.path[-1]) == "UI":
         return "\\".join(key.values)
-    if key.wanted is Wanted.NOTHING or (vr == "PN" and fuzzy) or vr == "AS" or vr in _BINARY:
-        return ""
-    if len(key.values) != 1 and key.wanted is not Wanted.EVERY:
-        return ""
-    value = key.values[0]
-    return "" if value == "-" or is_universal(value) else value
+    return narrowing_value(key, fuzzy=fuzzy)
 
 
 def _set(dataset: Dataset, path: AttributePath, value: str) -> None:

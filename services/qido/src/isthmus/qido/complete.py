@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from isthmus.common.bus import Bus, search
+from isthmus.common.bus.fan_out import fan_out
 from isthmus.common.dicom.json_model import DicomJson
 from isthmus.common.dicom.levels import Level
 from isthmus.common.dicom.matching import MatchingKey
@@ -15,7 +16,6 @@ from isthmus.common.dicom.summaries import ASKED, lacking, summed_up
 from isthmus.common.errors import OperationFailed
 from isthmus.common.messages import Query
 from isthmus.common.telemetry import get_logger
-from isthmus.qido.fan_out import fan_out
 from isthmus.qido.plan import uid_of
 
 AT_ONCE: Final = 3

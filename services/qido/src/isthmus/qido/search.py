@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from isthmus.common.bus import Bus, end_tasks, search
+from isthmus.common.bus.fan_out import fan_out
 from isthmus.common.config import DimseOrigin, Quirk
 from isthmus.common.dicom.json_model import DicomJson
 from isthmus.common.dicom.levels import Level
@@ -15,7 +16,6 @@ from isthmus.common.errors import OriginError, TooManyMatches, UnavailableError
 from isthmus.common.retrieval import Catalogue
 from isthmus.common.telemetry import get_logger
 from isthmus.qido.complete import Completing
-from isthmus.qido.fan_out import fan_out
 from isthmus.qido.held import HeldSyntaxes
 from isthmus.qido.parameters import SearchParameters
 from isthmus.qido.plan import Plan, Scope, Step, uid_of

@@ -6,6 +6,8 @@ from typing import Final
 
 from isthmus.common.dicom.attributes import AttributePath, tag_of, tags_of, vr_of
 from isthmus.common.dicom.json_model import DicomJson, JsonElement, JsonValue
+from isthmus.common.dicom.levels import Level
+from isthmus.common.dicom.matching import MatchingKey, Wanted
 
 _STUDY: Final = tag_of("StudyInstanceUID")
 _SERIES: Final = tag_of("SeriesInstanceUID")
@@ -22,6 +24,31 @@ ASKED: Final[tuple[AttributePath, ...]] = tuple(
     (tag,) for tag in tags_of(("SeriesInstanceUID", "Modality", "NumberOfSeriesRelatedInstances"))
 )
 """The attributes of the series that tell them."""
+
+
+def judged_by(level: Level, keys: Sequence[MatchingKey], *, counts: bool = True) -> frozenset[str]:
+    """Give the attributes that a study's series can tell, and by which a query judges it.
+
+    Args:
+        level: of the query; below STUDY there are none.
+        keys: its matching keys.
+        counts: whether the origin counts the instances of a series rightly.
+    """
+    if level is not Level.STUDY:
+        return frozenset()
+    tags = frozenset(key.path[0] for key in keys if key.values or key.wanted is Wanted.NOTHING)
+    return tags & (SUMMED_UP if counts else SUMMED_UP - {NUMBER_OF_INSTANCES})
+
+
+def needs_completing(study: DicomJson, judged: Collection[str]) -> bool:
+    """Tell whether a study lacks something of what it is judged by, and can be asked for it."""
+    return bool(judged) and bool(lacking(study, judged)) and bool(_text(study, _STUDY))
+
+
+def completed(study: DicomJson, series: Sequence[DicomJson], wanted: Collection[str]) -> DicomJson:
+    """Fill in what a study lacks of the wanted attributes, as far as all of its series tell it."""
+    told = summed_up(_text(study, _STUDY), series, lacking(study, wanted))
+    return dict(sorted({**study, **told}.items()))
 
 
 def lacking(study: DicomJson, wanted: Collection[str]) -> frozenset[str]:

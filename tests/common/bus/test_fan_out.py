@@ -4,7 +4,7 @@ from contextlib import aclosing
 
 import pytest
 
-from isthmus.qido.fan_out import fan_out
+from isthmus.common.bus.fan_out import fan_out
 
 
 async def numbers(count: int) -> AsyncIterator[int]:

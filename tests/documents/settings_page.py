@@ -18,7 +18,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaWarningKind
 
-from isthmus.common.config import DimseOrigin, Inbox, Settings
+from isthmus.common.config import DicomwebOrigin, DimseOrigin, Inbox, OAuth2, Settings
 from isthmus.common.config.arriving import Arrivals, Caller, Forward, Webhook
 from isthmus.common.config.quirks import Quirk
 from isthmus.common.config.settings import Replicas
@@ -31,6 +31,8 @@ _SECTIONS: Final = {
 }
 _TABLES: Final[Mapping[str, type[BaseModel]]] = {
     "[[origins]]: a PACS": DimseOrigin,
+    "[[origins]]: a DICOMweb server": DicomwebOrigin,
+    "[origins.oauth2]": OAuth2,
     "[[origins]]: an inbox": Inbox,
     "[arrivals]": Arrivals,
     "[[arrivals.forward]]": Forward,
@@ -39,7 +41,7 @@ _TABLES: Final[Mapping[str, type[BaseModel]]] = {
     **{f"[{name}]": model for name, model in _SECTIONS.items()},
     "[up.replicas]": Replicas,
 }
-_ELSEWHERE: Final = frozenset({"callers", "forward", "webhooks"})
+_ELSEWHERE: Final = frozenset({"callers", "forward", "oauth2", "webhooks"})
 """Tables of their own."""
 _INTRODUCTION: Final = """\
 # Settings

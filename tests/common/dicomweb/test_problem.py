@@ -86,6 +86,38 @@ def test_a_refused_identifier_is_the_clients_fault_in_a_search_only(
     assert http_status(OperationFailed("x", origin="pacs", status=0xA900, operation=operation)) == status
 
 
+@pytest.mark.parametrize(
+    ("answered", "status"),
+    [
+        (400, 400),
+        (401, 403),
+        (403, 403),
+        (404, 404),
+        (406, 406),
+        (409, 409),
+        (410, 404),
+        (413, 413),
+        (415, 415),
+        (429, 503),
+        (500, 502),
+        (501, 501),
+        (502, 502),
+        (503, 503),
+        (504, 504),
+        (302, 502),
+    ],
+)
+def test_each_status_of_a_dicomweb_origin_has_its_own(answered: int, status: int) -> None:
+    error = errors.HttpOperationFailed("x", origin="cloud", http_status=answered)
+    assert http_status(error) == status
+    assert body(problem_response(error))["http_status"] == answered
+
+
+def test_a_client_hears_when_the_origin_can_be_asked_again() -> None:
+    error = errors.HttpOperationFailed("x", origin="cloud", http_status=503, retry_after=16.5)
+    assert problem_response(error).headers["Retry-After"] == "17"
+
+
 def every_error(kind: type[IsthmusError]) -> list[type[IsthmusError]]:
     return [kind, *(below for child in kind.__subclasses__() for below in every_error(child))]
 
@@ -95,6 +127,7 @@ def test_no_error_is_without_a_status(kind: type[IsthmusError]) -> None:
     error = kind.__new__(kind)
     IsthmusError.__init__(error, "x")
     error.__dict__.setdefault("status", None)
+    error.__dict__.setdefault("http_status", 418)
     assert http_status(error) >= 400
 
 

@@ -7,13 +7,16 @@ from isthmus.common.errors import (
     AssociationAborted,
     BlobMissing,
     ContractError,
+    HttpOperationFailed,
     InvalidParameter,
     IsthmusError,
+    MalformedAnswer,
     MalformedDataset,
     NoSuchObject,
     OriginError,
     StoreUnavailable,
     TooManyMatches,
+    TruncatedAnswer,
 )
 from isthmus.common.messages import (
     BlobRef,
@@ -93,6 +96,19 @@ def test_an_origin_error_keeps_its_kind_its_origin_and_its_status() -> None:
     assert isinstance(error, AssociationAborted)
     assert isinstance(error, OriginError)
     assert (error.detail, error.origin, error.status) == ("broke off", "pacs", 0xC123)
+
+
+def test_the_failure_of_a_dicomweb_origin_keeps_its_http_status() -> None:
+    failed = HttpOperationFailed("no", origin="cloud", http_status=503, retry_after=7.5)
+    error = decode(encode(Failure.of(failed)), Failure).error()
+    assert isinstance(error, HttpOperationFailed)
+    assert (error.detail, error.origin, error.http_status, error.retry_after) == ("no", "cloud", 503, 7.5)
+
+
+@pytest.mark.parametrize("kind", [MalformedAnswer, TruncatedAnswer])
+def test_an_answer_that_cannot_be_read_keeps_its_kind(kind: type[OriginError]) -> None:
+    error = Failure.of(kind("no", origin="cloud")).error()
+    assert type(error) is kind
 
 
 def test_another_error_keeps_its_kind() -> None:

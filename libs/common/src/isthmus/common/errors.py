@@ -29,6 +29,9 @@ Every failure is one of these. `isthmus.common.dicomweb.problem` maps each class
           NotTried                    it was silent about others, so this was not sent at all
         AssociationAborted          aborted, or the connection was lost in the middle
         OperationFailed             a failure status
+        HttpOperationFailed         an HTTP status that is no success
+        MalformedAnswer             what it answers is not what DICOMweb has there
+          TruncatedAnswer             it ended before its end was marked; what came before may be good
         NotDelivered                the origin lists the object, but does not send it
         OriginCancelled             C-CANCEL, because nobody waited any more
       Incomplete                  part of it arrived, and it stays that way; names what is missing
@@ -256,6 +259,38 @@ class OperationFailed(OriginError):
         super().__init__(detail, origin=origin, status=status)
         self.operation = operation
         """The DIMSE service, such as "C-GET", where it is known: A900 is a client's fault in C-FIND only."""
+
+
+class HttpOperationFailed(OriginError):
+    """A DICOMweb origin answered with an HTTP status that is no success (RFC 9110 15)."""
+
+    title = "The origin answered with a failure"
+
+    def __init__(
+        self,
+        detail: str,
+        *,
+        origin: str,
+        status: int | None = None,
+        http_status: int,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(detail, origin=origin, status=status)
+        self.http_status = http_status
+        self.retry_after = retry_after
+        """Seconds, where the origin says after how many it can be asked again."""
+
+
+class MalformedAnswer(OriginError):
+    """The origin answered, but not with what DICOMweb has there."""
+
+    title = "The origin's answer cannot be read"
+
+
+class TruncatedAnswer(MalformedAnswer):
+    """The origin's answer ended, or its connection was lost, before its end was marked."""
+
+    title = "The origin broke off"
 
 
 class CircuitOpen(OriginError):

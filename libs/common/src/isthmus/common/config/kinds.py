@@ -89,11 +89,32 @@ def _url(text: str) -> str:
     return _exact_url(text).rstrip("/")
 
 
+def _plain_url(text: str) -> str:
+    url = _url(text)
+    parts = urlsplit(url)
+    if parts.username is not None or parts.password is not None:
+        raise ValueError("must hold no user and no password")
+    if "?" in url or "#" in url:
+        raise ValueError("must have neither query nor fragment")
+    return url
+
+
+def _proxy_url(text: str) -> str:
+    url = _url(text)
+    parts = urlsplit(url)
+    if parts.path or "?" in url or "#" in url:
+        raise ValueError("is no URL of a proxy: http:// or https://, a host and a port")
+    return url
+
+
 Listen = Annotated[str, AfterValidator(_listen_address)]
 AETitle = Annotated[str, AfterValidator(_ae_title)]
 Url = Annotated[str, AfterValidator(_url)]
 ExactUrl = Annotated[str, AfterValidator(_exact_url)]
 """One that is used as it is written: a slash at its end means something."""
+PlainUrl = Annotated[str, AfterValidator(_plain_url)]
+"""One to which paths are added, without a user, a password, a query and a fragment."""
+ProxyUrl = Annotated[str, AfterValidator(_proxy_url)]
 WebOrigin = Annotated[str, AfterValidator(_web_origin)]
 CharacterSet = Annotated[str, AfterValidator(_character_set)]
 OriginName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]

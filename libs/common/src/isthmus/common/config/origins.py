@@ -2,11 +2,28 @@
 
 from collections.abc import Mapping
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated, ClassVar, Final, Literal, Self
 
-from pydantic import BeforeValidator, Discriminator, Field, StringConstraints, Tag, model_validator
+from pydantic import (
+    BeforeValidator,
+    Discriminator,
+    Field,
+    StringConstraints,
+    Tag,
+    field_validator,
+    model_validator,
+)
 
-from isthmus.common.config.kinds import AETitle, CharacterSet, OriginName, Section
+from isthmus.common.config.key_pattern import KeyPattern
+from isthmus.common.config.kinds import (
+    AETitle,
+    CharacterSet,
+    OriginName,
+    PlainUrl,
+    ProxyUrl,
+    Section,
+)
 from isthmus.common.config.quirks import QuirkName
 
 
@@ -27,14 +44,9 @@ class RetrieveMethod(StrEnum):
 
 
 def _supported(protocol: object) -> object:
-    if protocol in _LATER:
-        raise ValueError(f"{str(protocol)!r} is not yet supported")
     if protocol not in KINDS:
         raise ValueError(f"{str(protocol)!r} is no protocol: {' or '.join(KINDS)}")
     return Protocol(str(protocol))
-
-
-_LATER: Final = (Protocol.DICOMWEB, Protocol.S3)
 
 
 class Conflicts(StrEnum):
@@ -56,7 +68,7 @@ class Origin(Section):
     protocol: Protocol
     """What it speaks."""
     ae_title: AETitle
-    """Of a PACS, how it is called; of an inbox, the called AE title by which modalities send to it."""
+    """Of a PACS, how it is called; also the called AE title by which DIMSE clients reach it here."""
     prefetch: bool = True
     """Whether the rest of a study follows when one of its series is opened."""
     search_seconds: Annotated[float, Field(gt=0, le=3600)] = 15.0
@@ -116,16 +128,159 @@ class Inbox(Origin):
     """Whether a study is deleted once it is at all the origins that it is forwarded to."""
 
 
-KINDS: Final[Mapping[Protocol, type[Origin]]] = {Protocol.DIMSE: DimseOrigin, Protocol.INBOX: Inbox}
+class OAuth2(Section):
+    """How a token for an origin is had: OAuth 2.0 client credentials (RFC 6749 4.4)."""
+
+    token_url: PlainUrl
+    """The token endpoint."""
+    client_id: Annotated[str, StringConstraints(min_length=1)]
+    """Who we are there."""
+    client_secret_file: Path
+    """A file that holds the client secret, read anew when it changes."""
+    scope: str | None = None
+    """What the token is asked for, in words that blanks separate."""
+
+
+class Acknowledge(StrEnum):
+    """When a C-STORE is answered."""
+
+    ORIGIN = "origin"
+    """When the origin has answered, with what it says."""
+    SPOOL = "spool"
+    """When it is held durably here; it goes on to the origin afterwards."""
+
+
+class DicomwebOrigin(Origin):
+    """A DICOMweb server."""
+
+    protocol: Literal[Protocol.DICOMWEB]
+    url: PlainUrl
+    """Where its resources begin: `studies` comes after it."""
+    connections: Annotated[int, Field(ge=1, le=64)] = 4
+    """Most requests at one time, of each worker."""
+    timeout_seconds: Annotated[float, Field(gt=0, le=3600)] = 30.0
+    """Of silence, not in total."""
+    user: Annotated[str, StringConstraints(min_length=1, pattern=r"^[^:]*$")] | None = None
+    """Who we are there (RFC 7617), with `password_file`."""
+    password_file: Path | None = None
+    """A file that holds the password, read anew when it changes."""
+    token_file: Path | None = None
+    """A file that holds a bearer token (RFC 6750), read anew when it changes."""
+    oauth2: OAuth2 | None = None
+    """A token by OAuth 2.0; of user, token_file and oauth2 there may be one."""
+    certificate_file: Path | None = None
+    """Our certificate and its chain (PEM), for mutual TLS, with `key_file`."""
+    key_file: Path | None = None
+    """Its private key (PEM), without a passphrase."""
+    ca_file: Path | None = None
+    """The certificates (PEM) that its own is verified by; without it the usual ones."""
+    proxy: Annotated[ProxyUrl | None, Field(repr=False)] = None
+    """URL of the HTTP proxy on the way there; it may hold a user and a password, which are shown nowhere."""
+    http2: bool = True
+    """Whether HTTP/2 is spoken where it offers it in TLS."""
+    acknowledge: Acknowledge = Acknowledge.ORIGIN
+    """When a C-STORE is answered."""
+
+    @model_validator(mode="after")
+    def _has_one_identity(self) -> Self:
+        if (self.user is None) != (self.password_file is None):
+            raise ValueError("user and password_file go together")
+        if (self.certificate_file is None) != (self.key_file is None):
+            raise ValueError("certificate_file and key_file go together")
+        if sum(one is not None for one in (self.user, self.token_file, self.oauth2)) > 1:
+            raise ValueError("of user, token_file and oauth2 only one says who we are")
+        return self
+
+
+class S3Origin(Origin):
+    """A bucket of others, with a DICOM file (PS3.10) under each key."""
+
+    protocol: Literal[Protocol.S3]
+    endpoint: Annotated[str, StringConstraints(pattern=r"^(https?://)?[0-9A-Za-z.:\[\]_-]+/?$")]
+    """Host and port, or a URL: with TLS `https://...`."""
+    bucket: Annotated[str, StringConstraints(pattern=r"^[0-9a-z][0-9a-z.-]{1,61}[0-9a-z]$")]
+    """Its name; it is never made."""
+    access_key: str | None = Field(default=None, repr=False)
+    """Who reads it, and writes where instances are stored; without it, what everybody may read."""
+    access_key_file: Path | None = None
+    """A file that holds the same."""
+    secret_key: str | None = Field(default=None, repr=False)
+    """What requests are signed with; better in the environment than in the file."""
+    secret_key_file: Path | None = None
+    """A file that holds the same."""
+    region: Annotated[str, StringConstraints(min_length=1)] | None = None
+    """Where it is; without it the server is asked."""
+    prefix: str = ""
+    """The folder in it that is looked at; without it all of it."""
+    pattern: str = "{study}/{series}/{instance}"
+    """How the keys below the folder name instances; a `.dcm` behind that is no part of a UID."""
+    refresh_seconds: Annotated[float, Field(gt=0, le=86_400)] = 60.0
+    """How often it is looked for what is new, changed or gone."""
+    ca_file: Path | None = None
+    """The certificates (PEM) that its own is verified by; without it the usual ones."""
+
+    @field_validator("pattern")
+    @classmethod
+    def _is_pattern(cls, pattern: str) -> str:
+        KeyPattern.of("", pattern)
+        return pattern
+
+    @model_validator(mode="after")
+    def _has_both_keys_or_none(self) -> Self:
+        for name in ("access_key", "secret_key"):
+            if getattr(self, name) is not None and getattr(self, f"{name}_file") is not None:
+                raise ValueError(f"of {name} and {name}_file only one says what it is")
+        access_key, secret_key = self.credentials()
+        if bool(access_key) != bool(secret_key):
+            raise ValueError("access_key and secret_key go together")
+        return self
+
+    @property
+    def key_pattern(self) -> KeyPattern:
+        """How its keys name instances."""
+        return KeyPattern.of(self.prefix, self.pattern)
+
+    def credentials(self) -> tuple[str | None, str | None]:
+        """Give access key and secret key; None where everybody may read.
+
+        Raises:
+            ValueError: a file cannot be read; names it, and quotes nothing of it.
+        """
+        return _written(self.access_key, self.access_key_file), _written(
+            self.secret_key, self.secret_key_file
+        )
+
+
+def _written(text: str | None, file: Path | None) -> str | None:
+    if file is None:
+        return text or None
+    try:
+        return file.read_text(encoding="utf-8").strip() or None
+    except OSError as error:
+        raise ValueError(f"{file}: {error.strerror or 'cannot be read'}") from None
+    except UnicodeDecodeError:
+        raise ValueError(f"{file}: is no text") from None
+
+
+KINDS: Final[Mapping[Protocol, type[Origin]]] = {
+    Protocol.DIMSE: DimseOrigin,
+    Protocol.DICOMWEB: DicomwebOrigin,
+    Protocol.S3: S3Origin,
+    Protocol.INBOX: Inbox,
+}
 """What an origin of each protocol is in the settings."""
 
 
 def _kind(origin: object) -> str:
     """Tell which of the models an origin is to be read as; what is none of them fails as the usual one."""
     protocol = origin.get("protocol") if isinstance(origin, dict) else getattr(origin, "protocol", None)
-    return Protocol.INBOX if protocol == Protocol.INBOX else Protocol.DIMSE
+    return Protocol(str(protocol)) if protocol in KINDS else Protocol.DIMSE
 
 
 AnyOrigin = Annotated[
-    Annotated[DimseOrigin, Tag(Protocol.DIMSE)] | Annotated[Inbox, Tag(Protocol.INBOX)], Discriminator(_kind)
+    Annotated[DimseOrigin, Tag(Protocol.DIMSE)]
+    | Annotated[DicomwebOrigin, Tag(Protocol.DICOMWEB)]
+    | Annotated[S3Origin, Tag(Protocol.S3)]
+    | Annotated[Inbox, Tag(Protocol.INBOX)],
+    Discriminator(_kind),
 ]

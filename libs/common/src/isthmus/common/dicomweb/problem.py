@@ -7,6 +7,7 @@ import logging
 import traceback
 from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
+from math import ceil
 from typing import Final
 
 import orjson
@@ -49,6 +50,9 @@ _KINDS: Final[Mapping[type[IsthmusError], tuple[HTTPStatus, str]]] = {
     errors.OriginTimeout: (HTTPStatus.GATEWAY_TIMEOUT, "origin-timeout"),
     errors.AssociationAborted: (HTTPStatus.BAD_GATEWAY, "association-aborted"),
     errors.OperationFailed: (HTTPStatus.BAD_GATEWAY, "operation-failed"),
+    errors.HttpOperationFailed: (HTTPStatus.BAD_GATEWAY, "http-operation-failed"),
+    errors.MalformedAnswer: (HTTPStatus.BAD_GATEWAY, "malformed-answer"),
+    errors.TruncatedAnswer: (HTTPStatus.BAD_GATEWAY, "truncated-answer"),
     errors.CircuitOpen: (HTTPStatus.SERVICE_UNAVAILABLE, "circuit-open"),
     errors.NotDelivered: (HTTPStatus.BAD_GATEWAY, "not-delivered"),
     errors.OriginCancelled: (HTTPStatus.SERVICE_UNAVAILABLE, "origin-cancelled"),
@@ -62,12 +66,30 @@ _KINDS: Final[Mapping[type[IsthmusError], tuple[HTTPStatus, str]]] = {
 _NOT_IMPLEMENTED: Final = {0x0122, 0x0211}
 _NOT_AUTHORIZED: Final = 0x0124
 _IDENTIFIER_DOES_NOT_MATCH: Final = 0xA900
+_PASSED_ON: Final[Mapping[int, HTTPStatus]] = {
+    400: HTTPStatus.BAD_REQUEST,
+    401: HTTPStatus.FORBIDDEN,  # it is we whom the origin does not let in: 401 would ask the client who it is
+    403: HTTPStatus.FORBIDDEN,
+    404: HTTPStatus.NOT_FOUND,
+    406: HTTPStatus.NOT_ACCEPTABLE,
+    409: HTTPStatus.CONFLICT,
+    410: HTTPStatus.NOT_FOUND,
+    413: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    415: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    429: HTTPStatus.SERVICE_UNAVAILABLE,
+    501: HTTPStatus.NOT_IMPLEMENTED,
+    503: HTTPStatus.SERVICE_UNAVAILABLE,
+    504: HTTPStatus.GATEWAY_TIMEOUT,
+}
+"""What a DICOMweb origin answers, as what we answer; all others are 502."""
 
 
 def http_status(error: IsthmusError) -> HTTPStatus:
     """Give the HTTP status of an error, as long as nothing of the answer is out."""
     if isinstance(error, errors.OperationFailed):
         return _of_operation(error)
+    if isinstance(error, errors.HttpOperationFailed):
+        return _PASSED_ON.get(error.http_status, HTTPStatus.BAD_GATEWAY)
     return _kind(error)[0]
 
 
@@ -153,6 +175,8 @@ def _members(error: IsthmusError) -> dict[str, object]:
     if isinstance(error, errors.OriginError) and error.status is not None:
         members["dimse_status"] = f"{error.status:04X}"
         members["dimse_meaning"] = meaning(error.status)
+    if isinstance(error, errors.HttpOperationFailed):
+        members["http_status"] = error.http_status
     return members
 
 
@@ -162,6 +186,8 @@ def _headers(error: IsthmusError) -> Mapping[str, str]:
         return {"Content-Range": f"bytes */{error.size}"}
     if isinstance(error, errors.MethodNotAllowed):
         return {"Allow": ", ".join(error.allowed)}
+    if isinstance(error, errors.HttpOperationFailed) and error.retry_after is not None:
+        return {"Retry-After": str(ceil(error.retry_after))}
     return {}
 
 

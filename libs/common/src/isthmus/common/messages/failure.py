@@ -18,6 +18,8 @@ _ORIGIN_ERRORS: Final[dict[str, type[errors.OriginError]]] = {
         errors.CircuitOpen,
         errors.NotDelivered,
         errors.OriginCancelled,
+        errors.MalformedAnswer,
+        errors.TruncatedAnswer,
     )
 }
 _OTHERS: Final[dict[str, type[IsthmusError]]] = {
@@ -47,12 +49,25 @@ class Failure:
     """The DIMSE status, where the origin gave one."""
     operation: str | None = None
     """The DIMSE operation that failed."""
+    http_status: int | None = None
+    """The HTTP status, where a DICOMweb origin gave one."""
+    retry_after: float | None = None
+    """Seconds, where it said after how many it can be asked again."""
 
     @classmethod
     def of(cls, error: IsthmusError) -> Self:
         """Write down an error."""
         if isinstance(error, errors.OperationFailed):
             return cls("OperationFailed", error.detail, error.origin, error.status, error.operation)
+        if isinstance(error, errors.HttpOperationFailed):
+            return cls(
+                "HttpOperationFailed",
+                error.detail,
+                error.origin,
+                error.status,
+                http_status=error.http_status,
+                retry_after=error.retry_after,
+            )
         if isinstance(error, errors.OriginError):
             return cls(type(error).__name__, error.detail, error.origin, error.status)
         return cls(type(error).__name__, error.detail)
@@ -62,6 +77,14 @@ class Failure:
         if self.kind == "OperationFailed":
             return errors.OperationFailed(
                 self.detail, origin=self.origin, status=self.status, operation=self.operation
+            )
+        if self.kind == "HttpOperationFailed" and self.http_status is not None:
+            return errors.HttpOperationFailed(
+                self.detail,
+                origin=self.origin,
+                status=self.status,
+                http_status=self.http_status,
+                retry_after=self.retry_after,
             )
         if self.kind == "InvalidParameter":
             parameter, _, detail = self.detail.partition(": ")

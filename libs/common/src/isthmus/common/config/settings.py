@@ -11,7 +11,7 @@ from isthmus.common.config.arriving import Arrivals, Caller
 from isthmus.common.config.destinations import Destination, check_destinations
 from isthmus.common.config.forwarding import check_deletions
 from isthmus.common.config.kinds import AETitle, Listen, ListenAddress, OriginName, Section, Url, WebOrigin
-from isthmus.common.config.origins import AnyOrigin, DimseOrigin, Inbox, Origin
+from isthmus.common.config.origins import AnyOrigin, DimseOrigin, Inbox, Origin, S3Origin
 
 
 class Gateway(Section):
@@ -176,6 +176,11 @@ class Settings(BaseSettings):
     def inboxes(self) -> tuple[Inbox, ...]:
         """Those of the origins that are inboxes."""
         return tuple(origin for origin in self.origins if isinstance(origin, Inbox))
+
+    @property
+    def s3_origins(self) -> tuple[S3Origin, ...]:
+        """Those of the origins that are buckets."""
+        return tuple(origin for origin in self.origins if isinstance(origin, S3Origin))
 
     @property
     def dimse_origins(self) -> tuple[DimseOrigin, ...]:

@@ -8,6 +8,7 @@ import pytest
 
 from isthmus.common.bus import Bus, search, subjects
 from isthmus.common.config import DimseOrigin, Quirk
+from isthmus.common.dicom import summaries
 from isthmus.common.dicom.attributes import parse_path
 from isthmus.common.dicom.json_model import DicomJson
 from isthmus.common.dicom.levels import Level
@@ -21,7 +22,7 @@ from isthmus.common.errors import (
     TooManyMatches,
 )
 from isthmus.common.messages import Echo, EchoDone, Query
-from isthmus.dimse_scu import availability, complete, find
+from isthmus.dimse_scu import availability, find
 from tests.data_sets import identity, make_series
 from tests.dimse_scu.conftest import Serve
 from tests.pacs import (
@@ -232,7 +233,7 @@ async def test_more_studies_than_can_be_completed_are_a_failure_and_not_a_short_
     bus: Bus, serve: Serve, origin_name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(find, "HELD_BACK_AT_MOST", 3)
-    monkeypatch.setattr(complete, "lacking", lambda *_: frozenset({"00080061"}))
+    monkeypatch.setattr(summaries, "lacking", lambda *_: frozenset({"00080061"}))
     files = [file for seed in range(60, 65) for file in make_series(tmp_path, 1, seed=seed)]
     with FaultyPacs(files) as pacs:
         origin = await serve(origin_name, port=pacs.peer.port)

@@ -27,6 +27,12 @@ class CallerOperation(StrEnum):
     """Storage Commitment (N-ACTION, PS3.4 Annex J)."""
     REPORT = "report"
     """Modality Performed Procedure Step and Instance Availability Notification (PS3.4 Annexes F and R)."""
+    FIND = "find"
+    """C-FIND, of an origin or its worklist."""
+    MOVE = "move"
+    """C-MOVE, to one of `scp.destinations`."""
+    GET = "get"
+    """C-GET."""
 
 
 def _network(text: str) -> str:

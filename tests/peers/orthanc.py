@@ -47,6 +47,7 @@ class Orthanc:
         ae_title: str = "ORTHANC",
         destinations: Iterable[Peer] = (),
         dicom_port: int | None = None,
+        encoding: str = "Latin1",
         environment: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         """Start it, and wait until it answers.
@@ -56,6 +57,7 @@ class Orthanc:
             ae_title: its own.
             destinations: where C-MOVE may send; more by `add_destination`.
             dicom_port: where its DICOM server listens; any free port by default.
+            encoding: of its answers to C-FIND, by Orthanc's name; what it cannot hold is dropped from them.
             environment: added to ours.
         """
         self.ae_title = ae_title
@@ -65,7 +67,7 @@ class Orthanc:
         self.url = f"http://{self.host}:{self.http_port}"
         directory.mkdir(parents=True, exist_ok=True)
         settings = directory / "orthanc.json"
-        settings.write_text(json.dumps(self._settings(directory, destinations), indent=2))
+        settings.write_text(json.dumps(self._settings(directory, destinations, encoding), indent=2))
         program = shutil.which("Orthanc") or "/usr/sbin/Orthanc"
         self._process = Process(
             [program, str(settings)], log=directory / "orthanc.log", environment=environment
@@ -77,7 +79,7 @@ class Orthanc:
         """Where its DICOM server is."""
         return Peer(self.ae_title, self.host, self.dicom_port)
 
-    def _settings(self, directory: Path, destinations: Iterable[Peer]) -> dict[str, object]:
+    def _settings(self, directory: Path, destinations: Iterable[Peer], encoding: str) -> dict[str, object]:
         return {
             "Name": self.ae_title,
             "StorageDirectory": str(directory / "storage"),
@@ -85,6 +87,7 @@ class Orthanc:
             "SyncStorageArea": False,
             "Plugins": [DICOMWEB_PLUGIN],
             "HttpPort": self.http_port,
+            "DefaultEncoding": encoding,
             "RemoteAccessAllowed": False,
             "AuthenticationEnabled": False,
             "WebDavEnabled": False,

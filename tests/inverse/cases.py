@@ -1,0 +1,205 @@
+"""What is asked of both: which program, at which level of which model, with which keys."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from tests.inverse.programs import Model, Toolkit
+
+PETER: Final = "98890234"
+"""A patient with four studies."""
+STUDY: Final = "1.3.6.1.4.1.5962.1.1.0.0.0.1196533885.18148.0.1"
+"""One of them: three series of CT."""
+OTHER_STUDY: Final = "1.3.6.1.4.1.5962.1.1.0.0.0.1194734704.16302.0.1"
+UNKNOWN: Final = "1.2.3.4.5.6.7.8"
+
+LEVEL: Final = "QueryRetrieveLevel"
+KEY: Final = {
+    "PATIENT": "PatientID",
+    "STUDY": "StudyInstanceUID",
+    "SERIES": "SeriesInstanceUID",
+    "IMAGE": "SOPInstanceUID",
+}
+"""The unique key of each level (PS3.4 C.6.1.1)."""
+
+PATIENT_KEYS: Final = dict.fromkeys(("PatientName", "PatientID", "PatientBirthDate", "PatientSex"), "")
+STUDY_KEYS: Final = dict.fromkeys(
+    (
+        *("StudyInstanceUID", "StudyDate", "StudyTime", "StudyID", "AccessionNumber", "StudyDescription"),
+        *("ReferringPhysicianName", "ModalitiesInStudy"),
+        *("NumberOfStudyRelatedSeries", "NumberOfStudyRelatedInstances"),
+    ),
+    "",
+)
+SERIES_KEYS: Final = dict.fromkeys(
+    (
+        *("SeriesInstanceUID", "Modality", "SeriesNumber", "SeriesDescription", "SeriesDate"),
+        *("BodyPartExamined", "NumberOfSeriesRelatedInstances"),
+    ),
+    "",
+)
+IMAGE_KEYS: Final = dict.fromkeys(("SOPInstanceUID", "SOPClassUID", "InstanceNumber", "Rows", "Columns"), "")
+OF_LEVEL: Final = {
+    "PATIENT": PATIENT_KEYS,
+    "STUDY": {**PATIENT_KEYS, **STUDY_KEYS},
+    "SERIES": SERIES_KEYS,
+    "IMAGE": IMAGE_KEYS,
+}
+"""What a workstation asks for at each level."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """One request.
+
+    Attributes:
+        program: which client.
+        toolkit: whose.
+        model: the Information Model.
+        level: Query/Retrieve Level (0008,0052); empty: the key is left out.
+        keys: the others, all of them.
+        name: what is special about it; of a C-STORE: how the transfer syntax of the files is called.
+        options: of the program.
+        destination: of a C-MOVE; else the one that both know.
+        right: lines of difference that are as they should be (regular expressions), and why.
+    """
+
+    program: str
+    level: str
+    keys: Mapping[str, str]
+    name: str
+    model: Model = Model.STUDY_ROOT
+    toolkit: Toolkit = Toolkit.DCMTK
+    options: tuple[str, ...] = ()
+    destination: str = ""
+    right: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def all_keys(self) -> Mapping[str, str]:
+        """The Identifier."""
+        return {LEVEL: self.level, **self.keys} if self.level else self.keys
+
+    def __str__(self) -> str:
+        at = (self.model.name, self.level) if self.level else ()
+        return "-".join((self.toolkit, self.program, *at, self.name)).lower()
+
+
+def find(level: str, name: str, **keys: str) -> Case:
+    """Ask for all that is usual at a level, with these keys to match."""
+    return Case("findscu", level, {**OF_LEVEL[level], **keys}, name)
+
+
+FINDS: Final = (
+    find("STUDY", "all"),
+    find("STUDY", "name with a star", PatientName="CompressedSamples*"),
+    find("STUDY", "name with a star in front", PatientName="*^Peter"),
+    find("STUDY", "name with a question mark", PatientName="D?e^*"),
+    find("STUDY", "name in another case", PatientName="doe^*"),
+    find("STUDY", "whole name", PatientName="Doe^Peter"),
+    find("STUDY", "name of nobody", PatientName="Nobody^*"),
+    find("STUDY", "patient id", PatientID=PETER),
+    find("STUDY", "patient id with a star", PatientID="SCS*"),
+    find("STUDY", "date", StudyDate="20030505"),
+    find("STUDY", "range of dates", StudyDate="20030101-20041231"),
+    find("STUDY", "dates from", StudyDate="20100101-"),
+    find("STUDY", "dates until", StudyDate="-20001231"),
+    find("STUDY", "range of times", StudyTime="000000-120000"),
+    find("STUDY", "range of dates and times", StudyDate="20030101-20041231", StudyTime="050000-120000"),
+    find("STUDY", "a study", StudyInstanceUID=STUDY),
+    find("STUDY", "list of studies", StudyInstanceUID=f"{STUDY}\\{OTHER_STUDY}\\{UNKNOWN}"),
+    find("STUDY", "unknown study", StudyInstanceUID=UNKNOWN),
+    find("STUDY", "modality in study", ModalitiesInStudy="MR"),
+    find("STUDY", "modalities in study", ModalitiesInStudy="MR\\US"),
+    find("STUDY", "sex", PatientSex="F"),
+    find("STUDY", "description with a star", StudyDescription="*e*"),
+    find("STUDY", "german name", PatientName="Äneas*", SpecificCharacterSet="ISO_IR 192"),
+    find("STUDY", "japanese name", PatientName="*山田*", SpecificCharacterSet="ISO_IR 192"),
+    find("STUDY", "arabic name", PatientName="قب*", SpecificCharacterSet="ISO_IR 192"),
+    find("STUDY", "russian name", PatientName="Люк*", SpecificCharacterSet="ISO_IR 192"),
+    find("SERIES", "of a study", StudyInstanceUID=STUDY),
+    find("SERIES", "of a modality", StudyInstanceUID=OTHER_STUDY, Modality="CT"),
+    find("SERIES", "of another modality", StudyInstanceUID=STUDY, Modality="MR"),
+    find("SERIES", "by number", StudyInstanceUID=STUDY, SeriesNumber="2"),
+    find("SERIES", "of an unknown study", StudyInstanceUID=UNKNOWN),
+    find("IMAGE", "of a series", StudyInstanceUID=STUDY, SeriesInstanceUID="{series}"),
+    find("IMAGE", "by number", StudyInstanceUID=STUDY, SeriesInstanceUID="{series}", InstanceNumber="2"),
+    find("IMAGE", "by uid", StudyInstanceUID=STUDY, SeriesInstanceUID="{series}", SOPInstanceUID="{image}"),
+    find("IMAGE", "list", StudyInstanceUID=STUDY, SeriesInstanceUID="{series}", SOPInstanceUID="{images}"),
+)
+"""Searches in the Study Root model."""
+
+IN_PATIENT_ROOT: Final = (
+    find("PATIENT", "all"),
+    find("PATIENT", "patient id", PatientID=PETER),
+    find("PATIENT", "name with a star", PatientName="Doe*"),
+    find("PATIENT", "name of nobody", PatientName="Nobody^*"),
+    find("STUDY", "of a patient", PatientID=PETER),
+    find("SERIES", "of a study", PatientID=PETER, StudyInstanceUID=STUDY),
+    find("IMAGE", "of a series", PatientID=PETER, StudyInstanceUID=STUDY, SeriesInstanceUID="{series}"),
+)
+"""Searches in the Patient Root model."""
+
+_AT: Final[Mapping[str, Mapping[str, str]]] = {
+    "STUDY": {"StudyInstanceUID": STUDY},
+    "SERIES": {"StudyInstanceUID": STUDY, "SeriesInstanceUID": "{series}"},
+    "IMAGE": {"StudyInstanceUID": STUDY, "SeriesInstanceUID": "{series}", "SOPInstanceUID": "{image}"},
+}
+_WANTED: Final = (
+    *((level, "one", keys) for level, keys in _AT.items()),
+    ("STUDY", "list", {"StudyInstanceUID": f"{STUDY}\\{OTHER_STUDY}"}),
+    ("SERIES", "list", {"StudyInstanceUID": STUDY, "SeriesInstanceUID": "{all_series}"}),
+    ("IMAGE", "list", {**_AT["IMAGE"], "SOPInstanceUID": "{images}"}),
+    ("STUDY", "unknown", {"StudyInstanceUID": UNKNOWN}),
+    ("STUDY", "list with an unknown", {"StudyInstanceUID": f"{STUDY}\\{UNKNOWN}"}),
+    ("IMAGE", "unknown", {**_AT["IMAGE"], "SOPInstanceUID": UNKNOWN}),
+)
+
+
+def _retrieves(program: str) -> Iterator[Case]:
+    for level, name, keys in _WANTED:
+        yield Case(program, level, keys, name)
+    yield Case(program, "PATIENT", {"PatientID": PETER}, "one", Model.PATIENT_ROOT)
+    for level, keys in _AT.items():
+        yield Case(program, level, {"PatientID": PETER, **keys}, "one", Model.PATIENT_ROOT)
+
+
+SYNTAXES: Final = {
+    "uncompressed": "-x=",
+    "JPEG Lossless": "-xs",
+    "JPEG Baseline": "-xy",
+    "JPEG Extended": "-xx",
+    "JPEG 2000 Image Compression (Lossless Only)": "-xv",
+    "JPEG 2000 Image Compression": "-xw",
+    "JPEG-LS": "-xt",
+    "RLE": "-xr",
+    "Deflated": "-xd",
+}
+"""How the names of transfer syntaxes begin (PS3.6 A), and the option by which storescu offers one of them."""
+
+
+def _stores() -> Iterator[Case]:
+    for name, option in SYNTAXES.items():
+        yield Case("storescu", "", {}, name, options=(option,))
+
+
+def _cases() -> Iterator[Case]:
+    yield Case("echoscu", "", {}, "")
+    yield from _stores()
+    yield from FINDS
+    yield from (replace(case, model=Model.PATIENT_ROOT) for case in IN_PATIENT_ROOT)
+    for program in ("movescu", "getscu"):
+        yield from _retrieves(program)
+    yield Case("movescu", "STUDY", {"StudyInstanceUID": "{held}"}, "all that is held")
+    yield Case("movescu", "STUDY", _AT["STUDY"], "to an unknown destination", destination="NOBODY")
+
+
+def _once_each() -> Iterator[Case]:
+    seen = set()
+    for case in _cases():
+        if (case.program, case.level, case.model) not in seen:
+            seen.add((case.program, case.level, case.model))
+            yield replace(case, toolkit=Toolkit.PYNETDICOM, options=())
+
+
+CASES: Final = (*_cases(), *_once_each())
+"""All of them; of pynetdicom's programs, which take half a second each, one at each level of each model."""

@@ -1,0 +1,39 @@
+"""The two that are compared."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.peers import Orthanc, Peer, Storescp
+
+
+@dataclass(frozen=True)
+class Side:
+    """One way to the archives.
+
+    Attributes:
+        archive: what holds the corpus.
+        destination: where its C-MOVE sends.
+        empty: what takes what is stored.
+    """
+
+    archive: Peer
+    destination: Storescp
+    empty: Peer
+
+
+@dataclass(frozen=True)
+class Sides:
+    """Both ways.
+
+    Attributes:
+        direct: Orthanc's own DIMSE port.
+        bridged: Isthmus.
+        keeper: the archive in which both store.
+        held: the files that the other archive holds.
+    """
+
+    direct: Side
+    bridged: Side
+    keeper: Orthanc
+    held: Sequence[Path]

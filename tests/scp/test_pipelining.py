@@ -12,7 +12,9 @@ from isthmus.common.config import Inbox
 from isthmus.common.dimse import Association, Context
 from isthmus.common.dimse.sockets import BACKLOG
 from isthmus.common.service import Parts
-from isthmus.scp.receive import Answer, Arrived, Receiver
+from isthmus.scp.answer import Answer
+from isthmus.scp.arrived import Arrived
+from isthmus.scp.receive import Receiver
 from isthmus.scp.sender import Sender
 from isthmus.scp.worker import serving
 from tests.scp.conftest import CT, EXPLICIT, INBOX, peer

@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 
 from isthmus.common.blobs import BlobStore, Data, spool_key
+from isthmus.common.bus.stores import new_timed_job
 from isthmus.common.errors import MalformedDataset, StoreUnavailable, UnreadablePayload
 from isthmus.common.messages import Store, decode
 from isthmus.stow.head import Head, read_head
-from isthmus.stow.spool import PUTS_AT_ONCE, Spool, new_timed_job
+from isthmus.stow.spool import PUTS_AT_ONCE, Spool
 from isthmus.stow.sweep import sweep
 from tests.data_sets import identity
 

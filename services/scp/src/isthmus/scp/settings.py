@@ -20,6 +20,8 @@ class ScpSettings:
     callers: tuple[Caller, ...]
     max_associations: int
     max_receiving_bytes: int
+    store: str | None
+    """The name of the origin that takes what is stored at all of them as one."""
     base_url: str
     """Where clients reach the gateway, for the links in events."""
 
@@ -35,5 +37,13 @@ class ScpSettings:
             callers=settings.scp.callers,
             max_associations=settings.scp.max_associations,
             max_receiving_bytes=settings.scp.max_receiving_bytes,
+            store=settings.dicomweb.store,
             base_url=settings.gateway.base_url,
         )
+
+    @property
+    def destination_of_all(self) -> Origin | None:
+        """The origin that takes what is stored at all of them as one: the one set so, or the only one."""
+        if self.store is None and len(self.origins) == 1:
+            return self.origins[0]
+        return next((origin for origin in self.origins if origin.name == self.store), None)

@@ -23,7 +23,9 @@ from isthmus.common.dimse import (
     MAX_PDU,
     NON_PATIENT_OBJECTS,
     VERIFICATION,
+    Category,
     Operation,
+    category,
     dimse_status,
     install,
     received_dataset,
@@ -37,14 +39,17 @@ from isthmus.common.service import Parts
 from isthmus.common.telemetry import get_logger, span
 from isthmus.common.threads import LoopStopped, Threads, run_coroutine_from_thread
 from isthmus.scp.admission import Admission, Rejection
+from isthmus.scp.answer import Answer
+from isthmus.scp.arrived import Arrived, Command
 from isthmus.scp.budget import Budget
 from isthmus.scp.callers import Callers, Calling
 from isthmus.scp.greeting import ARTIM_SECONDS
 from isthmus.scp.listener import Listener
-from isthmus.scp.receive import Answer, Arrived, Command, Receiver
+from isthmus.scp.receive import Receiver
 from isthmus.scp.sender import Sender
 from isthmus.scp.services import Services, accept_services
 from isthmus.scp.settings import ScpSettings
+from isthmus.scp.store_through import StoreThrough, seconds_for
 from isthmus.scp.telling import Telling
 
 IDLE_SECONDS: Final = 60.0
@@ -71,6 +76,7 @@ class Server:
         receiver: Receiver,
         telling: Telling,
         services: Services,
+        retrieving: Mapping[Operation, Serve],
         loop: asyncio.AbstractEventLoop,
     ) -> None:
         """Listen.
@@ -83,10 +89,12 @@ class Server:
         self._telling = telling
         self._loop = loop
         listen = settings.listen
+        provider = Provider(retrieving, self._sender_of, self._is_allowed, loop)
         handlers = [
             (evt.EVT_C_ECHO, self._echo),
             (evt.EVT_C_STORE, self._store),
             *services.handlers(self._sender_of, self._is_allowed),
+            *provider.handlers(),
         ]
         try:
             self._listener = Listener(
@@ -168,7 +176,7 @@ class Server:
             current.set_attribute("dicom.status", f"{answer.status:04X}")
         if answer.status != SUCCESS:
             log.warning(
-                "not stored",
+                "not stored" if category(answer.status) is Category.FAILURE else "stored with a warning",
                 calling_ae_title=sender.calling_ae_title,
                 status=f"{answer.status:04X}",
                 reason=answer.error_comment,
@@ -187,7 +195,7 @@ class Server:
             data = received_dataset(request.DataSet)
             current.set_attribute("dicom.size", data.size)
             arrived = Arrived(sender, data, _command(request, transfer_syntax_uid))
-            seconds = ANSWER_SECONDS + PART_SECONDS * (data.size // PART)
+            seconds = _seconds_for(sender, data.size)
             return run_coroutine_from_thread(
                 self._receiver.receive(sender, arrived), self._loop, seconds, arrived.describe
             )
@@ -200,6 +208,13 @@ class Server:
         except Exception:  # the edge: pynetdicom would swallow it
             log.exception("C-STORE failed")
             return Answer(UNABLE_TO_PROCESS, "Internal error")
+
+
+def _seconds_for(sender: Sender, size: int) -> float:
+    """Give how long the answer to a C-STORE may take."""
+    if sender.origin is not None and sender.inbox is None:
+        return seconds_for(sender.origin, size)
+    return ANSWER_SECONDS + PART_SECONDS * (size // PART)
 
 
 def _command(request: C_STORE, transfer_syntax_uid: str) -> Command:
@@ -239,7 +254,9 @@ async def serving(parts: Parts) -> AsyncIterator[Server]:
     settings = ScpSettings.of(parts.settings)
     callers = Callers(settings.dimse_origins, settings.callers)
     deposits = Deposits(parts.bus, parts.blobs, settings.base_url)
-    receiver = Receiver(parts.bus, parts.blobs, callers, deposits, Budget(settings.max_receiving_bytes))
+    budget = Budget(settings.max_receiving_bytes)
+    through = StoreThrough(parts.bus, parts.blobs, budget, settings.destination_of_all)
+    receiver = Receiver(parts.bus, parts.blobs, callers, deposits, budget, through)
     telling = Telling(parts.bus)
     services = Services(parts, callers, asyncio.get_running_loop())
     threads = Threads("scp", 1)

@@ -1,16 +1,13 @@
 """The parts of one request in S3, from their arrival until their results are known."""
 
 import asyncio
-import math
-import re
-import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
 from types import TracebackType
 from typing import Final, Self
 
 from isthmus.common.blobs import BlobStore, spool_key
-from isthmus.common.bus.stores import is_inline, new_job
+from isthmus.common.bus.stores import is_inline, new_timed_job
 from isthmus.common.dicom.from_json import Piece, Stretch, length_of
 from isthmus.common.dicom.part10 import Identity, file_header
 from isthmus.common.errors import StoreUnavailable
@@ -27,20 +24,7 @@ LATE_SECONDS: Final = 1.0
 """In which S3 does what it was asked before it fell silent, once it goes on."""
 
 SPOOL: Final = "spool/"
-_TIMED_JOB: Final = re.compile(r"spool/([0-9a-f]{8,9})-[0-9a-f]{32}/")
-
 log = get_logger(__name__)
-
-
-def new_timed_job(now: float | None = None) -> str:
-    """Make a random job id that tells when the job began, so that what is left of it can be swept up."""
-    return f"{int(time.time() if now is None else now):x}-{new_job()}"
-
-
-def began(key: str) -> float:
-    """Give the time, in seconds since 1970, when the job of a spooled blob began; infinite if not ours."""
-    job = _TIMED_JOB.match(key)
-    return float(int(job[1], 16)) if job else math.inf
 
 
 class Spool:

@@ -7,10 +7,11 @@ from contextlib import asynccontextmanager
 from typing import Final
 
 from isthmus.common.blobs import BlobStore
+from isthmus.common.bus.stores import began
 from isthmus.common.errors import StoreUnavailable
 from isthmus.common.service import Parts
 from isthmus.common.telemetry import get_logger
-from isthmus.stow.spool import SPOOL, began
+from isthmus.stow.spool import SPOOL
 
 LEFT_SECONDS: Final = 24 * 3600
 """Older than any request, and than any job that is still in the queue because of one."""

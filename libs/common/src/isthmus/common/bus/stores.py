@@ -1,17 +1,25 @@
 """Store jobs, seen from a face: submit, then read what became of each instance."""
 
+import math
+import re
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from secrets import token_hex
 from typing import Final
 
+from nats.js.errors import NotFoundError
+from opentelemetry.trace import SpanKind
+
 from isthmus.common.bus import jobs, progress, streams, subjects
-from isthmus.common.bus.client import Bus
+from isthmus.common.bus.client import MESSAGING, Bus, bus_errors
 from isthmus.common.errors import BusUnavailable, NoWorker
-from isthmus.common.messages import InstanceStored, Store, StoreDone, encode, store_fact
+from isthmus.common.messages import InstanceStored, Store, StoreDone, decode, encode, store_fact
+from isthmus.common.telemetry import inject, span
 
 INLINE_BYTES: Final = 256 * 1024
 """A longer list of blob refs is not put on the bus, but into a manifest."""
+_TIMED_JOB: Final = re.compile(r"spool/([0-9a-f]{8,9})-[0-9a-f]{32}/")
 
 
 def new_job() -> str:
@@ -19,9 +27,41 @@ def new_job() -> str:
     return token_hex(16)
 
 
+def new_timed_job(now: float | None = None) -> str:
+    """Make a random job id that tells when the job began, so that what is left of it can be swept up."""
+    return f"{int(time.time() if now is None else now):x}-{new_job()}"
+
+
+def began(key: str) -> float:
+    """Give the time, in seconds since 1970, when the job of a spooled blob began; infinite if nobody says."""
+    job = _TIMED_JOB.match(key)
+    return float(int(job[1], 16)) if job else math.inf
+
+
 def is_inline(store: Store) -> bool:
     """Tell whether a job's list of refs may travel in its message."""
     return len(encode(store)) <= INLINE_BYTES
+
+
+async def submit_store_once(bus: Bus, store: Store, name: str) -> tuple[Store, int]:
+    """Queue a store job, unless one of this name was queued within two minutes and is not done with.
+
+    Gives the job that is in the queue now, and its sequence in the stream.
+
+    Raises:
+        BusUnavailable: NATS does not take it.
+    """
+    subject, message = subjects.store(store.origin), encode(store)
+    with span("send dicom.store", MESSAGING, kind=SpanKind.PRODUCER), bus_errors("dicom.store"):
+        ack = await bus.jetstream.publish(subject, message, headers={**inject(), "Nats-Msg-Id": name})
+        if not ack.duplicate:
+            return store, ack.seq
+        try:
+            there = await bus.jetstream.get_msg(streams.STORES, ack.seq)
+        except NotFoundError:  # it has ended
+            ack = await bus.jetstream.publish(subject, message, headers=inject())
+            return store, ack.seq
+    return decode(there.data or b"", Store), ack.seq
 
 
 @asynccontextmanager

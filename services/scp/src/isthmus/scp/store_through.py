@@ -1,0 +1,170 @@
+"""A C-STORE to an origin that is no inbox: into the spool, to a worker, and back with its own answer.
+
+Whoever is told that there was no answer in time sends the same again, by and by: it hears of the job that is
+there, and the origin gets the instance once.
+"""
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import Final
+
+from isthmus.common.blobs import PART, BlobStore, spool_key
+from isthmus.common.bus import Bus
+from isthmus.common.bus.forwards import derived_id
+from isthmus.common.bus.stores import follow_store, new_timed_job, submit_store_once
+from isthmus.common.config import Origin
+from isthmus.common.dicom.statuses import DATA_SET_MISMATCH, error_comment, meaning
+from isthmus.common.dimse import Category, Operation, category, dimse_status
+from isthmus.common.errors import BusUnavailable, NoDestination, NoWorker, StoreUnavailable
+from isthmus.common.messages import BlobRef, InstanceStored, Store
+from isthmus.common.telemetry import get_logger
+from isthmus.scp.admission import AllOrigins
+from isthmus.scp.answer import Answer
+from isthmus.scp.arrived import Arrived
+from isthmus.scp.budget import Budget
+
+USUAL_SILENCE: Final = 30.0
+"""Seconds, of an origin whose settings name no other."""
+OWN_SECONDS: Final = 5.0
+"""For all of it that is not the origin's."""
+PART_SECONDS: Final = 10.0
+"""More, for each part of a large one: it goes into S3, out of it, and to the origin."""
+MOST_UNTOLD: Final = 10_000
+
+log = get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A store job of one instance."""
+
+    job: Store
+    sequence: int
+    """In the stream STORES."""
+
+
+def seconds_for(origin: Origin, size: int) -> float:
+    """Give how long the answer to a C-STORE may take: a little longer than the origin may be silent."""
+    silence = getattr(origin, "timeout_seconds", USUAL_SILENCE)
+    return float(silence) + OWN_SECONDS + PART_SECONDS * (size // PART)
+
+
+class StoreThrough:
+    """Takes what is for origins."""
+
+    def __init__(self, bus: Bus, blobs: BlobStore, budget: Budget, destination_of_all: Origin | None) -> None:
+        """Prepare.
+
+        Args:
+            bus: where the workers are.
+            blobs: where the instances are on their way.
+            budget: bytes that may be on their way into S3.
+            destination_of_all: the origin that takes what is stored at all of them as one.
+        """
+        self._bus = bus
+        self._blobs = blobs
+        self._budget = budget
+        self._destination_of_all = destination_of_all
+        self._untold: OrderedDict[str, Sent] = OrderedDict()
+        """Jobs whose result nobody was told, by what they are of."""
+
+    async def store(self, called: Origin, arrived: Arrived) -> Answer:
+        """Have the called origin store an instance, and give its answer.
+
+        Raises:
+            NoDestination: all origins are called as one, and nobody said which of them takes it.
+            MalformedDataset: it breaks off.
+            UnavailableError: S3, NATS or the worker is away; whoever repeats it hears of
+                what was sent.
+        """
+        mismatch = arrived.command.mismatch(arrived.identity)
+        if mismatch is not None:
+            return Answer.of(DATA_SET_MISMATCH, mismatch)
+        origin = self._destination(called)
+        digest = (await arrived.described()).digest
+        name = derived_id("C-STORE", origin.name, arrived.identity.sop_instance_uid, digest)
+        untold = await self._untold_result(name)
+        if untold is not None and untold.failure is None:
+            return _answer(untold)
+        return _answer(await self._result(name, await self._send(origin, arrived, name)))
+
+    def _destination(self, called: Origin) -> Origin:
+        if not isinstance(called, AllOrigins):
+            return called
+        if self._destination_of_all is None:
+            raise NoDestination("Of several origins none is set to take this")
+        return self._destination_of_all
+
+    async def _untold_result(self, name: str) -> InstanceStored | None:
+        """Give what became of the same instance when it was sent before; None if nobody knows."""
+        sent = self._untold.get(name)
+        if sent is None:
+            return None
+        try:
+            return await self._result(name, sent)
+        except BusUnavailable:
+            log.info("a store job is lost that nobody was told of", origin=sent.job.origin)
+            self._untold.pop(name, None)
+            return None
+        except NoWorker:
+            return None
+
+    async def _send(self, origin: Origin, arrived: Arrived, name: str) -> Sent:
+        """Put an instance into the spool, and its job into the queue."""
+        job = new_timed_job()
+        ref = BlobRef(
+            bucket=self._blobs.bucket,
+            key=spool_key(job, 0),
+            size=arrived.size,
+            study_instance_uid=arrived.identity.study_instance_uid,
+            series_instance_uid=arrived.identity.series_instance_uid,
+            sop_instance_uid=arrived.identity.sop_instance_uid,
+            sop_class_uid=arrived.identity.sop_class_uid,
+            transfer_syntax_uid=arrived.command.transfer_syntax_uid,
+        )
+        async with self._budget.taken(arrived.size):
+            await self._blobs.put(ref.key, arrived.file)
+        # Should NATS not say whether it has the job, the blob stays: what is left of jobs is swept up.
+        store, sequence = await submit_store_once(self._bus, Store(origin.name, job, (ref,)), name)
+        if store.job != job:
+            await self._clear((ref,))
+        return Sent(store, sequence)
+
+    async def _result(self, name: str, sent: Sent) -> InstanceStored:
+        """Wait for what becomes of an instance; it is no longer in the spool then."""
+        try:
+            result = await self._first(sent)
+        except NoWorker:  # its job was taken back
+            self._untold.pop(name, None)
+            await self._clear(sent.job.blobs)
+            raise
+        except BaseException:
+            self._untold[name] = sent
+            if len(self._untold) > MOST_UNTOLD:
+                self._untold.popitem(last=False)
+            raise
+        self._untold.pop(name, None)
+        await self._clear(sent.job.blobs)
+        return result
+
+    async def _first(self, sent: Sent) -> InstanceStored:
+        async with follow_store(self._bus, sent.job, sent.sequence) as results:
+            async for result in results:
+                return result
+        raise BusUnavailable("The store job ended without a result")
+
+    async def _clear(self, refs: tuple[BlobRef, ...]) -> None:
+        try:
+            await self._blobs.delete_all([ref.key for ref in refs])
+        except StoreUnavailable as error:  # what is left is swept up
+            log.warning("spool not cleared", detail=error.detail)
+
+
+def _answer(result: InstanceStored) -> Answer:
+    """Give the origin's own status, or, where it gave none, that of what failed."""
+    if result.failure is not None:
+        error = result.failure.error()
+        return Answer.of(dimse_status(error, Operation.C_STORE), error.detail)
+    if category(result.status) is Category.SUCCESS:
+        return Answer(result.status)
+    return Answer(result.status, error_comment(meaning(result.status)))

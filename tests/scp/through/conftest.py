@@ -1,0 +1,37 @@
+"""A called origin whose store jobs are done as the test says."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+
+import pytest
+
+from isthmus.common.blobs import BlobStore
+from isthmus.common.bus import Bus, jobs, streams
+from isthmus.common.bus.jobs import Running
+from isthmus.common.messages import Store
+from tests.stow.worker import Job, Script
+from tests.wado.serving import ended
+
+Employ = Callable[[Script], None]
+
+
+@pytest.fixture
+async def employ(bus: Bus, blobs: BlobStore, origin_name: str) -> AsyncIterator[Employ]:
+    """Let a script do the store jobs of the origin that is called PACS."""
+    working: list[asyncio.Task[None]] = []
+
+    def employ(script: Script) -> None:
+        async def work(running: Running[Store]) -> None:
+            await script(Job(bus, blobs, running.job))
+            await running.acknowledge()
+
+        working.append(
+            asyncio.create_task(jobs.work(bus, streams.STORES, origin_name, Store, work, at_once=4))
+        )
+
+    yield employ
+    await ended(working)
+
+
+async def spooled(blobs: BlobStore, job: Job) -> list[str]:
+    return [blob.key async for blob in blobs.list(f"spool/{job.store.job}/")]

@@ -1,0 +1,125 @@
+"""C-STORE to an origin that takes its time: who hears nothing in time, and sends it again."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+
+import pytest
+
+from isthmus.common.blobs import BlobStore
+from isthmus.common.config import DimseOrigin
+from isthmus.common.dimse import StoreResult
+from isthmus.common.errors import OperationFailed
+from isthmus.common.messages import Failure
+from isthmus.common.service import Parts
+from isthmus.scp.worker import Server, serving
+from tests.scp.conftest import PACS, Sending, send
+from tests.scp.through.conftest import Employ, spooled
+from tests.stow.worker import Job
+
+Dataset = Callable[..., bytes]
+
+
+@pytest.fixture
+def origins(origin_name: str) -> tuple[DimseOrigin, ...]:
+    """One with little patience."""
+    return (DimseOrigin(name=origin_name, ae_title=PACS, port=104, timeout_seconds=0.1),)
+
+
+@pytest.fixture
+async def server(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Server]:
+    """And we have little more."""
+    monkeypatch.setattr("isthmus.scp.store_through.OWN_SECONDS", 0.5)
+    async with serving(parts) as running:
+        yield running
+
+
+class Slow:
+    """A worker that takes a job and says nothing of it until it may."""
+
+    def __init__(self, *said: int) -> None:
+        self.taken: list[Job] = []
+        self.may_answer = asyncio.Event()
+        self.has_ended = asyncio.Event()
+        self._said = list(said)
+
+    async def __call__(self, job: Job) -> None:
+        self.taken.append(job)
+        await self.may_answer.wait()
+        status = self._said.pop(0)
+        failure = OperationFailed("no", origin="pacs", status=status) if status >= 0xC000 else None
+        await job.answer_all(status, Failure.of(failure) if failure else None)
+        self.has_ended.set()
+
+
+async def send_one(server: Server, data: bytes) -> StoreResult:
+    (result,) = await send(server, Sending(data), calling="CT1", called=PACS)
+    return result
+
+
+async def test_who_hears_nothing_in_time_is_told_so_and_may_ask_again(
+    server: Server, employ: Employ, dataset: Dataset, blobs: BlobStore
+) -> None:
+    employ(slow := Slow(0xB000))
+    for _ in range(2):
+        result = await send_one(server, dataset())
+        assert (result.status, result.error_comment) == (0xA700, "No answer in time")
+    slow.may_answer.set()
+    assert (await send_one(server, dataset())).status == 0xB000
+    (job,) = slow.taken
+    assert await spooled(blobs, job) == []
+
+
+async def test_what_the_origin_took_meanwhile_is_not_sent_to_it_again(
+    server: Server, employ: Employ, dataset: Dataset, blobs: BlobStore
+) -> None:
+    employ(slow := Slow(0x0000, 0xB000))
+    assert (await send_one(server, dataset())).status == 0xA700
+    slow.may_answer.set()
+    await slow.has_ended.wait()
+    assert (await send_one(server, dataset())).status == 0x0000
+    assert len(slow.taken) == 1
+    assert await spooled(blobs, slow.taken[0]) == []
+
+
+async def test_what_it_refused_meanwhile_is_tried_again(
+    server: Server, employ: Employ, dataset: Dataset
+) -> None:
+    employ(slow := Slow(0xC000, 0x0000))
+    assert (await send_one(server, dataset())).status == 0xA700
+    slow.may_answer.set()
+    await slow.has_ended.wait()
+    assert (await send_one(server, dataset())).status == 0x0000
+    assert len(slow.taken) == 2
+
+
+async def test_what_was_answered_is_sent_again_when_it_comes_again(
+    server: Server, employ: Employ, dataset: Dataset
+) -> None:
+    employ(slow := Slow(0x0000, 0x0000))
+    slow.may_answer.set()
+    assert (await send_one(server, dataset())).status == 0x0000
+    assert (await send_one(server, dataset())).status == 0x0000
+    assert len(slow.taken) == 2
+
+
+async def test_another_process_joins_the_job_that_is_there(
+    server: Server, parts: Parts, employ: Employ, dataset: Dataset, blobs: BlobStore
+) -> None:
+    employ(slow := Slow(0x0000))
+    assert (await send_one(server, dataset())).status == 0xA700
+    async with serving(parts) as another:
+        assert (await send_one(another, dataset())).status == 0xA700
+        slow.may_answer.set()
+        assert (await send_one(another, dataset())).status == 0x0000
+    (job,) = slow.taken
+    assert await spooled(blobs, job) == []
+
+
+async def test_other_content_under_the_same_uid_is_another_job(
+    server: Server, employ: Employ, dataset: Dataset
+) -> None:
+    employ(slow := Slow(0x0000, 0x0000))
+    assert (await send_one(server, dataset())).status == 0xA700
+    slow.may_answer.set()
+    assert (await send_one(server, dataset(name=b"Else"))).status == 0x0000
+    assert len(slow.taken) == 2

@@ -1,0 +1,60 @@
+"""What is taken of matches that are not quite DICOM JSON."""
+
+import math
+
+import pytest
+
+from isthmus.common.messages import Matches, decode, encode
+from isthmus.web_scu.dicomweb.matches import cleaned
+
+
+@pytest.mark.parametrize(
+    ("given", "taken"),
+    [
+        ({"vr": "LO", "Value": ["7"]}, {"vr": "LO", "Value": ["7"]}),
+        ({"vr": "LO", "Value": []}, {"vr": "LO"}),
+        ({"vr": "LO", "Value": [""]}, {"vr": "LO"}),
+        ({"vr": "LO", "Value": [None]}, {"vr": "LO"}),
+        ({"vr": "LO"}, {"vr": "LO"}),
+        ({"Value": ["7"]}, {"vr": "LO", "Value": ["7"]}),
+        ({"vr": "??", "Value": ["7"]}, {"vr": "LO", "Value": ["7"]}),
+        ({"vr": "LO", "Value": "7"}, {"vr": "LO", "Value": ["7"]}),
+        ({"vr": "LO", "Value": [7]}, {"vr": "LO", "Value": ["7"]}),
+        ({"vr": "LO", "Value": [True]}, None),
+        ({"vr": "LO", "Value": [{"a": 1}]}, None),
+        ({"vr": "LO", "Value": [["7"], "8"]}, {"vr": "LO", "Value": [None, "8"]}),
+        ({"vr": "LO", "BulkDataURI": "http://inside.example.org/1"}, None),
+        ({"vr": "OB", "InlineBinary": "AAAA"}, {"vr": "OB", "InlineBinary": "AAAA"}),
+        ({"vr": "IS", "Value": ["007"]}, {"vr": "IS", "Value": ["007"]}),
+        ({"vr": "IS", "Value": [7]}, {"vr": "IS", "Value": [7]}),
+        ({"vr": "FD", "Value": [math.nan]}, None),
+        ({"vr": "UV", "Value": [2**70]}, {"vr": "UV", "Value": [str(2**70)]}),
+        (
+            {"vr": "PN", "Value": ["A^B=C"]},
+            {"vr": "PN", "Value": [{"Alphabetic": "A^B", "Ideographic": "C"}]},
+        ),
+        (
+            {"vr": "PN", "Value": [{"Alphabetic": "A", "Other": "x"}]},
+            {"vr": "PN", "Value": [{"Alphabetic": "A"}]},
+        ),
+        ({"vr": "PN", "Value": [{}]}, {"vr": "PN"}),
+        ("text", None),
+    ],
+)
+def test_an_element_is_read_as_far_as_it_is_one(given: object, taken: object) -> None:
+    assert cleaned({"00100020": given}) == ({} if taken is None else {"00100020": taken})
+
+
+def test_tags_are_in_order_and_in_capitals_and_what_is_no_tag_is_left_out() -> None:
+    given = {"0020000d": {"vr": "UI"}, "0008103E": {"vr": "LO"}, "StudyDate": {"vr": "DA"}, "x": 1}
+    assert list(cleaned(given)) == ["0008103E", "0020000D"]
+
+
+def test_items_are_read_alike_and_not_for_ever() -> None:
+    item: dict[str, object] = {"00400009": {"Value": "7"}}
+    read = cleaned({"00400275": {"vr": "SQ", "Value": [item, "text"]}})
+    assert read == {"00400275": {"vr": "SQ", "Value": [{"00400009": {"vr": "SH", "Value": ["7"]}}]}}
+    for _ in range(300):
+        item = {"00400275": {"vr": "SQ", "Value": [item]}}
+    matches = Matches((cleaned(item),))
+    assert decode(encode(matches), Matches) == matches

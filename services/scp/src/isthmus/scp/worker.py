@@ -76,7 +76,6 @@ class Server:
         receiver: Receiver,
         telling: Telling,
         services: Services,
-        retrieving: Mapping[Operation, Serve],
         loop: asyncio.AbstractEventLoop,
     ) -> None:
         """Listen.
@@ -89,12 +88,10 @@ class Server:
         self._telling = telling
         self._loop = loop
         listen = settings.listen
-        provider = Provider(retrieving, self._sender_of, self._is_allowed, loop)
         handlers = [
             (evt.EVT_C_ECHO, self._echo),
             (evt.EVT_C_STORE, self._store),
             *services.handlers(self._sender_of, self._is_allowed),
-            *provider.handlers(),
         ]
         try:
             self._listener = Listener(

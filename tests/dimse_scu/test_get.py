@@ -46,9 +46,7 @@ class Job:
     def __init__(self, bus: Bus, blobs: BlobStore, pool: AssociationPool, study: str) -> None:
         self.delivery = Delivery(bus, blobs, Retrieve("pacs", study), token_hex(4))
         self.cancellation = Cancellation()
-        self._get = Get(
-            pool, Threads("unused", 1), self.delivery, self.cancellation, UNCOMPRESSED, Wording(())
-        )
+        self._get = Get(pool, Threads("unused", 1), self.delivery, self.cancellation, UNCOMPRESSED, Wording())
 
     async def __call__(self, ask: Ask) -> set[str]:
         await self._get(ask)

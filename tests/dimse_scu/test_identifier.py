@@ -5,7 +5,9 @@ from isthmus.common.dicom.levels import Level
 from isthmus.common.dicom.matching import MatchingKey, Wanted
 from isthmus.common.dimse.identifiers import encode_identifier
 from isthmus.common.messages import Query
+from isthmus.dimse_scu.ask import Ask
 from isthmus.dimse_scu.identifier import find_identifier, retrieve_identifier
+from isthmus.dimse_scu.listing import Listed
 
 EXPLICIT = "1.2.840.10008.1.2.1"
 
@@ -76,7 +78,9 @@ def test_the_character_set_is_the_origins() -> None:
 
 
 def test_instances_are_asked_for_by_their_whole_path() -> None:
-    identifier = retrieve_identifier(Level.IMAGE, "1.2", "1.2.3", ["1.2.3.4", "1.2.3.5"])
+    identifier = retrieve_identifier(
+        Ask.for_instances("1.2", [Listed("1.2.3", uid, "", "CT") for uid in ("1.2.3.4", "1.2.3.5")])
+    )
     assert identifier.QueryRetrieveLevel == "IMAGE"
     assert (identifier.StudyInstanceUID, identifier.SeriesInstanceUID) == ("1.2", "1.2.3")
     assert list(identifier.SOPInstanceUID) == ["1.2.3.4", "1.2.3.5"]

@@ -47,9 +47,12 @@ class FakePull:
     def __init__(self, answer: Answer, method: RetrieveMethod = GET, *, last_resort: bool = False) -> None:
         self.method = method
         self.last_resort = last_resort
-        self.wording = Wording(())
+        self.wording = Wording()
         self.asks: list[Ask] = []
         self._answer = answer
+
+    def asks_unlisted(self, _: str) -> bool:
+        return True
 
     def associations(self, instances: Sequence[Listed]) -> Iterable[Sequence[Listed]]:
         yield instances

@@ -8,6 +8,7 @@ from isthmus.common.config import Quirk
 from isthmus.common.errors import OperationFailed
 from isthmus.dimse_scu.ask import UIDS_AT_ONCE, Ask
 from isthmus.dimse_scu.listing import Listed
+from isthmus.dimse_scu.pulls import never_used
 from isthmus.dimse_scu.wording import Form, Wording, form_of
 
 STUDY = "1.2"
@@ -31,7 +32,7 @@ def understand(wording: Wording, ask: Ask) -> None:
 
 
 def test_what_is_refused_is_asked_for_with_ever_more_until_nothing_is_left() -> None:
-    wording = Wording(())
+    wording = Wording()
     seen = []
     for _ in Form:
         seen.append(asked(wording))
@@ -48,13 +49,13 @@ def test_what_is_refused_is_asked_for_with_ever_more_until_nothing_is_left() -> 
 
 @pytest.mark.parametrize("status", [0x0110, 0xA702, 0xB000, 0xC000])
 def test_a_failure_for_another_reason_says_nothing_of_the_words(status: int) -> None:
-    wording = Wording(())
+    wording = Wording()
     refuse(wording, status)
     assert asked(wording) == [(Form.LIST, 3), (Form.LIST, 3)]
 
 
 def test_words_that_were_understood_once_are_not_what_is_refused_later() -> None:
-    wording = Wording(())
+    wording = Wording()
     understand(wording, Ask.for_instances(STUDY, INSTANCES[:3]))
     refuse(wording)
     assert asked(wording) == [(Form.LIST, 3), (Form.LIST, 3)]
@@ -70,7 +71,7 @@ def test_words_that_were_understood_once_are_not_what_is_refused_later() -> None
     ],
 )
 def test_quirks_are_words_that_are_never_used(quirks: set[Quirk], first: Form) -> None:
-    assert asked(Wording(quirks))[0][0] is first
+    assert asked(Wording(never_used(quirks)))[0][0] is first
 
 
 @pytest.mark.parametrize(
@@ -81,11 +82,11 @@ def test_quirks_are_words_that_are_never_used(quirks: set[Quirk], first: Form) -
     ],
 )
 def test_a_whole_series_is_asked_for_as_such_or_with_its_study(quirks: set[Quirk], form: Form) -> None:
-    ask = Wording(quirks).whole(STUDY, "1.2.1", INSTANCES[:3])
+    ask = Wording(never_used(quirks)).whole(STUDY, "1.2.1", INSTANCES[:3])
     assert ask is not None
     assert form_of(ask) is form
 
 
 def test_lists_are_bounded() -> None:
     many = [Listed("1.2.1", f"1.2.1.{n}", "", "CT") for n in range(2 * UIDS_AT_ONCE + 1)]
-    assert [len(ask.instances) for ask in Wording(()).asks(STUDY, many)] == [UIDS_AT_ONCE, UIDS_AT_ONCE, 1]
+    assert [len(ask.instances) for ask in Wording().asks(STUDY, many)] == [UIDS_AT_ONCE, UIDS_AT_ONCE, 1]

@@ -1,4 +1,4 @@
-"""What a viewer wants before the rest of a job: on an association of its own, where the origin allows two."""
+"""What a viewer wants before the rest of a job: beside the rest, where the origin allows two at a time."""
 
 import asyncio
 from typing import Final, Self
@@ -7,7 +7,7 @@ from isthmus.common.bus import Bus, Serving, end_tasks, subjects
 from isthmus.common.errors import IsthmusError, OriginCancelled
 from isthmus.common.messages import Ahead, AheadTaken, Retrieve
 from isthmus.common.telemetry import get_logger
-from isthmus.dimse_scu.ask import Ask, tells_classes
+from isthmus.dimse_scu.ask import Ask
 from isthmus.dimse_scu.job import Job
 from isthmus.dimse_scu.listing import Listed
 from isthmus.dimse_scu.series import Series
@@ -74,9 +74,9 @@ class AheadRequests:
             try:
                 await _bring(job, sweep, ahead)
             except OriginCancelled:
-                log.debug("ahead cancelled", origin=job.origin.name)
+                log.debug("ahead cancelled", origin=job.source.name)
             except IsthmusError as error:
-                log.warning("not brought ahead", origin=job.origin.name, detail=error.detail)
+                log.warning("not brought ahead", origin=job.source.name, detail=error.detail)
             finally:
                 self._wanted.task_done()
 
@@ -103,7 +103,7 @@ def _ask_for(job: Job, series: Series, instance: str) -> Ask:
 
 def _class_in(job: Job, series: Series) -> str:
     """Give the SOP class of what has come of a series, where its modality does not tell it."""
-    if tells_classes(series.listed_as.modality):
+    if job.pulls.first.asks_unlisted(series.listed_as.modality):
         return ""
     blobs = job.delivery.blobs.values()
     return next((blob.sop_class_uid for blob in blobs if blob.series_instance_uid == series.uid), "")

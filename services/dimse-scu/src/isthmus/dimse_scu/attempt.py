@@ -29,7 +29,7 @@ from isthmus.dimse_scu.ask import Ask
 from isthmus.dimse_scu.delivery import Delivery
 from isthmus.dimse_scu.listing import Listed, lacking
 from isthmus.dimse_scu.patience import Patience, may_pass
-from isthmus.dimse_scu.pull import Pull
+from isthmus.dimse_scu.source import Pull
 
 BARREN_AT_MOST: Final = 3
 """Broken associations in a row that brought nothing, after which a way is given up."""

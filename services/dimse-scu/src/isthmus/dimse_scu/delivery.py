@@ -11,13 +11,12 @@ from typing import Final
 
 from isthmus.common.blobs import BlobStore, digest_of, held_key, size_of
 from isthmus.common.bus import Bus, progress, subjects
-from isthmus.common.dicom.part10 import file_header, identify
-from isthmus.common.dicom.statuses import OUT_OF_RESOURCES, SUCCESS
-from isthmus.common.dimse import ReceivedInstance
+from isthmus.common.dicom.raw_bytes import RawBytes
 from isthmus.common.errors import BusUnavailable, IsthmusError, UnavailableError
 from isthmus.common.messages import BlobRef, InstanceReady, Retrieve
 from isthmus.common.telemetry import get_logger
 from isthmus.common.threads import LoopStopped, run_coroutine_from_thread
+from isthmus.dimse_scu.received import Received, ReceivedDataset, ReceivedFile
 from isthmus.dimse_scu.room import Room
 
 PUTS_AT_ONCE: Final = 4
@@ -69,15 +68,22 @@ class Delivery:
                 self._refs[uid] = blob
                 self.received.add(uid)
 
-    def take(self, instance: ReceivedInstance) -> int:
-        """Take an instance from a C-GET sub-operation; called by DIMSE threads.
+    def take_dataset(self, dataset: RawBytes, transfer_syntax_uid: str) -> bool:
+        """Take an instance that came as a data set alone (PS3.7 9.1.1); waits while there is no room for it.
 
-        It is put while the next one comes; what became of it, `settle` tells. Gives the DIMSE status for the
-        origin: success, or out of resources once anything could not be kept.
+        For threads. It is put while the next one comes; what became of it, `settle` tells. False once
+        anything could not be kept: nothing more is taken then.
         """
-        size = instance.data.in_memory
+        return self._take(ReceivedDataset(dataset, transfer_syntax_uid))
+
+    def take_file(self, file: RawBytes) -> bool:
+        """Take an instance that came as a Part 10 file (PS3.18 8.7.3.1), in the same way."""
+        return self._take(ReceivedFile(file))
+
+    def _take(self, instance: Received) -> bool:
+        size = instance.in_memory
         if self._failure is not None or not self._room.enter(size):
-            return OUT_OF_RESOURCES
+            return False
 
         def kept(future: Future[None]) -> None:
             self._room.leave(size)
@@ -88,13 +94,13 @@ class Delivery:
             future = self._putting.submit(copy_context().run, self._keep, instance, next(self._arrivals))
         except RuntimeError:  # closed since there was room
             self._room.leave(size)
-            return OUT_OF_RESOURCES
+            return False
         with self._lock:
             self._under_way.add(future)
         future.add_done_callback(kept)
-        return SUCCESS
+        return True
 
-    def _keep(self, instance: ReceivedInstance, arrival: int) -> None:
+    def _keep(self, instance: Received, arrival: int) -> None:
         if self._failure is not None:  # since this one was taken: each would wait for S3 until its deadline
             return
         try:
@@ -112,20 +118,11 @@ class Delivery:
         except Exception:  # the edge of a thread of ours: the instance stays among the missing
             log.exception("instance not kept", origin=self._wanted.origin)
 
-    def _put(self, instance: ReceivedInstance) -> BlobRef | None:
-        syntax = instance.transfer_syntax_uid
-        # The data set's UIDs count: origins cut over-long ones in the command.
-        identity = identify(instance.data.head(), syntax)
+    def _put(self, instance: Received) -> BlobRef | None:
+        identity, syntax, data = instance.read()
         if identity.study_instance_uid != self._wanted.study:
             log.warning("instance of another study dropped", origin=self._wanted.origin)
             return None
-        header = file_header(
-            sop_class_uid=identity.sop_class_uid,
-            sop_instance_uid=identity.sop_instance_uid,
-            transfer_syntax_uid=syntax,
-            source_ae_title=None,
-        )
-        data = (header, instance.data)
         # Of the header too: another release of ours may write another one, and no blob is written over.
         digest = digest_of(data)
         series = identity.series_instance_uid

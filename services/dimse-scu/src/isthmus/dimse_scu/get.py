@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from isthmus.common.config import RetrieveMethod
+from isthmus.common.dicom.statuses import OUT_OF_RESOURCES, SUCCESS
 from isthmus.common.dimse import (
     STUDY_ROOT_GET,
     Association,
@@ -13,9 +14,11 @@ from isthmus.common.dimse import (
 )
 from isthmus.common.errors import NoAcceptedContext
 from isthmus.common.threads import Threads
-from isthmus.dimse_scu.ask import Ask, sop_classes
+from isthmus.dimse_scu.ask import Ask
 from isthmus.dimse_scu.cancellation import Cancellation
+from isthmus.dimse_scu.classes import classes_in, sop_classes, tells_classes
 from isthmus.dimse_scu.delivery import Delivery
+from isthmus.dimse_scu.identifier import retrieve_identifier
 from isthmus.dimse_scu.judgement import judge
 from isthmus.dimse_scu.listing import Listed
 from isthmus.dimse_scu.wording import Wording
@@ -56,6 +59,10 @@ class Get:
         self.wording = wording
         self.last_resort = last_resort
 
+    def asks_unlisted(self, modality: str) -> bool:
+        """Tell whether there is something to propose for a modality."""
+        return tells_classes(modality)
+
     def associations(self, instances: Sequence[Listed]) -> Iterable[Sequence[Listed]]:
         """Divide by SOP class: an association has room for 128 presentation contexts."""
         for group in for_get(sop_classes(instances), self._syntaxes):
@@ -66,11 +73,11 @@ class Get:
 
     async def __call__(self, ask: Ask, *, priority: int = 0) -> int:
         """Ask, and wait until all has come; it may still be on its way to S3."""
-        groups = for_get(ask.classes, self._syntaxes)
+        groups = for_get(classes_in(ask, self._syntaxes), self._syntaxes)
         if not groups:
             return 0
         contexts = groups[0]
-        identifier = ask.identifier()
+        identifier = retrieve_identifier(ask)
         storage = {context.abstract_syntax for context in contexts} - {STUDY_ROOT_GET}
 
         def pull(association: Association) -> int:
@@ -79,7 +86,8 @@ class Get:
             def take(instance: ReceivedInstance) -> int:
                 nonlocal came
                 came += 1
-                return self._delivery.take(instance)
+                taken = self._delivery.take_dataset(instance.data, instance.transfer_syntax_uid)
+                return SUCCESS if taken else OUT_OF_RESOURCES
 
             if not any(accepted.abstract_syntax in storage for accepted in association.accepted):
                 # It could send nothing, and would say so in one of many ways.

@@ -1,6 +1,6 @@
 """Queries as C-FIND, C-GET and C-MOVE identifiers (PS3.4 C.4.1.1.3, C.4.2.1.4)."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from pydicom import Dataset
 from pydicom.dataelem import DataElement
@@ -13,6 +13,7 @@ from isthmus.common.dicom.levels import Level
 from isthmus.common.dicom.matching import MatchingKey
 from isthmus.common.dicom.narrowing import narrowing_value
 from isthmus.common.messages import Query
+from isthmus.dimse_scu.ask import Ask
 
 _STUDY = "0020000D"
 _SERIES = "0020000E"
@@ -32,14 +33,14 @@ def find_identifier(query: Query, character_set: str) -> Dataset:
     return identifier
 
 
-def retrieve_identifier(level: Level, study: str, series: str | None, instances: Iterable[str]) -> Dataset:
+def retrieve_identifier(ask: Ask) -> Dataset:
     """Write which study, series or instances are to be sent (PS3.4 C.4.2.1.4.1)."""
-    identifier = _base(level, None)
-    _set(identifier, (_STUDY,), study)
-    if series is not None:
-        _set(identifier, (_SERIES,), series)
-    if level is Level.IMAGE:
-        _set(identifier, (_INSTANCE,), "\\".join(instances))
+    identifier = _base(ask.level, None)
+    _set(identifier, (_STUDY,), ask.study)
+    if ask.series:
+        _set(identifier, (_SERIES,), ask.series)
+    if ask.level is Level.IMAGE:
+        _set(identifier, (_INSTANCE,), "\\".join(one.sop_instance_uid for one in ask.instances))
     return identifier
 
 

@@ -2,11 +2,10 @@
 
 import time
 
-from isthmus.common.config import RetrieveMethod
 from isthmus.common.errors import IsthmusError, OriginCancelled, OriginError, OriginTimeout
-from isthmus.dimse_scu.ask import Ask, tells_classes
+from isthmus.dimse_scu.ask import Ask
 from isthmus.dimse_scu.job import Job, Outcome
-from isthmus.dimse_scu.listing import Listed, Listing, is_listed, lacking, list_instances
+from isthmus.dimse_scu.listing import Listed, Listing, is_listed, lacking
 from isthmus.dimse_scu.patience import with_a_second_try
 from isthmus.dimse_scu.series import Series, Standing
 from isthmus.dimse_scu.study import repair, survey, tell_what_lacks
@@ -56,9 +55,7 @@ class InstanceRetrieve:
     async def _pull(self, series: Series) -> IsthmusError | None:
         job = self._job
         listed = self._as_listed(series)
-        by_get = job.pulls.first.method is RetrieveMethod.C_GET
-        if by_get and not listed.sop_class_uid and not tells_classes(listed.modality):
-            # Nobody knows what to propose.
+        if not listed.sop_class_uid and not job.pulls.first.asks_unlisted(listed.modality):
             if not await self._find(series):
                 return None
             listed = job.alone or listed
@@ -85,8 +82,8 @@ class InstanceRetrieve:
     async def _list(self, series: Series) -> Listing:
         job = self._job
         return await with_a_second_try(
-            lambda: list_instances(
-                job.pool, job.wanted, series.listed_as, instance=self._instance, priority=job.priority
+            lambda: job.source.list_instances(
+                job.wanted, series.listed_as, instance=self._instance, priority=job.priority
             )
         )
 

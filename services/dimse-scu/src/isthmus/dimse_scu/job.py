@@ -6,8 +6,6 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
 from isthmus.common.bus.jobs import Lane
-from isthmus.common.config import DimseOrigin
-from isthmus.common.dimse import AssociationPool
 from isthmus.common.errors import IsthmusError, OriginError
 from isthmus.common.messages import Retrieve
 from isthmus.common.retrieval.manifest import Manifest
@@ -15,8 +13,8 @@ from isthmus.dimse_scu.delivery import Delivery
 from isthmus.dimse_scu.facts import Facts
 from isthmus.dimse_scu.listing import Listed, lacking
 from isthmus.dimse_scu.missing import Missing
-from isthmus.dimse_scu.pull import Pulls
 from isthmus.dimse_scu.series import Series
+from isthmus.dimse_scu.source import Pulls, Source
 
 
 @dataclass(slots=True, eq=False)
@@ -24,9 +22,8 @@ class Job:
     """A retrieve job, its means, and what has become of it so far."""
 
     wanted: Retrieve
-    origin: DimseOrigin
+    source: Source
     lane: Lane
-    pool: AssociationPool
     delivery: Delivery
     pulls: Pulls
     facts: Facts
@@ -56,7 +53,7 @@ class Job:
 
     @property
     def priority(self) -> int:
-        """How it stands in line for associations: nobody waits for a bulk job."""
+        """How it stands in line where it has to wait for its turn: nobody waits for a bulk job."""
         return 1 if self.lane is Lane.BULK else 0
 
     def arrived(self) -> Counter[str]:

@@ -6,7 +6,6 @@ from collections.abc import Awaitable, Callable, Iterable
 from isthmus.common.errors import OriginError
 from isthmus.common.telemetry import get_logger
 from isthmus.dimse_scu.job import Job
-from isthmus.dimse_scu.listing import list_instances
 from isthmus.dimse_scu.patience import with_a_second_try
 from isthmus.dimse_scu.series import Series
 
@@ -14,9 +13,9 @@ log = get_logger(__name__)
 
 
 class Lister:
-    """Lists each series once, whoever needs it first, each on an association of its own for that time.
+    """Lists each series once, whoever needs it first, each apart from what is pulled at that time.
 
-    Nobody who holds an association waits for it, so it may wait for one.
+    Nobody who is pulling waits for it, so it may wait for its turn.
     """
 
     def __init__(self, job: Job, on_listed: Callable[[Series], Awaitable[None]]) -> None:
@@ -37,8 +36,8 @@ class Lister:
             asked_at = time.time()
             try:
                 series.listing = await with_a_second_try(
-                    lambda: list_instances(
-                        self._job.pool, self._job.wanted, series.listed_as, priority=self._job.priority
+                    lambda: self._job.source.list_instances(
+                        self._job.wanted, series.listed_as, priority=self._job.priority
                     )
                 )
             except OriginError as error:

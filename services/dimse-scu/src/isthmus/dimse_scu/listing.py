@@ -1,27 +1,11 @@
-"""What an origin says it has: a study's series, and their instances (C-FIND, PS3.4 C.6.2)."""
+"""What an origin says it has: a study's series, and their instances."""
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
-from contextlib import aclosing
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, replace
 
-from isthmus.common.dicom.json_model import DicomJson
-from isthmus.common.dicom.levels import Level
-from isthmus.common.dimse import AssociationPool
-from isthmus.common.errors import NotDelivered, OperationFailed
-from isthmus.common.messages import MissingInstance, Retrieve
-from isthmus.dimse_scu.identifier import list_identifier
-from isthmus.dimse_scu.patience import is_transient
-from isthmus.dimse_scu.responses import find, text
+from isthmus.common.messages import MissingInstance
 from isthmus.dimse_scu.uids import LONGEST_UID
-
-_STUDY: Final = "0020000D"
-_SERIES: Final = "0020000E"
-_MODALITY: Final = "00080060"
-_CLASS: Final = "00080016"
-_INSTANCE: Final = "00080018"
-_INSTANCES_OF_SERIES: Final = "00201209"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,73 +40,6 @@ Listing = Mapping[str, Listed]
 """By SOP Instance UID."""
 
 
-async def list_series(
-    pool: AssociationPool, wanted: Retrieve, *, counts: bool = True, priority: int = 0
-) -> list[ListedSeries]:
-    """List the series of a study, or the one that is wanted; without `counts` those are not believed.
-
-    Raises:
-        OriginError: the origin failed, or lists what has no UID; a part of a list is no list.
-    """
-    tags = (_SERIES, _MODALITY, _INSTANCES_OF_SERIES)
-    identifier = list_identifier(Level.SERIES, wanted.study, _as_key(wanted.series), tags)
-    found: dict[str, ListedSeries] = {}
-    async with aclosing(find(pool, identifier, priority=priority)) as matches:
-        async for match in matches:
-            series = _uid(match, _SERIES, wanted)
-            if text(match, _STUDY) in ("", wanted.study) and wanted.series in (None, series):
-                count = text(match, _INSTANCES_OF_SERIES)
-                believed = int(count) if counts and count.isdecimal() else None
-                found[series] = ListedSeries(series, text(match, _MODALITY), believed)
-    return list(found.values())
-
-
-async def list_instances(
-    pool: AssociationPool,
-    wanted: Retrieve,
-    series: ListedSeries,
-    *,
-    instance: str | None = None,
-    priority: int = 0,
-) -> Listing:
-    """List the instances of a series, or the one that is named.
-
-    What origins answer beyond the question (matching keys that they ignore) is dropped.
-
-    Raises:
-        OriginError: the origin failed, or lists what has no UID; a part of a list is no list.
-    """
-    try:
-        return await _list_instances(pool, wanted, series, (_INSTANCE, _CLASS), instance, priority)
-    except OperationFailed as error:
-        if is_transient(error):
-            raise
-    # Orthanc reads the files for what its index lacks, the SOP class too, and fails at one that is lost.
-    return await _list_instances(pool, wanted, series, (_INSTANCE,), instance, priority)
-
-
-async def _list_instances(
-    pool: AssociationPool,
-    wanted: Retrieve,
-    series: ListedSeries,
-    tags: tuple[str, ...],
-    instance: str | None,
-    priority: int,
-) -> Listing:
-    uid = series.series_instance_uid
-    identifier = list_identifier(Level.IMAGE, wanted.study, uid, tags, _as_key(instance))
-    listing: dict[str, Listed] = {}
-    async with aclosing(find(pool, identifier, priority=priority)) as matches:
-        async for match in matches:
-            if text(match, _STUDY) not in ("", wanted.study) or text(match, _SERIES) not in ("", uid):
-                continue
-            found = _uid(match, _INSTANCE, wanted)
-            if instance is None or found in (instance, instance[:LONGEST_UID]):
-                count = _others(listing.get(found)) + 1
-                listing[found] = Listed(uid, found, text(match, _CLASS), series.modality, count)
-    return listing
-
-
 def lacking(listed: Iterable[Listed], received: Collection[str]) -> list[Listed]:
     """Give those that have not come, or of which not all that are listed under their UID have.
 
@@ -153,19 +70,11 @@ def number_of(listing: Listing) -> int:
     return sum(one.count for one in listing.values())
 
 
-def _as_key(uid: str | None) -> str | None:
-    """Give what matches a UID: origins that cut those that are too long find nothing by the whole ones."""
-    return uid if uid is not None and len(uid) <= LONGEST_UID else None
+def with_one_more(listing: Listing, found: Listed) -> Listed:
+    """Give what is found as it stands in a listing with it: some list several under one cut UID."""
+    return replace(found, count=_others(listing.get(found.sop_instance_uid)) + 1)
 
 
 def _others(listed: Listed | None) -> int:
     """Tell how many other instances are listed under a UID, which may be a cut one."""
     return listed.count if listed is not None and len(listed.sop_instance_uid) == LONGEST_UID else 0
-
-
-def _uid(match: DicomJson, tag: str, wanted: Retrieve) -> str:
-    """Give the UID of what is listed; without it nobody could tell whether it arrived."""
-    uid = text(match, tag)
-    if not uid:
-        raise NotDelivered("The origin lists something of the study without its UID", origin=wanted.origin)
-    return uid

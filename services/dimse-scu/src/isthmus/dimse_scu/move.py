@@ -14,6 +14,7 @@ from isthmus.common.messages import Received, ReceivedAnswer, Retrieve
 from isthmus.dimse_scu.ask import Ask
 from isthmus.dimse_scu.cancellation import Cancellation
 from isthmus.dimse_scu.delivery import Delivery
+from isthmus.dimse_scu.identifier import retrieve_identifier
 from isthmus.dimse_scu.judgement import judge
 from isthmus.dimse_scu.listing import Listed
 from isthmus.dimse_scu.wording import Wording
@@ -50,13 +51,17 @@ class Move:
         self._arrived = 0
         self._arrival = asyncio.Event()
 
+    def asks_unlisted(self, _: str) -> bool:
+        """Ask for anything: scp takes any class."""
+        return True
+
     def associations(self, instances: Sequence[Listed]) -> Iterable[Sequence[Listed]]:
         """Ask for everything at once: scp takes any class and syntax."""
         yield instances
 
     async def __call__(self, ask: Ask, *, priority: int = 0) -> int:
         """Ask; what the origin sends meanwhile, scp asks about, and is answered from the delivery."""
-        identifier = ask.identifier()
+        identifier = retrieve_identifier(ask)
 
         def pull(association: Association) -> SubOperations:
             with self._cancellation.of(association):

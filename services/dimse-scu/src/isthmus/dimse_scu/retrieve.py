@@ -11,8 +11,6 @@ from isthmus.common.blobs import BlobStore
 from isthmus.common.bus import Bus, end_tasks, subjects
 from isthmus.common.bus.guard import guard
 from isthmus.common.bus.jobs import MAX_DELIVERIES, Lane, Running, Submitted
-from isthmus.common.config import DimseOrigin
-from isthmus.common.dimse import AssociationPool
 from isthmus.common.errors import (
     BusUnavailable,
     IsthmusError,
@@ -25,15 +23,14 @@ from isthmus.common.errors import (
 from isthmus.common.messages import Retrieve, RetrieveDone, RetrieveFact
 from isthmus.common.retrieval.catalogue import Catalogue
 from isthmus.common.telemetry import get_logger
-from isthmus.common.threads import Threads
 from isthmus.dimse_scu.ahead import AheadRequests
 from isthmus.dimse_scu.delivery import Delivery
 from isthmus.dimse_scu.facts import Facts, blobs_in
 from isthmus.dimse_scu.instance import InstanceRetrieve
 from isthmus.dimse_scu.job import Job, Outcome
 from isthmus.dimse_scu.missing import Missing
-from isthmus.dimse_scu.pull import Pulls
 from isthmus.dimse_scu.record import gone_from, manifest_after
+from isthmus.dimse_scu.source import Source
 from isthmus.dimse_scu.study import StudyRetrieve
 
 INTEREST_SECONDS: Final = 2.0
@@ -42,7 +39,7 @@ SECOND_THOUGHT_SECONDS: Final = 1.0
 """How soon it asks again when nobody said so."""
 ANSWER_SECONDS: Final = 0.5
 CANCEL_SECONDS: Final = 3.0
-"""How long a cancelled transfer may take to end, before its associations are aborted."""
+"""How long a cancelled transfer may take to end, before it is broken off."""
 
 log = get_logger(__name__)
 
@@ -50,22 +47,11 @@ log = get_logger(__name__)
 class RetrieveWork:
     """Works on the retrieve jobs of one origin."""
 
-    def __init__(
-        self,
-        bus: Bus,
-        blobs: BlobStore,
-        pool: AssociationPool,
-        threads: Threads,
-        origin: DimseOrigin,
-        ae_title: str,
-    ) -> None:
+    def __init__(self, bus: Bus, blobs: BlobStore, source: Source) -> None:
         self._bus = bus
         self._blobs = blobs
         self._catalogue = Catalogue(blobs)
-        self._pool = pool
-        self._threads = threads
-        self._origin = origin
-        self._ae_title = ae_title
+        self._source = source
 
     async def __call__(self, running: Running[Retrieve]) -> None:
         """Do a job, publish its end, and only then take it off the queue.
@@ -88,8 +74,8 @@ class RetrieveWork:
         wanted = running.job
         delivery = Delivery(self._bus, self._blobs, wanted, running.generation)
         delivery.remember(blobs_in(past))
-        pulls = Pulls(self._bus, self._pool, self._threads, self._origin, self._ae_title, wanted, delivery)
-        job = Job(wanted, self._origin, running.lane, self._pool, delivery, pulls, facts)
+        pulls = self._source.pulls(wanted, delivery)
+        job = Job(wanted, self._source, running.lane, delivery, pulls, facts)
         job.begun = {blob.series_instance_uid for blob in delivery.blobs.values()}
         try:
             job.manifest = await self._catalogue.load(wanted.origin, wanted.study)
@@ -130,7 +116,7 @@ class RetrieveWork:
         try:
             await asyncio.wait({bringing, *leaving}, return_when=asyncio.FIRST_COMPLETED)
             if not bringing.done():
-                job.pulls.cancellation.request()
+                job.pulls.cancel()
                 await asyncio.wait({bringing}, timeout=CANCEL_SECONDS)
                 await _settle(job.delivery)
             if bringing.done():
@@ -139,7 +125,7 @@ class RetrieveWork:
             job.delivery.close()
             # What is broken off aborts its association; the tasks end when the threads have.
             await end_tasks([bringing, *leaving])
-        return Outcome(OriginCancelled("Nobody waited for it any more", origin=job.origin.name))
+        return Outcome(OriginCancelled("Nobody waited for it any more", origin=job.source.name))
 
     async def _until_nobody_waits(self, running: Running[Retrieve]) -> None:
         wanted = running.job
@@ -183,7 +169,7 @@ class RetrieveWork:
         if outcome.failure is not None:
             log.warning(
                 "retrieve failed",
-                origin=job.origin.name,
+                origin=job.source.name,
                 completed=completed,
                 missing=len(missing),
                 title=outcome.failure.title,
@@ -207,7 +193,7 @@ async def _outcome(job: Job, work: Coroutine[None, None, Outcome]) -> Outcome:
     except IsthmusError as error:
         outcome = Outcome(error, unlisted=True)
     failure = outcome.failure
-    if isinstance(failure, OriginCancelled) and not job.pulls.cancellation.requested:
+    if isinstance(failure, OriginCancelled) and not job.pulls.cancelled:
         # Where it was not us who cancelled, it is a failure as any other.
         detail = "The origin cancelled what nobody asked it to cancel"
         uncalled = OperationFailed(detail, origin=failure.origin, status=failure.status)

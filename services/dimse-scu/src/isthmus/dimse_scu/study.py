@@ -3,7 +3,6 @@
 import time
 from collections.abc import Iterable
 
-from isthmus.common.config import Quirk
 from isthmus.common.errors import (
     AssociationRejected,
     NotDelivered,
@@ -16,7 +15,7 @@ from isthmus.dimse_scu.ahead import AheadRequests
 from isthmus.dimse_scu.endings import Endings
 from isthmus.dimse_scu.job import Job, Outcome
 from isthmus.dimse_scu.lister import Lister
-from isthmus.dimse_scu.listing import Listed, list_series
+from isthmus.dimse_scu.listing import Listed
 from isthmus.dimse_scu.missing import Missing
 from isthmus.dimse_scu.patience import with_a_second_try
 from isthmus.dimse_scu.series import Series, Standing, plan
@@ -26,16 +25,13 @@ from isthmus.dimse_scu.transfer import Transfer
 
 
 async def survey(job: Job) -> None:
-    """Ask for the series in scope, the one thing that stands before the first C-GET, and plan from it.
+    """Ask for the series in scope, the one thing that stands before the first pull, and plan from it.
 
     Raises:
         OriginError: the origin failed.
     """
     asked_at = time.time()
-    counts = Quirk.WRONG_COUNTS not in job.origin.quirks
-    listed = await with_a_second_try(
-        lambda: list_series(job.pool, job.wanted, counts=counts, priority=job.priority)
-    )
+    listed = await with_a_second_try(lambda: job.source.list_series(job.wanted, priority=job.priority))
     job.series = plan(listed, job.manifest, job.begun, asked_at)
     job.surveyed = asked_at
 
@@ -75,7 +71,7 @@ async def repair(job: Job, expected: Iterable[Listed], *, silent: bool = False) 
         job.wanted,
         expected,
         job.delivery,
-        timeout=job.origin.timeout_seconds,
+        timeout=job.source.timeout_seconds,
         asked_whole=[series.uid for series in job.series if series.asked_whole],
         silent=silent,
     )
@@ -154,9 +150,9 @@ class StudyRetrieve:
         # What is partly here is listed first: that tells what is to be pulled of it.
         unknown = [one for one in self._job.series if not one.is_known]
         unknown.sort(key=lambda one: one.standing is Standing.COLD)
-        if self._job.origin.associations > 1:
+        if self._job.source.at_once > 1:
             await together(sweep.run(), self._lister.list_all(unknown))
-            # Some origins allow fewer associations than their settings say.
+            # Some origins allow less at one time than their settings say.
             await self._lister.list_all(
                 one for one in unknown if isinstance(one.unlisted, AssociationRejected)
             )
@@ -193,4 +189,4 @@ class StudyRetrieve:
 
 
 def _could_not(job: Job) -> NotDelivered:
-    return NotDelivered("The origin could not deliver it before", origin=job.origin.name)
+    return NotDelivered("The origin could not deliver it before", origin=job.source.name)

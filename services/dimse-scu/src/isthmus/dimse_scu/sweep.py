@@ -5,9 +5,6 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import Final
 
 from isthmus.common.bus.jobs import Lane
-from isthmus.common.config import RetrieveMethod
-from isthmus.common.dicom.levels import Level
-from isthmus.common.dimse import classes_of, for_get
 from isthmus.common.errors import (
     AssociationRejected,
     CircuitOpen,
@@ -18,14 +15,14 @@ from isthmus.common.errors import (
     OriginUnreachable,
 )
 from isthmus.common.telemetry import get_logger
-from isthmus.dimse_scu.ask import Ask, sop_classes, tells_classes
+from isthmus.dimse_scu.ask import Ask
 from isthmus.dimse_scu.job import Job
 from isthmus.dimse_scu.series import Series
 from isthmus.dimse_scu.together import together
 from isthmus.dimse_scu.wording import Form
 
 PULLERS_AT_MOST: Final = 2
-"""Associations that one process can keep busy: four bring no more than two."""
+"""As many streams as one process can keep busy: four bring no more than two."""
 _FOR_ALL: Final = (OriginUnreachable, OriginTimeout, CircuitOpen, NoAcceptedContext)
 """Errors that the next series would meet too."""
 
@@ -33,7 +30,7 @@ log = get_logger(__name__)
 
 
 class Sweep:
-    """Pulls series after series, over several associations where the origin allows it.
+    """Pulls series after series, several at a time where the origin allows it.
 
     What fails is noted, and not tried again here: the repair is for that.
     """
@@ -50,14 +47,14 @@ class Sweep:
         Args:
             job: whose series they are.
             cold: the series, in their order.
-            list_series: lists the instances of one whose modality does not tell their SOP classes.
+            list_series: lists the instances of one that cannot be asked for unlisted.
             on_pulled: called when the origin is through with one.
         """
         self._job = job
         self._waiting = deque(cold)
         self._list_series = list_series
         self._on_pulled = on_pulled
-        self._classes = _classes_of_all(self._waiting)
+        self._modalities = tuple(dict.fromkeys(one.listed_as.modality for one in self._waiting))
         self.failure: OriginError | None = None
         """The last thing that went wrong."""
 
@@ -90,20 +87,19 @@ class Sweep:
         series.pulling = True
         try:
             wording = self._job.pulls.first.wording
-            classes = await self._classes_in(series) if wording.allows(Form.SERIES) else ()
-            if classes:
+            ask = await self._ask_for(series) if wording.allows(Form.SERIES) else None
+            if ask is not None:
                 series.asked_whole = True
-                ask = Ask(Level.SERIES, self._job.wanted.study, series.uid, classes)
                 series.sent_whole = await self._job.pulls.first(ask, priority=priority) > 0
         finally:
             series.pulling = False
         await self._on_pulled()
 
     def _pullers(self) -> int:
-        """Leave one association for what is wanted ahead; what nobody waits for takes one."""
+        """Leave one for what is wanted ahead; what nobody waits for takes one."""
         if self._job.lane is Lane.BULK:
             return 1
-        most = min(self._job.origin.associations - 1, PULLERS_AT_MOST, len(self._waiting))
+        most = min(self._job.source.at_once - 1, PULLERS_AT_MOST, len(self._waiting))
         return max(1, most)
 
     async def _pull_waiting(self) -> None:
@@ -120,23 +116,18 @@ class Sweep:
                 self.failure = error
                 await self._job.delivery.settle()
                 if isinstance(error, AssociationRejected):
-                    # Some origins allow fewer associations than their settings say: the others go on.
+                    # Some origins allow less at one time than their settings say: the others go on.
                     series.asked_whole = False
                     self._waiting.appendleft(series)
                     return
                 if isinstance(error, _FOR_ALL):
                     self._waiting.clear()
 
-    async def _classes_in(self, series: Series) -> tuple[str, ...]:
-        """Give the SOP classes to propose; none where nobody knows."""
-        modality = series.listed_as.modality
-        if tells_classes(modality) or self._job.pulls.first.method is RetrieveMethod.C_MOVE:
-            return self._classes or classes_of((modality,))
+    async def _ask_for(self, series: Series) -> Ask | None:
+        """Ask for a whole series; None where it would have to be listed first, and cannot be."""
+        study, modality = self._job.wanted.study, series.listed_as.modality
+        if self._job.pulls.first.asks_unlisted(modality):
+            return Ask.for_unlisted(study, series.uid, dict.fromkeys((modality, *self._modalities)))
         await self._list_series(series)
-        return sop_classes((series.listing or {}).values())
-
-
-def _classes_of_all(series: Iterable[Series]) -> tuple[str, ...]:
-    """Give the classes of all series, if one association can bring them: then it serves them all."""
-    classes = classes_of(one.listed_as.modality for one in series)
-    return classes if len(for_get(classes)) == 1 else ()
+        instances = (series.listing or {}).values()
+        return Ask.for_series(study, series.uid, instances) if instances else None

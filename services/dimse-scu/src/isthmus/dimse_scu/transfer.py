@@ -1,13 +1,12 @@
 """The repair: what is listed and has not come is asked for again (PS3.4 C.4.2, C.4.3).
 
 What arrived is compared with what the origin lists, whatever the status, and the rest is asked for in one way
-after the other: each method that is allowed, then other transfer syntaxes. This is the one place where
+after the other: each way that there is, as far as it makes sense. This is the one place where
 anything is tried again.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from isthmus.common.config import RetrieveMethod
 from isthmus.common.errors import OriginError
 from isthmus.common.messages import Retrieve
 from isthmus.dimse_scu.ask import Ask
@@ -16,7 +15,7 @@ from isthmus.dimse_scu.delivery import Delivery
 from isthmus.dimse_scu.judgement import InstancesFailed
 from isthmus.dimse_scu.listing import Listed, lacking
 from isthmus.dimse_scu.patience import may_pass
-from isthmus.dimse_scu.pull import Pull
+from isthmus.dimse_scu.source import Pull
 from isthmus.dimse_scu.wording import by_series, is_not_understood
 
 
@@ -52,7 +51,7 @@ class Transfer:
         self._timeout = timeout
         self._asked_whole = frozenset(asked_whole)
         self._given_up = {steps[0].method} if silent else set()
-        self._refusals: dict[RetrieveMethod, dict[str, OriginError]] = {step.method: {} for step in steps}
+        self._refusals: dict[str, dict[str, OriginError]] = {step.method: {} for step in steps}
 
     def missing(self) -> list[Listed]:
         """Give what is listed and has not arrived."""

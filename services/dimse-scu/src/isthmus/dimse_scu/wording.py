@@ -4,12 +4,11 @@ Some retrieve nothing at one level or another, or take no list of UIDs, and say 
 one way is then asked for in the next: alone instead of in lists, with its series, with the whole study.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from enum import Enum, auto
 from typing import Final
 
-from isthmus.common.config import Quirk
 from isthmus.common.dicom.levels import Level
 from isthmus.common.errors import OperationFailed, OriginError
 from isthmus.dimse_scu.ask import UIDS_AT_ONCE, Ask
@@ -28,18 +27,11 @@ class Form(Enum):
     STUDY = auto()
 
 
-_QUIRKS: Final = {
-    Quirk.NO_UID_LISTS: (Form.LIST,),
-    Quirk.NO_IMAGE_LEVEL_RETRIEVE: (Form.LIST, Form.INSTANCE),
-    Quirk.NO_SERIES_LEVEL_RETRIEVE: (Form.SERIES,),
-}
-
-
 class Wording:
-    """What is known of one method of one origin, from its quirks and from what it refused in this job."""
+    """What is known of one method of one origin: what it is never asked, and what it refused in this job."""
 
-    def __init__(self, quirks: Collection[Quirk]) -> None:
-        self._refused = {form for quirk in quirks for form in _QUIRKS.get(quirk, ())}
+    def __init__(self, never: Iterable[Form] = ()) -> None:
+        self._refused = set(never)
         self._understood: set[Form] = set()
 
     def allows(self, form: Form) -> bool:

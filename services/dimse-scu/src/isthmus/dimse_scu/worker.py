@@ -17,6 +17,7 @@ from isthmus.common.service import Parts
 from isthmus.common.threads import Threads
 from isthmus.dimse_scu.echo import EchoWork
 from isthmus.dimse_scu.find import FindWork
+from isthmus.dimse_scu.origin import DimseSource
 from isthmus.dimse_scu.retrieve import RetrieveWork
 from isthmus.dimse_scu.settings import DimseScuSettings
 from isthmus.dimse_scu.store import StoreWork
@@ -61,7 +62,9 @@ class _OriginWorker:
         pool = AssociationPool(Peer.of(origin, ae_title), slots, threads)
         searches = await serve_queries(parts.bus, origin.name, FindWork(pool, origin))
         echoes = await parts.bus.serve(subjects.echo(origin.name), "workers", EchoWork(pool), Echo)
-        retrieving = RetrieveWork(parts.bus, parts.blobs, pool, threads, origin, ae_title)
+        retrieving = RetrieveWork(
+            parts.bus, parts.blobs, DimseSource(parts.bus, pool, threads, origin, ae_title)
+        )
         storing = StoreWork(parts.bus, parts.blobs, pool, threads, origin)
         at_once = origin.associations
         jobs = (

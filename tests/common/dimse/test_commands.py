@@ -52,3 +52,19 @@ def test_a_request(uid: str, limit: int) -> None:
     (*command, (_, last)) = contents(list(theirs.encode_msg(3, limit)))
     assert last == b"\2" + DATA
     assert contents(list(fragments(store_request(message), 3, limit - 6))) == command
+
+
+@pytest.mark.parametrize("title", ["EVEN", "ODD"])
+def test_a_request_for_a_move(title: str) -> None:
+    message = C_STORE()
+    message.MessageID = 7
+    message.Priority = 1
+    message.AffectedSOPClassUID = CT
+    message.AffectedSOPInstanceUID = ODD
+    message.MoveOriginatorApplicationEntityTitle = title
+    message.MoveOriginatorMessageID = 65535
+    message.DataSet = BytesIO(DATA)
+    theirs = C_STORE_RQ()
+    theirs.primitive_to_message(message)
+    (*command, _) = contents(list(theirs.encode_msg(3, 16384)))
+    assert contents(list(fragments(store_request(message), 3, 16378))) == command

@@ -26,6 +26,7 @@ MISTYPED_ARGUMENT: Final = 0x0212
 RESOURCE_LIMITATION: Final = 0x0213
 OUT_OF_RESOURCES: Final = 0xA700
 OUT_OF_RESOURCES_SUB_OPERATIONS: Final = 0xA702
+MOVE_DESTINATION_UNKNOWN: Final = 0xA801
 DATA_SET_MISMATCH: Final = 0xA900
 SUB_OPERATIONS_FAILED: Final = 0xB000
 UNABLE_TO_PROCESS: Final = 0xC000
@@ -62,7 +63,7 @@ _MEANINGS: Final = {
     OUT_OF_RESOURCES: "Refused: out of resources",
     0xA701: "Refused: out of resources, unable to calculate the number of matches",
     OUT_OF_RESOURCES_SUB_OPERATIONS: "Refused: out of resources, unable to perform sub-operations",
-    0xA801: "Refused: Move Destination unknown",
+    MOVE_DESTINATION_UNKNOWN: "Refused: Move Destination unknown",
     DATA_SET_MISMATCH: "Data Set or Identifier does not match SOP Class",
     SUB_OPERATIONS_FAILED: "Coercion of Data Elements, or failures of sub-operations",
     0xB006: "Elements discarded",

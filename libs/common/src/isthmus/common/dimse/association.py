@@ -22,7 +22,13 @@ from isthmus.common.dimse.exchange import Exchange, Running, span_attributes
 from isthmus.common.dimse.identifiers import encode_identifier, failed_sop_instance_uids
 from isthmus.common.dimse.negotiation import Accepted
 from isthmus.common.dimse.peer import Peer
-from isthmus.common.dimse.results import FindResponse, ReceivedInstance, StoreResult, SubOperations
+from isthmus.common.dimse.results import (
+    FindResponse,
+    ReceivedInstance,
+    StoreResult,
+    SubOperationOf,
+    SubOperations,
+)
 from isthmus.common.dimse.sockets import MAX_PDU
 from isthmus.common.dimse.spill import received_dataset
 from isthmus.common.dimse.status import Category, Operation, category, failure
@@ -191,7 +197,13 @@ class Association:
                     on_pending(result)
 
     def store(
-        self, data: BinaryIO, *, sop_class_uid: str, sop_instance_uid: str, transfer_syntax_uid: str
+        self,
+        data: BinaryIO,
+        *,
+        sop_class_uid: str,
+        sop_instance_uid: str,
+        transfer_syntax_uid: str,
+        sub_operation: SubOperationOf | None = None,
     ) -> StoreResult:
         """Send an instance (PS3.4 B.2), byte for byte, in as much memory as a few PDUs take.
 
@@ -202,6 +214,7 @@ class Association:
             sop_class_uid: of the data set.
             sop_instance_uid: of the data set.
             transfer_syntax_uid: what the data set is encoded in; nothing is transcoded.
+            sub_operation: the C-GET or C-MOVE that it is a sub-operation of.
 
         Returns:
             The origin's answer, whatever its status.
@@ -220,6 +233,10 @@ class Association:
         ):
             request = C_STORE()
             request.AffectedSOPInstanceUID = sop_instance_uid
+            if sub_operation is not None:
+                request.Priority = sub_operation.priority
+                request.MoveOriginatorApplicationEntityTitle = sub_operation.move_originator
+                request.MoveOriginatorMessageID = sub_operation.message_id
             running.request(request, data)
             response, status = running.response(C_STORE)
             current.set_attribute("dicom.status", f"{status:04X}")

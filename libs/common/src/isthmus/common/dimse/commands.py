@@ -1,4 +1,4 @@
-"""The command sets of C-STORE, which go out once for each instance (PS3.7 9.3.1, E.1).
+"""The command sets that go out once for each instance or match: of C-STORE and C-FIND (PS3.7 9.3, E.1).
 
 pynetdicom makes a pydicom data set of each and takes 0.3 ms for it, in which an origin waits to send the next
 instance of a C-GET. Implicit VR Little Endian of six elements is no more than this.
@@ -20,6 +20,7 @@ _UL: Final = Struct("<HHLL")
 _COMMAND_LAST: Final = b"\x03"
 _REQUEST: Final = 0x0001
 _RESPONSE: Final = 0x8001
+_FIND_RESPONSE: Final = 0x8020
 _DATA_SET: Final = 0x0001
 _NO_DATA_SET: Final = 0x0101
 
@@ -33,6 +34,7 @@ def store_request(message: C_STORE) -> bytes:
         _number(0x0700, message.Priority),
         _number(0x0800, _DATA_SET),
         _uid(0x1000, message.AffectedSOPInstanceUID),
+        _move_originator(message),
     )
 
 
@@ -45,6 +47,17 @@ def store_response(message: C_STORE) -> bytes:
         _number(0x0800, _NO_DATA_SET),
         _number(0x0900, message.Status or 0),
         _uid(0x1000, message.AffectedSOPInstanceUID),
+    )
+
+
+def find_response(message_id: int, sop_class_uid: str, status: int) -> bytes:
+    """Encode the command set of a C-FIND-RSP with an Identifier (PS3.7 9.3.2.2)."""
+    return _command_set(
+        _uid(0x0002, sop_class_uid),
+        _number(0x0100, _FIND_RESPONSE),
+        _number(0x0120, message_id),
+        _number(0x0800, _DATA_SET),
+        _number(0x0900, status),
     )
 
 
@@ -67,6 +80,17 @@ def _command_set(*elements: bytes) -> bytes:
 
 def _number(element: int, value: int) -> bytes:
     return _US.pack(0x0000, element, 2, value)
+
+
+def _move_originator(message: C_STORE) -> bytes:
+    """Encode who asked for a C-MOVE, and by which request, where this is a sub-operation of one."""
+    title = message.MoveOriginatorApplicationEntityTitle
+    if title is None:
+        return b""
+    value = title.encode("ascii")
+    value += b" " * (len(value) % 2)
+    by_request = _number(0x1031, message.MoveOriginatorMessageID or 0)
+    return _HEAD.pack(0x0000, 0x1030, len(value)) + value + by_request
 
 
 def _uid(element: int, uid: str | None) -> bytes:

@@ -1,4 +1,4 @@
-"""What the operations give."""
+"""What the operations give, and what one belongs to."""
 
 from dataclasses import dataclass
 
@@ -52,3 +52,15 @@ class StoreResult:
     status: int
     error_comment: str = ""
     """The origin's own words: they may hold anything, so they belong into no log."""
+
+
+@dataclass(frozen=True, slots=True)
+class SubOperationOf:
+    """The C-GET or C-MOVE request of which a C-STORE is a sub-operation (PS3.7 9.1.1.1)."""
+
+    priority: int
+    """Its Priority (0000,0700), which the sub-operations have too (PS3.4 C.4.2.1.2)."""
+    move_originator: str | None = None
+    """The AE title of who asked for a C-MOVE; None for a C-GET."""
+    message_id: int | None = None
+    """The Message ID of the C-MOVE."""

@@ -24,10 +24,17 @@ from isthmus.common.dimse.contexts import (
 from isthmus.common.dimse.negotiation import Accepted
 from isthmus.common.dimse.peer import Peer
 from isthmus.common.dimse.pool import AssociationPool
-from isthmus.common.dimse.results import FindResponse, ReceivedInstance, StoreResult, SubOperations
+from isthmus.common.dimse.results import (
+    FindResponse,
+    ReceivedInstance,
+    StoreResult,
+    SubOperationOf,
+    SubOperations,
+)
 from isthmus.common.dimse.sockets import MAX_PDU, install, unrestricted_storage
 from isthmus.common.dimse.spill import received_dataset
-from isthmus.common.dimse.status import Category, Operation, category, dimse_status, failure
+from isthmus.common.dimse.status import Category, Operation, category, failure
+from isthmus.common.dimse.translation import dimse_status, status_of_http
 
 __all__ = [
     "FIND",
@@ -51,6 +58,7 @@ __all__ = [
     "Peer",
     "ReceivedInstance",
     "StoreResult",
+    "SubOperationOf",
     "SubOperations",
     "category",
     "classes_of",
@@ -60,5 +68,6 @@ __all__ = [
     "for_store",
     "install",
     "received_dataset",
+    "status_of_http",
     "unrestricted_storage",
 ]

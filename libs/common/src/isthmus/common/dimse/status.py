@@ -1,28 +1,20 @@
-"""DIMSE statuses: what kind each is, the error it becomes, and the status that an error becomes.
+"""DIMSE statuses: what kind each is, and the error it becomes.
 
-The numbers, and words for them, are in `isthmus.common.dicom.statuses`.
+The numbers, and words for them, are in `isthmus.common.dicom.statuses`; which status an error becomes, in
+`translation`.
 """
 
 from enum import Enum, StrEnum
 
-from isthmus.common import errors
 from isthmus.common.dicom.statuses import (
     CANCELLED,
-    DATA_SET_MISMATCH,
-    OUT_OF_RESOURCES,
-    OUT_OF_RESOURCES_SUB_OPERATIONS,
     PENDING,
     PENDING_WITHOUT_OPTIONAL_KEYS,
-    PROCESSING_FAILURE,
-    SOP_CLASS_NOT_SUPPORTED,
-    SUB_OPERATIONS_FAILED,
     SUCCESS,
-    TRANSFER_SYNTAX_NOT_SUPPORTED,
-    UNABLE_TO_PROCESS,
     WARNINGS,
     meaning,
 )
-from isthmus.common.errors import IsthmusError, OperationFailed, OriginCancelled, OriginError
+from isthmus.common.errors import OperationFailed, OriginCancelled, OriginError
 
 
 class Operation(StrEnum):
@@ -72,27 +64,3 @@ def failure(status: int, operation: Operation, origin: str) -> OriginError:
         status=status,
         operation=operation,
     )
-
-
-def dimse_status(error: IsthmusError, operation: Operation) -> int:
-    """Give the status with which the DIMSE face answers to `error` (PS3.7 Annex C; PS3.4 B.2.3 and C.4)."""
-    match error:
-        case errors.OperationFailed(status=int() as said):
-            status = said
-        case errors.OriginCancelled():
-            status = CANCELLED
-        case errors.NoSuchObject() if operation is Operation.C_FIND:
-            status = SUCCESS  # no match
-        case errors.InvalidParameter() | errors.UnreadablePayload():
-            status = DATA_SET_MISMATCH
-        case errors.NotAcceptable() | errors.UnsupportedMediaType():
-            storing = operation is Operation.C_STORE
-            status = TRANSFER_SYNTAX_NOT_SUPPORTED if storing else SOP_CLASS_NOT_SUPPORTED
-        case errors.UnavailableError() | errors.OriginTimeout() | errors.TooManyMatches():
-            moving = operation in (Operation.C_GET, Operation.C_MOVE)
-            status = OUT_OF_RESOURCES_SUB_OPERATIONS if moving else OUT_OF_RESOURCES
-        case errors.Incomplete():
-            status = SUB_OPERATIONS_FAILED
-        case _:
-            status = PROCESSING_FAILURE if operation is Operation.C_ECHO else UNABLE_TO_PROCESS
-    return status

@@ -85,8 +85,8 @@ def unserved(data: bytes) -> list[tuple[list[Fragment], int, str]]:
                 (IMAGES, DATA, data),
                 (IMAGES, LAST_OF_DATA, b""),
             ],
-            0x0211,
-            "C-FIND is not done for this SOP class",
+            0x0122,
+            "Not the SOP class of its presentation context",
         ),
         (
             [(ECHOES, LAST_OF_COMMAND, operation(0x0030, AffectedSOPClassUID="1.2.99"))],

@@ -26,7 +26,7 @@ from isthmus.common.dicom.statuses import (
     PROCESSING_FAILURE,
 )
 from isthmus.common.dicom.uids import check_uid
-from isthmus.common.dimse import VERIFICATION
+from isthmus.common.dimse import VERIFICATION, Operation
 from isthmus.common.errors import InvalidParameter
 from isthmus.common.service import Parts
 from isthmus.common.threads import Threads
@@ -34,7 +34,10 @@ from isthmus.scp.callers import Callers, Calling
 from isthmus.scp.commitment.committer import Committer
 from isthmus.scp.commitment.report import OpenAssociations
 from isthmus.scp.commitment.requests import STORAGE_COMMITMENT, CommitmentRequest, keep, read_request
+from isthmus.scp.find import Finder
 from isthmus.scp.normalized import Admit, Handled, Refused, Requester, handle, read_data_set
+from isthmus.scp.provider import SERVED as QUERIES_AND_RETRIEVALS
+from isthmus.scp.provider import Provider
 from isthmus.scp.reports.reading import read_change, read_new_step, read_notification
 from isthmus.scp.reports.reports import INSTANCE_AVAILABILITY, PERFORMED_PROCEDURE_STEP, Reports, new_uid
 from isthmus.scp.sender import Sender
@@ -48,6 +51,7 @@ SERVED: Final = {
     STORAGE_COMMITMENT: (N_ACTION, N_EVENT_REPORT),  # pynetdicom answers the latter
     PERFORMED_PROCEDURE_STEP: (N_CREATE, N_SET),
     INSTANCE_AVAILABILITY: (N_CREATE,),
+    **QUERIES_AND_RETRIEVALS,
 }
 """The operations, by SOP class, beside C-STORE."""
 ASSOCIATION_THREADS: Final = 4
@@ -76,6 +80,7 @@ class Services:
         self._inboxes = {inbox.name: inbox for inbox in parts.settings.inboxes}
         self._open = OpenAssociations(loop)
         self._reports = Reports(parts.bus)
+        self._retrieval = {Operation.C_FIND: Finder(parts.bus, parts.settings.search.max_parents)}
         self._threads = Threads("commitment", ASSOCIATION_THREADS)
         self._committer = Committer(
             parts.bus, parts.blobs, self._inboxes.values(), self._address_of, self._threads
@@ -103,6 +108,7 @@ class Services:
             (evt.EVT_DIMSE_RECV, self._open.received),
             (evt.EVT_DIMSE_SENT, self._open.sent),
             (evt.EVT_CONN_CLOSE, self._open.closed),
+            *Provider(self._retrieval, sender_of, is_allowed, self._loop).handlers(),
         ]
 
     def _commit(self, event: evt.Event, admit: Admit) -> Handled:

@@ -19,6 +19,7 @@
 - **Exceptions** in the upper layer's thread end the association, with an A-ABORT: see `upper_layer`.
 - **Responses of C-STORE** that tell of a success are encoded by us: see `answers`.
 - **Requests** that nobody serves get an answer, where upstream gives none or aborts: see `unserved`.
+- **Query/Retrieve** requests on associations that we accepted are answered by us: see `provided`.
 - **Requests of our own** on associations that we accepted go out in turn: see `in_turn`.
 - **Logs.** pynetdicom logs identifiers and UIDs, pydicom's warnings quote values: neither may say a word.
 """
@@ -36,6 +37,7 @@ from typing import TYPE_CHECKING, Final
 
 import pydicom.config
 import pynetdicom.ae
+import pynetdicom.association
 import pynetdicom.dimse
 import pynetdicom.fsm
 import pynetdicom.transport
@@ -48,6 +50,7 @@ from pynetdicom.transport import T_CONNECT, AddressInformation, AssociationSocke
 
 from isthmus.common.dimse import answers
 from isthmus.common.dimse.incoming import receive
+from isthmus.common.dimse.provided import service_class
 from isthmus.common.dimse.spill import spilling_message
 from isthmus.common.dimse.upper_layer import do_action
 
@@ -279,6 +282,7 @@ def install() -> None:
     pynetdicom.dimse.DIMSEServiceProvider.receive_primitive = receive  # type: ignore[assignment]  # DT-2 and AR-6 call it
     pynetdicom.fsm.StateMachine.do_action = do_action  # type: ignore[assignment]  # the reactor calls it
     pynetdicom.dimse.DIMSEServiceProvider.send_msg = answers.send  # type: ignore[assignment]  # every service class calls it
+    pynetdicom.association.uid_to_service_class = service_class  # type: ignore[attr-defined]  # who serves a request looks there
     DULServiceProvider.send_pdu = _send_pdu_and_rouse  # type: ignore[method-assign]  # what is sent wakes it
     pynetdicom.fsm.P_DATA_TF = _to_be_sent  # type: ignore[assignment, attr-defined]  # DT-1 and AR-7 call it
     _config.VALIDATORS["UI"] = _any_uid

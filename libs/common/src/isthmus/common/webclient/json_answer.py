@@ -1,0 +1,126 @@
+"""Answers in the DICOM JSON Model (PS3.18 Annex F)."""
+
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Final
+
+import orjson
+
+from isthmus.common.dicom.attributes import vr_of
+from isthmus.common.dicom.json_values import DicomJson, JsonElement, JsonValue
+from isthmus.common.webclient.answer import Answer, shown
+
+ACCEPT: Final = "application/dicom+json, application/json;q=0.9"
+MOST_BYTES: Final = 64 * 1024 * 1024
+"""Of an answer, decompressed."""
+DEEPEST: Final = 64
+"""Sequences in each other."""
+_MARK: Final = b"\xef\xbb\xbf"
+_HEXADECIMAL: Final = frozenset("0123456789ABCDEF")
+
+
+@dataclass(frozen=True, slots=True)
+class JsonAnswer:
+    """Data sets, and what the origin says of them."""
+
+    data_sets: list[DicomJson]
+    warnings: tuple[str, ...] = ()
+    """The values of Warning, as they are: they may say that there is more."""
+
+
+async def read_json(answer: Answer, most_bytes: int = MOST_BYTES) -> list[DicomJson]:
+    """Read all of an answer; one data set counts as a list of one, no content as none.
+
+    Raises:
+        MalformedAnswer: it is no JSON, not the model, or larger than `most_bytes`.
+        TruncatedAnswer: it was cut off.
+        OriginTimeout: for too long nothing came.
+    """
+    if answer.status == HTTPStatus.NO_CONTENT:
+        return []
+    media_type = answer.media_type
+    if media_type is not None and not media_type.name.endswith(("/json", "+json")):
+        raise answer.malformed(f"The answer is {shown(media_type)}, no JSON")
+    body = await read_all(answer, most_bytes)
+    if not body and answer.end_is_marked:
+        return []
+    return parse_data_sets(answer, body)
+
+
+async def read_all(answer: Answer, most_bytes: int) -> bytes:
+    """Read a body to its end.
+
+    Raises:
+        MalformedAnswer: it is larger than `most_bytes`, or cannot be read.
+        TruncatedAnswer: it was cut off.
+        OriginTimeout: for too long nothing came.
+    """
+    chunks: list[bytes] = []
+    size = 0
+    async for chunk in answer:
+        size += len(chunk)
+        if size > most_bytes:
+            raise answer.malformed(f"The answer is larger than {most_bytes} bytes")
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
+def parse_data_sets(answer: Answer, body: bytes) -> list[DicomJson]:
+    """Read a text of the model: an array of data sets, or one.
+
+    Tags come out in upper case; an element that does not tell its VR gets the one of the standard.
+
+    Raises:
+        MalformedAnswer: it is something else; quotes nothing of it.
+    """
+    try:
+        parsed = orjson.loads(body.removeprefix(_MARK))
+    except orjson.JSONDecodeError:
+        raise answer.malformed("The answer is no JSON, or not all of it") from None
+    found = parsed if isinstance(parsed, list) else [parsed]
+    try:
+        return [_data_set(one, 0) for one in found]
+    except ValueError as error:
+        raise answer.malformed(f"The answer is not of the DICOM JSON Model: {error}") from None
+
+
+def _data_set(parsed: object, depth: int) -> DicomJson:
+    if not isinstance(parsed, dict):
+        raise ValueError("a data set is no object")
+    if depth > DEEPEST:
+        raise ValueError("its sequences are too deep")
+    return dict(sorted((_member(name, element, depth) for name, element in parsed.items()), key=_first))
+
+
+def _first(member: tuple[str, JsonElement]) -> str:
+    return member[0]
+
+
+def _member(name: str, element: object, depth: int) -> tuple[str, JsonElement]:
+    tag = name.upper()
+    if len(tag) != 8 or not _HEXADECIMAL.issuperset(tag):
+        raise ValueError("a name is no tag of 8 hexadecimal digits")
+    if not isinstance(element, dict):
+        raise ValueError("an element is no object")
+    vr, values = element.get("vr") or vr_of(tag), element.get("Value") or []
+    if not isinstance(vr, str) or not isinstance(values, list):
+        raise ValueError("a vr is no string, or a Value no array")
+    found: JsonElement = {"vr": vr}
+    if values:
+        found["Value"] = [_value(vr, value, depth) for value in values]
+    uri, binary = element.get("BulkDataURI"), element.get("InlineBinary")
+    if not isinstance(uri, str | None) or not isinstance(binary, str | None):
+        raise ValueError("a BulkDataURI or an InlineBinary is no string")
+    if uri is not None:
+        found["BulkDataURI"] = uri
+    if binary is not None:
+        found["InlineBinary"] = binary
+    return tag, found
+
+
+def _value(vr: str, value: object, depth: int) -> JsonValue:
+    if vr == "SQ":
+        return _data_set({} if value is None else value, depth + 1)
+    if value is None or isinstance(value, str | int | float | dict):
+        return value
+    raise ValueError("a value is an array")

@@ -1,0 +1,89 @@
+"""Searches page by page (PS3.18 8.3.4.4), until there is no more."""
+
+from collections.abc import AsyncGenerator
+from hashlib import sha256
+from http import HTTPStatus
+from typing import Final
+
+import orjson
+
+from isthmus.common.dicom.json_values import DicomJson
+from isthmus.common.errors import HttpOperationFailed, MalformedAnswer
+from isthmus.common.webclient.client import Parameters, WebClient
+from isthmus.common.webclient.json_answer import JsonAnswer
+
+PAGE: Final = 1000
+SMALL_PAGE: Final = 100
+"""Asked for where a large one is answered with 400: some servers have a most of 200."""
+LEAST_CAP: Final = 50
+"""No server is known that gives fewer matches than this at a time unless there are no more."""
+_MORE: Final = "additional results"
+_UNIQUE_KEYS: Final = ("0020000D", "0020000E", "00080018")
+
+
+async def pages(
+    client: WebClient, path: str, params: Parameters = (), *, most: int | None = None, page: int = PAGE
+) -> AsyncGenerator[JsonAnswer, None]:
+    """Search by limit and offset until the end, or until there are enough.
+
+    A server may give fewer matches than it is asked for and have more; so a page that is not full ends the
+    search only where it is empty, too small for that, or the next one brings nothing new.
+
+    Args:
+        client: of the origin.
+        path: such as `studies`.
+        params: query parameters, without limit and offset.
+        most: matches at most.
+        page: matches asked for at a time.
+
+    Yields:
+        Pages with one match at least, none of which was on a page before.
+
+    Raises:
+        MalformedAnswer: it gives the same page again for another offset, so that the rest cannot be had.
+        OriginError: as `WebClient.get_json`.
+    """
+    given = list(params)
+    seen: set[object] = set()
+    offset, full = 0, False
+    while most is None or offset < most:
+        limit = page if most is None else min(page, most - offset)
+        try:
+            answer = await client.get_json(path, [*given, ("limit", str(limit)), ("offset", str(offset))])
+        except HttpOperationFailed as error:
+            if error.http_status != HTTPStatus.BAD_REQUEST or offset or limit <= SMALL_PAGE:
+                raise
+            page = SMALL_PAGE
+            continue
+        found, has_more = answer.data_sets, _has_more(answer)
+        fresh = _fresh(found, seen)[: None if most is None else most - offset]
+        if found and not fresh and (full or has_more):
+            detail = "It gives the same matches again for another offset"
+            raise MalformedAnswer(detail, origin=client.origin.name)
+        if fresh:
+            yield JsonAnswer(fresh, tuple(one for one in answer.warnings if _MORE not in one))
+        full = len(found) == limit
+        if not fresh or not (has_more or full or LEAST_CAP <= len(found) < limit):
+            return
+        offset += len(found)
+
+
+def _has_more(answer: JsonAnswer) -> bool:
+    return any(_MORE in warning for warning in answer.warnings)
+
+
+def _fresh(found: list[DicomJson], seen: set[object]) -> list[DicomJson]:
+    """Give those that were not seen before, and see them."""
+    fresh = []
+    for one in found:
+        identity = _identity(one)
+        if identity not in seen:
+            seen.add(identity)
+            fresh.append(one)
+    return fresh
+
+
+def _identity(one: DicomJson) -> object:
+    """Tell matches apart: by their UIDs, or where there are none (worklist items) by all of it."""
+    uids = tuple(str(one[key].get("Value")) for key in _UNIQUE_KEYS if key in one)
+    return uids or sha256(orjson.dumps(one, option=orjson.OPT_SORT_KEYS)).digest()

@@ -1,0 +1,63 @@
+"""A secret in a file, which may be replaced while we run."""
+
+import os
+from pathlib import Path
+
+from isthmus.common.errors import OriginUnreachable
+from isthmus.common.telemetry import get_logger
+
+_log = get_logger(__name__)
+
+MOST_BYTES = 64 * 1024
+
+
+class SecretFile:
+    """What a file holds: one line, of printable ASCII where it goes into a header as it is."""
+
+    def __init__(self, path: Path, origin: str, *, in_header: bool = False) -> None:
+        """Read nothing yet.
+
+        Args:
+            path: the file.
+            origin: whose it is, for errors.
+            in_header: whether it goes into a header as it is, so that not every character can.
+        """
+        self._path = path
+        self._origin = origin
+        self._in_header = in_header
+        self._version: tuple[int, int, int] | None = None
+        self._text = ""
+
+    def __repr__(self) -> str:
+        """Show where it is, and nothing of it."""
+        return f"SecretFile({str(self._path)!r})"
+
+    def text(self) -> str:
+        """Give what it holds now, without blanks and line ends around it.
+
+        Raises:
+            OriginUnreachable: it cannot be read, or holds nothing that can be sent; quotes nothing of it.
+        """
+        try:
+            status = os.stat(self._path)  # it is small and local: that takes a few microseconds
+            version = (status.st_mtime_ns, status.st_ino, status.st_size)
+            if version != self._version:
+                self._text = self._checked(self._path.read_bytes()[:MOST_BYTES])
+                self._version = version
+        except (OSError, ValueError) as error:
+            reason = error.strerror if isinstance(error, OSError) else str(error)
+            _log.error("a secret cannot be read", origin=self._origin, path=str(self._path), reason=reason)
+            detail = "Our credentials for the origin cannot be read"
+            raise OriginUnreachable(detail, origin=self._origin) from None
+        return self._text
+
+    def _checked(self, content: bytes) -> str:
+        try:
+            text = content.decode().strip()
+        except UnicodeDecodeError:
+            raise ValueError("is no text") from None
+        if not text:
+            raise ValueError("is empty")
+        if self._in_header and not (text.isascii() and text.isprintable() and " " not in text):
+            raise ValueError("holds what cannot stand in a header")
+        return text

@@ -13,13 +13,13 @@ from isthmus.common.dimse import AssociationPool, Peer
 from isthmus.common.dimse.contexts import UNCOMPRESSED
 from isthmus.common.errors import OriginCancelled
 from isthmus.common.messages import Retrieve
+from isthmus.common.retrieving.ask import Ask
+from isthmus.common.retrieving.delivery import Delivery
+from isthmus.common.retrieving.listing import Listed
+from isthmus.common.retrieving.wording import Wording
 from isthmus.common.threads import Threads
-from isthmus.dimse_scu.ask import Ask
 from isthmus.dimse_scu.cancellation import Cancellation
-from isthmus.dimse_scu.delivery import Delivery
 from isthmus.dimse_scu.get import Get
-from isthmus.dimse_scu.listing import Listed
-from isthmus.dimse_scu.wording import Wording
 from tests.common.dimse.local_slots import LocalSlots
 from tests.pacs import FaultyPacs, Kind, Operation, Slow
 

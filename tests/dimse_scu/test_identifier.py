@@ -5,9 +5,9 @@ from isthmus.common.dicom.levels import Level
 from isthmus.common.dicom.matching import MatchingKey, Wanted
 from isthmus.common.dimse.identifiers import encode_identifier
 from isthmus.common.messages import Query
-from isthmus.dimse_scu.ask import Ask
+from isthmus.common.retrieving.ask import Ask
+from isthmus.common.retrieving.listing import Listed
 from isthmus.dimse_scu.identifier import find_identifier, retrieve_identifier
-from isthmus.dimse_scu.listing import Listed
 
 EXPLICIT = "1.2.840.10008.1.2.1"
 

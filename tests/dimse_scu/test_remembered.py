@@ -7,7 +7,7 @@ import pytest
 from isthmus.common.bus import Bus
 from isthmus.common.errors import Incomplete
 from isthmus.common.messages import Lacking, Retrieve
-from isthmus.dimse_scu import series as series_module
+from isthmus.common.retrieving import series as series_module
 from tests.data_sets import identity
 from tests.dimse_scu.changing import Changing, names
 from tests.dimse_scu.facts import done, facts_of, ready

@@ -21,7 +21,7 @@ from isthmus.common.errors import (
 )
 from isthmus.common.messages import BlobRef, Retrieve
 from isthmus.common.retrieval import Retrieval
-from isthmus.dimse_scu import missing, retrieve
+from isthmus.common.retrieving import missing, retrieve
 from tests.data_sets import identity, make_series, raw_dataset
 from tests.dimse_scu.conftest import Serve
 from tests.pacs import (

@@ -5,14 +5,14 @@ from typing import Final
 
 from isthmus.common.dicom.json_model import DicomJson
 from isthmus.common.dicom.levels import Level
+from isthmus.common.dicom.uids import LONGEST_UID
 from isthmus.common.dimse import AssociationPool
 from isthmus.common.errors import NotDelivered, OperationFailed
 from isthmus.common.messages import Retrieve
+from isthmus.common.retrieving.listing import Listed, ListedSeries, Listing, with_one_more
+from isthmus.common.retrieving.patience import is_transient
 from isthmus.dimse_scu.identifier import list_identifier
-from isthmus.dimse_scu.listing import Listed, ListedSeries, Listing, with_one_more
-from isthmus.dimse_scu.patience import is_transient
 from isthmus.dimse_scu.responses import find, text
-from isthmus.dimse_scu.uids import LONGEST_UID
 
 _STUDY: Final = "0020000D"
 _SERIES: Final = "0020000E"

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Sequence
 
 from isthmus.common.dimse import classes_of, for_get
-from isthmus.dimse_scu.ask import Ask
-from isthmus.dimse_scu.listing import Listed
+from isthmus.common.retrieving.ask import Ask
+from isthmus.common.retrieving.listing import Listed
 from isthmus.dimse_scu.uids import can_be_proposed
 
 

@@ -13,15 +13,15 @@ from isthmus.common.dimse import (
     for_get,
 )
 from isthmus.common.errors import NoAcceptedContext
+from isthmus.common.retrieving.ask import Ask
+from isthmus.common.retrieving.delivery import Delivery
+from isthmus.common.retrieving.listing import Listed
+from isthmus.common.retrieving.wording import Wording
 from isthmus.common.threads import Threads
-from isthmus.dimse_scu.ask import Ask
 from isthmus.dimse_scu.cancellation import Cancellation
 from isthmus.dimse_scu.classes import classes_in, sop_classes, tells_classes
-from isthmus.dimse_scu.delivery import Delivery
 from isthmus.dimse_scu.identifier import retrieve_identifier
 from isthmus.dimse_scu.judgement import judge
-from isthmus.dimse_scu.listing import Listed
-from isthmus.dimse_scu.wording import Wording
 
 
 class Get:

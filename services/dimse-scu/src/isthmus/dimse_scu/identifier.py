@@ -13,7 +13,7 @@ from isthmus.common.dicom.levels import Level
 from isthmus.common.dicom.matching import MatchingKey
 from isthmus.common.dicom.narrowing import narrowing_value
 from isthmus.common.messages import Query
-from isthmus.dimse_scu.ask import Ask
+from isthmus.common.retrieving.ask import Ask
 
 _STUDY = "0020000D"
 _SERIES = "0020000E"

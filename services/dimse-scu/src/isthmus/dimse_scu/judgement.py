@@ -3,10 +3,7 @@
 from isthmus.common.dicom.statuses import OUT_OF_RESOURCES_SUB_OPERATIONS
 from isthmus.common.dimse import Category, Operation, SubOperations, category, failure
 from isthmus.common.errors import OperationFailed
-
-
-class InstancesFailed(OperationFailed):
-    """The origin counts sub-operations that failed: it is the instances that stand against it."""
+from isthmus.common.retrieving.patience import InstancesFailed
 
 
 def judge(result: SubOperations, operation: Operation, origin: str) -> None:

@@ -11,13 +11,13 @@ from isthmus.common.dicom.statuses import OUT_OF_RESOURCES, SUCCESS
 from isthmus.common.dimse import MOVE, STUDY_ROOT_MOVE, Association, AssociationPool, Operation, SubOperations
 from isthmus.common.errors import UnavailableError
 from isthmus.common.messages import Received, ReceivedAnswer, Retrieve
-from isthmus.dimse_scu.ask import Ask
+from isthmus.common.retrieving.ask import Ask
+from isthmus.common.retrieving.delivery import Delivery
+from isthmus.common.retrieving.listing import Listed
+from isthmus.common.retrieving.wording import Wording
 from isthmus.dimse_scu.cancellation import Cancellation
-from isthmus.dimse_scu.delivery import Delivery
 from isthmus.dimse_scu.identifier import retrieve_identifier
 from isthmus.dimse_scu.judgement import judge
-from isthmus.dimse_scu.listing import Listed
-from isthmus.dimse_scu.wording import Wording
 
 LATE_SECONDS: Final = 1.0
 """How long to wait for the next instance that the origin counts as sent."""

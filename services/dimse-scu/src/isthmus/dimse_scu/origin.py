@@ -4,10 +4,10 @@ from isthmus.common.bus import Bus
 from isthmus.common.config import DimseOrigin, Quirk
 from isthmus.common.dimse import AssociationPool
 from isthmus.common.messages import Retrieve
+from isthmus.common.retrieving.delivery import Delivery
+from isthmus.common.retrieving.listing import ListedSeries, Listing
 from isthmus.common.threads import Threads
 from isthmus.dimse_scu.children import list_instances, list_series
-from isthmus.dimse_scu.delivery import Delivery
-from isthmus.dimse_scu.listing import ListedSeries, Listing
 from isthmus.dimse_scu.pulls import DimsePulls
 
 

@@ -8,13 +8,13 @@ from isthmus.common.config import DimseOrigin, Quirk, RetrieveMethod
 from isthmus.common.dimse import AssociationPool
 from isthmus.common.dimse.contexts import COMPRESSED, RARE, UNCOMPRESSED
 from isthmus.common.messages import Retrieve
+from isthmus.common.retrieving.delivery import Delivery
+from isthmus.common.retrieving.source import Pull
+from isthmus.common.retrieving.wording import Form, Wording
 from isthmus.common.threads import Threads
 from isthmus.dimse_scu.cancellation import Cancellation
-from isthmus.dimse_scu.delivery import Delivery
 from isthmus.dimse_scu.get import Get
 from isthmus.dimse_scu.move import Move
-from isthmus.dimse_scu.source import Pull
-from isthmus.dimse_scu.wording import Form, Wording
 
 _SYNTAXES: Final = ((*UNCOMPRESSED, *COMPRESSED), UNCOMPRESSED)
 """What a C-GET offers at first, and then to an origin that does not send with all that offered."""

@@ -1,11 +1,6 @@
 """UIDs, as data sets and origins have them."""
 
-from typing import Final
-
 from pydicom.uid import UID
-
-LONGEST_UID: Final = 64
-"""PS3.5 9.1."""
 
 
 def can_be_proposed(uid: str) -> bool:

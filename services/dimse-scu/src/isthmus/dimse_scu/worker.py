@@ -13,12 +13,12 @@ from isthmus.common.config import DimseOrigin
 from isthmus.common.dimse import AssociationPool, Peer
 from isthmus.common.messages import Echo, Retrieve, Store
 from isthmus.common.retrieval.sweep import Sweeper
+from isthmus.common.retrieving.retrieve import RetrieveWork
 from isthmus.common.service import Parts
 from isthmus.common.threads import Threads
 from isthmus.dimse_scu.echo import EchoWork
 from isthmus.dimse_scu.find import FindWork
 from isthmus.dimse_scu.origin import DimseSource
-from isthmus.dimse_scu.retrieve import RetrieveWork
 from isthmus.dimse_scu.settings import DimseScuSettings
 from isthmus.dimse_scu.store import StoreWork
 

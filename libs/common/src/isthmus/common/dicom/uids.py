@@ -13,6 +13,9 @@ IMPLEMENTATION_CLASS_UID: Final = "2.25.300562912045273213386318927150562178041"
 """Who writes our file meta information and asks for our associations (PS3.7 D.3.3.2)."""
 IMPLEMENTATION_VERSION_NAME: Final = "ISTHMUS_0_1"
 
+LONGEST_UID: Final = 64
+"""PS3.5 9.1; what origins hold may be longer, and some cut it."""
+
 _GRAMMAR: Final = re.compile(r"[0-9A-Za-z._-]{1,128}")
 
 

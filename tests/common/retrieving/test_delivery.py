@@ -12,7 +12,7 @@ from isthmus.common.bus import Bus, progress
 from isthmus.common.dicom.raw_bytes import RawBytes, UnnamedFile
 from isthmus.common.errors import StoreUnavailable
 from isthmus.common.messages import BlobRef, InstanceReady, Retrieve, retrieve_fact
-from isthmus.dimse_scu.delivery import PUTS_AT_ONCE, Delivery
+from isthmus.common.retrieving.delivery import PUTS_AT_ONCE, Delivery
 from tests.data_sets import raw_dataset
 
 EXPLICIT = "1.2.840.10008.1.2.1"

@@ -19,9 +19,9 @@ from isthmus.common.messages import (
     SeriesDone,
     retrieve_fact,
 )
+from isthmus.common.retrieving.delivery import Delivery
+from isthmus.common.retrieving.missing import Missing
 from isthmus.common.telemetry import inject
-from isthmus.dimse_scu.delivery import Delivery
-from isthmus.dimse_scu.missing import Missing
 
 HELD_AT_ONCE: Final = 200
 """How many instances that are held already go into one fact."""

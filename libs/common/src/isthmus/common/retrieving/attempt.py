@@ -16,6 +16,8 @@ from isthmus.common.errors import (
     AssociationAborted,
     AssociationRejected,
     CircuitOpen,
+    HttpOperationFailed,
+    MalformedAnswer,
     NoAcceptedContext,
     NotDelivered,
     OperationFailed,
@@ -23,18 +25,23 @@ from isthmus.common.errors import (
     OriginError,
     OriginTimeout,
     OriginUnreachable,
+    TruncatedAnswer,
 )
 from isthmus.common.messages import Retrieve
-from isthmus.dimse_scu.ask import Ask
-from isthmus.dimse_scu.delivery import Delivery
-from isthmus.dimse_scu.listing import Listed, lacking
-from isthmus.dimse_scu.patience import Patience, may_pass
-from isthmus.dimse_scu.source import Pull
+from isthmus.common.retrieving.ask import Ask
+from isthmus.common.retrieving.delivery import Delivery
+from isthmus.common.retrieving.listing import Listed, lacking
+from isthmus.common.retrieving.patience import Patience, may_pass
+from isthmus.common.retrieving.source import Pull
 
 BARREN_AT_MOST: Final = 3
-"""Broken associations in a row that brought nothing, after which a way is given up."""
+"""Broken connections in a row that brought nothing, after which a way is given up."""
 ALONE_AT_MOST: Final = 3
 """Instances in a row that did not come though asked for alone; one more, from the other end, then decides."""
+
+
+_REFUSALS: Final = (OperationFailed, HttpOperationFailed, MalformedAnswer, NotDelivered, NoAcceptedContext)
+"""What an origin that is there answers, when it is asked for what it does not send."""
 
 
 class Ending(Enum):
@@ -134,7 +141,7 @@ class Attempt:
                     self._widened.add(one)
                     news.append(one)
         self._asks.extendleft(reversed(news))
-        if not news and wording.allows_any and isinstance(failure, (OperationFailed, NotDelivered)):
+        if not news and wording.allows_any and isinstance(failure, _REFUSALS):
             # It was asked for as nearly alone as can be.
             self._suspects.update({one.sop_instance_uid: failure for one in ask.instances})
 
@@ -159,7 +166,7 @@ class Attempt:
         if isinstance(error, (OriginUnreachable, CircuitOpen)):
             return Ending.AWAY
         most = 1 if self._pull.last_resort else BARREN_AT_MOST
-        broken = isinstance(error, AssociationAborted) and self._barren >= most
+        broken = isinstance(error, (AssociationAborted, TruncatedAnswer)) and self._barren >= most
         return Ending.BROKEN if broken or isinstance(error, OriginTimeout) else Ending.THROUGH
 
     async def _waits(self, error: OriginError) -> bool:
@@ -168,7 +175,7 @@ class Attempt:
 
     def _note(self, ask: Ask, error: OriginError) -> bool:
         """Remember what stands alone and did not come; False if that settles it for all others too."""
-        if isinstance(error, (OperationFailed, NotDelivered, NoAcceptedContext)):
+        if isinstance(error, _REFUSALS):
             self._suspects[ask.instances[0].sop_instance_uid] = error
             self._vain.add(ask.instances[0].series_instance_uid)
         self._alone += 1

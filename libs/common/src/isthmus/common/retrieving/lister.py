@@ -4,10 +4,10 @@ import time
 from collections.abc import Awaitable, Callable, Iterable
 
 from isthmus.common.errors import OriginError
+from isthmus.common.retrieving.job import Job
+from isthmus.common.retrieving.patience import with_a_second_try
+from isthmus.common.retrieving.series import Series
 from isthmus.common.telemetry import get_logger
-from isthmus.dimse_scu.job import Job
-from isthmus.dimse_scu.patience import with_a_second_try
-from isthmus.dimse_scu.series import Series
 
 log = get_logger(__name__)
 

@@ -22,16 +22,16 @@ from isthmus.common.errors import (
 )
 from isthmus.common.messages import Retrieve, RetrieveDone, RetrieveFact
 from isthmus.common.retrieval.catalogue import Catalogue
+from isthmus.common.retrieving.ahead import AheadRequests
+from isthmus.common.retrieving.delivery import Delivery
+from isthmus.common.retrieving.facts import Facts, blobs_in
+from isthmus.common.retrieving.instance import InstanceRetrieve
+from isthmus.common.retrieving.job import Job, Outcome
+from isthmus.common.retrieving.missing import Missing
+from isthmus.common.retrieving.record import gone_from, manifest_after
+from isthmus.common.retrieving.source import Source
+from isthmus.common.retrieving.study import StudyRetrieve
 from isthmus.common.telemetry import get_logger
-from isthmus.dimse_scu.ahead import AheadRequests
-from isthmus.dimse_scu.delivery import Delivery
-from isthmus.dimse_scu.facts import Facts, blobs_in
-from isthmus.dimse_scu.instance import InstanceRetrieve
-from isthmus.dimse_scu.job import Job, Outcome
-from isthmus.dimse_scu.missing import Missing
-from isthmus.dimse_scu.record import gone_from, manifest_after
-from isthmus.dimse_scu.source import Source
-from isthmus.dimse_scu.study import StudyRetrieve
 
 INTEREST_SECONDS: Final = 2.0
 """How often a job asks whether anyone waits."""

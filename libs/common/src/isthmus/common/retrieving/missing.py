@@ -5,9 +5,9 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, Self
 
+from isthmus.common.dicom.uids import LONGEST_UID
 from isthmus.common.messages import MissingInstance
-from isthmus.dimse_scu.listing import Listed
-from isthmus.dimse_scu.uids import LONGEST_UID
+from isthmus.common.retrieving.listing import Listed
 
 NAMED_AT_MOST: Final = 1000
 """How many missing instances a fact names: a message has room for 1 MiB."""

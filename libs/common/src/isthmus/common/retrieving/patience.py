@@ -3,14 +3,17 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from http import HTTPStatus
 from typing import Final, TypeVar
 
 from isthmus.common.errors import (
     AssociationAborted,
     AssociationRejected,
+    HttpOperationFailed,
     NotDelivered,
     OperationFailed,
     OriginError,
+    TruncatedAnswer,
 )
 
 FIRST_PAUSE: Final = 0.1
@@ -19,7 +22,22 @@ SECOND_TRY: Final = 0.5
 _OUT_OF_RESOURCES: Final = range(0xA700, 0xA800)
 """PS3.4 C.4: out of resources, in one of several ways."""
 
+_BUSY: Final = frozenset(
+    {
+        HTTPStatus.REQUEST_TIMEOUT,
+        HTTPStatus.TOO_MANY_REQUESTS,
+        HTTPStatus.BAD_GATEWAY,
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        HTTPStatus.GATEWAY_TIMEOUT,
+    }
+)
+"""RFC 9110 15.5.9, 15.6, RFC 6585 4."""
+
 R = TypeVar("R")
+
+
+class InstancesFailed(OperationFailed):
+    """The origin counts instances that it could not send: it is they that stand against it."""
 
 
 class Patience:
@@ -48,7 +66,9 @@ def is_transient(error: OriginError) -> bool:
     """Tell whether the same may go well a moment later."""
     if isinstance(error, OperationFailed):
         return error.status in _OUT_OF_RESOURCES
-    return isinstance(error, (AssociationAborted, AssociationRejected))
+    if isinstance(error, HttpOperationFailed):
+        return error.http_status in _BUSY
+    return isinstance(error, (AssociationAborted, AssociationRejected, TruncatedAnswer))
 
 
 def may_pass(error: OriginError) -> bool:

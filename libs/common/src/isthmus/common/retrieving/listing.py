@@ -4,8 +4,8 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
+from isthmus.common.dicom.uids import LONGEST_UID
 from isthmus.common.messages import MissingInstance
-from isthmus.dimse_scu.uids import LONGEST_UID
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from isthmus.common.dicom.levels import Level
-from isthmus.dimse_scu.listing import Listed
+from isthmus.common.retrieving.listing import Listed
 
 UIDS_AT_ONCE: Final = 200
 """Longest list of UIDs in one question."""

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 from isthmus.common.messages import BlobRef, Failure, MissingInstance
 from isthmus.common.retrieval.manifest import HeldInstance, HeldSeries, Manifest
-from isthmus.dimse_scu.job import Job
-from isthmus.dimse_scu.listing import number_of
-from isthmus.dimse_scu.series import Series, Standing
+from isthmus.common.retrieving.job import Job
+from isthmus.common.retrieving.listing import number_of
+from isthmus.common.retrieving.series import Series, Standing
 
 Came = Mapping[str, BlobRef]
 """What has come of a series, by SOP Instance UID."""

@@ -1,15 +1,14 @@
 """In which words an origin is asked, as it refuses one after the other."""
 
+from collections.abc import Sequence
 from contextlib import suppress
 
 import pytest
 
-from isthmus.common.config import Quirk
 from isthmus.common.errors import OperationFailed
-from isthmus.dimse_scu.ask import UIDS_AT_ONCE, Ask
-from isthmus.dimse_scu.listing import Listed
-from isthmus.dimse_scu.pulls import never_used
-from isthmus.dimse_scu.wording import Form, Wording, form_of
+from isthmus.common.retrieving.ask import UIDS_AT_ONCE, Ask
+from isthmus.common.retrieving.listing import Listed
+from isthmus.common.retrieving.wording import Form, Wording, form_of
 
 STUDY = "1.2"
 INSTANCES = [Listed(series, f"{series}.{n}", "", "CT") for series in ("1.2.1", "1.2.2") for n in range(3)]
@@ -61,28 +60,9 @@ def test_words_that_were_understood_once_are_not_what_is_refused_later() -> None
     assert asked(wording) == [(Form.LIST, 3), (Form.LIST, 3)]
 
 
-@pytest.mark.parametrize(
-    ("quirks", "first"),
-    [
-        ({Quirk.NO_UID_LISTS}, Form.INSTANCE),
-        ({Quirk.NO_IMAGE_LEVEL_RETRIEVE}, Form.SERIES),
-        ({Quirk.NO_IMAGE_LEVEL_RETRIEVE, Quirk.NO_SERIES_LEVEL_RETRIEVE}, Form.STUDY),
-        ({Quirk.NO_CANCEL, Quirk.WRONG_COUNTS, Quirk.UNCOMPRESSED_ONLY}, Form.LIST),
-    ],
-)
-def test_quirks_are_words_that_are_never_used(quirks: set[Quirk], first: Form) -> None:
-    assert asked(Wording(never_used(quirks)))[0][0] is first
-
-
-@pytest.mark.parametrize(
-    ("quirks", "form"),
-    [
-        (set(), Form.SERIES),
-        ({Quirk.NO_SERIES_LEVEL_RETRIEVE}, Form.STUDY),
-    ],
-)
-def test_a_whole_series_is_asked_for_as_such_or_with_its_study(quirks: set[Quirk], form: Form) -> None:
-    ask = Wording(never_used(quirks)).whole(STUDY, "1.2.1", INSTANCES[:3])
+@pytest.mark.parametrize(("never", "form"), [((), Form.SERIES), ((Form.SERIES,), Form.STUDY)])
+def test_a_whole_series_is_asked_for_as_such_or_with_its_study(never: Sequence[Form], form: Form) -> None:
+    ask = Wording(never).whole(STUDY, "1.2.1", INSTANCES[:3])
     assert ask is not None
     assert form_of(ask) is form
 

@@ -9,12 +9,12 @@ from isthmus.common.bus.jobs import Lane
 from isthmus.common.errors import IsthmusError, OriginError
 from isthmus.common.messages import Retrieve
 from isthmus.common.retrieval.manifest import Manifest
-from isthmus.dimse_scu.delivery import Delivery
-from isthmus.dimse_scu.facts import Facts
-from isthmus.dimse_scu.listing import Listed, lacking
-from isthmus.dimse_scu.missing import Missing
-from isthmus.dimse_scu.series import Series
-from isthmus.dimse_scu.source import Pulls, Source
+from isthmus.common.retrieving.delivery import Delivery
+from isthmus.common.retrieving.facts import Facts
+from isthmus.common.retrieving.listing import Listed, lacking
+from isthmus.common.retrieving.missing import Missing
+from isthmus.common.retrieving.series import Series
+from isthmus.common.retrieving.source import Pulls, Source
 
 
 @dataclass(slots=True, eq=False)

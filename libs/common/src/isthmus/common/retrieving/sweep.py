@@ -2,29 +2,34 @@
 
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
+from http import HTTPStatus
 from typing import Final
 
 from isthmus.common.bus.jobs import Lane
 from isthmus.common.errors import (
     AssociationRejected,
     CircuitOpen,
+    HttpOperationFailed,
     NoAcceptedContext,
     OriginCancelled,
     OriginError,
     OriginTimeout,
     OriginUnreachable,
 )
+from isthmus.common.retrieving.ask import Ask
+from isthmus.common.retrieving.job import Job
+from isthmus.common.retrieving.series import Series
+from isthmus.common.retrieving.together import together
+from isthmus.common.retrieving.wording import Form
 from isthmus.common.telemetry import get_logger
-from isthmus.dimse_scu.ask import Ask
-from isthmus.dimse_scu.job import Job
-from isthmus.dimse_scu.series import Series
-from isthmus.dimse_scu.together import together
-from isthmus.dimse_scu.wording import Form
 
 PULLERS_AT_MOST: Final = 2
 """As many streams as one process can keep busy: four bring no more than two."""
 _FOR_ALL: Final = (OriginUnreachable, OriginTimeout, CircuitOpen, NoAcceptedContext)
 """Errors that the next series would meet too."""
+_FOR_ALL_BY_HTTP: Final = frozenset(
+    {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_ACCEPTABLE, HTTPStatus.NOT_IMPLEMENTED}
+)
 
 log = get_logger(__name__)
 
@@ -120,7 +125,7 @@ class Sweep:
                     series.asked_whole = False
                     self._waiting.appendleft(series)
                     return
-                if isinstance(error, _FOR_ALL):
+                if _meets_all(error):
                     self._waiting.clear()
 
     async def _ask_for(self, series: Series) -> Ask | None:
@@ -131,3 +136,9 @@ class Sweep:
         await self._list_series(series)
         instances = (series.listing or {}).values()
         return Ask.for_series(study, series.uid, instances) if instances else None
+
+
+def _meets_all(error: OriginError) -> bool:
+    if isinstance(error, HttpOperationFailed):
+        return error.http_status in _FOR_ALL_BY_HTTP
+    return isinstance(error, _FOR_ALL)

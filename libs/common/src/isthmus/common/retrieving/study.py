@@ -11,17 +11,17 @@ from isthmus.common.errors import (
     OriginTimeout,
 )
 from isthmus.common.messages import Failure
-from isthmus.dimse_scu.ahead import AheadRequests
-from isthmus.dimse_scu.endings import Endings
-from isthmus.dimse_scu.job import Job, Outcome
-from isthmus.dimse_scu.lister import Lister
-from isthmus.dimse_scu.listing import Listed
-from isthmus.dimse_scu.missing import Missing
-from isthmus.dimse_scu.patience import with_a_second_try
-from isthmus.dimse_scu.series import Series, Standing, plan
-from isthmus.dimse_scu.sweep import Sweep
-from isthmus.dimse_scu.together import together
-from isthmus.dimse_scu.transfer import Transfer
+from isthmus.common.retrieving.ahead import AheadRequests
+from isthmus.common.retrieving.endings import Endings
+from isthmus.common.retrieving.job import Job, Outcome
+from isthmus.common.retrieving.lister import Lister
+from isthmus.common.retrieving.listing import Listed
+from isthmus.common.retrieving.missing import Missing
+from isthmus.common.retrieving.patience import with_a_second_try
+from isthmus.common.retrieving.series import Series, Standing, plan
+from isthmus.common.retrieving.sweep import Sweep
+from isthmus.common.retrieving.together import together
+from isthmus.common.retrieving.transfer import Transfer
 
 
 async def survey(job: Job) -> None:

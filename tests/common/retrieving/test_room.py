@@ -1,6 +1,6 @@
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 
-from isthmus.dimse_scu.room import Room
+from isthmus.common.retrieving.room import Room
 
 
 def entering(room: Room, *sizes: int) -> list[Future[bool]]:

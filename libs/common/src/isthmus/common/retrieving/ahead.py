@@ -6,13 +6,13 @@ from typing import Final, Self
 from isthmus.common.bus import Bus, Serving, end_tasks, subjects
 from isthmus.common.errors import IsthmusError, OriginCancelled
 from isthmus.common.messages import Ahead, AheadTaken, Retrieve
+from isthmus.common.retrieving.ask import Ask
+from isthmus.common.retrieving.job import Job
+from isthmus.common.retrieving.listing import Listed
+from isthmus.common.retrieving.series import Series
+from isthmus.common.retrieving.sweep import Sweep
+from isthmus.common.retrieving.wording import Form
 from isthmus.common.telemetry import get_logger
-from isthmus.dimse_scu.ask import Ask
-from isthmus.dimse_scu.job import Job
-from isthmus.dimse_scu.listing import Listed
-from isthmus.dimse_scu.series import Series
-from isthmus.dimse_scu.sweep import Sweep
-from isthmus.dimse_scu.wording import Form
 
 INTERACTIVE: Final = 0
 """Priority: somebody waits for it, whatever the job's own lane."""

@@ -19,12 +19,12 @@ from isthmus.common.errors import (
     OriginUnreachable,
 )
 from isthmus.common.messages import Retrieve
-from isthmus.dimse_scu import patience
-from isthmus.dimse_scu.ask import Ask
-from isthmus.dimse_scu.delivery import Delivery
-from isthmus.dimse_scu.listing import Listed
-from isthmus.dimse_scu.transfer import Transfer
-from isthmus.dimse_scu.wording import Wording
+from isthmus.common.retrieving import patience
+from isthmus.common.retrieving.ask import Ask
+from isthmus.common.retrieving.delivery import Delivery
+from isthmus.common.retrieving.listing import Listed
+from isthmus.common.retrieving.transfer import Transfer
+from isthmus.common.retrieving.wording import Wording
 
 WANTED = Retrieve("pacs", "1.2")
 LONG = "1." * 32

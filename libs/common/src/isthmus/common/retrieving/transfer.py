@@ -1,4 +1,4 @@
-"""The repair: what is listed and has not come is asked for again (PS3.4 C.4.2, C.4.3).
+"""The repair: what is listed and has not come is asked for again.
 
 What arrived is compared with what the origin lists, whatever the status, and the rest is asked for in one way
 after the other: each way that there is, as far as it makes sense. This is the one place where
@@ -9,14 +9,13 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from isthmus.common.errors import OriginError
 from isthmus.common.messages import Retrieve
-from isthmus.dimse_scu.ask import Ask
-from isthmus.dimse_scu.attempt import Attempt, Ending
-from isthmus.dimse_scu.delivery import Delivery
-from isthmus.dimse_scu.judgement import InstancesFailed
-from isthmus.dimse_scu.listing import Listed, lacking
-from isthmus.dimse_scu.patience import may_pass
-from isthmus.dimse_scu.source import Pull
-from isthmus.dimse_scu.wording import by_series, is_not_understood
+from isthmus.common.retrieving.ask import Ask
+from isthmus.common.retrieving.attempt import Attempt, Ending
+from isthmus.common.retrieving.delivery import Delivery
+from isthmus.common.retrieving.listing import Listed, lacking
+from isthmus.common.retrieving.patience import InstancesFailed, may_pass
+from isthmus.common.retrieving.source import Pull
+from isthmus.common.retrieving.wording import by_series, is_not_understood
 
 
 class Transfer:

@@ -4,10 +4,10 @@ from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from isthmus.common.messages import Retrieve
-from isthmus.dimse_scu.ask import Ask
-from isthmus.dimse_scu.delivery import Delivery
-from isthmus.dimse_scu.listing import Listed, ListedSeries, Listing
-from isthmus.dimse_scu.wording import Wording
+from isthmus.common.retrieving.ask import Ask
+from isthmus.common.retrieving.delivery import Delivery
+from isthmus.common.retrieving.listing import Listed, ListedSeries, Listing
+from isthmus.common.retrieving.wording import Wording
 
 
 class Pull(Protocol):

@@ -14,10 +14,10 @@ from isthmus.common.bus import Bus, progress, subjects
 from isthmus.common.dicom.raw_bytes import RawBytes
 from isthmus.common.errors import BusUnavailable, IsthmusError, UnavailableError
 from isthmus.common.messages import BlobRef, InstanceReady, Retrieve
+from isthmus.common.retrieving.received import Received, ReceivedDataset, ReceivedFile
+from isthmus.common.retrieving.room import Room
 from isthmus.common.telemetry import get_logger
 from isthmus.common.threads import LoopStopped, run_coroutine_from_thread
-from isthmus.dimse_scu.received import Received, ReceivedDataset, ReceivedFile
-from isthmus.dimse_scu.room import Room
 
 PUTS_AT_ONCE: Final = 4
 HELD_AT_ONCE: Final = 16

@@ -2,8 +2,8 @@
 
 from isthmus.common.errors import OriginError
 from isthmus.common.messages import Failure
-from isthmus.dimse_scu.job import Job
-from isthmus.dimse_scu.series import Series
+from isthmus.common.retrieving.job import Job
+from isthmus.common.retrieving.series import Series
 
 
 class Endings:

@@ -9,7 +9,7 @@ from typing import Final
 from isthmus.common.errors import OriginError
 from isthmus.common.messages import BlobRef
 from isthmus.common.retrieval.manifest import HeldSeries, Manifest
-from isthmus.dimse_scu.listing import Listed, ListedSeries, Listing, is_listed, lacking, number_of
+from isthmus.common.retrieving.listing import Listed, ListedSeries, Listing, is_listed, lacking, number_of
 
 REMEMBERED_SECONDS: Final = 600.0
 """For how long what the origin could not deliver is not asked for again."""

@@ -3,12 +3,12 @@
 import time
 
 from isthmus.common.errors import IsthmusError, OriginCancelled, OriginError, OriginTimeout
-from isthmus.dimse_scu.ask import Ask
-from isthmus.dimse_scu.job import Job, Outcome
-from isthmus.dimse_scu.listing import Listed, Listing, is_listed, lacking
-from isthmus.dimse_scu.patience import with_a_second_try
-from isthmus.dimse_scu.series import Series, Standing
-from isthmus.dimse_scu.study import repair, survey, tell_what_lacks
+from isthmus.common.retrieving.ask import Ask
+from isthmus.common.retrieving.job import Job, Outcome
+from isthmus.common.retrieving.listing import Listed, Listing, is_listed, lacking
+from isthmus.common.retrieving.patience import with_a_second_try
+from isthmus.common.retrieving.series import Series, Standing
+from isthmus.common.retrieving.study import repair, survey, tell_what_lacks
 
 
 class InstanceRetrieve:

@@ -1,21 +1,26 @@
-"""In which words an origin can be asked: studies, series, instances, lists of instances (PS3.4 C.4.2.1.4).
+"""In which words an origin can be asked: studies, series, instances, lists (PS3.4 C.4.2.1.4, PS3.18 10.4.1).
 
-Some retrieve nothing at one level or another, or take no list of UIDs, and say so by A900. What is refused in
-one way is then asked for in the next: alone instead of in lists, with its series, with the whole study.
+Some retrieve nothing at one level or another, or take no list of UIDs, and say so by A900 or 400. What is
+refused in one way is then asked for in the next: alone instead of in lists, with its series, with its study.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from enum import Enum, auto
+from http import HTTPStatus
 from typing import Final
 
 from isthmus.common.dicom.levels import Level
-from isthmus.common.errors import OperationFailed, OriginError
-from isthmus.dimse_scu.ask import UIDS_AT_ONCE, Ask
-from isthmus.dimse_scu.listing import Listed
+from isthmus.common.errors import HttpOperationFailed, OperationFailed, OriginError
+from isthmus.common.retrieving.ask import UIDS_AT_ONCE, Ask
+from isthmus.common.retrieving.listing import Listed
 
 _NOT_UNDERSTOOD: Final = range(0xA900, 0xAA00)
 """PS3.4 C.4.2.1.5: the Identifier does not match the SOP class."""
+_NOT_THERE: Final = frozenset(
+    {HTTPStatus.BAD_REQUEST, HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.NOT_IMPLEMENTED}
+)
+"""How servers say that they have no such transaction (PS3.18 10.4.1.1)."""
 
 
 class Form(Enum):
@@ -53,7 +58,7 @@ class Wording:
         form = form_of(ask)
         try:
             yield
-        except OperationFailed as error:
+        except OriginError as error:
             if is_not_understood(error) and form not in self._understood:
                 self._refused.add(form)
             raise
@@ -80,6 +85,8 @@ class Wording:
 
 def is_not_understood(error: OriginError | None) -> bool:
     """Tell whether it is the words that the origin refused: no transfer syntax helps there."""
+    if isinstance(error, HttpOperationFailed):
+        return error.http_status in _NOT_THERE
     return isinstance(error, OperationFailed) and error.status in _NOT_UNDERSTOOD
 
 

@@ -37,9 +37,10 @@ from isthmus.scp.commitment.requests import STORAGE_COMMITMENT, CommitmentReques
 from isthmus.scp.find import Finder
 from isthmus.scp.normalized import Admit, Handled, Refused, Requester, handle, read_data_set
 from isthmus.scp.provider import SERVED as QUERIES_AND_RETRIEVALS
-from isthmus.scp.provider import Provider
+from isthmus.scp.provider import Provider, Serve
 from isthmus.scp.reports.reading import read_change, read_new_step, read_notification
 from isthmus.scp.reports.reports import INSTANCE_AVAILABILITY, PERFORMED_PROCEDURE_STEP, Reports, new_uid
+from isthmus.scp.retrieving.serving import retrieving
 from isthmus.scp.sender import Sender
 
 if TYPE_CHECKING:
@@ -74,13 +75,16 @@ class Services:
     """All of them, for the associations of one process."""
 
     def __init__(self, parts: Parts, callers: Callers, loop: asyncio.AbstractEventLoop) -> None:
+        self._parts = parts
         self._bus = parts.bus
         self._callers = callers
         self._loop = loop
         self._inboxes = {inbox.name: inbox for inbox in parts.settings.inboxes}
         self._open = OpenAssociations(loop)
         self._reports = Reports(parts.bus)
-        self._retrieval = {Operation.C_FIND: Finder(parts.bus, parts.settings.search.max_parents)}
+        self._retrieval: dict[Operation, Serve] = {
+            Operation.C_FIND: Finder(parts.bus, parts.settings.search.max_parents)
+        }
         self._threads = Threads("commitment", ASSOCIATION_THREADS)
         self._committer = Committer(
             parts.bus, parts.blobs, self._inboxes.values(), self._address_of, self._threads
@@ -90,7 +94,12 @@ class Services:
     async def running(self) -> AsyncIterator[None]:
         """Report the results of storage commitment for as long as this is entered."""
         try:
-            async with self._open.serving(self._bus), self._committer.working():
+            async with (
+                self._open.serving(self._bus),
+                self._committer.working(),
+                retrieving(self._parts) as answering,
+            ):
+                self._retrieval.update(answering)
                 yield
         finally:
             self._threads.close()

@@ -1,0 +1,223 @@
+"""The sub-operations of one C-MOVE or C-GET: read, sent, counted and told of while they go on."""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Iterable, Sequence
+from contextlib import suppress
+from typing import Final
+
+from isthmus.common.bus import end_tasks
+from isthmus.common.dicom.statuses import CANCELLED, PENDING, SUB_OPERATIONS_FAILED, SUCCESS
+from isthmus.common.errors import BlobMissing, Incomplete, IsthmusError, NoSuchObject, UnavailableError
+from isthmus.common.messages import Retrieve
+from isthmus.common.retrieval import Reading
+from isthmus.common.telemetry import get_logger
+from isthmus.scp.asked import Asked, Cancelled, Response
+from isthmus.scp.retrieving.counts import Counts
+from isthmus.scp.retrieving.identifier import Wished
+from isthmus.scp.retrieving.line import Line
+from isthmus.scp.retrieving.source import Source
+
+PENDING_SECONDS: Final = 0.1
+"""Between two Pending responses at least."""
+ALIVE_SECONDS: Final = 5.0
+"""After which a client that waits is told that nothing has changed: its own time-out begins anew."""
+GRACE_SECONDS: Final = 2.0
+"""For the sub-operations under way, when the client has cancelled."""
+
+Send = Callable[["Transfer"], Coroutine[None, None, None]]
+"""Takes from the line and sends until there is no more, and says what became of each."""
+
+log = get_logger(__name__)
+
+
+class Transfer:
+    """One request, on the loop; what it came to is there when it has ended, however it did."""
+
+    def __init__(self, source: Source, asked: Asked, wished: Wished, *, waits_for_each: bool) -> None:
+        """Prepare.
+
+        Args:
+            source: where the instances come from.
+            asked: the request.
+            wished: what it asks for.
+            waits_for_each: whether a sub-operation must end before anything else is sent (C-GET).
+        """
+        self.counts = Counts()
+        self.line = Line(source.blobs)
+        self.on_association = asyncio.Lock()
+        """Held while something is sent on the association of the request."""
+        self._source = source
+        self._asked = asked
+        self._wished = wished
+        self._waits_for_each = waits_for_each
+        self._changed = asyncio.Event()
+        self._listing: set[asyncio.Task[None]] = set()
+        self._listed: dict[Retrieve, frozenset[str] | None] = {}
+        self._ended: set[str] = set()
+        """SOP Instance UIDs of the sub-operations that did."""
+        self._error: IsthmusError | None = None
+        """The first that the client has to hear of."""
+        self._has_lost_blobs = False
+
+    async def run(self, send: Send) -> None:
+        """Do all of it.
+
+        Raises:
+            IsthmusError: there was nothing to send, and why.
+        """
+        wished, origin = self._wished, self._asked.origin.name
+        studies: Sequence[str] = wished.studies
+        if wished.patient_id is not None:
+            studies = await self._source.studies_of(origin, wished.patient_id)
+        retrieves = wished.retrieves(origin, studies)
+        self._listed = {one: frozenset((one.instance,)) if one.instance else None for one in retrieves}
+        reading = asyncio.create_task(self._read(retrieves))
+        telling = asyncio.create_task(self._tell())
+        sending = asyncio.create_task(send(self))
+        try:
+            await self._until_sent(sending, reading)
+        finally:
+            await end_tasks([sending, reading, telling, *self._listing])
+            await self.line.close()
+        if self._has_lost_blobs:
+            await self._mend()
+        if not self.counts.done and self._error is not None:
+            raise self._error
+
+    async def _until_sent(self, sending: asyncio.Task[None], reading: asyncio.Task[None]) -> None:
+        try:
+            await asyncio.wait({sending, reading}, return_when=asyncio.FIRST_EXCEPTION)
+        except asyncio.CancelledError:
+            await end_tasks([reading])
+            self.line.stop()
+            await asyncio.wait({sending}, timeout=None if self._waits_for_each else GRACE_SECONDS)
+            raise
+        for task in (reading, sending):
+            if task.done():
+                task.result()
+
+    async def _read(self, retrieves: Sequence[Retrieve]) -> None:
+        if len(retrieves) > 1:
+            self._start_listing([one for one in retrieves[1:] if one.instance is None])
+        for wanted in retrieves:
+            try:
+                async with self._source.read(wanted) as reading:
+                    self._note_begin(wanted, reading)
+                    async for blob in reading:
+                        if self._is_wished(blob.sop_instance_uid):
+                            await self.line.put(blob)
+            except IsthmusError as error:
+                self._note_failure(wanted, error)
+        await self.line.end()
+
+    def _note_begin(self, wanted: Retrieve, reading: Reading) -> None:
+        if reading.lacking is not None:
+            self.note_failed(one.sop_instance_uid for one in reading.lacking.missing)
+            self.counts.failed_unnamed += reading.lacking.unnamed
+            self._error = self._error or reading.lacking.failure.error()
+        if reading.manifest is not None:
+            held = (blob.sop_instance_uid for blob in reading.manifest.blobs(wanted))
+            missing = (one.sop_instance_uid for one in reading.manifest.missing(wanted))
+            self._note_listed(wanted, (*held, *missing))
+        elif self._listed[wanted] is None and not self._listing:
+            self._start_listing([wanted])
+
+    def _is_wished(self, sop_instance_uid: str) -> bool:
+        return not self._wished.instances or sop_instance_uid in self._wished.instances
+
+    def _start_listing(self, retrieves: Sequence[Retrieve]) -> None:
+        task = asyncio.create_task(self._list(retrieves))
+        self._listing.add(task)
+
+    async def _list(self, retrieves: Sequence[Retrieve]) -> None:
+        """Find out what there is, beside the transfer."""
+        for wanted in retrieves:
+            try:
+                self._note_listed(wanted, await self._source.listed(wanted))
+            except IsthmusError as error:  # then nobody knows how many remain
+                log.info("not listed", origin=wanted.origin, reason=error.title)
+
+    def _note_listed(self, wanted: Retrieve, uids: Iterable[str]) -> None:
+        self._listed[wanted] = frozenset(filter(self._is_wished, uids))
+        counts = [len(one) for one in self._listed.values() if one is not None]
+        if len(counts) == len(self._listed):
+            self.counts.total = sum(counts)
+            self._changed.set()
+
+    def _note_failure(self, wanted: Retrieve, error: IsthmusError) -> None:
+        self._error = self._error or error
+        if isinstance(error, Incomplete):
+            self.note_failed(error.missing)
+        if isinstance(error, NoSuchObject):
+            self._note_listed(wanted, ())
+        self._changed.set()
+
+    def answered(self, sop_instance_uid: str, status: int) -> None:
+        """Take note of the answer to a C-STORE."""
+        self._ended.add(sop_instance_uid)
+        self.counts.note(sop_instance_uid, status)
+        self._changed.set()
+
+    def failed(self, sop_instance_uid: str, error: IsthmusError) -> None:
+        """Take note that an instance could not be sent."""
+        self._error = self._error or error
+        self._has_lost_blobs = self._has_lost_blobs or isinstance(error, BlobMissing)
+        self.note_failed([sop_instance_uid])
+
+    def note_failed(self, sop_instance_uids: Iterable[str]) -> None:
+        """Take note of instances that are not sent."""
+        uids = [one for one in sop_instance_uids if self._is_wished(one) and one not in self._ended]
+        self._ended.update(uids)
+        self.counts.note_failed(uids)
+        self._changed.set()
+
+    async def _mend(self) -> None:
+        """See to it that the next request fetches anew what S3 has lost."""
+        for wanted in self._listed:
+            with suppress(UnavailableError):
+                await self._source.mend(wanted)
+
+    async def _tell(self) -> None:
+        """Send Pending responses: after what happens, and where nothing does for a while."""
+        while True:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._changed.wait(), ALIVE_SECONDS)
+            self._changed.clear()
+            async with self.on_association:
+                self._asked.respond(Response(PENDING, counts=self.counts.of_pending()))
+            await asyncio.sleep(PENDING_SECONDS)
+
+    def response(self) -> Response:
+        """Give the final response of one that ran to its end."""
+        status, error = self.counts.status(), self._error
+        if status == SUCCESS and error is not None:
+            # What came is sent, but nobody knows whether it is all.
+            status = SUB_OPERATIONS_FAILED
+        return Response(
+            status,
+            "" if error is None else error.detail,
+            self.counts.of_final(),
+            self.counts.identifier(self._asked.transfer_syntax_uid),
+        )
+
+    def cancelled_response(self) -> Response:
+        """Give the final response of one that the client has cancelled."""
+        return Response(
+            CANCELLED,
+            counts=self.counts.of_pending(),
+            identifier=self.counts.identifier(self._asked.transfer_syntax_uid),
+        )
+
+
+def serve(asked: Asked, transfer: Transfer, send: Send) -> Response:
+    """Answer a request, in the association's thread.
+
+    Raises:
+        IsthmusError: there was nothing to send, and why.
+        AssociationOver: nobody waits for an answer any more.
+    """
+    try:
+        asked.run(transfer.run(send))
+    except Cancelled:
+        return transfer.cancelled_response()
+    return transfer.response()

@@ -18,7 +18,6 @@ SMALL_PAGE: Final = 100
 LEAST_CAP: Final = 50
 """No server is known that gives fewer matches than this at a time unless there are no more."""
 _MORE: Final = "additional results"
-_UNIQUE_KEYS: Final = ("0020000D", "0020000E", "00080018")
 
 
 async def pages(
@@ -44,7 +43,7 @@ async def pages(
         OriginError: as `WebClient.get_json`.
     """
     given = list(params)
-    seen: set[object] = set()
+    seen: set[bytes] = set()
     offset, full = 0, False
     while most is None or offset < most:
         limit = page if most is None else min(page, most - offset)
@@ -72,7 +71,7 @@ def _has_more(answer: JsonAnswer) -> bool:
     return any(_MORE in warning for warning in answer.warnings)
 
 
-def _fresh(found: list[DicomJson], seen: set[object]) -> list[DicomJson]:
+def _fresh(found: list[DicomJson], seen: set[bytes]) -> list[DicomJson]:
     """Give those that were not seen before, and see them."""
     fresh = []
     for one in found:
@@ -83,7 +82,6 @@ def _fresh(found: list[DicomJson], seen: set[object]) -> list[DicomJson]:
     return fresh
 
 
-def _identity(one: DicomJson) -> object:
-    """Tell matches apart: by their UIDs, or where there are none (worklist items) by all of it."""
-    uids = tuple(str(one[key].get("Value")) for key in _UNIQUE_KEYS if key in one)
-    return uids or sha256(orjson.dumps(one, option=orjson.OPT_SORT_KEYS)).digest()
+def _identity(one: DicomJson) -> bytes:
+    """Tell matches apart, by all of it: two patients' studies may have one UID."""
+    return sha256(orjson.dumps(one, option=orjson.OPT_SORT_KEYS)).digest()

@@ -3,18 +3,26 @@
 from dataclasses import dataclass
 from typing import Self
 
-from isthmus.common.config import Inbox, Settings
+from isthmus.common.config import DicomwebOrigin, Inbox, Settings
 
 
 @dataclass(frozen=True, slots=True)
 class WebScuSettings:
-    """The inboxes that the worker serves."""
+    """The origins that the worker serves."""
 
     inboxes: tuple[Inbox, ...]
+    dicomweb_servers: tuple[DicomwebOrigin, ...]
     base_url: str
     """Where clients reach the gateway."""
+    max_parents: int
+    """Most studies, and most series, that a relational search of a DICOMweb server is repeated for."""
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
         """Take them from the whole settings."""
-        return cls(settings.inboxes, settings.gateway.base_url)
+        return cls(
+            inboxes=settings.inboxes,
+            dicomweb_servers=tuple(one for one in settings.origins if isinstance(one, DicomwebOrigin)),
+            base_url=settings.gateway.base_url,
+            max_parents=settings.search.max_parents,
+        )

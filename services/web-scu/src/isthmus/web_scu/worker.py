@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from isthmus.common.service import Parts
+from isthmus.web_scu.dicomweb.worker import dicomweb_servers
 from isthmus.web_scu.inbox.worker import inboxes
 from isthmus.web_scu.settings import WebScuSettings
 
@@ -15,5 +16,9 @@ async def worker(parts: Parts) -> AsyncIterator[None]:
     settings = WebScuSettings.of(parts.settings)
     # A loop that takes jobs never ends by itself: should one fail, the group ends the process, and it starts
     # again.
-    async with asyncio.TaskGroup() as group, inboxes(parts, settings, group):
+    async with (
+        asyncio.TaskGroup() as group,
+        inboxes(parts, settings, group),
+        dicomweb_servers(parts, settings, group),
+    ):
         yield

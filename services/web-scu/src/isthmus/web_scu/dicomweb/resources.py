@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from itertools import product
 from math import prod
 from typing import Final, Self
-from urllib.parse import quote
 
 from isthmus.common.dicom.attributes import AttributePath, tags_of, vr_of
 from isthmus.common.dicom.levels import Level
@@ -54,7 +53,7 @@ class Search:
 
     level: Level
     path: str
-    """Below the server's base URL, encoded."""
+    """Below the server's base URL."""
     matching: tuple[tuple[AttributePath, str], ...] = ()
     """What the server is to match."""
     included: tuple[str, ...] = ()
@@ -133,7 +132,7 @@ def _path(level: Level, parents: Mapping[Level, str]) -> tuple[str, tuple[tuple[
     name = RESOURCE_NAMES[level]
     if level is Level.IMAGE and Level.STUDY not in parents:
         return name, tuple(((UNIQUE_KEYS[above],), uid) for above, uid in parents.items())
-    segments = [f"{RESOURCE_NAMES[above]}/{quote(uid, safe='')}" for above, uid in parents.items()]
+    segments = [f"{RESOURCE_NAMES[above]}/{uid}" for above, uid in parents.items()]
     return "/".join([*segments, name]), ()
 
 

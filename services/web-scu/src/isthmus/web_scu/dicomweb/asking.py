@@ -1,0 +1,151 @@
+"""Asking a server for the matches of a query, in whichever way it understands."""
+
+from collections.abc import AsyncGenerator, Iterable
+from contextlib import aclosing
+from http import HTTPStatus
+from typing import Final, TypeVar
+
+from isthmus.common.bus.fan_out import fan_out
+from isthmus.common.config import DicomwebOrigin
+from isthmus.common.dicom.json_model import DicomJson
+from isthmus.common.dicom.search_attributes import UNIQUE_KEYS
+from isthmus.common.errors import HttpOperationFailed
+from isthmus.common.messages import Query
+from isthmus.common.telemetry import get_logger
+from isthmus.common.webclient import WebClient, pages
+from isthmus.web_scu.dicomweb.matches import cleaned
+from isthmus.web_scu.dicomweb.relational import Parents
+from isthmus.web_scu.dicomweb.resources import Search, searches_of
+
+_NONE: Final = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.GONE})
+"""How some servers say that nothing matches."""
+_UNKNOWN: Final = frozenset(
+    {HTTPStatus.BAD_REQUEST, HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.NOT_IMPLEMENTED}
+)
+"""How a server says that it does not know a resource, which need not be there (PS3.18 10.6.1.1)."""
+
+log = get_logger(__name__)
+
+T = TypeVar("T")
+
+
+class Asking:
+    """Asks one origin."""
+
+    def __init__(self, client: WebClient, origin: DicomwebOrigin, max_parents: int) -> None:
+        """Ask nothing yet.
+
+        Args:
+            client: speaks with the server.
+            origin: its settings.
+            max_parents: most studies, and most series, that a relational query is repeated for.
+        """
+        self._client = client
+        self._origin = origin
+        self._max_parents = max_parents
+        self._refused: set[tuple[object, ...]] = set()
+        self._not_relational: set[tuple[object, ...]] = set()
+
+    async def matches(self, query: Query) -> AsyncGenerator[DicomJson, None]:
+        """Give all that matches, in the server's order, and perhaps more: it need not match every key.
+
+        Raises:
+            OriginError: the server failed; what was given until then is not the whole.
+            TooManyMatches: it would take more requests than the cap allows.
+        """
+        searches = searches_of(query)
+        if len(searches) == 1:
+            async with aclosing(self._search(query, searches[0])) as found:
+                async for match in found:
+                    yield match
+            return
+
+        async def collect(search: Search) -> list[DicomJson]:
+            async with aclosing(self._search(query, search)) as found:
+                return [match async for match in found]
+
+        async with aclosing(fan_out(_each(searches), collect, self._origin.connections)) as families:
+            async for family in families:
+                for match in family:
+                    yield match
+
+    async def _search(self, query: Query, search: Search) -> AsyncGenerator[DicomJson, None]:
+        """Search; over several levels one after the other, where the server does not do it at once."""
+        shape = (search.level, search.path.count("/"))
+        if shape not in self._not_relational:
+            came = False
+            try:
+                async with aclosing(self._listed(search)) as found:
+                    async for match in found:
+                        came = True
+                        yield match
+            except HttpOperationFailed as error:
+                if came or not search.is_relational or error.http_status not in _NONE | _UNKNOWN:
+                    raise
+                if error.http_status in _UNKNOWN:
+                    self._not_relational.add(shape)
+                    log.info("no relational searches", origin=self._origin.name, status=error.http_status)
+            else:
+                return
+        parents = Parents(query, self._max_parents)
+        async with aclosing(parents.children(self.matches, self._origin.connections)) as found:
+            async for match in found:
+                yield match
+
+    async def _listed(self, search: Search) -> AsyncGenerator[DicomJson, None]:
+        """Search, and do not rely on the server to know lists of UIDs (PS3.18 8.3.4.1)."""
+        found: set[str] = set()
+        async with aclosing(self._understood(search)) as matches:
+            async for match in matches:
+                found.add(_text(match, UNIQUE_KEYS[search.level]))
+                yield match
+        # Who finds two of a list understands it.
+        if len(search.uids) > 1 and len(found) < 2:
+            for uid in search.uids:
+                if uid not in found:
+                    async with aclosing(self._understood(search.only(uid))) as matches:
+                        async for match in matches:
+                            yield match
+
+    async def _understood(self, search: Search) -> AsyncGenerator[DicomJson, None]:
+        """Search, and where the server finds the request bad, with nothing in it that it need not know."""
+        shape = (search.level, tuple(path for path, _ in search.matching), search.included)
+        if shape not in self._refused:
+            came = False
+            try:
+                async with aclosing(self._pages(search)) as matches:
+                    async for match in matches:
+                        came = True
+                        yield match
+            except HttpOperationFailed as error:
+                if came or error.http_status != HTTPStatus.BAD_REQUEST or search == search.plain():
+                    raise
+            else:
+                return
+        async with aclosing(self._pages(search.plain())) as matches:
+            async for match in matches:
+                yield match
+        self._refused.add(shape)
+
+    async def _pages(self, search: Search) -> AsyncGenerator[DicomJson, None]:
+        try:
+            async with aclosing(pages(self._client, search.path, search.parameters())) as found:
+                async for page in found:
+                    for match in page.data_sets:
+                        yield cleaned(match)
+        except HttpOperationFailed as error:
+            if error.http_status not in _NONE or search.is_relational:
+                raise
+            if search.path == "studies":
+                # It may also be that nothing is there: the URL in the settings is wrong.
+                log.warning("studies not found", origin=self._origin.name, status=error.http_status)
+
+
+async def _each(items: Iterable[T]) -> AsyncGenerator[T, None]:
+    for item in items:
+        yield item
+
+
+def _text(match: DicomJson, tag: str) -> str:
+    values = match.get(tag, {}).get("Value") or [""]
+    return "" if values[0] is None else str(values[0])

@@ -1,0 +1,55 @@
+"""What is served for each DICOMweb server: the verbs of the contract."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from isthmus.common.bus import serve_queries, streams, subjects
+from isthmus.common.bus.jobs import work
+from isthmus.common.config import DicomwebOrigin
+from isthmus.common.messages import Echo, Store
+from isthmus.common.service import Parts
+from isthmus.common.webclient import WebClient
+from isthmus.web_scu.dicomweb.echo import EchoWork
+from isthmus.web_scu.dicomweb.search import SearchWork
+from isthmus.web_scu.dicomweb.store import StoreWork
+from isthmus.web_scu.serving import Served, serving
+from isthmus.web_scu.settings import WebScuSettings
+
+
+@asynccontextmanager
+async def dicomweb_servers(
+    parts: Parts, settings: WebScuSettings, group: asyncio.TaskGroup
+) -> AsyncIterator[None]:
+    """Serve all of them until left; then jobs that run go to another worker.
+
+    Args:
+        parts: what the service stands on.
+        settings: which servers there are.
+        group: where the loops run that never end by themselves.
+    """
+    async with AsyncExitStack() as clients:
+        origins = [
+            (origin, await clients.enter_async_context(WebClient(origin)))
+            for origin in settings.dicomweb_servers
+        ]
+        async with serving(_serve(parts, settings, *one, group) for one in origins):
+            yield
+
+
+async def _serve(
+    parts: Parts,
+    settings: WebScuSettings,
+    origin: DicomwebOrigin,
+    client: WebClient,
+    group: asyncio.TaskGroup,
+) -> Served:
+    bus, blobs, name = parts.bus, parts.blobs, origin.name
+    searching = SearchWork(client, origin, settings.max_parents)
+    answering = (
+        await serve_queries(bus, name, searching),
+        await bus.serve(subjects.echo(name), "workers", EchoWork(client), Echo),
+    )
+    storing = StoreWork(bus, blobs, client, origin)
+    jobs = (work(bus, streams.STORES, name, Store, storing, at_once=origin.connections),)
+    return Served(answering, tuple(group.create_task(job) for job in jobs))

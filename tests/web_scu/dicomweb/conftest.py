@@ -1,0 +1,47 @@
+"""The worker in this process, on a real bus and store, in front of Orthanc's DICOMweb plugin."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+
+import pytest
+
+from isthmus.common.blobs import BlobStore
+from isthmus.common.bus import Bus
+from isthmus.common.config import DicomwebOrigin, Settings
+from isthmus.common.service import Parts
+from isthmus.web_scu.worker import worker
+from tests.peers import Orthanc
+
+
+class Serve:
+    """Starts workers for DICOMweb servers; they end with the test."""
+
+    def __init__(self, bus: Bus, blobs: BlobStore, stack: AsyncExitStack) -> None:
+        self._bus = bus
+        self._blobs = blobs
+        self._stack = stack
+
+    async def __call__(self, name: str, url: str, **settings: object) -> DicomwebOrigin:
+        """Start one."""
+        given = {"name": name, "protocol": "dicomweb", "url": url, "ae_title": "CLOUD", "timeout_seconds": 5}
+        origin = DicomwebOrigin.model_validate({**given, **settings})
+        parts = Parts(Settings(origins=(origin,)), self._bus, self._blobs)
+        await self._stack.enter_async_context(worker(parts))
+        return origin
+
+
+@pytest.fixture
+async def serve(bus: Bus, blobs: BlobStore) -> AsyncIterator[Serve]:
+    async with AsyncExitStack() as stack:
+        yield Serve(bus, blobs, stack)
+
+
+def dicomweb_of(orthanc: Orthanc) -> str:
+    """Give the base URL of its plugin."""
+    return f"{orthanc.url}/dicom-web"
+
+
+@pytest.fixture
+async def cloud(serve: Serve, origin_name: str, orthanc: Orthanc) -> DicomwebOrigin:
+    """An Orthanc that holds the corpus."""
+    return await serve(origin_name, dicomweb_of(orthanc))

@@ -141,4 +141,4 @@ async def test_ourselves_commit_to_nothing(server: Server, inbox: Inbox) -> None
             status = ask(association, action_information(transaction(), (CT, "1.2.3.4")))
             return int(status.Status), str(status.ErrorComment)
 
-    assert await asyncio.to_thread(run) == (0x0110, "The called AE title is not that of an inbox")
+    assert await asyncio.to_thread(run) == (0x0110, "The called AE title is not that of an origin")

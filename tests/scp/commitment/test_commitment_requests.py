@@ -95,7 +95,7 @@ async def test_a_caller_that_may_not_is_told_so(parts: Parts, inbox: Inbox) -> N
         assert await asyncio.to_thread(run, port) == (0x0124, "This caller may not commit")
 
 
-async def test_a_called_ae_title_that_is_no_inbox_commits_to_nothing(parts: Parts) -> None:
+async def test_a_called_ae_title_that_is_no_origin_commits_to_nothing(parts: Parts) -> None:
     def run(port: int) -> tuple[int, str]:
         with Modality().associated(port) as association:
             status = ask(association, action_information("1.2.3", (CT, "1.2.3.4")))
@@ -103,7 +103,7 @@ async def test_a_called_ae_title_that_is_no_inbox_commits_to_nothing(parts: Part
 
     async with services(parts, called="ourselves") as port:
         answer = await asyncio.to_thread(run, port)
-    assert answer == (0x0110, "The called AE title is not that of an inbox")
+    assert answer == (0x0110, "The called AE title is not that of an origin")
 
 
 async def test_what_cannot_be_kept_is_not_promised(

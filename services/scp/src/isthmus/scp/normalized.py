@@ -17,7 +17,7 @@ from pynetdicom import evt
 from pynetdicom.association import Association
 from pynetdicom.dsutils import decode
 
-from isthmus.common.config import Inbox
+from isthmus.common.config import Origin
 from isthmus.common.dicom.statuses import PROCESSING_FAILURE, RESOURCE_LIMITATION, SUCCESS, error_comment
 from isthmus.common.dicom.uids import check_uid
 from isthmus.common.dimse import received_dataset
@@ -49,10 +49,10 @@ class Refused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Requester:
-    """Who asks, over which association, and of which inbox."""
+    """Who asks, over which association, and of which origin."""
 
     calling: Calling
-    inbox: Inbox
+    origin: Origin
     association: Association
 
 

@@ -17,6 +17,7 @@ from pynetdicom.ae import ApplicationEntity
 from pynetdicom.association import Association
 from pynetdicom.dimse_primitives import C_ECHO, N_ACTION, N_CREATE, N_EVENT_REPORT, N_SET
 
+from isthmus.common.config import Inbox, Origin
 from isthmus.common.config.arriving import CallerOperation
 from isthmus.common.dicom.statuses import (
     INVALID_ATTRIBUTE_VALUE,
@@ -30,6 +31,7 @@ from isthmus.common.dimse import VERIFICATION, Operation
 from isthmus.common.errors import InvalidParameter
 from isthmus.common.service import Parts
 from isthmus.common.threads import Threads
+from isthmus.scp.admission import AllOrigins
 from isthmus.scp.callers import Callers, Calling
 from isthmus.scp.commitment.committer import Committer
 from isthmus.scp.commitment.report import OpenAssociations
@@ -42,6 +44,7 @@ from isthmus.scp.reports.reading import read_change, read_new_step, read_notific
 from isthmus.scp.reports.reports import INSTANCE_AVAILABILITY, PERFORMED_PROCEDURE_STEP, Reports, new_uid
 from isthmus.scp.retrieving.serving import retrieving
 from isthmus.scp.sender import Sender
+from isthmus.scp.settings import ScpSettings
 
 if TYPE_CHECKING:
     from pynetdicom.events import EventHandlerType
@@ -79,7 +82,9 @@ class Services:
         self._bus = parts.bus
         self._callers = callers
         self._loop = loop
-        self._inboxes = {inbox.name: inbox for inbox in parts.settings.inboxes}
+        self._origins = {origin.name: origin for origin in parts.settings.origins}
+        self._everywhere = parts.settings.dicomweb.ae_title
+        self._destination_of_all = ScpSettings.of(parts.settings).destination_of_all
         self._open = OpenAssociations(loop)
         self._reports = Reports(parts.bus)
         self._retrieval: dict[Operation, Serve] = {
@@ -87,7 +92,7 @@ class Services:
         }
         self._threads = Threads("commitment", ASSOCIATION_THREADS)
         self._committer = Committer(
-            parts.bus, parts.blobs, self._inboxes.values(), self._address_of, self._threads
+            parts.bus, parts.blobs, self._origins.values(), self._address_of, self._threads
         )
 
     @asynccontextmanager
@@ -108,7 +113,8 @@ class Services:
         """Give what pynetdicom is to call."""
 
         def admission(operation: CallerOperation, name: str) -> Admit:
-            return partial(_admit, sender_of, is_allowed, operation, name)
+            origin_of = self._committing if operation is CallerOperation.COMMIT else _inbox
+            return partial(_admit, sender_of, is_allowed, operation, name, origin_of)
 
         return [
             (evt.EVT_N_ACTION, self._commit, [admission(CallerOperation.COMMIT, "N-ACTION")]),
@@ -128,7 +134,7 @@ class Services:
             await keep(
                 self._bus,
                 CommitmentRequest(
-                    inbox=requester.inbox.name,
+                    inbox=requester.origin.name,
                     transaction_uid=asked.transaction_uid,
                     references=asked.references,
                     calling_ae_title=requester.calling.calling_ae_title,
@@ -138,6 +144,7 @@ class Services:
                     association=self._open.name(requester.association),
                     context_id=event.context.context_id,
                     transfer_syntax_uid=syntax,
+                    called_ae_title=requester.calling.called_ae_title,
                 ),
             )
 
@@ -152,10 +159,10 @@ class Services:
             sop_class_uid, attributes = request.AffectedSOPClassUID, request.AttributeList
             if sop_class_uid == PERFORMED_PROCEDURE_STEP:
                 step = await _read(read_new_step, attributes, syntax)
-                await self._reports.begin(requester.inbox.name, report, step)
+                await self._reports.begin(requester.origin.name, report, step)
             elif sop_class_uid == INSTANCE_AVAILABILITY:
                 notification = await _read(read_notification, attributes, syntax)
-                await self._reports.notify(requester.inbox.name, report, notification)
+                await self._reports.notify(requester.origin.name, report, notification)
             else:
                 raise Refused(NO_SUCH_SOP_CLASS, "This SOP class takes no N-CREATE here")
             if given:
@@ -174,14 +181,27 @@ class Services:
                 raise Refused(NO_SUCH_SOP_CLASS, "This SOP class takes no N-SET here")
             report = _checked(str(request.RequestedSOPInstanceUID or ""))
             change = await _read(read_change, request.ModificationList, syntax)
-            await self._reports.change(requester.inbox.name, report, change)
+            await self._reports.change(requester.origin.name, report, change)
 
         return handle(event, "N-SET", admit, service, self._loop)
 
     def _address_of(self, request: CommitmentRequest) -> tuple[str, int] | None:
-        inbox = self._inboxes[request.inbox]
-        calling = Calling(request.calling_ae_title, inbox.ae_title, request.address)
-        return next(self._callers.addresses_of(calling, inbox), None)
+        origin: Origin = self._origins[request.inbox]
+        called = request.called_ae_title or origin.ae_title
+        if called == self._everywhere:
+            origin = AllOrigins(ae_title=called)
+        calling = Calling(request.calling_ae_title, called, request.address)
+        return next(self._callers.addresses_of(calling, origin), None)
+
+    def _committing(self, sender: Sender) -> Origin:
+        """Give the origin that is to commit to what it holds: of all of them, who takes what is stored."""
+        if sender.origin is None:
+            raise Refused(PROCESSING_FAILURE, "The called AE title is not that of an origin")
+        if not isinstance(sender.origin, AllOrigins):
+            return sender.origin
+        if self._destination_of_all is None:
+            raise Refused(PROCESSING_FAILURE, "Of several origins none is set to take what is stored")
+        return self._destination_of_all
 
 
 def _admit(
@@ -189,14 +209,19 @@ def _admit(
     is_allowed: IsAllowed,
     operation: CallerOperation,
     name: str,
+    origin_of: Callable[[Sender], Origin],
     association: Association,
 ) -> Requester:
     sender = sender_of(association)
     if not is_allowed(sender, operation, name):
         raise Refused(NOT_AUTHORIZED, f"This caller may not {operation}")
+    return Requester(sender.calling, origin_of(sender), association)
+
+
+def _inbox(sender: Sender) -> Inbox:
     if sender.inbox is None:
         raise Refused(PROCESSING_FAILURE, "The called AE title is not that of an inbox")
-    return Requester(sender.calling, sender.inbox, association)
+    return sender.inbox
 
 
 def _checked(uid: str) -> str:

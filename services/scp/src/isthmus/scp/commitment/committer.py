@@ -1,7 +1,7 @@
 """Storage commitment as provider (PS3.4 Annex J): the requests that wait are worked off, and reported.
 
 A request is answered with Success as soon as it is in the work queue. Its result is what is in S3 when it is
-reported, and it is tried for a day; a process that ends gives it back to the others.
+reported, or at the origin, and it is tried for a day; a process that ends gives it back to the others.
 """
 
 import asyncio
@@ -24,12 +24,13 @@ from isthmus.common.bus import Bus, streams, subjects
 from isthmus.common.bus.client import MESSAGING, bus_errors
 from isthmus.common.bus.consumer import Consumer, give_back, kept
 from isthmus.common.bus.ending import end_tasks
-from isthmus.common.config import Inbox
+from isthmus.common.config import Inbox, Origin
 from isthmus.common.dimse import Association, Peer
 from isthmus.common.errors import ContractError, OriginError, UnavailableError
 from isthmus.common.service import fail
 from isthmus.common.telemetry import extract, get_logger, span
 from isthmus.common.threads import Threads
+from isthmus.scp.commitment.at_origin import OriginSearch
 from isthmus.scp.commitment.lists import KnownLists
 from isthmus.scp.commitment.report import event_information, report_anew, report_there
 from isthmus.scp.commitment.requests import CommitmentRequest
@@ -48,7 +49,7 @@ AWAY_SECONDS: Final = 30.0
 TIMEOUT_SECONDS: Final = 15.0
 """Of silence of the caller, on an association of ours."""
 AT_ONCE: Final = 8
-"""Requests of an inbox that a process works on."""
+"""Requests of an origin that a process works on."""
 ACK_WAIT: Final = 30.0
 _TRY_AGAIN: Final = frozenset({0x0110, 0x0213})
 """Processing failure and resource limitation: what a caller may get over."""
@@ -76,7 +77,7 @@ class Committer:
         self,
         bus: Bus,
         blobs: BlobStore,
-        inboxes: Iterable[Inbox],
+        origins: Iterable[Origin],
         address_of: AddressOf,
         threads: Threads,
     ) -> None:
@@ -85,14 +86,14 @@ class Committer:
         Args:
             bus: where the requests wait.
             blobs: where the instances are.
-            inboxes: all.
+            origins: all; of inboxes the instances are in S3, the others are asked.
             address_of: where the callers are.
             threads: for the associations.
         """
         self._bus = bus
         self._blobs = blobs
         self._lists = KnownLists(bus, blobs)
-        self._ae_titles = {inbox.name: inbox.ae_title for inbox in inboxes}
+        self._origins = {origin.name: origin for origin in origins}
         self._address_of = address_of
         self._threads = threads
         self._one_at_a_time: dict[Address, asyncio.Lock] = {}
@@ -102,7 +103,7 @@ class Committer:
     @asynccontextmanager
     async def working(self) -> AsyncIterator[None]:
         """Work until left."""
-        tasks = [asyncio.create_task(self._work(inbox)) for inbox in self._ae_titles]
+        tasks = [asyncio.create_task(self._work(name)) for name in self._origins]
         for task in tasks:
             task.add_done_callback(_ended)
         try:
@@ -112,10 +113,10 @@ class Committer:
             for association in tuple(self._opened):  # a thread that waits would hold up the end
                 association.interrupt()
 
-    async def _work(self, inbox: str) -> None:
+    async def _work(self, origin: str) -> None:
         configuration = ConsumerConfig(
-            durable_name=f"commit-{subjects.token(inbox)}",
-            filter_subject=subjects.commits(inbox),
+            durable_name=f"commit-{subjects.token(origin)}",
+            filter_subject=subjects.commits(origin),
             ack_policy=AckPolicy.EXPLICIT,
             ack_wait=ACK_WAIT,
             max_ack_pending=-1,  # those that wait for their caller do not hold up the others
@@ -166,10 +167,10 @@ class Committer:
         address = self._address_of(request)
         if address is not None:
             self._check_is_there(address, request)
-        search = Search(self._bus, self._blobs, self._lists, request.inbox, request.references)
+        search = self._search(request)
         for seconds in LOOKS:
             await asyncio.sleep(seconds)
-            await search.look()
+            await self._look(search, request)
             if not search.failures:
                 break
         event_type, data = await asyncio.to_thread(event_information, request, search.failures)
@@ -184,11 +185,24 @@ class Committer:
             raise _later(request)
         _log("commitment reported", request, status=f"{status:04X}", failed=len(search.failures))
 
+    def _search(self, request: CommitmentRequest) -> Search | OriginSearch:
+        if isinstance(self._origins[request.inbox], Inbox):
+            return Search(self._bus, self._blobs, self._lists, request.inbox, request.references)
+        return OriginSearch(self._bus, request.inbox, request.references)
+
+    async def _look(self, search: Search | OriginSearch, request: CommitmentRequest) -> None:
+        try:
+            await search.look()
+        except OriginError as error:
+            _log("commitment not found out", request, error=type(error).__name__)
+            raise _later(request) from error
+
     async def _call(
         self, address: Address, request: CommitmentRequest, event_type: int, data: Dataset
     ) -> int:
         """Report on an association of ours; one at a time to a caller, as many take no more."""
-        called, calling = request.calling_ae_title, self._ae_titles[request.inbox]
+        called = request.calling_ae_title
+        calling = request.called_ae_title or self._origins[request.inbox].ae_title
         peer = Peer(called, *address, called, calling, TIMEOUT_SECONDS)
         async with self._one_at_a_time.setdefault(address, asyncio.Lock()):
             self._check_is_there(address, request)
@@ -221,7 +235,7 @@ def _later(request: CommitmentRequest, at_least: float = 0.0) -> Later:
 def _log(what: str, request: CommitmentRequest, **more: object) -> None:
     log.info(
         what,
-        inbox=request.inbox,
+        origin=request.inbox,
         calling_ae_title=request.calling_ae_title,
         instances=len(request.references),
         **more,

@@ -48,6 +48,7 @@ class CommitmentRequest:
     """A request as it waits for its result to be reported."""
 
     inbox: str
+    """The name of the origin, an inbox or another, that is asked to commit to what it holds."""
     transaction_uid: str
     references: tuple[Reference, ...]
     calling_ae_title: str
@@ -63,6 +64,8 @@ class CommitmentRequest:
     """The presentation context of the request."""
     transfer_syntax_uid: str
     """Of that context."""
+    called_ae_title: str = ""
+    """By which the caller knows us; empty: the origin's own."""
 
     @property
     def age(self) -> float:

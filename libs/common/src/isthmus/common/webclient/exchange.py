@@ -10,12 +10,12 @@ import httpx2
 from opentelemetry.trace import use_span
 
 from isthmus.common.config import DicomwebOrigin
-from isthmus.common.errors import MalformedAnswer
+from isthmus.common.errors import MalformedAnswer, OriginUnreachable
 from isthmus.common.telemetry import SpanKind, get_logger, inject, span
 from isthmus.common.webclient.answer import Answer
 from isthmus.common.webclient.client_credentials import ClientCredentials
 from isthmus.common.webclient.credentials import Credentials, credentials_for
-from isthmus.common.webclient.failures import BrokenOff, before_the_answer, refusal
+from isthmus.common.webclient.failures import BROKE_OFF, before_the_answer, refusal
 from isthmus.common.webclient.lanes import Lane, Lanes
 from isthmus.common.webclient.outgoing import GET, REDIRECTS, Outgoing, is_at, redirected
 from isthmus.common.webclient.retry import BUSY, Patience, retry_after
@@ -143,9 +143,8 @@ class Exchange:
         """Send it; what only asks is sent once more where the connection had ended meanwhile."""
         try:
             return await self._once(lane, outgoing, headers)
-        except BrokenOff:
-            await lane.end()
-            if outgoing.method != GET:
+        except OriginUnreachable as error:
+            if error.detail != BROKE_OFF or outgoing.method != GET:
                 raise
         return await self._once(lane, outgoing, headers)
 

@@ -7,6 +7,7 @@ import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
+from typing import Final
 
 import h11
 import httpx2
@@ -24,8 +25,8 @@ from isthmus.common.errors import (
 _FAILURES = (httpx2.HTTPError, httpx2.StreamError, httpx2.InvalidURL, H2Error, TimeoutError, OSError)
 
 
-class BrokenOff(OriginUnreachable):
-    """The connection ended before anything of an answer came; a search may be tried once more."""
+BROKE_OFF: Final = "It broke off before it answered"
+"""Of a connection that was kept this says little: the origin may have closed it just then."""
 
 
 @contextmanager
@@ -88,7 +89,7 @@ def _before(error: Exception, origin: str) -> OriginError:
         case httpx2.LocalProtocolError() | httpx2.RemoteProtocolError() | H2Error() if _is_foreign(error):
             kind, detail = MalformedAnswer, "What it answers is not HTTP as it should be"
         case _:
-            kind, detail = BrokenOff, "It broke off before it answered"
+            detail = BROKE_OFF
     return kind(detail, origin=origin)
 
 

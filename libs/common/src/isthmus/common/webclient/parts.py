@@ -8,11 +8,13 @@ from typing import Final, Self
 from starlette.datastructures import Headers
 
 from isthmus.common.dicomweb import multipart_in
+from isthmus.common.dicomweb.media_type import MediaType
 from isthmus.common.errors import TruncatedAnswer, TruncatedPayload, UnreadablePayload, UnsupportedMediaType
 from isthmus.common.webclient.answer import Answer, shown
 
-_SINGLE: Final = ("application/dicom", "application/octet-stream", "image/", "video/")
-"""What may come as the only part, without multipart."""
+_SINGLE: Final = frozenset({"application/dicom", "application/octet-stream"})
+_SINGLE_TYPES: Final = frozenset({"image", "video"})
+"""What may come as the only part, without multipart; of these two, any subtype."""
 
 
 class Part:
@@ -82,7 +84,7 @@ def _parts(answer: Answer) -> AsyncGenerator[Part, None]:
     media_type = answer.media_type
     if answer.status == HTTPStatus.NO_CONTENT:
         return _none()
-    if media_type is not None and media_type.name.startswith(_SINGLE):
+    if media_type is not None and _may_be_alone(media_type):
         if not answer.end_is_marked:
             raise answer.malformed("The answer does not tell where it ends")
         return _single(answer)
@@ -92,6 +94,10 @@ def _parts(answer: Answer) -> AsyncGenerator[Part, None]:
         return _several(answer, multipart_in.read_parts(answer, answer.headers["content-type"]))
 
 
+def _may_be_alone(media_type: MediaType) -> bool:
+    return media_type.name in _SINGLE or media_type.name.partition("/")[0] in _SINGLE_TYPES
+
+
 async def _none() -> AsyncGenerator[Part, None]:
     nothing: tuple[Part, ...] = ()
     for part in nothing:
@@ -99,7 +105,7 @@ async def _none() -> AsyncGenerator[Part, None]:
 
 
 async def _single(answer: Answer) -> AsyncGenerator[Part, None]:
-    yield Part(Headers(raw=answer.headers.raw), answer, answer)
+    yield Part(Headers(dict(answer.headers)), answer, answer)
 
 
 async def _several(

@@ -27,8 +27,9 @@ class HostedConnection(Connection):
 
     def __init__(self, peer: Peer, association: "Negotiated") -> None:
         super().__init__(peer, association, cast("TunedSocket", association.dul.socket))
-        by_us = {context.context_id for context in association.accepted_contexts if context.as_scu}
-        self.accepted = tuple(context for context in self.accepted if context.context_id in by_us)
+        roles = association.requestor.role_selection
+        taken = {sop_class_uid for sop_class_uid, role in roles.items() if role.scp_role}
+        self.accepted = tuple(context for context in self.accepted if context.abstract_syntax in taken)
         """Those in which the peer takes instances from us (SCP/SCU role selection, PS3.7 D.3.3.4)."""
         self._for_later: list[tuple[int, Message]] = []
 

@@ -7,6 +7,7 @@ from typing import Final
 
 from isthmus.common.bus import end_tasks
 from isthmus.common.dicom.statuses import CANCELLED, PENDING, SUB_OPERATIONS_FAILED, SUCCESS
+from isthmus.common.dimse import Category, Operation, category, failure
 from isthmus.common.errors import BlobMissing, Incomplete, IsthmusError, NoSuchObject, UnavailableError
 from isthmus.common.messages import Retrieve
 from isthmus.common.retrieval import Reading
@@ -156,6 +157,8 @@ class Transfer:
         """Take note of the answer to a C-STORE."""
         self._ended.add(sop_instance_uid)
         self.counts.note(sop_instance_uid, status)
+        if category(status) is Category.FAILURE:
+            self._error = self._error or failure(status, Operation.C_STORE, self._asked.origin.name)
         self._changed.set()
 
     def failed(self, sop_instance_uid: str, error: IsthmusError) -> None:

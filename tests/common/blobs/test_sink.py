@@ -92,9 +92,9 @@ async def test_a_cancellation_while_the_blob_is_finished_leaves_nothing(
     sending = asyncio.Event()
     put = store._client.put
 
-    def announcing(key: str, body: Body) -> None:
+    def announcing(key: str, body: Body, *, only_new: bool) -> None:
         loop.call_soon_threadsafe(sending.set)
-        put(key, body)
+        put(key, body, only_new=only_new)
 
     monkeypatch.setattr(store._client, "put", announcing)
 

@@ -4,7 +4,10 @@
 """
 
 from isthmus.common.blobs.body import Buffer, Data, digest_of, size_of
+from isthmus.common.blobs.buckets import buckets_of
 from isthmus.common.blobs.keys import (
+    InBucket,
+    bucket_key,
     contents_key,
     derived_key,
     derived_prefix,
@@ -20,6 +23,7 @@ from isthmus.common.blobs.keys import (
     study_of,
     study_prefixes,
 )
+from isthmus.common.blobs.refusal import Exists
 from isthmus.common.blobs.sink import Sink
 from isthmus.common.blobs.store import BlobStore, ListedBlob
 from isthmus.common.blobs.upload import PART
@@ -29,8 +33,12 @@ __all__ = [
     "BlobStore",
     "Buffer",
     "Data",
+    "Exists",
+    "InBucket",
     "ListedBlob",
     "Sink",
+    "bucket_key",
+    "buckets_of",
     "contents_key",
     "derived_key",
     "derived_prefix",

@@ -6,18 +6,17 @@ of the SDK's exceptions gets into an error of ours.
 """
 
 import html
-import os
 import random
 import re
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
+from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit
 from xml.etree.ElementTree import ParseError
 
-import certifi
 import urllib3
 from minio import Minio
 from minio.deleteobjects import DeleteObject
@@ -25,8 +24,8 @@ from minio.error import MinioException
 from urllib3.exceptions import HTTPError
 
 from isthmus.common.blobs.body import Body
-from isthmus.common.blobs.connections import Answer, Connections, Reply
-from isthmus.common.blobs.refusal import Refused, judge
+from isthmus.common.blobs.connections import Answer, Connections, Reply, trusted
+from isthmus.common.blobs.refusal import Exists, Refused, judge
 from isthmus.common.errors import BlobMissing
 
 T = TypeVar("T")
@@ -44,13 +43,8 @@ _UPLOAD_ID = re.compile(rb"<UploadId>\s*([^<]+?)\s*</UploadId>")
 class _Pool(urllib3.PoolManager):
     """Connections whose reads end at the deadline of the operation that the thread is in."""
 
-    def __init__(self, connections: int) -> None:
-        super().__init__(
-            maxsize=connections,
-            retries=0,
-            cert_reqs="CERT_REQUIRED",
-            ca_certs=os.environ.get("SSL_CERT_FILE") or certifi.where(),
-        )
+    def __init__(self, connections: int, ca_file: Path | None) -> None:
+        super().__init__(maxsize=connections, retries=0, cert_reqs="CERT_REQUIRED", ca_certs=trusted(ca_file))
         self.thread = threading.local()
 
     def urlopen(  # type: ignore[override]  # the base declares keywords as Any, which we do not
@@ -73,21 +67,30 @@ class S3Client:
     def __init__(
         self,
         endpoint: str,
-        access_key: str,
-        secret_key: str,
+        access_key: str | None,
+        secret_key: str | None,
         bucket: str,
         *,
         connections: int,
         deadline: float,
+        region: str | None = None,
+        ca_file: Path | None = None,
+        name: str = "S3",
     ) -> None:
         url = urlsplit(endpoint if "://" in endpoint else f"http://{endpoint}")
         self.bucket = bucket
         self._deadline = deadline
         self._closing = threading.Event()
-        self._pool = _Pool(connections)
-        self._connections = Connections(connections)
+        self._name = name
+        self._pool = _Pool(connections, ca_file)
+        self._connections = Connections(connections, ca_file)
         self.sdk = Minio(
-            url.netloc, access_key, secret_key, secure=url.scheme == "https", http_client=self._pool
+            url.netloc,
+            access_key,
+            secret_key,
+            region=region,
+            secure=url.scheme == "https",
+            http_client=self._pool,
         )
 
     @property
@@ -129,7 +132,7 @@ class S3Client:
             try:
                 return attempt()
             except (MinioException, HTTPError, OSError, ParseError, Refused) as error:
-                reason, again = judge(operation, error)
+                reason, again = judge(f"{self._name} {operation}", error)
             wait = pause * random.uniform(0.5, 1)  # noqa: S311 - jitter
             if not again or time.monotonic() + wait >= end or self._closing.wait(wait):
                 raise reason
@@ -143,10 +146,12 @@ class S3Client:
         query: Mapping[str, str] | None = None,
         body: Body = NOTHING,
         content_type: str = CONTENT_TYPE,
+        only_new: bool = False,
     ) -> Answer:
         """Send one request with a body, by a presigned URL.
 
         Raises:
+            Exists: something lies under the key, and `only_new` wants nothing to.
             Refused: the answer is not a success.
             OSError: S3 is not there.
         """
@@ -155,19 +160,30 @@ class S3Client:
         )
         connect, patience = self._pool.patience()
         headers = {"Content-Type": content_type, "Content-Length": str(body.size)}
-        return self._connections.exchange(
-            method, url, headers, body.chunks(), connect=connect, patience=patience
-        )
+        if only_new:
+            headers["If-None-Match"] = "*"
+        try:
+            return self._connections.exchange(
+                method, url, headers, body.chunks(), connect=connect, patience=patience
+            )
+        except Refused as refused:
+            if only_new and refused.status == 412:
+                raise Exists from None
+            raise
 
-    def put(self, key: str, body: Body) -> None:
-        """Write a blob by one request."""
-        self.retry("put", lambda: self.request("PUT", key, body=body))
+    def put(self, key: str, body: Body, *, only_new: bool = False) -> None:
+        """Write a blob by one request; with `only_new` if nothing lies under the key.
 
-    def open(self, key: str, offset: int, length: int | None) -> Reply:
+        Raises:
+            Exists: something does.
+        """
+        self.retry("put", lambda: self.request("PUT", key, body=body, only_new=only_new))
+
+    def open(self, key: str, offset: int, length: int | None, version: str | None = None) -> Reply:
         """Begin to read, once; the caller closes the reply.
 
         Raises:
-            Refused: S3 refuses, or gives another range than it was asked for.
+            Refused: S3 refuses, or gives another range than it was asked for, or another version (ETag).
             OSError: S3 is not there.
         """
         url = self.sdk.get_presigned_url("GET", self.bucket, key, expires=timedelta(hours=1))
@@ -175,10 +191,15 @@ class S3Client:
         last = "" if length is None else offset + length - 1
         connect, patience = self._pool.patience()
         headers = {} if whole else {"Range": f"bytes={offset}-{last}"}
+        if version is not None:
+            headers["If-Match"] = f'"{version}"'
         reply = self._connections.get(url, headers, connect=connect, patience=patience)
         if not whole and reply.status != 206:
             reply.close()
             raise Refused(reply.status, "RangeIgnored")
+        if version is not None and reply.etag != version:
+            reply.close()
+            raise Refused(412, "PreconditionFailed")
         return reply
 
     def begin_upload(self, key: str) -> str:
@@ -201,8 +222,10 @@ class S3Client:
 
         return self.retry("upload part", attempt)
 
-    def complete_upload(self, key: str, upload_id: str, etags: Sequence[str], size: int) -> None:
-        """Make the parts into a blob of `size` bytes."""
+    def complete_upload(
+        self, key: str, upload_id: str, etags: Sequence[str], size: int, *, only_new: bool = False
+    ) -> None:
+        """Make the parts into a blob of `size` bytes; with `only_new` as `put` does."""
         parts = "".join(
             f"<Part><PartNumber>{number}</PartNumber><ETag>{html.escape(etag)}</ETag></Part>"
             for number, etag in enumerate(etags, 1)
@@ -217,6 +240,7 @@ class S3Client:
                     query={"uploadId": upload_id},
                     body=Body(body),
                     content_type="application/xml",
+                    only_new=only_new,
                 )
             except Refused as refused:
                 # An attempt whose answer was lost has completed it already.

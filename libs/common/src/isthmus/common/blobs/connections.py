@@ -12,6 +12,7 @@ import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
@@ -27,6 +28,11 @@ _LONGEST_ANSWER: Final = 1024 * 1024
 """To what has no blob in it."""
 
 
+def trusted(ca_file: Path | None) -> str:
+    """Give the file of certificates that a server's is verified by."""
+    return str(ca_file) if ca_file else os.environ.get("SSL_CERT_FILE") or certifi.where()
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What S3 said to a request that reads no blob."""
@@ -39,9 +45,15 @@ class Answer:
 class Connections:
     """Open connections to one S3, as many idle ones as threads use them."""
 
-    def __init__(self, connections: int) -> None:
-        """Connect to nothing yet; `connections` of them are kept open."""
+    def __init__(self, connections: int, ca_file: Path | None = None) -> None:
+        """Connect to nothing yet.
+
+        Args:
+            connections: how many are kept open.
+            ca_file: certificates that the server's is verified by; the usual ones, without it.
+        """
         self._most = connections
+        self._ca_file = ca_file
         self._idle: list[_Connection] = []
         self._lock = threading.Lock()
 
@@ -129,7 +141,7 @@ class Connections:
 
     @cached_property
     def _trusted(self) -> ssl.SSLContext:
-        return ssl.create_default_context(cafile=os.environ.get("SSL_CERT_FILE") or certifi.where())
+        return ssl.create_default_context(cafile=trusted(self._ca_file))
 
     def _take_or_connect(self, url: SplitResult, seconds: float) -> "_Connection":
         return self._take((url.scheme, url.netloc)) or self._connect(url, seconds)
@@ -167,6 +179,7 @@ class Reply:
         if head.length is None:
             raise Refused(500, "NoContentLength")  # without it, a body that breaks off looks complete
         self.status: Final = head.status
+        self.etag: Final = head.headers.get(b"etag", b"").decode("latin-1").strip('"')
         self.length: Final = head.length
         """Of the body, in bytes."""
         self._connections = connections

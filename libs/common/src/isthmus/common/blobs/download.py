@@ -9,13 +9,17 @@ from isthmus.common.blobs.connections import Reply
 class Download:
     """One pass over a blob, or over a range of it, in constant memory.
 
-    What was begun and broke off goes on where it stopped: a blob is never overwritten. `close` may be
+    What was begun and broke off goes on where it stopped: a blob is never overwritten, and of what others may
+    overwrite a version is read (its ETag). `close` may be
     called while another thread reads, and does not wait for it: that thread then gives the connection back.
     """
 
-    def __init__(self, client: S3Client, key: str, offset: int, length: int | None) -> None:
+    def __init__(
+        self, client: S3Client, key: str, offset: int, length: int | None, version: str | None = None
+    ) -> None:
         self._client = client
         self._key = key
+        self._version = version
         self._position = offset
         self._end = None if length is None else offset + length
         self._reply: Reply | None = None
@@ -62,7 +66,7 @@ class Download:
 
     def _open(self) -> Reply:
         remaining = None if self._end is None else self._end - self._position
-        reply = self._client.open(self._key, self._position, remaining)
+        reply = self._client.open(self._key, self._position, remaining, self._version)
         if self._end is None:
             self._end = self._position + reply.length
         return reply

@@ -7,9 +7,12 @@ and what would be too long for a file system is hashed. Two names never share a 
 
 import hashlib
 import re
+from dataclasses import dataclass
+from typing import Final
 from urllib.parse import quote, unquote
 
 _PLAIN = re.compile(r"[0-9A-Za-z._-]{1,128}", re.ASCII)
+_BUCKETS: Final = "buckets/"
 _LONGEST = 200  # MinIO makes a file name of each segment; those end at 255 bytes
 
 
@@ -69,6 +72,35 @@ def contents_key(origin: str, study: str, digest: str) -> str:
 def contents_prefix(origin: str | None = None, study: str | None = None) -> str:
     """The beginning of the keys of all that is written of what a study consists of, or all studies do."""
     return f"contents/{_path(origin, study)}"
+
+
+@dataclass(frozen=True, slots=True)
+class InBucket:
+    """Where an instance lies in the bucket of an S3 origin."""
+
+    origin: str
+    version: str
+    """The ETag of what was listed: under the same key something else may lie by now."""
+    key: str
+    """In that bucket."""
+
+
+def bucket_key(study: str, series: str, instance: str, there: InBucket) -> str:
+    """How an instance in the bucket of an S3 origin is called in a blob ref.
+
+    It names the content, as all keys do: what is made from it is kept under names that are made of this one.
+    In our own bucket nothing lies under such a key; `BlobStore` reads it where it is.
+    """
+    names = _path(there.origin, study, series, instance)
+    return f"{_BUCKETS}{names}{quote(there.version, safe='')}/{quote(there.key, safe='')}"
+
+
+def in_bucket(key: str) -> InBucket | None:
+    """Tell where an instance with this key lies; None if it is in our own bucket."""
+    if not key.startswith(_BUCKETS):
+        return None
+    _, origin, _, _, _, version, there = key.split("/")
+    return InBucket(origin, unquote(version), unquote(there))
 
 
 def derived_key(origin: str, study: str, series: str, name: str) -> str:

@@ -11,6 +11,13 @@ from isthmus.common.errors import BlobMissing, StoreUnavailable
 _CODE: Final = re.compile(rb"<Code>\s*(\w+)\s*</Code>")
 
 
+_AGAIN: Final = frozenset({"RequestTimeout", "ConditionalRequestConflict"})
+
+
+class Exists(Exception):
+    """Something lies under a key already, where nothing was to be."""
+
+
 class Refused(Exception):
     """S3 answered, but not with success."""
 
@@ -30,11 +37,13 @@ def judge(operation: str, error: Exception) -> tuple[StoreUnavailable, bool]:
     """Say what a failed attempt means, and whether it is worth another one."""
     status, code = _status(error)
     if status == 404 and code in {"NoSuchKey", ""}:
-        return BlobMissing(f"S3 {operation}: no such blob"), False
+        return BlobMissing(f"{operation}: no such blob"), False
+    if status == 412:  # it was asked for on condition that it is as it was
+        return BlobMissing(f"{operation}: another version is there"), False
     if status is None:
-        return StoreUnavailable(f"S3 {operation}: {_kind(error)}"), True
-    again = status < 400 or status >= 500 or status in {408, 425, 429} or code == "RequestTimeout"
-    return StoreUnavailable(f"S3 {operation}: {status} {code}".rstrip()), again
+        return StoreUnavailable(f"{operation}: {_kind(error)}"), True
+    again = status < 400 or status >= 500 or status in {408, 425, 429} or code in _AGAIN
+    return StoreUnavailable(f"{operation}: {status} {code}".rstrip()), again
 
 
 def _status(error: Exception) -> tuple[int | None, str]:

@@ -28,15 +28,24 @@ class Sink:
     there is deleted; unless others may write the same bytes to it, whose blob this is then too.
     """
 
-    def __init__(self, client: S3Client, threads: Threads, key: str, *, is_shared: bool = False) -> None:
+    def __init__(
+        self,
+        client: S3Client,
+        threads: Threads,
+        key: str,
+        *,
+        is_shared: bool = False,
+        only_new: bool = False,
+    ) -> None:
         self._client = client
         self._threads = threads
         self._key = key
         self._is_shared = is_shared
+        self._only_new = only_new
         self._waiting: list[bytes] = []
         self._waiting_size = 0
         self._size = 0
-        self._parts = MultipartUpload(client, key)
+        self._parts = MultipartUpload(client, key, only_new=only_new)
         self._begun = 0
         self._written = False
         # A cancelled writer leaves threads at work: what cleans up waits for them.
@@ -73,6 +82,7 @@ class Sink:
 
         Raises:
             StoreUnavailable: S3 does not take it; nothing is left of it then either.
+            Exists: something is there already, and only what is new was to be written.
         """
         if error is None:
             try:
@@ -113,7 +123,7 @@ class Sink:
         if self._begun:
             self._start(self._parts.complete, self._size)
         else:
-            self._start(self._client.put, self._key, self._take())
+            self._start(self._client.put, self._key, self._take(), only_new=self._only_new)
         await self._settle()
 
     async def _abort(self) -> None:

@@ -3,9 +3,11 @@
 import asyncio
 import io
 import itertools
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import MappingProxyType
 from typing import BinaryIO
 
 from minio.datatypes import Object
@@ -15,6 +17,8 @@ from isthmus.common.blobs.body import Body, Data
 from isthmus.common.blobs.client import S3Client
 from isthmus.common.blobs.download import Download
 from isthmus.common.blobs.file import READ_AHEAD, RangeReader
+from isthmus.common.blobs.keys import in_bucket
+from isthmus.common.blobs.refusal import Exists
 from isthmus.common.blobs.sink import Sink
 from isthmus.common.blobs.upload import PART, upload
 from isthmus.common.errors import BlobMissing, StoreUnavailable
@@ -35,10 +39,27 @@ class ListedBlob:
     size: int
     modified: float
     """When it was written, by the clock of S3: seconds since 1970."""
+    etag: str
+    """Which bytes they are (RFC 9110 8.8.3), without the quotation marks."""
+
+
+@dataclass(frozen=True, slots=True)
+class Located:
+    """Where a blob is read."""
+
+    client: S3Client
+    threads: Threads
+    key: str
+    version: str | None = None
+    """The ETag of what is to be read, in a bucket in which others may overwrite it."""
+
+    def download(self, offset: int, length: int | None) -> Download:
+        """Prepare to read it, or a range of it; nothing is connected yet."""
+        return Download(self.client, self.key, offset, length, self.version)
 
 
 class BlobStore:
-    """One bucket of any S3.
+    """One bucket of any S3; and, to read from, the buckets of S3 origins, in which keys of `bucket_key` lie.
 
     A blob is written once and never overwritten. Every operation is tried again until its deadline, and then
     raises `StoreUnavailable`. Those whose name ends in `_blocking`, and `open`, are for threads that block
@@ -48,28 +69,58 @@ class BlobStore:
     def __init__(
         self,
         endpoint: str,
-        access_key: str,
-        secret_key: str,
+        access_key: str | None,
+        secret_key: str | None,
         bucket: str,
         *,
         threads: Threads,
         deadline: float = DEADLINE,
+        region: str | None = None,
+        ca_file: Path | None = None,
+        name: str = "S3",
+        others: "Mapping[str, BlobStore]" = MappingProxyType({}),
     ) -> None:
         """Prepare; nothing is connected yet.
 
         Args:
             endpoint: `host:port` or `http://host:port`; with TLS `https://host:port`.
-            access_key: whose the bucket is.
-            secret_key: what requests are signed with.
+            access_key: whose the bucket is; None where everybody may read.
+            secret_key: what requests are signed with; likewise.
             bucket: its name.
             threads: where the operations run; as many connections are kept open as it has workers.
             deadline: seconds for one operation, all attempts together; for `stream`, for each chunk.
+            region: where it is; the server is asked, without it.
+            ca_file: certificates that the server's is verified by; the usual ones, without it.
+            name: what it is called in errors.
+            others: the buckets of S3 origins, by the origin's name.
         """
         self.bucket = bucket
         self._threads = threads
+        self._others = others
         self._client = S3Client(
-            endpoint, access_key, secret_key, bucket, connections=threads.workers, deadline=deadline
+            endpoint,
+            access_key,
+            secret_key,
+            bucket,
+            connections=threads.workers,
+            deadline=deadline,
+            region=region,
+            ca_file=ca_file,
+            name=name,
         )
+
+    def located(self, key: str) -> Located:
+        """Tell where a blob is read: in our own bucket, or in that of an S3 origin.
+
+        Raises:
+            BlobMissing: it was in a bucket that is no origin any more.
+        """
+        there = in_bucket(key) if self._others else None
+        if there is None:
+            return Located(self._client, self._threads, key)
+        if there.origin not in self._others:
+            raise BlobMissing(f"no bucket is configured as origin {there.origin!r}")
+        return replace(self._others[there.origin].located(there.key), version=there.version)
 
     def close(self) -> None:
         """Close the connections; operations under way are not tried again. The threads are the caller's."""
@@ -119,6 +170,27 @@ class BlobStore:
             else:
                 self._client.put(key, body)
 
+    async def create(self, key: str, data: Data) -> bool:
+        """Write a blob where nothing is yet; False if something is, which stays: for a bucket of others.
+
+        After an attempt whose answer was lost, what is there may be the very same.
+
+        Raises:
+            StoreUnavailable: S3 does not take it.
+        """
+        try:
+            await self._threads.run(self._create, key, Body(data))
+        except Exists:
+            return False
+        return True
+
+    def _create(self, key: str, body: Body) -> None:
+        with span("S3 put", {"s3.size": body.size}, kind=SpanKind.CLIENT):
+            if body.size > PART:
+                upload(self._client, key, body, only_new=True)
+            else:
+                self._client.put(key, body, only_new=True)
+
     async def get(self, key: str, *, offset: int = 0, length: int | None = None) -> bytes:
         """Read a blob, or `length` bytes of it from `offset` on, at once.
 
@@ -126,7 +198,7 @@ class BlobStore:
             BlobMissing: there is no such blob.
             StoreUnavailable: S3 does not give it.
         """
-        return await self._threads.run(self.get_blocking, key, offset, length)
+        return await self.located(key).threads.run(self.get_blocking, key, offset, length)
 
     def get_blocking(self, key: str, offset: int = 0, length: int | None = None) -> bytes:
         """Read a blob from a thread, as `get`."""
@@ -141,7 +213,7 @@ class BlobStore:
         Raises:
             StoreUnavailable: S3 does not give it.
         """
-        return await self._threads.run(self._find, key)
+        return await self.located(key).threads.run(self._find, key)
 
     async def size(self, key: str) -> int | None:
         """Give the size of a blob that need not be there, in bytes; None if it is not.
@@ -149,15 +221,17 @@ class BlobStore:
         Raises:
             StoreUnavailable: S3 does not tell.
         """
-        return await self._threads.run(self._size, key)
+        return await self.located(key).threads.run(self._size, key)
 
     def _size(self, key: str) -> int | None:
+        there = self.located(key)
+        client = there.client
         with span("S3 head", kind=SpanKind.CLIENT):
             try:
-                found = self._client.retry("head", lambda: self._client.sdk.stat_object(self.bucket, key))
+                found = client.retry("head", lambda: client.sdk.stat_object(client.bucket, there.key))
             except BlobMissing:
                 return None
-            return found.size
+            return found.size if there.version in (None, found.etag) else None
 
     def _find(self, key: str) -> bytes | None:
         with span("S3 get", kind=SpanKind.CLIENT) as getting:
@@ -169,7 +243,7 @@ class BlobStore:
             return data
 
     def _read(self, key: str, offset: int, length: int | None) -> bytes:
-        with closing(Download(self._client, key, offset, length)) as download:
+        with closing(self.located(key).download(offset, length)) as download:
             pieces = list(iter(lambda: download.read(8 * 1024 * 1024), b""))
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
@@ -185,10 +259,11 @@ class BlobStore:
             BlobMissing: there is no such blob.
             StoreUnavailable: S3 does not give it, or not all of it.
         """
-        download = Download(self._client, key, offset, length)
+        there = self.located(key)
+        download = there.download(offset, length)
         with span("S3 get", kind=SpanKind.CLIENT, current=False) as getting, closing(download):
             size = 0
-            while piece := await self._threads.run(download.read, chunk):
+            while piece := await there.threads.run(download.read, chunk):
                 size += len(piece)
                 yield piece
             getting.set_attribute("s3.size", size)
@@ -199,15 +274,17 @@ class BlobStore:
             RangeReader(lambda offset, length: self.get_blocking(key, offset, length), size), READ_AHEAD
         )
 
-    def sink(self, key: str, *, is_shared: bool = False) -> Sink:
+    def sink(self, key: str, *, is_shared: bool = False, only_new: bool = False) -> Sink:
         """Give a blob that is written as its bytes arrive.
 
         Args:
             key: where.
             is_shared: whether others may write the same bytes to it: what is there is then not deleted when
                 nobody knows whether the last request did it.
+            only_new: whether nothing may be there yet: if something is, it stays, and leaving the sink raises
+                `Exists`.
         """
-        return Sink(self._client, self._threads, key, is_shared=is_shared)
+        return Sink(self._client, self._threads, key, is_shared=is_shared or only_new, only_new=only_new)
 
     async def delete(self, key: str) -> None:
         """Delete a blob; it is no error if there is none."""
@@ -231,7 +308,7 @@ class BlobStore:
             for listed in page:
                 last = listed.object_name
                 modified = listed.last_modified.timestamp() if listed.last_modified else 0.0
-                yield ListedBlob(listed.object_name or "", listed.size or 0, modified)
+                yield ListedBlob(listed.object_name or "", listed.size or 0, modified, listed.etag or "")
             if len(page) < _PAGE:
                 return
 

@@ -21,9 +21,10 @@ log = get_logger(__name__)
 class MultipartUpload:
     """The parts of one blob, for threads; it begins with the first of them."""
 
-    def __init__(self, client: S3Client, key: str) -> None:
+    def __init__(self, client: S3Client, key: str, *, only_new: bool = False) -> None:
         self._client = client
         self._key = key
+        self._only_new = only_new
         self._upload_id: str | None = None
         self._beginning = threading.Lock()
         self._etags: dict[int, str] = {}
@@ -50,7 +51,7 @@ class MultipartUpload:
         """
         if self._upload_id is not None:
             etags = [self._etags[number] for number in sorted(self._etags)]
-            self._client.complete_upload(self._key, self._upload_id, etags, size)
+            self._client.complete_upload(self._key, self._upload_id, etags, size, only_new=self._only_new)
 
     def abort(self) -> None:
         """Drop the parts, when none is being sent any more.
@@ -62,15 +63,16 @@ class MultipartUpload:
             self._client.abort_upload(self._key, self._upload_id, deadline=ABORT_SECONDS)
 
 
-def upload(client: S3Client, key: str, body: Body) -> None:
+def upload(client: S3Client, key: str, body: Body, *, only_new: bool = False) -> None:
     """Write a large blob that is all there, from a thread; what fails leaves nothing.
 
     A file is read as it is sent, so it takes the memory of a few buffers of a socket.
 
     Raises:
+        Exists: something lies under the key, and `only_new` wants nothing to.
         StoreUnavailable: S3 does not take it.
     """
-    parts = MultipartUpload(client, key)
+    parts = MultipartUpload(client, key, only_new=only_new)
     threads = ThreadPoolExecutor(PARTS_AT_ONCE, thread_name_prefix="s3-part")
     try:
         sending = [

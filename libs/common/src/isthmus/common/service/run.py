@@ -12,7 +12,7 @@ from typing import Final
 import uvloop
 from starlette.routing import BaseRoute
 
-from isthmus.common.blobs import BlobStore
+from isthmus.common.blobs import BlobStore, buckets_of
 from isthmus.common.bus import Bus
 from isthmus.common.config import ListenAddress, Settings, load_settings
 from isthmus.common.errors import IsthmusError, SettingsError
@@ -68,16 +68,19 @@ async def open_parts(name: str, settings: Settings) -> AsyncIterator[Parts]:
     """Connect to NATS and S3."""
     s3 = settings.s3
     threads = Threads("s3", S3_THREADS)
-    blobs = BlobStore(s3.endpoint, s3.access_key, s3.secret_key, s3.bucket, threads=threads)
-    bus = await Bus.connect(settings.nats, name)
-    try:
-        await blobs.ensure_bucket()
-        async with AsyncExitStack() as closing:
-            yield Parts(settings, bus, blobs, closing)
-    finally:
-        await bus.close()
-        blobs.close()
-        threads.close()
+    with buckets_of(settings.s3_origins) as buckets:
+        blobs = BlobStore(
+            s3.endpoint, s3.access_key, s3.secret_key, s3.bucket, threads=threads, others=buckets
+        )
+        bus = await Bus.connect(settings.nats, name)
+        try:
+            await blobs.ensure_bucket()
+            async with AsyncExitStack() as closing:
+                yield Parts(settings, bus, blobs, closing)
+        finally:
+            await bus.close()
+            blobs.close()
+            threads.close()
 
 
 async def _serve(name: str, settings: Settings, routes: Routes | None, lifespan: Lifespan | None) -> None:

@@ -2,15 +2,18 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, closing
 
 from isthmus.common.bus import serve_queries, streams, subjects
-from isthmus.common.bus.jobs import work
+from isthmus.common.bus.jobs import Lane, work
 from isthmus.common.config import DicomwebOrigin
-from isthmus.common.messages import Echo, Store
+from isthmus.common.messages import Echo, Retrieve, Store
+from isthmus.common.retrieving import RetrieveWork
 from isthmus.common.service import Parts
+from isthmus.common.threads import Threads
 from isthmus.common.webclient import WebClient
 from isthmus.web_scu.dicomweb.echo import EchoWork
+from isthmus.web_scu.dicomweb.retrieve import DicomwebSource
 from isthmus.web_scu.dicomweb.search import SearchWork
 from isthmus.web_scu.dicomweb.store import StoreWork
 from isthmus.web_scu.serving import Served, serving
@@ -30,7 +33,11 @@ async def dicomweb_servers(
     """
     async with AsyncExitStack() as clients:
         origins = [
-            (origin, await clients.enter_async_context(WebClient(origin)))
+            (
+                origin,
+                await clients.enter_async_context(WebClient(origin)),
+                clients.enter_context(closing(Threads(f"web-{origin.name}", origin.connections))),
+            )
             for origin in settings.dicomweb_servers
         ]
         async with serving(_serve(parts, settings, *one, group) for one in origins):
@@ -42,6 +49,7 @@ async def _serve(
     settings: WebScuSettings,
     origin: DicomwebOrigin,
     client: WebClient,
+    threads: Threads,
     group: asyncio.TaskGroup,
 ) -> Served:
     bus, blobs, name = parts.bus, parts.blobs, origin.name
@@ -50,6 +58,12 @@ async def _serve(
         await serve_queries(bus, name, searching),
         await bus.serve(subjects.echo(name), "workers", EchoWork(client), Echo),
     )
+    retrieving = RetrieveWork(bus, blobs, DicomwebSource(client, threads))
     storing = StoreWork(bus, blobs, client, origin)
-    jobs = (work(bus, streams.STORES, name, Store, storing, at_once=origin.connections),)
+    at_once = origin.connections
+    jobs = (
+        work(bus, streams.JOBS, name, Retrieve, retrieving, at_once=at_once),
+        work(bus, streams.JOBS, name, Retrieve, retrieving, at_once=1, lane=Lane.BULK),
+        work(bus, streams.STORES, name, Store, storing, at_once=at_once),
+    )
     return Served(answering, tuple(group.create_task(job) for job in jobs))

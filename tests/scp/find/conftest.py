@@ -6,12 +6,17 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 import pytest
+from pydicom.config import IGNORE
+from pydicom.datadict import dictionary_VR
+from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
+from pydicom.tag import Tag
 from pynetdicom import AE
 from pynetdicom.pdu_primitives import SOPClassExtendedNegotiation
 
 from isthmus.common.blobs import BlobStore
 from isthmus.common.bus import Bus, MatchWriter
+from isthmus.common.bus.client import Serving
 from isthmus.common.bus.search import serve_queries
 from isthmus.common.config import DimseOrigin, Settings
 from isthmus.common.config.settings import Scp
@@ -28,6 +33,7 @@ ARCHIVE = "ARCHIVE"
 PATIENT_ROOT = "1.2.840.10008.5.1.4.1.2.1.1"
 STUDY_ROOT = "1.2.840.10008.5.1.4.1.2.2.1"
 PATIENT_STUDY_ONLY = "1.2.840.10008.5.1.4.1.2.3.1"
+SLOW_SECONDS = 0.3
 EXPLICIT, IMPLICIT = "1.2.840.10008.1.2.1", "1.2.840.10008.1.2"
 
 
@@ -45,13 +51,24 @@ class Played:
         self.left = asyncio.Event()
         """Set when nobody wanted more of an endless answer."""
         self.given = 0
+        self.slowed = asyncio.Event()
+        """Set when a match was not taken for a while."""
+        self.service: Serving | None = None
+
+    async def stop(self) -> None:
+        """Serve no more."""
+        if self.service is not None:
+            await self.service.unsubscribe()
+            self.service = None
 
     async def search(self, query: Query, writer: MatchWriter) -> None:
         self.queries.append(query)
         self.asked.set()
         try:
             for match in self.answer(query):
+                slow = asyncio.get_running_loop().call_later(SLOW_SECONDS, self.slowed.set)
                 await writer.add(match)
+                slow.cancel()
                 self.given += 1
             if self.endless:
                 await writer.flush()
@@ -71,9 +88,9 @@ def origin(origin_name: str) -> DimseOrigin:
 @pytest.fixture
 async def played(bus: Bus, origin: DimseOrigin) -> AsyncIterator[Played]:
     archive = Played()
-    service = await serve_queries(bus, origin.name, archive.search)
+    archive.service = await serve_queries(bus, origin.name, archive.search)
     yield archive
-    await service.unsubscribe()
+    await archive.stop()
 
 
 @pytest.fixture
@@ -114,7 +131,9 @@ def request(level: str | None = "STUDY", /, **keys: object) -> Dataset:
     if level is not None:
         identifier.QueryRetrieveLevel = level
     for keyword, value in keys.items():
-        setattr(identifier, keyword, value)
+        tag = Tag(keyword)
+        # A key may be what its VR forbids in a data set: a range, a wild card, and what is plainly wrong.
+        identifier.add(DataElement(tag, dictionary_VR(tag), value, validation_mode=IGNORE))
     return identifier
 
 

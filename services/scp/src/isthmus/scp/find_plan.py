@@ -23,6 +23,8 @@ from isthmus.scp.normalized import Refused
 PATIENT: Final = "PATIENT"
 PATIENT_ID: Final = tag_of("PatientID")
 ISSUER: Final = tag_of("IssuerOfPatientID")
+PATIENT_NAME: Final = tag_of("PatientName")
+BIRTH_DATE: Final = tag_of("PatientBirthDate")
 _MODALITY: Final = tag_of("Modality")
 _MODALITIES_IN_STUDY: Final = tag_of("ModalitiesInStudy")
 _PATIENT_COUNTS: Final = frozenset(
@@ -181,4 +183,5 @@ def _step(level: Level, keys: Sequence[MatchingKey], asked: Sequence[AttributePa
 def _of_patients(step: Step, counted: frozenset[str]) -> Step:
     """Ask of studies what tells their patients apart, and what is summed up for them."""
     summed = ((STUDY_COUNTS[tag],) for tag in sorted(counted) if tag in STUDY_COUNTS)
-    return replace(step, asked=tuple(dict.fromkeys(((PATIENT_ID,), (ISSUER,), *step.asked, *summed))))
+    known_by = ((tag,) for tag in (PATIENT_ID, ISSUER, PATIENT_NAME, BIRTH_DATE))
+    return replace(step, asked=tuple(dict.fromkeys((*known_by, *step.asked, *summed))))

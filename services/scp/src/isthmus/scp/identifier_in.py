@@ -74,6 +74,8 @@ class _Found:
     level: str = ""
     character_set: str = ""
     attributes: int = 0
+    end: int = 0
+    """Where the last element ended."""
 
 
 def read_identifier(data: bytes, transfer_syntax_uid: str) -> FindIdentifier:
@@ -92,7 +94,7 @@ def read_identifier(data: bytes, transfer_syntax_uid: str) -> FindIdentifier:
     found = _Found()
     try:
         _read(reader, None, encoding, Scope(), (), found)
-        if reader.position != len(data):
+        if data[found.end :].strip(b"\0"):
             raise BrokenDataset("Something is behind its last element")
     except BrokenDataset:
         raise Refused(UNABLE_TO_PROCESS, "The Identifier cannot be read") from None
@@ -118,6 +120,7 @@ def _read(
         if found.attributes > MOST_ATTRIBUTES:
             raise Refused(DATA_SET_MISMATCH, f"The Identifier has more than {MOST_ATTRIBUTES} attributes")
         if header.tag & 0xFFFF == 0:
+            found.end = header.position + header.length
             continue  # a group length, as systems before 2008 write it
         if header.tag >> 16 in (0x0000, 0x0002):
             raise BrokenDataset("A command or file meta information is in it")
@@ -127,6 +130,7 @@ def _read(
             _read_sequence(reader, header, scope, path, found)
         else:
             _read_key(reader, header, vr, scope, path, found)
+        found.end = reader.position
 
 
 def _read_sequence(

@@ -6,14 +6,14 @@ from typing import Final
 
 from isthmus.common.dicom.attributes import tag_of
 from isthmus.common.dicom.json_model import DicomJson
-from isthmus.scp.find_plan import ISSUER, PATIENT_ID, STUDY_COUNTS, text_of
+from isthmus.scp.find_plan import BIRTH_DATE, ISSUER, PATIENT_ID, PATIENT_NAME, STUDY_COUNTS, text_of
 
 _STUDIES: Final = tag_of("NumberOfPatientRelatedStudies")
 _IDENTITY_BYTES: Final = 16
 
 
 class Patients:
-    """Those of one answer; a patient is known by its ID and who issued that."""
+    """Those of one answer; one is known by its ID and who issued that, without an ID by name and birth."""
 
     def __init__(self, counted: frozenset[str]) -> None:
         """Begin.
@@ -29,8 +29,7 @@ class Patients:
 
     def add(self, study: DicomJson) -> bool:
         """Take a study; tells whether its patient is to be told now."""
-        patient = f"{text_of(study, PATIENT_ID)}\n{text_of(study, ISSUER)}".encode("utf-8", "surrogatepass")
-        name = hashlib.blake2b(patient, digest_size=_IDENTITY_BYTES).digest()
+        name = _identity(study)
         if not self._counting:
             known = name in self._seen
             self._seen.add(name)
@@ -50,6 +49,13 @@ class Patients:
                 tag: {"vr": "IS"} if number is None else {"vr": "IS", "Value": [number]}
                 for tag, number in numbers
             }
+
+
+def _identity(study: DicomJson) -> bytes:
+    """Tell patients apart, in a few bytes that do not name them."""
+    known_by = (PATIENT_ID, ISSUER) if text_of(study, PATIENT_ID) else (PATIENT_NAME, BIRTH_DATE)
+    patient = "\n".join((known_by[0], *(text_of(study, tag) for tag in known_by)))
+    return hashlib.blake2b(patient.encode("utf-8", "surrogatepass"), digest_size=_IDENTITY_BYTES).digest()
 
 
 def _number(study: DicomJson, tag: str) -> int | None:

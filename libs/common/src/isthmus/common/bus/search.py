@@ -64,15 +64,9 @@ async def _matches(
     subscription: Subscription, origin: str, silence: float
 ) -> AsyncGenerator[DicomJson, None]:
     batches = 0
+    message: Msg | None = None
     while True:
-        try:
-            message = await subscription.next_msg(timeout=silence)
-        except nats.errors.TimeoutError:
-            raise BusUnavailable(f"The worker of {origin!r} went silent") from None
-        except nats.errors.Error as error:
-            raise BusUnavailable(f"dicom.query: {type(error).__name__}") from error
-        if (message.headers or {}).get("Status") == "503":
-            raise NoWorker(f"No worker serves {origin!r}")
+        message = await _next(subscription, origin, silence, message)
         batch = decode(message.data, Matches, QueryDone)
         if isinstance(batch, QueryDone):
             if batch.failure is not None:
@@ -93,6 +87,24 @@ async def _matches(
         finally:
             with suppress(nats.errors.Error):
                 await message.respond(answer)
+
+
+async def _next(subscription: Subscription, origin: str, silence: float, last: Msg | None) -> Msg:
+    """Wait for the next message; who is cancelled in that tells the worker so, in answer to the last one."""
+    try:
+        message = await subscription.next_msg(timeout=silence)
+    except asyncio.CancelledError:
+        if last is not None:
+            with suppress(nats.errors.Error):
+                await last.respond(CANCEL)
+        raise
+    except nats.errors.TimeoutError:
+        raise BusUnavailable(f"The worker of {origin!r} went silent") from None
+    except nats.errors.Error as error:
+        raise BusUnavailable(f"dicom.query: {type(error).__name__}") from error
+    if (message.headers or {}).get("Status") == "503":
+        raise NoWorker(f"No worker serves {origin!r}")
+    return message
 
 
 class ReaderGone(Exception):

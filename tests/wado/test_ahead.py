@@ -3,7 +3,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 
 import pytest
 
-from isthmus.wado.sources.ahead import ahead
+from isthmus.common.derived.ahead import ahead
 
 
 async def _numbers(count: int) -> AsyncIterator[int]:

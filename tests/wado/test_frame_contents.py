@@ -9,12 +9,12 @@ import pytest
 from pydicom.uid import ExplicitVRLittleEndian, RLELossless
 
 from isthmus.common.blobs import BlobStore, derived_prefix
+from isthmus.common.derived.images import Image, Images
 from isthmus.common.errors import PixelsUnreadable, TooLarge
 from isthmus.common.pixels.errors import CorruptFrame, FrameTooLarge, PixelsError, ProcessTimedOut
 from isthmus.common.pixels.processes import PixelProcesses
 from isthmus.common.threads import Threads
 from isthmus.wado.pixels.frame_contents import FrameContents
-from isthmus.wado.pixels.images import Image, Images
 from isthmus.wado.sources.derived import Derived
 from tests.wado.test_images import instance
 from tests.wado.worker import put

@@ -7,11 +7,11 @@ import pytest
 from pydicom.uid import JPEGBaseline8Bit
 
 from isthmus.common.blobs import BlobStore, derived_prefix, held_key
+from isthmus.common.derived.frame_indexes import FrameIndexes
 from isthmus.common.dicom.part10 import file_header
 from isthmus.common.errors import MalformedDataset, StoreUnavailable
 from isthmus.common.messages import BlobRef
 from isthmus.common.threads import Threads
-from isthmus.wado.pixels.frame_indexes import FrameIndexes
 
 
 def multi_frame(frames: int, size: int) -> bytes:

@@ -22,11 +22,11 @@ from pydicom.uid import (
 from isthmus.common.blobs import BlobStore, derived_prefix
 from isthmus.common.blobs.client import S3Client
 from isthmus.common.blobs.download import Download
+from isthmus.common.derived.images import Images, NoFrames
 from isthmus.common.errors import BlobMissing, NoSuchObject, PixelsUnreadable, TooLarge
 from isthmus.common.messages import BlobRef
 from isthmus.common.retrieval import Catalogue, HeldInstance, HeldSeries, Manifest
 from isthmus.common.threads import Threads
-from isthmus.wado.pixels.images import Images, NoFrames
 from isthmus.wado.sources.derived import Derived
 from tests.data_sets import pydicom_files
 from tests.wado.bodies import parts_of
@@ -54,9 +54,11 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     keys: list[str] = []
 
     class Noted(Download):
-        def __init__(self, client: S3Client, key: str, offset: int, length: int | None) -> None:
+        def __init__(
+            self, client: S3Client, key: str, offset: int, length: int | None, version: str | None
+        ) -> None:
             keys.append(key)
-            super().__init__(client, key, offset, length)
+            super().__init__(client, key, offset, length, version)
 
     monkeypatch.setattr("isthmus.common.blobs.store.Download", Noted)
     return keys

@@ -8,6 +8,8 @@ from structlog.testing import capture_logs
 from isthmus.common.blobs import BlobStore
 from isthmus.common.bus import Bus
 from isthmus.common.config import DimseOrigin, Settings
+from isthmus.common.derived.images import Images
+from isthmus.common.derived.transcoded import Transcoded
 from isthmus.common.dicomweb.resource import Resource
 from isthmus.common.errors import BusUnavailable
 from isthmus.common.federation import Federation
@@ -18,8 +20,6 @@ from isthmus.wado.instances import Instances
 from isthmus.wado.pictures.pictures import Pictures
 from isthmus.wado.pictures.representatives import Representatives
 from isthmus.wado.pixels.frame_contents import FrameContents
-from isthmus.wado.pixels.images import Images
-from isthmus.wado.pixels.transcoded import Transcoded
 from isthmus.wado.settings import WadoSettings
 from isthmus.wado.sources.derived import Derived
 from isthmus.wado.sources.recent import Recent

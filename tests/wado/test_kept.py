@@ -5,9 +5,9 @@ import asyncio
 import pytest
 
 from isthmus.common.blobs import BlobStore, Sink, derived_prefix, held_key
+from isthmus.common.derived.kept import Kept
 from isthmus.common.errors import PixelsUnreadable, StoreUnavailable
 from isthmus.common.messages import BlobRef
-from isthmus.wado.sources.kept import Kept
 
 
 class Maker:

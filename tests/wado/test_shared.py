@@ -3,7 +3,7 @@ from collections.abc import Callable, Coroutine
 
 import pytest
 
-from isthmus.wado.sources.shared import Shared
+from isthmus.common.derived.shared import Shared
 
 Make = Callable[[], Coroutine[None, None, bytes]]
 

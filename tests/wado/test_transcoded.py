@@ -27,15 +27,15 @@ from pydicom.uid import (
 )
 
 from isthmus.common.blobs import BlobStore, derived_prefix
+from isthmus.common.derived.frame_indexes import FrameIndexes
+from isthmus.common.derived.images import Images
+from isthmus.common.derived.kept import Kept
+from isthmus.common.derived.transcoded import Transcoded, obtainable
 from isthmus.common.dicom.uids import IMPLEMENTATION_CLASS_UID
 from isthmus.common.errors import NotDelivered, PixelsUnreadable, TooLarge
 from isthmus.common.messages import BlobRef
 from isthmus.common.pixels.processes import PixelProcesses
 from isthmus.common.threads import Threads
-from isthmus.wado.pixels.frame_indexes import FrameIndexes
-from isthmus.wado.pixels.images import Images
-from isthmus.wado.pixels.transcoded import Transcoded, obtainable
-from isthmus.wado.sources.kept import Kept
 from tests.wado.worker import put
 
 EXPLICIT = str(ExplicitVRLittleEndian)

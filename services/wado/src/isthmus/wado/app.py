@@ -9,6 +9,8 @@ from typing import Final
 from starlette.requests import Request
 from starlette.routing import BaseRoute, Route
 
+from isthmus.common.derived.images import Images
+from isthmus.common.derived.transcoded import Transcoded
 from isthmus.common.dicomweb.resource import ROOTS
 from isthmus.common.errors import BlobMissing
 from isthmus.common.federation import Federation
@@ -22,8 +24,6 @@ from isthmus.wado.instances import Instances
 from isthmus.wado.pictures.pictures import Pictures
 from isthmus.wado.pictures.representatives import Representatives
 from isthmus.wado.pixels.frame_contents import FrameContents
-from isthmus.wado.pixels.images import Images
-from isthmus.wado.pixels.transcoded import Transcoded
 from isthmus.wado.resources.bulkdata import all_bulkdata, bulkdata
 from isthmus.wado.resources.frames import frames
 from isthmus.wado.resources.metadata import metadata
@@ -50,7 +50,7 @@ HEADER_THREADS: Final = 4
 def routes(parts: Parts) -> Sequence[BaseRoute]:
     """Give the routes of the service."""
     settings = WadoSettings.of(parts.settings)
-    catalogue = CatalogueWithInboxes(parts.blobs, parts.bus, settings.inboxes)
+    catalogue = CatalogueWithInboxes(parts.blobs, parts.bus, settings.inboxes, settings.buckets)
     retrieval = Retrieval(parts.bus, catalogue, settings.fresh_seconds)
     threads = Threads("headers", HEADER_THREADS)
     derived, streams = Derived(parts.blobs, threads), Streams(parts.blobs)

@@ -9,6 +9,8 @@ from typing import Self
 from starlette.requests import Request
 
 from isthmus.common.blobs import BlobStore
+from isthmus.common.derived.images import Images
+from isthmus.common.derived.transcoded import Transcoded
 from isthmus.common.dicomweb.resource import ALL, Resource
 from isthmus.common.errors import BlobMissing, IsthmusError
 from isthmus.common.federation import Federation, Wanted
@@ -20,8 +22,6 @@ from isthmus.common.threads import Threads
 from isthmus.wado.pictures.pictures import Pictures
 from isthmus.wado.pictures.representatives import Representatives
 from isthmus.wado.pixels.frame_contents import FrameContents
-from isthmus.wado.pixels.images import Images
-from isthmus.wado.pixels.transcoded import Transcoded
 from isthmus.wado.settings import WadoSettings
 from isthmus.wado.sources.derived import Derived
 from isthmus.wado.sources.recent import Recent

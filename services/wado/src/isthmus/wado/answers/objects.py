@@ -5,10 +5,10 @@ from contextlib import aclosing
 from typing import Final, NamedTuple
 
 from isthmus.common.blobs import BlobStore
+from isthmus.common.derived.transcoded import Transcoded, obtainable
 from isthmus.common.dicomweb.accept import Choice
 from isthmus.common.errors import NotDelivered
 from isthmus.common.messages import BlobRef
-from isthmus.wado.pixels.transcoded import Transcoded, obtainable
 from isthmus.wado.sources.streams import Fetch
 
 WHOLE_BYTES: Final = 4 * 1024 * 1024

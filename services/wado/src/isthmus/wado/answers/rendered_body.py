@@ -4,6 +4,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Iterable
 from contextlib import aclosing, asynccontextmanager
 from typing import Final
 
+from isthmus.common.derived.ahead import ahead
 from isthmus.common.dicomweb.multipart_out import MultipartWriter
 from isthmus.common.dicomweb.resource import public_base_url
 from isthmus.common.messages import Lacking
@@ -12,7 +13,6 @@ from isthmus.wado.answers.documents import Rendering
 from isthmus.wado.answers.pieces import body_of, content_of, length_of
 from isthmus.wado.answers.streamed import Body, nothing, unchanged
 from isthmus.wado.pictures.renderings import Plan, Renderer
-from isthmus.wado.sources.ahead import ahead
 
 AHEAD: Final = 4
 """Renderings that are made ahead of the client."""

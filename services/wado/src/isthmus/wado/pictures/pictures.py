@@ -8,6 +8,9 @@ from dataclasses import fields
 from functools import partial
 from typing import Final
 
+from isthmus.common.derived.images import Image, Images, pixel_failures
+from isthmus.common.derived.kept import Kept
+from isthmus.common.derived.shared import Shared
 from isthmus.common.errors import InvalidParameter, PixelsUnreadable, TooLarge
 from isthmus.common.messages import BlobRef
 from isthmus.common.pixels.processes import PixelProcesses
@@ -17,9 +20,6 @@ from isthmus.wado.pictures.rendering import (
     RenderRequest,
     render,
 )
-from isthmus.wado.pixels.images import Image, Images, pixel_failures
-from isthmus.wado.sources.kept import Kept
-from isthmus.wado.sources.shared import Shared
 
 VERSION: Final = "1"
 """Of how pictures are made: those of another version are not found."""

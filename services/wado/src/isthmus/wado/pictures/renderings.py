@@ -8,6 +8,7 @@ from starlette.requests import Request
 
 from isthmus.common.blobs import BlobStore
 from isthmus.common.blobs.keys import origin_of
+from isthmus.common.derived.images import Image
 from isthmus.common.dicomweb.accept import MediaRange, Offer, negotiate
 from isthmus.common.dicomweb.offers import GIF
 from isthmus.common.dicomweb.resource import Resource, service_path
@@ -20,7 +21,6 @@ from isthmus.wado.parameters.categories import Category, category_of, offers_of
 from isthmus.wado.parameters.rendering_parameters import RenderingParameters
 from isthmus.wado.pictures.pictures import HELD, VERSION, name_of, require_animation
 from isthmus.wado.pictures.rendering import MediaType, RenderRequest
-from isthmus.wado.pixels.images import Image
 
 
 @dataclass(frozen=True, slots=True)

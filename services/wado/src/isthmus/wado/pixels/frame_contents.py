@@ -4,15 +4,15 @@ import asyncio
 from functools import partial
 from typing import Final
 
+from isthmus.common.derived.images import Image, Images, pixel_failures
+from isthmus.common.derived.kept import Kept
+from isthmus.common.derived.shared import Shared
 from isthmus.common.dicom.bulk import Piece
 from isthmus.common.errors import PixelsUnreadable
 from isthmus.common.pixels.processes import PixelProcesses
 from isthmus.common.pixels.syntaxes import EXPLICIT_VR_LITTLE_ENDIAN
 from isthmus.common.pixels.transcode import description_in, transcoded_frame
 from isthmus.wado.parameters.pixel_forms import as_held
-from isthmus.wado.pixels.images import Image, Images, pixel_failures
-from isthmus.wado.sources.kept import Kept
-from isthmus.wado.sources.shared import Shared
 
 SMALLEST_KEPT: Final = 64 * 1024
 """Bytes of a native frame that is decoded as fast as what is kept of it is read."""

@@ -3,6 +3,8 @@
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from typing import Final
 
+from isthmus.common.derived.ahead import ahead
+from isthmus.common.derived.images import Image
 from isthmus.common.dicom.frame_index import NativeFrames
 from isthmus.common.dicom.json_values import swapped
 from isthmus.common.pixels.syntaxes import EXPLICIT_VR_LITTLE_ENDIAN
@@ -10,8 +12,6 @@ from isthmus.common.pixels.transcode import description_in
 from isthmus.wado.answers.parts import Part, part_of_pieces
 from isthmus.wado.instances import Instances
 from isthmus.wado.parameters.pixel_forms import PixelForm, obtainable_syntaxes
-from isthmus.wado.pixels.images import Image
-from isthmus.wado.sources.ahead import ahead
 
 AHEAD: Final = 2
 """Frames that are transcoded while the client still takes earlier ones."""

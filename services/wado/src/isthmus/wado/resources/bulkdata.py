@@ -6,6 +6,7 @@ from typing import Final, NamedTuple
 
 from starlette.requests import Request
 
+from isthmus.common.derived.ahead import ahead
 from isthmus.common.dicom.bulk import BulkPath, parse_bulk_path
 from isthmus.common.dicom.encapsulated import OCTET_STREAM
 from isthmus.common.dicomweb.accept import MediaRange, Offer, accepted_by, negotiate
@@ -20,7 +21,6 @@ from isthmus.wado.answers.streamed import Body, nothing, unchanged
 from isthmus.wado.instances import Instances
 from isthmus.wado.parameters.pixel_forms import PixelForm, choose
 from isthmus.wado.pixels.bulk_values import Value, bulk_urls, is_pixel_data, value_of
-from isthmus.wado.sources.ahead import ahead
 
 AHEAD: Final = 4
 """Instances whose values are looked for while the client still takes those of earlier ones."""

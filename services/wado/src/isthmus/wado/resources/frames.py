@@ -6,6 +6,8 @@ from typing import Final
 
 from starlette.requests import Request
 
+from isthmus.common.derived.ahead import ahead
+from isthmus.common.derived.images import Image, NoFrames
 from isthmus.common.dicom.bulk import Piece
 from isthmus.common.dicomweb.accept import accepted_by
 from isthmus.common.dicomweb.multipart_out import MultipartWriter
@@ -19,8 +21,6 @@ from isthmus.wado.answers.streamed import Body, nothing, unchanged
 from isthmus.wado.instances import Instances
 from isthmus.wado.parameters.frame_list import frame_numbers
 from isthmus.wado.parameters.pixel_forms import PixelForm, choose, obtainable_syntaxes
-from isthmus.wado.pixels.images import Image, NoFrames
-from isthmus.wado.sources.ahead import ahead
 
 AHEAD: Final = 4
 """Frames that are fetched, or transcoded, while the client still takes earlier ones."""

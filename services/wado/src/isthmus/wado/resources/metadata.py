@@ -10,6 +10,7 @@ from typing import Final
 from starlette.requests import Request
 
 from isthmus.common.blobs import origin_of
+from isthmus.common.derived.ahead import ahead
 from isthmus.common.dicom.levels import Level
 from isthmus.common.dicomweb.accept import Offer, accepted_by, negotiate
 from isthmus.common.dicomweb.json_response import json_array
@@ -24,7 +25,6 @@ from isthmus.wado.answers.conditional import ETag, etag_of, is_unchanged
 from isthmus.wado.answers.metadata_xml import documents
 from isthmus.wado.answers.streamed import Body, unchanged
 from isthmus.wado.instances import Instances
-from isthmus.wado.sources.ahead import ahead
 from isthmus.wado.sources.described import in_json, mark_of
 from isthmus.wado.sources.series_metadata import in_order
 

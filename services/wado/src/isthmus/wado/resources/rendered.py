@@ -6,6 +6,7 @@ from typing import Final, TypeVar
 
 from starlette.requests import Request
 
+from isthmus.common.derived.ahead import ahead
 from isthmus.common.dicomweb.accept import MediaRange, Offer, accepted_by
 from isthmus.common.errors import NotAcceptable
 from isthmus.common.messages import BlobRef
@@ -19,7 +20,6 @@ from isthmus.wado.parameters.rendering_parameters import query_of, rendering_par
 from isthmus.wado.pictures.presentations import is_presentation
 from isthmus.wado.pictures.presented import presented
 from isthmus.wado.pictures.renderings import Plan, Plans, Renderer, choose, unshowable
-from isthmus.wado.sources.ahead import ahead
 
 OPENED: Final = 4
 """Instances whose headers are read ahead of the client."""

@@ -8,6 +8,8 @@ from starlette.requests import Request
 
 from isthmus.common.blobs import BlobStore
 from isthmus.common.blobs.keys import segment
+from isthmus.common.derived.ahead import ahead
+from isthmus.common.derived.transcoded import VERSION, obtainable
 from isthmus.common.dicom.bulk import Piece
 from isthmus.common.dicomweb.accept import Choice, accepted_by, negotiate
 from isthmus.common.dicomweb.multipart_out import MultipartWriter, multipart_length
@@ -21,9 +23,7 @@ from isthmus.wado.answers.pieces import body_of
 from isthmus.wado.answers.streamed import Body, nothing, unchanged
 from isthmus.wado.answers.zip import ZipWriter
 from isthmus.wado.instances import Instances
-from isthmus.wado.pixels.transcoded import VERSION, obtainable
 from isthmus.wado.resources.bulkdata import IN_OCTETS, all_bulkdata
-from isthmus.wado.sources.ahead import ahead
 
 AHEAD: Final = 4
 """Objects that are fetched, or transcoded, while the client still takes earlier ones."""

@@ -10,6 +10,7 @@ from typing import Final
 
 from starlette.requests import Request
 
+from isthmus.common.derived.images import Image
 from isthmus.common.dicomweb.accept import MediaRange, accepted_by, negotiate
 from isthmus.common.dicomweb.resource import Resource
 from isthmus.common.errors import NoSuchObject, NotDelivered, PixelsUnreadable, TooLarge
@@ -22,7 +23,6 @@ from isthmus.wado.parameters.frame_list import frame_numbers
 from isthmus.wado.parameters.rendering_parameters import THUMBNAIL, query_of, thumbnail_parameters
 from isthmus.wado.pictures.rendering import Viewport
 from isthmus.wado.pictures.renderings import Renderer
-from isthmus.wado.pixels.images import Image
 
 _USELESS: Final = (NoSuchObject, NotDelivered, PixelsUnreadable, TooLarge)
 """What keeps an instance from standing for others."""

@@ -10,6 +10,7 @@ from typing import Final
 
 from starlette.requests import Request
 
+from isthmus.common.derived.images import Image
 from isthmus.common.dicomweb.accept import Offer, negotiate
 from isthmus.common.dicomweb.offers import GIF
 from isthmus.common.dicomweb.resource import Resource
@@ -30,7 +31,6 @@ from isthmus.wado.parameters.uri_parameters import (
 from isthmus.wado.pictures.presentations import is_presentation, presentation_of
 from isthmus.wado.pictures.rendering import Region
 from isthmus.wado.pictures.renderings import Renderer, all_frames
-from isthmus.wado.pixels.images import Image
 from isthmus.wado.resources.retrieve import retrieve
 
 DICOM: Final = Offer("application/dicom")

@@ -3,10 +3,10 @@
 from typing import Final
 
 from isthmus.common.blobs import BlobStore
+from isthmus.common.derived.frame_indexes import FrameIndexes
+from isthmus.common.derived.kept import Kept
 from isthmus.common.threads import Threads
-from isthmus.wado.pixels.frame_indexes import FrameIndexes
 from isthmus.wado.sources.described import Described
-from isthmus.wado.sources.kept import Kept
 from isthmus.wado.sources.series_metadata import SeriesMetadata
 
 

@@ -12,12 +12,12 @@ from urllib.parse import quote
 import orjson
 
 from isthmus.common.blobs import BlobStore
+from isthmus.common.derived.shared import Shared
 from isthmus.common.dicom.json_model import DicomJson, JsonElement, metadata_of
 from isthmus.common.errors import MalformedDataset, NotDelivered
 from isthmus.common.messages import BlobRef
 from isthmus.common.telemetry import get_logger
 from isthmus.common.threads import Threads
-from isthmus.wado.sources.shared import Shared
 
 ROOM: Final = 32 * 1024 * 1024
 """Some 5,000 instances."""

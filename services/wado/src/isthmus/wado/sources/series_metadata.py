@@ -11,14 +11,14 @@ from functools import partial
 from typing import Final
 
 from isthmus.common.blobs import BlobStore, derived_key
+from isthmus.common.derived.ahead import ahead
+from isthmus.common.derived.shared import Shared
 from isthmus.common.errors import IsthmusError
 from isthmus.common.messages import BlobRef
 from isthmus.common.retrieval import HeldSeries, Manifest
 from isthmus.common.telemetry import get_logger
 from isthmus.common.threads import Threads
-from isthmus.wado.sources.ahead import ahead
 from isthmus.wado.sources.described import Described, in_json, mark_of
-from isthmus.wado.sources.shared import Shared
 
 AHEAD: Final = 4
 """Instances that are described at the same time."""

@@ -6,8 +6,8 @@ from functools import partial
 from typing import Final
 
 from isthmus.common.blobs import BlobStore
+from isthmus.common.derived.shared import Shared
 from isthmus.common.messages import BlobRef
-from isthmus.wado.sources.shared import Shared
 
 ROOM: Final = 64 * 1024 * 1024
 """Bytes that are kept for the streams that are behind the others."""

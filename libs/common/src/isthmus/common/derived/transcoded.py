@@ -15,6 +15,10 @@ from pydicom.datadict import tag_for_keyword
 
 from isthmus.common.blobs import BlobStore, Sink
 from isthmus.common.blobs.keys import origin_of
+from isthmus.common.derived.ahead import ahead
+from isthmus.common.derived.images import Image, Images, NoFrames, pixel_failures
+from isthmus.common.derived.kept import Kept
+from isthmus.common.derived.rewriting import Place, rewritten
 from isthmus.common.dicomweb.accept import Obtainable
 from isthmus.common.dicomweb.offers import EXPLICIT_VR_LITTLE_ENDIAN
 from isthmus.common.errors import MalformedDataset, NotDelivered, PixelsUnreadable
@@ -29,10 +33,6 @@ from isthmus.common.pixels.transcode import (
     transcoded_frame,
 )
 from isthmus.common.threads import Threads
-from isthmus.wado.pixels.images import Image, Images, NoFrames, pixel_failures
-from isthmus.wado.pixels.rewriting import Place, rewritten
-from isthmus.wado.sources.ahead import ahead
-from isthmus.wado.sources.kept import Kept
 
 VERSION: Final = "1"
 """Of what is made here: another one is made anew."""

@@ -12,10 +12,10 @@ from typing import Final
 
 from isthmus.common.blobs import BlobStore, Sink
 from isthmus.common.blobs.keys import segment, series_derived_prefix
+from isthmus.common.derived.shared import Shared
 from isthmus.common.errors import StoreUnavailable
 from isthmus.common.messages import BlobRef
 from isthmus.common.telemetry import get_logger
-from isthmus.wado.sources.shared import Shared
 
 ROOM: Final = 8 * 1024 * 1024
 """Bytes of what stays in memory for those who come a little later."""

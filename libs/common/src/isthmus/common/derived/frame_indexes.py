@@ -4,14 +4,14 @@ from functools import partial
 from typing import Final
 
 from isthmus.common.blobs import BlobStore
+from isthmus.common.derived.kept import key_of
+from isthmus.common.derived.shared import Shared
 from isthmus.common.dicom.encapsulated import is_encapsulated
 from isthmus.common.dicom.frame_index import EncapsulatedFrames, FrameIndex, frame_index_of
 from isthmus.common.errors import StoreUnavailable
 from isthmus.common.messages import BlobRef
 from isthmus.common.telemetry import get_logger
 from isthmus.common.threads import Threads
-from isthmus.wado.sources.kept import key_of
-from isthmus.wado.sources.shared import Shared
 
 SMALL: Final = 1024 * 1024
 """Bytes of an instance that is read through as fast as what is kept of it."""

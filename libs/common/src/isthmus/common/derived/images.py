@@ -11,6 +11,12 @@ from functools import partial
 from typing import Final
 
 from isthmus.common.blobs import BlobStore, Sink
+from isthmus.common.derived.frame_indexes import FrameIndexes
+from isthmus.common.derived.heads import head_of
+from isthmus.common.derived.inflated import inflated_pixels
+from isthmus.common.derived.kept import Kept
+from isthmus.common.derived.native_frames import covering_words, cut_out
+from isthmus.common.derived.shared import SharedObjects
 from isthmus.common.dicom.bulk import Piece
 from isthmus.common.dicom.encapsulated import is_video
 from isthmus.common.dicom.frame_index import Frame, FrameIndex, NativeFrames, frame_index_of
@@ -20,12 +26,6 @@ from isthmus.common.messages import BlobRef
 from isthmus.common.pixels.description import PixelDescription, PixelElement
 from isthmus.common.pixels.errors import CorruptFrame, FrameTooLarge, NoPixels, PixelsError
 from isthmus.common.threads import Threads
-from isthmus.wado.pixels.frame_indexes import FrameIndexes
-from isthmus.wado.pixels.heads import head_of
-from isthmus.wado.pixels.inflated import inflated_pixels
-from isthmus.wado.pixels.native_frames import covering_words, cut_out
-from isthmus.wado.sources.kept import Kept
-from isthmus.wado.sources.shared import SharedObjects
 
 ROOM: Final = 32 * 1024 * 1024
 """For what is said of images: some 8,000 of one frame."""

@@ -11,10 +11,10 @@ whatever an origin does wrong is one of the `OriginError`s:
       TruncatedAnswer      it ended before its end was marked; the parts that came to their end are good
 """
 
-from isthmus.common.webclient.client import WebClient
+from isthmus.common.webclient.client import NOT_ESCAPED, WebClient
 from isthmus.common.webclient.json_answer import JsonAnswer
 from isthmus.common.webclient.pages import pages
 from isthmus.common.webclient.parts import Part, Parts
 from isthmus.common.webclient.posting import OutgoingPart, StoreAnswer
 
-__all__ = ["JsonAnswer", "OutgoingPart", "Part", "Parts", "StoreAnswer", "WebClient", "pages"]
+__all__ = ["NOT_ESCAPED", "JsonAnswer", "OutgoingPart", "Part", "Parts", "StoreAnswer", "WebClient", "pages"]

@@ -21,6 +21,8 @@ from isthmus.common.webclient.posting import Multipart, Sources, StoreAnswer
 
 INSTANCES: Final = 'multipart/related; type="application/dicom"; transfer-syntax=*'
 """Accept of a retrieve that takes instances as they are held (PS3.18 8.7.3.5.2)."""
+NOT_ESCAPED: Final = ",*?:/@!()"
+"""Beside letters, digits and `-._~`: what a query may hold (RFC 3986 3.4); some servers do not unescape."""
 Parameters = Iterable[tuple[str, str]]
 
 _FOUND: Final = frozenset({HTTPStatus.OK, HTTPStatus.NO_CONTENT})
@@ -151,5 +153,5 @@ class WebClient:
         else:
             url = httpx2.URL(f"{self.origin.url}/{quote(path, safe='/,:@')}")
         # "+" for a blank is not understood by all.
-        query = urlencode(list(params), quote_via=quote, safe=",*")
+        query = urlencode(list(params), quote_via=quote, safe=NOT_ESCAPED)
         return url.copy_with(query=query.encode("ascii")) if query else url

@@ -86,20 +86,15 @@ class ClientCredentials:
             pair = f"{quote_plus(identity)}:{quote_plus(secret)}".encode()
             headers = {**headers, "Authorization": f"Basic {base64.b64encode(pair).decode()}"}
         request = self._http.build_request("POST", self._oauth2.token_url, data=form, headers=headers)
-        async with asyncio.timeout(None) as silence:
-            silence.reschedule(asyncio.get_running_loop().time() + self._silence)
-            with before_the_answer(self._origin):
+        with before_the_answer(self._origin):
+            async with asyncio.timeout(self._silence):
                 response = await self._http.send(request, stream=True, auth=None)
-            try:
-                with within_the_answer(self._origin):
-                    body = b""
-                    async for chunk in response.aiter_raw(MOST_BYTES):
-                        body += chunk
-                        if len(body) > MOST_BYTES:
-                            break
-            finally:
-                await response.aclose()
-        return response.status_code, body
+        try:
+            with within_the_answer(self._origin):
+                async with asyncio.timeout(self._silence):
+                    return response.status_code, await _beginning(response)
+        finally:
+            await response.aclose()
 
     def _token(self, body: bytes) -> tuple[str, float]:
         try:
@@ -118,3 +113,12 @@ class ClientCredentials:
         except (TypeError, ValueError):
             seconds = USUAL_SECONDS
         return f"Bearer {token}", seconds if seconds > 0 else USUAL_SECONDS
+
+
+async def _beginning(response: httpx2.Response) -> bytes:
+    body = b""
+    async for chunk in response.aiter_raw():
+        body += chunk
+        if len(body) > MOST_BYTES:
+            break
+    return body

@@ -19,6 +19,7 @@ REDIRECTS: Final = frozenset(
     }
 )
 _SAME_METHOD: Final = frozenset({HTTPStatus.TEMPORARY_REDIRECT, HTTPStatus.PERMANENT_REDIRECT})
+LAST_PORT: Final = 65535
 _PORTS: Final = {"http": 80, "https": 443}
 
 
@@ -48,7 +49,7 @@ def redirected(outgoing: Outgoing, status: int, location: str | None, home: http
         url = outgoing.url.join(location or "").copy_with(username=None, password=None, fragment=None)
     except (httpx2.InvalidURL, ValueError):
         raise ValueError("leads to what is no URL") from None
-    if not location or url.scheme not in _PORTS or not url.host:
+    if not location or url.scheme not in _PORTS or not url.host or (url.port or 1) > LAST_PORT:
         raise ValueError("leads to what is no URL")
     if outgoing.url.scheme == "https" and url.scheme != "https":
         raise ValueError("leads out of TLS")

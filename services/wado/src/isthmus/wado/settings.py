@@ -18,6 +18,8 @@ class WadoSettings:
     """By name, in the order of the settings file."""
     inboxes: frozenset[str]
     """Those of them that are inboxes."""
+    buckets: frozenset[str]
+    """Those that are buckets."""
     prefetch: frozenset[str]
     """Those of which the rest of a study follows when one of its series is opened."""
     fresh_seconds: float
@@ -29,6 +31,7 @@ class WadoSettings:
         return cls(
             {origin.name: origin for origin in settings.origins},
             frozenset(inbox.name for inbox in settings.inboxes),
+            frozenset(bucket.name for bucket in settings.s3_origins),
             frozenset(origin.name for origin in settings.origins if origin.prefetch),
             settings.cache.fresh_seconds,
             settings.pixels,

@@ -92,6 +92,26 @@ def summary_attributes(dataset: Buffer, transfer_syntax_uid: str) -> DicomJson:
     return dict(sorted(found.items()))
 
 
+def holds_summary(dataset: Buffer, transfer_syntax_uid: str) -> bool:
+    """Tell whether the beginning of a data set holds all that `summary_attributes` describes.
+
+    Of a deflated one it is not known; False then.
+
+    Args:
+        dataset: The encoded data set, without File Meta Information, as far as it is at hand.
+        transfer_syntax_uid: As in `summary_attributes`.
+    """
+    if transfer_syntax_uid in DEFLATED:
+        return False
+    encoding = encoding_of(dataset, transfer_syntax_uid)
+    offset = 0
+    with suppress(CutShort):
+        while (element := element_at(dataset, offset, encoding)).tag <= _LAST:
+            offset = end_of(dataset, element)
+        return True
+    return False
+
+
 def _elements(dataset: Buffer, encoding: Encoding) -> Iterator[tuple[Element, bytes]]:
     """Give the wanted elements, with their headers, as far as the data set can be read."""
     offset, size = 0, len(dataset)

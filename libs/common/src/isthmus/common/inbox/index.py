@@ -58,6 +58,8 @@ class Indexed:
     has_removals: bool
     """Whether a deletion of something is under way."""
     order: tuple[str, str]
+    listing: str = ""
+    """Of a study in a bucket: digest of what was listed when its instances were read."""
 
     def state(self) -> StudyState:
         """Give its record."""
@@ -215,6 +217,7 @@ class Index:
                 state.contents is not None,
                 bool(state.removals),
                 (_text(state.attributes, _DATE), _text(state.attributes, _TIME)),
+                state.listing,
             )
             self._sorted.pop(state.origin, None)
 

@@ -127,7 +127,7 @@ class _Merging:
         self, event: InstanceEvent, time: float, others: tuple[BlobRef, ...], *, is_named: bool
     ) -> None:
         """Let this be what is read under its UID."""
-        study, series, image = _by_level(event.attributes)
+        study, series, image = by_level(event.attributes)
         # A row that is read from now on is news, also when its UID is none.
         revision = self._state.arrival.revision + 1
         self._rows[event.instance] = Row(
@@ -232,8 +232,8 @@ class _Merging:
         return {name: heard for name, heard in self._associations.items() if heard > silent}
 
 
-def _by_level(attributes: DicomJson) -> tuple[DicomJson, DicomJson, DicomJson]:
-    """Tell the attributes of the study, of the series and of the instance."""
+def by_level(attributes: DicomJson) -> tuple[DicomJson, DicomJson, DicomJson]:
+    """Divide what is kept of an instance: the attributes of the study, of the series and of the instance."""
     study: DicomJson = {}
     series: DicomJson = {}
     image: DicomJson = {}

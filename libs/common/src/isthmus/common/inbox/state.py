@@ -1,4 +1,4 @@
-"""What is known of a study in an inbox: one small record in KV, changed by compare-and-set.
+"""What is known of a study in an inbox, or in a bucket: a small record in KV, changed by compare-and-set.
 
 Everyone may read it; `arrivals` and `web-scu` change it. The instances are listed in S3 (`contents`);
 the record names that list, which is never written over, so that a change is seen as a whole or not at all.
@@ -134,6 +134,8 @@ class StudyState:
     arrival: Arrival = Arrival()
     removals: tuple[Removal, ...] = ()
     """Deletions under way."""
+    listing: str = ""
+    """Of a study in a bucket: digest of what was listed when its instances were read."""
 
 
 @dataclass(frozen=True, slots=True)

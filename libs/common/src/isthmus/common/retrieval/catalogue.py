@@ -47,6 +47,10 @@ class Catalogue:
         """Tell whether what is here is all there is: then nobody else need be asked, now or again."""
         return False
 
+    def may_be_behind(self, origin: str) -> bool:
+        """Tell whether there may be more of it all the same: then a job looks for what is not here."""
+        return False
+
     async def load(self, origin: str, study: str) -> Manifest | None:
         """Give the manifest of a study; None if there is none that this version can read.
 

@@ -126,7 +126,8 @@ class _Arriving:
                 async for blob in held:
                     yield blob
             return
-        if self._catalogue.is_the_origin(self._wanted.origin):
+        origin = self._wanted.origin
+        if self._catalogue.is_the_origin(origin) and not self._catalogue.may_be_behind(origin):
             raise NoSuchObject(f"{self._wanted.origin!r} has no such object")
         # Of a part nobody knows yet what lacks of the whole: whoever has to tell waits for the wider job.
         takes_parts = manifest is None or not manifest.missing(self._wanted)

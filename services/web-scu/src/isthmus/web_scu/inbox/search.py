@@ -7,7 +7,7 @@ from typing import Final
 
 from isthmus.common.blobs import BlobStore
 from isthmus.common.bus import Bus, MatchWriter
-from isthmus.common.config import Inbox
+from isthmus.common.config import Origin
 from isthmus.common.dicom.attributes import tag_of
 from isthmus.common.dicom.json_model import DicomJson
 from isthmus.common.dicom.levels import Level
@@ -27,9 +27,9 @@ _RETRIEVE_AE_TITLE: Final = tag_of("RetrieveAETitle")
 
 
 class SearchWork:
-    """Answers `dicom.query` of one inbox."""
+    """Answers `dicom.query` of one inbox, or of one bucket."""
 
-    def __init__(self, bus: Bus, blobs: BlobStore, inbox: Inbox, index: Index) -> None:
+    def __init__(self, bus: Bus, blobs: BlobStore, inbox: Origin, index: Index) -> None:
         self._states = States(bus)
         self._contents = ContentsStore(blobs)
         self._inbox = inbox

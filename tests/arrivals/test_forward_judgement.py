@@ -51,6 +51,28 @@ def test_a_destination_that_is_away_has_refused_nothing(kind: str) -> None:
     assert judged(kind, kind, kind, is_there=True).is_away
 
 
+def http(http_status: int, status: int | None = None) -> Judgement:
+    failure = Failure("HttpOperationFailed", "", "pacs", status, http_status=http_status)
+    results = {
+        n: InstanceStored(n, "1.2", one.sop_instance_uid, 0x0110, failure) for n, one in enumerate(REFS)
+    }
+    return judge(FORWARDING, results, is_there=True)
+
+
+@pytest.mark.parametrize("http_status", [408, 429, 502, 503, 504])
+def test_a_server_that_is_busy_or_away_has_refused_nothing(http_status: int) -> None:
+    assert (http(http_status).away, http(http_status).refused) == (REFS, ())
+
+
+@pytest.mark.parametrize("http_status", [400, 401, 403, 409, 415, 500, 501])
+def test_what_a_server_says_otherwise_is_a_refusal(http_status: int) -> None:
+    assert [one for one, _ in http(http_status).refused] == list(REFS)
+
+
+def test_what_a_server_says_of_an_instance_is_a_refusal_whatever_its_status_is() -> None:
+    assert [one for one, _ in http(503, 0xA900).refused] == list(REFS)
+
+
 @pytest.mark.parametrize("kind", ["OriginTimeout", "AssociationAborted"])
 def test_silence_is_a_refusal_where_the_destination_is_known_to_answer(kind: str) -> None:
     silent = judged(kind, "OriginUnreachable", "OriginUnreachable")

@@ -10,9 +10,11 @@ from typer.testing import CliRunner
 
 from isthmus.cli.dead import drop, list_letters, replay, show
 from isthmus.cli.main import app
-from isthmus.cli.run_file import NotRunning
+from isthmus.cli.run_file import NotRunning, RunFile, S3Part
+from isthmus.common.blobs import BlobStore
 from isthmus.common.bus import Bus, dead, forwards, streams, subjects, webhooks
 from isthmus.common.bus.forwards import ForwardedStudies, is_pending
+from isthmus.common.config.settings import S3
 from isthmus.common.inbox.state import States, StudyState
 from isthmus.common.messages import (
     BlobRef,
@@ -52,6 +54,12 @@ class Grave:
             attempts=10,
             refusals=(Refusal(ref.sop_instance_uid, 0xA900, "OperationFailed"),),
         )
+        return await self._bury(DeadLetter("forward", self.name, "1 x A900", 10, 1.7e9, 1.7e9, encode(lost)))
+
+    async def bury_spooled(self, key: str) -> int:
+        """Bury what came by C-STORE for the destination itself, and is held nowhere else."""
+        ref = BlobRef("isthmus", key, 1, "1.2.3", "1.2.3.1", "1.2.3.1.1", "1.2", "1.2.1")
+        lost = Forwarding(uuid4().hex, self.name, "1.2.3", self.name, (ref,), 1_700_000_000.0, attempts=10)
         return await self._bury(DeadLetter("forward", self.name, "1 x A900", 10, 1.7e9, 1.7e9, encode(lost)))
 
     async def bury_event(self) -> int:
@@ -315,3 +323,25 @@ def test_a_command_that_does_not_say_which_letters_is_wrong(data: Path, argument
 def test_a_letter_that_is_not_there_ends_the_command_with_1(data: Path, number: int) -> None:
     result = CliRunner().invoke(app, ["dead", "show", str(number), "--data", str(data)])
     assert (result.exit_code, result.stderr) == (1, f"there is no dead letter {number}\n")
+
+
+async def test_what_came_by_c_store_is_in_no_inbox_and_can_be_replayed_all_the_same(
+    data: Path, grave: Grave
+) -> None:
+    number = await grave.bury_spooled("spool/a-job/0.dcm")
+    await grave.want()
+    assert await replay(data, [number], None, everything=False, as_json=False)
+    assert await is_pending(grave.bus, grave.name, "1.2.3")
+
+
+async def test_with_what_came_by_c_store_and_is_dropped_goes_its_blob(
+    data: Path, grave: Grave, blobs: BlobStore, s3_settings: S3
+) -> None:
+    s3 = S3Part.model_validate(s3_settings.model_dump())
+    RunFile.read(data).model_copy(update={"s3": s3}).write(data)
+    key = f"spool/{uuid4().hex}/0.dcm"
+    await blobs.put(key, b"an instance")
+    number = await grave.bury_spooled(key)
+    assert await drop(data, [number], None, everything=False, as_json=False)
+    assert await blobs.size(key) is None
+    assert await grave.numbers() == []

@@ -3,16 +3,19 @@
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 from isthmus.cli.connected import connected
 from isthmus.cli.output import new_table, write_error, write_json, write_line, write_shown, written_time
+from isthmus.common.blobs import BlobStore
 from isthmus.common.bus import Bus, dead
 from isthmus.common.bus.dead import Buried
 from isthmus.common.bus.forwards import ForwardedStudies
 from isthmus.common.errors import ContractError
 from isthmus.common.inbox.state import States
+from isthmus.common.messages import Forwarding
 from isthmus.common.messages.cloud_events import from_json
 
 _NAME: Final = "isthmus dead"
@@ -67,7 +70,7 @@ async def drop(
     """Throw letters away; whether that was possible with all of them."""
     async with connected(data, _NAME) as system:
         chosen = _all(system.bus, to) if everything else _named(system.bus, numbers)
-        return await _each(_drop, "dropped", system.bus, chosen, as_json=as_json)
+        return await _each(partial(_drop, system.blobs), "dropped", system.bus, chosen, as_json=as_json)
 
 
 async def _replay(bus: Bus, buried: Buried) -> str | None:
@@ -79,7 +82,7 @@ async def _replay(bus: Bus, buried: Buried) -> str | None:
     try:
         if letter.what == "forward":
             lost = buried.forwarding
-            if (await States(bus).get(lost.origin, lost.study)).state.contents is None:
+            if not lost.is_spooled and await _is_deleted(bus, lost):
                 return f"its study was deleted from {lost.origin!r}"
         await dead.replay(bus, buried)
     except ContractError as error:
@@ -87,14 +90,21 @@ async def _replay(bus: Bus, buried: Buried) -> str | None:
     return None
 
 
-async def _drop(bus: Bus, buried: Buried) -> str | None:
+async def _is_deleted(bus: Bus, lost: Forwarding) -> bool:
+    return (await States(bus).get(lost.origin, lost.study)).state.contents is None
+
+
+async def _drop(blobs: BlobStore, bus: Bus, buried: Buried) -> str | None:
     if buried.letter.what == "forward":
         with suppress(ContractError):  # nobody knows what it was, and nobody ever will
-            # The study lacks something at its destination, so that retention keeps it here.
             lost = buried.forwarding
-            await ForwardedStudies(bus).change(
-                lost.origin, lost.study, lost.destination, lambda went: replace(went, is_lacking=True)
-            )
+            if lost.is_spooled:
+                await blobs.delete_all(ref.key for ref in lost.blobs)
+            else:
+                # The study lacks something at its destination, so that retention keeps it here.
+                await ForwardedStudies(bus).change(
+                    lost.origin, lost.study, lost.destination, lambda went: replace(went, is_lacking=True)
+                )
     await dead.remove(bus, buried)
     return None
 

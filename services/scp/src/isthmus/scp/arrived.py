@@ -10,6 +10,7 @@ from isthmus.common.dicom.json_values import DicomJson
 from isthmus.common.dicom.part10 import Identity, check_ending, file_header, identify
 from isthmus.common.dicom.raw_bytes import RawBytes
 from isthmus.common.dicom.summary_attributes import summary_attributes
+from isthmus.common.messages import BlobRef
 from isthmus.scp.sender import Sender
 
 LONGEST_UID: Final = 64
@@ -74,6 +75,19 @@ class Arrived:
         """The pieces of the Part 10 file: its header, and the data set as it came."""
         self.size: Final = size_of(self.file)
         """Of the file, in bytes."""
+
+    def ref(self, bucket: str, key: str) -> BlobRef:
+        """Refer to it as a blob."""
+        return BlobRef(
+            bucket=bucket,
+            key=key,
+            size=self.size,
+            study_instance_uid=self.identity.study_instance_uid,
+            series_instance_uid=self.identity.series_instance_uid,
+            sop_instance_uid=self.identity.sop_instance_uid,
+            sop_class_uid=self.identity.sop_class_uid,
+            transfer_syntax_uid=self.command.transfer_syntax_uid,
+        )
 
     def describe(self) -> None:
         """Find out what else there is to know, in a thread, while the loop looks what is there already."""

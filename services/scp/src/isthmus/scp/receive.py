@@ -17,7 +17,7 @@ from isthmus.common.dicom.statuses import (
 from isthmus.common.errors import NoWorker
 from isthmus.common.inbox.addressable import unaddressable
 from isthmus.common.inbox.deposit import Deposits, Incoming
-from isthmus.common.messages import BlobRef, Received, ReceivedAnswer
+from isthmus.common.messages import Received, ReceivedAnswer
 from isthmus.scp.answer import Answer
 from isthmus.scp.arrived import Arrived
 from isthmus.scp.budget import Budget
@@ -121,16 +121,7 @@ class Receiver:
         # The same bytes may be there already, because a retrieve brought them: those are not ours to delete.
         keep = (origin, study) in sender.wanted or await self._is_there(key)
         await self._blobs.put(key, arrived.file)
-        blob = BlobRef(
-            bucket=self._blobs.bucket,
-            key=key,
-            size=arrived.size,
-            study_instance_uid=study,
-            series_instance_uid=identity.series_instance_uid,
-            sop_instance_uid=identity.sop_instance_uid,
-            sop_class_uid=identity.sop_class_uid,
-            transfer_syntax_uid=arrived.command.transfer_syntax_uid,
-        )
+        blob = arrived.ref(self._blobs.bucket, key)
         try:
             answer = await self._bus.request(
                 subjects.received(origin, study), Received(blob, sender.calling_ae_title), ReceivedAnswer

@@ -13,7 +13,7 @@ from isthmus.common.bus import Bus
 from isthmus.common.bus.forwards import derived_id
 from isthmus.common.bus.stores import follow_store, new_timed_job, submit_store_once
 from isthmus.common.config import Origin
-from isthmus.common.dicom.statuses import DATA_SET_MISMATCH, error_comment, meaning
+from isthmus.common.dicom.statuses import DATA_SET_MISMATCH, SUCCESS, error_comment, meaning
 from isthmus.common.dimse import Category, Operation, category, dimse_status
 from isthmus.common.errors import BusUnavailable, NoDestination, NoWorker, StoreUnavailable
 from isthmus.common.messages import BlobRef, InstanceStored, Store
@@ -22,6 +22,7 @@ from isthmus.scp.admission import AllOrigins
 from isthmus.scp.answer import Answer
 from isthmus.scp.arrived import Arrived
 from isthmus.scp.budget import Budget
+from isthmus.scp.onward import Onward, is_spooled
 
 USUAL_SILENCE: Final = 30.0
 """Seconds, of an origin whose settings name no other."""
@@ -65,11 +66,12 @@ class StoreThrough:
         self._blobs = blobs
         self._budget = budget
         self._destination_of_all = destination_of_all
+        self._onward = Onward(bus, blobs, budget)
         self._untold: OrderedDict[str, Sent] = OrderedDict()
         """Jobs whose result nobody was told, by what they are of."""
 
     async def store(self, called: Origin, arrived: Arrived) -> Answer:
-        """Have the called origin store an instance, and give its answer.
+        """Have the called origin store an instance, and give its answer; or hold it, where that is enough.
 
         Raises:
             NoDestination: all origins are called as one, and nobody said which of them takes it.
@@ -83,6 +85,9 @@ class StoreThrough:
         origin = self._destination(called)
         digest = (await arrived.described()).digest
         name = derived_id("C-STORE", origin.name, arrived.identity.sop_instance_uid, digest)
+        if is_spooled(origin):
+            await self._onward.take(origin, arrived, name)
+            return Answer(SUCCESS)
         untold = await self._untold_result(name)
         if untold is not None and untold.failure is None:
             return _answer(untold)
@@ -112,16 +117,7 @@ class StoreThrough:
     async def _send(self, origin: Origin, arrived: Arrived, name: str) -> Sent:
         """Put an instance into the spool, and its job into the queue."""
         job = new_timed_job()
-        ref = BlobRef(
-            bucket=self._blobs.bucket,
-            key=spool_key(job, 0),
-            size=arrived.size,
-            study_instance_uid=arrived.identity.study_instance_uid,
-            series_instance_uid=arrived.identity.series_instance_uid,
-            sop_instance_uid=arrived.identity.sop_instance_uid,
-            sop_class_uid=arrived.identity.sop_class_uid,
-            transfer_syntax_uid=arrived.command.transfer_syntax_uid,
-        )
+        ref = arrived.ref(self._blobs.bucket, spool_key(job, 0))
         async with self._budget.taken(arrived.size):
             await self._blobs.put(ref.key, arrived.file)
         # Should NATS not say whether it has the job, the blob stays: what is left of jobs is swept up.

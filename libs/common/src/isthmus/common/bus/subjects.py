@@ -143,6 +143,11 @@ def forwards(destination: str) -> str:
     return f"dicom.forward.{token(destination)}.>"
 
 
+def forwards_spooled(destination: str) -> str:
+    """All that was sent to an origin by C-STORE, and is on its way there."""
+    return f"dicom.forward.{token(destination)}.{token(destination)}.>"
+
+
 def forwards_of(origin: str, study: str) -> str:
     """All that is to go of a study of an inbox, wherever."""
     return f"dicom.forward.*.{token(origin)}.{token(study)}"

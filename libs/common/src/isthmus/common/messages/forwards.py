@@ -24,7 +24,7 @@ class Forwarding:
     id: str
     """Made from what it came from: also the Nats-Msg-Id and the id of the store job."""
     origin: str
-    """The inbox."""
+    """The inbox; or the destination itself, where the instances were sent to it by C-STORE (`is_spooled`)."""
     study: str
     destination: str
     blobs: tuple[BlobRef, ...]
@@ -38,6 +38,11 @@ class Forwarding:
     """When that was: seconds since 1970."""
     not_before: float = 0.0
     """When it is to be tried: seconds since 1970."""
+
+    @property
+    def is_spooled(self) -> bool:
+        """Whether nobody but this holds its blobs: they are deleted when they are at the destination."""
+        return self.origin == self.destination
 
 
 @dataclass(frozen=True, slots=True)

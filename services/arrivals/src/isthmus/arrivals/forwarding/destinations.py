@@ -70,6 +70,7 @@ class Destination:
 
     def __init__(self, parts: Parts, name: str, pace: Pace) -> None:
         self._bus = parts.bus
+        self._blobs = parts.blobs
         self._states = States(parts.bus)
         self._contents = ContentsStore(parts.blobs)
         self._max_attempts = parts.settings.arrivals.max_attempts
@@ -128,7 +129,11 @@ class Destination:
 
     async def _try(self, message: Msg, forwarding: Forwarding) -> None:
         """Send it, and put what is left into the queues; only then is it off this one."""
-        if forwarding.tried and (left := await self._without_replaced(forwarding)) is not None:
+        if (
+            forwarding.tried
+            and not forwarding.is_spooled
+            and (left := await self._without_replaced(forwarding)) is not None
+        ):
             if left.blobs:
                 await enqueue(self._bus, left)
             with bus_errors("acknowledge"):
@@ -140,6 +145,9 @@ class Destination:
             judgement = judge(forwarding, results, is_there=True)
         refused = await self._still_there(forwarding, judgement)
         await self._settle(forwarding, replace(judgement, refused=refused))
+        if forwarding.is_spooled:
+            # Before the message is gone: who takes it again finds the results, and comes here once more.
+            await self._blobs.delete_all(ref.key for ref in judgement.arrived(forwarding))
         with bus_errors("acknowledge"):
             await message.ack_sync(timeout=5)
         self._tell(forwarding, judgement)
@@ -220,8 +228,8 @@ class Destination:
         self, forwarding: Forwarding, judgement: Judgement
     ) -> tuple[tuple[BlobRef, Refusal], ...]:
         """Give what was refused; of what is missing in S3 only what nobody deleted."""
-        if not judgement.missing:
-            return judgement.refused
+        if not judgement.missing or forwarding.is_spooled:
+            return (*judgement.refused, *judgement.missing)
         lost = await self._lost(forwarding, judgement)
         log.warning(
             "blobs missing",

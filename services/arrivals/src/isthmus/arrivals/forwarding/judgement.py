@@ -9,9 +9,13 @@ from isthmus.common.bus.forwards import derived_id
 from isthmus.common.messages import BlobRef, DeadLetter, Forwarding, InstanceStored, Refusal, encode
 
 NO_ANSWER: Final = 0x0110
+BUSY: Final = "Busy"
+"""An HTTP status that says nothing of the instance."""
+_BUSY_STATUSES: Final = frozenset({408, 429, 502, 503, 504})
 SILENT: Final = frozenset({"AssociationAborted", "OriginTimeout"})
 """Failures of a destination that is away, or that cannot do with just this instance."""
 AWAY: Final = SILENT | {
+    BUSY,
     "AssociationRejected",
     "BusUnavailable",
     "CircuitOpen",
@@ -40,6 +44,12 @@ class Judgement:
 
     why: str = ""
     """The kind of failure because of which the destination is taken to be away."""
+
+    def arrived(self, forwarding: Forwarding) -> tuple[BlobRef, ...]:
+        """Give what is at the destination now."""
+        left = {ref.key for ref in self.away}
+        left |= {ref.key for ref, _ in (*self.refused, *self.missing)}
+        return tuple(ref for ref in forwarding.blobs if ref.key not in left)
 
     @property
     def is_away(self) -> bool:
@@ -75,7 +85,10 @@ def _is_stored(answer: InstanceStored | None) -> bool:
 
 
 def _kind(answer: InstanceStored | None) -> str | None:
-    return answer.failure.kind if answer is not None and answer.failure is not None else None
+    if answer is None or answer.failure is None:
+        return None
+    failure = answer.failure
+    return BUSY if failure.status is None and failure.http_status in _BUSY_STATUSES else failure.kind
 
 
 def _refusal(ref: BlobRef, answer: InstanceStored | None) -> Refusal:

@@ -24,6 +24,7 @@ from isthmus.common.bus import Bus, streams, subjects
 from isthmus.common.bus.client import MESSAGING, bus_errors
 from isthmus.common.bus.consumer import Consumer, give_back, kept
 from isthmus.common.bus.ending import end_tasks
+from isthmus.common.bus.queues import holds
 from isthmus.common.config import Inbox, Origin
 from isthmus.common.dimse import Association, Peer
 from isthmus.common.errors import ContractError, OriginError, UnavailableError
@@ -167,12 +168,7 @@ class Committer:
         address = self._address_of(request)
         if address is not None:
             self._check_is_there(address, request)
-        search = self._search(request)
-        for seconds in LOOKS:
-            await asyncio.sleep(seconds)
-            await self._look(search, request)
-            if not search.failures:
-                break
+        search = await self._looked(request)
         event_type, data = await asyncio.to_thread(event_information, request, search.failures)
         status = await report_there(self._bus, request, event_type, data)
         if status is None:
@@ -190,12 +186,25 @@ class Committer:
             return Search(self._bus, self._blobs, self._lists, request.inbox, request.references)
         return OriginSearch(self._bus, request.inbox, request.references)
 
-    async def _look(self, search: Search | OriginSearch, request: CommitmentRequest) -> None:
-        try:
-            await search.look()
-        except OriginError as error:
-            _log("commitment not found out", request, error=type(error).__name__)
-            raise _later(request) from error
+    async def _looked(self, request: CommitmentRequest) -> Search | OriginSearch:
+        search = self._search(request)
+        is_on_its_way = False
+        for seconds in LOOKS:
+            await asyncio.sleep(seconds)
+            # Before the look: what arrives in between is found.
+            on_its_way = subjects.forwards_spooled(request.inbox)
+            is_on_its_way = await holds(self._bus, streams.FORWARDS, on_its_way)
+            try:
+                await search.look()
+            except OriginError as error:
+                _log("commitment not found out", request, error=type(error).__name__)
+                raise _later(request) from error
+            if not search.failures:
+                break
+        if search.failures and is_on_its_way:
+            _log("commitment waits for what is on its way", request)
+            raise _later(request)
+        return search
 
     async def _call(
         self, address: Address, request: CommitmentRequest, event_type: int, data: Dataset

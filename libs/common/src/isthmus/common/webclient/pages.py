@@ -26,7 +26,7 @@ async def pages(
     """Search by limit and offset until the end, or until there are enough.
 
     A server may give fewer matches than it is asked for and have more; so a page that is not full ends the
-    search only where it is empty, too small for that, or the next one brings nothing new.
+    search only where it is empty, smaller than one before, too small for that, or brings nothing new.
 
     Args:
         client: of the origin.
@@ -45,6 +45,7 @@ async def pages(
     given = list(params)
     seen: set[bytes] = set()
     offset, full = 0, False
+    least = LEAST_CAP
     while most is None or offset < most:
         limit = page if most is None else min(page, most - offset)
         try:
@@ -62,8 +63,9 @@ async def pages(
         if fresh:
             yield JsonAnswer(fresh, tuple(one for one in answer.warnings if _MORE not in one))
         full = len(found) == limit
-        if not fresh or not (has_more or full or LEAST_CAP <= len(found) < limit):
+        if not fresh or not (has_more or full or least <= len(found) < limit):
             return
+        least = max(least, len(found))
         offset += len(found)
 
 

@@ -9,11 +9,10 @@ from isthmus.common.dimse import Association, Peer
 from isthmus.common.dimse.hosted import hosted
 from isthmus.common.dimse.results import SubOperationOf
 from isthmus.common.errors import AssociationAborted, IsthmusError, OriginTimeout
-from isthmus.common.threads import Threads
 from isthmus.scp.asked import Asked, Response
 from isthmus.scp.normalized import Refused
 from isthmus.scp.retrieving.identifier import read_wished
-from isthmus.scp.retrieving.outlet import Outlet
+from isthmus.scp.retrieving.outlet import Outlet, Outlets
 from isthmus.scp.retrieving.source import Source
 from isthmus.scp.retrieving.transfer import Transfer, serve
 
@@ -24,10 +23,10 @@ SILENCE_SECONDS: Final = 60.0
 class Get:
     """Answers C-GET requests."""
 
-    def __init__(self, source: Source, threads: Threads) -> None:
-        """Prepare; `threads` are those that send."""
+    def __init__(self, source: Source, outlets: Outlets) -> None:
+        """Prepare."""
         self._source = source
-        self._threads = threads
+        self._outlets = outlets
 
     def __call__(self, asked: Asked) -> Response:
         """Answer one, in the association's thread.
@@ -52,7 +51,7 @@ class Get:
         )
         with hosted(asked.association, peer) as association:
             priority = cast("C_GET", asked.request).Priority
-            outlet = Outlet(transfer.line, self._threads, SubOperationOf(priority))
+            outlet = Outlet(self._outlets, transfer.line, SubOperationOf(priority))
 
             async def send(transfer: Transfer) -> None:
                 await _send_all(transfer, outlet, association)

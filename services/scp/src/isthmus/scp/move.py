@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Final, cast
 
+from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 from pynetdicom.dimse_primitives import C_MOVE
 
 from isthmus.common.bus import end_tasks
@@ -19,13 +20,12 @@ from isthmus.common.errors import (
     OriginTimeout,
 )
 from isthmus.common.messages import BlobRef
-from isthmus.common.threads import Threads
 from isthmus.scp.asked import Asked, Response
 from isthmus.scp.destinations import Destinations, Route
 from isthmus.scp.normalized import Refused
 from isthmus.scp.retrieving.identifier import read_wished
 from isthmus.scp.retrieving.line import Waiting
-from isthmus.scp.retrieving.outlet import Outlet
+from isthmus.scp.retrieving.outlet import Outlet, Outlets
 from isthmus.scp.retrieving.source import Source
 from isthmus.scp.retrieving.transfer import Transfer, serve
 
@@ -35,6 +35,8 @@ TURN: Final = 24
 """Instances after which an association goes to whoever waits for one."""
 LOST_AT_MOST: Final = 2
 """Associations in a row that break before anything was answered on them; then the destination is gone."""
+FALLBACKS: Final = (ExplicitVRLittleEndian, ImplicitVRLittleEndian)
+"""What everybody takes, and what instances are transcoded to for those who take nothing else."""
 
 Pair = tuple[str, str]
 """SOP Class UID and Transfer Syntax UID."""
@@ -43,11 +45,11 @@ Pair = tuple[str, str]
 class Move:
     """Answers C-MOVE requests."""
 
-    def __init__(self, source: Source, destinations: Destinations, threads: Threads) -> None:
-        """Prepare; `threads` are those that send."""
+    def __init__(self, source: Source, destinations: Destinations, outlets: Outlets) -> None:
+        """Prepare."""
         self._source = source
         self._destinations = destinations
-        self._threads = threads
+        self._outlets = outlets
 
     def __call__(self, asked: Asked) -> Response:
         """Answer one, in the association's thread.
@@ -66,7 +68,7 @@ class Move:
         wished = read_wished(asked.identifier(), asked.transfer_syntax_uid, asked.model)
         transfer = Transfer(self._source, asked, wished, waits_for_each=False)
         sub_operation = SubOperationOf(request.Priority, asked.sender.calling_ae_title, asked.message_id)
-        outlet = Outlet(transfer.line, self._threads, sub_operation)
+        outlet = Outlet(self._outlets, transfer.line, sub_operation)
 
         async def send(transfer: Transfer) -> None:
             await _Sending(self._destinations.route(destination), transfer, outlet).run()
@@ -165,12 +167,12 @@ class _Sending:
         pair = _pair(blob)
         self._pairs.pop(pair, None)
         self._pairs[pair] = None
-        found = dict.fromkeys(self._proposed())
-        return tuple(islice(found, MAX_CONTEXTS))
+        return tuple(islice(dict.fromkeys(self._proposed()), MAX_CONTEXTS))
 
     def _proposed(self) -> Iterator[Context]:
         for sop_class_uid, transfer_syntax_uid in reversed(self._pairs):
-            yield Context(sop_class_uid, (transfer_syntax_uid,))
+            for name in (transfer_syntax_uid, *FALLBACKS):
+                yield Context(sop_class_uid, (name,))
 
 
 def _pair(blob: BlobRef) -> Pair:

@@ -26,6 +26,7 @@ from isthmus.common.dicom.statuses import (
     UNABLE_TO_PROCESS,
 )
 from isthmus.common.dimse import Category, Operation, category, dimse_status
+from isthmus.common.dimse.hosted import prefer_uncompressed
 from isthmus.common.dimse.provided import Request, provide
 from isthmus.common.dimse.sockets import heard
 from isthmus.common.errors import IsthmusError
@@ -159,6 +160,7 @@ class Provider:
         if sender.origin is not None:
             acceptor = association.acceptor
             acceptor.supported_contexts = [*acceptor.supported_contexts, *self._contexts]
+            prefer_uncompressed(association)
         provide(association, partial(self._serve, association, sender))
 
     def _received(self, event: evt.Event) -> None:

@@ -43,7 +43,7 @@ def explicit_elements(dataset: OpenDataset) -> Iterator[tuple[Header, Iterator[b
     """
     writer = _Writer(dataset)
     for header in dataset.reader.elements(None, dataset.encoding, outermost=True):
-        if _stays(header):
+        if stays(header):
             yield header, writer.element(header, writer.scope, 0)
 
 
@@ -86,7 +86,7 @@ class _Writer:
             yield item_head(ITEM, UNDEFINED)
             nested = scope.nested()
             for inner in self._reader.elements(end, encoding):
-                if _stays(inner):
+                if stays(inner):
                     yield from self.element(inner, nested, depth + 1)
             yield item_head(ITEM_DELIMITATION, 0)
         yield item_head(SEQUENCE_DELIMITATION, 0)
@@ -102,7 +102,8 @@ class _Writer:
         yield item_head(SEQUENCE_DELIMITATION, 0)
 
 
-def _stays(header: Header) -> bool:
+def stays(header: Header) -> bool:
+    """Tell whether an element is written: not a group length, padding at the end, or a stray delimiter."""
     return bool(header.tag & 0xFFFF) and header.tag != _TRAILING_PADDING and header.tag >> 16 != 0xFFFE
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, cast
 
+from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 from pynetdicom.dimse_primitives import C_STORE
 
 from isthmus.common.dimse.association import Association
@@ -19,6 +20,7 @@ from isthmus.common.errors import AssociationAborted
 if TYPE_CHECKING:
     from pynetdicom.association import Association as Negotiated
 
+_FIRST: Final = (ExplicitVRLittleEndian, ImplicitVRLittleEndian)
 _RELEASED: Final = "Sta1"  # PS3.8 9.2.1
 
 
@@ -66,6 +68,25 @@ class HostedConnection(Connection):
     def abort(self) -> None:
         """Likewise: its thread closes the connection."""
         self.interrupt()
+
+
+def prefer_uncompressed(association: "Negotiated") -> None:
+    """Let one that is about to be accepted take instances uncompressed, where a context leaves the choice.
+
+    Of several transfer syntaxes in one presentation context the first is accepted. What is held in another
+    one can be decompressed for a client of C-GET, but not compressed in whichever way it prefers.
+    """
+    roles = association.requestor.role_selection
+    for context in association.requestor.requested_contexts:
+        role = roles.get(UID(str(context.abstract_syntax)))
+        if role is not None and role.scp_role:
+            syntaxes = context.transfer_syntax
+            context.transfer_syntax = sorted(syntaxes, key=lambda syntax: _is_compressed(str(syntax)))
+
+
+def _is_compressed(transfer_syntax_uid: str) -> int:
+    """Order transfer syntaxes: Explicit VR Little Endian, Implicit VR, then as the client has them."""
+    return _FIRST.index(transfer_syntax_uid) if transfer_syntax_uid in _FIRST else len(_FIRST)
 
 
 @contextmanager

@@ -26,6 +26,7 @@ from isthmus.common.telemetry.spans import current_trace_id
 
 QUIETED: Mapping[str, int] = {
     "asyncio": logging.WARNING,
+    "hpack": logging.WARNING,  # headers of requests and answers, at DEBUG
     "httpcore": logging.WARNING,  # headers of answers, at DEBUG
     "httpcore2": logging.WARNING,
     "httpx": logging.WARNING,  # URLs, at INFO

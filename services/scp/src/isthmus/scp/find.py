@@ -2,10 +2,7 @@
 
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
-from dataclasses import dataclass
 from typing import Final
-
-from pynetdicom.association import Association
 
 from isthmus.common.bus import Bus, search
 from isthmus.common.dicom.attributes import tag_of
@@ -22,29 +19,13 @@ from isthmus.scp.asked import Asked, Response
 from isthmus.scp.find_plan import FindPlan, Step, uid_of
 from isthmus.scp.identifier_in import FindIdentifier, read_identifier
 from isthmus.scp.identifier_out import IdentifierWriter
+from isthmus.scp.negotiated import Negotiated
 from isthmus.scp.normalized import Refused
 from isthmus.scp.outgoing import Outgoing
 from isthmus.scp.patients import Patients
 
 _LEVEL: Final = tag_of("QueryRetrieveLevel")
 _RETRIEVE_AE_TITLE: Final = tag_of("RetrieveAETitle")
-_RELATIONAL: Final = 0
-_FUZZY: Final = 2
-"""Bytes of the Service-class-application-information (PS3.4 Table C.5-2)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Negotiated:
-    """What was negotiated for queries (PS3.4 C.5.1.1)."""
-
-    relational: bool = False
-    fuzzy: bool = False
-
-    @classmethod
-    def of(cls, association: Association, sop_class_uid: str) -> "Negotiated":
-        """Tell what we said to a client."""
-        said = association.acceptor.sop_class_extended.get(sop_class_uid, b"")
-        return cls(said[_RELATIONAL : _RELATIONAL + 1] == b"\1", said[_FUZZY : _FUZZY + 1] == b"\1")
 
 
 class Finder:

@@ -4,25 +4,22 @@ A value that its VR forbids is left empty: one bad value does not cost the match
 """
 
 import struct
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Final, Self, cast
 
-import pydicom.charset
 from pydicom.uid import ImplicitVRLittleEndian
 
 from isthmus.common.dicom.attributes import AttributePath, tag_of
-from isthmus.common.dicom.character_sets import CharacterSet
 from isthmus.common.dicom.element_reader import ITEM
 from isthmus.common.dicom.explicit import element_head, item_head
 from isthmus.common.dicom.json_values import DicomJson, JsonElement
+from isthmus.common.dicom.localized import localize
 from isthmus.common.dicom.value_writing import decode_inline, encode_values, padding_of
 from isthmus.common.dicom.vrs import KNOWN_VRS, LOCALIZED_VRS, LONG_VRS
 
 _CHARACTER_SET: Final = tag_of("SpecificCharacterSet")
 _UTF_8: Final = "ISO_IR 192"
 _LONGEST_SHORT: Final = 0xFFFE
-_ONE_BYTE: Final = frozenset({"shift_jis"})
-"""Codecs of which a term without code extensions means the single bytes alone: ISO_IR 13 has no kanji."""
 
 _Encoded = list[tuple[int, str, "bytes | list[_Encoded]"]]
 """Tag, VR, and the value in UTF-8, or the items of a sequence."""
@@ -96,7 +93,7 @@ class IdentifierWriter:
                     return None
                 raw = b"".join(item_head(ITEM, len(item)) + item for item in cast("list[bytes]", items))
             elif vr in LOCALIZED_VRS and not value.isascii():
-                localized = None if character_set is None else _localize(value, vr, character_set)
+                localized = None if character_set is None else localize(value.decode(), vr, character_set)
                 if localized is None:
                     return None
                 raw = localized
@@ -151,39 +148,3 @@ def _item(item: object, within: Wanted | None) -> _Encoded:
 
 def _all_of(attributes: DicomJson) -> Wanted:
     return Wanted.of({(tag,): element["vr"] for tag, element in attributes.items() if tag != _CHARACTER_SET})
-
-
-def _localize(value: bytes, vr: str, character_set: str) -> bytes | None:
-    """Turn UTF-8 into a Specific Character Set; None where that has not all of the characters."""
-    if character_set == _UTF_8:
-        return value
-    text = value.decode()
-    try:
-        raw = _extended(text, vr, character_set) if "\\" in character_set else _plain(text, character_set)
-    except (UnicodeError, LookupError, ValueError):
-        return None
-    return raw if CharacterSet.of(character_set).decode(raw, vr) == text else None
-
-
-def _plain(text: str, character_set: str) -> bytes:
-    codec = CharacterSet.of(character_set).codec
-    if codec is None:
-        raise LookupError("no more than ASCII")
-    raw = text.encode(codec)
-    if codec in _ONE_BYTE and len(raw) != len(text):
-        raise ValueError("it needs two bytes")
-    return raw
-
-
-def _extended(text: str, vr: str, character_set: str) -> bytes:
-    """Encode with code extensions (PS3.5 6.1.2.5): each value and each part of a name begins anew."""
-    encodings = pydicom.charset.convert_encodings(character_set.split("\\"))
-    return _separated(text, ("\\", "=", "^") if vr == "PN" else ("\\",), encodings)
-
-
-def _separated(text: str, separators: Sequence[str], encodings: Iterable[str]) -> bytes:
-    if not separators:
-        return pydicom.charset.encode_string(text, list(encodings))
-    first, *others = separators
-    parts = (_separated(part, others, encodings) for part in text.split(first))
-    return first.encode("ascii").join(parts)

@@ -34,6 +34,7 @@ from isthmus.common.telemetry import get_logger, span
 from isthmus.common.threads import LoopStopped
 from isthmus.scp.asked import Asked, AssociationOver, Cancelled, Response, Stop
 from isthmus.scp.models import TRANSFER_SYNTAXES, WORKLIST_FIND, Model
+from isthmus.scp.negotiated import agreed
 from isthmus.scp.normalized import Refused
 from isthmus.scp.sender import Sender
 
@@ -148,6 +149,7 @@ class Provider:
         """Give what pynetdicom is to call."""
         return [
             (evt.EVT_REQUESTED, self._associating),
+            (evt.EVT_SOP_EXTENDED, self._negotiate),
             (evt.EVT_DIMSE_RECV, self._received),
             (evt.EVT_CONN_CLOSE, self._closed),
         ]
@@ -162,6 +164,12 @@ class Provider:
             acceptor.supported_contexts = [*acceptor.supported_contexts, *self._contexts]
             prefer_uncompressed(association)
         provide(association, partial(self._serve, association, sender))
+
+    def _negotiate(self, event: evt.Event) -> dict[UID, bytes]:
+        """Agree to what can be done for queries; in the association's thread."""
+        if self._sender_of(event.assoc).origin is None or Operation.C_FIND not in self._services:
+            return {}
+        return agreed(event.app_info)
 
     def _received(self, event: evt.Event) -> None:
         """Hear of requests and C-CANCELs as they come; in the reactor's thread."""

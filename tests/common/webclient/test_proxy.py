@@ -1,0 +1,117 @@
+"""A proxy on the way: with a name and a password of its own, and TLS through it."""
+
+import asyncio
+import base64
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from isthmus.common.bus import end_tasks
+from isthmus.common.errors import HttpOperationFailed, OriginError, OriginUnreachable
+from isthmus.common.webclient import WebClient
+from tests.common.webclient.certificates import Authority
+from tests.common.webclient.web_origin import Site, origin_at, says
+
+
+class Proxy:
+    """One that makes tunnels (RFC 9110 9.3.6) for who has the password."""
+
+    def __init__(self) -> None:
+        self.port = 0
+        self.heads: list[str] = []
+        self.answer = "200 Connected"
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def url(self) -> str:
+        return f"http://me:s3cret@127.0.0.1:{self.port}"
+
+    @asynccontextmanager
+    async def listening(self) -> AsyncIterator["Proxy"]:
+        server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
+        self.port = server.sockets[0].getsockname()[1]
+        try:
+            yield self
+        finally:
+            server.close()
+            await end_tasks(self._tasks)
+
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)
+        try:
+            head = (await reader.readuntil(b"\r\n\r\n")).decode()
+            self.heads.append(head)
+            host, _, port = head.split(" ")[1].rpartition(":")
+            writer.write(f"HTTP/1.1 {self.answer}\r\n\r\n".encode())
+            if self.answer.startswith("200"):
+                there_reader, there = await asyncio.open_connection(host, int(port))
+                await asyncio.gather(_pass_on(reader, there), _pass_on(there_reader, writer))
+        except asyncio.CancelledError:
+            pass  # the test is over
+        finally:
+            writer.close()
+            self._tasks.discard(task)
+
+
+async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    while data := await reader.read(65536):
+        writer.write(data)
+        await writer.drain()
+    writer.close()
+
+
+@pytest.fixture
+async def proxy() -> AsyncIterator[Proxy]:
+    async with Proxy().listening() as proxy:
+        yield proxy
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    return Authority(tmp_path_factory.mktemp("authority"))
+
+
+async def test_tls_goes_through_it(proxy: Proxy, authority: Authority) -> None:
+    async with (
+        Site(authority.server()).listening() as site,
+        WebClient(origin_at(site.url, ca_file=authority.certificate, proxy=proxy.url)) as client,
+    ):
+        assert len((await client.get_json("studies")).data_sets) == 1
+        assert "proxy-authorization" not in site.requests[0].headers
+    (head,) = proxy.heads
+    assert head.startswith(f"CONNECT 127.0.0.1:{site.port} ")
+    assert f"Basic {base64.b64encode(b'me:s3cret').decode()}" in head
+
+
+async def test_what_is_no_tls_is_asked_of_it(site: Site) -> None:
+    """The site plays the proxy."""
+    site.does(says("200 OK", "[]"))
+    proxy = site.url.replace("http://", "http://me:s3cret@").removesuffix("/dicom-web")
+    async with WebClient(origin_at("http://pacs.invalid:8042/dicom-web", proxy=proxy)) as client:
+        await client.get_json("studies")
+    assert site.requests[0].target == "http://pacs.invalid:8042/dicom-web/studies"
+    assert site.requests[0].headers["proxy-authorization"].startswith("Basic ")
+
+
+async def test_one_that_refuses(proxy: Proxy) -> None:
+    proxy.answer = "407 Proxy Authentication Required"
+    async with WebClient(origin_at("https://127.0.0.1:9", proxy=proxy.url)) as client:
+        with pytest.raises(OriginError, match="The proxy makes no connection") as caught:
+            await client.get_json("studies")
+    assert isinstance(caught.value, OriginUnreachable | HttpOperationFailed)
+
+
+async def test_one_that_is_not_there() -> None:
+    async with WebClient(origin_at("https://127.0.0.1:9", proxy="http://127.0.0.1:9")) as client:
+        with pytest.raises(OriginUnreachable, match="No connection"):
+            await client.get_json("studies")
+
+
+async def test_none_is_taken_from_the_environment(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    async with WebClient(origin_at(site.url)) as client:
+        await client.get_json("studies")

@@ -6,7 +6,7 @@ from typing import cast
 
 from pydicom.dataset import Dataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
-from pynetdicom import AE, build_role, evt
+from pynetdicom import AE, build_context, build_role, evt
 from pynetdicom.association import Association
 from pynetdicom.dimse_primitives import C_STORE
 
@@ -33,15 +33,19 @@ class Getter:
         self._entity = AE("GETTER")
         self._entity.dimse_timeout = self._entity.acse_timeout = 20
         self._roles = [build_role(name, scp_role=True) for name in sop_classes] if takes else []
-        for sop_class_uid in sop_classes:
-            for syntax in syntaxes:
-                self._entity.add_requested_context(sop_class_uid, syntax)
+        self._contexts = [
+            build_context(sop_class_uid, syntax) for sop_class_uid in sop_classes for syntax in syntaxes
+        ]
+
+    def offer_together(self, sop_class_uid: str, syntaxes: Sequence[str]) -> None:
+        """Offer several transfer syntaxes in one presentation context."""
+        self._contexts.append(build_context(sop_class_uid, list(syntaxes)))
 
     def associate(self, peer: Peer, *, model: str = STUDY_ROOT) -> Association:
-        self._entity.add_requested_context(f"{model}.3")
         association = self._entity.associate(
             peer.host,
             peer.port,
+            contexts=[*self._contexts, build_context(f"{model}.3")],
             ae_title=peer.ae_title,
             ext_neg=self._roles,  # type: ignore[arg-type]  # upstream's union is of lists
             evt_handlers=[(evt.EVT_C_STORE, self._take)],

@@ -54,7 +54,9 @@ class Receiver:
         self._entity = AE(ae_title)
         for sop_class_uid in sop_classes:
             self._entity.add_supported_context(sop_class_uid, list(syntaxes))
+        self._taken = {(name, syntax) for name in sop_classes for syntax in syntaxes}
         handlers = [
+            (evt.EVT_REQUESTED, self._restrict),
             (evt.EVT_C_STORE, self._take),
             (evt.EVT_ESTABLISHED, self._associated),
             (evt.EVT_CONN_CLOSE, self._closed),
@@ -71,6 +73,15 @@ class Receiver:
         self.answer = lambda _: 0
         self.may_go_on.set()
         self.reached.clear()
+
+    def _restrict(self, event: evt.Event) -> None:
+        """Leave out what is not taken: in the process of a test the face takes everything, and so would this."""
+        request = event.assoc.requestor.primitive
+        request.presentation_context_definition_list = [
+            context
+            for context in request.presentation_context_definition_list
+            if (context.abstract_syntax, context.transfer_syntax[0]) in self._taken
+        ]
 
     def _associated(self, _: evt.Event) -> None:
         with self._changed:

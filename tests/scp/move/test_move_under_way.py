@@ -107,9 +107,7 @@ async def test_who_leaves_stops_it(
     assert len(receiver.came) < len(images)
     # And the next one is served.
     receiver.reset()
-    answer = await asyncio.to_thread(
-        move, called, "RECEIVER", wish("STUDY", StudyInstanceUID=wanted(images))
-    )
+    answer = await asyncio.to_thread(move, called, "RECEIVER", wish("STUDY", StudyInstanceUID=wanted(images)))
     assert answer.counts == (len(images), 0, 0)
 
 
@@ -131,9 +129,7 @@ async def test_a_destination_that_breaks_off_gets_the_rest_over_a_new_associatio
         return 0
 
     receiver.answer = break_off_at_the_third
-    answer = await asyncio.to_thread(
-        move, called, "RECEIVER", wish("STUDY", StudyInstanceUID=wanted(images))
-    )
+    answer = await asyncio.to_thread(move, called, "RECEIVER", wish("STUDY", StudyInstanceUID=wanted(images)))
     completed, failed, warning = answer.counts
     assert (failed, warning) == (1, 0)
     assert completed == len(images) - 1

@@ -4,7 +4,6 @@ import asyncio
 import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from isthmus.common.dicom.json_model import DicomJson
@@ -54,9 +53,9 @@ class Archive:
     """Their UIDs, modality and patient; in the order of its answers."""
     habits: Habits = field(default_factory=Habits)
 
-    def has(self, **habits: Any) -> None:
+    def has(self, **habits: object) -> None:
         """Let it have these habits besides those that it has."""
-        self.habits = replace(self.habits, **habits)
+        self.habits = replace(self.habits, **habits)  # type: ignore[arg-type]
 
     async def __call__(self, request: Request, writer: asyncio.StreamWriter) -> None:
         """Answer."""

@@ -10,7 +10,9 @@ from isthmus.common.bus import Bus
 from isthmus.common.config import DicomwebOrigin, Settings
 from isthmus.common.service import Parts
 from isthmus.web_scu.worker import worker
+from tests.common.webclient.web_origin import Site
 from tests.peers import Orthanc
+from tests.web_scu.dicomweb.archive import Archive, instances
 
 
 class Serve:
@@ -45,3 +47,23 @@ def dicomweb_of(orthanc: Orthanc) -> str:
 async def cloud(serve: Serve, origin_name: str, orthanc: Orthanc) -> DicomwebOrigin:
     """An Orthanc that holds the corpus."""
     return await serve(origin_name, dicomweb_of(orthanc))
+
+
+@pytest.fixture
+def archive() -> Archive:
+    """A server with 12 studies, each of three series of two instances."""
+    return Archive(instances(12, 3, 2))
+
+
+@pytest.fixture
+async def site(archive: Archive) -> AsyncIterator[Site]:
+    """Where it listens."""
+    async with Site().listening() as site:
+        site.does(archive)
+        yield site
+
+
+@pytest.fixture
+async def origin(serve: Serve, origin_name: str, site: Site) -> DicomwebOrigin:
+    """The server as an origin that a worker serves."""
+    return await serve(origin_name, site.url)

@@ -2,11 +2,17 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterable, Callable, Coroutine
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Coroutine
 from typing import TypeVar
+
+from isthmus.common.bus.ending import end_tasks
 
 T = TypeVar("T")
 R = TypeVar("R")
+
+
+class _End:
+    """There are no more items."""
 
 
 async def fan_out(
@@ -14,17 +20,32 @@ async def fan_out(
 ) -> AsyncGenerator[R, None]:
     """Give the results of `work`, in the order of the items, while up to `width` of them are worked on.
 
-    What fails is raised in its place. Closing the generator cancels what still runs.
+    A result does not wait for the next item. What fails is raised in its place. Closing the generator cancels
+    what still runs.
     """
+    left = aiter(items)
+    coming: asyncio.Task[T | _End] | None = None
     running: deque[asyncio.Task[R]] = deque()
+    has_ended = False
     try:
-        async for item in items:
-            running.append(asyncio.create_task(work(item)))
-            if len(running) == width:
+        while running or not has_ended:
+            if coming is None and not has_ended and len(running) < width:
+                coming = asyncio.create_task(_next(left))
+            if coming is not None and coming.done():
+                item = coming.result()
+                coming = None
+                if isinstance(item, _End):
+                    has_ended = True
+                else:
+                    running.append(asyncio.create_task(work(item)))
+            elif running and (coming is None or running[0].done()):
                 yield await running.popleft()
-        while running:
-            yield await running.popleft()
+            else:
+                both = [task for task in (coming, *list(running)[:1]) if task is not None]
+                await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
     finally:
-        for task in running:
-            task.cancel()
-        await asyncio.gather(*running, return_exceptions=True)
+        await end_tasks([*running, *([coming] if coming is not None else [])])
+
+
+async def _next(items: AsyncIterator[T]) -> T | _End:
+    return await anext(items, _End())

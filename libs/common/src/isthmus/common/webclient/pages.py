@@ -18,6 +18,8 @@ SMALL_PAGE: Final = 100
 LEAST_CAP: Final = 50
 """No server is known that gives fewer matches than this at a time unless there are no more."""
 _MORE: Final = "additional results"
+_NONE: Final = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.GONE})
+"""How some servers say that there is no match, and so no more."""
 
 
 async def pages(
@@ -44,13 +46,15 @@ async def pages(
     """
     given = list(params)
     seen: set[bytes] = set()
-    offset, full = 0, False
+    offset, full, has_more = 0, False, False
     least = LEAST_CAP
     while most is None or offset < most:
         limit = page if most is None else min(page, most - offset)
         try:
             answer = await client.get_json(path, [*given, ("limit", str(limit)), ("offset", str(offset))])
         except HttpOperationFailed as error:
+            if offset and error.http_status in _NONE and not has_more:
+                return
             if error.http_status != HTTPStatus.BAD_REQUEST or offset or limit <= SMALL_PAGE:
                 raise
             page = SMALL_PAGE

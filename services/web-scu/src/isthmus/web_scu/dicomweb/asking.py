@@ -45,6 +45,8 @@ class Asking:
         self._max_parents = max_parents
         self._refused: set[tuple[object, ...]] = set()
         self._not_relational: set[tuple[object, ...]] = set()
+        self._unescapes = False
+        """Whether it is known to compare values as they were before they were escaped in a URL."""
 
     async def matches(self, query: Query) -> AsyncGenerator[DicomJson, None]:
         """Give all that matches, in the server's order, and perhaps more: it need not match every key.
@@ -95,7 +97,7 @@ class Asking:
     async def _listed(self, search: Search) -> AsyncGenerator[DicomJson, None]:
         """Search, and do not rely on the server to know lists of UIDs (PS3.18 8.3.4.1)."""
         found: set[str] = set()
-        async with aclosing(self._understood(search)) as matches:
+        async with aclosing(self._unescaped(search)) as matches:
             async for match in matches:
                 found.add(_text(match, UNIQUE_KEYS[search.level]))
                 yield match
@@ -103,9 +105,30 @@ class Asking:
         if len(search.uids) > 1 and len(found) < 2:
             for uid in search.uids:
                 if uid not in found:
-                    async with aclosing(self._understood(search.only(uid))) as matches:
+                    async with aclosing(self._unescaped(search.only(uid))) as matches:
                         async for match in matches:
                             yield match
+
+    async def _unescaped(self, search: Search) -> AsyncGenerator[DicomJson, None]:
+        """Search, and do not rely on the server to unescape what it compares."""
+        loosened = None if self._unescapes else search.loosened()
+        came = False
+        async with aclosing(self._understood(search)) as matches:
+            async for match in matches:
+                came = True
+                yield match
+        if loosened is None:
+            return
+        if came:
+            self._unescapes = True
+            return
+        try:
+            async with aclosing(self._understood(loosened)) as matches:
+                async for match in matches:
+                    yield match
+        except HttpOperationFailed as error:
+            if error.http_status != HTTPStatus.BAD_REQUEST:
+                raise  # else it knows no wild cards, and has said that nothing matches
 
     async def _understood(self, search: Search) -> AsyncGenerator[DicomJson, None]:
         """Search, and where the server finds the request bad, with nothing in it that it need not know."""
@@ -128,13 +151,15 @@ class Asking:
         self._refused.add(shape)
 
     async def _pages(self, search: Search) -> AsyncGenerator[DicomJson, None]:
+        came = False
         try:
             async with aclosing(pages(self._client, search.path, search.parameters())) as found:
                 async for page in found:
                     for match in page.data_sets:
+                        came = True
                         yield cleaned(match)
         except HttpOperationFailed as error:
-            if error.http_status not in _NONE or search.is_relational:
+            if came or error.http_status not in _NONE or search.is_relational:
                 raise
             if search.path == "studies":
                 # It may also be that nothing is there: the URL in the settings is wrong.

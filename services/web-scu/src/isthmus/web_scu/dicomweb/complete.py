@@ -55,9 +55,23 @@ class Completing:
         Raises:
             OriginError: the server failed; what it does not tell of a study that is only returned stays out.
         """
-        async with aclosing(fan_out(matches, self._complete, self.at_once)) as studies:
-            async for study in studies:
-                yield study
+        left = aiter(matches)
+        # Most servers leave out nothing, and matches go as they come.
+        async for study in left:
+            if needs_completing(study, self._judged | self._returned):
+                break
+            yield study
+        else:
+            return
+
+        async def others() -> AsyncGenerator[DicomJson, None]:
+            yield study
+            async for other in left:
+                yield other
+
+        async with aclosing(fan_out(others(), self._complete, self.at_once)) as studies:
+            async for completed_study in studies:
+                yield completed_study
 
     async def _complete(self, study: DicomJson) -> DicomJson:
         wanted = self._judged | self._returned

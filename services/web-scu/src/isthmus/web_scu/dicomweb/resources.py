@@ -1,5 +1,6 @@
 """Queries as searches of a DICOMweb server (PS3.18 10.6): which resources, and their parameters."""
 
+import re
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -9,7 +10,7 @@ from typing import Final, Self
 
 from isthmus.common.dicom.attributes import AttributePath, tags_of, vr_of
 from isthmus.common.dicom.levels import Level
-from isthmus.common.dicom.matching import MatchingKey, Wanted
+from isthmus.common.dicom.matching import WILDCARD_VRS, MatchingKey, Wanted
 from isthmus.common.dicom.narrowing import narrowing_value
 from isthmus.common.dicom.search_attributes import (
     REQUIRED_MATCHING,
@@ -21,6 +22,7 @@ from isthmus.common.dicom.uids import check_uid
 from isthmus.common.dicom.wildcards import is_universal
 from isthmus.common.errors import InvalidParameter, TooManyMatches
 from isthmus.common.messages import Query
+from isthmus.common.webclient import NOT_ESCAPED
 
 UIDS_AT_ONCE: Final = 50
 """Longest list of UIDs in one URL."""
@@ -31,6 +33,8 @@ RESOURCE_NAMES: Final = {Level.STUDY: "studies", Level.SERIES: "series", Level.I
 Parameter = tuple[str, str]
 """A name and a value, neither of them encoded yet."""
 
+_ESCAPED: Final = re.compile(rf"[^A-Za-z0-9._~{re.escape(NOT_ESCAPED)}-][^A-Za-z0-9]*")
+"""A stretch that begins with a character that is escaped; wild cards in it would only be repeated."""
 _PADDING: Final = " \0"
 _NOT_ASKED: Final = frozenset(
     tags_of(
@@ -76,6 +80,20 @@ class Search:
         """Give the search that every server understands: of what it must be able to match, nothing more."""
         matching = tuple((path, value) for path, value in self.matching if path in _REQUIRED)
         return replace(self, matching=matching, included=())
+
+    def loosened(self) -> Self | None:
+        """Give the search with wild cards for what a URL can hold only in disguise; None where nothing is so.
+
+        Some servers compare values as they are escaped in the URL, and find nothing (PS3.18 8.3.4.1).
+        """
+        loose = tuple(
+            (path, _ESCAPED.sub("*", value) if vr_of(path[-1]) in WILDCARD_VRS else value)
+            for path, value in self.matching
+        )
+        # Of a value that is nothing but wild cards the server would give all that it has.
+        if loose == self.matching or any(is_universal(value) for _, value in loose):
+            return None
+        return replace(self, matching=loose)
 
     def only(self, uid: str) -> Self:
         """Give the search for one of the resources."""

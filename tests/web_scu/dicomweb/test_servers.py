@@ -1,0 +1,292 @@
+"""What a DICOMweb server may do to a search, and what comes of it: all that matches, or a failure."""
+
+import asyncio
+from collections.abc import Iterable
+from dataclasses import replace
+from urllib.parse import urlsplit
+
+import pytest
+
+from isthmus.common.bus import Bus, search, subjects
+from isthmus.common.config import DicomwebOrigin
+from isthmus.common.dicom.levels import Level
+from isthmus.common.errors import (
+    HttpOperationFailed,
+    IsthmusError,
+    MalformedAnswer,
+    OriginTimeout,
+    OriginUnreachable,
+    TooManyMatches,
+    TruncatedAnswer,
+)
+from isthmus.common.messages import Echo, EchoDone
+from tests.common.webclient.web_origin import Behaviour, Site, says, writes, writes_then_is_silent
+from tests.peers import free_port
+from tests.web_scu.dicomweb.archive import MODALITIES, PATIENT, STUDY, Archive, instances
+from tests.web_scu.dicomweb.asking import Key, found, query, uids_of
+from tests.web_scu.dicomweb.conftest import Serve
+
+ALL = [f"1.{number}" for number in range(1, 13)]
+
+
+def asked(site: Site) -> list[str]:
+    """Give the resources that were asked for."""
+    return [urlsplit(request.target).path.removeprefix("/dicom-web/") for request in site.requests]
+
+
+@pytest.mark.parametrize(
+    "habits",
+    [
+        {"cap": 60},
+        {"cap": 7},
+        {"cap": 60, "warns": False},
+        {"largest_limit": 100, "cap": 100},
+        {"largest_limit": 100, "cap": 100, "warns": False},
+        {"limits": False, "pages": False},
+        {"limits": False, "for_none": "204 No Content"},
+        {"cap": 65, "warns": False, "for_none": "404 Not Found"},
+    ],
+)
+async def test_8_3_4_4_all_pages_are_read(
+    bus: Bus, origin: DicomwebOrigin, archive: Archive, habits: dict[str, object]
+) -> None:
+    archive.instances = instances(130)
+    archive.has(**habits)
+    matches = await found(bus, query(origin.name, Level.STUDY))
+    assert uids_of(matches, Level.STUDY) == [f"1.{number}" for number in range(1, 131)]
+
+
+async def test_a_server_that_has_more_and_does_not_give_it_is_a_failure_and_not_a_short_list(
+    bus: Bus, origin: DicomwebOrigin, archive: Archive
+) -> None:
+    archive.instances = instances(130)
+    archive.has(cap=60, pages=False)
+    with pytest.raises(MalformedAnswer):
+        await found(bus, query(origin.name, Level.STUDY))
+
+
+async def test_two_patients_with_one_study_uid_are_both_found(
+    bus: Bus, origin: DicomwebOrigin, site: Site
+) -> None:
+    both = '[{"0020000D": {"Value": ["1"]}, "00100020": {"Value": ["A"]}}, {"0020000D": {"Value": ["1"]}}]'
+    site.does(says("200 OK", both))
+    assert len(await found(bus, query(origin.name, Level.STUDY))) == 2
+
+
+@pytest.mark.parametrize("status", [400, 404, 405, 501])
+async def test_10_6_1_1_a_server_need_not_search_over_several_levels(
+    bus: Bus, origin: DicomwebOrigin, archive: Archive, status: int
+) -> None:
+    archive.has(relational=status)
+    series = await found(bus, query(origin.name, Level.SERIES, returned=("PatientID", "Modality")))
+    assert len(series) == 36
+    assert series[0]["00100020"]["Value"] == ["P1"]
+    images = await found(bus, query(origin.name, Level.IMAGE, ("StudyInstanceUID", "1.3")))
+    assert uids_of(images, Level.IMAGE) == [f"1.3.{one}.{number}" for one in (1, 2, 3) for number in (1, 2)]
+    assert len(await found(bus, query(origin.name, Level.IMAGE))) == 72
+    one = await found(bus, query(origin.name, Level.IMAGE, ("SeriesInstanceUID", "1.7.2")))
+    assert uids_of(one, Level.IMAGE) == ["1.7.2.1", "1.7.2.2"]
+
+
+async def test_only_studies_are_looked_into_that_may_match(
+    bus: Bus, origin: DicomwebOrigin, archive: Archive, site: Site
+) -> None:
+    archive.instances = [*instances(3), *instances(12, 3)[9:]]
+    archive.has(relational=501)
+    keys = (("PatientID", ("P2", "P9")), ("Modality", "MR"))
+    series = await found(bus, query(origin.name, Level.SERIES, *keys))
+    assert uids_of(series, Level.SERIES) == ["1.9.2"]
+    assert asked(site) == ["series", "studies", "studies/1.9/series"]
+    await found(bus, query(origin.name, Level.SERIES, *keys))
+    assert asked(site)[3:] == ["studies", "studies/1.9/series"]
+
+
+async def test_a_search_that_is_too_wide_for_a_server_is_refused(
+    bus: Bus, origin: DicomwebOrigin, archive: Archive
+) -> None:
+    archive.instances = instances(501)
+    archive.has(relational=501)
+    with pytest.raises(TooManyMatches):
+        await found(bus, query(origin.name, Level.SERIES))
+
+
+async def test_attributes_that_a_server_does_not_know_are_matched_here(
+    bus: Bus, origin: DicomwebOrigin, archive: Archive, site: Site
+) -> None:
+    archive.has(refuses=["includefield", "00100040"])
+    keys = (("PatientID", "P4"), ("PatientSex", "M"))
+    for _ in range(2):
+        site.requests.clear()
+        matches = await found(bus, query(origin.name, Level.STUDY, *keys, returned=("StudyDescription",)))
+        assert uids_of(matches, Level.STUDY) == ["1.4"]
+    assert len(site.requests) == 1  # it is not asked again for what it refuses
+
+
+async def test_what_the_server_ignores_is_matched_here(
+    bus: Bus, origin: DicomwebOrigin, archive: Archive
+) -> None:
+    archive.has(matches=False)
+    matches = await found(bus, query(origin.name, Level.STUDY, ("PatientID", "P1?")))
+    assert uids_of(matches, Level.STUDY) == ["1.10", "1.11", "1.12"]
+    one = query(origin.name, Level.SERIES, ("StudyInstanceUID", "1.2"), ("SeriesInstanceUID", "1.2.3"))
+    assert uids_of(await found(bus, one), Level.SERIES) == ["1.2.3"]
+
+
+@pytest.mark.parametrize("lists", [True, False])
+async def test_a_server_need_not_know_lists_of_uids(
+    bus: Bus, origin: DicomwebOrigin, archive: Archive, site: Site, *, lists: bool
+) -> None:
+    archive.has(lists=lists)
+    uids = ("1.4", "1.2", "7.7")
+    matches = await found(bus, query(origin.name, Level.STUDY, ("StudyInstanceUID", uids)))
+    assert sorted(uids_of(matches, Level.STUDY)) == ["1.2", "1.4"]
+    assert len(site.requests) == (1 if lists else 4)
+
+
+async def test_uids_above_are_searched_one_by_one_in_their_order(bus: Bus, origin: DicomwebOrigin) -> None:
+    keys: list[Key] = [("StudyInstanceUID", ("1.9", "1.2", "1.5")), ("Modality", "CT")]
+    matches = await found(bus, query(origin.name, Level.SERIES, *keys))
+    assert uids_of(matches, Level.SERIES) == ["1.9.1", "1.2.1", "1.5.1"]
+
+
+@pytest.mark.parametrize("habit", ["leaves_out", "empties"])
+async def test_modalities_that_are_lacking_are_asked_of_the_series(
+    bus: Bus, origin: DicomwebOrigin, archive: Archive, site: Site, habit: str
+) -> None:
+    archive.instances = [*instances(2), *instances(4, 3)[6:]]
+    archive.has(matches=False, **{habit: [MODALITIES]})
+    asks = query(origin.name, Level.STUDY, ("ModalitiesInStudy", "MR"), returned=("ModalitiesInStudy",))
+    matches = await found(bus, asks)
+    assert uids_of(matches, Level.STUDY) == ["1.3", "1.4"]
+    assert matches[0][MODALITIES]["Value"] == ["CT", "MR", "PT"]
+    site.requests.clear()
+    all_of_them = await found(bus, replace(asks, keys=()))
+    assert [match[MODALITIES]["Value"] for match in all_of_them][:3] == [["CT"], ["CT"], ["CT", "MR", "PT"]]
+    assert len(site.requests) == 5
+    assert "NumberOfStudyRelatedSeries" not in site.requests[0].target
+
+
+async def test_series_are_asked_only_of_studies_that_match_otherwise(
+    bus: Bus, origin: DicomwebOrigin, archive: Archive, site: Site
+) -> None:
+    archive.has(matches=False, leaves_out=[MODALITIES])
+    keys = (("ModalitiesInStudy", "MR"), ("PatientID", "nobody"))
+    assert await found(bus, query(origin.name, Level.STUDY, *keys)) == []
+    assert asked(site) == ["studies"]
+
+
+async def test_what_the_series_of_one_study_do_not_tell_is_not_asked_of_all(
+    bus: Bus, origin: DicomwebOrigin, archive: Archive, site: Site
+) -> None:
+    archive.instances = instances(200)
+    asks = query(origin.name, Level.STUDY, returned=("NumberOfStudyRelatedInstances",))
+    assert len(await found(bus, asks)) == 200
+    assert asked(site).count("studies") == 2
+    assert len(site.requests) < 20
+
+
+async def test_a_study_whose_series_fail_stays_as_it_is_unless_it_is_judged_by_them(
+    bus: Bus, origin: DicomwebOrigin, site: Site
+) -> None:
+    study = '[{"0020000D": {"vr": "UI", "Value": ["1.1"]}}]'
+    asks = query(origin.name, Level.STUDY, returned=("ModalitiesInStudy",))
+    site.does(says("200 OK", study), says("500 Internal Server Error"))
+    (match,) = await found(bus, asks)
+    assert MODALITIES not in match
+    site.does(says("200 OK", study), says("500 Internal Server Error"))
+    judged = query(origin.name, Level.STUDY, ("ModalitiesInStudy", "CT"))
+    with pytest.raises(HttpOperationFailed):
+        await found(bus, judged)
+
+
+async def test_only_what_was_asked_for_is_given_and_nothing_of_where_it_is(
+    bus: Bus, origin: DicomwebOrigin
+) -> None:
+    asks = query(origin.name, Level.STUDY, ("StudyInstanceUID", "1.1"), returned=("RetrieveURL", "PatientID"))
+    (match,) = await found(bus, asks)
+    assert match == {
+        "00080054": {"vr": "AE", "Value": [origin.ae_title]},
+        PATIENT: {"vr": "LO", "Value": ["P1"]},
+        STUDY: {"vr": "UI", "Value": ["1.1"]},
+    }
+
+
+@pytest.mark.parametrize("behaviour", [says("404 Not Found"), says("410 Gone"), says("204 No Content")])
+@pytest.mark.parametrize("keys", [(), (("StudyInstanceUID", "1"),)])
+async def test_what_is_not_found_is_no_match(
+    bus: Bus, origin: DicomwebOrigin, site: Site, behaviour: Behaviour, keys: Iterable[Key]
+) -> None:
+    site.does(behaviour)
+    for level in Level:
+        assert await found(bus, query(origin.name, level, *keys)) == []
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "error"),
+    [
+        (says("500 Internal Server Error", "P1"), HttpOperationFailed),
+        (says("401 Unauthorized"), HttpOperationFailed),
+        (says("400 Bad Request"), HttpOperationFailed),
+        (says("200 OK", "<html>P1</html>", kind="text/html"), MalformedAnswer),
+        (says("200 OK", '"P1"'), MalformedAnswer),
+        (says("302 Found", "", "Location: /dicom-web/studies"), MalformedAnswer),
+        (writes(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n[", ends=True), TruncatedAnswer),
+        (writes_then_is_silent(), OriginTimeout),
+    ],
+)
+async def test_a_failure_is_told_without_what_the_server_said_and_the_next_search_works(
+    bus: Bus,
+    serve: Serve,
+    origin_name: str,
+    site: Site,
+    archive: Archive,
+    behaviour: Behaviour,
+    error: type[IsthmusError],
+) -> None:
+    origin = await serve(origin_name, site.url, timeout_seconds=0.5)
+    site.does(behaviour)
+    with pytest.raises(error) as failed:
+        await found(bus, query(origin.name, Level.STUDY, ("PatientID", "P1")))
+    assert "P1" not in str(failed.value)
+    site.does(archive)
+    assert uids_of(await found(bus, query(origin.name, Level.STUDY)), Level.STUDY) == ALL
+
+
+async def test_a_failure_of_a_later_page_is_a_failure(bus: Bus, origin: DicomwebOrigin, site: Site) -> None:
+    more = "Warning: 299 here: There are 3 additional results that can be requested"
+    site.does(says("200 OK", '[{"0020000D": {"Value": ["1"]}}]', more), says("404 Not Found"))
+    with pytest.raises(HttpOperationFailed):
+        await found(bus, query(origin.name, Level.STUDY))
+
+
+async def test_a_server_that_is_not_there_is_unreachable(bus: Bus, serve: Serve, origin_name: str) -> None:
+    origin = await serve(origin_name, f"http://127.0.0.1:{free_port()}")
+    with pytest.raises(OriginUnreachable):
+        await found(bus, query(origin.name, Level.STUDY))
+    answer = await bus.request(subjects.echo(origin.name), Echo(origin.name), EchoDone)
+    assert answer.failure is not None
+    assert answer.failure.kind == "OriginUnreachable"
+
+
+async def test_leaving_early_ends_the_request(bus: Bus, origin: DicomwebOrigin, site: Site) -> None:
+    more = "Warning: 299 here: There are 3 additional results that can be requested"
+    site.does(says("200 OK", '[{"0020000D": {"Value": ["1"]}}]', more), writes_then_is_silent())
+    async with search(bus, query(origin.name, Level.STUDY)) as matches:
+        await anext(matches)
+    async with asyncio.timeout(2):
+        await site.ended.wait()
+
+
+async def test_an_echo_asks_for_nobody(bus: Bus, origin: DicomwebOrigin, site: Site) -> None:
+    answer = await bus.request(subjects.echo(origin.name), Echo(origin.name), EchoDone)
+    assert answer.failure is None
+    (request,) = site.requests
+    assert request.target == "/dicom-web/studies?0020000D=2.25.0&limit=1"
+
+
+@pytest.mark.parametrize("status", ["404 Not Found", "401 Unauthorized", "500 Internal Server Error"])
+async def test_an_echo_tells_why_it_failed(bus: Bus, origin: DicomwebOrigin, site: Site, status: str) -> None:
+    site.does(says(status))
+    answer = await bus.request(subjects.echo(origin.name), Echo(origin.name), EchoDone)
+    assert answer.failure is not None
+    assert answer.failure.http_status == int(status[:3])

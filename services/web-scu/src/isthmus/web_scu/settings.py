@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Self
 
-from isthmus.common.config import DicomwebOrigin, Inbox, Settings
+from isthmus.common.config import DicomwebOrigin, Inbox, S3Origin, Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,6 +12,7 @@ class WebScuSettings:
 
     inboxes: tuple[Inbox, ...]
     dicomweb_servers: tuple[DicomwebOrigin, ...]
+    buckets: tuple[S3Origin, ...]
     base_url: str
     """Where clients reach the gateway."""
     max_parents: int
@@ -23,6 +24,7 @@ class WebScuSettings:
         return cls(
             inboxes=settings.inboxes,
             dicomweb_servers=tuple(one for one in settings.origins if isinstance(one, DicomwebOrigin)),
+            buckets=settings.s3_origins,
             base_url=settings.gateway.base_url,
             max_parents=settings.search.max_parents,
         )

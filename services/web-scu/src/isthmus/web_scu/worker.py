@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from isthmus.common.service import Parts
+from isthmus.web_scu.bucket.worker import buckets
 from isthmus.web_scu.dicomweb.worker import dicomweb_servers
 from isthmus.web_scu.inbox.worker import inboxes
 from isthmus.web_scu.settings import WebScuSettings
@@ -20,5 +21,6 @@ async def worker(parts: Parts) -> AsyncIterator[None]:
         asyncio.TaskGroup() as group,
         inboxes(parts, settings, group),
         dicomweb_servers(parts, settings, group),
+        buckets(parts, settings, group),
     ):
         yield

@@ -59,6 +59,11 @@ class KeyPattern:
         )
         return cls(folder, pattern, re.compile(re.escape(folder) + expression, re.ASCII))
 
+    @property
+    def root(self) -> str:
+        """What all keys begin with."""
+        return self.prefix + self.pattern.partition("{study}")[0]
+
     def key_of(self, place: Place) -> str:
         """Give the key of an instance."""
         named = self.pattern.format(study=place.study, series=place.series, instance=place.instance)

@@ -1,0 +1,124 @@
+"""The records of the studies in a bucket, made again where the bucket has changed.
+
+They lie where those of inboxes lie, and the lists of instances too (`inbox.state`, `inbox.contents`), so that
+all replicas share them, and a restart reads no object anew. A record holds the digest of what was listed of
+its study; a listing with another digest has the study listed by itself, and the objects read that are new.
+That second listing comes after the record was read, and the record is only written if it is still the same:
+whoever lists last is right, whoever else lists at the same time.
+"""
+
+from contextlib import suppress
+from dataclasses import replace
+from typing import Final
+
+from isthmus.common.blobs import BlobStore
+from isthmus.common.bus import Bus
+from isthmus.common.config import S3Origin
+from isthmus.common.errors import BlobMissing, StoreUnavailable
+from isthmus.common.inbox.contents import Contents, ContentsStore
+from isthmus.common.inbox.merge import by_level, counted_series
+from isthmus.common.inbox.reading import read_study
+from isthmus.common.inbox.state import Phase, States, StudyState, Versioned
+from isthmus.common.telemetry import counter, get_logger, span
+from isthmus.web_scu.bucket.listing import Candidate, candidates, listing_digest
+from isthmus.web_scu.bucket.reading import Found, Reader
+
+left_out = counter("isthmus.bucket.left_out", "{object}", "Objects in buckets that are no instances, by why")
+instances_read = counter("isthmus.bucket.read", "{object}", "Objects in buckets whose heads were read")
+log = get_logger(__name__)
+
+
+class Refresher:
+    """Looks at studies in one bucket."""
+
+    def __init__(self, bus: Bus, blobs: BlobStore, bucket: BlobStore, origin: S3Origin) -> None:
+        """Prepare.
+
+        Args:
+            bus: where the records are.
+            blobs: where the lists are; it finds by their keys what lies in the bucket.
+            bucket: the origin's, to be listed.
+            origin: its settings.
+        """
+        self._states = States(bus)
+        self._contents = ContentsStore(blobs)
+        self._bucket: Final = bucket
+        self._origin: Final = origin
+        self._reader = Reader(blobs, origin)
+
+    async def refresh(self, study: str) -> None:
+        """Make the record of a study again, unless it is as the bucket is now.
+
+        Raises:
+            BusUnavailable: NATS is away.
+            StoreUnavailable: a bucket does not give what it has; the record stays as it was.
+            ContractError: the record is of another version.
+        """
+        with span("refresh study of a bucket"):
+            while not await self._try_once(study):
+                pass
+
+    async def _try_once(self, study: str) -> bool:
+        """Do it, unless somebody else does at the same time; False then."""
+        before = await self._states.get(self._origin.name, study)
+        listed = [one async for one in self._bucket.list(self._origin.key_pattern.study_prefix(study))]
+        objects = [one for one in candidates(self._origin, listed) if one.place.study == study]
+        digest = listing_digest(objects) if objects else ""
+        if digest == before.state.listing:
+            return True
+        return await self._write(before, objects, digest)
+
+    async def _write(self, before: Versioned, objects: list[Candidate], digest: str) -> bool:
+        known = await self._known(before)
+        found = await self._reader.read(objects, known.rows.values())
+        self._tell(found)
+        state = _state(before.state, found, digest)
+        key = None
+        if found.rows:
+            key = await self._contents.save(self._origin.name, before.state.study, Contents(found.rows))
+        if await self._states.put(replace(state, contents=key), before.revision) is None:
+            await self._drop(key)
+            return False
+        await self._drop(before.state.contents)
+        return True
+
+    async def _known(self, before: Versioned) -> Contents:
+        """Give what was read before; nothing where that is lost: then all of it is read again."""
+        try:
+            _, contents = await read_study(
+                self._states, self._contents, self._origin.name, before.state.study
+            )
+        except BlobMissing:
+            return Contents()
+        return contents
+
+    async def _drop(self, key: str | None) -> None:
+        with suppress(StoreUnavailable):  # what is left over goes later
+            await self._contents.drop(key)
+
+    def _tell(self, found: Found) -> None:
+        name = self._origin.name
+        instances_read.add(len(found.new), {"origin": name})
+        for reason, number in found.left_out.items():
+            left_out.add(number, {"origin": name, "reason": reason.value})
+        if found.left_out:
+            reasons = {f"left_out_{reason.value}": number for reason, number in found.left_out.items()}
+            log.warning("objects in a bucket left out", origin=name, instances=len(found.rows), **reasons)
+
+
+def _state(before: StudyState, found: Found, digest: str) -> StudyState:
+    """Describe a study as its newest object does, and each series likewise; what is not new is known."""
+    attributes = before.attributes
+    series = {one.uid: one.attributes for one in before.series}
+    for row, head in sorted(found.new, key=lambda new: new[0].stored):
+        attributes, series[row.blob.series_instance_uid], _ = by_level(head.attributes)
+    rows = found.rows.values()
+    return replace(
+        before,
+        instances=len(rows),
+        size=sum(row.blob.size for row in rows),
+        attributes=attributes if rows else {},
+        series=tuple(counted_series(series, rows)),
+        arrival=replace(before.arrival, phase=Phase.SETTLED),
+        listing=digest,
+    )

@@ -1,0 +1,158 @@
+"""A store job of a bucket: each instance under the key of its pattern, and nothing is overwritten."""
+
+import asyncio
+import hashlib
+from collections.abc import Sequence
+from contextlib import aclosing
+from typing import Final
+
+from isthmus.common.blobs import BlobStore, Exists
+from isthmus.common.bus import Bus, end_tasks
+from isthmus.common.bus.jobs import Running
+from isthmus.common.config import S3Origin
+from isthmus.common.config.key_pattern import Place
+from isthmus.common.dicom.statuses import (
+    DUPLICATE_SOP_INSTANCE,
+    INVALID_SOP_INSTANCE,
+    SUCCESS,
+    UNABLE_TO_PROCESS,
+)
+from isthmus.common.errors import (
+    BlobMissing,
+    BusUnavailable,
+    IsthmusError,
+    MalformedDataset,
+    OperationFailed,
+    StoreUnavailable,
+)
+from isthmus.common.inbox.addressable import unaddressable
+from isthmus.common.messages import BlobRef, InstanceStored, Store
+from isthmus.common.storing import Answer, Numbered, not_stored, work_off
+from isthmus.common.telemetry import get_logger
+from isthmus.web_scu.bucket.heads import read_head
+from isthmus.web_scu.bucket.refresh import Refresher
+
+SMALL_BYTES: Final = 4 * 1024 * 1024
+"""What is held in memory; what is larger passes through it."""
+AT_ONCE: Final = 4
+"""Instances of one job."""
+
+log = get_logger(__name__)
+
+
+class BucketStoreWork:
+    """Works on the store jobs of one bucket."""
+
+    def __init__(
+        self, bus: Bus, blobs: BlobStore, bucket: BlobStore, origin: S3Origin, refresher: Refresher
+    ) -> None:
+        self._bus = bus
+        self._blobs = blobs
+        self._bucket = bucket
+        self._origin = origin
+        self._refresher = refresher
+
+    async def __call__(self, running: Running[Store]) -> None:
+        """Write every instance, publish what became of each, then the end, when searches find what is new.
+
+        What a dead worker wrote without saying so is there already, and is the same.
+
+        Raises:
+            UnavailableError: NATS is away; the job is delivered again.
+        """
+        await work_off(self._bus, self._blobs, running, self._answer_all)
+
+    async def _answer_all(self, left: Sequence[Numbered], answer: Answer) -> None:
+        taking = _Taking(left)
+
+        async def take_some() -> None:
+            while (one := taking.next()) is not None:
+                await answer(await self._result(one, taking))
+
+        taking_some = [asyncio.create_task(take_some()) for _ in range(min(AT_ONCE, len(left)))]
+        try:
+            await asyncio.gather(*taking_some)
+        finally:
+            await end_tasks(taking_some)
+        for study in taking.studies:
+            await self._list(study)
+
+    async def _list(self, study: str) -> None:
+        try:
+            await self._refresher.refresh(study)
+        except BusUnavailable:
+            raise
+        except IsthmusError as error:  # it is safe all the same, and found later
+            log.warning("stored, but not yet listed", origin=self._origin.name, detail=error.detail)
+
+    async def _result(self, one: Numbered, taking: "_Taking") -> InstanceStored:
+        """Write one instance; NATS in trouble is raised, all else is its result."""
+        index, ref = one
+        try:
+            if taking.given_up is not None:
+                raise taking.given_up
+            taking.studies.add(await self._take(ref))
+        except StoreUnavailable as error:
+            if not isinstance(error, BlobMissing):
+                taking.given_up = error  # S3 was waited for, and the rest need not wait as long each
+            return not_stored(index, ref, error)
+        except MalformedDataset as error:
+            return not_stored(index, ref, self._refusal(error.detail, UNABLE_TO_PROCESS))
+        except OperationFailed as error:
+            return not_stored(index, ref, error)
+        return InstanceStored(index, ref.sop_class_uid, ref.sop_instance_uid, SUCCESS)
+
+    async def _take(self, ref: BlobRef) -> str:
+        """Write an instance, and give its study."""
+        uids = (await read_head(self._blobs, ref.key, ref.size, "")).identity
+        reason = unaddressable(uids)
+        if reason is not None:
+            raise self._refusal(reason, INVALID_SOP_INSTANCE)
+        place = Place(uids.study_instance_uid, uids.series_instance_uid, uids.sop_instance_uid)
+        key = self._origin.key_pattern.key_of(place)
+        if not await self._write(ref, key) and await self._digest(self._bucket, key) != await self._digest(
+            self._blobs, ref.key
+        ):
+            reason = "The bucket has another instance with this SOP Instance UID"
+            raise self._refusal(reason, DUPLICATE_SOP_INSTANCE)
+        return place.study
+
+    async def _write(self, ref: BlobRef, key: str) -> bool:
+        """Write it where nothing is; tell whether there was nothing."""
+        if ref.size <= SMALL_BYTES:
+            return await self._bucket.create(key, await self._blobs.get(ref.key))
+        try:
+            async with (
+                aclosing(self._blobs.stream(ref.key)) as chunks,
+                self._bucket.sink(key, only_new=True) as sink,
+            ):
+                async for chunk in chunks:
+                    await sink.write(chunk)
+        except Exists:
+            return False
+        return True
+
+    async def _digest(self, store: BlobStore, key: str) -> str:
+        digest = hashlib.sha256()
+        async with aclosing(store.stream(key)) as chunks:
+            async for chunk in chunks:
+                await asyncio.to_thread(digest.update, chunk)
+        return digest.hexdigest()
+
+    def _refusal(self, reason: str, status: int) -> OperationFailed:
+        return OperationFailed(reason, origin=self._origin.name, status=status, operation="C-STORE")
+
+
+class _Taking:
+    """What is left of a job."""
+
+    def __init__(self, left: Sequence[Numbered]) -> None:
+        self._left = iter(left)
+        self.given_up: StoreUnavailable | None = None
+        """Why the rest is not tried."""
+        self.studies: Final[set[str]] = set()
+        """Of which something was written."""
+
+    def next(self) -> Numbered | None:
+        """Give the next one."""
+        return next(self._left, None)

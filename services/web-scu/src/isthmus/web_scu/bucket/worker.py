@@ -1,0 +1,66 @@
+"""What is served for each bucket: the verbs of the contract, and the scan."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final
+
+from isthmus.common.blobs import BlobStore, buckets_of
+from isthmus.common.bus import serve_queries, streams, subjects
+from isthmus.common.bus.jobs import Lane, work
+from isthmus.common.config import S3Origin
+from isthmus.common.inbox.index import Index
+from isthmus.common.messages import Echo, Retrieve, Store
+from isthmus.common.service import Parts
+from isthmus.web_scu.bucket.echo import BucketEchoWork
+from isthmus.web_scu.bucket.refresh import Refresher
+from isthmus.web_scu.bucket.retrieve import BucketRetrieveWork
+from isthmus.web_scu.bucket.scan import Scanner
+from isthmus.web_scu.bucket.search import BucketSearchWork
+from isthmus.web_scu.bucket.store import BucketStoreWork
+from isthmus.web_scu.serving import Served, serving
+from isthmus.web_scu.settings import WebScuSettings
+
+STORES_AT_ONCE: Final = 2
+"""Store jobs of a bucket; each takes several instances at a time."""
+RETRIEVES_AT_ONCE: Final = 8
+
+
+@asynccontextmanager
+async def buckets(parts: Parts, settings: WebScuSettings, group: asyncio.TaskGroup) -> AsyncIterator[None]:
+    """Serve all buckets until left; then jobs that run go to another worker.
+
+    Args:
+        parts: what the service stands on; its blobs find what lies in these buckets.
+        settings: which buckets there are.
+        group: where the loops run that never end by themselves.
+    """
+    if not settings.buckets:
+        yield
+        return
+    index = Index(parts.bus)
+    with buckets_of(settings.buckets) as opened:
+        async with index.following():
+            starts = (_serve(parts, opened[one.name], one, index, group) for one in settings.buckets)
+            async with serving(starts):
+                yield
+
+
+async def _serve(
+    parts: Parts, bucket: BlobStore, origin: S3Origin, index: Index, group: asyncio.TaskGroup
+) -> Served:
+    bus, blobs, name = parts.bus, parts.blobs, origin.name
+    refresher = Refresher(bus, blobs, bucket, origin)
+    answering = (
+        await serve_queries(bus, name, BucketSearchWork(bus, blobs, origin, index)),
+        await bus.serve(subjects.echo(name), "workers", BucketEchoWork(bucket, name), Echo),
+    )
+    retrieving = BucketRetrieveWork(bus, blobs, name, refresher)
+    storing = BucketStoreWork(bus, blobs, bucket, origin, refresher)
+    loops = (
+        work(bus, streams.JOBS, name, Retrieve, retrieving, at_once=RETRIEVES_AT_ONCE),
+        work(bus, streams.JOBS, name, Retrieve, retrieving, at_once=1, lane=Lane.BULK),
+        work(bus, streams.STORES, name, Store, storing, at_once=STORES_AT_ONCE),
+        Scanner(bus, bucket, origin, index, refresher).run(),
+    )
+    return Served(answering, tuple(group.create_task(loop) for loop in loops))

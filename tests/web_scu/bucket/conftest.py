@@ -1,0 +1,97 @@
+"""A bucket of others and its worker, over real NATS and S3: each test has a folder in it."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from isthmus.common.blobs import BlobStore, buckets_of
+from isthmus.common.bus import Bus
+from isthmus.common.config import S3Origin, Settings
+from isthmus.common.config.settings import S3
+from isthmus.common.inbox.catalogue import CatalogueWithInboxes
+from isthmus.common.inbox.index import Index
+from isthmus.common.service import Parts
+from isthmus.common.threads import Threads
+from isthmus.web_scu.bucket.refresh import Refresher
+from isthmus.web_scu.bucket.scan import Scanner
+from tests.data_sets import make_series
+from tests.web_scu.bucket.objects import study_of
+
+
+@pytest.fixture
+def origin(s3_settings: S3, origin_name: str) -> S3Origin:
+    return S3Origin.model_validate(
+        {
+            "name": origin_name,
+            "protocol": "s3",
+            "ae_title": "ARCHIVE",
+            "endpoint": s3_settings.endpoint,
+            "bucket": "archive",
+            "region": "us-east-1",
+            "prefix": origin_name,
+            "access_key": s3_settings.access_key,
+            "secret_key": s3_settings.secret_key,
+        }
+    )
+
+
+@pytest.fixture
+def settings(origin: S3Origin) -> Settings:
+    """Those of a system with one bucket."""
+    return Settings(origins=(origin,))
+
+
+@pytest.fixture
+async def bucket(origin: S3Origin) -> AsyncIterator[BlobStore]:
+    """As somebody else writes to it."""
+    with buckets_of([origin]) as buckets:
+        await buckets[origin.name].ensure_bucket()
+        yield buckets[origin.name]
+
+
+@pytest.fixture
+async def blobs(s3_settings: S3, bucket: BlobStore, origin_name: str) -> AsyncIterator[BlobStore]:
+    """Our own bucket, and that of the origin behind it."""
+    s3, threads = s3_settings, Threads("test-s3", 4)
+    store = BlobStore(
+        s3.endpoint, s3.access_key, s3.secret_key, s3.bucket, threads=threads, others={origin_name: bucket}
+    )
+    await store.ensure_bucket()
+    yield store
+    store.close()
+    threads.close()
+
+
+@pytest.fixture
+def refresher(bus: Bus, blobs: BlobStore, bucket: BlobStore, origin: S3Origin) -> Refresher:
+    return Refresher(bus, blobs, bucket, origin)
+
+
+@pytest.fixture
+async def scanner(
+    bus: Bus, bucket: BlobStore, origin: S3Origin, refresher: Refresher
+) -> AsyncIterator[Scanner]:
+    index = Index(bus)
+    async with index.following():
+        yield Scanner(bus, bucket, origin, index, refresher)
+
+
+@pytest.fixture
+def catalogue(bus: Bus, blobs: BlobStore, origin_name: str) -> CatalogueWithInboxes:
+    """What faces read."""
+    return CatalogueWithInboxes(blobs, bus, (), (origin_name,))
+
+
+@pytest.fixture
+def parts(bus: Bus, blobs: BlobStore, settings: Settings) -> Parts:
+    return Parts(settings, bus, blobs)
+
+
+@pytest.fixture(scope="session")
+def files(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Two series of one patient's study, of three images and of two, and one image of another."""
+    first = make_series(tmp_path_factory.mktemp("one"), 3)
+    second = make_series(tmp_path_factory.mktemp("two"), 2, study_uid=study_of(first[0]), seed=1)
+    (other,) = make_series(tmp_path_factory.mktemp("other"), 1, seed=2)
+    return [*first, *second, other]

@@ -1,0 +1,42 @@
+"""What others put into a bucket."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from isthmus.common.blobs import BlobStore
+from isthmus.common.config import S3Origin
+from isthmus.common.config.key_pattern import Place
+from isthmus.common.inbox.catalogue import CatalogueWithInboxes
+from isthmus.common.messages import BlobRef, Retrieve
+from tests.data_sets import identity
+
+
+def place_of(file: Path | bytes) -> Place:
+    """Give the UIDs of a file."""
+    uids = identity(file)
+    return Place(uids.study_instance_uid, uids.series_instance_uid, uids.sop_instance_uid)
+
+
+def study_of(file: Path) -> str:
+    """Give the Study Instance UID of a file."""
+    return place_of(file).study
+
+
+async def put(bucket: BlobStore, origin: S3Origin, files: Iterable[Path | bytes]) -> list[str]:
+    """Put files where the origin's pattern wants them, and give their keys."""
+    keys = []
+    for file in files:
+        keys.append(origin.key_pattern.key_of(place_of(file)))
+        await bucket.put(keys[-1], file if isinstance(file, bytes) else file.read_bytes())
+    return keys
+
+
+async def held(catalogue: CatalogueWithInboxes, origin: S3Origin, study: str) -> list[BlobRef]:
+    """Give what faces know of a study."""
+    manifest = await catalogue.load(origin.name, study)
+    return list(manifest.blobs(Retrieve(origin.name, study))) if manifest is not None else []
+
+
+async def contents(blobs: BlobStore, refs: Sequence[BlobRef]) -> list[bytes]:
+    """Read instances, in the order of their bytes."""
+    return sorted([await blobs.get(ref.key) for ref in refs])

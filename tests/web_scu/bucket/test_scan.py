@@ -1,0 +1,290 @@
+"""A bucket is compared with its records: what is new, changed or gone; what is no instance is left out."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from structlog.testing import capture_logs
+
+from isthmus.common.blobs import BlobStore
+from isthmus.common.bus import Bus
+from isthmus.common.config import S3Origin
+from isthmus.common.config.settings import S3
+from isthmus.common.errors import StoreUnavailable
+from isthmus.common.inbox.catalogue import CatalogueWithInboxes
+from isthmus.common.inbox.index import Index
+from isthmus.web_scu.bucket import heads
+from isthmus.web_scu.bucket.refresh import Refresher
+from isthmus.web_scu.bucket.scan import Completeness, Scanned, Scanner
+from tests.data_sets import make_series, with_sop_instance_uid
+from tests.web_scu.bucket.objects import contents, held, place_of, put, study_of
+
+
+@pytest.fixture
+def reads(monkeypatch: pytest.MonkeyPatch, blobs: BlobStore) -> list[tuple[str, int | None]]:
+    """The ranges that were read, through our own store, by their keys and lengths."""
+    noted: list[tuple[str, int | None]] = []
+    get = blobs.get
+
+    async def noting(key: str, *, offset: int = 0, length: int | None = None) -> bytes:
+        if key.startswith("buckets/"):
+            noted.append((key, length))
+        return await get(key, offset=offset, length=length)
+
+    monkeypatch.setattr(blobs, "get", noting)
+    return noted
+
+
+def read(files: list[Path]) -> list[bytes]:
+    return sorted(file.read_bytes() for file in files)
+
+
+async def test_what_is_new_can_be_read_where_it_is(
+    scanner: Scanner,
+    bucket: BlobStore,
+    blobs: BlobStore,
+    origin: S3Origin,
+    catalogue: CatalogueWithInboxes,
+    files: list[Path],
+) -> None:
+    await put(bucket, origin, files)
+    assert await scanner.scan() == Scanned(studies=2, changed=2, failed=0)
+    refs = await held(catalogue, origin, study_of(files[0]))
+    assert {ref.bucket for ref in refs} == {"archive"}
+    assert await contents(blobs, refs) == read(files[:5])
+    assert await contents(blobs, await held(catalogue, origin, study_of(files[5]))) == read(files[5:])
+
+
+async def test_nothing_is_read_twice_not_even_by_another_process(
+    scanner: Scanner,
+    bus: Bus,
+    bucket: BlobStore,
+    blobs: BlobStore,
+    origin: S3Origin,
+    files: list[Path],
+    reads: list[tuple[str, int | None]],
+) -> None:
+    await put(bucket, origin, files)
+    await scanner.scan()
+    assert len(reads) == len(files)
+    assert await scanner.scan() == Scanned(studies=2, changed=0, failed=0)
+    index = Index(bus)
+    async with index.following():
+        another = Scanner(bus, bucket, origin, index, Refresher(bus, blobs, bucket, origin))
+        assert await another.scan() == Scanned(studies=2, changed=0, failed=0)
+    assert len(reads) == len(files)
+
+
+async def test_of_a_study_that_grows_only_what_is_new_is_read(
+    scanner: Scanner,
+    bucket: BlobStore,
+    origin: S3Origin,
+    catalogue: CatalogueWithInboxes,
+    files: list[Path],
+    reads: list[tuple[str, int | None]],
+) -> None:
+    await put(bucket, origin, files[:3])
+    await scanner.scan()
+    await put(bucket, origin, files[3:])
+    reads.clear()
+    assert await scanner.scan() == Scanned(studies=2, changed=2, failed=0)
+    assert len(reads) == 3
+    assert len(await held(catalogue, origin, study_of(files[0]))) == 5
+
+
+async def test_what_is_changed_or_gone_is_so_at_the_next_scan(
+    scanner: Scanner,
+    bucket: BlobStore,
+    blobs: BlobStore,
+    origin: S3Origin,
+    catalogue: CatalogueWithInboxes,
+    files: list[Path],
+) -> None:
+    keys = await put(bucket, origin, files)
+    await scanner.scan()
+    changed = files[0].read_bytes()[:-2] + b"xy"
+    await bucket.put(keys[0], changed)
+    await bucket.delete(keys[1])
+    await bucket.delete(keys[5])
+    assert await scanner.scan() == Scanned(studies=1, changed=2, failed=0)
+    refs = await held(catalogue, origin, study_of(files[0]))
+    assert await contents(blobs, refs) == sorted([changed, *read(files[2:5])])
+    assert await held(catalogue, origin, study_of(files[5])) == []
+
+
+def _empty(_: bytes) -> bytes:
+    return b""
+
+
+def _text(_: bytes) -> bytes:
+    return b"<html>no DICOM</html>" * 100
+
+
+def _another(data: bytes) -> bytes:
+    return with_sop_instance_uid(data, "1.2.3.4")
+
+
+def _cut_off(data: bytes) -> bytes:
+    return data[: len(data) - 100]
+
+
+@pytest.mark.parametrize(
+    ("spoil", "reason"),
+    [(_empty, "empty"), (_text, "no_dicom"), (_another, "other_uids"), (_cut_off, "no_dicom")],
+)
+async def test_what_is_no_instance_is_left_out_and_counted(
+    scanner: Scanner,
+    bucket: BlobStore,
+    origin: S3Origin,
+    catalogue: CatalogueWithInboxes,
+    files: list[Path],
+    reads: list[tuple[str, int | None]],
+    spoil: Callable[[bytes], bytes],
+    reason: str,
+) -> None:
+    keys = await put(bucket, origin, files[:3])
+    await bucket.put(keys[1], spoil(files[1].read_bytes()))
+    with capture_logs() as logs:
+        assert await scanner.scan() == Scanned(studies=1, changed=1, failed=0)
+    (told,) = [log for log in logs if log["event"] == "objects in a bucket left out"]
+    assert (told[f"left_out_{reason}"], told["instances"]) == (1, 2)
+    assert not any(study_of(files[0]) in str(log) for log in logs)
+    found = {ref.sop_instance_uid for ref in await held(catalogue, origin, study_of(files[0]))}
+    assert found == {place_of(files[0]).instance, place_of(files[2]).instance}
+    reads.clear()
+    await scanner.scan()
+    assert reads == []
+
+
+async def test_of_two_objects_of_one_instance_one_is_read(
+    scanner: Scanner,
+    bucket: BlobStore,
+    blobs: BlobStore,
+    origin: S3Origin,
+    catalogue: CatalogueWithInboxes,
+    files: list[Path],
+) -> None:
+    (key,) = await put(bucket, origin, files[:1])
+    await bucket.put(f"{key}.dcm", files[0].read_bytes())
+    with capture_logs() as logs:
+        await scanner.scan()
+    assert [log["left_out_duplicate"] for log in logs if "left_out_duplicate" in log] == [1]
+    assert await contents(blobs, await held(catalogue, origin, study_of(files[0]))) == read(files[:1])
+
+
+async def test_what_is_not_of_the_pattern_is_not_looked_at(
+    scanner: Scanner,
+    bucket: BlobStore,
+    origin: S3Origin,
+    reads: list[tuple[str, int | None]],
+) -> None:
+    await bucket.put(f"{origin.name}/README", b"text")
+    await bucket.put(f"{origin.name}/1.2/thumbnails/1/2.jpg", b"picture")
+    await bucket.put(f"{origin.name}-another/1/2/3", b"of another folder")
+    assert await scanner.scan() == Scanned(studies=0, changed=0, failed=0)
+    assert reads == []
+
+
+async def test_what_vanishes_between_listing_and_reading_is_left_out(
+    refresher: Refresher,
+    bucket: BlobStore,
+    origin: S3Origin,
+    catalogue: CatalogueWithInboxes,
+    files: list[Path],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    keys = await put(bucket, origin, files[:3])
+    read_head = heads.read_head
+
+    async def too_late(blobs: BlobStore, key: str, size: int, etag: str) -> object:
+        if place_of(files[1]).instance in key:
+            await bucket.delete(keys[1])
+        return await read_head(blobs, key, size, etag)
+
+    monkeypatch.setattr("isthmus.web_scu.bucket.reading.read_head", too_late)
+    await refresher.refresh(study_of(files[0]))
+    assert len(await held(catalogue, origin, study_of(files[0]))) == 2
+
+
+async def test_a_large_header_is_read_by_more(
+    scanner: Scanner,
+    bucket: BlobStore,
+    origin: S3Origin,
+    catalogue: CatalogueWithInboxes,
+    tmp_path: Path,
+    reads: list[tuple[str, int | None]],
+) -> None:
+    (file,) = make_series(tmp_path, 1)
+    data = file.read_bytes()
+    at = data.index(b"\x20\x00\x0d\x00")  # before the Study Instance UID
+    private = (
+        b"\x11\x00\x10\x00LO\x04\x00TEST" + b"\x11\x00\x01\x10OB\x00\x00" + (100_000).to_bytes(4, "little")
+    )
+    large = data[:at] + private + bytes(100_000) + data[at:]
+    await put(bucket, origin, [large])
+    assert await scanner.scan() == Scanned(studies=1, changed=1, failed=0)
+    assert len(await held(catalogue, origin, study_of(file))) == 1
+    assert [length for _, length in reads] == [64 * 1024, min(1024 * 1024, len(large))]
+
+
+async def test_a_bucket_that_cannot_be_listed_changes_nothing(
+    scanner: Scanner,
+    bus: Bus,
+    bucket: BlobStore,
+    blobs: BlobStore,
+    origin: S3Origin,
+    catalogue: CatalogueWithInboxes,
+    files: list[Path],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    await put(bucket, origin, files)
+    await scanner.scan()
+
+    async def broken(prefix: str) -> object:
+        raise StoreUnavailable("S3 list: 500")
+        yield
+
+    monkeypatch.setattr(bucket, "list", broken)
+    with pytest.raises(StoreUnavailable):
+        await scanner.scan()
+    assert len(await held(catalogue, origin, study_of(files[0]))) == 5
+
+
+async def test_it_is_known_whether_all_was_read(
+    scanner: Scanner, bus: Bus, origin: S3Origin, bucket: BlobStore, s3_settings: S3
+) -> None:
+    complete = Completeness(bus, origin)
+    with pytest.raises(StoreUnavailable, match="is being read for the first time"):
+        await complete.check()
+    await scanner.scan()
+    await complete.check()
+    another_folder = origin.model_copy(update={"prefix": f"{origin.prefix}/other"})
+    with pytest.raises(StoreUnavailable, match="is being read for the first time"):
+        await Completeness(bus, another_folder).check()
+
+
+async def test_two_who_look_at_a_study_at_the_same_time_do_not_undo_each_other(
+    bus: Bus,
+    blobs: BlobStore,
+    bucket: BlobStore,
+    origin: S3Origin,
+    catalogue: CatalogueWithInboxes,
+    files: list[Path],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    slow, quick = (Refresher(bus, blobs, bucket, origin) for _ in range(2))
+    await put(bucket, origin, files[:1])
+    read_head = heads.read_head
+    turns = 0
+
+    async def overtaken(store: BlobStore, key: str, size: int, etag: str) -> object:
+        nonlocal turns
+        turns += 1
+        if turns == 1:
+            await put(bucket, origin, files[1:3])
+            await quick.refresh(study_of(files[0]))
+        return await read_head(store, key, size, etag)
+
+    monkeypatch.setattr("isthmus.web_scu.bucket.reading.read_head", overtaken)
+    await slow.refresh(study_of(files[0]))
+    assert len(await held(catalogue, origin, study_of(files[0]))) == 3

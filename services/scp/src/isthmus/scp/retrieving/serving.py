@@ -29,7 +29,9 @@ HEADER_THREADS = 4
 async def retrieving(parts: Parts) -> AsyncIterator[Mapping[Operation, Serve]]:
     """Give who answers C-MOVE and who answers C-GET."""
     settings, blobs = parts.settings, parts.blobs
-    catalogue = CatalogueWithInboxes(blobs, parts.bus, [inbox.name for inbox in settings.inboxes])
+    inboxes = [inbox.name for inbox in settings.inboxes]
+    buckets = [bucket.name for bucket in settings.s3_origins]
+    catalogue = CatalogueWithInboxes(blobs, parts.bus, inboxes, buckets)
     retrieval = Retrieval(parts.bus, catalogue, settings.cache.fresh_seconds)
     source = Source(parts.bus, blobs, catalogue, retrieval)
     to_destinations = sum(one.associations for one in settings.scp.destinations)

@@ -1,0 +1,353 @@
+"""Retrieving from a DICOMweb server that misbehaves: all comes, or it is said what lacks."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from isthmus.common.blobs import BlobStore
+from isthmus.common.bus import Bus
+from isthmus.common.messages import InstanceReady, Retrieve, RetrieveDone
+from tests.common.webclient.web_origin import (
+    MULTIPART,
+    Behaviour,
+    Request,
+    multipart,
+    says,
+    writes,
+    writes_then_is_silent,
+)
+from tests.data_sets import identity, make_series
+from tests.dimse_scu.facts import done, facts_of, following, ready
+from tests.web_scu.dicomweb.conftest import Serve
+from tests.web_scu.dicomweb.holding import Holding
+
+COUNT = 5
+HTML = says("200 OK", "<html>Please log in</html>", kind="text/html")
+
+
+@pytest.fixture(scope="session")
+def images(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """A study of one series."""
+    return make_series(tmp_path_factory.mktemp("archived"), COUNT, seed=900)
+
+
+@pytest.fixture(scope="session")
+def uids(images: list[Path]) -> list[str]:
+    return [identity(image).sop_instance_uid for image in images]
+
+
+@pytest.fixture(scope="session")
+def contents(images: list[Path]) -> list[bytes]:
+    return [image.read_bytes() for image in images]
+
+
+@pytest.fixture
+async def holding(images: list[Path]) -> AsyncIterator[Holding]:
+    async with Holding.of(images) as holding:
+        yield holding
+
+
+@pytest.fixture
+async def study(serve: Serve, origin_name: str, holding: Holding, images: list[Path]) -> Retrieve:
+    await serve(origin_name, holding.url, timeout_seconds=2)
+    return Retrieve(origin_name, identity(images[0]).study_instance_uid)
+
+
+@pytest.fixture
+def series(study: Retrieve, images: list[Path]) -> str:
+    """The path of the series."""
+    return f"studies/{study.study}/series/{identity(images[0]).series_instance_uid}"
+
+
+def in_part(*contents: bytes) -> bytes:
+    """The headers of an answer that goes on after these parts."""
+    body = multipart(*contents).removesuffix(b"--frontier--\r\n")
+    return f"HTTP/1.1 200 OK\r\nContent-Type: {MULTIPART}\r\nContent-Length: 9999999\r\n\r\n".encode() + body
+
+
+def whole(end: RetrieveDone) -> bool:
+    """Whether nothing stands against it."""
+    return (end.completed, end.missing, end.unnamed, end.failure) == (COUNT, (), 0, None) and not end.unlisted
+
+
+def lacks(end: RetrieveDone) -> list[str]:
+    return [one.sop_instance_uid for one in end.missing]
+
+
+async def test_a_series_comes_as_one_stream(
+    bus: Bus, holding: Holding, study: Retrieve, series: str, uids: list[str]
+) -> None:
+    facts = await facts_of(bus, study)
+    assert whole(done(facts))
+    assert sorted(ready(facts)) == sorted(uids)
+    assert holding.retrieved == [series]
+
+
+async def test_what_is_held_is_not_retrieved_again(
+    bus: Bus, holding: Holding, study: Retrieve, series: str
+) -> None:
+    assert whole(done(await facts_of(bus, study)))
+    again = done(await facts_of(bus, study))
+    assert (again.confirmed, again.failure) == (True, None)
+    assert holding.retrieved == [series]
+
+
+async def test_an_instance_is_there_while_the_body_still_runs(
+    bus: Bus, holding: Holding, study: Retrieve, series: str, contents: list[bytes], uids: list[str]
+) -> None:
+    one_is_there = asyncio.Event()
+
+    async def waits(_: Request, writer: asyncio.StreamWriter) -> None:
+        body = multipart(*contents)
+        after_one = len(multipart(contents[0]))
+        head = f"HTTP/1.1 200 OK\r\nContent-Type: {MULTIPART}\r\nContent-Length: {len(body)}\r\n\r\n"
+        writer.write(head.encode() + body[:after_one])
+        await writer.drain()
+        async with asyncio.timeout(5):
+            await one_is_there.wait()
+        writer.write(body[after_one:])
+
+    holding.does(series, waits)
+    async with following(bus, study) as facts:
+        came = []
+        async for fact in facts:
+            came.append(fact)
+            if isinstance(fact, InstanceReady):
+                one_is_there.set()
+    assert whole(done(came))
+    assert ready(came)[0] == uids[0]
+    assert holding.retrieved == [series]
+
+
+@pytest.mark.parametrize(
+    "behaviour",
+    [
+        HTML,
+        says("200 OK", b"--another\r\n\r\n", kind=MULTIPART),
+        says("200 OK", b"", kind=MULTIPART),
+        says("204 No Content"),
+        says("400 Bad Request"),
+        says("404 Not Found"),
+        says("500 Internal Server Error"),
+        says("501 Not Implemented"),
+        says("200 OK", "{}"),
+        writes(b"", ends=True),
+        writes(b"no HTTP at all\r\n\r\n", ends=True),
+        writes(b"HTTP/1.1 200 OK\r\nContent-Type: application/dicom\r\n\r\n", ends=True),
+    ],
+    ids=["html", "boundary", "empty", "204", "400", "404", "500", "501", "json", "gone", "noise", "endless"],
+)
+async def test_a_server_that_sends_no_whole_series_is_asked_for_each_instance(
+    bus: Bus, holding: Holding, study: Retrieve, series: str, uids: list[str], behaviour: Behaviour
+) -> None:
+    holding.does(series, behaviour)
+    facts = await facts_of(bus, study)
+    assert whole(done(facts))
+    assert sorted(ready(facts)) == sorted(uids)
+    alone = [path for path in holding.retrieved if path != series]
+    assert sorted(alone) == sorted(f"{series}/instances/{uid}" for uid in uids)
+
+
+async def test_of_a_body_that_breaks_off_what_was_whole_is_kept_and_the_rest_is_asked_for(
+    bus: Bus,
+    blobs: BlobStore,
+    holding: Holding,
+    study: Retrieve,
+    series: str,
+    contents: list[bytes],
+    uids: list[str],
+) -> None:
+    holding.does(series, writes(in_part(*contents[:2], contents[2][:-100]).removesuffix(b"\r\n"), ends=True))
+    facts = await facts_of(bus, study)
+    assert whole(done(facts))
+    alone = [path for path in holding.retrieved if path != series]
+    assert sorted(alone) == sorted(f"{series}/instances/{uid}" for uid in uids[2:])
+    third = next(
+        fact.blob
+        for fact in facts
+        if isinstance(fact, InstanceReady) and fact.blob.sop_instance_uid == uids[2]
+    )
+    assert await blobs.get(third.key) == contents[2]
+
+
+async def test_of_a_part_of_the_series_the_rest_is_asked_for(
+    bus: Bus, holding: Holding, study: Retrieve, series: str, contents: list[bytes], uids: list[str]
+) -> None:
+    holding.does(series, says("206 Partial Content", multipart(*contents[:3]), kind=MULTIPART))
+    facts = await facts_of(bus, study)
+    assert whole(done(facts))
+    alone = [path for path in holding.retrieved if path != series]
+    assert sorted(alone) == sorted(f"{series}/instances/{uid}" for uid in uids[3:])
+
+
+async def test_success_that_sends_less_than_is_listed_is_not_believed(
+    bus: Bus, holding: Holding, study: Retrieve, series: str, contents: list[bytes], uids: list[str]
+) -> None:
+    holding.does(series, says("200 OK", multipart(*contents[:3]), kind=MULTIPART))
+    holding.does(f"{series}/instances/{uids[4]}", says("404 Not Found"))
+    end = done(await facts_of(bus, study))
+    assert (end.completed, lacks(end)) == (4, [uids[4]])
+    assert end.failure is not None
+
+
+async def test_an_instance_that_is_another_than_was_asked_for_lacks(
+    bus: Bus, holding: Holding, study: Retrieve, series: str, contents: list[bytes], uids: list[str]
+) -> None:
+    holding.does(series, says("200 OK", multipart(*contents[:4]), kind=MULTIPART))
+    holding.does(f"{series}/instances/{uids[4]}", says("200 OK", multipart(contents[0]), kind=MULTIPART))
+    end = done(await facts_of(bus, study))
+    assert (end.completed, lacks(end)) == (4, [uids[4]])
+    assert end.failure is not None
+
+
+async def test_an_instance_of_another_study_is_not_kept(
+    bus: Bus,
+    holding: Holding,
+    study: Retrieve,
+    series: str,
+    contents: list[bytes],
+    uids: list[str],
+    tmp_path: Path,
+) -> None:
+    (other,) = make_series(tmp_path, 1, seed=901)
+    body = multipart(contents[0], other.read_bytes(), *contents[1:])
+    holding.does(series, says("200 OK", body, kind=MULTIPART))
+    facts = await facts_of(bus, study)
+    assert whole(done(facts))
+    assert sorted(ready(facts)) == sorted(uids)
+
+
+async def test_what_could_not_be_had_is_named_and_not_asked_for_again_soon(
+    bus: Bus, holding: Holding, study: Retrieve, series: str, uids: list[str]
+) -> None:
+    bad = f"{series}/instances/{uids[1]}"
+    holding.files = {one: data for one, data in holding.files.items() if one.sop_instance_uid != uids[1]}
+    listed = holding.listed(f"{series}/instances")
+    listed.append({**listed[0], "00080018": {"vr": "UI", "Value": [uids[1]]}})
+    holding.does(f"{series}/instances", says("200 OK", json.dumps(listed)))
+    holding.does(bad, says("500 Internal Server Error"))
+    end = done(await facts_of(bus, study))
+    assert (end.completed, lacks(end)) == (4, [uids[1]])
+    asked = holding.retrieved.count(bad)
+    assert 1 <= asked <= 3
+    assert lacks(done(await facts_of(bus, study))) in ([], [uids[1]])
+    assert holding.retrieved.count(bad) == asked
+
+
+async def test_a_server_that_does_not_know_us_is_not_asked_for_everything(
+    bus: Bus, holding: Holding, study: Retrieve, series: str, uids: list[str]
+) -> None:
+    refused = says("403 Forbidden")
+    for path in (series, *(f"{series}/instances/{uid}" for uid in uids)):
+        holding.does(path, refused)
+    end = done(await facts_of(bus, study))
+    assert end.completed == 0
+    assert sorted(lacks(end)) == sorted(uids)
+    assert end.failure is not None
+    assert "403" in end.failure.detail
+
+
+@pytest.mark.parametrize("behaviour", [HTML, says("500 Internal Server Error"), says("200 OK", "[1]")])
+async def test_a_list_that_cannot_be_had_is_no_empty_list(
+    bus: Bus, holding: Holding, study: Retrieve, series: str, behaviour: Behaviour
+) -> None:
+    holding.does(f"{series}/instances", behaviour)
+    end = done(await facts_of(bus, study))
+    assert end.unlisted
+    assert end.failure is not None
+
+
+async def test_silence_in_the_middle_of_a_body_ends_in_time_and_says_so(
+    bus: Bus, holding: Holding, study: Retrieve, series: str, contents: list[bytes], uids: list[str]
+) -> None:
+    holding.does(series, writes_then_is_silent(in_part(*contents[:2]) + b"--frontier\r\n"))
+    for uid in uids[2:]:
+        holding.does(f"{series}/instances/{uid}", writes_then_is_silent())
+    async with asyncio.timeout(10):
+        end = done(await facts_of(bus, study))
+    assert (end.completed, sorted(lacks(end))) == (2, sorted(uids[2:]))
+    assert end.failure is not None
+
+
+async def test_a_server_that_knows_no_wildcard_of_transfer_syntaxes_is_asked_without(
+    bus: Bus, holding: Holding, study: Retrieve, series: str, contents: list[bytes]
+) -> None:
+    async def picky(request: Request, writer: asyncio.StreamWriter) -> None:
+        takes = "transfer-syntax" not in request.headers["accept"]
+        answer = says("200 OK", multipart(*contents), kind=MULTIPART) if takes else says("406 Not Acceptable")
+        await answer(request, writer)
+
+    holding.does(series, picky)
+    assert whole(done(await facts_of(bus, study)))
+    assert holding.retrieved == [series, series]
+
+
+async def test_an_instance_may_come_without_multipart(
+    bus: Bus, holding: Holding, study: Retrieve, series: str, contents: list[bytes], uids: list[str]
+) -> None:
+    one = Retrieve(study.origin, study.study, series.rpartition("/")[2], uids[0])
+    holding.does(f"{series}/instances/{uids[0]}", says("200 OK", contents[0], kind="application/dicom"))
+    facts = await facts_of(bus, one)
+    assert (ready(facts), done(facts).failure) == ([uids[0]], None)
+    assert holding.retrieved == [f"{series}/instances/{uids[0]}"]
+
+
+async def test_what_is_not_there_is_nothing(bus: Bus, holding: Holding, study: Retrieve, series: str) -> None:
+    for wanted in (
+        Retrieve(study.origin, "1.2.3"),
+        Retrieve(study.origin, study.study, "1.2.3"),
+        Retrieve(study.origin, study.study, series.rpartition("/")[2], "1.2.3"),
+    ):
+        end = done(await facts_of(bus, wanted))
+        assert (end.completed, end.missing, end.failure, end.unlisted) == (0, (), None, False)
+
+
+async def test_a_server_that_fails_with_everything_is_not_asked_for_all_of_it(
+    bus: Bus, serve: Serve, origin_name: str, tmp_path: Path
+) -> None:
+    many = make_series(tmp_path, 120, seed=902)
+    async with Holding.of(many) as holding:
+        await serve(origin_name, holding.url, timeout_seconds=2)
+        one = identity(many[0])
+        series = f"studies/{one.study_instance_uid}/series/{one.series_instance_uid}"
+        for path in (series, *(f"{series}/instances/{identity(file).sop_instance_uid}" for file in many)):
+            holding.does(path, says("500 Internal Server Error"))
+        end = done(await facts_of(bus, Retrieve(origin_name, one.study_instance_uid)))
+        assert (end.completed, len(end.missing)) == (0, 120)
+        assert len(holding.retrieved) < 60
+
+
+async def test_a_server_that_falls_over_one_instance_sends_the_others(
+    bus: Bus, holding: Holding, study: Retrieve, series: str, contents: list[bytes], uids: list[str]
+) -> None:
+    holding.does(series, writes(in_part(*contents[:1]), ends=True))
+    holding.does(f"{series}/instances/{uids[1]}", writes(b"", ends=True))
+    end = done(await facts_of(bus, study))
+    assert (end.completed, lacks(end)) == (4, [uids[1]])
+
+
+async def test_what_no_url_can_name_comes_with_its_series_or_lacks(
+    bus: Bus, holding: Holding, study: Retrieve, series: str
+) -> None:
+    listed = holding.listed(f"{series}/instances")
+    listed.append({**listed[0], "00080018": {"vr": "UI", "Value": ["../../studies"]}})
+    holding.does(f"{series}/instances", says("200 OK", json.dumps(listed)))
+    end = done(await facts_of(bus, study))
+    assert (end.completed, lacks(end)) == (COUNT, ["../../studies"])
+    assert holding.retrieved == [series]
+
+
+async def test_a_series_that_no_url_can_name_is_not_listed_and_that_is_said(
+    bus: Bus, holding: Holding, study: Retrieve
+) -> None:
+    path = f"studies/{study.study}/series"
+    listed = holding.listed(path)
+    listed[0]["0020000E"] = {"vr": "UI", "Value": ["1.2/../3"]}
+    holding.does(path, says("200 OK", json.dumps(listed)))
+    end = done(await facts_of(bus, study))
+    assert (end.completed, end.unlisted) == (0, True)
+    assert end.failure is not None
+    assert holding.retrieved == []

@@ -33,9 +33,9 @@ from isthmus.common.retrieving.source import Source
 from isthmus.common.retrieving.study import StudyRetrieve
 from isthmus.common.telemetry import get_logger
 
-INTEREST_SECONDS: Final = 2.0
+INTEREST_SECONDS: Final = 1.0
 """How often a job asks whether anyone waits."""
-SECOND_THOUGHT_SECONDS: Final = 1.0
+SECOND_THOUGHT_SECONDS: Final = 0.5
 """How soon it asks again when nobody said so."""
 ANSWER_SECONDS: Final = 0.5
 CANCEL_SECONDS: Final = 3.0

@@ -33,5 +33,9 @@ async def employ(bus: Bus, blobs: BlobStore, origin_name: str) -> AsyncIterator[
     await ended(working)
 
 
-async def spooled(blobs: BlobStore, job: Job) -> list[str]:
-    return [blob.key async for blob in blobs.list(f"spool/{job.store.job}/")]
+async def cleared(blobs: BlobStore, *jobs: Job) -> None:
+    """Wait until nothing of these jobs is in the spool; S3 tells nobody."""
+    prefixes = [f"spool/{job.store.job}/" for job in jobs]
+    async with asyncio.timeout(20):
+        while [one.key for prefix in prefixes async for one in blobs.list(prefix)]:  # noqa: ASYNC110
+            await asyncio.sleep(0.02)

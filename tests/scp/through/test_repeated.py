@@ -13,7 +13,7 @@ from isthmus.common.messages import Failure
 from isthmus.common.service import Parts
 from isthmus.scp.worker import Server, serving
 from tests.scp.conftest import PACS, Sending, send
-from tests.scp.through.conftest import Employ, spooled
+from tests.scp.through.conftest import Employ, cleared
 from tests.stow.worker import Job
 
 Dataset = Callable[..., bytes]
@@ -66,7 +66,7 @@ async def test_who_hears_nothing_in_time_is_told_so_and_may_ask_again(
     slow.may_answer.set()
     assert (await send_one(server, dataset())).status == 0xB000
     (job,) = slow.taken
-    assert await spooled(blobs, job) == []
+    await cleared(blobs, job)
 
 
 async def test_what_the_origin_took_meanwhile_is_not_sent_to_it_again(
@@ -78,7 +78,7 @@ async def test_what_the_origin_took_meanwhile_is_not_sent_to_it_again(
     await slow.has_ended.wait()
     assert (await send_one(server, dataset())).status == 0x0000
     assert len(slow.taken) == 1
-    assert await spooled(blobs, slow.taken[0]) == []
+    await cleared(blobs, slow.taken[0])
 
 
 async def test_what_it_refused_meanwhile_is_tried_again(
@@ -112,7 +112,7 @@ async def test_another_process_joins_the_job_that_is_there(
         slow.may_answer.set()
         assert (await send_one(another, dataset())).status == 0x0000
     (job,) = slow.taken
-    assert await spooled(blobs, job) == []
+    await cleared(blobs, job)
 
 
 async def test_other_content_under_the_same_uid_is_another_job(

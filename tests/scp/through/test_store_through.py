@@ -11,7 +11,7 @@ from isthmus.common.errors import IsthmusError, NotTried, OperationFailed, Origi
 from isthmus.common.messages import Failure
 from isthmus.scp.worker import Server
 from tests.scp.conftest import CT, EXPLICIT, PACS, Sending, send
-from tests.scp.through.conftest import Employ, spooled
+from tests.scp.through.conftest import Employ, cleared
 from tests.stow.worker import Job, stores
 
 Dataset = Callable[..., bytes]
@@ -45,7 +45,7 @@ async def test_what_comes_is_what_the_worker_gets_and_nothing_stays_in_the_spool
     assert (job.store.origin, ref.size) == (origin_name, len(file))
     assert (ref.study_instance_uid, ref.series_instance_uid) == ("1.2.3", "1.2.3.9")
     assert (ref.sop_class_uid, ref.sop_instance_uid, ref.transfer_syntax_uid) == (CT, "1.2.3.4", EXPLICIT)
-    assert await spooled(blobs, job) == []
+    await cleared(blobs, job)
 
 
 @pytest.mark.parametrize(

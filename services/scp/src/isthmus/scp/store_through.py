@@ -4,14 +4,15 @@ Whoever is told that there was no answer in time sends the same again, by and by
 there, and the origin gets the instance once.
 """
 
+import asyncio
 from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Final
 
 from isthmus.common.blobs import PART, BlobStore, spool_key
-from isthmus.common.bus import Bus
+from isthmus.common.bus import Bus, end_tasks
 from isthmus.common.bus.forwards import derived_id
-from isthmus.common.bus.stores import follow_store, new_timed_job, submit_store_once
+from isthmus.common.bus.stores import Heard, follow_store, hearing, new_timed_job, submit_store_once
 from isthmus.common.config import Origin
 from isthmus.common.dicom.statuses import DATA_SET_MISMATCH, SUCCESS, error_comment, meaning
 from isthmus.common.dimse import Category, Operation, category, dimse_status
@@ -31,6 +32,7 @@ OWN_SECONDS: Final = 5.0
 PART_SECONDS: Final = 10.0
 """More, for each part of a large one: it goes into S3, out of it, and to the origin."""
 MOST_UNTOLD: Final = 10_000
+FINISH_SECONDS: Final = 2.0
 
 log = get_logger(__name__)
 
@@ -67,6 +69,7 @@ class StoreThrough:
         self._budget = budget
         self._destination_of_all = destination_of_all
         self._onward = Onward(bus, blobs, budget)
+        self._clearing: set[asyncio.Task[None]] = set()
         self._untold: OrderedDict[str, Sent] = OrderedDict()
         """Jobs whose result nobody was told, by what they are of."""
 
@@ -91,7 +94,10 @@ class StoreThrough:
         untold = await self._untold_result(name)
         if untold is not None and untold.failure is None:
             return _answer(untold)
-        return _answer(await self._result(name, await self._send(origin, arrived, name)))
+        job = new_timed_job()
+        async with hearing(self._bus, origin.name, job) as heard:
+            sent = await self._send(origin, arrived, job, name)
+            return _answer(await self._result(name, sent, heard if sent.job.job == job else None))
 
     def _destination(self, called: Origin) -> Origin:
         if not isinstance(called, AllOrigins):
@@ -114,25 +120,24 @@ class StoreThrough:
         except NoWorker:
             return None
 
-    async def _send(self, origin: Origin, arrived: Arrived, name: str) -> Sent:
-        """Put an instance into the spool, and its job into the queue."""
-        job = new_timed_job()
+    async def _send(self, origin: Origin, arrived: Arrived, job: str, name: str) -> Sent:
+        """Put an instance into the spool, and its job into the queue, if none of the same is there."""
         ref = arrived.ref(self._blobs.bucket, spool_key(job, 0))
         async with self._budget.taken(arrived.size):
             await self._blobs.put(ref.key, arrived.file)
         # Should NATS not say whether it has the job, the blob stays: what is left of jobs is swept up.
         store, sequence = await submit_store_once(self._bus, Store(origin.name, job, (ref,)), name)
         if store.job != job:
-            await self._clear((ref,))
+            self._clear((ref,))
         return Sent(store, sequence)
 
-    async def _result(self, name: str, sent: Sent) -> InstanceStored:
+    async def _result(self, name: str, sent: Sent, heard: Heard | None = None) -> InstanceStored:
         """Wait for what becomes of an instance; it is no longer in the spool then."""
         try:
-            result = await self._first(sent)
+            result = await self._first(sent, heard)
         except NoWorker:  # its job was taken back
             self._untold.pop(name, None)
-            await self._clear(sent.job.blobs)
+            self._clear(sent.job.blobs)
             raise
         except BaseException:
             self._untold[name] = sent
@@ -140,20 +145,35 @@ class StoreThrough:
                 self._untold.popitem(last=False)
             raise
         self._untold.pop(name, None)
-        await self._clear(sent.job.blobs)
+        self._clear(sent.job.blobs)
         return result
 
-    async def _first(self, sent: Sent) -> InstanceStored:
+    async def _first(self, sent: Sent, heard: Heard | None) -> InstanceStored:
+        result = await heard() if heard is not None else None
+        if result is not None:
+            return result
         async with follow_store(self._bus, sent.job, sent.sequence) as results:
             async for result in results:
                 return result
         raise BusUnavailable("The store job ended without a result")
 
-    async def _clear(self, refs: tuple[BlobRef, ...]) -> None:
+    def _clear(self, refs: tuple[BlobRef, ...]) -> None:
+        """Delete from the spool, while the sender has its answer already."""
+        task = asyncio.create_task(self._delete([ref.key for ref in refs]))
+        self._clearing.add(task)
+        task.add_done_callback(self._clearing.discard)
+
+    async def _delete(self, keys: list[str]) -> None:
         try:
-            await self._blobs.delete_all([ref.key for ref in refs])
+            await self._blobs.delete_all(keys)
         except StoreUnavailable as error:  # what is left is swept up
             log.warning("spool not cleared", detail=error.detail)
+
+    async def finish(self) -> None:
+        """Wait a little for what is being deleted; what is left then is swept up."""
+        if self._clearing:
+            await asyncio.wait(self._clearing, timeout=FINISH_SECONDS)
+        await end_tasks(self._clearing)
 
 
 def _answer(result: InstanceStored) -> Answer:

@@ -270,3 +270,4 @@ async def serving(parts: Parts) -> AsyncIterator[Server]:
                 await threads.run(server.stop)
                 threads.close()
                 await telling.finish()
+                await through.finish()

@@ -3,11 +3,12 @@
 import math
 import re
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 from secrets import token_hex
 from typing import Final
 
+import nats.errors
 from nats.js.errors import NotFoundError
 from opentelemetry.trace import SpanKind
 
@@ -19,6 +20,7 @@ from isthmus.common.telemetry import inject, span
 
 INLINE_BYTES: Final = 256 * 1024
 """A longer list of blob refs is not put on the bus, but into a manifest."""
+Heard = Callable[[], Awaitable[InstanceStored | None]]
 _TIMED_JOB: Final = re.compile(r"spool/([0-9a-f]{8,9})-[0-9a-f]{32}/")
 
 
@@ -62,6 +64,34 @@ async def submit_store_once(bus: Bus, store: Store, name: str) -> tuple[Store, i
             ack = await bus.jetstream.publish(subject, message, headers=inject())
             return store, ack.seq
     return decode(there.data or b"", Store), ack.seq
+
+
+@asynccontextmanager
+async def hearing(bus: Bus, origin: str, job: str) -> AsyncIterator[Heard]:
+    """Listen for the first result of a job that is yet to be submitted, without a consumer of its own.
+
+    What is given waits for it, and gives None where nothing was heard for some seconds: `follow_store` tells
+    then whether the job is still there, and what was missed.
+
+    Raises:
+        BusUnavailable: NATS is away.
+    """
+    with bus_errors("dicom.stored"):
+        subscription = await bus.client.subscribe(subjects.stored(origin, job))
+
+    async def heard() -> InstanceStored | None:
+        try:
+            message = await subscription.next_msg(timeout=progress.SILENCE)
+        except nats.errors.Error:
+            return None
+        fact = store_fact(message.data)
+        return fact if isinstance(fact, InstanceStored) else None
+
+    try:
+        yield heard
+    finally:
+        with suppress(nats.errors.Error):
+            await subscription.unsubscribe()
 
 
 @asynccontextmanager

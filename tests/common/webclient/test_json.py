@@ -77,7 +77,7 @@ async def test_what_is_an_answer(
         (says("200 OK", '[{"00100010": "DOE^JOHN"}]'), "an element is no object"),
         (says("200 OK", '[{"00100010": {"vr": 7}}]'), "vr is no string"),
         (says("200 OK", '[{"00100010": {"vr": "PN", "Value": "DOE"}}]'), "Value no array"),
-        (says("200 OK", '[{"00100010": {"vr": "LO", "Value": [["DOE"]]}}]'), "a value is an array"),
+        (says("200 OK", '[{"00100010": {"vr": "LO", "Value": [["DOE"]]}}]'), "neither a text nor a number"),
         (says("200 OK", '[{"00081110": {"vr": "SQ", "Value": ["DOE"]}}]'), "a data set is no object"),
         (says("200 OK", '[{"00420011": {"vr": "OB", "InlineBinary": 7}}]'), "is no string"),
         (says("200 OK", DEEP), "too deep"),

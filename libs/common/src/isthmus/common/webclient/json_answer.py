@@ -6,17 +6,14 @@ from typing import Final
 
 import orjson
 
-from isthmus.common.dicom.attributes import vr_of
-from isthmus.common.dicom.json_values import DicomJson, JsonElement, JsonValue
+from isthmus.common.dicom.json_values import DicomJson
 from isthmus.common.webclient.answer import Answer, shown
+from isthmus.common.webclient.data_sets import data_set
 
 ACCEPT: Final = "application/dicom+json, application/json;q=0.9"
 MOST_BYTES: Final = 64 * 1024 * 1024
 """Of an answer, decompressed."""
-DEEPEST: Final = 64
-"""Sequences in each other."""
 _MARK: Final = b"\xef\xbb\xbf"
-_HEXADECIMAL: Final = frozenset("0123456789ABCDEF")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,48 +76,6 @@ def parse_data_sets(answer: Answer, body: bytes) -> list[DicomJson]:
         raise answer.malformed("The answer is no JSON, or not all of it") from None
     found = parsed if isinstance(parsed, list) else [parsed]
     try:
-        return [_data_set(one, 0) for one in found]
+        return [data_set(one) for one in found]
     except ValueError as error:
         raise answer.malformed(f"The answer is not of the DICOM JSON Model: {error}") from None
-
-
-def _data_set(parsed: object, depth: int) -> DicomJson:
-    if not isinstance(parsed, dict):
-        raise ValueError("a data set is no object")
-    if depth > DEEPEST:
-        raise ValueError("its sequences are too deep")
-    return dict(sorted((_member(name, element, depth) for name, element in parsed.items()), key=_first))
-
-
-def _first(member: tuple[str, JsonElement]) -> str:
-    return member[0]
-
-
-def _member(name: str, element: object, depth: int) -> tuple[str, JsonElement]:
-    tag = name.upper()
-    if len(tag) != 8 or not _HEXADECIMAL.issuperset(tag):
-        raise ValueError("a name is no tag of 8 hexadecimal digits")
-    if not isinstance(element, dict):
-        raise ValueError("an element is no object")
-    vr, values = element.get("vr") or vr_of(tag), element.get("Value") or []
-    if not isinstance(vr, str) or not isinstance(values, list):
-        raise ValueError("a vr is no string, or a Value no array")
-    found: JsonElement = {"vr": vr}
-    if values:
-        found["Value"] = [_value(vr, value, depth) for value in values]
-    uri, binary = element.get("BulkDataURI"), element.get("InlineBinary")
-    if not isinstance(uri, str | None) or not isinstance(binary, str | None):
-        raise ValueError("a BulkDataURI or an InlineBinary is no string")
-    if uri is not None:
-        found["BulkDataURI"] = uri
-    if binary is not None:
-        found["InlineBinary"] = binary
-    return tag, found
-
-
-def _value(vr: str, value: object, depth: int) -> JsonValue:
-    if vr == "SQ":
-        return _data_set({} if value is None else value, depth + 1)
-    if value is None or isinstance(value, str | int | float | dict):
-        return value
-    raise ValueError("a value is an array")

@@ -46,6 +46,7 @@ async def pages(
     """
     given = list(params)
     seen: set[bytes] = set()
+    before: list[DicomJson] = []
     offset, full, has_more = 0, False, False
     least = LEAST_CAP
     while most is None or offset < most:
@@ -60,7 +61,10 @@ async def pages(
             page = SMALL_PAGE
             continue
         found, has_more = answer.data_sets, _has_more(answer)
-        fresh = _fresh(found, seen)[: None if most is None else most - offset]
+        if found:
+            seen.update(map(_identity, before))
+        before = [one for one in found if not seen or _identity(one) not in seen]
+        fresh = before[: None if most is None else most - offset]
         if found and not fresh and (full or has_more):
             detail = "It gives the same matches again for another offset"
             raise MalformedAnswer(detail, origin=client.origin.name)
@@ -75,17 +79,6 @@ async def pages(
 
 def _has_more(answer: JsonAnswer) -> bool:
     return any(_MORE in warning for warning in answer.warnings)
-
-
-def _fresh(found: list[DicomJson], seen: set[bytes]) -> list[DicomJson]:
-    """Give those that were not seen before, and see them."""
-    fresh = []
-    for one in found:
-        identity = _identity(one)
-        if identity not in seen:
-            seen.add(identity)
-            fresh.append(one)
-    return fresh
 
 
 def _identity(one: DicomJson) -> bytes:

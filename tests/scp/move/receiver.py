@@ -75,7 +75,7 @@ class Receiver:
         self.reached.clear()
 
     def _restrict(self, event: evt.Event) -> None:
-        """Leave out what is not taken: in the process of a test the face takes everything, and so would this."""
+        """Leave out what is not taken: in one process with the face it would take everything too."""
         request = event.assoc.requestor.primitive
         request.presentation_context_definition_list = [
             context

@@ -25,7 +25,7 @@ from isthmus.common.messages import Query
 from isthmus.common.service import Parts
 from isthmus.dimse_scu.worker import worker
 from isthmus.scp.worker import Server, serving
-from tests.peers import Orthanc
+from tests.peers import Peer
 from tests.scp.conftest import ANY_PORT
 
 ARCHIVE = "ARCHIVE"
@@ -105,9 +105,8 @@ async def server(parts: Parts, played: Played) -> AsyncIterator[Server]:
 
 
 @asynccontextmanager
-async def before(bus: Bus, blobs: BlobStore, name: str, orthanc: Orthanc) -> AsyncIterator[Server]:
+async def before(bus: Bus, blobs: BlobStore, name: str, pacs: Peer) -> AsyncIterator[Server]:
     """Run the face and the worker, both in this process, with a real PACS behind."""
-    pacs = orthanc.peer
     origin = DimseOrigin(name=name, ae_title=pacs.ae_title, host=pacs.host, port=pacs.port)
     parts = Parts(Settings(scp=Scp(listen=ANY_PORT), origins=(origin,)), bus, blobs)
     async with worker(parts), serving(parts) as running:

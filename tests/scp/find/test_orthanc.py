@@ -49,7 +49,7 @@ OF_IMAGES = {"SOPInstanceUID": "", "SOPClassUID": "", "InstanceNumber": ""}
 
 @pytest.fixture
 async def bridge(bus: Bus, blobs: BlobStore, origin_name: str, orthanc: Orthanc) -> AsyncIterator[Server]:
-    async with before(bus, blobs, origin_name, orthanc) as server:
+    async with before(bus, blobs, origin_name, orthanc.peer) as server:
         yield server
 
 

@@ -12,7 +12,7 @@ from isthmus.common.dicom.attributes import AttributePath, vr_of
 from isthmus.common.dicom.levels import Level
 from isthmus.common.dicom.matching import MatchingKey
 from isthmus.common.dicom.narrowing import narrowing_value
-from isthmus.common.messages import Query
+from isthmus.common.messages import Query, WorklistQuery
 from isthmus.common.retrieving.ask import Ask
 
 _STUDY = "0020000D"
@@ -30,6 +30,18 @@ def find_identifier(query: Query, character_set: str) -> Dataset:
             _set(identifier, path, "")
     for key in query.keys:
         _set(identifier, key.path, _sent_value(key, fuzzy=query.fuzzy))
+    return identifier
+
+
+def worklist_identifier(query: WorklistQuery, character_set: str) -> Dataset:
+    """Write a query of a worklist (PS3.4 K.6.1.2), likewise; it has no level."""
+    identifier = Dataset()
+    identifier.SpecificCharacterSet = character_set
+    for path in query.return_keys:
+        if path[0] not in _NOT_SENT:
+            _set(identifier, path, "")
+    for key in query.keys:
+        _set(identifier, key.path, _sent_value(key, fuzzy=False))
     return identifier
 
 

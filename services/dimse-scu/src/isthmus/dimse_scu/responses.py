@@ -12,7 +12,7 @@ from pydicom.uid import ImplicitVRLittleEndian
 from isthmus.common.bus import end_tasks
 from isthmus.common.dicom.element_reader import ElementReader, Encoding
 from isthmus.common.dicom.json_model import DicomJson, JsonWriter
-from isthmus.common.dimse import FIND, STUDY_ROOT_FIND, Association, AssociationPool, FindResponse
+from isthmus.common.dimse import FIND, Association, AssociationPool, Context, FindResponse
 from isthmus.common.errors import BusUnavailable
 from isthmus.common.threads import Channel, ChannelClosed
 
@@ -23,7 +23,7 @@ CANCEL_SECONDS: Final = 3.0
 
 
 async def find(
-    pool: AssociationPool, identifier: Dataset, *, priority: int = 0
+    pool: AssociationPool, identifier: Dataset, *, priority: int = 0, context: Context = FIND
 ) -> AsyncGenerator[DicomJson, None]:
     """Give the matches of a query, in the origin's order; leaving early sends C-CANCEL.
 
@@ -35,7 +35,7 @@ async def find(
 
     def search(association: Association) -> None:
         leased.append(association)
-        with closing(association.find(STUDY_ROOT_FIND, identifier)) as responses:
+        with closing(association.find(context.abstract_syntax, identifier)) as responses:
             for response in responses:
                 channel.put(read_match(response))
 
@@ -50,7 +50,7 @@ async def find(
         else:
             channel.fail(error)
 
-    searching = asyncio.create_task(pool.run((FIND,), search, priority=priority))
+    searching = asyncio.create_task(pool.run((context,), search, priority=priority))
     searching.add_done_callback(ended)
     try:
         async with aclosing(channel):

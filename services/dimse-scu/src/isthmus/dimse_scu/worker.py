@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final, Self
 
-from isthmus.common.bus import Serving, end_tasks, serve_queries, streams, subjects
+from isthmus.common.bus import Serving, end_tasks, serve_queries, serve_worklists, streams, subjects
 from isthmus.common.bus.jobs import Lane, work
 from isthmus.common.bus.slots import Slots
 from isthmus.common.config import DimseOrigin
@@ -21,6 +21,7 @@ from isthmus.dimse_scu.find import FindWork
 from isthmus.dimse_scu.origin import DimseSource
 from isthmus.dimse_scu.settings import DimseScuSettings
 from isthmus.dimse_scu.store import StoreWork
+from isthmus.dimse_scu.worklist import WorklistWork
 
 SPARE_THREADS: Final = 2
 """Beyond one for each association: for opening and closing."""
@@ -61,6 +62,7 @@ class _OriginWorker:
         slots = await Slots.open(parts.bus, origin.name, origin.associations)
         pool = AssociationPool(Peer.of(origin, ae_title), slots, threads)
         searches = await serve_queries(parts.bus, origin.name, FindWork(pool, origin))
+        worklists = await serve_worklists(parts.bus, origin.name, WorklistWork(pool, origin))
         echoes = await parts.bus.serve(subjects.echo(origin.name), "workers", EchoWork(pool), Echo)
         retrieving = RetrieveWork(
             parts.bus, parts.blobs, DimseSource(parts.bus, pool, threads, origin, ae_title)
@@ -72,7 +74,9 @@ class _OriginWorker:
             work(parts.bus, streams.JOBS, origin.name, Retrieve, retrieving, at_once=1, lane=Lane.BULK),
             work(parts.bus, streams.STORES, origin.name, Store, storing, at_once=at_once),
         )
-        return cls(threads, slots, pool, (searches, echoes), tuple(group.create_task(job) for job in jobs))
+        return cls(
+            threads, slots, pool, (searches, worklists, echoes), tuple(group.create_task(job) for job in jobs)
+        )
 
     async def stop(self) -> None:
         """Answer what can be answered soon, hand the jobs over, and end the associations."""

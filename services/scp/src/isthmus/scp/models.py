@@ -1,4 +1,4 @@
-"""The information models of the Query/Retrieve service (PS3.4 C.6) and of worklists (PS3.4 K.6)."""
+"""The information models of the Query/Retrieve service (PS3.4 C.6)."""
 
 from enum import Enum
 from typing import Final, Self
@@ -27,7 +27,5 @@ class Model(Enum):
         return next((one for one in cls if sop_class_uid in (one.find, one.move, one.get)), None)
 
 
-WORKLIST_FIND: Final = "1.2.840.10008.5.1.4.31"
-"""Modality Worklist Information Model - FIND (PS3.4 K.6.1)."""
 TRANSFER_SYNTAXES: Final = (uid.ExplicitVRLittleEndian, uid.ImplicitVRLittleEndian)
 """Those of Identifiers."""

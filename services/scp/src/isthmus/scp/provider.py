@@ -25,7 +25,7 @@ from isthmus.common.dicom.statuses import (
     SOP_CLASS_NOT_SUPPORTED,
     UNABLE_TO_PROCESS,
 )
-from isthmus.common.dimse import Category, Operation, category, dimse_status
+from isthmus.common.dimse import WORKLIST_FIND, Category, Operation, category, dimse_status
 from isthmus.common.dimse.hosted import prefer_uncompressed
 from isthmus.common.dimse.provided import Request, provide
 from isthmus.common.dimse.sockets import heard
@@ -33,7 +33,7 @@ from isthmus.common.errors import IsthmusError
 from isthmus.common.telemetry import get_logger, span
 from isthmus.common.threads import LoopStopped
 from isthmus.scp.asked import Asked, AssociationOver, Cancelled, Response, Stop
-from isthmus.scp.models import TRANSFER_SYNTAXES, WORKLIST_FIND, Model
+from isthmus.scp.models import TRANSFER_SYNTAXES, Model
 from isthmus.scp.negotiated import agreed
 from isthmus.scp.normalized import Refused
 from isthmus.scp.sender import Sender

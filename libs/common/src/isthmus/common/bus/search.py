@@ -8,7 +8,7 @@ second, so that a dead one is not mere silence.
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, asynccontextmanager, suppress
-from typing import Final
+from typing import Final, TypeVar
 
 import nats.errors
 from nats.aio.msg import Msg
@@ -20,7 +20,7 @@ from isthmus.common.bus.client import MESSAGING, Bus, Serving, bus_errors
 from isthmus.common.bus.ending import end_tasks
 from isthmus.common.dicom.json_model import DicomJson
 from isthmus.common.errors import BusUnavailable, IsthmusError, NoWorker
-from isthmus.common.messages import Failure, Matches, Query, QueryDone, decode, encode
+from isthmus.common.messages import Failure, Matches, Query, QueryDone, WorklistQuery, decode, encode
 from isthmus.common.telemetry import get_logger, inject, span
 
 MORE: Final = b"+"
@@ -37,7 +37,9 @@ _LOST: Final = "A batch of matches got lost"
 
 
 @asynccontextmanager
-async def search(bus: Bus, query: Query, *, silence: float = 5.0) -> AsyncIterator[AsyncIterator[DicomJson]]:
+async def search(
+    bus: Bus, query: Query | WorklistQuery, *, silence: float = 5.0
+) -> AsyncIterator[AsyncIterator[DicomJson]]:
     """Give the matches of a query, in the origin's order, as they come.
 
     Leaving the block early cancels the query at the origin. The iteration raises the failure that cut the
@@ -49,9 +51,9 @@ async def search(bus: Bus, query: Query, *, silence: float = 5.0) -> AsyncIterat
         inbox = bus.client.new_inbox()
         with bus_errors("dicom.query"):
             subscription = await bus.client.subscribe(inbox)
-            await bus.client.publish(
-                subjects.query(query.origin), encode(query), reply=inbox, headers=inject()
-            )
+            of_worklist = isinstance(query, WorklistQuery)
+            subject = subjects.worklist(query.origin) if of_worklist else subjects.query(query.origin)
+            await bus.client.publish(subject, encode(query), reply=inbox, headers=inject())
         try:
             async with aclosing(_matches(subscription, query.origin, silence)) as matches:
                 yield matches
@@ -216,7 +218,9 @@ class MatchWriter:
 
 log = get_logger(__name__)
 
+Q = TypeVar("Q", Query, WorklistQuery)
 Searcher = Callable[[Query, MatchWriter], Awaitable[None]]
+WorklistSearcher = Callable[[WorklistQuery, MatchWriter], Awaitable[None]]
 
 
 async def serve_queries(bus: Bus, origin: str, searcher: Searcher) -> Serving:
@@ -224,8 +228,18 @@ async def serve_queries(bus: Bus, origin: str, searcher: Searcher) -> Serving:
 
     The searcher adds matches to the writer and raises what fails; it is cancelled when the reader is gone.
     """
+    return await _serve(bus, subjects.query(origin), Query, searcher)
 
-    async def search_all(query: Query, writer: MatchWriter) -> None:
+
+async def serve_worklists(bus: Bus, origin: str, searcher: WorklistSearcher) -> Serving:
+    """Answer the queries of an origin's worklist, likewise."""
+    return await _serve(bus, subjects.worklist(origin), WorklistQuery, searcher)
+
+
+async def _serve(
+    bus: Bus, subject: str, kind: type[Q], searcher: Callable[[Q, MatchWriter], Awaitable[None]]
+) -> Serving:
+    async def search_all(query: Q, writer: MatchWriter) -> None:
         try:
             await searcher(query, writer)
         except IsthmusError:
@@ -234,7 +248,7 @@ async def serve_queries(bus: Bus, origin: str, searcher: Searcher) -> Serving:
         await writer.flush()
 
     async def handle(message: Msg) -> None:
-        query = decode(message.data, Query)
+        query = decode(message.data, kind)
         writer = MatchWriter(bus, message.reply)
         async with writer.listening() as sending:
             searching = asyncio.create_task(search_all(query, writer))
@@ -249,7 +263,7 @@ async def serve_queries(bus: Bus, origin: str, searcher: Searcher) -> Serving:
             finally:
                 await end_tasks([searching, leaving])
 
-    return await bus.subscribe(subjects.query(origin), "workers", handle)
+    return await bus.subscribe(subject, "workers", handle)
 
 
 _STOPPING: Final = BusUnavailable("The worker is stopping")

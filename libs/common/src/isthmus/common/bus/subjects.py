@@ -38,6 +38,11 @@ def query(origin: str) -> str:
     return f"dicom.query.{token(origin)}"
 
 
+def worklist(origin: str) -> str:
+    """Searches of the worklist of one origin."""
+    return f"dicom.worklist.{token(origin)}"
+
+
 def echo(origin: str) -> str:
     """C-ECHO, or its counterpart."""
     return f"dicom.echo.{token(origin)}"

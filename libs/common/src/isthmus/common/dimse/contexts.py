@@ -65,9 +65,12 @@ STUDY_ROOT_FIND: Final = "1.2.840.10008.5.1.4.1.2.2.1"
 STUDY_ROOT_MOVE: Final = "1.2.840.10008.5.1.4.1.2.2.2"
 STUDY_ROOT_GET: Final = "1.2.840.10008.5.1.4.1.2.2.3"
 """The Study Root Query/Retrieve Information Model (PS3.4 C.6.2)."""
+WORKLIST_FIND: Final = "1.2.840.10008.5.1.4.31"
+"""Modality Worklist Information Model - FIND (PS3.4 K.6.1)."""
 
 VERIFICATION: Final = Context("1.2.840.10008.1.1", (uid.ImplicitVRLittleEndian, uid.ExplicitVRLittleEndian))
 FIND: Final = Context(STUDY_ROOT_FIND, (uid.ExplicitVRLittleEndian, uid.ImplicitVRLittleEndian))
+WORKLIST: Final = Context(WORKLIST_FIND, (uid.ExplicitVRLittleEndian, uid.ImplicitVRLittleEndian))
 GET: Final = Context(STUDY_ROOT_GET, (uid.ExplicitVRLittleEndian, uid.ImplicitVRLittleEndian))
 MOVE: Final = Context(STUDY_ROOT_MOVE, (uid.ExplicitVRLittleEndian, uid.ImplicitVRLittleEndian))
 

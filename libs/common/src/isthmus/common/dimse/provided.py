@@ -28,7 +28,7 @@ _serving: Final["WeakKeyDictionary[Association, Serve]"] = WeakKeyDictionary()
 class _Provided(ServiceClass):
     """Hands a request to whoever serves this association; without one it goes to pynetdicom."""
 
-    def SCP(self, req: Request, context: PresentationContext) -> None:  # type: ignore[override]  # noqa: N802 - pynetdicom's name
+    def SCP(self, req: Request, context: PresentationContext) -> None:  # noqa: N802 - pynetdicom's name
         serve = _serving.get(self.assoc)
         if serve is None:
             _upstream(str(req.AffectedSOPClassUID))(self.assoc).SCP(req, context)

@@ -9,7 +9,7 @@ from isthmus.common.messages.blobs import BlobRef
 from isthmus.common.messages.codec import VERSION, decode, encode
 from isthmus.common.messages.failure import Failure
 from isthmus.common.messages.forwards import DeadLetter, Forwarded, Forwarding, Refusal
-from isthmus.common.messages.query import Echo, EchoDone, Matches, Query, QueryDone
+from isthmus.common.messages.query import Echo, EchoDone, Matches, Query, QueryDone, WorklistQuery
 from isthmus.common.messages.retrieve import (
     Ahead,
     AheadTaken,
@@ -62,6 +62,7 @@ __all__ = [
     "Store",
     "StoreDone",
     "StoreFact",
+    "WorklistQuery",
     "decode",
     "encode",
     "retrieve_fact",

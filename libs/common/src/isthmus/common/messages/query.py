@@ -26,6 +26,15 @@ class Query:
 
 
 @dataclass(frozen=True, slots=True)
+class WorklistQuery:
+    """Search the modality worklist of an origin (PS3.4 K.6.1.2); what comes back is as with `Query`."""
+
+    origin: str
+    keys: tuple[MatchingKey, ...]
+    return_keys: tuple[AttributePath, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Matches:
     """A batch of matches in the origin's order; an empty one says that the worker is alive."""
 

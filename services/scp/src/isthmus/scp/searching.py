@@ -1,0 +1,83 @@
+"""The queries of one C-FIND over the bus, from the top level down, and their matches as they come."""
+
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
+
+from isthmus.common.bus import Bus, search
+from isthmus.common.dicom.json_model import DicomJson
+from isthmus.common.dicom.levels import Level
+from isthmus.common.errors import TooManyMatches
+from isthmus.scp.find_plan import FindPlan, Step, uid_of
+from isthmus.scp.patients import Patients
+
+
+class Searching:
+    """The queries of one request."""
+
+    def __init__(self, bus: Bus, origin: str, plan: FindPlan, max_parents: int, *, fuzzy: bool) -> None:
+        """Prepare.
+
+        Args:
+            bus: where the origin is searched.
+            origin: its name.
+            plan: what is searched.
+            max_parents: most entities of a level above in which is searched.
+            fuzzy: whether person names match fuzzily.
+        """
+        self._bus = bus
+        self._origin = origin
+        self._plan = plan
+        self._max_parents = max_parents
+        self._fuzzy = fuzzy
+
+    async def matches(self) -> AsyncGenerator[DicomJson, None]:
+        """Give the matches, or the patients of the studies that match, each once.
+
+        Raises:
+            TooManyMatches: it would take more queries than `max_parents`.
+            OriginError: the origin failed; what came until then is not the whole.
+            UnavailableError: one of our own parts did.
+        """
+        patients = Patients(self._plan.counted) if self._plan.patients else None
+        async with aclosing(self._entities()) as matches:
+            async for match in matches:
+                if patients is None or patients.add(match):
+                    yield match
+        if patients is not None:
+            for patient in patients.counted():
+                yield patient
+
+    async def _entities(self) -> AsyncGenerator[DicomJson, None]:
+        """Give what is found at the level of the plan, with what is known of the entities above."""
+        parents: list[tuple[Mapping[Level, str], DicomJson]] = [({}, {})]
+        for step in self._plan.above:
+            parents = [child for parent in parents async for child in self._children(step, *parent)]
+            if len(parents) > self._max_parents:
+                raise TooManyMatches(f"More than {self._max_parents} {step.level.value} above the matches")
+        for uids, known in parents:
+            async with aclosing(self._search(self._plan.target, uids)) as matches:
+                async for match in matches:
+                    yield {**match, **known}
+
+    async def _children(
+        self, step: Step, uids: Mapping[Level, str], known: DicomJson
+    ) -> AsyncGenerator[tuple[Mapping[Level, str], DicomJson], None]:
+        if not step.needs_query:
+            for uid in step.uids:
+                yield {**uids, step.level: uid}, {**known, **step.told({}, uid)}
+            return
+        count = 0
+        async with aclosing(self._search(step, uids)) as matches:
+            async for match in matches:
+                uid = uid_of(match, step.level)
+                if not uid:
+                    continue
+                yield {**uids, step.level: uid}, {**known, **step.told(match, uid)}
+                count += 1
+                if count > self._max_parents:
+                    return
+
+    async def _search(self, step: Step, uids: Mapping[Level, str]) -> AsyncGenerator[DicomJson, None]:
+        async with search(self._bus, step.query(self._origin, uids, fuzzy=self._fuzzy)) as matches:
+            async for match in matches:
+                yield match

@@ -1,7 +1,7 @@
 """The worker in this process, on a real bus and store, in front of Orthanc's DICOMweb plugin."""
 
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
 
@@ -25,11 +25,15 @@ class Serve:
 
     async def __call__(self, name: str, url: str, **settings: object) -> DicomwebOrigin:
         """Start one."""
+        return await self._stack.enter_async_context(self.one(name, url, **settings))
+
+    @asynccontextmanager
+    async def one(self, name: str, url: str, **settings: object) -> AsyncIterator[DicomwebOrigin]:
+        """Run one inside a block, and stop it as a signal does."""
         given = {"name": name, "protocol": "dicomweb", "url": url, "ae_title": "CLOUD", "timeout_seconds": 5}
         origin = DicomwebOrigin.model_validate({**given, **settings})
-        parts = Parts(Settings(origins=(origin,)), self._bus, self._blobs)
-        await self._stack.enter_async_context(worker(parts))
-        return origin
+        async with worker(Parts(Settings(origins=(origin,)), self._bus, self._blobs)):
+            yield origin
 
 
 @pytest.fixture

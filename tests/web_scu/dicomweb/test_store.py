@@ -1,5 +1,6 @@
 """Storing to a DICOMweb server: what a job names arrives as it is, and each instance has its own answer."""
 
+import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,15 +11,33 @@ from isthmus.common.bus import Bus
 from isthmus.common.bus.stores import new_job, run_store
 from isthmus.common.config import DicomwebOrigin
 from isthmus.common.messages import BlobRef, InstanceStored, Store
+from isthmus.web_scu.dicomweb import sending
+from isthmus.web_scu.dicomweb.sending import BYTES_AT_ONCE, INSTANCES_AT_ONCE, batches
+from tests.common.webclient.web_origin import Behaviour, Site, says, writes, writes_then_is_silent
 from tests.data_sets import identity, make_series, raw_dataset
 from tests.peers import Orthanc
 from tests.web_scu.dicomweb.conftest import Serve, dicomweb_of
+from tests.web_scu.dicomweb.taking import Takes, instances_in
+
+STORED = (0x0000, None)
+
+
+@pytest.fixture(scope="session")
+def series(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Four images of one study."""
+    return make_series(tmp_path_factory.mktemp("series"), 4)
+
+
+@pytest.fixture(scope="session")
+def uids(series: list[Path]) -> list[str]:
+    """Their SOP Instance UIDs."""
+    return [identity(file).sop_instance_uid for file in series]
 
 
 @pytest.fixture
-async def taker(serve: Serve, origin_name: str, empty_orthanc: Orthanc) -> DicomwebOrigin:
-    """An Orthanc that holds nothing."""
-    return await serve(origin_name, dicomweb_of(empty_orthanc))
+async def impatient(serve: Serve, origin_name: str, site: Site) -> DicomwebOrigin:
+    """The server as an origin that is not waited for very long."""
+    return await serve(origin_name, site.url, timeout_seconds=0.5)
 
 
 async def job_of(blobs: BlobStore, origin: str, files: Sequence[Path]) -> Store:
@@ -37,18 +56,245 @@ async def results_of(bus: Bus, store: Store) -> list[InstanceStored]:
         return sorted([one async for one in results], key=lambda one: one.index)
 
 
-def statuses(results: Sequence[InstanceStored]) -> list[tuple[int, int, str | None]]:
-    return [(one.index, one.status, one.failure and one.failure.kind) for one in results]
+async def stored(
+    bus: Bus, blobs: BlobStore, origin: DicomwebOrigin, files: Sequence[Path]
+) -> list[tuple[int, str | None]]:
+    """Store files, and give the status of each and the kind of its failure."""
+    results = await results_of(bus, await job_of(blobs, origin.name, files))
+    assert [one.index for one in results] == list(range(len(files)))
+    assert [one.sop_instance_uid for one in results] == [identity(file).sop_instance_uid for file in files]
+    return [(one.status, one.failure and one.failure.kind) for one in results]
 
 
 async def test_what_is_stored_is_there_as_it_was_sent(
-    bus: Bus, blobs: BlobStore, taker: DicomwebOrigin, empty_orthanc: Orthanc, tmp_path: Path
+    bus: Bus,
+    blobs: BlobStore,
+    serve: Serve,
+    origin_name: str,
+    empty_orthanc: Orthanc,
+    series: list[Path],
+    tmp_path: Path,
 ) -> None:
-    files = [*make_series(tmp_path / "one", 3), *make_series(tmp_path / "two", 2, seed=1)]
-    results = await results_of(bus, await job_of(blobs, taker.name, files))
-    assert statuses(results) == [(index, 0x0000, None) for index in range(5)]
+    origin = await serve(origin_name, dicomweb_of(empty_orthanc))
+    files = [*series, *make_series(tmp_path, 2, seed=1)]
+    assert await stored(bus, blobs, origin, files) == [STORED] * 6
     held = {one.sop_instance_uid: key for key, one in empty_orthanc.held().items()}
     for file in files:
-        sent = tmp_path / "sent.dcm"
-        sent.write_bytes(empty_orthanc.file(held[identity(file).sop_instance_uid]))
+        sent = empty_orthanc.file(held[identity(file).sop_instance_uid])
         assert raw_dataset(sent) == raw_dataset(file)
+    assert await stored(bus, blobs, origin, files) == [STORED] * 6  # it has them already
+
+
+async def test_what_is_no_dicom_is_refused_and_the_others_are_stored(
+    bus: Bus,
+    blobs: BlobStore,
+    serve: Serve,
+    origin_name: str,
+    empty_orthanc: Orthanc,
+    series: list[Path],
+) -> None:
+    origin = await serve(origin_name, dicomweb_of(empty_orthanc))
+    job = await job_of(blobs, origin.name, series)
+    await blobs.put(job.blobs[1].key, bytes(job.blobs[1].size))
+    results = await results_of(bus, job)
+    assert [one.failure is None for one in results] == [True, False, True, True]
+    assert len(empty_orthanc.held()) == 3
+
+
+async def test_instances_of_one_study_go_together(
+    bus: Bus, blobs: BlobStore, origin: DicomwebOrigin, site: Site, series: list[Path], uids: list[str]
+) -> None:
+    site.does(Takes())
+    assert await stored(bus, blobs, origin, series) == [STORED] * 4
+    (request,) = site.requests
+    assert (request.method, request.target) == ("POST", "/dicom-web/studies")
+    assert instances_in(request) == uids
+
+
+async def test_10_5_3_each_instance_has_its_own_answer(
+    bus: Bus, blobs: BlobStore, origin: DicomwebOrigin, site: Site, series: list[Path], uids: list[str]
+) -> None:
+    site.does(Takes("202 Accepted", failed={uids[0]: 0xA700, uids[1]: 0xC122}, warned={uids[2]: 0xB007}))
+    assert await stored(bus, blobs, origin, series) == [
+        (0xA700, "HttpOperationFailed"),
+        (0xC122, "HttpOperationFailed"),
+        (0xB007, None),
+        STORED,
+    ]
+    assert len(site.requests) == 1
+
+
+@pytest.mark.parametrize("reason", [0x0000, 0x0001, 0xB000, 0xB00E, 0xFF00, 70000])
+async def test_a_failure_whose_reason_is_none_is_a_failure(
+    bus: Bus,
+    blobs: BlobStore,
+    origin: DicomwebOrigin,
+    site: Site,
+    series: list[Path],
+    uids: list[str],
+    reason: int,
+) -> None:
+    site.does(Takes("202 Accepted", failed={uids[0]: reason}))
+    assert await stored(bus, blobs, origin, series[:1]) == [(0x0110, "HttpOperationFailed")]
+
+
+async def test_a_warning_whose_reason_is_none_is_a_warning(
+    bus: Bus, blobs: BlobStore, origin: DicomwebOrigin, site: Site, series: list[Path], uids: list[str]
+) -> None:
+    site.does(Takes("202 Accepted", warned={uids[0]: 1}))
+    assert await stored(bus, blobs, origin, series[:1]) == [(0xB000, None)]
+
+
+async def test_what_the_server_says_nothing_of_is_not_stored(
+    bus: Bus, blobs: BlobStore, origin: DicomwebOrigin, site: Site, series: list[Path], uids: list[str]
+) -> None:
+    site.does(Takes(unsaid=(uids[2],)))
+    assert await stored(bus, blobs, origin, series) == [STORED, STORED, (0x0110, "MalformedAnswer"), STORED]
+    site.does(says("202 Accepted"))
+    assert await stored(bus, blobs, origin, series[:1]) == [(0x0110, "MalformedAnswer")]
+
+
+@pytest.mark.parametrize("behaviour", [says("200 OK"), says("204 No Content"), says("200 OK", "{}")])
+async def test_a_server_that_says_that_all_is_stored_need_not_name_it(
+    bus: Bus, blobs: BlobStore, origin: DicomwebOrigin, site: Site, series: list[Path], behaviour: Behaviour
+) -> None:
+    site.does(behaviour)
+    assert await stored(bus, blobs, origin, series) == [STORED] * 4
+
+
+@pytest.mark.parametrize("status", ["400 Bad Request", "409 Conflict", "413 Too Large", "500 Broken"])
+async def test_what_is_refused_together_is_sent_one_by_one(
+    bus: Bus,
+    blobs: BlobStore,
+    origin: DicomwebOrigin,
+    site: Site,
+    series: list[Path],
+    uids: list[str],
+    status: str,
+) -> None:
+    site.does(says(status), Takes(), says(status, "P1"), Takes())
+    assert await stored(bus, blobs, origin, series) == [
+        STORED,
+        (0x0110, "HttpOperationFailed"),
+        STORED,
+        STORED,
+    ]
+    assert [instances_in(request) for request in site.requests] == [uids, *([uid] for uid in uids)]
+
+
+@pytest.mark.parametrize("status", ["409 Conflict", "400 Bad Request"])
+async def test_what_all_is_refused_by_name_is_not_sent_again(
+    bus: Bus,
+    blobs: BlobStore,
+    origin: DicomwebOrigin,
+    site: Site,
+    series: list[Path],
+    uids: list[str],
+    status: str,
+) -> None:
+    site.does(Takes(status, failed=dict.fromkeys(uids, 0x0122)))
+    assert await stored(bus, blobs, origin, series) == [(0x0122, "HttpOperationFailed")] * 4
+    assert len(site.requests) == 1
+
+
+@pytest.mark.parametrize("status", ["401 Unauthorized", "403 Forbidden", "404 Not Found", "501 Not There"])
+async def test_a_refusal_that_is_for_all_ends_the_job(
+    bus: Bus,
+    blobs: BlobStore,
+    origin: DicomwebOrigin,
+    site: Site,
+    series: list[Path],
+    monkeypatch: pytest.MonkeyPatch,
+    status: str,
+) -> None:
+    monkeypatch.setattr(sending, "INSTANCES_AT_ONCE", 2)
+    site.does(says(status))
+    assert await stored(bus, blobs, origin, series) == [(0x0110, "HttpOperationFailed")] * 4
+    assert len(site.requests) == 1
+
+
+async def test_a_server_that_is_busy_is_asked_again(
+    bus: Bus, blobs: BlobStore, origin: DicomwebOrigin, site: Site, series: list[Path]
+) -> None:
+    site.does(says("503 Service Unavailable", "", "Retry-After: 0"), Takes())
+    assert await stored(bus, blobs, origin, series) == [STORED] * 4
+
+
+async def test_an_answer_that_got_lost_is_asked_for_again(
+    bus: Bus, blobs: BlobStore, origin: DicomwebOrigin, site: Site, series: list[Path], uids: list[str]
+) -> None:
+    site.does(writes(b"", ends=True), Takes())
+    assert await stored(bus, blobs, origin, series) == [STORED] * 4
+    assert [instances_in(request) for request in site.requests] == [uids, uids]
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "kinds"),
+    [
+        (writes(b"", ends=True), ["OriginUnreachable"] * 4),
+        (writes_then_is_silent(), ["OriginTimeout"] * 2 + ["NotTried"] * 2),
+        (says("200 OK", "<html>P1</html>", kind="text/html"), ["MalformedAnswer"] * 4),
+        (writes(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{", ends=True), ["TruncatedAnswer"] * 4),
+    ],
+)
+async def test_without_an_answer_nothing_is_stored_and_the_next_job_works(
+    bus: Bus,
+    blobs: BlobStore,
+    impatient: DicomwebOrigin,
+    site: Site,
+    series: list[Path],
+    monkeypatch: pytest.MonkeyPatch,
+    behaviour: Behaviour,
+    kinds: list[str],
+) -> None:
+    monkeypatch.setattr(sending, "INSTANCES_AT_ONCE", 2)
+    site.does(behaviour)
+    assert await stored(bus, blobs, impatient, series) == [(0x0110, kind) for kind in kinds]
+    site.does(Takes())
+    assert await stored(bus, blobs, impatient, series) == [STORED] * 4
+
+
+async def test_what_s3_does_not_have_fails_alone(
+    bus: Bus, blobs: BlobStore, origin: DicomwebOrigin, site: Site, series: list[Path], uids: list[str]
+) -> None:
+    site.does(Takes())
+    job = await job_of(blobs, origin.name, series)
+    await blobs.delete(job.blobs[2].key)
+    results = await results_of(bus, job)
+    assert [one.failure and one.failure.kind for one in results] == [None, None, "BlobMissing", None]
+    assert [instances_in(request) for request in site.requests] == [[*uids[:2], uids[3]]]
+
+
+async def test_a_job_that_ends_with_its_worker_is_done_by_the_next(
+    bus: Bus, blobs: BlobStore, serve: Serve, origin_name: str, site: Site, series: list[Path]
+) -> None:
+    site.does(writes_then_is_silent())
+    job = await job_of(blobs, origin_name, series)
+    async with serve.one(origin_name, site.url), run_store(bus, job) as results:
+        async with asyncio.timeout(5):
+            await site.asked.wait()
+    site.does(Takes())
+    await serve(origin_name, site.url)
+    async with run_store(bus, job) as results:
+        assert [one.failure async for one in results] == [None] * 4
+
+
+def refs(*sizes: tuple[str, int]) -> list[tuple[int, BlobRef]]:
+    return [
+        (index, BlobRef("b", "k", size, study, "2", str(index), "4", "5"))
+        for index, (study, size) in enumerate(sizes)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("instances", "lengths"),
+    [
+        ([], []),
+        ([("1", 10)] * (INSTANCES_AT_ONCE + 1), [INSTANCES_AT_ONCE, 1]),
+        ([("1", BYTES_AT_ONCE - 1), ("1", 1), ("1", 1)], [2, 1]),
+        ([("1", 1), ("1", 2 * BYTES_AT_ONCE), ("1", 1)], [1, 1, 1]),
+        ([("1", 1), ("2", 1), ("2", 1), ("1", 1)], [1, 2, 1]),
+    ],
+)
+def test_a_request_is_bounded_and_of_one_study(instances: list[tuple[str, int]], lengths: list[int]) -> None:
+    assert [len(batch) for batch in batches(refs(*instances))] == lengths

@@ -7,6 +7,7 @@ from typing import Final
 
 from isthmus.common.blobs import BlobStore
 from isthmus.common.errors import (
+    BlobMissing,
     HttpOperationFailed,
     IsthmusError,
     NotTried,
@@ -115,13 +116,13 @@ class Sending:
     async def _without(
         self, outgoing: "_Outgoing", error: StoreUnavailable
     ) -> AsyncGenerator[InstanceStored, None]:
-        """Leave out what S3 does not give, and send the others."""
-        missing = outgoing.current
-        others = [one for one in outgoing.batch if one is not missing]
+        """Leave out what S3 does not have, and send the others; where S3 is away, nothing more."""
+        missing = outgoing.current if isinstance(error, BlobMissing) else None
         if missing is None:
             self._given_up = error
         else:
             yield not_stored(*missing, error)
+        others = [one for one in outgoing.batch if one is not missing]
         if others:
             async with aclosing(self.send(others)) as results:
                 async for result in results:

@@ -15,6 +15,7 @@ from isthmus.common.service import Parts
 from isthmus.common.threads import Threads
 from isthmus.web_scu.bucket.refresh import Refresher
 from isthmus.web_scu.bucket.scan import Scanner
+from isthmus.web_scu.worker import worker
 from tests.data_sets import make_series
 from tests.web_scu.bucket.objects import study_of
 
@@ -95,3 +96,10 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     second = make_series(tmp_path_factory.mktemp("two"), 2, study_uid=study_of(first[0]), seed=1)
     (other,) = make_series(tmp_path_factory.mktemp("other"), 1, seed=2)
     return [*first, *second, other]
+
+
+@pytest.fixture
+async def served(parts: Parts) -> AsyncIterator[None]:
+    """Its worker runs."""
+    async with worker(parts):
+        yield

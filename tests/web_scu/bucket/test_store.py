@@ -1,0 +1,118 @@
+"""Storing into a bucket: by the pattern, byte for byte, and nothing that is there is overwritten."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+
+from isthmus.common.blobs import PART, BlobStore, spool_key
+from isthmus.common.bus import Bus
+from isthmus.common.bus.stores import new_job, run_store
+from isthmus.common.config import S3Origin
+from isthmus.common.errors import StoreUnavailable
+from isthmus.common.inbox.catalogue import CatalogueWithInboxes
+from isthmus.common.messages import BlobRef, InstanceStored, Store
+from tests.data_sets import make_series, with_sop_instance_uid
+from tests.web_scu.bucket.objects import contents, held, place_of, put, study_of
+
+SUCCESS = 0x0000
+DUPLICATE = 0x0111
+
+pytestmark = pytest.mark.usefixtures("served")
+
+
+async def stored(
+    bus: Bus, blobs: BlobStore, origin: S3Origin, files: Sequence[bytes]
+) -> list[InstanceStored]:
+    """Store files as stow would."""
+    job, refs = new_job(), []
+    for number, data in enumerate(files):
+        key = spool_key(job, number)
+        await blobs.put(key, data)
+        refs.append(BlobRef(blobs.bucket, key, len(data), "1", "2", "3", "4", "5"))
+    async with run_store(bus, Store(origin.name, job, tuple(refs))) as results:
+        return sorted([one async for one in results], key=lambda one: one.index)
+
+
+async def test_it_lies_where_the_pattern_says_and_is_there_at_once(
+    bus: Bus,
+    blobs: BlobStore,
+    bucket: BlobStore,
+    origin: S3Origin,
+    catalogue: CatalogueWithInboxes,
+    files: list[Path],
+) -> None:
+    data = [file.read_bytes() for file in files]
+    assert [one.status for one in await stored(bus, blobs, origin, data)] == [SUCCESS] * len(files)
+    for file in files:
+        assert await bucket.get(origin.key_pattern.key_of(place_of(file))) == file.read_bytes()
+    assert await contents(blobs, await held(catalogue, origin, study_of(files[0]))) == sorted(data[:5])
+
+
+async def test_the_same_again_is_no_other(
+    bus: Bus, blobs: BlobStore, bucket: BlobStore, origin: S3Origin, files: list[Path]
+) -> None:
+    await put(bucket, origin, files[:2])
+    results = await stored(bus, blobs, origin, [file.read_bytes() for file in files[:2]])
+    assert [one.status for one in results] == [SUCCESS, SUCCESS]
+
+
+async def test_another_one_of_the_same_uid_is_refused(
+    bus: Bus, blobs: BlobStore, bucket: BlobStore, origin: S3Origin, files: list[Path]
+) -> None:
+    (key,) = await put(bucket, origin, files[:1])
+    other = files[0].read_bytes()[:-2] + b"xy"
+    (result,) = await stored(bus, blobs, origin, [other])
+    assert (result.status, result.failure and result.failure.kind) == (DUPLICATE, "OperationFailed")
+    assert await bucket.get(key) == files[0].read_bytes()
+
+
+async def test_what_is_large_is_stored_and_never_overwritten_too(
+    bus: Bus, blobs: BlobStore, bucket: BlobStore, origin: S3Origin, tmp_path: Path
+) -> None:
+    (file,) = make_series(tmp_path, 1, rows=2304, columns=2304)
+    data = file.read_bytes()
+    assert len(data) > PART
+    other = data[:-2] + b"xy"
+    assert [one.status for one in await stored(bus, blobs, origin, [data])] == [SUCCESS]
+    results = await stored(bus, blobs, origin, [data, other])
+    assert [one.status for one in results] == [SUCCESS, DUPLICATE]
+    assert await bucket.get(origin.key_pattern.key_of(place_of(file))) == data
+
+
+@pytest.mark.parametrize(
+    ("spoil", "status"),
+    [
+        (lambda data: b"no DICOM" * 100, 0xC000),
+        (lambda data: with_sop_instance_uid(data, "1.2/3"), 0x0117),
+        (lambda data: b"", 0xC000),
+    ],
+)
+async def test_what_cannot_be_stored_says_why_and_the_rest_is_stored(
+    bus: Bus,
+    blobs: BlobStore,
+    origin: S3Origin,
+    files: list[Path],
+    spoil: Callable[[bytes], bytes],
+    status: int,
+) -> None:
+    data = [files[0].read_bytes(), spoil(files[1].read_bytes()), files[2].read_bytes()]
+    results = await stored(bus, blobs, origin, data)
+    assert [one.status for one in results] == [SUCCESS, status, SUCCESS]
+    assert results[1].failure is not None
+
+
+async def test_where_we_may_not_write_nothing_is_acknowledged(
+    bus: Bus,
+    blobs: BlobStore,
+    origin: S3Origin,
+    files: list[Path],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def refused(self: BlobStore, key: str, data: bytes) -> bool:
+        raise StoreUnavailable("The bucket of 'archive': put: 403 AccessDenied")
+
+    monkeypatch.setattr(BlobStore, "create", refused)
+    results = await stored(bus, blobs, origin, [file.read_bytes() for file in files[:2]])
+    assert [one.status for one in results] == [0x0110, 0x0110]
+    assert {one.failure and one.failure.kind for one in results} == {"StoreUnavailable"}

@@ -1,0 +1,166 @@
+"""The verbs of the contract over a bucket: search, retrieve, echo."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from isthmus.common.blobs import BlobStore, buckets_of
+from isthmus.common.bus import Bus, search, subjects
+from isthmus.common.config import S3Origin
+from isthmus.common.dicom.attributes import tag_of
+from isthmus.common.dicom.json_values import DicomJson
+from isthmus.common.dicom.levels import Level
+from isthmus.common.dicom.matching import MatchingKey
+from isthmus.common.dicom.search_attributes import DEFAULT_RETURN
+from isthmus.common.errors import NoSuchObject, StoreUnavailable
+from isthmus.common.inbox.catalogue import CatalogueWithInboxes
+from isthmus.common.inbox.index import Index
+from isthmus.common.messages import Echo, EchoDone, Query, Retrieve
+from isthmus.common.retrieval import Retrieval
+from isthmus.web_scu.bucket.echo import BucketEchoWork
+from isthmus.web_scu.bucket.refresh import Refresher
+from isthmus.web_scu.bucket.scan import Scanner
+from isthmus.web_scu.bucket.search import BucketSearchWork
+from tests.wado.serving import ended
+from tests.web_scu.bucket.objects import contents, place_of, put, study_of
+
+
+@pytest.fixture
+def retrieval(bus: Bus, catalogue: CatalogueWithInboxes) -> Retrieval:
+    """As wado and scp read."""
+    return Retrieval(bus, catalogue, 0)
+
+
+async def found(bus: Bus, origin: S3Origin, level: Level, *keys: MatchingKey) -> list[DicomJson]:
+    async with search(bus, Query(origin.name, level, keys, DEFAULT_RETURN[level])) as matches:
+        return [match async for match in matches]
+
+
+def key(keyword: str, *values: str) -> MatchingKey:
+    return MatchingKey((tag_of(keyword),), values)
+
+
+@pytest.mark.usefixtures("served")
+async def test_what_was_scanned_is_found_at_every_level(
+    scanner: Scanner, bus: Bus, bucket: BlobStore, origin: S3Origin, files: list[Path]
+) -> None:
+    await put(bucket, origin, files)
+    await scanner.scan()
+    assert len(await found(bus, origin, Level.STUDY)) == 2
+    study = key("StudyInstanceUID", study_of(files[0]))
+    (match,) = await found(bus, origin, Level.STUDY, study)
+    assert match["00201208"] == {"vr": "IS", "Value": [5]}
+    assert match["00080054"] == {"vr": "AE", "Value": ["ARCHIVE"]}
+    assert match["00100020"]["Value"]
+    series = await found(bus, origin, Level.SERIES, study)
+    assert [one["00201209"]["Value"] for one in series] == [[3], [2]]
+    assert len(await found(bus, origin, Level.IMAGE, study)) == 5
+    assert await found(bus, origin, Level.STUDY, key("PatientID", "nobody")) == []
+
+
+async def test_before_all_was_read_no_search_says_what_there_is(
+    scanner: Scanner, bus: Bus, blobs: BlobStore, bucket: BlobStore, origin: S3Origin, files: list[Path]
+) -> None:
+    index = Index(bus)
+    work = BucketSearchWork(bus, blobs, origin, index)
+    query = Query(origin.name, Level.STUDY, (), DEFAULT_RETURN[Level.STUDY])
+    with pytest.raises(StoreUnavailable, match="for the first time"):
+        await work(query, _Matches())  # type: ignore[arg-type]
+    await put(bucket, origin, files)
+    await scanner.scan()
+    matches = _Matches()
+    async with index.following():
+        await work(query, matches)  # type: ignore[arg-type]
+    assert len(matches.found) == 2
+
+
+class _Matches:
+    def __init__(self) -> None:
+        self.found: list[DicomJson] = []
+
+    async def add(self, match: DicomJson) -> None:
+        self.found.append(match)
+
+
+@pytest.mark.usefixtures("served")
+async def test_what_no_scan_has_seen_yet_is_read_when_it_is_asked_for(
+    bus: Bus, bucket: BlobStore, blobs: BlobStore, origin: S3Origin, retrieval: Retrieval, files: list[Path]
+) -> None:
+    await put(bucket, origin, files[:3])
+    async with retrieval.read(Retrieve(origin.name, study_of(files[0]))) as reading:
+        refs = [ref async for ref in reading]
+    assert await contents(blobs, refs) == sorted(file.read_bytes() for file in files[:3])
+    await put(bucket, origin, files[3:5])
+    place = place_of(files[4])
+    async with retrieval.read(Retrieve(origin.name, place.study, place.series, place.instance)) as reading:
+        (ref,) = [ref async for ref in reading]
+    assert await blobs.get(ref.key) == files[4].read_bytes()
+
+
+@pytest.mark.usefixtures("served")
+async def test_what_is_not_there_is_no_such_object(
+    bucket: BlobStore, origin: S3Origin, retrieval: Retrieval, files: list[Path]
+) -> None:
+    await put(bucket, origin, files)
+    study = study_of(files[0])
+    for wanted in (Retrieve(origin.name, "1.2.3"), Retrieve(origin.name, study, "1.2.3", "4")):
+        with pytest.raises(NoSuchObject):
+            async with retrieval.read(wanted):
+                pass
+
+
+@pytest.mark.usefixtures("served")
+async def test_a_bucket_answers(bus: Bus, origin: S3Origin) -> None:
+    done = await bus.request(subjects.echo(origin.name), Echo(origin.name), EchoDone)
+    assert done.failure is None
+    assert done.latency_ms > 0
+
+
+@pytest.fixture
+async def away(origin: S3Origin) -> AsyncIterator[BlobStore]:
+    """A bucket that is not there."""
+    with buckets_of([origin.model_copy(update={"bucket": "no-such-bucket"})]) as buckets:
+        yield buckets[origin.name]
+
+
+async def test_a_bucket_that_is_not_there_is_said(away: BlobStore, origin: S3Origin) -> None:
+    done = await BucketEchoWork(away, origin.name)(Echo(origin.name))
+    assert done.failure is not None
+    assert (done.failure.kind, done.failure.origin) == ("OriginUnreachable", origin.name)
+
+
+async def test_the_scan_goes_on_when_the_bucket_is_there_again(
+    scanner: Scanner,
+    refresher: Refresher,
+    bus: Bus,
+    bucket: BlobStore,
+    origin: S3Origin,
+    files: list[Path],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    await put(bucket, origin, files[:1])
+    listing, refresh = bucket.list, refresher.refresh
+    broken, refreshed = [StoreUnavailable("S3 list: 500")], asyncio.Event()
+
+    async def list_later(prefix: str) -> AsyncIterator[object]:
+        if broken:
+            raise broken.pop()
+        async for one in listing(prefix):
+            yield one
+
+    async def noting(study: str) -> None:
+        await refresh(study)
+        refreshed.set()
+
+    monkeypatch.setattr(bucket, "list", list_later)
+    monkeypatch.setattr(refresher, "refresh", noting)
+    quick = origin.model_copy(update={"refresh_seconds": 0.01})
+    running = asyncio.create_task(Scanner(bus, bucket, quick, scanner._index, refresher).run())
+    try:
+        async with asyncio.timeout(10):
+            await refreshed.wait()
+    finally:
+        await ended([running])
+    assert not broken

@@ -12,6 +12,7 @@ from starlette.responses import Response
 from isthmus.common.dicom.attributes import tag_of
 from isthmus.common.dicom.json_model import DicomJson, JsonElement
 from isthmus.common.dicom.levels import Level
+from isthmus.common.dicom.search_attributes import uid_of
 from isthmus.common.dicom.uids import check_uid
 from isthmus.common.dicomweb import (
     Resource,
@@ -26,7 +27,7 @@ from isthmus.common.dicomweb import (
 from isthmus.common.dicomweb.offers import DICOM_XML_PARTS
 from isthmus.common.errors import InvalidParameter
 from isthmus.qido.parameters import SearchParameters, parse_parameters
-from isthmus.qido.plan import Scope, uid_of
+from isthmus.qido.plan import Scope
 from isthmus.qido.representation import OFFERS, representation
 from isthmus.qido.settings import QidoSettings
 from isthmus.qido.window import Found

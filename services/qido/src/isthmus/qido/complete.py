@@ -11,12 +11,11 @@ from isthmus.common.bus.fan_out import fan_out
 from isthmus.common.dicom.json_model import DicomJson
 from isthmus.common.dicom.levels import Level
 from isthmus.common.dicom.matching import MatchingKey
-from isthmus.common.dicom.search_attributes import UNIQUE_KEYS
+from isthmus.common.dicom.search_attributes import UNIQUE_KEYS, uid_of
 from isthmus.common.dicom.summaries import ASKED, lacking, summed_up
 from isthmus.common.errors import OperationFailed
 from isthmus.common.messages import Query
 from isthmus.common.telemetry import get_logger
-from isthmus.qido.plan import uid_of
 
 AT_ONCE: Final = 3
 """Queries at the same time: less than the associations an origin has by default."""

@@ -16,12 +16,12 @@ from isthmus.common.dicom.search_attributes import UNIQUE_KEYS
 from isthmus.common.dicomweb import ALL
 from isthmus.common.errors import TooManyMatches
 from isthmus.common.federation import Answers, ask_all
-from isthmus.qido.merged import Merged, MergedMatch
+from isthmus.common.federation.merged import Merged, MergedMatch
+from isthmus.common.federation.turns import in_turns
 from isthmus.qido.parameters import SearchParameters
 from isthmus.qido.plan import Scope
 from isthmus.qido.search import Finder
 from isthmus.qido.settings import QidoSettings
-from isthmus.qido.turns import in_turns
 from isthmus.qido.window import Filling, Found, Window
 
 UIDS_AT_ONCE: Final = 100

@@ -7,11 +7,12 @@ from typing import Final
 from isthmus.common.dicom.attributes import tag_of
 from isthmus.common.dicom.json_model import DicomJson
 from isthmus.common.dicom.levels import Level
+from isthmus.common.dicom.search_attributes import uid_of
 from isthmus.common.errors import StoreUnavailable
 from isthmus.common.messages import Retrieve
 from isthmus.common.retrieval import Catalogue
 from isthmus.common.telemetry import get_logger
-from isthmus.qido.plan import Scope, uid_of
+from isthmus.qido.plan import Scope
 
 HELD_SECONDS: Final = 0.1
 """How long an answer that is there already waits for it."""

@@ -20,6 +20,7 @@ from isthmus.common.dicom.search_attributes import (
     REQUIRED_RETURN,
     UNIQUE_KEYS,
     level_of,
+    uid_of,
 )
 from isthmus.common.messages import Query
 from isthmus.qido.parameters import SearchParameters
@@ -99,13 +100,6 @@ class Plan:
         """The attributes of the study that become part of the answer."""
         kept = (step.kept for step in self.steps if step.level is Level.STUDY)
         return next(kept, frozenset())
-
-
-def uid_of(match: DicomJson, level: Level) -> str:
-    """Give the UID of a match at a level; empty where it has none."""
-    element = match.get(UNIQUE_KEYS[level])
-    values = element.get("Value") if element is not None else None
-    return str(values[0] or "") if values else ""
 
 
 def _concerns(parameters: SearchParameters, level: Level) -> bool:

@@ -11,7 +11,7 @@ from isthmus.common.dicom.xml_model import native_model
 from isthmus.common.dicomweb import MultipartWriter, Offer
 from isthmus.common.dicomweb.offers import DICOM_XML_PARTS
 from isthmus.common.dicomweb.transactions import SEARCHES
-from isthmus.qido.turns import in_turns
+from isthmus.common.federation.turns import in_turns
 
 OFFERS: Final = SEARCHES[0].offers
 """The first is the default."""

@@ -11,6 +11,7 @@ from isthmus.common.bus.fan_out import fan_out
 from isthmus.common.config import DimseOrigin, Quirk
 from isthmus.common.dicom.json_model import DicomJson
 from isthmus.common.dicom.levels import Level
+from isthmus.common.dicom.search_attributes import uid_of
 from isthmus.common.dicom.summaries import NUMBER_OF_INSTANCES, SUMMED_UP
 from isthmus.common.errors import OriginError, TooManyMatches, UnavailableError
 from isthmus.common.retrieval import Catalogue
@@ -18,7 +19,7 @@ from isthmus.common.telemetry import get_logger
 from isthmus.qido.complete import Completing
 from isthmus.qido.held import HeldSyntaxes
 from isthmus.qido.parameters import SearchParameters
-from isthmus.qido.plan import Plan, Scope, Step, uid_of
+from isthmus.qido.plan import Plan, Scope, Step
 from isthmus.qido.settings import QidoSettings
 from isthmus.qido.untold import Untold
 from isthmus.qido.window import Filling, Found, Window

@@ -9,8 +9,9 @@ from typing import Final, cast
 
 from isthmus.common.dicom.attributes import AttributePath, keyword_of, tag_of
 from isthmus.common.dicom.json_model import DicomJson
+from isthmus.common.dicom.search_attributes import uid_of
 from isthmus.qido.parameters import SearchParameters
-from isthmus.qido.plan import Step, uid_of
+from isthmus.qido.plan import Step
 
 _DERIVED: Final = (tag_of("PatientAge"),)
 """Told by two dates, and no match without them."""

@@ -7,7 +7,7 @@ from typing import Final
 
 from isthmus.common.dicom.json_model import DicomJson
 from isthmus.common.dicom.levels import Level
-from isthmus.qido.plan import uid_of
+from isthmus.common.dicom.search_attributes import uid_of
 
 IDENTITY_BYTES: Final = 8
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from isthmus.common.dicom.attributes import AttributePath, tag_of, tags_of
+from isthmus.common.dicom.json_model import DicomJson
 from isthmus.common.dicom.levels import Level
 
 UNIQUE_KEYS: Final[Mapping[Level, str]] = {
@@ -223,3 +224,10 @@ def level_of(tag: str) -> Level:
     if tag.startswith(_STUDY_GROUPS):
         return Level.STUDY
     return Level.IMAGE
+
+
+def uid_of(match: DicomJson, level: Level) -> str:
+    """Give the UID of a match at a level; empty where it has none."""
+    element = match.get(UNIQUE_KEYS[level])
+    values = element.get("Value") if element is not None else None
+    return str(values[0] or "") if values else ""

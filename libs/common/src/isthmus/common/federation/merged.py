@@ -11,8 +11,8 @@ from isthmus.common.dicom.attributes import tag_of, tags_of
 from isthmus.common.dicom.json_model import DicomJson, JsonElement
 from isthmus.common.dicom.levels import Level
 from isthmus.common.dicom.numeric import read_number
-from isthmus.qido.plan import uid_of
-from isthmus.qido.turns import in_turns
+from isthmus.common.dicom.search_attributes import uid_of
+from isthmus.common.federation.turns import in_turns
 
 _RETRIEVE_AE_TITLE: Final = tag_of("RetrieveAETitle")
 _UNITED: Final = tags_of(("ModalitiesInStudy", "SOPClassesInStudy"))

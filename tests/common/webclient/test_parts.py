@@ -225,7 +225,7 @@ async def test_a_part_of_any_size_takes_no_memory(site: Site, client: WebClient)
 
     async def behaviour(_: Request, writer: asyncio.StreamWriter) -> None:
         writer.write(HEAD + chunk(b"--frontier\r\n\r\n"))
-        for _ in range(200):
+        for _number in range(200):
             writer.write(chunk(megabyte))
             await writer.drain()
         writer.write(chunk(b"\r\n--frontier--") + b"0\r\n\r\n")

@@ -18,7 +18,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaWarningKind
 
-from isthmus.common.config import DicomwebOrigin, DimseOrigin, Inbox, OAuth2, Settings
+from isthmus.common.config import DicomwebOrigin, DimseOrigin, Inbox, OAuth2, S3Origin, Settings
 from isthmus.common.config.arriving import Arrivals, Caller, Forward, Webhook
 from isthmus.common.config.quirks import Quirk
 from isthmus.common.config.settings import Replicas
@@ -33,6 +33,7 @@ _TABLES: Final[Mapping[str, type[BaseModel]]] = {
     "[[origins]]: a PACS": DimseOrigin,
     "[[origins]]: a DICOMweb server": DicomwebOrigin,
     "[origins.oauth2]": OAuth2,
+    "[[origins]]: a bucket": S3Origin,
     "[[origins]]: an inbox": Inbox,
     "[arrivals]": Arrivals,
     "[[arrivals.forward]]": Forward,

@@ -16,14 +16,14 @@ from isthmus.scp.worker import Server, serving
 from tests.data_sets import identity, make_series
 from tests.pacs import FailsSuboperations, FaultyPacs, Slow
 from tests.pacs.events import Kind
-from tests.peers import Peer
+from tests.peers import Peer, free_port
 from tests.scp.conftest import ANY_PORT
 from tests.scp.move.conftest import destination_of
 from tests.scp.move.receiver import Receiver
 from tests.scp.retrieving.client import STUDY_ROOT, Answer, associate, move, wish
 
 COUNT = 10
-CANCELLED, SOME_FAILED = 0xFE00, 0xB000
+CANCELLED, SOME_FAILED, ALL_FAILED = 0xFE00, 0xB000, 0xA702
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +62,8 @@ async def server(
         port=pacs.peer.port,
         retrieve=(RetrieveMethod.C_GET,),
     )
-    scp = Scp(listen=ANY_PORT, destinations=(destination_of(receiver.peer),))
+    nobody = Peer("AWAY", "127.0.0.1", free_port())
+    scp = Scp(listen=ANY_PORT, destinations=(destination_of(receiver.peer), destination_of(nobody)))
     parts = Parts(Settings(scp=scp, origins=(origin,)), bus, blobs)
     async with worker(parts), serving(parts) as running:
         yield running
@@ -130,3 +131,12 @@ async def test_what_the_pacs_does_not_deliver_is_counted_and_named(
     assert (answer.status, answer.counts) == (SOME_FAILED, (COUNT - 1, 1, 0))
     assert answer.failed_uids == [lost]
     assert answer.comment
+
+
+async def test_a_destination_that_is_away_is_not_waited_for(
+    called: Peer, pacs: FaultyPacs, receiver: Receiver, images: list[Path], wanted: str
+) -> None:
+    answer = await asyncio.to_thread(move, called, "AWAY", wish("STUDY", StudyInstanceUID=wanted))
+    assert (answer.status, answer.counts) == (ALL_FAILED, (0, COUNT, 0))
+    assert set(answer.failed_uids) == {identity(image).sop_instance_uid for image in images}
+    assert len(pacs.sent()) < COUNT

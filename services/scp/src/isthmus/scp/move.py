@@ -111,7 +111,11 @@ class _Sending:
         waiting = await line.take()
         is_fresh = False
         while waiting is not None:
-            refusal = self._gone or self._refused.get(_pair(waiting.blob))
+            if self._gone is not None:
+                self._transfer.failed(waiting.blob.sop_instance_uid, self._gone)
+                self._transfer.give_up(self._gone)
+                return
+            refusal = self._refused.get(_pair(waiting.blob))
             if refusal is not None:
                 self._transfer.failed(waiting.blob.sop_instance_uid, refusal)
                 waiting, is_fresh = await line.take(), False

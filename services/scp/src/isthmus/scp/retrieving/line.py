@@ -76,12 +76,16 @@ class Line:
         finally:
             self._fetching.discard(waiting.fetching)
 
-    def stop(self) -> None:
-        """Give nothing more; nobody must be adding any."""
-        self._returned.clear()
+    def stop(self) -> list[str]:
+        """Give nothing more, and tell what waited, by SOP Instance UID; nobody must be adding any."""
+        left = self._returned
         while not self._waiting.empty():
-            self._waiting.get_nowait()
+            waiting = self._waiting.get_nowait()
+            if waiting is not None:
+                left.append(waiting)
+        self._returned = []
         self._waiting.put_nowait(None)
+        return [waiting.blob.sop_instance_uid for waiting in left]
 
     async def close(self) -> None:
         """Drop what nobody wants any more."""

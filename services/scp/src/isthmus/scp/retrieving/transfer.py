@@ -59,6 +59,7 @@ class Transfer:
         self._error: IsthmusError | None = None
         """The first that the client has to hear of."""
         self._has_lost_blobs = False
+        self._given_up: IsthmusError | None = None
 
     async def run(self, send: Send) -> None:
         """Do all of it.
@@ -87,15 +88,33 @@ class Transfer:
 
     async def _until_sent(self, sending: asyncio.Task[None], reading: asyncio.Task[None]) -> None:
         try:
-            await asyncio.wait({sending, reading}, return_when=asyncio.FIRST_EXCEPTION)
+            await asyncio.wait({sending, reading}, return_when=asyncio.FIRST_COMPLETED)
+            if reading.done():
+                reading.result()
+                await asyncio.wait({sending})
         except asyncio.CancelledError:
             await end_tasks([reading])
             self.line.stop()
             await asyncio.wait({sending}, timeout=None if self._waits_for_each else GRACE_SECONDS)
             raise
-        for task in (reading, sending):
-            if task.done():
-                task.result()
+        sending.result()
+        if self._given_up is not None:
+            await end_tasks([reading])
+            await self._fail_the_rest(self._given_up)
+
+    def give_up(self, error: IsthmusError) -> None:
+        """Say that nothing more can be sent: all that was not has failed then."""
+        self._given_up = error
+
+    async def _fail_the_rest(self, error: IsthmusError) -> None:
+        """Take note of all that was not sent, by name as far as the origin tells the names."""
+        self.note_failed(self.line.stop())
+        if not self._listing:
+            self._start_listing([one for one, listed in self._listed.items() if listed is None])
+        await asyncio.wait(self._listing)
+        for listed in self._listed.values():
+            self.note_failed(listed or ())
+        self._error = error
 
     async def _read(self, retrieves: Sequence[Retrieve]) -> None:
         if len(retrieves) > 1:

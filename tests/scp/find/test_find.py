@@ -96,3 +96,119 @@ async def test_a_patient_is_told_once(server: Server, played: Played, model: str
     answer = await ask(server, request("PATIENT", PatientID="", PatientName=""), model=model)
     assert [(told.PatientID, told.PatientName) for told in answer.matches] == [("A", "One"), ("B", "Two")]
     assert {told.QueryRetrieveLevel for told in answer.matches} == {"PATIENT"}
+
+
+async def test_the_numbers_of_a_patient_are_summed_up(server: Server, played: Played) -> None:
+    played.answer = lambda _: [
+        attributes(
+            StudyInstanceUID=f"1.{number}",
+            PatientID=patient,
+            NumberOfStudyRelatedSeries=2,
+            NumberOfStudyRelatedInstances=instances,
+        )
+        for number, (patient, instances) in enumerate([("A", 10), ("B", 20), ("A", 30)])
+    ]
+    identifier = request(
+        "PATIENT",
+        PatientID="",
+        NumberOfPatientRelatedStudies=None,
+        NumberOfPatientRelatedSeries=None,
+        NumberOfPatientRelatedInstances=None,
+    )
+    answer = await ask(server, identifier, model=PATIENT_ROOT)
+    numbers = [
+        (
+            told.PatientID,
+            told.NumberOfPatientRelatedStudies,
+            told.NumberOfPatientRelatedSeries,
+            told.NumberOfPatientRelatedInstances,
+        )
+        for told in answer.matches
+    ]
+    assert numbers == [("A", 2, 4, 40), ("B", 1, 2, 20)]
+
+
+async def test_a_number_that_not_all_studies_tell_is_left_empty(server: Server, played: Played) -> None:
+    played.answer = lambda _: [
+        attributes(StudyInstanceUID="1.1", PatientID="A", NumberOfStudyRelatedSeries=2),
+        attributes(StudyInstanceUID="1.2", PatientID="A"),
+    ]
+    identifier = request("PATIENT", PatientID="", NumberOfPatientRelatedSeries=None)
+    (told,) = (await ask(server, identifier, model=PATIENT_ROOT)).matches
+    assert told.NumberOfPatientRelatedSeries is None
+
+
+async def test_a_study_is_searched_below_its_patient(server: Server, played: Played) -> None:
+    identifier = request(PatientID="A", StudyInstanceUID="")
+    await ask(server, identifier, model=PATIENT_ROOT)
+    assert played.queries[0].keys == (key("PatientID", "A"),)
+
+
+async def test_modalities_of_a_study_are_matched_by_modality_too(server: Server, played: Played) -> None:
+    answer = await ask(server, request(Modality="CT", StudyInstanceUID=""))
+    assert played.queries[0].keys == (key("ModalitiesInStudy", "CT"),)
+    assert answer.status == 0x0000
+
+
+async def test_a_sequence_is_asked_for_and_told_as_deep_as_it_was_asked(
+    server: Server, played: Played
+) -> None:
+    item = attributes(ScheduledProcedureStepID="S1", RequestedProcedureID="R1")
+    code = attributes(CodeValue="1", CodingSchemeDesignator="L")
+    played.answer = lambda _: [
+        attributes(SeriesInstanceUID="1.2.3")
+        | {
+            tag_of("RequestAttributesSequence"): {"vr": "SQ", "Value": [item, item]},
+            tag_of("PerformedProtocolCodeSequence"): {"vr": "SQ", "Value": [code]},
+        }
+    ]
+    wanted = Dataset()
+    wanted.ScheduledProcedureStepID = "S1"
+    identifier = request(
+        "SERIES",
+        StudyInstanceUID="1.2",
+        RequestAttributesSequence=[wanted],
+        PerformedProtocolCodeSequence=[],
+    )
+    (told,) = (await ask(server, identifier)).matches
+    path = (tag_of("RequestAttributesSequence"), tag_of("ScheduledProcedureStepID"))
+    assert MatchingKey(path, ("S1",)) in played.queries[0].keys
+    assert [len(one) for one in told.RequestAttributesSequence] == [1, 1]
+    assert told.RequestAttributesSequence[0].ScheduledProcedureStepID == "S1"
+    assert told.PerformedProtocolCodeSequence[0].CodeValue == "1"
+
+
+async def test_a_value_that_cannot_be_is_left_empty(server: Server, played: Played) -> None:
+    match = attributes(StudyInstanceUID="1.2")
+    match[tag_of("PatientName")] = {"vr": "PN", "Value": ["Doe\\Roe"]}
+    match[tag_of("NumberOfStudyRelatedSeries")] = {"vr": "IS", "Value": ["many"]}
+    match[tag_of("StudyDescription")] = {"vr": "LO", "BulkDataURI": "http://127.0.0.1/1"}
+    played.answer = lambda _: [match]
+    identifier = request(
+        StudyInstanceUID="", PatientName="", NumberOfStudyRelatedSeries=None, StudyDescription=""
+    )
+    answer = await ask(server, identifier)
+    (told,) = answer.matches
+    assert answer.status == 0x0000
+    assert told.StudyInstanceUID == "1.2"
+    assert not told.PatientName
+    assert told.NumberOfStudyRelatedSeries is None
+    assert not told.StudyDescription
+
+
+async def test_instance_availability_is_told_where_it_is_asked_for(server: Server, played: Played) -> None:
+    played.answer = lambda _: [attributes(StudyInstanceUID="1.2", InstanceAvailability="NEARLINE")]
+    asked = await ask(server, request(StudyInstanceUID="", InstanceAvailability=""))
+    not_asked = await ask(server, request(StudyInstanceUID=""))
+    assert asked.matches[0].InstanceAvailability == "NEARLINE"
+    assert "InstanceAvailability" not in not_asked.matches[0]
+
+
+async def test_private_attributes_are_said_not_to_be_supported(server: Server, played: Played) -> None:
+    played.answer = lambda _: [attributes(StudyInstanceUID="1.2")]
+    identifier = request(StudyInstanceUID="")
+    identifier.add_new(0x00110010, "LO", "MAKER")
+    identifier.add_new(0x00111001, "LO", "value")
+    answer = await ask(server, identifier)
+    assert (answer.status, answer.pending) == (0x0000, [0xFF01])
+    assert not played.queries[0].keys

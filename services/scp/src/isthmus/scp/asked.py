@@ -159,8 +159,8 @@ class Asked:
             try:
                 return future.result(_LOOK_SECONDS)
             except NotYet:
-                if future.done():
-                    raise
+                if future.done():  # just now, or it is what was to be done that ran out of time
+                    return future.result()
                 self._look()
             except CancelledError:
                 self.check()

@@ -69,10 +69,13 @@ class Holding:
         elif path.endswith(("/series", "/instances")):
             behaviour = says("200 OK", json.dumps(self.listed(path)))
         else:
-            found = self.within(path)
-            whole = says("200 OK", multipart(*found.values()), kind=MULTIPART)
-            behaviour = whole if found else says("404 Not Found")
+            behaviour = self.whole(path)
         await behaviour(request, writer)
+
+    def whole(self, path: str) -> Behaviour:
+        """Send all that is below a path."""
+        found = self.within(path).values()
+        return says("200 OK", multipart(*found), kind=MULTIPART) if found else says("404 Not Found")
 
     def listed(self, path: str) -> list[Match]:
         """Give the matches of a search."""

@@ -9,7 +9,9 @@ import pytest
 
 from isthmus.common.blobs import BlobStore
 from isthmus.common.bus import Bus
+from isthmus.common.errors import OriginCancelled
 from isthmus.common.messages import InstanceReady, Retrieve, RetrieveDone
+from isthmus.common.retrieving import retrieve
 from tests.common.webclient.web_origin import (
     MULTIPART,
     Behaviour,
@@ -351,3 +353,32 @@ async def test_a_series_that_no_url_can_name_is_not_listed_and_that_is_said(
     assert (end.completed, end.unlisted) == (0, True)
     assert end.failure is not None
     assert holding.retrieved == []
+
+
+async def test_a_part_that_is_called_so_is_not_the_whole_where_more_is_counted_than_listed(
+    bus: Bus, holding: Holding, study: Retrieve, series: str, contents: list[bytes]
+) -> None:
+    holding.does(f"{series}/instances", says("200 OK", json.dumps(holding.listed(f"{series}/instances")[:3])))
+    holding.does(series, says("206 Partial Content", multipart(*contents[:3]), kind=MULTIPART))
+    end = done(await facts_of(bus, study))
+    assert (end.completed, end.missing, end.unnamed) == (3, (), 2)
+    assert end.failure is not None
+
+
+async def test_the_request_ends_when_nobody_waits_any_more(
+    bus: Bus,
+    holding: Holding,
+    study: Retrieve,
+    series: str,
+    contents: list[bytes],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert retrieve.INTEREST_SECONDS + retrieve.SECOND_THOUGHT_SECONDS < 2
+    monkeypatch.setattr(retrieve, "INTEREST_SECONDS", 0.2)
+    monkeypatch.setattr(retrieve, "SECOND_THOUGHT_SECONDS", 0.1)
+    holding.does(series, writes_then_is_silent(in_part(*contents[:2]) + b"--frontier\r\n"))
+    async with following(bus, study, interested=False) as facts:
+        end = done([fact async for fact in facts])
+        await holding.site.ended.wait()
+    assert end.failure is not None
+    assert isinstance(end.failure.error(), OriginCancelled)

@@ -4,6 +4,7 @@ import math
 
 import pytest
 
+from isthmus.common.dicom.json_model import DicomJson, JsonElement
 from isthmus.common.messages import Matches, decode, encode
 from isthmus.web_scu.dicomweb.matches import cleaned
 
@@ -16,13 +17,11 @@ from isthmus.web_scu.dicomweb.matches import cleaned
         ({"vr": "LO", "Value": [""]}, {"vr": "LO"}),
         ({"vr": "LO", "Value": [None]}, {"vr": "LO"}),
         ({"vr": "LO"}, {"vr": "LO"}),
-        ({"Value": ["7"]}, {"vr": "LO", "Value": ["7"]}),
         ({"vr": "??", "Value": ["7"]}, {"vr": "LO", "Value": ["7"]}),
-        ({"vr": "LO", "Value": "7"}, {"vr": "LO", "Value": ["7"]}),
         ({"vr": "LO", "Value": [7]}, {"vr": "LO", "Value": ["7"]}),
         ({"vr": "LO", "Value": [True]}, None),
         ({"vr": "LO", "Value": [{"a": 1}]}, None),
-        ({"vr": "LO", "Value": [["7"], "8"]}, {"vr": "LO", "Value": [None, "8"]}),
+        ({"vr": "LO", "Value": [{}, "8"]}, {"vr": "LO", "Value": [None, "8"]}),
         ({"vr": "LO", "BulkDataURI": "http://inside.example.org/1"}, None),
         ({"vr": "OB", "InlineBinary": "AAAA"}, {"vr": "OB", "InlineBinary": "AAAA"}),
         ({"vr": "IS", "Value": ["007"]}, {"vr": "IS", "Value": ["007"]}),
@@ -38,20 +37,14 @@ from isthmus.web_scu.dicomweb.matches import cleaned
             {"vr": "PN", "Value": [{"Alphabetic": "A"}]},
         ),
         ({"vr": "PN", "Value": [{}]}, {"vr": "PN"}),
-        ("text", None),
     ],
 )
-def test_an_element_is_read_as_far_as_it_is_one(given: object, taken: object) -> None:
+def test_an_element_is_read_as_far_as_it_is_one(given: JsonElement, taken: JsonElement | None) -> None:
     assert cleaned({"00100020": given}) == ({} if taken is None else {"00100020": taken})
 
 
-def test_tags_are_in_order_and_in_capitals_and_what_is_no_tag_is_left_out() -> None:
-    given = {"0020000d": {"vr": "UI"}, "0008103E": {"vr": "LO"}, "StudyDate": {"vr": "DA"}, "x": 1}
-    assert list(cleaned(given)) == ["0008103E", "0020000D"]
-
-
 def test_items_are_read_alike_and_not_for_ever() -> None:
-    item: dict[str, object] = {"00400009": {"Value": "7"}}
+    item: DicomJson = {"00400009": {"vr": "SH", "Value": [7]}}
     read = cleaned({"00400275": {"vr": "SQ", "Value": [item, "text"]}})
     assert read == {"00400275": {"vr": "SQ", "Value": [{"00400009": {"vr": "SH", "Value": ["7"]}}]}}
     for _ in range(300):

@@ -3,6 +3,7 @@
 import asyncio
 import gzip
 import resource
+from contextlib import AsyncExitStack
 
 import pytest
 
@@ -209,6 +210,23 @@ async def test_who_leaves_ends_the_request(site: Site, client: WebClient) -> Non
     async with asyncio.timeout(2):
         await site.ended.wait()
     assert await retrieved(client) == []
+
+
+async def test_searches_do_not_wait_for_instances(site: Site) -> None:
+    endless = goes_on_for_ever(HEAD + chunk(b"--frontier\r\n\r\n"), chunk(b"x" * 65536))
+
+    async def behaviour(request: Request, writer: asyncio.StreamWriter) -> None:
+        await (endless if request.target.endswith("1.2") else says("200 OK", "[]"))(request, writer)
+
+    site.does(behaviour)
+    async with WebClient(origin_at(site.url, connections=3)) as client, AsyncExitStack() as going:
+        for _ in range(2):
+            await going.enter_async_context(client.stream_parts("studies/1.2"))
+        third = asyncio.create_task(retrieved(client))
+        assert (await client.get_json("studies")).data_sets == []
+        assert len(site.requests) == 3, "the third retrieve waits"
+        third.cancel()
+        await asyncio.wait([third])
 
 
 async def test_a_failure_of_a_retrieve(site: Site, client: WebClient) -> None:

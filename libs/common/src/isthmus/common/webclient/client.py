@@ -35,6 +35,8 @@ _NOT_STORED: Final = frozenset({HTTPStatus.BAD_REQUEST, HTTPStatus.CONFLICT})
 class WebClient:
     """Requests to one DICOMweb origin, as many at one time as its settings allow; the others wait.
 
+    Where three or more are allowed, one of them is kept for searches: instances pass in the others.
+
     Use it as an asynchronous context manager, one for each origin and worker. Every method raises:
 
         OriginUnreachable: no connection, or it broke off before it answered; or no credentials to be had.
@@ -102,7 +104,7 @@ class WebClient:
             params: query parameters.
         """
         headers = {"Accept": accept, "Accept-Encoding": "identity"}
-        outgoing = Outgoing(GET, self._url(path, params), headers)
+        outgoing = Outgoing(GET, self._url(path, params), headers, is_long=True)
         async with (
             self._open.answer(outgoing, good=_RETRIEVED) as answer,
             parts_of(answer) as parts,
@@ -125,7 +127,7 @@ class WebClient:
         """
         body = Multipart(parts, part_type)
         headers = {"Accept": posting.ACCEPT, "Accept-Encoding": "gzip", "Content-Type": body.content_type}
-        outgoing = Outgoing(POST, self._url(path, ()), headers, body.chunks)
+        outgoing = Outgoing(POST, self._url(path, ()), headers, is_long=True, body=body.chunks)
         async with self._open.answer(outgoing, good=_STORED | _NOT_STORED) as answer:
             if answer.status in _STORED:
                 return await posting.read_stored(answer)

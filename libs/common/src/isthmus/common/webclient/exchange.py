@@ -74,7 +74,7 @@ class Exchange:
         """
         method = {"http.request.method": outgoing.method}
         with span(f"HTTP {outgoing.method}", method, kind=SpanKind.CLIENT, current=False) as sent:
-            async with self._lanes.one() as lane:
+            async with self._lanes.one(long=outgoing.is_long) as lane:
                 answer = None
                 try:
                     with use_span(sent, record_exception=False, set_status_on_exception=False):

@@ -7,9 +7,13 @@ connection's window, until nobody gets any. So whoever leaves an answer early en
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
+from typing import Final
 
 import httpx2
+
+LEAST_TO_KEEP_ONE: Final = 3
+"""Lanes. With two the second is for what is wanted ahead of the rest of a study."""
 
 
 class Lane:
@@ -44,12 +48,18 @@ class Lanes:
             most: requests at one time.
         """
         self._free = asyncio.Semaphore(most)
+        self._free_for_long = asyncio.Semaphore(most - 1 if most >= LEAST_TO_KEEP_ONE else most)
         self._idle = [Lane(make) for _ in range(most)]
 
     @asynccontextmanager
-    async def one(self) -> AsyncIterator[Lane]:
-        """Wait for a lane, and have it alone; of those that are free the one that was used last."""
-        async with self._free:
+    async def one(self, *, long: bool) -> AsyncIterator[Lane]:
+        """Wait for a lane, and have it alone; of those that are free the one that was used last.
+
+        Args:
+            long: whether it may take minutes: whoever searches does not wait for those, where enough
+                lanes are there to keep one.
+        """
+        async with self._free_for_long if long else nullcontext(), self._free:
             lane = self._idle.pop()
             try:
                 yield lane

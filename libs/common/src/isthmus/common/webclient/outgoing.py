@@ -30,6 +30,8 @@ class Outgoing:
     method: str
     url: httpx2.URL = field(repr=False)
     headers: Mapping[str, str]
+    is_long: bool = False
+    """Whether instances pass, so that it may take minutes."""
     body: Callable[[], AsyncGenerator[bytes, None]] | None = field(default=None, repr=False)
 
 

@@ -1,10 +1,8 @@
 """Those who are compared, each in a process of its own."""
 
 import json
-import os
 import subprocess
 import sys
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -200,28 +198,52 @@ def _pixels(files: Sequence[Path], size: int | None) -> float:
     return _Read.model_validate(process("bench.bare_pixels", wanted)).seconds
 
 
-def storescu(pacs: Peer, files: Sequence[Path], *, no_delay: bool) -> float:
-    """Store by DCMTK, as it is shipped or with TCP_NODELAY in its environment: the seconds.
+def bare_send(destination: Peer, study: Study, *, tuned: bool) -> float:
+    """Send a study by pynetdicom alone, with TCP_NODELAY or all of our sockets: the seconds.
 
     Raises:
-        ContestantFailed: it was not content.
+        ContestantFailed: some of it was not taken.
     """
-    environment = {name: value for name, value in os.environ.items() if name != "TCP_NODELAY"}
-    if no_delay:
-        environment["TCP_NODELAY"] = "1"
-    command = ["storescu", "--aetitle", "BENCH", "--call", pacs.ae_title, pacs.host, str(pacs.port)]
-    started = time.perf_counter()
-    ended = subprocess.run(
-        [*command, *map(str, files)],
-        env=environment,
-        capture_output=True,
-        check=False,
-        timeout=TIMEOUT_SECONDS,
-    )
-    seconds = time.perf_counter() - started
-    if ended.returncode:
-        raise ContestantFailed(f"storescu ended with {ended.returncode}")
-    return seconds
+    wanted = {
+        **_peer(destination),
+        "sop_class": study.sop_class_uid,
+        "files": [str(file) for file in study.files],
+        "tuned": tuned,
+    }
+    sent = _Sent.model_validate(process("bench.bare_send", wanted))
+    if sent.stored != len(study.files):
+        raise ContestantFailed(f"bare C-STORE: {sent.stored} of {len(study.files)} instances")
+    return sent.seconds
+
+
+class _Sent(BaseModel):
+    seconds: float
+    stored: int
+
+
+def bare_web(url: str, accept: str, *, size: int = 0, items: int = 0) -> float:
+    """Get a resource by httpx2 alone: the seconds.
+
+    Args:
+        url: of the resource.
+        accept: the media type.
+        size: the least bytes that it must have.
+        items: how many a JSON array must have.
+
+    Raises:
+        ContestantFailed: it got something else.
+    """
+    got = _Web.model_validate(process("bench.bare_web", {"url": url, "accept": accept}))
+    if got.status != 200 or got.size < size or got.items != items:
+        raise ContestantFailed(f"httpx2: status {got.status}, {got.size} bytes, {got.items} items")
+    return got.seconds
+
+
+class _Web(BaseModel):
+    status: int
+    seconds: float
+    size: int
+    items: int
 
 
 def _peer(pacs: Peer) -> Mapping[str, object]:

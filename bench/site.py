@@ -19,7 +19,7 @@ from bench.meter import Meter
 from bench.options import Options
 from bench.processes import cpu_seconds, variable
 from isthmus.common.blobs.keys import derived_prefix, held_prefix, manifest_key
-from tests.peers import Orthanc, Peer, dcmtk
+from tests.peers import Orthanc, Peer, Storescp, dcmtk, free_port
 from tests.system.gateway import Gateway
 
 ORIGIN: Final = "orthanc"
@@ -29,7 +29,16 @@ ARCHIVE: Final = "archive"
 """Another PACS, empty at first, which takes what is stored."""
 QUICK_ARCHIVE: Final = "quick-archive"
 """One more, with TCP_NODELAY=1: as Debian ships it, it makes its clients wait too, whatever they do."""
+WEB: Final = "web"
+"""The same PACS by its DICOMweb only."""
+COUNTED_WEB: Final = "counted-web"
+"""The same, behind a meter."""
+TIMED: Final = "TIMED"
+"""A destination of C-MOVE for whom it is noted what has been sent."""
+STUDIES: Final = "SYNTHETIC-900*"
+"""The Patient IDs of those who have one of the many studies each."""
 ASSOCIATIONS: Final = 4
+_FIRST_OF_STUDIES: Final = 900_000
 _SMALL: Final = 16
 _LOADERS: Final = 4
 
@@ -44,6 +53,9 @@ class Site:
         archive: another one, for what is stored.
         quick_archive: one more, whose sockets do not wait.
         meter: counts what the PACS sends to the origin `counted`.
+        web_meter: counts what it sends to the origin `counted-web`.
+        storescp: a destination of C-MOVE.
+        timed_port: where another one may listen.
         gateway: the system.
     """
 
@@ -62,6 +74,9 @@ class Site:
                 Orthanc(self.directory / "quick", ae_title="QUICK", environment=dcmtk.ENVIRONMENT)
             )
             self.meter = enter(Meter(self.orthanc.peer))
+            self.web_meter = enter(Meter(Peer("", self.orthanc.host, self.orthanc.http_port)))
+            self.storescp = enter(Storescp(self.directory / "storescp"))
+            self.timed_port = free_port()
             self.gateway = enter(self.system("system"))
             self._stack = self._stack.pop_all()
         return self
@@ -82,7 +97,9 @@ class Site:
             ARCHIVE: self.archive.peer,
             QUICK_ARCHIVE: self.quick_archive.peer,
         }
-        with Gateway(directory, _settings(origins)) as gateway:
+        web = {WEB: self.orthanc.http_port, COUNTED_WEB: self.web_meter.peer.port}
+        destinations = [self.storescp.peer, Peer(TIMED, self.orthanc.host, self.timed_port)]
+        with Gateway(directory, _settings(origins, web, destinations)) as gateway:
             yield gateway
 
     @property
@@ -138,11 +155,25 @@ class Site:
         """
         if name not in self._studies:
             study = make(self.directory)
-            with ThreadPoolExecutor(_LOADERS) as executor:
-                shares = [study.files[first::_LOADERS] for first in range(_LOADERS)]
-                list(executor.map(self.orthanc.load, shares))
+            self._load(study.files)
             self._studies[name] = study
         return self._studies[name]
+
+    def _load(self, files: Sequence[Path]) -> None:
+        with ThreadPoolExecutor(_LOADERS) as executor:
+            list(executor.map(self.orthanc.load, [files[first::_LOADERS] for first in range(_LOADERS)]))
+
+    def load_studies(self) -> None:
+        """See that the PACS holds as many studies of one image as the large search has matches."""
+        first = _FIRST_OF_STUDIES
+        directory = self.directory / "studies"
+        if not directory.exists():
+            numbers = range(first, first + self.options.matches)
+            self._load([ct_study(directory, 1, seed=number, rows=_SMALL).files[0] for number in numbers])
+
+    def called(self, origin: str) -> Peer:
+        """Where legacy clients reach a DICOMweb origin."""
+        return self.gateway.scp._replace(ae_title=origin.upper())
 
     def url(self, origin: str = ORIGIN) -> str:
         """The DICOMweb base URL of an origin, through the gateway."""
@@ -211,16 +242,29 @@ def profile_note(used: Mapping[str, float], rounds: int) -> str:
     )
 
 
-def _settings(origins: Mapping[str, Peer]) -> str:
+def _settings(origins: Mapping[str, Peer], web: Mapping[str, int], destinations: Sequence[Peer]) -> str:
+    """Write the settings of PACS, of DICOMweb servers by their ports, and of destinations of C-MOVE."""
     lines = []
     for name, peer in origins.items():
         lines += [
             "[[origins]]",
             f'name = "{name}"',
-            f'ae_title = "{peer.ae_title}"',
-            f'host = "{peer.host}"',
-            f"port = {peer.port}",
+            *_reach(peer),
             'retrieve = ["c-get"]',
             f"associations = {ASSOCIATIONS}",
         ]
+    for name, port in web.items():
+        lines += [
+            "[[origins]]",
+            f'name = "{name}"',
+            'protocol = "dicomweb"',
+            f'ae_title = "{name.upper()}"',
+            f'url = "http://127.0.0.1:{port}/dicom-web"',
+        ]
+    for peer in destinations:
+        lines += ["[[scp.destinations]]", *_reach(peer)]
     return "\n".join(lines)
+
+
+def _reach(peer: Peer) -> Sequence[str]:
+    return f'ae_title = "{peer.ae_title}"', f'host = "{peer.host}"', f"port = {peer.port}"

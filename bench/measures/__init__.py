@@ -10,6 +10,7 @@ from bench.measures import (
     cold,
     crowd,
     frames,
+    inverse,
     loop,
     memory,
     metadata,
@@ -38,6 +39,7 @@ MEASURES: Final[Mapping[str, Callable[[Site], Section]]] = {
     "transcode": transcode.measure,
     "loop": loop.measure,
     "memory": memory.measure,
+    "inverse": inverse.measure,
     "arrivals": arrivals.measure,
 }
 """By the names that `--only` takes, in the order in which they run."""

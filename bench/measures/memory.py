@@ -1,10 +1,11 @@
 """How much memory our processes take at most, on a system of their own."""
 
 from bench.contestants import ContestantFailed, request
+from bench.dcmtk import movescu
 from bench.exchange import JSON, Answer
 from bench.frames import ct_frames
 from bench.processes import OTHERS, peak_memory
-from bench.site import ARCHIVE, ORIGIN, Site
+from bench.site import ARCHIVE, ORIGIN, WEB, Site
 from bench.table import Row, Section, below, failed
 from tests.system.gateway import Gateway
 
@@ -17,6 +18,7 @@ def measure(site: Site) -> Section:
     with site.system("memory") as gateway:
         _many(site, gateway, section)
         _large(site, gateway, section)
+        _moved(site, gateway, section)
     return section
 
 
@@ -56,6 +58,23 @@ def _many(site: Site, gateway: Gateway, section: Section) -> None:
         return
     section.rows.append(_row(measure, gateway, 300))
     section.notes.append(f"{title}: {answer.seconds:.1f} s; {_peaks(gateway)}.")
+
+
+def _moved(site: Site, gateway: Gateway, section: Section) -> None:
+    """C-MOVE of the study of many from a DICOMweb server: until then nothing passed through these two."""
+    study = site.large_study
+    title = f"{len(study.files)} small instances by C-MOVE from a DICOMweb server"
+    measure = f"{title}: memory of scp or web-scu"
+    called = gateway.scp._replace(ae_title=WEB.upper())
+    site.storescp.clear()
+    try:
+        seconds = movescu(called, site.storescp.peer.ae_title, study.uid, len(study.files))
+    except ContestantFailed as reason:
+        section.rows.append(failed(measure, reason))
+        return
+    peak = peak_memory([*gateway.pids["scp"], *gateway.pids["web-scu"]])
+    section.rows.append(below(measure, peak / 1e6, 300, "MB"))
+    section.notes.append(f"{title}: {seconds:.1f} s; {_peaks(gateway)}.")
 
 
 def _row(measure: str, gateway: Gateway, at_most: float) -> Row:

@@ -17,8 +17,9 @@ from typing import Final
 import httpx2
 
 from bench import bare_store
-from bench.contestants import ROOT, ContestantFailed, storescu
+from bench.contestants import ROOT, ContestantFailed
 from bench.data import Study, ct_study
+from bench.dcmtk import storescu
 from bench.processes import cpu_seconds
 from bench.rounds import alternate
 from bench.site import Site, profile_note

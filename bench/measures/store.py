@@ -2,7 +2,8 @@
 
 from functools import partial
 
-from bench.contestants import request, storescu
+from bench.contestants import request
+from bench.dcmtk import storescu
 from bench.exchange import JSON
 from bench.rounds import alternate
 from bench.site import ARCHIVE, QUICK_ARCHIVE, Site, profile_note

@@ -1,0 +1,48 @@
+"""The bound of sending: `python -m bench.bare_send`, pynetdicom alone, C-STORE of files on one association.
+
+The association is open before the clock starts, and has TCP_NODELAY; the files are read as they are sent.
+"""
+
+import json
+import socket
+import sys
+import time
+from collections.abc import Sequence
+
+from pydicom.uid import UID, ExplicitVRLittleEndian
+from pynetdicom import AE, evt
+
+from isthmus.common.dimse.sockets import MAX_PDU, install
+
+
+def send(host: str, port: int, ae_title: str, sop_class: str, files: Sequence[str]) -> dict[str, object]:
+    """Send them one after the other: the seconds, and how many were taken."""
+    ae = AE(ae_title="BENCH")
+    ae.maximum_pdu_size = MAX_PDU
+    ae.add_requested_context(UID(sop_class), ExplicitVRLittleEndian)
+    association = ae.associate(
+        host, port, ae_title=ae_title, evt_handlers=[(evt.EVT_CONN_OPEN, _without_delay)]
+    )
+    started = time.perf_counter()
+    statuses = [association.send_c_store(file).get("Status") for file in files]
+    seconds = time.perf_counter() - started
+    association.release()
+    return {"seconds": seconds, "stored": statuses.count(0x0000)}
+
+
+def _without_delay(event: evt.Event) -> None:
+    connection = event.assoc.dul.socket
+    if connection and connection.socket:
+        connection.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
+def main() -> None:
+    """Do what standard input says."""
+    wanted = json.load(sys.stdin)
+    if wanted.pop("tuned"):
+        install()
+    json.dump(send(**wanted), sys.stdout)
+
+
+if __name__ == "__main__":
+    main()

@@ -17,6 +17,7 @@ from isthmus.common.dicom.statuses import (
 from isthmus.common.errors import NoAcceptedContext, NoSuchObject
 from isthmus.common.messages import WorklistQuery
 from isthmus.scp.asked import Asked, Response
+from isthmus.scp.everywhere import Search
 from isthmus.scp.find_plan import FindPlan
 from isthmus.scp.identifier_in import FindIdentifier, read_identifier
 from isthmus.scp.identifier_out import IdentifierWriter
@@ -34,14 +35,16 @@ _NO_WORKLIST: Final = "This origin has no worklist"
 class Finder:
     """Answers C-FIND requests."""
 
-    def __init__(self, bus: Bus, max_parents: int) -> None:
+    def __init__(self, bus: Bus, search: Search, max_parents: int) -> None:
         """Prepare.
 
         Args:
-            bus: where the origins are searched.
+            bus: where worklists are searched.
+            search: searches an origin, or all of them.
             max_parents: most studies or series of the levels above that one request searches in.
         """
         self._bus = bus
+        self._matches_of = search
         self._max_parents = max_parents
 
     def __call__(self, asked: Asked) -> Response:
@@ -62,7 +65,9 @@ class Finder:
     def _search(self, asked: Asked, identifier: FindIdentifier, model: Model) -> None:
         negotiated = Negotiated.of(asked.association, asked.sop_class_uid)
         plan = FindPlan.of(identifier, model, relational=negotiated.relational)
-        searching = Searching(self._bus, asked.origin.name, plan, self._max_parents, fuzzy=negotiated.fuzzy)
+        searching = Searching(
+            self._matches_of, asked.origin.name, plan, self._max_parents, fuzzy=negotiated.fuzzy
+        )
         told = {**identifier.asked, (_LEVEL,): "CS", (_RETRIEVE_AE_TITLE,): "AE"}
         of_us: DicomJson = {
             _LEVEL: {"vr": "CS", "Value": [identifier.level]},

@@ -3,10 +3,10 @@
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 
-from isthmus.common.bus import Bus, search
 from isthmus.common.dicom.json_model import DicomJson
 from isthmus.common.dicom.levels import Level
 from isthmus.common.errors import TooManyMatches
+from isthmus.scp.everywhere import Search
 from isthmus.scp.find_plan import FindPlan, Step, uid_of
 from isthmus.scp.patients import Patients
 
@@ -14,17 +14,17 @@ from isthmus.scp.patients import Patients
 class Searching:
     """The queries of one request."""
 
-    def __init__(self, bus: Bus, origin: str, plan: FindPlan, max_parents: int, *, fuzzy: bool) -> None:
+    def __init__(self, search: Search, origin: str, plan: FindPlan, max_parents: int, *, fuzzy: bool) -> None:
         """Prepare.
 
         Args:
-            bus: where the origin is searched.
-            origin: its name.
+            search: searches an origin, or all of them.
+            origin: its name, or `ALL`.
             plan: what is searched.
             max_parents: most entities of a level above in which is searched.
             fuzzy: whether person names match fuzzily.
         """
-        self._bus = bus
+        self._matches_of = search
         self._origin = origin
         self._plan = plan
         self._max_parents = max_parents
@@ -78,6 +78,6 @@ class Searching:
                     return
 
     async def _search(self, step: Step, uids: Mapping[Level, str]) -> AsyncGenerator[DicomJson, None]:
-        async with search(self._bus, step.query(self._origin, uids, fuzzy=self._fuzzy)) as matches:
+        async with self._matches_of(step.query(self._origin, uids, fuzzy=self._fuzzy)) as matches:
             async for match in matches:
                 yield match

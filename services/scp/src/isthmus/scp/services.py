@@ -36,6 +36,7 @@ from isthmus.scp.callers import Callers, Calling
 from isthmus.scp.commitment.committer import Committer
 from isthmus.scp.commitment.report import OpenAssociations
 from isthmus.scp.commitment.requests import STORAGE_COMMITMENT, CommitmentRequest, keep, read_request
+from isthmus.scp.everywhere import Searcher
 from isthmus.scp.find import Finder
 from isthmus.scp.normalized import Admit, Handled, Refused, Requester, handle, read_data_set
 from isthmus.scp.provider import SERVED as QUERIES_AND_RETRIEVALS
@@ -88,7 +89,11 @@ class Services:
         self._open = OpenAssociations(loop)
         self._reports = Reports(parts.bus)
         self._retrieval: dict[Operation, Serve] = {
-            Operation.C_FIND: Finder(parts.bus, parts.settings.search.max_parents)
+            Operation.C_FIND: Finder(
+                parts.bus,
+                Searcher(parts.bus, parts.settings.origins).search,
+                parts.settings.search.max_parents,
+            )
         }
         self._threads = Threads("commitment", ASSOCIATION_THREADS)
         self._committer = Committer(

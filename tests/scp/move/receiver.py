@@ -77,6 +77,7 @@ class Receiver:
     def _restrict(self, event: evt.Event) -> None:
         """Leave out what is not taken: in one process with the face it would take everything too."""
         request = event.assoc.requestor.primitive
+        assert request is not None
         request.presentation_context_definition_list = [
             context
             for context in request.presentation_context_definition_list

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, field
 
+from pydicom.datadict import dictionary_VR
+from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 from pynetdicom import AE
 from pynetdicom.association import Association
@@ -75,7 +77,7 @@ def wish(level: str, /, **keys: object) -> Dataset:
     identifier = Dataset()
     identifier.QueryRetrieveLevel = level
     for keyword, value in keys.items():
-        setattr(identifier, keyword, value)
+        identifier.add(DataElement(keyword, dictionary_VR(keyword), value, validation_mode=0))
     return identifier
 
 

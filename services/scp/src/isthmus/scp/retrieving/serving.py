@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from typing import Final
 
 from isthmus.common.derived.for_peers import ForPeers
 from isthmus.common.derived.frame_indexes import FrameIndexes
@@ -9,6 +10,7 @@ from isthmus.common.derived.images import Images
 from isthmus.common.derived.kept import Kept
 from isthmus.common.derived.transcoded import Transcoded
 from isthmus.common.dimse import Operation
+from isthmus.common.federation import Federation
 from isthmus.common.inbox.catalogue import CatalogueWithInboxes
 from isthmus.common.pixels.processes import PixelProcesses
 from isthmus.common.retrieval import Retrieval
@@ -21,7 +23,7 @@ from isthmus.scp.provider import Serve
 from isthmus.scp.retrieving.outlet import Outlets
 from isthmus.scp.retrieving.source import Source
 
-HEADER_THREADS = 4
+HEADER_THREADS: Final = 4
 """They wait for S3 more than they compute."""
 
 
@@ -32,8 +34,10 @@ async def retrieving(parts: Parts) -> AsyncIterator[Mapping[Operation, Serve]]:
     inboxes = [inbox.name for inbox in settings.inboxes]
     buckets = [bucket.name for bucket in settings.s3_origins]
     catalogue = CatalogueWithInboxes(blobs, parts.bus, inboxes, buckets)
-    retrieval = Retrieval(parts.bus, catalogue, settings.cache.fresh_seconds)
-    source = Source(parts.bus, blobs, catalogue, retrieval)
+    fresh_seconds = settings.cache.fresh_seconds
+    retrieval = Retrieval(parts.bus, catalogue, fresh_seconds)
+    federation = Federation(parts.bus, catalogue, retrieval, settings.origins, fresh_seconds)
+    source = Source(parts.bus, blobs, catalogue, retrieval, federation, settings.origins)
     to_destinations = sum(one.associations for one in settings.scp.destinations)
     # Each is in use for as long as an instance is sent, and one client must not wait for another.
     threads = Threads("sending", settings.scp.max_associations + to_destinations + 1)

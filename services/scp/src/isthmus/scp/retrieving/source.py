@@ -1,14 +1,19 @@
-"""Where the instances of an origin come from, and which there are."""
+"""Where the instances of an origin come from, or of all of them as one; and which there are."""
 
+from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
+from functools import partial
 
 from isthmus.common.blobs import BlobStore
 from isthmus.common.bus import Bus, search
+from isthmus.common.config import Origin
 from isthmus.common.dicom.attributes import tag_of
 from isthmus.common.dicom.levels import Level
 from isthmus.common.dicom.matching import MatchingKey
 from isthmus.common.dicom.search_attributes import UNIQUE_KEYS
+from isthmus.common.dicomweb.resource import ALL
 from isthmus.common.errors import NoSuchObject
+from isthmus.common.federation import Federation, Wanted, ask_all
 from isthmus.common.federation.listing import Asked
 from isthmus.common.messages import Query, Retrieve
 from isthmus.common.retrieval import Catalogue, Reading, Retrieval
@@ -17,14 +22,26 @@ from isthmus.common.retrieval import Catalogue, Reading, Retrieval
 class Source:
     """The way to the instances of all origins."""
 
-    def __init__(self, bus: Bus, blobs: BlobStore, catalogue: Catalogue, retrieval: Retrieval) -> None:
+    def __init__(
+        self,
+        bus: Bus,
+        blobs: BlobStore,
+        catalogue: Catalogue,
+        retrieval: Retrieval,
+        federation: Federation,
+        origins: Sequence[Origin],
+    ) -> None:
         self.blobs = blobs
         self._bus = bus
         self._catalogue = catalogue
         self._retrieval = retrieval
+        self._federation = federation
+        self._origins = origins
 
     def read(self, wanted: Retrieve) -> AbstractAsyncContextManager[Reading]:
-        """Give instances as they come; see `Retrieval.read`."""
+        """Give instances as they come; see `Retrieval.read`, and `Federation.read` for all origins."""
+        if wanted.origin == ALL:
+            return self._federation.read(Wanted(wanted.study, wanted.series, wanted.instance))
         return self._retrieval.read(wanted)
 
     async def studies_of(self, origin: str, patient_id: str) -> list[str]:
@@ -32,17 +49,31 @@ class Source:
 
         Raises:
             NoSuchObject: there are none.
-            OriginError: the origin failed.
+            OriginError: the origin failed; of all of them, one did, and it may have more.
             UnavailableError: a part of ours is away.
         """
+        found = await self._studies_of(origin, patient_id)
+        if not found:
+            raise NoSuchObject(f"{origin!r} has no study of such a patient")
+        return list(dict.fromkeys(found))
+
+    async def _studies_of(self, origin: str, patient_id: str) -> list[str]:
+        if origin == ALL:
+            answers = await ask_all(self._origins, partial(self._studies_at, patient_id))
+            for silence in answers.silent:
+                silence.fail()
+            return [study for _, studies in answers.heard for study in studies]
+        return await self._studies_named(patient_id, origin)
+
+    async def _studies_at(self, patient_id: str, origin: Origin) -> list[str]:
+        return await self._studies_named(patient_id, origin.name)
+
+    async def _studies_named(self, patient_id: str, origin: str) -> list[str]:
         unique = UNIQUE_KEYS[Level.STUDY]
         key = MatchingKey((tag_of("PatientID"),), (patient_id,))
         async with search(self._bus, Query(origin, Level.STUDY, (key,), ((unique,),))) as matches:
             elements = [match[unique] async for match in matches if unique in match]
-        found = [str(value) for element in elements for value in element.get("Value", ())]
-        if not found:
-            raise NoSuchObject(f"{origin!r} has no study of such a patient")
-        return list(dict.fromkeys(found))
+        return [str(value) for element in elements for value in element.get("Value", ())]
 
     async def listed(self, wanted: Retrieve) -> frozenset[str]:
         """Give the SOP Instance UIDs of what is wanted, as the origin lists them.
@@ -51,7 +82,13 @@ class Source:
             OriginError: the origin failed, or lists nothing.
             UnavailableError: a part of ours is away.
         """
-        asked = Asked(self._bus, wanted.origin, wanted.study)
+        if wanted.origin != ALL:
+            return await self._listed_at(wanted.origin, wanted)
+        origins = await self._federation.origins_of(wanted.study)
+        return frozenset().union(*[await self._listed_at(one, wanted) for one in origins])
+
+    async def _listed_at(self, origin: str, wanted: Retrieve) -> frozenset[str]:
+        asked = Asked(self._bus, origin, wanted.study)
         series = await asked.series() if wanted.series is None else [wanted.series]
         return frozenset().union(*(await asked.instances(series)).values())
 
@@ -61,4 +98,5 @@ class Source:
         Raises:
             UnavailableError: a part of ours is away.
         """
-        await self._catalogue.mend(wanted.origin, wanted.study)
+        for origin in [one.name for one in self._origins] if wanted.origin == ALL else [wanted.origin]:
+            await self._catalogue.mend(origin, wanted.study)

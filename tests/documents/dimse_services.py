@@ -10,10 +10,11 @@ from isthmus.common.config.settings import Scp
 from isthmus.common.dicom import statuses
 from isthmus.common.dicom.statuses import meaning
 from isthmus.common.dimse import MAX_PDU, VERIFICATION
-from isthmus.common.dimse.contexts import FIND, GET, MOVE
+from isthmus.common.dimse.contexts import FIND, GET, MOVE, WORKLIST
 from isthmus.scp import admission
 from isthmus.scp.commitment.report import ALL_COMMITTED, FAILURES_EXIST
 from isthmus.scp.commitment.requests import REQUEST_COMMITMENT, STORAGE_COMMITMENT
+from isthmus.scp.models import TRANSFER_SYNTAXES, Model
 from isthmus.scp.reports.reports import INSTANCE_AVAILABILITY, NOT_UPDATED_ANY_MORE, PERFORMED_PROCEDURE_STEP
 from isthmus.scp.services import accept_services
 from isthmus.scp.worker import IDLE_SECONDS
@@ -28,8 +29,25 @@ _VERIFICATION: Final = (VERIFICATION.abstract_syntax, "PS3.4 Annex A", "C-ECHO")
 USED: Final = (
     _VERIFICATION,
     (FIND.abstract_syntax, "PS3.4 C.6.2", "C-FIND"),
+    (WORKLIST.abstract_syntax, "PS3.4 K.6.1", "C-FIND"),
     (GET.abstract_syntax, "PS3.4 C.6.2", "C-GET"),
     (MOVE.abstract_syntax, "PS3.4 C.6.2", "C-MOVE"),
+)
+_MODELS: Final = {
+    Model.PATIENT_ROOT: "PS3.4 C.6.1",
+    Model.STUDY_ROOT: "PS3.4 C.6.2",
+    Model.PATIENT_STUDY_ONLY: "PS3.4 C.6.3 (retired)",
+}
+_FIND: Final = (
+    (statuses.SUCCESS, "all matches are told; or there are none, or no such study"),
+    (statuses.PENDING, "a match"),
+    (statuses.PENDING_WITHOUT_OPTIONAL_KEYS, "likewise; a key is private, binary, or of a level below"),
+    (statuses.CANCELLED, "a C-CANCEL came; the search at the origin is ended too"),
+    (statuses.SOP_CLASS_NOT_SUPPORTED, "a worklist of an origin that has none"),
+    (statuses.NOT_AUTHORIZED, "not among the caller's `operations`"),
+    (statuses.OUT_OF_RESOURCES, "the origin, or a part of ours, is away or slow; or it is too wide a search"),
+    (statuses.DATA_SET_MISMATCH, "no level, another's, a unique key above is missing, a value is wrong"),
+    (statuses.UNABLE_TO_PROCESS, "the Identifier cannot be read; or the origin fails"),
 )
 _REJECTIONS: Final = (
     (admission.CALLED_AE_TITLE, "neither an inbox's AE title nor `scp.ae_title` is called"),
@@ -88,6 +106,7 @@ def dimse() -> Iterator[tuple[str, tuple[str, ...], Rows]]:
             (UID(VERIFICATION.abstract_syntax).name, *_VERIFICATION, "uncompressed ones"),
             ("Storage: all, also private and unknown ones", "", "PS3.4 Annex B, GG", "C-STORE", "all"),
             *provided(),
+            *_searched(),
         ],
     )
     yield (
@@ -96,6 +115,7 @@ def dimse() -> Iterator[tuple[str, tuple[str, ...], Rows]]:
         [(f"{one.result}, {one.source}, {one.reason}", one.meaning, when) for one, when in _REJECTIONS],
     )
     yield _STORING, ("Status", "Meaning", "When"), _statuses(_STORE)
+    yield _FINDING, ("Status", "Meaning", "When"), _statuses(_FIND)
     yield _BESIDE, ("Status", "Meaning", "When"), _statuses(_NORMALIZED)
     yield (
         _USING,
@@ -105,6 +125,15 @@ def dimse() -> Iterator[tuple[str, tuple[str, ...], Rows]]:
             ("Storage: what is to be sent", "", "PS3.4 Annex B", "C-STORE"),
         ],
     )
+
+
+def _searched() -> Iterator[tuple[str, ...]]:
+    syntaxes = _names(TRANSFER_SYNTAXES)
+    for model, section in _MODELS.items():
+        for uid, operation in ((model.find, "C-FIND"), (model.move, "C-MOVE"), (model.get, "C-GET")):
+            yield UID(uid).name, uid, section, operation, syntaxes
+    worklist = WORKLIST.abstract_syntax
+    yield UID(worklist).name, worklist, "PS3.4 K.6.1", "C-FIND, where the origin is a PACS", syntaxes
 
 
 def _statuses(rows: Sequence[tuple[int, str]]) -> Rows:
@@ -118,12 +147,21 @@ def _names(transfer_syntaxes: Sequence[str] | None) -> str:
 _LISTENING: Final = """
 ## DIMSE services that are provided
 
-The called AE title says what an association is for: that of an inbox, to send to it; `scp.ae_title`, for
-origins that send what a C-MOVE asked them for. Who may is in `scp.callers`, by AE title, network, operation
-and inbox; without it everyone who can reach us. Who is let in, and whatever is refused, is recorded, without
+The called AE title says what an association is for: that of an inbox, to send to it; that of an origin of any
+kind, to search and retrieve there; `scp.ae_title`, for origins that send what a C-MOVE asked them for. Who
+may is in `scp.callers`, by AE title, network, operation, inbox and origin; without it everyone who can reach
+us. Who is let in, and whatever is refused, is recorded, without
 patient data. An association has PDUs of {max_pdu} bytes at most, and is aborted after {idle:.0f} s of
 silence; {scp.max_associations} may be open at a time where `scp.max_associations` does not say otherwise.
-Searching and retrieving are not offered. Tests: `tests/scp`.
+Tests: `tests/scp`.
+"""
+_FINDING: Final = """
+C-FIND: all levels of each model; lists of UIDs, ranges, wild cards, sequences, and several values of which
+one is to match. What else than UIDs is asked of a level above its own is asked there. Relational queries and
+fuzzy matching of person names are negotiated, combined matching of dates and times is not. Identifiers of
+responses have what was asked for, empty where it is not known, and Retrieve AE Title: the called one. Their
+text is in the character set of the request where it fits, else in UTF-8. Patients are those of the studies
+that match, each once. Statuses, those of failures with an Error Comment:
 """
 _STORING: Final = """
 Success of a C-STORE into an inbox means that the object is in S3, its data set byte for byte as it came, and

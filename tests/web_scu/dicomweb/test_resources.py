@@ -121,7 +121,8 @@ def test_a_padded_uid_is_the_uid() -> None:
         (key("StudyID", "5"), "00200010=5"),
         (key("ModalitiesInStudy", "CT", "PT", wanted=Wanted.EVERY), "00080061=CT"),
         (key("ModalitiesInStudy", "CT", wanted=Wanted.EVERY), "00080061=CT"),
-        (key("ModalitiesInStudy", "CT", "MR"), None),
+        (key("ModalitiesInStudy", "CT", "*"), None),
+        (key("ModalitiesInStudy", *"ABCDEFGHI"), None),
         (key("PatientID", wanted=Wanted.NOTHING), None),
         (key("PatientID", "*"), None),
         (key("StudyDate", "-"), None),
@@ -136,6 +137,14 @@ def test_a_server_is_given_what_narrows_its_matches(one: MatchingKey, parameter:
     (search,) = searches_of(query(Level.STUDY, one))
     given = [f"{name}={value}" for name, value in search.parameters() if name != "includefield"]
     assert given == ([parameter] if parameter else [])
+
+
+def test_a_list_that_is_none_of_uids_is_asked_for_value_by_value() -> None:
+    keys = (key("PatientID", "7"), key("ModalitiesInStudy", "CT", "MR"), key("StudyID", "1", "2"))
+    assert [search.parameters()[:2] for search in searches_of(query(Level.STUDY, *keys))] == [
+        (("00100020", "7"), ("00080061", "CT")),
+        (("00100020", "7"), ("00080061", "MR")),
+    ]
 
 
 def test_fuzzy_matching_is_not_left_to_the_server() -> None:

@@ -96,9 +96,27 @@ async def test_only_studies_are_looked_into_that_may_match(
     keys = (("PatientID", ("P2", "P9")), ("Modality", "MR"))
     series = await found(bus, query(origin.name, Level.SERIES, *keys))
     assert uids_of(series, Level.SERIES) == ["1.9.2"]
-    assert asked(site) == ["series", "studies", "studies/1.9/series"]
+    assert sorted(asked(site)) == ["series", "series", "studies", "studies", "studies/1.9/series"]
+    site.requests.clear()
     await found(bus, query(origin.name, Level.SERIES, *keys))
-    assert asked(site)[3:] == ["studies", "studies/1.9/series"]
+    assert sorted(asked(site)) == ["studies", "studies", "studies/1.9/series"]
+
+
+async def test_each_of_several_studies_is_looked_into_once(
+    bus: Bus, origin: DicomwebOrigin, archive: Archive, site: Site
+) -> None:
+    archive.has(relational=404)
+    images = await found(bus, query(origin.name, Level.IMAGE, ("StudyInstanceUID", ("1.2", "1.4"))))
+    assert len(images) == 12
+    assert sorted(asked(site)) == sorted(
+        f"studies/1.{study}/{below}"
+        for study in (2, 4)
+        for below in (
+            "instances",
+            "series",
+            *(f"series/1.{study}.{number}/instances" for number in (1, 2, 3)),
+        )
+    )
 
 
 async def test_a_search_that_is_too_wide_for_a_server_is_refused(
@@ -147,6 +165,19 @@ async def test_uids_above_are_searched_one_by_one_in_their_order(bus: Bus, origi
     keys: list[Key] = [("StudyInstanceUID", ("1.9", "1.2", "1.5")), ("Modality", "CT")]
     matches = await found(bus, query(origin.name, Level.SERIES, *keys))
     assert uids_of(matches, Level.SERIES) == ["1.9.1", "1.2.1", "1.5.1"]
+
+
+async def test_several_values_are_asked_for_one_by_one_and_each_match_is_given_once(
+    bus: Bus, origin: DicomwebOrigin, archive: Archive, site: Site
+) -> None:
+    archive.instances = [*instances(2), *instances(4, 2)[4:], *instances(5, 3)[14:]]
+    modalities = ("ModalitiesInStudy", ("MR", "PT", "CT"))
+    matches = await found(bus, query(origin.name, Level.STUDY, modalities))
+    assert sorted(uids_of(matches, Level.STUDY)) == ["1.1", "1.2", "1.3", "1.4", "1.5"]
+    assert asked(site) == ["studies"] * 3
+    archive.has(matches=False)
+    matches = await found(bus, query(origin.name, Level.STUDY, ("ModalitiesInStudy", ("MR", "PT"))))
+    assert uids_of(matches, Level.STUDY) == ["1.3", "1.4", "1.5"]
 
 
 @pytest.mark.parametrize("habit", ["leaves_out", "empties"])

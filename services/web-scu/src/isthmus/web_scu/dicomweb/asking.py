@@ -2,8 +2,11 @@
 
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import aclosing
+from hashlib import sha256
 from http import HTTPStatus
 from typing import Final, TypeVar
+
+import msgpack
 
 from isthmus.common.bus.fan_out import fan_out
 from isthmus.common.config import DicomwebOrigin
@@ -49,7 +52,9 @@ class Asking:
         """Whether it is known to compare values as they were before they were escaped in a URL."""
 
     async def matches(self, query: Query) -> AsyncGenerator[DicomJson, None]:
-        """Give all that matches, in the server's order, and perhaps more: it need not match every key.
+        """Give all that matches, once, and perhaps more: a server need not match every key.
+
+        They come in the server's order; where several searches are needed, those of the first one first.
 
         Raises:
             OriginError: the server failed; what was given until then is not the whole.
@@ -57,23 +62,27 @@ class Asking:
         """
         searches = searches_of(query)
         if len(searches) == 1:
-            async with aclosing(self._search(query, searches[0])) as found:
+            async with aclosing(self._search(searches[0])) as found:
                 async for match in found:
                     yield match
             return
 
         async def collect(search: Search) -> list[DicomJson]:
-            async with aclosing(self._search(query, search)) as found:
+            async with aclosing(self._search(search)) as found:
                 return [match async for match in found]
 
+        seen: set[bytes] = set()
         async with aclosing(fan_out(_each(searches), collect, self._origin.connections)) as families:
             async for family in families:
-                for match in family:
-                    yield match
+                marks = {_mark(match): match for match in family}
+                for mark, match in marks.items():
+                    if mark not in seen:
+                        yield match
+                seen.update(marks)
 
-    async def _search(self, query: Query, search: Search) -> AsyncGenerator[DicomJson, None]:
+    async def _search(self, search: Search) -> AsyncGenerator[DicomJson, None]:
         """Search; over several levels one after the other, where the server does not do it at once."""
-        shape = (search.level, search.path.count("/"))
+        shape = (search.query.level, search.path.count("/"))
         if shape not in self._not_relational:
             came = False
             try:
@@ -89,7 +98,7 @@ class Asking:
                     log.info("no relational searches", origin=self._origin.name, status=error.http_status)
             else:
                 return
-        parents = Parents(query, self._max_parents)
+        parents = Parents(search.query, self._max_parents)
         async with aclosing(parents.children(self.matches, self._origin.connections)) as found:
             async for match in found:
                 yield match
@@ -99,7 +108,7 @@ class Asking:
         found: set[str] = set()
         async with aclosing(self._unescaped(search)) as matches:
             async for match in matches:
-                found.add(_text(match, UNIQUE_KEYS[search.level]))
+                found.add(_text(match, UNIQUE_KEYS[search.query.level]))
                 yield match
         # Who finds two of a list understands it.
         if len(search.uids) > 1 and len(found) < 2:
@@ -132,7 +141,7 @@ class Asking:
 
     async def _understood(self, search: Search) -> AsyncGenerator[DicomJson, None]:
         """Search, and where the server finds the request bad, with nothing in it that it need not know."""
-        shape = (search.level, tuple(path for path, _ in search.matching), search.included)
+        shape = (search.query.level, tuple(path for path, _ in search.matching), search.included)
         if shape not in self._refused:
             came = False
             try:
@@ -169,6 +178,11 @@ class Asking:
 async def _each(items: Iterable[T]) -> AsyncGenerator[T, None]:
     for item in items:
         yield item
+
+
+def _mark(match: DicomJson) -> bytes:
+    """Tell matches apart, by all of them: two patients' studies may have one UID."""
+    return sha256(msgpack.packb(match)).digest()
 
 
 def _text(match: DicomJson, tag: str) -> str:

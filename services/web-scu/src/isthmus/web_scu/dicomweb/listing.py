@@ -1,17 +1,18 @@
 """What a DICOMweb server says it has: a study's series, and their instances (QIDO-RS, PS3.18 10.6)."""
 
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import aclosing, suppress
-from http import HTTPStatus
+from collections.abc import Iterable
+from contextlib import aclosing
 from typing import Final
 
 from isthmus.common.dicom.attributes import tag_of
 from isthmus.common.dicom.json_model import DicomJson
-from isthmus.common.errors import HttpOperationFailed, InvalidParameter, MalformedAnswer, NotDelivered
-from isthmus.common.messages import Retrieve
+from isthmus.common.dicom.levels import Level
+from isthmus.common.dicom.matching import MatchingKey
+from isthmus.common.dicom.uids import check_uid
+from isthmus.common.errors import InvalidParameter, MalformedAnswer, NotDelivered
+from isthmus.common.messages import Query, Retrieve
 from isthmus.common.retrieving.listing import Listed, ListedSeries, Listing
-from isthmus.common.webclient import WebClient, pages
-from isthmus.web_scu.dicomweb.paths import path_of
+from isthmus.web_scu.dicomweb.asking import Asking
 
 _STUDY: Final = tag_of("StudyInstanceUID")
 _SERIES: Final = tag_of("SeriesInstanceUID")
@@ -19,33 +20,29 @@ _INSTANCE: Final = tag_of("SOPInstanceUID")
 _CLASS: Final = tag_of("SOPClassUID")
 _MODALITY: Final = tag_of("Modality")
 _INSTANCES_OF_SERIES: Final = tag_of("NumberOfSeriesRelatedInstances")
-_NONE: Final = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.GONE})
-"""How some servers say that nothing matches."""
 _PADDING: Final = " \0"
 
 
-async def list_series(client: WebClient, wanted: Retrieve) -> list[ListedSeries]:
+async def list_series(asking: Asking, wanted: Retrieve) -> list[ListedSeries]:
     """List the series of a study, or the one that is wanted.
 
     Raises:
         OriginError: the server failed, or lists what has no UID; a part of a list is no list.
     """
-    with suppress(InvalidParameter):
-        found: dict[str, ListedSeries] = {}
-        path = f"{path_of(wanted.study)}/series"
-        async with aclosing(_matches(client, path, _SERIES, wanted.series)) as matches:
-            async for match in matches:
-                uid = _uid(match, _SERIES, wanted)
-                if _text(match, _STUDY) in ("", wanted.study) and wanted.series in (None, uid):
-                    count = _text(match, _INSTANCES_OF_SERIES)
-                    number = int(count) if count.isdecimal() else None
-                    found[uid] = ListedSeries(uid, _text(match, _MODALITY), number)
-        return list(found.values())
-    return []  # what no URL can name, no such server has
+    query = _query(Level.SERIES, wanted, wanted.series, None, (_MODALITY, _INSTANCES_OF_SERIES))
+    found: dict[str, ListedSeries] = {}
+    async with aclosing(asking.matches(query)) as matches:
+        async for match in matches:
+            uid = _uid(match, _SERIES, wanted)
+            if _text(match, _STUDY) in ("", wanted.study) and wanted.series in (None, uid):
+                count = _text(match, _INSTANCES_OF_SERIES)
+                number = int(count) if count.isdecimal() else None
+                found[uid] = ListedSeries(uid, _text(match, _MODALITY), number)
+    return list(found.values())
 
 
 async def list_instances(
-    client: WebClient, wanted: Retrieve, series: ListedSeries, instance: str | None = None
+    asking: Asking, wanted: Retrieve, series: ListedSeries, instance: str | None = None
 ) -> Listing:
     """List the instances of a series, or the one that is named.
 
@@ -54,12 +51,13 @@ async def list_instances(
     """
     uid = series.series_instance_uid
     try:
-        path = f"{path_of(wanted.study, uid)}/instances"
+        check_uid(uid, "Series Instance UID")
     except InvalidParameter:
         detail = "The origin lists a series by what is no UID"
         raise MalformedAnswer(detail, origin=wanted.origin) from None
+    query = _query(Level.IMAGE, wanted, uid, instance, (_CLASS,))
     listing: dict[str, Listed] = {}
-    async with aclosing(_matches(client, path, _INSTANCE, instance)) as matches:
+    async with aclosing(asking.matches(query)) as matches:
         async for match in matches:
             if _text(match, _STUDY) not in ("", wanted.study) or _text(match, _SERIES) not in ("", uid):
                 continue
@@ -69,18 +67,12 @@ async def list_instances(
     return listing
 
 
-async def _matches(
-    client: WebClient, path: str, tag: str, uid: str | None
-) -> AsyncGenerator[DicomJson, None]:
-    named: Sequence[tuple[str, str]] = () if uid is None else ((tag, uid),)
-    try:
-        async with aclosing(pages(client, path, named)) as found:
-            async for page in found:
-                for match in page.data_sets:
-                    yield match
-    except HttpOperationFailed as error:
-        if error.http_status not in _NONE:
-            raise
+def _query(
+    level: Level, wanted: Retrieve, series: str | None, instance: str | None, returned: Iterable[str]
+) -> Query:
+    uids = ((_STUDY, wanted.study), (_SERIES, series), (_INSTANCE, instance))
+    keys = tuple(MatchingKey((tag,), (uid,)) for tag, uid in uids if uid is not None)
+    return Query(wanted.origin, level, keys, tuple((tag,) for tag in returned))
 
 
 def _uid(match: DicomJson, tag: str, wanted: Retrieve) -> str:

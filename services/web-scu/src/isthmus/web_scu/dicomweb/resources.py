@@ -28,6 +28,8 @@ UIDS_AT_ONCE: Final = 50
 """Longest list of UIDs in one URL."""
 RESOURCES_AT_MOST: Final = 5_000
 """Series, or studies, that one query may name."""
+VALUES_AT_MOST: Final = 8
+"""Of a key that is asked for value by value."""
 RESOURCE_NAMES: Final = {Level.STUDY: "studies", Level.SERIES: "series", Level.IMAGE: "instances"}
 
 Parameter = tuple[str, str]
@@ -55,7 +57,8 @@ _REQUIRED: Final = frozenset(path for paths in REQUIRED_MATCHING.values() for pa
 class Search:
     """One search of a server: a resource and its parameters, but for the page."""
 
-    level: Level
+    query: Query
+    """What of the query it answers."""
     path: str
     """Below the server's base URL."""
     matching: tuple[tuple[AttributePath, str], ...] = ()
@@ -71,7 +74,7 @@ class Search:
         """Give the parameters; tags stand for attributes, since a server may not know every keyword."""
         named = [(".".join(path), value) for path, value in self.matching]
         if self.uids:
-            named.append((UNIQUE_KEYS[self.level], ",".join(self.uids)))
+            named.append((UNIQUE_KEYS[self.query.level], ",".join(self.uids)))
         if self.included:
             named.append(("includefield", ",".join(self.included)))
         return tuple(named)
@@ -101,7 +104,7 @@ class Search:
 
 
 def searches_of(query: Query) -> list[Search]:
-    """Give the searches whose answers together have all matches of a query, and perhaps others.
+    """Give the searches whose answers together have all matches of a query, some twice, and perhaps others.
 
     None where the query names only what no URL can name: a DICOMweb server has no such object.
 
@@ -116,15 +119,27 @@ def searches_of(query: Query) -> list[Search]:
     chunks = [own[first : first + UIDS_AT_ONCE] for first in range(0, len(own), UIDS_AT_ONCE)] or [()]
     if prod(map(len, (chunks, *confined.values()))) > RESOURCES_AT_MOST:
         raise TooManyMatches(f"The query names more than {RESOURCES_AT_MOST} resources: name fewer at a time")
-    matching, included = _matching(query, {query.level, *confined}), _included(query)
+    without, included = {query.level, *confined}, _included(query)
     found = []
     for parents in product(*confined.values()):
-        path, rest = _path(query.level, dict(zip(confined, parents, strict=True)))
+        above = dict(zip(confined, parents, strict=True))
+        path, rest = _path(query.level, above)
         is_relational = path.count("/") != 2 * query.level.depth
         found += [
-            Search(query.level, path, (*rest, *matching), included, uids, is_relational) for uids in chunks
+            Search(
+                _confined(one, above), path, (*rest, *_matching(one, without)), included, uids, is_relational
+            )
+            for one in _alternatives(query)
+            for uids in chunks
         ]
     return found
+
+
+def _confined(query: Query, parents: Mapping[Level, str]) -> Query:
+    """Confine a query to one study, to one series."""
+    above = {(UNIQUE_KEYS[level],): uid for level, uid in parents.items()}
+    keys = (MatchingKey(key.path, (above[key.path],)) if key.path in above else key for key in query.keys)
+    return replace(query, keys=tuple(keys))
 
 
 def named_uids(query: Query, level: Level) -> tuple[str, ...] | None:
@@ -143,6 +158,23 @@ def named_uids(query: Query, level: Level) -> tuple[str, ...] | None:
                 found.append(check_uid(value.strip(_PADDING), "UID"))
         return tuple(dict.fromkeys(found))
     return None
+
+
+def _alternatives(query: Query) -> list[Query]:
+    """Give queries that a server can match, and that have all matches of one that it cannot.
+
+    Only UIDs may come as a list (PS3.18 8.3.4.1). Of the keys with several values, the first with few of them
+    is asked for value by value, so that not all that a server has comes over here to be matched.
+    """
+    for place, key in enumerate(query.keys):
+        if key.wanted is not Wanted.ANY or not 1 < len(key.values) <= VALUES_AT_MOST:
+            continue
+        single = [replace(key, values=(value,)) for value in dict.fromkeys(key.values)]
+        if vr_of(key.path[-1]) != "UI" and all(narrowing_value(one, fuzzy=query.fuzzy) for one in single):
+            return [
+                replace(query, keys=(*query.keys[:place], one, *query.keys[place + 1 :])) for one in single
+            ]
+    return [query]
 
 
 def _path(level: Level, parents: Mapping[Level, str]) -> tuple[str, tuple[tuple[AttributePath, str], ...]]:

@@ -7,6 +7,7 @@ from isthmus.common.retrieving.wording import Wording
 from isthmus.common.threads import Threads
 from isthmus.common.webclient import WebClient
 from isthmus.web_scu.dicomweb.accepting import Accepting
+from isthmus.web_scu.dicomweb.asking import Asking
 from isthmus.web_scu.dicomweb.cancellation import Cancellation
 from isthmus.web_scu.dicomweb.listing import list_instances, list_series
 from isthmus.web_scu.dicomweb.wado import Wado
@@ -18,14 +19,16 @@ class DicomwebSource:
     Requests have no priority: what nobody waits for takes one connection at a time.
     """
 
-    def __init__(self, client: WebClient, threads: Threads) -> None:
+    def __init__(self, client: WebClient, asking: Asking, threads: Threads) -> None:
         """Prepare.
 
         Args:
             client: speaks with the server.
+            asking: how it is searched.
             threads: where waiting for room, and writing of files, blocks; as many as there are connections.
         """
         self._client = client
+        self._asking = asking
         self._threads = threads
         self._accepting = Accepting(client.origin.name)
 
@@ -46,7 +49,7 @@ class DicomwebSource:
 
     async def list_series(self, wanted: Retrieve, *, priority: int = 0) -> list[ListedSeries]:
         """List the series of a study, or the one that is wanted."""
-        return await list_series(self._client, wanted)
+        return await list_series(self._asking, wanted)
 
     async def list_instances(
         self,
@@ -57,7 +60,7 @@ class DicomwebSource:
         priority: int = 0,
     ) -> Listing:
         """List the instances of a series, or the one that is named."""
-        return await list_instances(self._client, wanted, series, instance)
+        return await list_instances(self._asking, wanted, series, instance)
 
     def pulls(self, _: Retrieve, delivery: Delivery) -> "WadoPulls":
         """Give the one way that there is."""

@@ -12,6 +12,7 @@ from isthmus.common.retrieving import RetrieveWork
 from isthmus.common.service import Parts
 from isthmus.common.threads import Threads
 from isthmus.common.webclient import WebClient
+from isthmus.web_scu.dicomweb.asking import Asking
 from isthmus.web_scu.dicomweb.echo import EchoWork
 from isthmus.web_scu.dicomweb.retrieve import DicomwebSource
 from isthmus.web_scu.dicomweb.search import SearchWork
@@ -58,7 +59,9 @@ async def _serve(
         await serve_queries(bus, name, searching),
         await bus.serve(subjects.echo(name), "workers", EchoWork(client), Echo),
     )
-    retrieving = RetrieveWork(bus, blobs, DicomwebSource(client, threads))
+    retrieving = RetrieveWork(
+        bus, blobs, DicomwebSource(client, Asking(client, origin, settings.max_parents), threads)
+    )
     storing = StoreWork(bus, blobs, client, origin)
     at_once = origin.connections
     jobs = (

@@ -9,7 +9,7 @@ from isthmus.common.dimse import Association, Peer
 from isthmus.common.dimse.hosted import hosted
 from isthmus.common.dimse.results import SubOperationOf
 from isthmus.common.errors import AssociationAborted, IsthmusError, OriginTimeout
-from isthmus.scp.asked import Asked, Response
+from isthmus.scp.asked import Asked, AssociationOver, Response
 from isthmus.scp.normalized import Refused
 from isthmus.scp.retrieving.identifier import read_wished
 from isthmus.scp.retrieving.outlet import Outlet, Outlets
@@ -63,15 +63,15 @@ async def _send_all(transfer: Transfer, outlet: Outlet, association: Association
     """Send what comes, one after the other.
 
     Raises:
-        OriginError: the association failed.
+        AssociationOver: the client broke off, or is silent.
     """
     while (waiting := await transfer.line.take()) is not None:
         uid = waiting.blob.sop_instance_uid
         try:
             async with transfer.on_association:
                 result = await outlet.send(association, waiting)
-        except (AssociationAborted, OriginTimeout):
-            raise
+        except (AssociationAborted, OriginTimeout) as error:
+            raise AssociationOver from error
         except IsthmusError as error:
             transfer.failed(uid, error)
         else:

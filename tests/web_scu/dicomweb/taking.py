@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import Mapping
 from email import message_from_bytes
+from email.message import Message
 from io import BytesIO
 
 from pydicom import dcmread
@@ -18,6 +19,7 @@ def instances_in(request: Request) -> list[str]:
     assert isinstance(parts, list)
     found = []
     for part in parts:
+        assert isinstance(part, Message)
         content = part.get_payload(decode=True)
         assert isinstance(content, bytes)
         found.append(str(dcmread(BytesIO(content)).SOPInstanceUID))

@@ -63,7 +63,7 @@ async def stored(
     results = await results_of(bus, await job_of(blobs, origin.name, files))
     assert [one.index for one in results] == list(range(len(files)))
     assert [one.sop_instance_uid for one in results] == [identity(file).sop_instance_uid for file in files]
-    return [(one.status, one.failure and one.failure.kind) for one in results]
+    return [(one.status, one.failure.kind if one.failure else None) for one in results]
 
 
 async def test_what_is_stored_is_there_as_it_was_sent(

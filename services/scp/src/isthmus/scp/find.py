@@ -14,7 +14,7 @@ from isthmus.common.dicom.statuses import (
     SOP_CLASS_NOT_SUPPORTED,
     SUCCESS,
 )
-from isthmus.common.errors import NoAcceptedContext, NoSuchObject
+from isthmus.common.errors import IsthmusError, NoAcceptedContext, NoSuchObject
 from isthmus.common.messages import WorklistQuery
 from isthmus.scp.asked import Asked, Response
 from isthmus.scp.everywhere import Search
@@ -106,10 +106,14 @@ async def _tell(
     status = PENDING_WITHOUT_OPTIONAL_KEYS if unsupported else PENDING
     outgoing = Outgoing(asked.association, asked.context_id, asked.message_id, asked.sop_class_uid, status)
     try:
-        async with aclosing(matches):
-            with suppress(NoSuchObject):  # what there is not, does not match
-                async for match in matches:
-                    await outgoing.add(writer.write({**match, **of_us}))
+        try:
+            async with aclosing(matches):
+                with suppress(NoSuchObject):  # what there is not, does not match
+                    async for match in matches:
+                        await outgoing.add(writer.write({**match, **of_us}))
+        except IsthmusError:  # what was found is told first
+            await outgoing.finish()
+            raise
         await outgoing.finish()
     finally:
         outgoing.close()

@@ -13,7 +13,7 @@ from isthmus.common.dicom.raw_bytes import RawBytes, UnnamedFile
 from isthmus.common.errors import StoreUnavailable
 from isthmus.common.messages import BlobRef, InstanceReady, Retrieve, retrieve_fact
 from isthmus.common.retrieving.delivery import PUTS_AT_ONCE, Delivery
-from tests.data_sets import raw_dataset
+from tests.data_sets import raw_dataset, transfer_syntax
 
 EXPLICIT = "1.2.840.10008.1.2.1"
 PATIENCE = 10.0
@@ -187,3 +187,13 @@ async def test_a_file_that_breaks_off_is_dropped(delivery: Receiving, images: li
     assert delivery.take_file(RawBytes(images[0].read_bytes()[:-2]))
     await delivery.settle()
     assert not delivery.blobs
+
+
+async def test_a_file_without_header_gets_one(
+    delivery: Receiving, blobs: BlobStore, data: bytes, uids: list[str]
+) -> None:
+    assert delivery.take_file(RawBytes(data))
+    await delivery.settle()
+    held = await blobs.get(delivery.blobs[uids[0]].key)
+    assert held[128:132] == b"DICM"
+    assert (raw_dataset(held), transfer_syntax(held)) == (data, EXPLICIT)

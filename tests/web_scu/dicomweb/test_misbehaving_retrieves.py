@@ -382,3 +382,14 @@ async def test_the_request_ends_when_nobody_waits_any_more(
         await holding.site.ended.wait()
     assert end.failure is not None
     assert isinstance(end.failure.error(), OriginCancelled)
+
+
+async def test_a_list_of_which_the_second_page_is_not_there_is_no_list(
+    bus: Bus, holding: Holding, study: Retrieve, series: str
+) -> None:
+    listed = holding.listed(f"{series}/instances")
+    first = says("200 OK", json.dumps(listed[:3]), "Warning: 299 here: There are additional results")
+    holding.does(f"{series}/instances", first, says("404 Not Found"))
+    end = done(await facts_of(bus, study))
+    assert end.unlisted
+    assert end.failure is not None

@@ -16,6 +16,7 @@ from isthmus.common.retrieving.delivery import Delivery
 from isthmus.common.retrieving.listing import Listed
 from isthmus.common.threads import Threads
 from isthmus.common.webclient import WebClient
+from isthmus.web_scu.dicomweb.asking import Asking
 from isthmus.web_scu.dicomweb.collecting import SPILL_BYTES, collected
 from isthmus.web_scu.dicomweb.retrieve import DicomwebSource, WadoPulls
 from tests.common.webclient.web_origin import MULTIPART, multipart, origin_at, writes_then_is_silent
@@ -54,7 +55,8 @@ async def delivery(bus: Bus, blobs: BlobStore, images: list[Path]) -> AsyncItera
 @pytest.fixture
 async def pulls(holding: Holding, threads: Threads, delivery: Delivery) -> AsyncIterator[WadoPulls]:
     async with WebClient(origin_at(holding.url)) as client:
-        yield DicomwebSource(client, threads).pulls(Retrieve("cloud", "1.2"), delivery)
+        asking = Asking(client, client.origin, max_parents=1)
+        yield DicomwebSource(client, asking, threads).pulls(Retrieve("cloud", "1.2"), delivery)
 
 
 @pytest.fixture

@@ -6,10 +6,12 @@ from typing import Final, Protocol
 
 from isthmus.common.blobs import Data
 from isthmus.common.dicom.part10 import Identity, check_ending, file_header, identify, read_file_meta
+from isthmus.common.dicom.part10.header import PREAMBLE_BYTES, PREFIX
 from isthmus.common.dicom.raw_bytes import RawBytes
 
 _META_BYTES: Final = 1024 * 1024
 """As much as `read_file_meta` looks at."""
+_HEADER_BEGINS: Final = PREAMBLE_BYTES + len(PREFIX)
 
 
 class Received(Protocol):
@@ -44,20 +46,15 @@ class ReceivedDataset:
     def read(self) -> tuple[Identity, str, Data]:
         """Put a header before it."""
         identity = identify(self.dataset.head(), self.transfer_syntax_uid)
-        header = file_header(
-            sop_class_uid=identity.sop_class_uid,
-            sop_instance_uid=identity.sop_instance_uid,
-            transfer_syntax_uid=self.transfer_syntax_uid,
-            source_ae_title=None,
-        )
-        return identity, self.transfer_syntax_uid, (header, self.dataset)
+        data = _with_header(self.dataset, identity, self.transfer_syntax_uid)
+        return identity, self.transfer_syntax_uid, data
 
 
 @dataclass(frozen=True, slots=True)
 class ReceivedFile:
-    """A file, kept byte for byte as it came.
+    """A file, kept byte for byte as it came; one without preamble and header gets them before its data set.
 
-    Its pixels must be whole: an HTTP body without length or boundary may break off, and seem to have ended.
+    Its pixels must be whole: what sends it may have read them from somewhere else, which broke off.
     """
 
     file: RawBytes
@@ -74,4 +71,16 @@ class ReceivedFile:
         head = dataset.head()
         identity = identify(head, meta.transfer_syntax_uid)
         check_ending(head, dataset.size, meta.transfer_syntax_uid)
-        return identity, meta.transfer_syntax_uid, self.file
+        if self.file.head()[PREAMBLE_BYTES:_HEADER_BEGINS] == PREFIX:
+            return identity, meta.transfer_syntax_uid, self.file
+        return identity, meta.transfer_syntax_uid, _with_header(dataset, identity, meta.transfer_syntax_uid)
+
+
+def _with_header(dataset: RawBytes, identity: Identity, transfer_syntax_uid: str) -> Data:
+    header = file_header(
+        sop_class_uid=identity.sop_class_uid,
+        sop_instance_uid=identity.sop_instance_uid,
+        transfer_syntax_uid=transfer_syntax_uid,
+        source_ae_title=None,
+    )
+    return header, dataset

@@ -18,13 +18,15 @@ from isthmus.common.blobs import BlobStore
 from isthmus.common.bus import Bus, MatchWriter
 from isthmus.common.bus.client import Serving
 from isthmus.common.bus.search import serve_queries
-from isthmus.common.config import DimseOrigin, Settings
+from isthmus.common.config import DicomwebOrigin, DimseOrigin, Settings
+from isthmus.common.config.origins import Protocol
 from isthmus.common.config.settings import Scp
 from isthmus.common.dicom.json_model import DicomJson
 from isthmus.common.messages import Query
 from isthmus.common.service import Parts
 from isthmus.dimse_scu.worker import worker
 from isthmus.scp.worker import Server, serving
+from isthmus.web_scu.worker import worker as web_worker
 from tests.peers import Peer
 from tests.scp.conftest import ANY_PORT
 
@@ -101,6 +103,17 @@ def parts(bus: Bus, blobs: BlobStore, origin: DimseOrigin) -> Parts:
 @pytest.fixture
 async def server(parts: Parts, played: Played) -> AsyncIterator[Server]:
     async with serving(parts) as running:
+        yield running
+
+
+@asynccontextmanager
+async def before_dicomweb(
+    bus: Bus, blobs: BlobStore, name: str, ae_title: str, url: str
+) -> AsyncIterator[Server]:
+    """Likewise, with a real DICOMweb server behind."""
+    origin = DicomwebOrigin(name=name, protocol=Protocol.DICOMWEB, ae_title=ae_title, url=url)
+    parts = Parts(Settings(scp=Scp(listen=ANY_PORT), origins=(origin,)), bus, blobs)
+    async with web_worker(parts), serving(parts) as running:
         yield running
 
 

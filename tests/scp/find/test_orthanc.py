@@ -18,6 +18,7 @@ from tests.scp.find.conftest import (
     STUDY_ROOT,
     ask,
     before,
+    before_dicomweb,
     find,
     request,
 )
@@ -47,9 +48,17 @@ OF_SERIES = {
 OF_IMAGES = {"SOPInstanceUID": "", "SOPClassUID": "", "InstanceNumber": ""}
 
 
-@pytest.fixture
-async def bridge(bus: Bus, blobs: BlobStore, origin_name: str, orthanc: Orthanc) -> AsyncIterator[Server]:
-    async with before(bus, blobs, origin_name, orthanc.peer) as server:
+@pytest.fixture(params=["dimse", "dicomweb"])
+async def bridge(
+    request: pytest.FixtureRequest, bus: Bus, blobs: BlobStore, origin_name: str, orthanc: Orthanc
+) -> AsyncIterator[Server]:
+    """The face before Orthanc, over either of its protocols; its called AE title is the same."""
+    peer = orthanc.peer
+    if request.param == "dimse":
+        running = before(bus, blobs, origin_name, peer)
+    else:
+        running = before_dicomweb(bus, blobs, origin_name, peer.ae_title, f"{orthanc.url}/dicom-web")
+    async with running as server:
         yield server
 
 

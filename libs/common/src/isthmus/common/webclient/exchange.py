@@ -50,7 +50,10 @@ class Exchange:
             SettingsError: a file with certificates cannot be read, or does not hold what it should.
         """
         ours = await asyncio.to_thread(tls_context, origin, identified=True)
-        nobodys = await asyncio.to_thread(tls_context, origin, identified=False)
+        nobodys = ours
+        # Not the same one for both: httpcore2 writes into it whether HTTP/2 is offered.
+        if origin.url.startswith("https:") or origin.certificate_file is not None:
+            nobodys = await asyncio.to_thread(tls_context, origin, identified=False)
         lanes = Lanes(lambda: lane_client(origin, ours, nobodys), origin.connections)
         async with elsewhere_client(origin, nobodys) as elsewhere:
             try:

@@ -7,9 +7,10 @@ import pytest
 
 from isthmus.common.blobs import PART, BlobStore, Exists, InBucket, bucket_key, buckets_of
 from isthmus.common.blobs.keys import in_bucket, origin_of, series_derived_prefix
+from isthmus.common.blobs.refusal import Refused, judge
 from isthmus.common.config import S3Origin
 from isthmus.common.config.settings import S3
-from isthmus.common.errors import BlobMissing, StoreUnavailable
+from isthmus.common.errors import BlobMissing, BlobRefused, StoreUnavailable
 from isthmus.common.threads import Threads
 
 
@@ -126,6 +127,13 @@ async def test_errors_say_whose_bucket_it_is_and_name_no_key(s3_settings: S3, th
     with buckets_of([wrong]) as buckets, pytest.raises(StoreUnavailable) as error:
         await buckets["archive"].get("1.2.3/4")
     assert error.value.detail == "The bucket of 'archive': get: 403 SignatureDoesNotMatch"
+
+
+@pytest.mark.parametrize("code", ["AccessDenied", "InvalidObjectState"])
+def test_what_is_not_given_to_us_is_not_asked_for_again(code: str) -> None:
+    error, again = judge("S3 get", Refused(403, code))
+    assert isinstance(error, BlobRefused)
+    assert (error.detail, again) == (f"S3 get: 403 {code}", False)
 
 
 def test_a_key_tells_all_that_is_made_of_keys() -> None:

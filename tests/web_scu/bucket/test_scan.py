@@ -10,9 +10,10 @@ from isthmus.common.blobs import BlobStore
 from isthmus.common.bus import Bus
 from isthmus.common.config import S3Origin
 from isthmus.common.config.settings import S3
-from isthmus.common.errors import StoreUnavailable
+from isthmus.common.errors import BlobRefused, StoreUnavailable
 from isthmus.common.inbox.catalogue import CatalogueWithInboxes
 from isthmus.common.inbox.index import Index
+from isthmus.common.messages import MissingInstance, Retrieve
 from isthmus.web_scu.bucket import heads
 from isthmus.web_scu.bucket.refresh import Refresher
 from isthmus.web_scu.bucket.scan import Completeness, Scanned, Scanner
@@ -48,7 +49,7 @@ async def test_what_is_new_can_be_read_where_it_is(
     files: list[Path],
 ) -> None:
     await put(bucket, origin, files)
-    assert await scanner.scan() == Scanned(studies=2, changed=2, failed=0)
+    assert await scanner.scan() == Scanned(studies=2, changed=2)
     refs = await held(catalogue, origin, study_of(files[0]))
     assert {ref.bucket for ref in refs} == {"archive"}
     assert await contents(blobs, refs) == read(files[:5])
@@ -67,11 +68,11 @@ async def test_nothing_is_read_twice_not_even_by_another_process(
     await put(bucket, origin, files)
     await scanner.scan()
     assert len(reads) == len(files)
-    assert await scanner.scan() == Scanned(studies=2, changed=0, failed=0)
+    assert await scanner.scan() == Scanned(studies=2, changed=0)
     index = Index(bus)
     async with index.following():
         another = Scanner(bus, bucket, origin, index, Refresher(bus, blobs, bucket, origin))
-        assert await another.scan() == Scanned(studies=2, changed=0, failed=0)
+        assert await another.scan() == Scanned(studies=2, changed=0)
     assert len(reads) == len(files)
 
 
@@ -87,7 +88,7 @@ async def test_of_a_study_that_grows_only_what_is_new_is_read(
     await scanner.scan()
     await put(bucket, origin, files[3:])
     reads.clear()
-    assert await scanner.scan() == Scanned(studies=2, changed=2, failed=0)
+    assert await scanner.scan() == Scanned(studies=2, changed=2)
     assert len(reads) == 3
     assert len(await held(catalogue, origin, study_of(files[0]))) == 5
 
@@ -106,7 +107,7 @@ async def test_what_is_changed_or_gone_is_so_at_the_next_scan(
     await bucket.put(keys[0], changed)
     await bucket.delete(keys[1])
     await bucket.delete(keys[5])
-    assert await scanner.scan() == Scanned(studies=1, changed=2, failed=0)
+    assert await scanner.scan() == Scanned(studies=1, changed=2)
     refs = await held(catalogue, origin, study_of(files[0]))
     assert await contents(blobs, refs) == sorted([changed, *read(files[2:5])])
     assert await held(catalogue, origin, study_of(files[5])) == []
@@ -145,7 +146,7 @@ async def test_what_is_no_instance_is_left_out_and_counted(
     keys = await put(bucket, origin, files[:3])
     await bucket.put(keys[1], spoil(files[1].read_bytes()))
     with capture_logs() as logs:
-        assert await scanner.scan() == Scanned(studies=1, changed=1, failed=0)
+        assert await scanner.scan() == Scanned(studies=1, changed=1)
     (told,) = [log for log in logs if log["event"] == "objects in a bucket left out"]
     assert (told[f"left_out_{reason}"], told["instances"]) == (1, 2)
     assert not any(study_of(files[0]) in str(log) for log in logs)
@@ -181,7 +182,7 @@ async def test_what_is_not_of_the_pattern_is_not_looked_at(
     await bucket.put(f"{origin.name}/README", b"text")
     await bucket.put(f"{origin.name}/1.2/thumbnails/1/2.jpg", b"picture")
     await bucket.put(f"{origin.name}-another/1/2/3", b"of another folder")
-    assert await scanner.scan() == Scanned(studies=0, changed=0, failed=0)
+    assert await scanner.scan() == Scanned(studies=0, changed=0)
     assert reads == []
 
 
@@ -222,7 +223,7 @@ async def test_a_large_header_is_read_by_more(
     )
     large = data[:at] + private + bytes(100_000) + data[at:]
     await put(bucket, origin, [large])
-    assert await scanner.scan() == Scanned(studies=1, changed=1, failed=0)
+    assert await scanner.scan() == Scanned(studies=1, changed=1)
     assert len(await held(catalogue, origin, study_of(file))) == 1
     assert [length for _, length in reads] == [64 * 1024, min(1024 * 1024, len(large))]
 
@@ -248,6 +249,108 @@ async def test_a_bucket_that_cannot_be_listed_changes_nothing(
     with pytest.raises(StoreUnavailable):
         await scanner.scan()
     assert len(await held(catalogue, origin, study_of(files[0]))) == 5
+
+
+async def test_what_is_not_given_to_us_lacks_until_it_is(
+    scanner: Scanner,
+    bucket: BlobStore,
+    blobs: BlobStore,
+    origin: S3Origin,
+    catalogue: CatalogueWithInboxes,
+    files: list[Path],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    await put(bucket, origin, files)
+    refusing = refuse(monkeypatch, blobs, place_of(files[1]).instance)
+    assert await scanner.scan() == Scanned(studies=2, changed=2)
+    wanted = Retrieve(origin.name, study_of(files[0]))
+    manifest = await catalogue.load(*_names(wanted))
+    assert manifest is not None
+    assert manifest.covers(wanted, 0)
+    missing = MissingInstance(place_of(files[1]).series, place_of(files[1]).instance)
+    assert manifest.missing(wanted) == [missing]
+    assert len(list(manifest.blobs(wanted))) == 4
+    refusing.clear()
+    assert await scanner.scan() == Scanned(studies=2, changed=1)
+    manifest = await catalogue.load(*_names(wanted))
+    assert manifest is not None
+    assert (manifest.missing(wanted), len(list(manifest.blobs(wanted)))) == ([], 5)
+
+
+async def test_a_study_of_which_nothing_is_given_keeps_no_other_from_being_read(
+    scanner: Scanner,
+    bus: Bus,
+    bucket: BlobStore,
+    blobs: BlobStore,
+    origin: S3Origin,
+    catalogue: CatalogueWithInboxes,
+    files: list[Path],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    await put(bucket, origin, files)
+    refuse(monkeypatch, blobs, study_of(files[5]))
+    assert await scanner.scan() == Scanned(studies=2, changed=2, refused=1)
+    assert len(await held(catalogue, origin, study_of(files[0]))) == 5
+    await Completeness(bus, origin).check()
+
+
+async def test_a_bucket_of_which_nothing_is_given_is_not_an_empty_one(
+    scanner: Scanner,
+    bus: Bus,
+    bucket: BlobStore,
+    blobs: BlobStore,
+    origin: S3Origin,
+    files: list[Path],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    await put(bucket, origin, files)
+    refuse(monkeypatch, blobs, origin.name)
+    with pytest.raises(BlobRefused, match="nothing in it is given to us"):
+        await scanner.scan()
+    with pytest.raises(StoreUnavailable, match="for the first time"):
+        await Completeness(bus, origin).check()
+
+
+async def test_a_study_that_could_not_be_read_may_lack_in_what_is_found(
+    scanner: Scanner,
+    bus: Bus,
+    bucket: BlobStore,
+    blobs: BlobStore,
+    origin: S3Origin,
+    files: list[Path],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    await put(bucket, origin, files)
+    failing = refuse(monkeypatch, blobs, study_of(files[5]), StoreUnavailable("get: 500"))
+    assert await scanner.scan() == Scanned(studies=2, changed=2, failed=1)
+    complete = Completeness(bus, origin)
+    with pytest.raises(StoreUnavailable, match="for the first time"):
+        await complete.check()
+    failing.clear()
+    assert await scanner.scan() == Scanned(studies=2, changed=1)
+    await complete.check()
+
+
+def refuse(
+    monkeypatch: pytest.MonkeyPatch,
+    blobs: BlobStore,
+    part_of_key: str,
+    error: StoreUnavailable | None = None,
+) -> list[str]:
+    """Give nothing under keys with a part, until the list is emptied."""
+    refusing, get = [part_of_key], blobs.get
+
+    async def refused(key: str, *, offset: int = 0, length: int | None = None) -> bytes:
+        if key.startswith("buckets/") and any(part in key for part in refusing):
+            raise error or BlobRefused("get: 403 AccessDenied")
+        return await get(key, offset=offset, length=length)
+
+    monkeypatch.setattr(blobs, "get", refused)
+    return refusing
+
+
+def _names(wanted: Retrieve) -> tuple[str, str]:
+    return wanted.origin, wanted.study
 
 
 async def test_it_is_known_whether_all_was_read(

@@ -347,6 +347,12 @@ class BlobMissing(StoreUnavailable):
     title = "A blob is no longer there"
 
 
+class BlobRefused(StoreUnavailable):
+    """S3 holds the blob, but gives it to nobody like us, or not until it is brought back from an archive."""
+
+    title = "A blob is not given"
+
+
 class NoWorker(UnavailableError):
     """Nobody on the bus serves this origin."""
 

@@ -6,12 +6,13 @@ from xml.etree.ElementTree import ParseError
 
 from minio.error import InvalidResponseError, S3Error, ServerError
 
-from isthmus.common.errors import BlobMissing, StoreUnavailable
+from isthmus.common.errors import BlobMissing, BlobRefused, StoreUnavailable
 
 _CODE: Final = re.compile(rb"<Code>\s*(\w+)\s*</Code>")
 
 
 _AGAIN: Final = frozenset({"RequestTimeout", "ConditionalRequestConflict"})
+_NOT_FOR_US: Final = frozenset({"AccessDenied", "InvalidObjectState"})
 
 
 class Exists(Exception):
@@ -40,6 +41,8 @@ def judge(operation: str, error: Exception) -> tuple[StoreUnavailable, bool]:
         return BlobMissing(f"{operation}: no such blob"), False
     if status == 412:  # it was asked for on condition that it is as it was
         return BlobMissing(f"{operation}: another version is there"), False
+    if code in _NOT_FOR_US:
+        return BlobRefused(f"{operation}: {status} {code}"), False
     if status is None:
         return StoreUnavailable(f"{operation}: {_kind(error)}"), True
     again = status < 400 or status >= 500 or status in {408, 425, 429} or code in _AGAIN

@@ -74,7 +74,7 @@ class CatalogueWithInboxes(Catalogue):
         found, contents = await read_study(self._states, self._contents, origin, study)
         key = found.state.contents
         if key is not None:
-            self._made[key] = contents.manifest(origin, study)
+            self._made[key] = contents.manifest(origin, study, found.state.missing)
             while len(self._made) > 1 and sum(map(_instances, self._made.values())) > REMEMBERED:
                 self._made.popitem(last=False)
         return key

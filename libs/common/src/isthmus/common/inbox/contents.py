@@ -10,7 +10,7 @@ import hashlib
 import struct
 import zlib
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from secrets import token_hex
 from time import time
@@ -21,7 +21,7 @@ import msgpack
 from isthmus.common.blobs import BlobStore, contents_key
 from isthmus.common.dicom.json_values import DicomJson, JsonElement
 from isthmus.common.errors import ContractError
-from isthmus.common.messages import BlobRef, decode, encode
+from isthmus.common.messages import BlobRef, MissingInstance, decode, encode
 from isthmus.common.retrieval.manifest import HeldInstance, HeldSeries, Manifest
 
 COMPRESSION: Final = 1
@@ -74,17 +74,21 @@ class Contents:
         """Add rows, or put them in the place of those with the same SOP Instance UIDs."""
         return type(self)({**self.rows, **rows}, self._written, {**self._added, **rows})
 
-    def manifest(self, origin: str, study: str) -> Manifest:
-        """Describe them as the catalogue does: whole, and just checked."""
+    def manifest(self, origin: str, study: str, missing: Iterable[MissingInstance] = ()) -> Manifest:
+        """Describe them as the catalogue does: whole, and just checked, but for what is missing."""
         now = time()
-        series: dict[str, list[HeldInstance]] = {}
+        held: dict[str, list[HeldInstance]] = {}
         for row in self.rows.values():
-            series.setdefault(row.blob.series_instance_uid, []).append(HeldInstance(row.blob, row.stored))
-        held = tuple(
-            HeldSeries(uid, tuple(its), listed=len(its), checked=now, counted=len(its))
-            for uid, its in series.items()
+            held.setdefault(row.blob.series_instance_uid, []).append(HeldInstance(row.blob, row.stored))
+        lacking: dict[str, list[MissingInstance]] = {}
+        for one in missing:
+            lacking.setdefault(one.series_instance_uid, []).append(one)
+        return Manifest(
+            origin,
+            study,
+            tuple(_series(uid, held.get(uid, ()), lacking.get(uid, ()), now) for uid in {**held, **lacking}),
+            now,
         )
-        return Manifest(origin, study, held, now)
 
     def to_write(self) -> _Written:
         """Give it as it is to be in S3."""
@@ -94,6 +98,13 @@ class Contents:
         if not rows:
             return before
         return _Written(before.data + _block(rows), before.blocks + 1)
+
+
+def _series(
+    uid: str, held: Sequence[HeldInstance], missing: Sequence[MissingInstance], now: float
+) -> HeldSeries:
+    count = len(held) + len(missing)
+    return HeldSeries(uid, tuple(held), count, now, tuple(missing), tried=now, counted=count)
 
 
 @dataclass(frozen=True, slots=True)

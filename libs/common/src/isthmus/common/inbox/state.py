@@ -15,7 +15,7 @@ from isthmus.common.bus.streams import INBOXES_BUCKET
 from isthmus.common.dicom.attributes import tag_of
 from isthmus.common.dicom.json_values import DicomJson
 from isthmus.common.errors import ContractError
-from isthmus.common.messages import decode, encode
+from isthmus.common.messages import MissingInstance, decode, encode
 from isthmus.common.messages.events import Reason
 
 MOST_BYTES: Final = 1_000_000
@@ -136,6 +136,8 @@ class StudyState:
     """Deletions under way."""
     listing: str = ""
     """Of a study in a bucket: digest of what was listed when its instances were read."""
+    missing: tuple[MissingInstance, ...] = ()
+    """Of a study in a bucket: instances that are listed, by their keys, and are not given to us."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,7 @@ _OTHERS: Final[dict[str, type[IsthmusError]]] = {
         errors.BusUnavailable,
         errors.StoreUnavailable,
         errors.BlobMissing,
+        errors.BlobRefused,
         errors.NoWorker,
     )
 }

@@ -11,11 +11,11 @@ from isthmus.common.blobs import BlobStore
 from isthmus.common.bus import end_tasks
 from isthmus.common.config import S3Origin
 from isthmus.common.config.key_pattern import Place
-from isthmus.common.errors import BlobMissing, MalformedDataset
+from isthmus.common.errors import BlobMissing, BlobRefused, MalformedDataset
 from isthmus.common.inbox.contents import Row, shared
 from isthmus.common.inbox.deposit import Incoming
 from isthmus.common.inbox.merge import by_level
-from isthmus.common.messages import BlobRef
+from isthmus.common.messages import BlobRef, MissingInstance
 from isthmus.web_scu.bucket.heads import read_head
 from isthmus.web_scu.bucket.listing import Candidate
 
@@ -36,6 +36,8 @@ class LeftOut(StrEnum):
     """Another object of the study has its SOP Instance UID, and a key that comes before."""
     GONE = "gone"
     """It was deleted or overwritten between the listing and the reading."""
+    REFUSED = "refused"
+    """It is not given to us: faces say that it lacks, and it is asked for again with the next scan."""
 
 
 @dataclass(slots=True)
@@ -47,6 +49,8 @@ class Found:
     new: list[tuple[Row, Incoming]] = field(default_factory=list)
     """Those that were not known, and what their heads say."""
     left_out: Counter[LeftOut] = field(default_factory=Counter)
+    missing: list[MissingInstance] = field(default_factory=list)
+    """Those that are refused, by their keys."""
 
 
 class Reader:
@@ -77,6 +81,8 @@ class Reader:
             head = heads.get(key)
             if isinstance(head, LeftOut):
                 study.left_out[head] += 1
+                if head is LeftOut.REFUSED:
+                    study.missing.append(MissingInstance(one.place.series, one.place.instance))
                 continue
             row = by_key[key] if head is None else self._row(one, key, head)
             if row.blob.sop_instance_uid in study.rows:
@@ -85,6 +91,7 @@ class Reader:
             study.rows[row.blob.sop_instance_uid] = row
             if head is not None:
                 study.new.append((row, head))
+        study.missing = [one for one in study.missing if one.sop_instance_uid not in study.rows]
         return study
 
     async def _heads(self, unknown: Sequence[Candidate]) -> dict[str, Incoming | LeftOut]:
@@ -112,6 +119,8 @@ class Reader:
             return LeftOut.NO_DICOM
         except BlobMissing:
             return LeftOut.GONE
+        except BlobRefused:
+            return LeftOut.REFUSED
         uids = head.identity
         place = Place(uids.study_instance_uid, uids.series_instance_uid, uids.sop_instance_uid)
         return head if place == one.place else LeftOut.OTHER_UIDS

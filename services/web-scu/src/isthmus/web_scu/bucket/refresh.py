@@ -14,7 +14,7 @@ from typing import Final
 from isthmus.common.blobs import BlobStore
 from isthmus.common.bus import Bus
 from isthmus.common.config import S3Origin
-from isthmus.common.errors import BlobMissing, StoreUnavailable
+from isthmus.common.errors import BlobMissing, BlobRefused, StoreUnavailable
 from isthmus.common.inbox.contents import Contents, ContentsStore
 from isthmus.common.inbox.merge import by_level, counted_series
 from isthmus.common.inbox.reading import read_study
@@ -22,6 +22,9 @@ from isthmus.common.inbox.state import Phase, States, StudyState, Versioned
 from isthmus.common.telemetry import counter, get_logger, span
 from isthmus.web_scu.bucket.listing import Candidate, candidates, listing_digest
 from isthmus.web_scu.bucket.reading import Found, Reader
+
+MOST_MISSING: Final = 2_000
+"""Instances of a study that are named as missing: its record has room for 1 MiB."""
 
 left_out = counter("isthmus.bucket.left_out", "{object}", "Objects in buckets that are no instances, by why")
 instances_read = counter("isthmus.bucket.read", "{object}", "Objects in buckets whose heads were read")
@@ -51,7 +54,8 @@ class Refresher:
 
         Raises:
             BusUnavailable: NATS is away.
-            StoreUnavailable: a bucket does not give what it has; the record stays as it was.
+            BlobRefused: nothing of a study is given to us, or little of it; the record stays as it was.
+            StoreUnavailable: a bucket does not give what it has; likewise.
             ContractError: the record is of another version.
         """
         with span("refresh study of a bucket"):
@@ -72,6 +76,8 @@ class Refresher:
         known = await self._known(before)
         found = await self._reader.read(objects, known.rows.values())
         self._tell(found)
+        if found.missing and (not found.rows or len(found.missing) > MOST_MISSING):
+            raise BlobRefused(f"{len(found.missing)} objects of a study are not given to us")
         state = _state(before.state, found, digest)
         key = None
         if found.rows:
@@ -120,5 +126,7 @@ def _state(before: StudyState, found: Found, digest: str) -> StudyState:
         attributes=attributes if rows else {},
         series=tuple(counted_series(series, rows)),
         arrival=replace(before.arrival, phase=Phase.SETTLED),
-        listing=digest,
+        # What is refused is asked for again: permissions change, and what was archived comes back.
+        listing=f"?{digest}" if found.missing else digest,
+        missing=tuple(found.missing),
     )

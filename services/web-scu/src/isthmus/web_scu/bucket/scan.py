@@ -12,7 +12,7 @@ from isthmus.common.blobs import BlobStore
 from isthmus.common.bus import Bus
 from isthmus.common.bus.guard import guard_if_free
 from isthmus.common.config import S3Origin
-from isthmus.common.errors import BusUnavailable, IsthmusError, StoreUnavailable
+from isthmus.common.errors import BlobRefused, BusUnavailable, IsthmusError, StoreUnavailable
 from isthmus.common.inbox.index import Index
 from isthmus.common.inbox.state import Phase, States
 from isthmus.common.telemetry import get_logger, span
@@ -77,8 +77,10 @@ class Scanned:
     """How many there are."""
     changed: int
     """How many of them were looked at, or are gone."""
-    failed: int
-    """How many of those could not be read."""
+    failed: int = 0
+    """How many of those could not be read, and may be with the next scan."""
+    refused: int = 0
+    """How many studies are left out, as nothing of them is given to us."""
 
 
 class Scanner:
@@ -123,6 +125,7 @@ class Scanner:
         """Look at all of it once.
 
         Raises:
+            BlobRefused: nothing in it is given to us.
             StoreUnavailable: it cannot be listed, or much of it cannot be read.
             BusUnavailable: NATS is away.
             ContractError: records are of another version.
@@ -143,9 +146,11 @@ class Scanner:
                         await turn.look(study)
             for study in known.keys() - seen:
                 await turn.look(study)
+            if turn.refused and turn.refused == len(seen):
+                raise BlobRefused(f"The bucket of {name!r} can be listed, but nothing in it is given to us")
             if not turn.failed:
                 await self._complete.tell(time.time())
-            return Scanned(len(seen), turn.changed, turn.failed)
+            return Scanned(len(seen), turn.changed, turn.failed, turn.refused)
 
     async def _studies(self) -> AsyncGenerator[tuple[str, str], None]:
         """Give the studies that are listed, and what names the listing of each."""
@@ -172,6 +177,7 @@ class Scanner:
                 studies=scanned.studies,
                 changed=scanned.changed,
                 failed=scanned.failed,
+                refused=scanned.refused,
             )
 
     def _fail(self, error: IsthmusError) -> None:
@@ -189,6 +195,7 @@ class _Turn:
         self._in_a_row = 0
         self.changed = 0
         self.failed = 0
+        self.refused = 0
 
     async def look(self, study: str) -> None:
         """Look at one; that one cannot be read keeps no other from it."""
@@ -197,6 +204,9 @@ class _Turn:
             await self._refresher.refresh(study)
         except BusUnavailable:
             raise
+        except BlobRefused as error:
+            self.refused += 1
+            log.warning("study of a bucket left out", origin=self._origin, detail=error.detail)
         except IsthmusError as error:
             self.failed += 1
             self._in_a_row += 1

@@ -50,17 +50,28 @@ _FIND: Final = (
     (statuses.UNABLE_TO_PROCESS, "the Identifier cannot be read; or the origin fails"),
 )
 _REJECTIONS: Final = (
-    (admission.CALLED_AE_TITLE, "neither an inbox's AE title nor `scp.ae_title` is called"),
-    (admission.CALLING_AE_TITLE, "it is empty; or `scp.callers` names others alone, or not for this inbox"),
+    (
+        admission.CALLED_AE_TITLE,
+        "it is no origin's, `scp.ae_title` or `dicomweb.ae_title`; or several origins have it",
+    ),
+    (admission.CALLING_AE_TITLE, "it is empty; or `scp.callers` names others alone, or not for this origin"),
     (admission.VERSION, "another protocol version than 1"),
     (admission.LOCAL_LIMIT, "`scp.max_associations` are open"),
 )
 _STORE: Final = (
     (statuses.DUPLICATE_SOP_INSTANCE, "other bytes are there under the UID, and `conflicts` is `refuse`"),
+    (
+        statuses.NO_SUCH_SOP_INSTANCE,
+        "the origin has no such service; or no origin takes what is for all of them",
+    ),
     (statuses.NOT_AUTHORIZED, "the caller may not store here; or, at `scp.ae_title`, nobody asked for it"),
-    (statuses.OUT_OF_RESOURCES, "S3 or the bus is away, or slow: to be sent again"),
-    (statuses.DATA_SET_MISMATCH, "no data set, one without a UID, or with other UIDs than the command"),
-    (statuses.UNABLE_TO_PROCESS, "an error of ours"),
+    (statuses.OUT_OF_RESOURCES, "the origin, S3 or the bus is away, busy or slow: to be sent again"),
+    (
+        statuses.DATA_SET_MISMATCH,
+        "no data set, one without a UID, one that breaks off, or with other UIDs than the command",
+    ),
+    (statuses.UNABLE_TO_PROCESS, "the origin fails, or cannot be reached or understood; an error of ours"),
+    (statuses.TRANSFER_SYNTAX_NOT_SUPPORTED, "the origin does not take it in this form"),
 )
 _NORMALIZED: Final = (
     (statuses.INVALID_ATTRIBUTE_VALUE, "MPPS, availability: a wrong value, or no data set"),
@@ -147,11 +158,11 @@ def _names(transfer_syntaxes: Sequence[str] | None) -> str:
 _LISTENING: Final = """
 ## DIMSE services that are provided
 
-The called AE title says what an association is for: that of an inbox, to send to it; that of an origin of any
-kind, to search and retrieve there; `scp.ae_title`, for origins that send what a C-MOVE asked them for. Who
-may is in `scp.callers`, by AE title, network, operation, inbox and origin; without it everyone who can reach
-us. Who is let in, and whatever is refused, is recorded, without
-patient data. An association has PDUs of {max_pdu} bytes at most, and is aborted after {idle:.0f} s of
+The called AE title says what an association is for: that of an origin of any kind, an inbox among them, to
+store, search and retrieve there; `dicomweb.ae_title`, to do so at all of them as one; `scp.ae_title`, for
+origins that send what a C-MOVE asked them for. Who may is in `scp.callers`, by AE title, network, operation,
+inbox and origin; without it everyone who can reach us. Who is let in, and whatever is refused, is recorded,
+without patient data. An association has PDUs of {max_pdu} bytes at most, and is aborted after {idle:.0f} s of
 silence; {scp.max_associations} may be open at a time where `scp.max_associations` does not say otherwise.
 Tests: `tests/scp`.
 """
@@ -168,14 +179,23 @@ Success of a C-STORE into an inbox means that the object is in S3, its data set 
 that the event that tells of it is in its stream; nothing is coerced. The same bytes again are Success, and
 change nothing; other bytes under a UID that is there are kept beside it, read in its place or refused, as
 `conflicts` of the inbox says. While more than `scp.max_receiving_bytes` are on their way into S3 responses
-come later. Failures have an Error Comment:
+come later.
+
+A C-STORE to another origin is answered with what the origin says, warnings (Bxxx) and failures of its own
+among it; or, where `acknowledge` of a DICOMweb origin is `spool`, with Success when the object is in S3 and
+its job in a stream. It goes on to the origin then, for as long as that is away; what it refuses as often as
+`arrivals.max_attempts` says becomes a dead letter. Who is told that there was no answer in time (A700), and
+sends the same again, hears what became of it: the origin does not get it twice, as long as the first is on
+its way. Failures, and warnings, have an Error Comment:
 """
 _BESIDE: Final = f"""
 Storage Commitment: Success of the N-ACTION means that the request is kept; its result is what lies in S3 when
-it is reported, with Event Type {ALL_COMMITTED}, or {FAILURES_EXIST} where something lacks. Failure Reason is
+it is reported, or, of another origin than an inbox, what that is found to hold by a search for the instances,
+with Event Type {ALL_COMMITTED}, or {FAILURES_EXIST} where something lacks. Failure Reason is
 {statuses.NO_SUCH_SOP_INSTANCE:04X} for what is not there, {statuses.CLASS_INSTANCE_CONFLICT:04X} for what is
-there with another SOP class. The N-EVENT-REPORT comes on the association of the request while that is open
-and quiet, else on one of ours, on which we propose the SCP role, to the `host` and `port` of the caller in
+there with another SOP class, {statuses.PROCESSING_FAILURE:04X} for what the origin does not tell. The
+N-EVENT-REPORT comes on the association of the request while that is open and quiet, else on one of ours, on
+which we propose the SCP role, to the `host` and `port` of the caller in
 `scp.callers`; it is tried for a day. Without these, and without its association, a caller has to ask again.
 Nothing holds for ever what is committed to: `keep_days` and `delete_forwarded` of an inbox, and DELETE,
 remove it all the same.

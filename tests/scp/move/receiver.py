@@ -43,6 +43,7 @@ class Receiver:
     ) -> None:
         self.came: list[Came] = []
         self.associations = 0
+        self.most_at_once = 0
         self.answer: Answer = lambda _: 0
         self._open = 0
         self._changed = threading.Condition()
@@ -70,6 +71,7 @@ class Receiver:
         """Forget what came, and take all again."""
         self.came.clear()
         self.associations = 0
+        self.most_at_once = self._open
         self.answer = lambda _: 0
         self.may_go_on.set()
         self.reached.clear()
@@ -88,6 +90,7 @@ class Receiver:
         with self._changed:
             self.associations += 1
             self._open += 1
+            self.most_at_once = max(self.most_at_once, self._open)
 
     def _closed(self, _: evt.Event) -> None:
         with self._changed:

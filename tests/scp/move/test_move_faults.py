@@ -1,0 +1,105 @@
+"""C-MOVE where something of ours or of the destination is not as it should be."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from isthmus.common.blobs.keys import inbox_prefix
+from isthmus.common.config import Inbox
+from isthmus.common.config.destinations import Destination
+from isthmus.common.service import Parts
+from isthmus.scp.worker import Server, serving
+from tests.common.inbox.studies import arrived
+from tests.data_sets import identity, make_series, raw_dataset
+from tests.peers import Peer
+from tests.scp.move.conftest import COUNT, destination_of
+from tests.scp.move.receiver import Receiver
+from tests.scp.retrieving.client import move, wish
+
+SUCCESS, SOME_FAILED, ALL_FAILED = 0x0000, 0xB000, 0xA702
+
+
+@pytest.fixture
+def destinations(receiver: Receiver) -> tuple[Destination, ...]:
+    return (destination_of(receiver.peer, timeout_seconds=1.0),)
+
+
+@pytest.fixture
+async def server(parts: Parts, inbox: Inbox, images: list[Path]) -> AsyncIterator[Server]:
+    await arrived(parts.bus, parts.blobs, inbox.name, images)
+    async with serving(parts) as running:
+        yield running
+
+
+@pytest.fixture
+def study(images: list[Path]) -> str:
+    return identity(images[0]).study_instance_uid
+
+
+async def test_a_blob_that_is_lost_is_one_failure_and_not_the_end(
+    called: Peer, parts: Parts, inbox: Inbox, receiver: Receiver, images: list[Path], study: str
+) -> None:
+    lost = identity(images[5]).sop_instance_uid
+    keys = [blob.key async for blob in parts.blobs.list(inbox_prefix(inbox.name, study))]
+    await parts.blobs.delete(next(key for key in keys if f"/{lost}/" in key))
+    answer = await asyncio.to_thread(move, called, "RECEIVER", wish("STUDY", StudyInstanceUID=study))
+    assert (answer.status, answer.counts) == (SOME_FAILED, (COUNT - 1, 1, 0))
+    assert answer.failed_uids == [lost]
+    assert answer.comment
+    assert lost not in answer.comment
+
+
+async def test_a_destination_that_falls_silent(
+    called: Peer, receiver: Receiver, uids: list[str], study: str
+) -> None:
+    receiver.may_go_on.clear()
+    answer = await asyncio.to_thread(move, called, "RECEIVER", wish("STUDY", StudyInstanceUID=study))
+    receiver.may_go_on.set()
+    assert (answer.status, answer.counts) == (ALL_FAILED, (0, COUNT, 0))
+    assert set(answer.failed_uids) == set(uids)
+    assert "silent" in answer.comment
+
+
+async def test_a_large_instance_is_not_read_into_memory_at_once(
+    called: Peer, parts: Parts, inbox: Inbox, receiver: Receiver, tmp_path: Path
+) -> None:
+    (large,) = await asyncio.to_thread(make_series, tmp_path, 1, rows=2048, columns=2048, seed=72)
+    await arrived(parts.bus, parts.blobs, inbox.name, [large])
+    wanted = wish("STUDY", StudyInstanceUID=identity(large).study_instance_uid)
+    answer = await asyncio.to_thread(move, called, "RECEIVER", wanted)
+    assert (answer.status, answer.counts) == (SUCCESS, (1, 0, 0))
+    assert receiver.came[0].data == raw_dataset(large)
+
+
+async def test_several_moves_share_the_associations_of_a_destination(
+    called: Peer, receiver: Receiver, study: str
+) -> None:
+    wanted = wish("STUDY", StudyInstanceUID=study)
+    answers = await asyncio.gather(
+        *(asyncio.to_thread(move, called, "RECEIVER", wanted, message_id=n) for n in range(1, 6))
+    )
+    assert [answer.counts for answer in answers] == [(COUNT, 0, 0)] * 5
+    assert len(receiver.came) == 5 * COUNT
+    assert receiver.most_at_once <= 2
+    assert {one.message_id for one in receiver.came} == {1, 2, 3, 4, 5}
+
+
+async def test_an_association_is_used_again(called: Peer, receiver: Receiver, study: str) -> None:
+    wanted = wish("STUDY", StudyInstanceUID=study)
+    for _ in range(3):
+        answer = await asyncio.to_thread(move, called, "RECEIVER", wanted)
+        assert answer.status == SUCCESS
+    assert receiver.associations <= 2
+
+
+async def test_one_that_the_destination_dropped_meanwhile_is_opened_anew(
+    called: Peer, receiver: Receiver, study: str
+) -> None:
+    wanted = wish("STUDY", StudyInstanceUID=study)
+    await asyncio.to_thread(move, called, "RECEIVER", wanted)
+    receiver.abort()
+    await asyncio.to_thread(receiver.wait_until_closed)
+    answer = await asyncio.to_thread(move, called, "RECEIVER", wanted)
+    assert (answer.status, answer.counts) == (SUCCESS, (COUNT, 0, 0))

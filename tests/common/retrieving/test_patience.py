@@ -16,7 +16,7 @@ from isthmus.common.errors import (
     TruncatedAnswer,
 )
 from isthmus.common.retrieving import patience
-from isthmus.common.retrieving.patience import is_transient, may_pass, with_a_second_try
+from isthmus.common.retrieving.patience import is_transient, may_pass, was_turned_away, with_a_second_try
 from isthmus.common.retrieving.wording import is_not_understood
 
 
@@ -53,6 +53,16 @@ def test_what_stays(error: OriginError) -> None:
 def test_success_with_nothing_sent_is_no_failure_but_may_be_otherwise_later() -> None:
     assert not is_transient(plain(NotDelivered))
     assert may_pass(plain(NotDelivered))
+
+
+@pytest.mark.parametrize("error", [plain(AssociationRejected), http(429), http(503)], ids=repr)
+def test_who_was_turned_away_was_not_heard(error: OriginError) -> None:
+    assert was_turned_away(error)
+
+
+@pytest.mark.parametrize("error", [plain(AssociationAborted), http(500), status(0xA702), None], ids=repr)
+def test_who_got_another_answer_was_heard(error: OriginError | None) -> None:
+    assert not was_turned_away(error)
 
 
 @pytest.mark.parametrize("error", [status(0xA900), *map(http, (400, 405, 501))], ids=repr)

@@ -393,3 +393,13 @@ async def test_a_list_of_which_the_second_page_is_not_there_is_no_list(
     end = done(await facts_of(bus, study))
     assert end.unlisted
     assert end.failure is not None
+
+
+@pytest.mark.parametrize("status", ["503 Service Unavailable", "429 Too Many Requests"])
+async def test_a_server_that_is_busy_is_asked_for_the_same_again(
+    bus: Bus, holding: Holding, study: Retrieve, series: str, status: str
+) -> None:
+    busy = says(status, b"", "Retry-After: 0")
+    holding.does(series, *[busy] * 6, holding.whole(series))
+    assert whole(done(await facts_of(bus, study)))
+    assert set(holding.retrieved) == {series}

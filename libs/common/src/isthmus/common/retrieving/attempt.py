@@ -14,7 +14,6 @@ from typing import Final
 from isthmus.common.dicom.levels import Level
 from isthmus.common.errors import (
     AssociationAborted,
-    AssociationRejected,
     CircuitOpen,
     HttpOperationFailed,
     MalformedAnswer,
@@ -31,7 +30,7 @@ from isthmus.common.messages import Retrieve
 from isthmus.common.retrieving.ask import Ask
 from isthmus.common.retrieving.delivery import Delivery
 from isthmus.common.retrieving.listing import Listed, lacking
-from isthmus.common.retrieving.patience import Patience, may_pass
+from isthmus.common.retrieving.patience import Patience, may_pass, was_turned_away
 from isthmus.common.retrieving.source import Pull
 
 BARREN_AT_MOST: Final = 3
@@ -151,7 +150,7 @@ class Attempt:
         self.ending = self._ending(error)
         if self.ending is not Ending.THROUGH:
             return False
-        if _is_alone(ask) and not isinstance(error, AssociationRejected):
+        if _is_alone(ask) and not was_turned_away(error):
             if not self._note(ask, error):
                 return self._leaves_out(ask, error)
         elif not came and not await self._waits(error):
@@ -208,7 +207,7 @@ class Attempt:
         """Ask again for what did not come."""
         if isinstance(error, NoAcceptedContext):
             return  # smaller parts need the same contexts
-        if isinstance(error, AssociationRejected) and not self._pull.last_resort:
+        if was_turned_away(error) and not self._pull.last_resort:
             yield ask  # it was not even heard
         elif ask.level is not Level.IMAGE or (self._pull.last_resort and came):
             yield from Ask.by_uids(self._wanted.study, left)

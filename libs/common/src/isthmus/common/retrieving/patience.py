@@ -32,6 +32,7 @@ _BUSY: Final = frozenset(
     }
 )
 """RFC 9110 15.5.9, 15.6, RFC 6585 4."""
+_TURNED_AWAY: Final = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})
 
 R = TypeVar("R")
 
@@ -69,6 +70,13 @@ def is_transient(error: OriginError) -> bool:
     if isinstance(error, HttpOperationFailed):
         return error.http_status in _BUSY
     return isinstance(error, (AssociationAborted, AssociationRejected, TruncatedAnswer))
+
+
+def was_turned_away(error: OriginError | None) -> bool:
+    """Tell whether the origin did not even hear what it was asked, because it has enough to do."""
+    if isinstance(error, HttpOperationFailed):
+        return error.http_status in _TURNED_AWAY
+    return isinstance(error, AssociationRejected)
 
 
 def may_pass(error: OriginError) -> bool:

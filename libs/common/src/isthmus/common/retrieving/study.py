@@ -4,7 +4,6 @@ import time
 from collections.abc import Iterable
 
 from isthmus.common.errors import (
-    AssociationRejected,
     NotDelivered,
     OriginCancelled,
     OriginError,
@@ -17,7 +16,7 @@ from isthmus.common.retrieving.job import Job, Outcome
 from isthmus.common.retrieving.lister import Lister
 from isthmus.common.retrieving.listing import Listed
 from isthmus.common.retrieving.missing import Missing
-from isthmus.common.retrieving.patience import with_a_second_try
+from isthmus.common.retrieving.patience import was_turned_away, with_a_second_try
 from isthmus.common.retrieving.series import Series, Standing, plan
 from isthmus.common.retrieving.sweep import Sweep
 from isthmus.common.retrieving.together import together
@@ -153,9 +152,7 @@ class StudyRetrieve:
         if self._job.source.at_once > 1:
             await together(sweep.run(), self._lister.list_all(unknown))
             # Some origins allow less at one time than their settings say.
-            await self._lister.list_all(
-                one for one in unknown if isinstance(one.unlisted, AssociationRejected)
-            )
+            await self._lister.list_all(one for one in unknown if was_turned_away(one.unlisted))
         else:
             await sweep.run()
             await self._lister.list_all(unknown)

@@ -7,7 +7,6 @@ from typing import Final
 
 from isthmus.common.bus.jobs import Lane
 from isthmus.common.errors import (
-    AssociationRejected,
     CircuitOpen,
     HttpOperationFailed,
     NoAcceptedContext,
@@ -18,6 +17,7 @@ from isthmus.common.errors import (
 )
 from isthmus.common.retrieving.ask import Ask
 from isthmus.common.retrieving.job import Job
+from isthmus.common.retrieving.patience import was_turned_away
 from isthmus.common.retrieving.series import Series
 from isthmus.common.retrieving.together import together
 from isthmus.common.retrieving.wording import Form
@@ -120,7 +120,7 @@ class Sweep:
                 log.info("series not pulled", origin=error.origin, detail=error.detail)
                 self.failure = error
                 await self._job.delivery.settle()
-                if isinstance(error, AssociationRejected):
+                if was_turned_away(error):
                     # Some origins allow less at one time than their settings say: the others go on.
                     series.asked_whole = False
                     self._waiting.appendleft(series)

@@ -20,6 +20,7 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaWarningKind
 
 from isthmus.common.config import DicomwebOrigin, DimseOrigin, Inbox, OAuth2, S3Origin, Settings
 from isthmus.common.config.arriving import Arrivals, Caller, Forward, Webhook
+from isthmus.common.config.destinations import Destination
 from isthmus.common.config.quirks import Quirk
 from isthmus.common.config.settings import Replicas
 
@@ -39,10 +40,11 @@ _TABLES: Final[Mapping[str, type[BaseModel]]] = {
     "[[arrivals.forward]]": Forward,
     "[[arrivals.webhooks]]": Webhook,
     "[[scp.callers]]": Caller,
+    "[[scp.destinations]]": Destination,
     **{f"[{name}]": model for name, model in _SECTIONS.items()},
     "[up.replicas]": Replicas,
 }
-_ELSEWHERE: Final = frozenset({"callers", "forward", "oauth2", "webhooks"})
+_ELSEWHERE: Final = frozenset({"callers", "destinations", "forward", "oauth2", "webhooks"})
 """Tables of their own."""
 _INTRODUCTION: Final = """\
 # Settings
@@ -75,6 +77,10 @@ operations = ["echo", "store", "commit"]
 inboxes = ["inbox"]
 host = "10.1.0.7"
 port = 104
+[[scp.destinations]]              # where C-MOVE of legacy clients may send
+ae_title = "WORKSTATION"
+host = "10.1.0.7"
+port = 11113
 [[scp.callers]]                   # whoever is in this network, by any AE title
 network = "10.2.0.0/16"
 [[origins]]

@@ -1,17 +1,25 @@
 """Blobs in the buckets of S3 origins: read where they are, as they were listed, and nothing overwritten."""
 
+import asyncio
+import socket
+import ssl
 from collections.abc import AsyncIterator, Iterator
+from contextlib import closing
+from itertools import groupby
 from uuid import uuid4
 
 import pytest
 
 from isthmus.common.blobs import PART, BlobStore, Exists, InBucket, bucket_key, buckets_of
+from isthmus.common.blobs.buckets import THREADS
 from isthmus.common.blobs.keys import in_bucket, origin_of, series_derived_prefix
 from isthmus.common.blobs.refusal import Refused, judge
+from isthmus.common.bus import end_tasks
 from isthmus.common.config import S3Origin
 from isthmus.common.config.settings import S3
 from isthmus.common.errors import BlobMissing, BlobRefused, StoreUnavailable
 from isthmus.common.threads import Threads
+from tests.common.blobs.test_connections import CERTIFICATE, Served, answer
 
 
 def origin_at(s3: S3, endpoint: str | None = None) -> S3Origin:
@@ -49,7 +57,7 @@ async def put(archive: BlobStore, data: bytes, key: str | None = None) -> tuple[
     return key, bucket_key("1.2", "1.2.3", "1.2.3.4", InBucket("archive", listed.etag, key))
 
 
-@pytest.mark.parametrize("size", [10, PART + 10])
+@pytest.mark.parametrize("size", [10, 600_000])
 async def test_a_blob_is_read_where_it_is(blobs: BlobStore, archive: BlobStore, size: int) -> None:
     data = b"0123456789" + bytes(size - 10)
     _, key = await put(archive, data)
@@ -127,6 +135,56 @@ async def test_errors_say_whose_bucket_it_is_and_name_no_key(s3_settings: S3, th
     with buckets_of([wrong]) as buckets, pytest.raises(StoreUnavailable) as error:
         await buckets["archive"].get("1.2.3/4")
     assert error.value.detail == "The bucket of 'archive': get: 403 SignatureDoesNotMatch"
+
+
+async def test_a_certificate_of_a_private_authority_is_verified_by_its_file(threads: Threads) -> None:
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(CERTIFICATE)
+    served = Served([[answer(b"data")]], tls)
+    place = {"endpoint": served.url.partition("/blob")[0], "bucket": "archive", "region": "us-east-1"}
+    origin = S3Origin.model_validate(
+        {"name": "archive", "protocol": "s3", "ae_title": "ARCHIVE", "ca_file": CERTIFICATE, **place}
+    )
+    with closing(served), buckets_of([origin]) as buckets:
+        assert await buckets["archive"].get("1.2/3") == b"data"
+    (request,) = served.requests
+    assert request.startswith(b"GET /archive/1.2/3 HTTP/1.1")
+    assert b"Signature" not in request  # nobody has to be known where everybody may read
+
+
+async def test_a_bucket_that_is_silent_holds_up_no_reader_of_another(
+    s3_settings: S3, threads: Threads
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        origin = origin_at(s3_settings, f"127.0.0.1:{silent.getsockname()[1]}")
+        with buckets_of([origin]) as buckets:
+            s3 = s3_settings
+            ours = BlobStore(
+                s3.endpoint, s3.access_key, s3.secret_key, s3.bucket, threads=threads, others=buckets
+            )
+            await ours.ensure_bucket()
+            await ours.put("ours", b"data")
+            key = bucket_key("1", "2", "3", InBucket("archive", "etag", "key"))
+            waiting = [asyncio.create_task(ours.get(key)) for _ in range(4 * THREADS)]
+            async with asyncio.timeout(5):
+                assert await ours.get("ours") == b"data"
+            assert not any(task.done() for task in waiting)
+            await end_tasks(waiting)
+            ours.close()
+
+
+async def test_a_listing_of_many_pages_names_each_once(archive: BlobStore, threads: Threads) -> None:
+    folder = uuid4().hex
+    studies = ("1.2", "1.2.3", "1.2-3", "1.20")
+    keys = {f"{folder}/{study}/1/{number}" for study in studies for number in range(260)}
+    async with asyncio.TaskGroup() as group:
+        for key in keys:
+            group.create_task(archive.put(key, b""))
+    listed = [one.key async for one in archive.list(f"{folder}/")]
+    assert len(listed) == len(keys)
+    assert set(listed) == keys
+    places = [key.split("/")[1] for key in listed]
+    assert len([study for study, _ in groupby(places)]) == len(studies)
 
 
 @pytest.mark.parametrize("code", ["AccessDenied", "InvalidObjectState"])

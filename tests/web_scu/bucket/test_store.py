@@ -67,6 +67,17 @@ async def test_another_one_of_the_same_uid_is_refused(
     assert await bucket.get(key) == files[0].read_bytes()
 
 
+async def test_what_lies_under_another_key_is_there_too(
+    bus: Bus, blobs: BlobStore, bucket: BlobStore, origin: S3Origin, files: list[Path]
+) -> None:
+    key = origin.key_pattern.key_of(place_of(files[0]))
+    await bucket.put(f"{key}.dcm", files[0].read_bytes())
+    other = files[0].read_bytes()[:-2] + b"xy"
+    results = await stored(bus, blobs, origin, [files[0].read_bytes(), other])
+    assert [one.status for one in results] == [SUCCESS, DUPLICATE]
+    assert await bucket.size(key) is None
+
+
 async def test_what_is_large_is_stored_and_never_overwritten_too(
     bus: Bus, blobs: BlobStore, bucket: BlobStore, origin: S3Origin, tmp_path: Path
 ) -> None:

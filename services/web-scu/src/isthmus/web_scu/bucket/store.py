@@ -2,8 +2,8 @@
 
 import asyncio
 import hashlib
-from collections.abc import Sequence
-from contextlib import aclosing
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import aclosing, suppress
 from typing import Final
 
 from isthmus.common.blobs import BlobStore, Exists
@@ -19,14 +19,17 @@ from isthmus.common.dicom.statuses import (
 )
 from isthmus.common.errors import (
     BlobMissing,
+    BlobRefused,
     BusUnavailable,
+    ContractError,
     IsthmusError,
     MalformedDataset,
     OperationFailed,
     StoreUnavailable,
 )
 from isthmus.common.inbox.addressable import unaddressable
-from isthmus.common.messages import BlobRef, InstanceStored, Store
+from isthmus.common.inbox.catalogue import CatalogueWithInboxes
+from isthmus.common.messages import BlobRef, InstanceStored, Retrieve, Store
 from isthmus.common.storing import Answer, Numbered, not_stored, work_off
 from isthmus.common.telemetry import get_logger
 from isthmus.web_scu.bucket.heads import read_head
@@ -51,6 +54,7 @@ class BucketStoreWork:
         self._bucket = bucket
         self._origin = origin
         self._refresher = refresher
+        self._catalogue = CatalogueWithInboxes(blobs, bus, (), (origin.name,))
 
     async def __call__(self, running: Running[Store]) -> None:
         """Write every instance, publish what became of each, then the end, when searches find what is new.
@@ -63,7 +67,7 @@ class BucketStoreWork:
         await work_off(self._bus, self._blobs, running, self._answer_all)
 
     async def _answer_all(self, left: Sequence[Numbered], answer: Answer) -> None:
-        taking = _Taking(left)
+        taking = _Taking(left, self._known)
 
         async def take_some() -> None:
             while (one := taking.next()) is not None:
@@ -91,31 +95,51 @@ class BucketStoreWork:
         try:
             if taking.given_up is not None:
                 raise taking.given_up
-            taking.studies.add(await self._take(ref))
+            taking.studies.add(await self._take(ref, taking))
         except StoreUnavailable as error:
             if not isinstance(error, BlobMissing):
                 taking.given_up = error  # S3 was waited for, and the rest need not wait as long each
             return not_stored(index, ref, error)
         except MalformedDataset as error:
             return not_stored(index, ref, self._refusal(error.detail, UNABLE_TO_PROCESS))
-        except OperationFailed as error:
+        except (OperationFailed, ContractError) as error:  # the record of its study may not be readable
             return not_stored(index, ref, error)
         return InstanceStored(index, ref.sop_class_uid, ref.sop_instance_uid, SUCCESS)
 
-    async def _take(self, ref: BlobRef) -> str:
+    async def _take(self, ref: BlobRef, taking: "_Taking") -> str:
         """Write an instance, and give its study."""
         uids = (await read_head(self._blobs, ref.key, ref.size, "")).identity
         reason = unaddressable(uids)
         if reason is not None:
             raise self._refusal(reason, INVALID_SOP_INSTANCE)
         place = Place(uids.study_instance_uid, uids.series_instance_uid, uids.sop_instance_uid)
+        there = await taking.there(place)
+        if there is not None:
+            await self._check_same(ref, self._blobs, there)
+            return place.study
         key = self._origin.key_pattern.key_of(place)
-        if not await self._write(ref, key) and await self._digest(self._bucket, key) != await self._digest(
-            self._blobs, ref.key
-        ):
+        if not await self._write(ref, key):
+            await self._check_same(ref, self._bucket, key)
+        return place.study
+
+    async def _check_same(self, ref: BlobRef, store: BlobStore, key: str) -> None:
+        """Make sure that what is there is what is to be stored, byte for byte."""
+        if await _digest(store, key) != await _digest(self._blobs, ref.key):
             reason = "The bucket has another instance with this SOP Instance UID"
             raise self._refusal(reason, DUPLICATE_SOP_INSTANCE)
-        return place.study
+
+    async def _known(self, study: str) -> Mapping[str, str]:
+        """Give the keys, as blob refs have them, of what the bucket has of a study, by SOP Instance UID.
+
+        It may lie under other keys than we would write: with a `.dcm` at their end, or in another series.
+        """
+        with suppress(BlobRefused):  # who may only write
+            await self._refresher.refresh(study)
+        manifest = await self._catalogue.load(self._origin.name, study)
+        if manifest is None:
+            return {}
+        blobs = manifest.blobs(Retrieve(self._origin.name, study))
+        return {blob.sop_instance_uid: blob.key for blob in blobs}
 
     async def _write(self, ref: BlobRef, key: str) -> bool:
         """Write it where nothing is; tell whether there was nothing."""
@@ -132,22 +156,28 @@ class BucketStoreWork:
             return False
         return True
 
-    async def _digest(self, store: BlobStore, key: str) -> str:
-        digest = hashlib.sha256()
-        async with aclosing(store.stream(key)) as chunks:
-            async for chunk in chunks:
-                await asyncio.to_thread(digest.update, chunk)
-        return digest.hexdigest()
-
     def _refusal(self, reason: str, status: int) -> OperationFailed:
         return OperationFailed(reason, origin=self._origin.name, status=status, operation="C-STORE")
 
 
-class _Taking:
-    """What is left of a job."""
+async def _digest(store: BlobStore, key: str) -> str:
+    digest = hashlib.sha256()
+    async with aclosing(store.stream(key)) as chunks:
+        async for chunk in chunks:
+            await asyncio.to_thread(digest.update, chunk)
+    return digest.hexdigest()
 
-    def __init__(self, left: Sequence[Numbered]) -> None:
+
+class _Taking:
+    """What is left of a job, and what the bucket had of its studies when it came to them."""
+
+    def __init__(
+        self, left: Sequence[Numbered], known: Callable[[str], Awaitable[Mapping[str, str]]]
+    ) -> None:
         self._left = iter(left)
+        self._ask = known
+        self._asking = asyncio.Lock()
+        self._known: dict[str, Mapping[str, str]] = {}
         self.given_up: StoreUnavailable | None = None
         """Why the rest is not tried."""
         self.studies: Final[set[str]] = set()
@@ -156,3 +186,10 @@ class _Taking:
     def next(self) -> Numbered | None:
         """Give the next one."""
         return next(self._left, None)
+
+    async def there(self, place: Place) -> str | None:
+        """Give the key of an instance, as a blob ref has it; None where it is not there."""
+        async with self._asking:
+            if place.study not in self._known:
+                self._known[place.study] = await self._ask(place.study)
+        return self._known[place.study].get(place.instance)

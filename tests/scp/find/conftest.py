@@ -157,6 +157,7 @@ def find(
     model: str = STUDY_ROOT,
     syntax: str = EXPLICIT,
     extended: bytes = b"",
+    max_pdu: int = 16382,
 ) -> Answer:
     """Ask as pynetdicom does, and collect; blocks."""
     entity = AE("FINDER")
@@ -165,7 +166,7 @@ def find(
     negotiation.sop_class_uid = model
     negotiation.service_class_application_information = extended
     items = [negotiation] if extended else []
-    association = entity.associate(*address, ae_title=called, ext_neg=items)  # type: ignore[arg-type]  # upstream's union is of lists
+    association = entity.associate(*address, ae_title=called, max_pdu=max_pdu, ext_neg=items)  # type: ignore[arg-type]  # upstream's union is of lists
     assert association.is_established, "no association"
     answer = Answer(-1)
     try:

@@ -212,3 +212,15 @@ async def test_private_attributes_are_said_not_to_be_supported(server: Server, p
     answer = await ask(server, identifier)
     assert (answer.status, answer.pending) == (0x0000, [0xFF01])
     assert not played.queries[0].keys
+
+
+@pytest.mark.parametrize("max_pdu", [0, 64, 4096])
+async def test_responses_are_cut_to_the_pdus_that_a_client_takes(
+    server: Server, played: Played, max_pdu: int
+) -> None:
+    described = "A study" * 3_000
+    long = {tag_of("StudyComments"): {"vr": "LT", "Value": [described]}}
+    played.answer = lambda _: [attributes(StudyInstanceUID=f"1.{number}") | long for number in range(20)]
+    answer = await ask(server, request(StudyInstanceUID="", StudyComments=""), max_pdu=max_pdu)
+    assert answer.status == 0x0000
+    assert [told.StudyComments for told in answer.matches] == [described] * 20

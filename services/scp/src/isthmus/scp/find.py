@@ -4,6 +4,8 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing, suppress
 from typing import Final
 
+from opentelemetry.trace import get_current_span
+
 from isthmus.common.bus import Bus, search
 from isthmus.common.config import DimseOrigin
 from isthmus.common.dicom.attributes import tag_of
@@ -117,3 +119,4 @@ async def _tell(
         await outgoing.finish()
     finally:
         outgoing.close()
+        get_current_span().set_attribute("dicom.matches", outgoing.count)

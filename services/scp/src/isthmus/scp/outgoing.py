@@ -64,6 +64,8 @@ class Outgoing:
         command = find_response(message_id, sop_class_uid, status)
         self._command = b"".join(_pdus(command, context_id, self._fragment))
         self._loop = asyncio.get_running_loop()
+        self.count = 0
+        """How many responses were added."""
         self._room = asyncio.Event()
         self._waiting: list[bytes] = []
         self._bytes = 0
@@ -76,6 +78,7 @@ class Outgoing:
 
         What is added goes out as soon as nothing more is at hand.
         """
+        self.count += 1
         self._waiting.append(self._command)
         self._waiting += data_set_pdus(BytesIO(identifier), self._context_id, self._fragment, RUN_BYTES)
         self._bytes += len(identifier)

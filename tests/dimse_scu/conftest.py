@@ -13,9 +13,9 @@ from isthmus.common.config.settings import Scp
 from isthmus.common.messages import Retrieve
 from isthmus.common.service import Parts
 from isthmus.dimse_scu.worker import worker
+from tests.common.retrieving.whole import Reader
 from tests.data_sets import identity, make_series
 from tests.dimse_scu.changing import Changing
-from tests.dimse_scu.whole import Reader
 from tests.pacs import FaultyPacs
 
 COUNT = 12

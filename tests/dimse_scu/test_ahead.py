@@ -9,9 +9,9 @@ from isthmus.common.bus import Bus, subjects
 from isthmus.common.bus.jobs import Lane
 from isthmus.common.errors import NoWorker
 from isthmus.common.messages import Ahead, AheadTaken, InstanceReady, Retrieve, RetrieveFact, RetrieveStarted
+from tests.common.retrieving.facts import done, facts_of, following, ready
 from tests.data_sets import Identity, identity, make_series
 from tests.dimse_scu.conftest import Serve
-from tests.dimse_scu.facts import done, facts_of, following, ready
 from tests.pacs import FailsRetrieve, FaultyPacs, Operation, Slow
 
 SLOW = Slow(seconds=0.25)

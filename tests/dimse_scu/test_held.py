@@ -11,10 +11,10 @@ from isthmus.common.bus.jobs import Lane
 from isthmus.common.errors import StoreUnavailable
 from isthmus.common.messages import Retrieve, RetrieveStarted, SeriesDone
 from isthmus.common.retrieval import Catalogue, Manifest
+from tests.common.retrieving.facts import done, facts_of, following, held, ready
 from tests.data_sets import identity, make_series
 from tests.dimse_scu.changing import Changing, names
 from tests.dimse_scu.conftest import Serve
-from tests.dimse_scu.facts import done, facts_of, following, held, ready
 from tests.pacs import (
     CountsWrongly,
     FailsSuboperations,

@@ -7,7 +7,7 @@ import pytest
 from isthmus.common.config import DimseOrigin
 from isthmus.common.errors import Incomplete
 from isthmus.common.messages import Retrieve
-from tests.dimse_scu.whole import Reader, contents
+from tests.common.retrieving.whole import Reader, contents
 from tests.pacs import FailsSuboperations, FaultyPacs, LosesFile, StopsAtFailure
 
 

@@ -10,9 +10,9 @@ from pydicom.uid import BasicTextSRStorage
 from isthmus.common.config import DimseOrigin, Quirk
 from isthmus.common.errors import Incomplete, NotDelivered, OperationFailed
 from isthmus.common.messages import Retrieve
+from tests.common.retrieving.whole import Reader, contents
 from tests.data_sets import identity, make_series
 from tests.dimse_scu.conftest import Serve
-from tests.dimse_scu.whole import Reader, contents
 from tests.pacs import (
     AbortsAfter,
     Behaviour,

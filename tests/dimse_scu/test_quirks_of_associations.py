@@ -9,8 +9,8 @@ from isthmus.common.config import DimseOrigin, Quirk
 from isthmus.common.dimse import exchange
 from isthmus.common.errors import AssociationAborted, OriginTimeout
 from isthmus.common.messages import Retrieve
+from tests.common.retrieving.whole import Reader, contents
 from tests.dimse_scu.conftest import Serve
-from tests.dimse_scu.whole import Reader, contents
 from tests.pacs import (
     AbortsAfter,
     AbortsWhenCancelled,

@@ -8,8 +8,8 @@ from pydicom.uid import ImplicitVRLittleEndian, RLELossless
 
 from isthmus.common.config import DimseOrigin
 from isthmus.common.messages import Retrieve
+from tests.common.retrieving.whole import Reader, contents
 from tests.data_sets import identity, make_series, with_sop_instance_uid
-from tests.dimse_scu.whole import Reader, contents
 from tests.pacs import (
     AbortsAfter,
     Behaviour,

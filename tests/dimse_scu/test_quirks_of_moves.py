@@ -6,9 +6,9 @@ import pytest
 
 from isthmus.common.config import DimseOrigin, RetrieveMethod
 from isthmus.common.messages import Retrieve
+from tests.common.retrieving.whole import Reader, contents
 from tests.dimse_scu.conftest import Serve
 from tests.dimse_scu.test_move import _moving_pacs, moved, pacs, scp, scp_peer
-from tests.dimse_scu.whole import Reader, contents
 from tests.pacs import (
     Behaviour,
     BreaksOffInDataSet,

@@ -8,10 +8,10 @@ from isthmus.common.bus import Bus
 from isthmus.common.errors import Incomplete
 from isthmus.common.messages import Lacking, Retrieve
 from isthmus.common.retrieving import series as series_module
+from tests.common.retrieving.facts import done, facts_of, ready
+from tests.common.retrieving.whole import Reader
 from tests.data_sets import identity
 from tests.dimse_scu.changing import Changing, names
-from tests.dimse_scu.facts import done, facts_of, ready
-from tests.dimse_scu.whole import Reader
 from tests.pacs import (
     AbortsAfter,
     Behaviour,

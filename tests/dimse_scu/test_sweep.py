@@ -10,9 +10,9 @@ import pytest
 from isthmus.common.bus import Bus
 from isthmus.common.bus.jobs import Lane
 from isthmus.common.messages import Retrieve
+from tests.common.retrieving.facts import done, facts_of, ready
 from tests.data_sets import identity, make_series
 from tests.dimse_scu.conftest import Serve
-from tests.dimse_scu.facts import done, facts_of, ready
 from tests.pacs import AbortsAfter, Event, FailsRetrieve, FaultyPacs, FindFails, Kind, Operation, Slow
 
 

@@ -12,6 +12,7 @@ from isthmus.common.bus import Bus
 from isthmus.common.errors import OriginCancelled
 from isthmus.common.messages import InstanceReady, Retrieve, RetrieveDone
 from isthmus.common.retrieving import retrieve
+from tests.common.retrieving.facts import done, facts_of, following, ready
 from tests.common.webclient.web_origin import (
     MULTIPART,
     Behaviour,
@@ -22,7 +23,6 @@ from tests.common.webclient.web_origin import (
     writes_then_is_silent,
 )
 from tests.data_sets import identity, make_series
-from tests.dimse_scu.facts import done, facts_of, following, ready
 from tests.web_scu.dicomweb.conftest import Serve
 from tests.web_scu.dicomweb.holding import Holding
 

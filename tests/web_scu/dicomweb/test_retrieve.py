@@ -20,10 +20,10 @@ from isthmus.common.messages import (
     RetrieveFact,
     RetrieveStarted,
 )
+from tests.common.retrieving.facts import done, facts_of, following, ready
+from tests.common.retrieving.whole import Reader, contents
 from tests.common.webclient.web_origin import Request
 from tests.data_sets import identity, make_series
-from tests.dimse_scu.facts import done, facts_of, following, ready
-from tests.dimse_scu.whole import Reader, contents
 from tests.peers import Orthanc
 from tests.peers.process import free_port
 from tests.web_scu.dicomweb.conftest import Serve, dicomweb_of

@@ -10,7 +10,7 @@ from contextlib import ExitStack, asynccontextmanager, contextmanager
 
 import pytest
 
-from isthmus.common.config import Inbox
+from isthmus.common.config import Origin
 from isthmus.common.dimse import VERIFICATION, Association, sockets
 from isthmus.common.errors import AssociationRejected
 from isthmus.common.service import Parts
@@ -165,7 +165,7 @@ async def test_of_the_protocol_version_only_the_first_bit_counts(server: Server)
 async def test_a_failure_of_ours_costs_one_connection(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
     decide = Admission.decide
 
-    def failing(self: Admission, calling: Calling) -> Inbox | Rejection | None:
+    def failing(self: Admission, calling: Calling) -> Origin | Rejection | None:
         if calling.calling_ae_title == "CT1":
             raise RuntimeError("a mistake")
         return decide(self, calling)

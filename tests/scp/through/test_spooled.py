@@ -7,25 +7,25 @@ from contextlib import asynccontextmanager
 import pytest
 
 from isthmus.arrivals.forwarding import forwarding
-from isthmus.arrivals.forwarding.destinations import Pace
 from isthmus.common.blobs import BlobStore
-from isthmus.common.bus import Bus, streams, subjects
+from isthmus.common.bus import Bus, serve_queries
 from isthmus.common.bus.dead import Buried, letters, replay
 from isthmus.common.bus.forwards import enqueue
-from isthmus.common.bus.queues import holds
 from isthmus.common.config import Settings
 from isthmus.common.config.arriving import Arrivals
 from isthmus.common.dimse import StoreResult
 from isthmus.common.errors import BusUnavailable
 from isthmus.common.messages import Failure, Forwarding
 from isthmus.common.service import Parts
+from isthmus.scp.commitment import committer, report
 from isthmus.scp.worker import Server, serving
-from tests.scp.conftest import ANY_PORT, PACS, Sending, send
-from tests.scp.through.conftest import Employ
+from tests.scp.conftest import ANY_PORT, CT, PACS, Sending, send
+from tests.scp.modality import committed, failed
+from tests.scp.through.conftest import QUICK, Employ, nothing_is_on_its_way
+from tests.scp.through.test_commitment_of_an_origin import Archive, result_of
 from tests.stow.worker import Job
 
 Dataset = Callable[..., bytes]
-QUICK = Pace(away=0.02, away_longest=0.05, refused=0.02, refused_longest=0.05)
 SECONDS = 20.0
 
 
@@ -56,13 +56,6 @@ async def send_one(server: Server, data: bytes) -> StoreResult:
 async def until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(SECONDS):
         while not condition():  # noqa: ASYNC110
-            await asyncio.sleep(0.02)
-
-
-async def nothing_is_on_its_way(bus: Bus, origin: str) -> None:
-    """Wait until its queue is empty; NATS tells nobody of an acknowledgement."""
-    async with asyncio.timeout(SECONDS):
-        while await holds(bus, streams.FORWARDS, subjects.forwards(origin)):  # noqa: ASYNC110
             await asyncio.sleep(0.02)
 
 
@@ -183,3 +176,33 @@ async def test_what_is_lost_from_the_spool_is_told_by_a_dead_letter(
         await nothing_is_on_its_way(parts.bus, origin_name)
     (buried,) = await buried_for(parts.bus, origin_name)
     assert buried.letter.reason == "1 x 0110 (BlobMissing)"
+
+
+async def test_nothing_is_said_of_what_is_on_its_way_until_it_is_there(
+    server: Server,
+    parts: Parts,
+    employ: Employ,
+    dataset: Dataset,
+    origin_name: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(committer, "LOOKS", (0.0,))
+    monkeypatch.setattr(committer, "FIRST_DELAY", 0.1)
+    monkeypatch.setattr(report, "QUIET_SECONDS", 0.05)
+    assert (await send_one(server, dataset())).status == 0x0000
+    archive = Archive()
+    service = await serve_queries(parts.bus, origin_name, archive.search)
+    asking = asyncio.create_task(result_of(server, (CT, "1.2.3.4"), (CT, "1.2.3.5")))
+
+    async def take(job: Job) -> None:
+        archive.holds.update(ref.sop_instance_uid for ref in await job.refs())
+        await job.answer_all(0x0000)
+
+    try:
+        await until(lambda: bool(archive.asked))
+        employ(take)
+        async with sending_on(parts):
+            result = await asking
+    finally:
+        await service.finish()
+    assert (committed(result), failed(result)) == ({"1.2.3.4"}, {"1.2.3.5": 0x0112})

@@ -14,6 +14,7 @@ from isthmus.common.errors import BlobRefused, StoreUnavailable
 from isthmus.common.inbox.catalogue import CatalogueWithInboxes
 from isthmus.common.inbox.index import Index
 from isthmus.common.messages import MissingInstance, Retrieve
+from isthmus.common.telemetry import metrics_text
 from isthmus.web_scu.bucket import heads
 from isthmus.web_scu.bucket.refresh import Refresher
 from isthmus.web_scu.bucket.scan import Completeness, Scanned, Scanner
@@ -152,6 +153,8 @@ async def test_what_is_no_instance_is_left_out_and_counted(
     assert not any(study_of(files[0]) in str(log) for log in logs)
     found = {ref.sop_instance_uid for ref in await held(catalogue, origin, study_of(files[0]))}
     assert found == {place_of(files[0]).instance, place_of(files[2]).instance}
+    counted = f'isthmus_bucket_left_out_total{{origin="{origin.name}",reason="{reason}"}} 1.0'
+    assert counted in metrics_text().decode()
     reads.clear()
     await scanner.scan()
     assert reads == []

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from isthmus.common.blobs import BlobStore, buckets_of
-from isthmus.common.bus import Bus, search, subjects
+from isthmus.common.bus import Bus, progress, search, streams, subjects
+from isthmus.common.bus.jobs import submit_retrieve
 from isthmus.common.config import S3Origin
 from isthmus.common.dicom.attributes import tag_of
 from isthmus.common.dicom.json_values import DicomJson
@@ -17,14 +18,14 @@ from isthmus.common.dicom.search_attributes import DEFAULT_RETURN
 from isthmus.common.errors import NoSuchObject, StoreUnavailable
 from isthmus.common.inbox.catalogue import CatalogueWithInboxes
 from isthmus.common.inbox.index import Index
-from isthmus.common.messages import Echo, EchoDone, Query, Retrieve
+from isthmus.common.messages import Echo, EchoDone, Query, Retrieve, RetrieveDone, retrieve_fact
 from isthmus.common.retrieval import Retrieval
 from isthmus.web_scu.bucket.echo import BucketEchoWork
 from isthmus.web_scu.bucket.refresh import Refresher
 from isthmus.web_scu.bucket.scan import Scanner
 from isthmus.web_scu.bucket.search import BucketSearchWork
 from tests.wado.serving import ended
-from tests.web_scu.bucket.objects import contents, place_of, put, study_of
+from tests.web_scu.bucket.objects import contents, held, place_of, put, study_of
 
 
 @pytest.fixture
@@ -109,6 +110,35 @@ async def test_what_is_not_there_is_no_such_object(
         with pytest.raises(NoSuchObject):
             async with retrieval.read(wanted):
                 pass
+
+
+@pytest.mark.usefixtures("served")
+async def test_a_reader_who_missed_something_has_the_study_looked_at(
+    bus: Bus,
+    bucket: BlobStore,
+    origin: S3Origin,
+    catalogue: CatalogueWithInboxes,
+    refresher: Refresher,
+    files: list[Path],
+) -> None:
+    keys = await put(bucket, origin, files[:3])
+    await refresher.refresh(study_of(files[0]))
+    assert len(await held(catalogue, origin, study_of(files[0]))) == 3
+    await bucket.delete(keys[1])
+    before = (await bus.jetstream.stream_info(streams.JOBS)).state.last_seq
+    await catalogue.mend(origin.name, study_of(files[0]))
+    assert (await bus.jetstream.stream_info(streams.JOBS)).state.last_seq == before + 1
+    submitted = await submit_retrieve(bus, Retrieve(origin.name, study_of(files[0])))
+    subject = subjects.progress(origin.name, study_of(files[0]), submitted.generation)
+    async with progress.follow(bus, subject, retrieve_fact, _yes) as facts:
+        async for fact in facts:
+            if isinstance(fact, RetrieveDone):
+                break
+    assert len(await held(catalogue, origin, study_of(files[0]))) == 2
+
+
+async def _yes() -> bool:
+    return True
 
 
 @pytest.mark.usefixtures("served")

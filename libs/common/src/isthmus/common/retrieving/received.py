@@ -71,7 +71,7 @@ class ReceivedFile:
         head = dataset.head()
         identity = identify(head, meta.transfer_syntax_uid)
         check_ending(head, dataset.size, meta.transfer_syntax_uid)
-        if self.file.head()[PREAMBLE_BYTES:_HEADER_BEGINS] == PREFIX:
+        if bytes(self.file.head()[PREAMBLE_BYTES:_HEADER_BEGINS]) == PREFIX:
             return identity, meta.transfer_syntax_uid, self.file
         return identity, meta.transfer_syntax_uid, _with_header(dataset, identity, meta.transfer_syntax_uid)
 

@@ -196,7 +196,8 @@ class MatchWriter:
     async def _tick(self) -> None:
         """Send what has waited long enough, and signs of life."""
         loop = asyncio.get_running_loop()
-        alive_at = loop.time()
+        # The first comes soon: in answer to it a reader can cancel what gives no match for long.
+        alive_at = loop.time() - HEARTBEAT_SECONDS
         while True:
             await asyncio.sleep(BATCH_SECONDS)
             now = loop.time()

@@ -18,6 +18,7 @@ from isthmus.common.telemetry import metrics_text
 from isthmus.web_scu.bucket import heads
 from isthmus.web_scu.bucket.refresh import Refresher
 from isthmus.web_scu.bucket.scan import Completeness, Scanned, Scanner
+from tests.common.inbox.studies import arrived
 from tests.data_sets import make_series, with_sop_instance_uid
 from tests.web_scu.bucket.objects import contents, held, place_of, put, study_of
 
@@ -354,6 +355,21 @@ def refuse(
 
 def _names(wanted: Retrieve) -> tuple[str, str]:
     return wanted.origin, wanted.study
+
+
+async def test_what_an_inbox_of_the_same_name_took_is_not_touched(
+    scanner: Scanner,
+    bus: Bus,
+    bucket: BlobStore,
+    blobs: BlobStore,
+    origin: S3Origin,
+    catalogue: CatalogueWithInboxes,
+    files: list[Path],
+) -> None:
+    await arrived(bus, blobs, origin.name, files[:2])
+    await put(bucket, origin, files[2:3])
+    assert await scanner.scan() == Scanned(studies=1, changed=1, failed=1)
+    assert await contents(blobs, await held(catalogue, origin, study_of(files[0]))) == read(files[:2])
 
 
 async def test_it_is_known_whether_all_was_read(

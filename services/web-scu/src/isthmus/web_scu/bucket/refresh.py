@@ -14,7 +14,7 @@ from typing import Final
 from isthmus.common.blobs import BlobStore
 from isthmus.common.bus import Bus
 from isthmus.common.config import S3Origin
-from isthmus.common.errors import BlobMissing, BlobRefused, StoreUnavailable
+from isthmus.common.errors import BlobMissing, BlobRefused, ContractError, StoreUnavailable
 from isthmus.common.inbox.contents import Contents, ContentsStore
 from isthmus.common.inbox.merge import by_level, counted_series
 from isthmus.common.inbox.reading import read_study
@@ -56,7 +56,7 @@ class Refresher:
             BusUnavailable: NATS is away.
             BlobRefused: nothing of a study is given to us, or little of it; the record stays as it was.
             StoreUnavailable: a bucket does not give what it has; likewise.
-            ContractError: the record is of another version.
+            ContractError: the record is of another version, or of an inbox that had the bucket's name.
         """
         with span("refresh study of a bucket"):
             while not await self._try_once(study):
@@ -65,6 +65,10 @@ class Refresher:
     async def _try_once(self, study: str) -> bool:
         """Do it, unless somebody else does at the same time; False then."""
         before = await self._states.get(self._origin.name, study)
+        if before.state.contents is not None and not before.state.listing:
+            raise ContractError(
+                f"{self._origin.name!r} holds studies of an inbox: a bucket needs another name"
+            )
         listed = [one async for one in self._bucket.list(self._origin.key_pattern.study_prefix(study))]
         objects = [one for one in candidates(self._origin, listed) if one.place.study == study]
         digest = listing_digest(objects) if objects else ""

@@ -112,11 +112,13 @@ class _Sending:
         is_fresh = False
         while waiting is not None:
             if self._gone is not None:
+                line.drop(waiting)
                 self._transfer.failed(waiting.blob.sop_instance_uid, self._gone)
                 self._transfer.give_up(self._gone)
                 return
             refusal = self._refused.get(_pair(waiting.blob))
             if refusal is not None:
+                line.drop(waiting)
                 self._transfer.failed(waiting.blob.sop_instance_uid, refusal)
                 waiting, is_fresh = await line.take(), False
                 continue

@@ -1,6 +1,5 @@
 """One instance over one association, in a transfer syntax that was accepted for it (PS3.4 Annex B)."""
 
-from io import BytesIO
 from typing import BinaryIO
 
 from isthmus.common.blobs import BlobStore
@@ -10,7 +9,7 @@ from isthmus.common.dimse import Association, StoreResult
 from isthmus.common.dimse.results import SubOperationOf
 from isthmus.common.messages import BlobRef
 from isthmus.common.threads import Threads
-from isthmus.scp.retrieving.line import SMALL_BYTES, Line, Waiting
+from isthmus.scp.retrieving.line import Line, Waiting, open_blob
 
 
 class Outlets:
@@ -48,13 +47,12 @@ class Outlet:
             if context.abstract_syntax == blob.sop_class_uid
         }
         given = await self._outlets.for_peers.given(blob, accepted) if accepted else blob
-        data = await (self._line.open(waiting) if given is blob else self._open(given))
+        if given is blob:
+            data = await self._line.open(waiting)
+        else:
+            self._line.drop(waiting)
+            data = await open_blob(self._outlets.blobs, given)
         return await self._outlets.threads.run(_store, association, given, data, self._sub_operation)
-
-    async def _open(self, blob: BlobRef) -> BinaryIO:
-        if blob.size > SMALL_BYTES:
-            return self._outlets.blobs.open(blob.key, blob.size)
-        return BytesIO(await self._outlets.blobs.get(blob.key))
 
 
 def _store(

@@ -17,6 +17,7 @@ from isthmus.common.federation import Federation, Wanted, ask_all
 from isthmus.common.federation.listing import Asked
 from isthmus.common.messages import Query, Retrieve
 from isthmus.common.retrieval import Catalogue, Reading, Retrieval
+from isthmus.scp.retrieving.line import Room
 
 
 class Source:
@@ -32,6 +33,8 @@ class Source:
         origins: Sequence[Origin],
     ) -> None:
         self.blobs = blobs
+        self.room = Room()
+        """For what waits to be sent, of all requests."""
         self._bus = bus
         self._catalogue = catalogue
         self._retrieval = retrieval

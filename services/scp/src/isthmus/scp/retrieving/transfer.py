@@ -44,7 +44,7 @@ class Transfer:
             waits_for_each: whether a sub-operation must end before anything else is sent (C-GET).
         """
         self.counts = Counts()
-        self.line = Line(source.blobs)
+        self.line = Line(source.blobs, source.room)
         self.on_association = asyncio.Lock()
         """Held while something is sent on the association of the request."""
         self._source = source

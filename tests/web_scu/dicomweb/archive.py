@@ -4,13 +4,14 @@ import asyncio
 import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
 from urllib.parse import parse_qsl, urlsplit
 
 from isthmus.common.dicom.json_model import DicomJson
 from tests.common.webclient.web_origin import Behaviour, Request, says
 
 STUDY, SERIES, INSTANCE = "0020000D", "0020000E", "00080018"
-PATIENT, MODALITY, MODALITIES = "00100020", "00080060", "00080061"
+NAME, PATIENT, MODALITY, MODALITIES = "00100010", "00100020", "00080060", "00080061"
 _UIDS = (STUDY, SERIES, INSTANCE)
 _DEPTHS = {"studies": 1, "series": 2, "instances": 3}
 
@@ -41,6 +42,8 @@ class Habits:
     """Tags that it does not return."""
     empties: Collection[str] = ()
     """Tags that it returns without a value."""
+    unescapes: bool = True
+    """Whether it compares what was meant, and not what stands in the URL."""
     for_none: str = "200 OK"
     """With which it says that there is no match."""
 
@@ -52,6 +55,8 @@ class Archive:
     instances: list[dict[str, str]]
     """Their UIDs, modality and patient; in the order of its answers."""
     habits: Habits = field(default_factory=Habits)
+    families: dict[str, str] = field(default_factory=dict)
+    """Family names of patients, by whose names it can be searched then; the ID is the given name."""
 
     def has(self, **habits: object) -> None:
         """Let it have these habits besides those that it has."""
@@ -61,7 +66,10 @@ class Archive:
         """Answer."""
         url = urlsplit(request.target)
         segments = url.path.removeprefix("/dicom-web/").split("/")
-        await self._answer(segments, dict(parse_qsl(url.query)))(request, writer)
+        asked = dict(parse_qsl(url.query))
+        if not self.habits.unescapes:
+            asked = dict(one.split("=") for one in url.query.split("&"))
+        await self._answer(segments, asked)(request, writer)
 
     def _answer(self, segments: list[str], asked: Mapping[str, str]) -> Behaviour:
         habits, depth = self.habits, _DEPTHS[segments[-1]]
@@ -91,13 +99,15 @@ class Archive:
             return True
         for tag, wanted in asked.items():
             values = wanted.split(",") if self.habits.lists else [wanted]
-            if tag == MODALITIES:
+            if tag == NAME and self.families:
+                has = [self._name(one)]
+            elif tag == MODALITIES:
                 has = self._modalities(one[STUDY])
             elif tag in one:
                 has = [one[tag]]
             else:
                 continue
-            if not set(has) & set(values):
+            if not any(fnmatchcase(value, pattern) for value in has for pattern in values):
                 return False
         return True
 
@@ -107,6 +117,8 @@ class Archive:
             "00081190": {"vr": "UR", "Value": ["http://127.0.0.1/inside"]},
             **{tag: {"vr": "UI", "Value": [one[tag]]} for tag in _UIDS[:depth]},
         }
+        if one[PATIENT] in self.families:
+            found[NAME] = {"vr": "PN", "Value": [{"Alphabetic": self._name(one)}]}
         if depth == 1:
             found[MODALITIES] = {"vr": "CS", "Value": [*self._modalities(one[STUDY])]}
         else:
@@ -116,6 +128,10 @@ class Archive:
             tag: {"vr": element["vr"]} if tag in self.habits.empties else element
             for tag, element in kept.items()
         }
+
+    def _name(self, one: Mapping[str, str]) -> str:
+        family = self.families.get(one[PATIENT])
+        return f"{family}^{one[PATIENT]}" if family else ""
 
     def _modalities(self, study: str) -> list[str]:
         return sorted({one[MODALITY] for one in self.instances if one[STUDY] == study})

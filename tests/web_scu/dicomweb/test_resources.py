@@ -166,6 +166,31 @@ def test_what_a_server_returns_anyway_is_not_asked_for() -> None:
     assert found == "studies?includefield=00081030,00101010"
 
 
+@pytest.mark.parametrize(
+    ("value", "loosened"),
+    [
+        ("Doe^Peter", "Doe*Peter"),
+        ("Doe^*", "Doe*"),
+        ("D?e^P?", "D?e*P?"),
+        ("Buc^Jérôme", "Buc*J*r*me"),
+        ("山田^太郎", None),
+        ("*Люк*", None),
+    ],
+)
+def test_what_is_escaped_in_a_url_can_be_left_to_wild_cards(value: str, loosened: str | None) -> None:
+    (search,) = searches_of(query(Level.STUDY, key("PatientName", value), key("PatientID", "7")))
+    loose = search.loosened()
+    assert loose is not None
+    name = (("00100010", loosened),) if loosened else ()
+    assert loose.parameters() == (*name, ("00100020", "7"))
+
+
+@pytest.mark.parametrize("value", ["Doe", "D?e*", "20200101-20201231", "a.b_c~d/e:f@g!(h)"])
+def test_what_is_escaped_nowhere_stays(value: str) -> None:
+    (search,) = searches_of(query(Level.STUDY, key("PatientID", value)))
+    assert search.loosened() is None
+
+
 def test_private_attributes_are_matched_here_alone() -> None:
     private = MatchingKey(("00091001",), ("x",))
     assert only_search(Level.STUDY, private) == "studies"

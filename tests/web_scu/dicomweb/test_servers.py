@@ -150,6 +150,44 @@ async def test_what_the_server_ignores_is_matched_here(
     assert uids_of(await found(bus, one), Level.SERIES) == ["1.2.3"]
 
 
+async def test_a_server_that_unescapes_is_not_searched_twice(
+    bus: Bus, origin: DicomwebOrigin, archive: Archive, site: Site
+) -> None:
+    archive.families = {f"P{number}": "Doe" for number in range(1, 13)}
+    asks = query(origin.name, Level.STUDY, ("PatientName", "No^Body"), returned=("PatientName",))
+    assert await found(bus, asks) == []
+    assert len(site.requests) == 3  # to find out takes two
+    assert await found(bus, asks) == []
+    assert len(site.requests) == 4
+
+
+@pytest.mark.parametrize(
+    ("name", "studies"),
+    [
+        ("Doe^P1", ["1.1"]),
+        ("Doe^P?", ["1.1", "1.2"]),
+        ("Müller^*", ["1.3"]),
+        ("山田*", ["1.4"]),
+        ("山田", []),
+    ],
+)
+async def test_a_server_that_does_not_unescape_finds_all_of_it_too(
+    bus: Bus, origin: DicomwebOrigin, archive: Archive, name: str, studies: list[str]
+) -> None:
+    archive.families = {"P1": "Doe", "P2": "Doe", "P3": "Müller", "P4": "山田"}
+    archive.has(unescapes=False)
+    for _ in range(2):
+        matches = await found(bus, query(origin.name, Level.STUDY, ("PatientName", name)))
+        assert uids_of(matches, Level.STUDY) == studies
+
+
+async def test_nothing_is_concluded_from_patients_without_names(
+    bus: Bus, origin: DicomwebOrigin, site: Site
+) -> None:
+    await found(bus, query(origin.name, Level.STUDY, ("PatientID", "No^Body")))
+    assert len(site.requests) == 2
+
+
 @pytest.mark.parametrize("lists", [True, False])
 async def test_a_server_need_not_know_lists_of_uids(
     bus: Bus, origin: DicomwebOrigin, archive: Archive, site: Site, *, lists: bool

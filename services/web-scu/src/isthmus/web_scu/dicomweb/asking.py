@@ -11,7 +11,7 @@ import msgpack
 from isthmus.common.bus.fan_out import fan_out
 from isthmus.common.config import DicomwebOrigin
 from isthmus.common.dicom.json_model import DicomJson
-from isthmus.common.dicom.search_attributes import UNIQUE_KEYS
+from isthmus.common.dicom.search_attributes import REQUIRED_RETURN, UNIQUE_KEYS
 from isthmus.common.errors import HttpOperationFailed
 from isthmus.common.messages import Query
 from isthmus.common.telemetry import get_logger
@@ -19,6 +19,7 @@ from isthmus.common.webclient import WebClient, pages
 from isthmus.web_scu.dicomweb.matches import cleaned
 from isthmus.web_scu.dicomweb.relational import Parents
 from isthmus.web_scu.dicomweb.resources import Search, searches_of
+from isthmus.web_scu.dicomweb.unescaping import Unescaping
 
 _NONE: Final = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.GONE})
 """How some servers say that nothing matches."""
@@ -48,8 +49,7 @@ class Asking:
         self._max_parents = max_parents
         self._refused: set[tuple[object, ...]] = set()
         self._not_relational: set[tuple[object, ...]] = set()
-        self._unescapes = False
-        """Whether it is known to compare values as they were before they were escaped in a URL."""
+        self._unescaping = Unescaping(client, origin.name)
 
     async def matches(self, query: Query) -> AsyncGenerator[DicomJson, None]:
         """Give all that matches, once, and perhaps more: a server need not match every key.
@@ -120,24 +120,24 @@ class Asking:
 
     async def _unescaped(self, search: Search) -> AsyncGenerator[DicomJson, None]:
         """Search, and do not rely on the server to unescape what it compares."""
-        loosened = None if self._unescapes else search.loosened()
-        came = False
-        async with aclosing(self._understood(search)) as matches:
-            async for match in matches:
-                came = True
-                yield match
-        if loosened is None:
-            return
-        if came:
-            self._unescapes = True
-            return
-        try:
-            async with aclosing(self._understood(loosened)) as matches:
+        loosened = search.loosened()
+        if loosened is None or self._unescaping.known is not False:
+            came = False
+            async with aclosing(self._understood(search)) as matches:
                 async for match in matches:
+                    came = True
                     yield match
-        except HttpOperationFailed as error:
-            if error.http_status != HTTPStatus.BAD_REQUEST:
-                raise  # else it knows no wild cards, and has said that nothing matches
+            if loosened is None:
+                return
+            if came or await self._unescaping.found_out():
+                return
+        level, sent = search.query.level, {path for path, _ in loosened.matching}
+        untold = {path[0] for path, _ in search.matching if path not in sent} & {*REQUIRED_RETURN[level]}
+        async with aclosing(self._understood(loosened)) as matches:
+            async for match in matches:
+                # What a server has to return, did not match and leaves out, is not there.
+                if untold <= match.keys():
+                    yield match
 
     async def _understood(self, search: Search) -> AsyncGenerator[DicomJson, None]:
         """Search, and where the server finds the request bad, with nothing in it that it need not know."""

@@ -85,22 +85,24 @@ class Search:
         return replace(self, matching=matching, included=())
 
     def loosened(self) -> Self | None:
-        """Give the search with wild cards for what a URL can hold only in disguise; None where nothing is so.
+        """Give the search with wild cards for what is escaped in a URL; None where nothing is.
 
-        Some servers compare values as they are escaped in the URL, and find nothing (PS3.18 8.3.4.1).
+        A value of which nothing else is left, or which knows no wild cards, is not sent.
         """
-        loose = tuple(
-            (path, _ESCAPED.sub("*", value) if vr_of(path[-1]) in WILDCARD_VRS else value)
-            for path, value in self.matching
-        )
-        # Of a value that is nothing but wild cards the server would give all that it has.
-        if loose == self.matching or any(is_universal(value) for _, value in loose):
+        if not any(_ESCAPED.search(value) for _, value in self.matching):
             return None
-        return replace(self, matching=loose)
+        loose = ((path, _loosened(path, value)) for path, value in self.matching)
+        return replace(self, matching=tuple(one for one in loose if not is_universal(one[1])))
 
     def only(self, uid: str) -> Self:
         """Give the search for one of the resources."""
         return replace(self, uids=(uid,))
+
+
+def _loosened(path: AttributePath, value: str) -> str:
+    if vr_of(path[-1]) in WILDCARD_VRS:
+        return _ESCAPED.sub("*", value)
+    return "" if _ESCAPED.search(value) else value
 
 
 def searches_of(query: Query) -> list[Search]:

@@ -7,7 +7,7 @@ from typing import Self
 
 from pydicom import Dataset
 from pydicom.dataset import FileMetaDataset
-from pydicom.uid import ExplicitVRLittleEndian, generate_uid
+from pydicom.uid import UID, ExplicitVRLittleEndian, generate_uid
 
 from tests.peers.dcmtk import ENVIRONMENT
 from tests.peers.process import LOOPBACK, Peer, Process, accepts_connections, free_port
@@ -47,6 +47,6 @@ class Wlmscpfs:
 def _write(entry: Dataset, file: Path) -> None:
     entry.file_meta = FileMetaDataset()
     entry.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    entry.file_meta.MediaStorageSOPClassUID = "1.2.276.0.7230010.3.1.0.1"  # DCMTK's, for worklist files
+    entry.file_meta.MediaStorageSOPClassUID = UID("1.2.276.0.7230010.3.1.0.1")  # DCMTK's, for worklist files
     entry.file_meta.MediaStorageSOPInstanceUID = generate_uid()
     entry.save_as(file, enforce_file_format=True)

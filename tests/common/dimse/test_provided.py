@@ -6,6 +6,7 @@ import pynetdicom.association
 import pytest
 from pydicom.dataset import Dataset
 from pynetdicom import AE, evt
+from pynetdicom.events import EventHandlerType
 from pynetdicom.presentation import PresentationContext
 from pynetdicom.service_class import QueryRetrieveServiceClass, VerificationServiceClass
 from pynetdicom.sop_class import uid_to_service_class
@@ -52,7 +53,7 @@ def test_a_request_comes_to_who_provides_for_its_association_else_to_pynetdicom(
 
     entity = AE("PROVIDER")
     entity.add_supported_context(STUDY_ROOT_FIND)
-    handlers = [(evt.EVT_REQUESTED, begin), (evt.EVT_C_FIND, _upstream)]
+    handlers: list[EventHandlerType] = [(evt.EVT_REQUESTED, begin), (evt.EVT_C_FIND, _upstream)]
     server = entity.start_server(("127.0.0.1", 0), block=False, evt_handlers=handlers)
     assert server is not None
     try:

@@ -219,7 +219,7 @@ async def test_responses_are_cut_to_the_pdus_that_a_client_takes(
     server: Server, played: Played, max_pdu: int
 ) -> None:
     described = "A study" * 3_000
-    long = {tag_of("StudyComments"): {"vr": "LT", "Value": [described]}}
+    long: DicomJson = {tag_of("StudyComments"): {"vr": "LT", "Value": [described]}}
     played.answer = lambda _: [attributes(StudyInstanceUID=f"1.{number}") | long for number in range(20)]
     answer = await ask(server, request(StudyInstanceUID="", StudyComments=""), max_pdu=max_pdu)
     assert answer.status == 0x0000

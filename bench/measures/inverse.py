@@ -55,9 +55,11 @@ def _moved(site: Site, section: Section) -> None:
         "tuned": partial(bare_send, peer, study, tuned=True),
         "dcmtk": partial(storescu, peer, study.files, no_delay=True),
     }
-    times = alternate(
-        rounds, {"ours": ours, **{name: partial(in_sequence, send) for name, send in sends.items()}}
-    )
+    turns: dict[str, Callable[[], float]] = {
+        "ours": ours,
+        **{name: partial(in_sequence, send) for name, send in sends.items()},
+    }
+    times = alternate(rounds, turns)
     title = f"C-MOVE of {count} CT from a DICOMweb server, cold"
     section.rows += [
         speed(
@@ -110,11 +112,12 @@ def _destination(site: Site, seen: list[int]) -> Iterator[Peer]:
     ae = AE(ae_title=TIMED)
     ae.add_supported_context(CTImageStorage, ExplicitVRLittleEndian)
     peer = Peer(TIMED, "127.0.0.1", site.timed_port)
-    server = ae.start_server((peer.host, peer.port), block=False, evt_handlers=[(evt.EVT_C_STORE, take)])
+    handlers: list[evt.EventHandlerType] = [(evt.EVT_C_STORE, take)]
+    ae.start_server((peer.host, peer.port), block=False, evt_handlers=handlers)
     try:
         yield peer
     finally:
-        server.shutdown()
+        ae.shutdown()
 
 
 def _found(site: Site, section: Section) -> None:

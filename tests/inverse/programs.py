@@ -55,10 +55,10 @@ class Response:
 
     command: str
     status: int
-    remaining: int | None
-    completed: int | None
-    failed: int | None
-    warning: int | None
+    sop_instance_uid: str = ""
+    completed: int | None = None
+    failed: int | None = None
+    warning: int | None = None
 
 
 @dataclass(frozen=True)
@@ -79,10 +79,10 @@ class Ended:
         final = self._final(command)
         return final.status if final else None
 
-    def counters(self, command: str) -> tuple[int | None, ...]:
-        """Numbers of Completed, Failed and Warning Sub-operations in the last response."""
+    def counters(self, command: str) -> tuple[int, ...]:
+        """Completed, Failed and Warning Sub-operations by the last response; 0 where it does not tell."""
         final = self._final(command)
-        return (final.completed, final.failed, final.warning) if final else ()
+        return (final.completed or 0, final.failed or 0, final.warning or 0) if final else ()
 
     def _final(self, command: str) -> Response | None:
         responses = self.of(command)
@@ -128,17 +128,31 @@ def keys(wanted: Mapping[str, str]) -> list[str]:
 _MESSAGE: Final = re.compile(r"INCOMING DIMSE MESSAGE(.*?)END DIMSE MESSAGE", re.DOTALL)
 _ECHOED: Final = re.compile(r"Received Echo Response \((?:Status: 0x)?([0-9A-F]{4}|Success)")
 _COMMAND: Final = re.compile(r"Message Type\s*: (C-[A-Z]+) RSP")
+_INSTANCE: Final = re.compile(r"Affected SOP Instance UID\s*: (\S+)")
 _STATUS: Final = re.compile(r"Status\s*: 0x([0-9a-fA-F]{4})")
 
 
+_RESULT: Final = re.compile(r"(Find|Get|Move) SCP Result: 0x([0-9A-F]{4})")
+
+
 def _responses(log: str) -> Iterable[Response]:
+    shown = list(_messages(log))
+    yield from shown
+    for verb, status in _RESULT.findall(log):  # pynetdicom does not show every failure as a message
+        if all(response.status in PENDING for response in shown):
+            yield Response(f"C-{verb.upper()}", int(status, 16))
+    for status in _ECHOED.findall(log):  # the one response that neither shows as a message
+        yield Response("C-ECHO", 0 if status == "Success" else int(status, 16))
+
+
+def _messages(log: str) -> Iterable[Response]:
     for message in _MESSAGE.findall(log):
         command, status = _COMMAND.search(message), _STATUS.search(message)
         if command and status:
-            counters = (_counter(message, name) for name in ("Remaining", "Completed", "Failed", "Warning"))
-            yield Response(command[1], int(status[1], 16), *counters)
-    for status in _ECHOED.findall(log):  # the one response that neither shows as a message
-        yield Response("C-ECHO", 0 if status == "Success" else int(status, 16), None, None, None, None)
+            counters = (_counter(message, name) for name in ("Completed", "Failed", "Warning"))
+            instance = _INSTANCE.search(message)
+            uid = instance[1] if instance else ""
+            yield Response(command[1], int(status[1], 16), uid, *counters)
 
 
 def _counter(message: str, name: str) -> int | None:

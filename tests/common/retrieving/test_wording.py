@@ -67,6 +67,13 @@ def test_a_whole_series_is_asked_for_as_such_or_with_its_study(never: Sequence[F
     assert form_of(ask) is form
 
 
+def test_what_is_understood_after_all_was_not_refused_for_its_form() -> None:
+    wording = Wording()
+    refuse(wording)
+    understand(wording, Ask.for_instances(STUDY, INSTANCES[:3]))
+    assert asked(wording) == [(Form.LIST, 3), (Form.LIST, 3)]
+
+
 def test_lists_are_bounded() -> None:
     many = [Listed("1.2.1", f"1.2.1.{n}", "", "CT") for n in range(2 * UIDS_AT_ONCE + 1)]
     assert [len(ask.instances) for ask in Wording().asks(STUDY, many)] == [UIDS_AT_ONCE, UIDS_AT_ONCE, 1]

@@ -403,3 +403,13 @@ async def test_a_server_that_is_busy_is_asked_for_the_same_again(
     holding.does(series, *[busy] * 6, holding.whole(series))
     assert whole(done(await facts_of(bus, study)))
     assert set(holding.retrieved) == {series}
+
+
+async def test_one_instance_that_is_a_bad_request_costs_no_second_stream_of_its_series(
+    bus: Bus, holding: Holding, study: Retrieve, series: str, contents: list[bytes], uids: list[str]
+) -> None:
+    holding.does(series, writes(in_part(*contents[:1]), ends=True), holding.whole(series))
+    holding.does(f"{series}/instances/{uids[1]}", says("400 Bad Request"))
+    end = done(await facts_of(bus, study))
+    assert (end.completed, lacks(end)) == (4, [uids[1]])
+    assert holding.retrieved.count(series) == 1

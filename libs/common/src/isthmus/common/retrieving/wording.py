@@ -54,7 +54,10 @@ class Wording:
 
     @contextmanager
     def learning(self, ask: Ask) -> Iterator[None]:
-        """Take note of how an ask ends: whether it is refused for its form, if none of that form was not."""
+        """Take note of how an ask ends: whether it is refused for its form, if none of that form was not.
+
+        What succeeds meanwhile shows that it was not the form.
+        """
         form = form_of(ask)
         try:
             yield
@@ -63,6 +66,7 @@ class Wording:
                 self._refused.add(form)
             raise
         self._understood.add(form)
+        self._refused.discard(form)
 
     def whole(self, study: str, series: str, instances: Iterable[Listed]) -> Ask | None:
         """Ask for a whole series, if need be with its study; None where the origin allows neither."""

@@ -21,11 +21,15 @@ log = get_logger(__name__)
 
 
 class Accepting:
-    """What is known of one server: which Accept it has refused while it took another."""
+    """What is known of one server: which Accept it understands.
+
+    One that has taken the better one is asked by the other only for what it did not send so.
+    """
 
     def __init__(self, origin: str) -> None:
         self._origin = origin
-        self._as_held = True
+        self._as_held: bool | None = None
+        """Whether it sends instances as they are held, once that is known."""
 
     async def first_taken(self, retrieve: Callable[[str], Awaitable[R]]) -> R:
         """Retrieve with the best Accept that the server takes.
@@ -33,18 +37,21 @@ class Accepting:
         Raises:
             OriginError: as `retrieve` does, with what was tried first.
         """
-        if not self._as_held:
+        if self._as_held is False:
             return await retrieve(BY_DEFAULT)
         try:
-            return await retrieve(AS_HELD)
+            retrieved = await retrieve(AS_HELD)
         except HttpOperationFailed as error:
             if error.http_status not in _NOT_UNDERSTOOD:
                 raise
             refusal = error
+        else:
+            self._as_held = True
+            return retrieved
         try:
             retrieved = await retrieve(BY_DEFAULT)
         except HttpOperationFailed:
             raise refusal from None
-        self._as_held = False
         log.warning("instances come transcoded", origin=self._origin, http_status=refusal.http_status)
+        self._as_held = bool(self._as_held)
         return retrieved

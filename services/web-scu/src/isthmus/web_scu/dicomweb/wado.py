@@ -80,28 +80,20 @@ class Wado:
             OriginError: it failed, or the server says that this is not all (206).
             StoreUnavailable: it cannot be kept.
         """
-        with self.wording.learning(ask):
-            return await self._cancellation.run(self._pull(ask))
-
-    async def _pull(self, ask: Ask) -> int:
-        if ask.level is not Level.IMAGE:
-            return await self._stream(ask.study, ask.series or None)
-        if len(ask.instances) == 1:
-            return await self._stream(ask.study, ask.series, ask.instances[0].sop_instance_uid)
-        return await self._each(ask)
+        is_one = ask.level is not Level.IMAGE or len(ask.instances) == 1
+        return await self._cancellation.run(self._stream(ask) if is_one else self._each(ask))
 
     async def _each(self, ask: Ask) -> int:
         """Ask for instances one by one, several at a time; one that fails holds up no other."""
-        waiting = deque(ask.instances)
+        waiting = deque(Ask.for_instances(ask.study, (one,)) for one in ask.instances)
         failures: list[OriginError] = []
         came = in_a_row = 0
 
         async def pull_waiting() -> None:
             nonlocal came, in_a_row
             while waiting and in_a_row < FAILED_AT_MOST:
-                uid = waiting.popleft().sop_instance_uid
                 try:
-                    came += await self._stream(ask.study, ask.series, uid)
+                    came += await self._stream(waiting.popleft())
                     in_a_row = 0
                 except (OriginUnreachable, OriginTimeout):
                     raise
@@ -116,13 +108,14 @@ class Wado:
             raise failures[0]
         return came
 
-    async def _stream(self, study: str, series: str | None, instance: str | None = None) -> int:
+    async def _stream(self, ask: Ask) -> int:
         try:
-            path = path_of(study, series, instance)
+            path = path_of(ask)
         except InvalidParameter:
             raise NotDelivered("The origin lists it by what no URL can name", origin=self._origin) from None
         try:
-            return await self._accepting.first_taken(lambda accept: self._parts(path, accept))
+            with self.wording.learning(ask):
+                return await self._accepting.first_taken(lambda accept: self._parts(path, accept))
         except OriginUnreachable as error:
             if error.detail != BROKE_OFF:
                 raise

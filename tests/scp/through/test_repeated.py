@@ -2,17 +2,19 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
+from io import BytesIO
 
 import pytest
 
 from isthmus.common.blobs import BlobStore
 from isthmus.common.config import DimseOrigin
-from isthmus.common.dimse import StoreResult
-from isthmus.common.errors import OperationFailed
+from isthmus.common.dimse import Association, Context, StoreResult
+from isthmus.common.errors import OperationFailed, OriginTimeout
 from isthmus.common.messages import Failure
 from isthmus.common.service import Parts
 from isthmus.scp.worker import Server, serving
-from tests.scp.conftest import PACS, Sending, send
+from tests.scp.conftest import CT, EXPLICIT, PACS, Sending, peer, send
 from tests.scp.through.conftest import Employ, cleared
 from tests.stow.worker import Job
 
@@ -113,6 +115,35 @@ async def test_another_process_joins_the_job_that_is_there(
         assert (await send_one(another, dataset())).status == 0x0000
     (job,) = slow.taken
     await cleared(blobs, job)
+
+
+async def test_who_has_not_waited_for_the_answer_and_repeats_it_hears_of_it(
+    parts: Parts, employ: Employ, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("isthmus.scp.store_through.OWN_SECONDS", 20.0)
+    employ(slow := Slow(0xB000, 0x0000))
+    async with serving(parts) as server:
+
+        def give_up() -> None:
+            hurried = replace(peer(server, "CT1", PACS), timeout=0.2)
+            association = Association.open(hurried, [Context(CT, (EXPLICIT,))])
+            with pytest.raises(OriginTimeout):
+                association.store(
+                    BytesIO(dataset()),
+                    sop_class_uid=CT,
+                    sop_instance_uid="1.2.3.4",
+                    transfer_syntax_uid=EXPLICIT,
+                )
+
+        await asyncio.to_thread(give_up)
+        async with asyncio.timeout(20):
+            while not all(one.is_gone for one in server._listener._senders.values()):  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+            slow.may_answer.set()
+            while server.associations:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        assert (await send_one(server, dataset())).status == 0xB000
+    assert len(slow.taken) == 1
 
 
 async def test_other_content_under_the_same_uid_is_another_job(

@@ -62,7 +62,7 @@ class Receiver:
             UnavailableError: S3, NATS, or whoever asked, did not answer in time.
         """
         if sender.origin is not None and sender.inbox is None:
-            return await self._through.store(sender.origin, arrived)
+            return await self._through.store(sender.origin, sender, arrived)
         async with self._budget.taken(arrived.size):
             if sender.inbox is not None:
                 return await self._deposit(sender.inbox, sender, arrived)

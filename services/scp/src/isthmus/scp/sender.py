@@ -16,6 +16,8 @@ class Sender:
     """Which it called, or `AllOrigins`; None: ourselves."""
     association: str = field(default_factory=lambda: uuid4().hex)
     """A random id."""
+    is_gone: bool = False
+    """Whether its connection is closed: nobody hears an answer."""
     wanted: set[tuple[str, str]] = field(default_factory=set)
     """Origin and Study Instance UID of what somebody asked for."""
     brought: set[str] = field(default_factory=set)

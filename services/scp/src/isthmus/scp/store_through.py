@@ -1,7 +1,7 @@
 """A C-STORE to an origin that is no inbox: into the spool, to a worker, and back with its own answer.
 
-Whoever is told that there was no answer in time sends the same again, by and by: it hears of the job that is
-there, and the origin gets the instance once.
+Whoever is told that there was no answer in time, or has not waited for one, sends the same again, by and by:
+it hears of the job that is there, and the origin gets the instance once.
 """
 
 import asyncio
@@ -24,6 +24,7 @@ from isthmus.scp.answer import Answer
 from isthmus.scp.arrived import Arrived
 from isthmus.scp.budget import Budget
 from isthmus.scp.onward import Onward, is_spooled
+from isthmus.scp.sender import Sender
 
 USUAL_SILENCE: Final = 30.0
 """Seconds, of an origin whose settings name no other."""
@@ -73,7 +74,7 @@ class StoreThrough:
         self._untold: OrderedDict[str, Sent] = OrderedDict()
         """Jobs whose result nobody was told, by what they are of."""
 
-    async def store(self, called: Origin, arrived: Arrived) -> Answer:
+    async def store(self, called: Origin, sender: Sender, arrived: Arrived) -> Answer:
         """Have the called origin store an instance, and give its answer; or hold it, where that is enough.
 
         Raises:
@@ -91,13 +92,13 @@ class StoreThrough:
         if is_spooled(origin):
             await self._onward.take(origin, arrived, name)
             return Answer(SUCCESS)
-        untold = await self._untold_result(name)
+        untold = await self._untold_result(name, sender)
         if untold is not None and untold.failure is None:
             return _answer(untold)
         job = new_timed_job()
         async with hearing(self._bus, origin.name, job) as heard:
             sent = await self._send(origin, arrived, job, name)
-            return _answer(await self._result(name, sent, heard if sent.job.job == job else None))
+            return _answer(await self._result(name, sender, sent, heard if sent.job.job == job else None))
 
     def _destination(self, called: Origin) -> Origin:
         if not isinstance(called, AllOrigins):
@@ -106,13 +107,13 @@ class StoreThrough:
             raise NoDestination("Of several origins none is set to take this")
         return self._destination_of_all
 
-    async def _untold_result(self, name: str) -> InstanceStored | None:
+    async def _untold_result(self, name: str, sender: Sender) -> InstanceStored | None:
         """Give what became of the same instance when it was sent before; None if nobody knows."""
         sent = self._untold.get(name)
         if sent is None:
             return None
         try:
-            return await self._result(name, sent)
+            return await self._result(name, sender, sent)
         except BusUnavailable:
             log.info("a store job is lost that nobody was told of", origin=sent.job.origin)
             self._untold.pop(name, None)
@@ -131,7 +132,9 @@ class StoreThrough:
             self._clear((ref,))
         return Sent(store, sequence)
 
-    async def _result(self, name: str, sent: Sent, heard: Heard | None = None) -> InstanceStored:
+    async def _result(
+        self, name: str, sender: Sender, sent: Sent, heard: Heard | None = None
+    ) -> InstanceStored:
         """Wait for what becomes of an instance; it is no longer in the spool then."""
         try:
             result = await self._first(sent, heard)
@@ -140,13 +143,20 @@ class StoreThrough:
             self._clear(sent.job.blobs)
             raise
         except BaseException:
-            self._untold[name] = sent
-            if len(self._untold) > MOST_UNTOLD:
-                self._untold.popitem(last=False)
+            self._keep(name, sent)
             raise
-        self._untold.pop(name, None)
+        if sender.is_gone:
+            self._keep(name, sent)
+        else:
+            self._untold.pop(name, None)
         self._clear(sent.job.blobs)
         return result
+
+    def _keep(self, name: str, sent: Sent) -> None:
+        """Remember a job of which nobody hears what became of it."""
+        self._untold[name] = sent
+        if len(self._untold) > MOST_UNTOLD:
+            self._untold.popitem(last=False)
 
     async def _first(self, sent: Sent, heard: Heard | None) -> InstanceStored:
         result = await heard() if heard is not None else None

@@ -91,6 +91,7 @@ class Server:
         handlers = [
             (evt.EVT_C_ECHO, self._echo),
             (evt.EVT_C_STORE, self._store),
+            (evt.EVT_CONN_CLOSE, self._closed),
             *services.handlers(self._sender_of, self._is_allowed),
         ]
         try:
@@ -143,6 +144,11 @@ class Server:
     def _on_loop(self, call: Callable[P, None], *args: P.args, **kwargs: P.kwargs) -> None:
         with suppress(RuntimeError):  # the loop is closed: nobody is left to be told
             self._loop.call_soon_threadsafe(partial(call, *args, **kwargs))
+
+    def _closed(self, event: evt.Event) -> None:
+        """Note that nobody hears what is still to be answered; runs in the reactor's thread."""
+        with suppress(KeyError):  # it is over already
+            self._listener.sender_of(event.assoc).is_gone = True
 
     def _sender_of(self, association: Association) -> Sender:
         return self._listener.sender_of(association)

@@ -87,5 +87,6 @@ def _is_about_the_question(error: OperationFailed | HttpOperationFailed) -> bool
 
 
 def _value(match: DicomJson, tag: str) -> str:
-    values = match.get(tag, {}).get("Value", ())
-    return str(values[0]).strip("\0 ") if values and values[0] else ""
+    element = match.get(tag)
+    values = element.get("Value") if element is not None else None
+    return str(values[0] or "").strip("\0 ") if values else ""

@@ -8,23 +8,25 @@ import pytest
 
 from isthmus.common.blobs import BlobStore
 from isthmus.common.bus import Bus
-from isthmus.common.config import DimseOrigin, Settings
+from isthmus.common.config import Origin, Settings
 from isthmus.common.config.settings import Scp
 from isthmus.common.service import Parts
 from isthmus.dimse_scu.worker import worker
 from isthmus.scp.worker import Server, serving
-from tests.data_sets import Listing, raw_dataset
+from isthmus.web_scu.worker import worker as web_worker
+from tests.data_sets import Listing, identity, raw_dataset
 from tests.peers import Orthanc, Peer, getscu
 from tests.scp.conftest import ANY_PORT
+from tests.scp.retrieving.archive import assert_same, origin
+
+__all__ = ["origin"]  # a fixture
 
 
 @pytest.fixture
-async def server(bus: Bus, blobs: BlobStore, origin_name: str, orthanc: Orthanc) -> AsyncIterator[Server]:
-    """The face and the worker, with Orthanc behind."""
-    pacs = orthanc.peer
-    origin = DimseOrigin(name=origin_name, ae_title=pacs.ae_title, host=pacs.host, port=pacs.port)
+async def server(bus: Bus, blobs: BlobStore, origin: Origin) -> AsyncIterator[Server]:
+    """The face and the workers, with Orthanc behind."""
     parts = Parts(Settings(scp=Scp(listen=ANY_PORT), origins=(origin,)), bus, blobs)
-    async with worker(parts), serving(parts) as running:
+    async with worker(parts), web_worker(parts), serving(parts) as running:
         yield running
 
 
@@ -56,10 +58,10 @@ async def test_dcmtk_gets_the_same_as_from_the_pacs_itself(
     direct = await asyncio.to_thread(getscu, orthanc.peer, theirs, keys)
     through = await asyncio.to_thread(getscu, called, ours, keys)
     assert through.code == direct.code == 0, through.log
-    came = await asyncio.to_thread(_data_sets, ours)
-    assert came == await asyncio.to_thread(_data_sets, theirs)
-    assert came
+    expected = await asyncio.to_thread(_data_sets, theirs)
+    await asyncio.to_thread(assert_same, await asyncio.to_thread(_data_sets, ours), expected, orthanc)
+    assert expected
 
 
-def _data_sets(directory: Path) -> list[bytes]:
-    return sorted(raw_dataset(file) for file in directory.iterdir())
+def _data_sets(directory: Path) -> dict[str, list[bytes]]:
+    return {identity(file).sop_instance_uid: [raw_dataset(file)] for file in directory.iterdir()}

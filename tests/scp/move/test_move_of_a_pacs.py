@@ -9,30 +9,30 @@ from pydicom.dataset import Dataset
 
 from isthmus.common.blobs import BlobStore
 from isthmus.common.bus import Bus
-from isthmus.common.config import DimseOrigin, Settings
+from isthmus.common.config import Origin, Settings
 from isthmus.common.config.settings import Scp
 from isthmus.common.service import Parts
 from isthmus.dimse_scu.worker import worker
 from isthmus.scp.worker import Server, serving
+from isthmus.web_scu.worker import worker as web_worker
 from tests.data_sets import Listing
 from tests.peers import Orthanc, Peer, Storescp, findscu
 from tests.scp.conftest import ANY_PORT
 from tests.scp.move.conftest import destination_of
+from tests.scp.retrieving.archive import assert_same, origin
 from tests.scp.retrieving.client import PATIENT_ROOT, STUDY_ROOT, move, wish
+
+__all__ = ["origin"]  # a fixture
 
 SUCCESS = 0x0000
 
 
 @pytest.fixture
-async def server(
-    bus: Bus, blobs: BlobStore, origin_name: str, orthanc: Orthanc, storescp: Storescp
-) -> AsyncIterator[Server]:
-    """The face and the worker, with Orthanc behind."""
-    pacs = orthanc.peer
-    origin = DimseOrigin(name=origin_name, ae_title=pacs.ae_title, host=pacs.host, port=pacs.port)
+async def server(bus: Bus, blobs: BlobStore, origin: Origin, storescp: Storescp) -> AsyncIterator[Server]:
+    """The face and the workers, with Orthanc behind."""
     scp = Scp(listen=ANY_PORT, destinations=(destination_of(storescp.peer),))
     parts = Parts(Settings(scp=scp, origins=(origin,)), bus, blobs)
-    async with worker(parts), serving(parts) as running:
+    async with worker(parts), web_worker(parts), serving(parts) as running:
         yield running
 
 
@@ -69,7 +69,7 @@ async def test_the_same_arrives_as_from_the_pacs_itself(
     storescp.clear()
     ours = await asyncio.to_thread(move, called, "STORESCP", wanted)
     assert (ours.status, ours.counts) == (theirs.status, theirs.counts), ours.comment
-    assert storescp.datasets() == expected
+    await asyncio.to_thread(assert_same, storescp.datasets(), expected, orthanc)
     assert expected
 
 
@@ -90,7 +90,7 @@ async def test_a_patient(called: Peer, orthanc: Orthanc, storescp: Storescp) -> 
     storescp.clear()
     ours = await asyncio.to_thread(move, called, "STORESCP", wanted, model=PATIENT_ROOT)
     assert (ours.status, ours.counts) == (theirs.status, theirs.counts), ours.comment
-    assert storescp.datasets() == expected
+    await asyncio.to_thread(assert_same, storescp.datasets(), expected, orthanc)
 
 
 def _patient_of_several(orthanc: Orthanc) -> str:

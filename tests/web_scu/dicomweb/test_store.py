@@ -229,12 +229,12 @@ async def test_an_answer_that_got_lost_is_asked_for_again(
 
 
 @pytest.mark.parametrize(
-    ("behaviour", "kinds"),
+    ("behaviour", "kinds", "requests"),
     [
-        (writes(b"", ends=True), ["OriginUnreachable"] * 4),
-        (writes_then_is_silent(), ["OriginTimeout"] * 2 + ["NotTried"] * 2),
-        (says("200 OK", "<html>P1</html>", kind="text/html"), ["MalformedAnswer"] * 4),
-        (writes(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{", ends=True), ["TruncatedAnswer"] * 4),
+        (writes(b"", ends=True), ["OriginUnreachable"] * 4, 2),
+        (writes_then_is_silent(), ["OriginTimeout"] * 2 + ["NotTried"] * 2, 1),
+        (says("200 OK", "<html>P1</html>", kind="text/html"), ["MalformedAnswer"] * 4, 2),
+        (writes(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{", ends=True), ["TruncatedAnswer"] * 4, 4),
     ],
 )
 async def test_without_an_answer_nothing_is_stored_and_the_next_job_works(
@@ -246,10 +246,12 @@ async def test_without_an_answer_nothing_is_stored_and_the_next_job_works(
     monkeypatch: pytest.MonkeyPatch,
     behaviour: Behaviour,
     kinds: list[str],
+    requests: int,
 ) -> None:
     monkeypatch.setattr(sending, "INSTANCES_AT_ONCE", 2)
     site.does(behaviour)
     assert await stored(bus, blobs, impatient, series) == [(0x0110, kind) for kind in kinds]
+    assert len(site.requests) == requests
     site.does(Takes())
     assert await stored(bus, blobs, impatient, series) == [STORED] * 4
 

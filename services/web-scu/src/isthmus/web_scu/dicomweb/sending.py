@@ -28,7 +28,8 @@ BYTES_AT_ONCE: Final = 64 * 1024 * 1024
 """Of one request, unless a single instance is larger."""
 TRIES: Final = 2
 """Of a request whose answer got lost: who has an instance already says so, or takes it again."""
-_LOST: Final = (OriginUnreachable, OriginTimeout, TruncatedAnswer)
+_LOST: Final = (OriginUnreachable, TruncatedAnswer)
+"""A silence is not repeated: whoever waits for the answer would not wait for another."""
 _ALL_ALIKE: Final = frozenset(
     {
         HTTPStatus.UNAUTHORIZED,
@@ -40,6 +41,7 @@ _ALL_ALIKE: Final = frozenset(
         HTTPStatus.BAD_GATEWAY,
         HTTPStatus.SERVICE_UNAVAILABLE,
         HTTPStatus.GATEWAY_TIMEOUT,
+        HTTPStatus.INSUFFICIENT_STORAGE,
     }
 )
 """Refusals that have nothing to do with the instance: it is no use to try each of the others."""

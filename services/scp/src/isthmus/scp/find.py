@@ -20,14 +20,14 @@ from isthmus.common.errors import IsthmusError, NoAcceptedContext, NoSuchObject
 from isthmus.common.messages import WorklistQuery
 from isthmus.scp.asked import Asked, Response
 from isthmus.scp.everywhere import Search
-from isthmus.scp.find_plan import FindPlan
-from isthmus.scp.identifier_in import FindIdentifier, read_identifier
-from isthmus.scp.identifier_out import IdentifierWriter
+from isthmus.scp.finding.identifier_in import FindIdentifier, read_identifier
+from isthmus.scp.finding.identifier_out import IdentifierWriter
+from isthmus.scp.finding.negotiated import Negotiated
+from isthmus.scp.finding.outgoing import Outgoing
+from isthmus.scp.finding.plan import FindPlan
+from isthmus.scp.finding.searching import Searching
 from isthmus.scp.models import Model
-from isthmus.scp.negotiated import Negotiated
 from isthmus.scp.normalized import Refused
-from isthmus.scp.outgoing import Outgoing
-from isthmus.scp.searching import Searching
 
 _LEVEL: Final = tag_of("QueryRetrieveLevel")
 _RETRIEVE_AE_TITLE: Final = tag_of("RetrieveAETitle")

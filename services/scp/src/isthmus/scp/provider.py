@@ -33,8 +33,8 @@ from isthmus.common.errors import IsthmusError
 from isthmus.common.telemetry import get_logger, span
 from isthmus.common.threads import LoopStopped
 from isthmus.scp.asked import Asked, AssociationOver, Cancelled, Response, Stop
+from isthmus.scp.finding.negotiated import agreed
 from isthmus.scp.models import TRANSFER_SYNTAXES, Model
-from isthmus.scp.negotiated import agreed
 from isthmus.scp.normalized import Refused
 from isthmus.scp.sender import Sender
 

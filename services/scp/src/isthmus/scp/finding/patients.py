@@ -6,7 +6,7 @@ from typing import Final
 
 from isthmus.common.dicom.attributes import tag_of
 from isthmus.common.dicom.json_model import DicomJson
-from isthmus.scp.find_plan import BIRTH_DATE, ISSUER, PATIENT_ID, PATIENT_NAME, STUDY_COUNTS, text_of
+from isthmus.scp.finding.plan import BIRTH_DATE, ISSUER, PATIENT_ID, PATIENT_NAME, STUDY_COUNTS, text_of
 
 _STUDIES: Final = tag_of("NumberOfPatientRelatedStudies")
 _IDENTITY_BYTES: Final = 16

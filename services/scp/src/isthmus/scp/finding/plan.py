@@ -16,7 +16,7 @@ from isthmus.common.dicom.matching import MatchingKey
 from isthmus.common.dicom.search_attributes import UNIQUE_KEYS, level_of
 from isthmus.common.dicom.statuses import DATA_SET_MISMATCH
 from isthmus.common.messages import Query
-from isthmus.scp.identifier_in import FindIdentifier, is_private
+from isthmus.scp.finding.identifier_in import FindIdentifier, is_private
 from isthmus.scp.models import Model
 from isthmus.scp.normalized import Refused
 

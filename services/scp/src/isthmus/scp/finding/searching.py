@@ -7,8 +7,8 @@ from isthmus.common.dicom.json_model import DicomJson
 from isthmus.common.dicom.levels import Level
 from isthmus.common.errors import TooManyMatches
 from isthmus.scp.everywhere import Search
-from isthmus.scp.find_plan import FindPlan, Step, uid_of
-from isthmus.scp.patients import Patients
+from isthmus.scp.finding.patients import Patients
+from isthmus.scp.finding.plan import FindPlan, Step, uid_of
 
 
 class Searching:

@@ -9,6 +9,7 @@ from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
 from pynetdicom import AE, build_context, build_role, evt
 from pynetdicom.association import Association
 from pynetdicom.dimse_primitives import C_STORE
+from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
 
 from tests.peers import Peer
 from tests.scp.retrieving.client import STUDY_ROOT, Answer
@@ -45,7 +46,7 @@ class Getter:
         association = self._entity.associate(
             peer.host,
             peer.port,
-            contexts=[*self._contexts, build_context(f"{model}.3")],
+            contexts=[*self._contexts, build_context(f"{model}.3"), build_context(Verification)],
             ae_title=peer.ae_title,
             ext_neg=self._roles,  # type: ignore[arg-type]  # upstream's union is of lists
             evt_handlers=[(evt.EVT_C_STORE, self._take)],

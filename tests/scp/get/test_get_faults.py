@@ -1,0 +1,81 @@
+"""C-GET where the client does not do its part."""
+
+import asyncio
+import threading
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+from pydicom.uid import UID
+from pynetdicom.association import Association
+from pynetdicom.dimse_primitives import C_ECHO
+
+from isthmus.common.dimse import VERIFICATION
+from isthmus.scp.worker import Server
+from tests.data_sets import identity
+from tests.peers import Peer, eventually
+from tests.scp.get.getter import Getter
+from tests.scp.retrieving.client import STUDY_ROOT, wish
+
+ECHO_ID = 4242
+
+
+def _to_the_end(responses: Iterable[object]) -> None:
+    for _ in responses:
+        pass
+
+
+def request_echo(association: Association) -> None:
+    """Send a C-ECHO, and wait for nothing."""
+    request = C_ECHO()
+    request.MessageID = ECHO_ID
+    request.AffectedSOPClassUID = UID(VERIFICATION.abstract_syntax)
+    (context,) = (
+        one for one in association.accepted_contexts if one.abstract_syntax == VERIFICATION.abstract_syntax
+    )
+    association.dimse.send_msg(request, context.context_id or 0)
+
+
+@pytest.fixture
+def study(images: list[Path]) -> str:
+    return identity(images[0]).study_instance_uid
+
+
+async def test_who_answers_nothing_is_let_go(
+    called: Peer, server: Server, study: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("isthmus.scp.get.SILENCE_SECONDS", 0.5)
+    getter, may_go_on = Getter(), threading.Event()
+
+    def hang(_: int) -> int:
+        may_go_on.wait(20)
+        return 0
+
+    getter.answer = hang
+    association = await asyncio.to_thread(getter.associate, called)
+    responses = association.send_c_get(wish("STUDY", StudyInstanceUID=study), f"{STUDY_ROOT}.3")
+    getting = asyncio.create_task(asyncio.to_thread(_to_the_end, responses))
+    assert await asyncio.to_thread(eventually, lambda: server.associations == 0, timeout_seconds=10)
+    may_go_on.set()
+    await getting
+    assert len(getter.came) == 1
+
+
+async def test_a_request_in_the_middle_keeps_its_turn(called: Peer, study: str, images: list[Path]) -> None:
+    """What is no answer to a sub-operation is served when the C-GET is through (PS3.7 9.1.3)."""
+    getter = Getter()
+    association = await asyncio.to_thread(getter.associate, called)
+
+    def ask_for_more(number: int) -> int:
+        if number == 2:
+            request_echo(association)
+        return 0
+
+    getter.answer = ask_for_more
+    responses = association.send_c_get(wish("STUDY", StudyInstanceUID=study), f"{STUDY_ROOT}.3")
+    *_, (status, _) = await asyncio.to_thread(list, responses)
+    assert status.Status == 0
+    assert len(getter.came) == len(images)
+    _, answer = await asyncio.to_thread(association.dimse.get_msg, block=True)
+    await asyncio.to_thread(association.release)
+    assert (answer.MessageIDBeingRespondedTo, answer.Status) == (ECHO_ID, 0)

@@ -9,7 +9,7 @@ import pytest
 
 from isthmus.common.blobs import BlobStore
 from isthmus.common.bus import Bus
-from isthmus.common.config import Inbox, Settings
+from isthmus.common.config import DimseOrigin, Inbox, Settings
 from isthmus.common.config.origins import Protocol
 from isthmus.common.config.settings import Dicomweb, Scp
 from isthmus.common.service import Parts
@@ -24,8 +24,19 @@ from tests.scp.retrieving.client import PATIENT_ROOT, move, wish
 
 
 @pytest.fixture
+def others() -> tuple[DimseOrigin, ...]:
+    """Origins beside the inboxes."""
+    return ()
+
+
+@pytest.fixture
 async def server(
-    bus: Bus, blobs: BlobStore, origin_name: str, storescp: Storescp, images: list[Path]
+    bus: Bus,
+    blobs: BlobStore,
+    origin_name: str,
+    storescp: Storescp,
+    images: list[Path],
+    others: tuple[DimseOrigin, ...],
 ) -> AsyncIterator[Server]:
     """Two inboxes, each with a part of the study, and some of it in both."""
     first, second = (
@@ -35,7 +46,7 @@ async def server(
     settings = Settings(
         scp=Scp(listen=ANY_PORT, destinations=(destination_of(storescp.peer),)),
         dicomweb=Dicomweb(ae_title="EVERYWHERE"),
-        origins=(first, second),
+        origins=(first, second, *others),
     )
     parts = Parts(settings, bus, blobs)
     await arrived(bus, blobs, first.name, images[:8])
@@ -65,3 +76,18 @@ async def test_a_study_that_several_have_parts_of(
     assert (answer.status, answer.counts) == (0, (COUNT, 0, 0)), answer.comment
     sent = {identity(image).sop_instance_uid: [raw_dataset(image)] for image in images}
     assert storescp.datasets() == sent
+
+
+class TestWhereOneDoesNotAnswer:
+    @pytest.fixture
+    def others(self, origin_name: str) -> tuple[DimseOrigin, ...]:
+        return (DimseOrigin(name=f"{origin_name}-away", ae_title="AWAY", port=104, search_seconds=0.5),)
+
+    async def test_what_the_others_have_is_sent_and_not_taken_for_all(
+        self, called: Peer, storescp: Storescp, images: list[Path]
+    ) -> None:
+        wished = wish("STUDY", StudyInstanceUID=identity(images[0]).study_instance_uid)
+        answer = await asyncio.to_thread(move, called, "STORESCP", wished)
+        assert (answer.status, answer.counts) == (0xB000, (COUNT, 0, 0))
+        assert "No worker serves" in answer.comment
+        assert len(storescp.datasets()) == COUNT

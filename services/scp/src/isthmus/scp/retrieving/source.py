@@ -1,7 +1,7 @@
 """Where the instances of an origin come from, or of all of them as one; and which there are."""
 
-from collections.abc import Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from functools import partial
 
 from isthmus.common.blobs import BlobStore
@@ -13,9 +13,9 @@ from isthmus.common.dicom.matching import MatchingKey
 from isthmus.common.dicom.search_attributes import UNIQUE_KEYS
 from isthmus.common.dicomweb.resource import ALL
 from isthmus.common.errors import NoSuchObject
-from isthmus.common.federation import Federation, Wanted, ask_all
+from isthmus.common.federation import FederatedReading, Federation, Wanted, ask_all
 from isthmus.common.federation.listing import Asked
-from isthmus.common.messages import Query, Retrieve
+from isthmus.common.messages import BlobRef, Query, Retrieve
 from isthmus.common.retrieval import Catalogue, Reading, Retrieval
 from isthmus.scp.retrieving.line import Room
 
@@ -44,8 +44,19 @@ class Source:
     def read(self, wanted: Retrieve) -> AbstractAsyncContextManager[Reading]:
         """Give instances as they come; see `Retrieval.read`, and `Federation.read` for all origins."""
         if wanted.origin == ALL:
-            return self._federation.read(Wanted(wanted.study, wanted.series, wanted.instance))
+            return self._read_everywhere(Wanted(wanted.study, wanted.series, wanted.instance))
         return self._retrieval.read(wanted)
+
+    @asynccontextmanager
+    async def _read_everywhere(self, wanted: Wanted) -> AsyncIterator[Reading]:
+        """Read what any origin has; one that does not answer, and may have more, fails it at its end."""
+        async with self._federation.read(wanted) as found:
+            if not found.silent:
+                yield found
+                return
+            async with aclosing(_then_fail(found)) as instances:
+                # Of what is held nobody can say that it is all.
+                yield Reading(await anext(instances), instances, found.lacking, None)
 
     async def studies_of(self, origin: str, patient_id: str) -> list[str]:
         """Give the Study Instance UIDs of a patient.
@@ -103,3 +114,10 @@ class Source:
         """
         for origin in [one.name for one in self._origins] if wanted.origin == ALL else [wanted.origin]:
             await self._catalogue.mend(origin, wanted.study)
+
+
+async def _then_fail(reading: FederatedReading) -> AsyncGenerator[BlobRef, None]:
+    async for blob in reading:
+        yield blob
+    for silence in reading.silent:
+        silence.fail()

@@ -1,12 +1,13 @@
 """A bucket is compared with its records: what is new, changed or gone; what is no instance is left out."""
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
 from structlog.testing import capture_logs
 
 from isthmus.common.blobs import BlobStore
+from isthmus.common.blobs.store import ListedBlob
 from isthmus.common.bus import Bus
 from isthmus.common.config import S3Origin
 from isthmus.common.config.settings import S3
@@ -232,6 +233,30 @@ async def test_a_large_header_is_read_by_more(
     assert [length for _, length in reads] == [64 * 1024, min(1024 * 1024, len(large))]
 
 
+async def test_a_listing_in_another_order_than_that_of_keys_takes_nothing_away(
+    scanner: Scanner,
+    bucket: BlobStore,
+    origin: S3Origin,
+    catalogue: CatalogueWithInboxes,
+    files: list[Path],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    await put(bucket, origin, files)
+    listing = bucket.list
+
+    async def mixed(prefix: str) -> AsyncIterator[ListedBlob]:
+        listed = [one async for one in listing(prefix)]
+        first = [one for one in listed if study_of(files[0]) in one.key]
+        for one in [*first[:2], *(one for one in listed if one not in first), *first[2:]]:
+            yield one
+
+    monkeypatch.setattr(bucket, "list", mixed)
+    for _ in range(2):
+        assert (await scanner.scan()).failed == 0
+        assert len(await held(catalogue, origin, study_of(files[0]))) == 5
+        assert len(await held(catalogue, origin, study_of(files[5]))) == 1
+
+
 async def test_a_bucket_that_cannot_be_listed_changes_nothing(
     scanner: Scanner,
     bus: Bus,
@@ -311,7 +336,7 @@ async def test_a_bucket_of_which_nothing_is_given_is_not_an_empty_one(
     refuse(monkeypatch, blobs, origin.name)
     with pytest.raises(BlobRefused, match="nothing in it is given to us"):
         await scanner.scan()
-    with pytest.raises(StoreUnavailable, match="for the first time"):
+    with pytest.raises(StoreUnavailable, match="was not read to its end yet"):
         await Completeness(bus, origin).check()
 
 
@@ -328,7 +353,7 @@ async def test_a_study_that_could_not_be_read_may_lack_in_what_is_found(
     failing = refuse(monkeypatch, blobs, study_of(files[5]), StoreUnavailable("get: 500"))
     assert await scanner.scan() == Scanned(studies=2, changed=2, failed=1)
     complete = Completeness(bus, origin)
-    with pytest.raises(StoreUnavailable, match="for the first time"):
+    with pytest.raises(StoreUnavailable, match="was not read to its end yet"):
         await complete.check()
     failing.clear()
     assert await scanner.scan() == Scanned(studies=2, changed=1)
@@ -376,12 +401,12 @@ async def test_it_is_known_whether_all_was_read(
     scanner: Scanner, bus: Bus, origin: S3Origin, bucket: BlobStore, s3_settings: S3
 ) -> None:
     complete = Completeness(bus, origin)
-    with pytest.raises(StoreUnavailable, match="is being read for the first time"):
+    with pytest.raises(StoreUnavailable, match="was not read to its end yet"):
         await complete.check()
     await scanner.scan()
     await complete.check()
     another_folder = origin.model_copy(update={"prefix": f"{origin.prefix}/other"})
-    with pytest.raises(StoreUnavailable, match="is being read for the first time"):
+    with pytest.raises(StoreUnavailable, match="was not read to its end yet"):
         await Completeness(bus, another_folder).check()
 
 

@@ -67,7 +67,7 @@ async def test_before_all_was_read_no_search_says_what_there_is(
     index = Index(bus)
     work = BucketSearchWork(bus, blobs, origin, index)
     query = Query(origin.name, Level.STUDY, (), DEFAULT_RETURN[Level.STUDY])
-    with pytest.raises(StoreUnavailable, match="for the first time"):
+    with pytest.raises(StoreUnavailable, match="was not read to its end yet"):
         await work(query, _Matches())  # type: ignore[arg-type]
     await put(bucket, origin, files)
     await scanner.scan()

@@ -179,7 +179,7 @@ class Reply:
         if head.length is None:
             raise Refused(500, "NoContentLength")  # without it, a body that breaks off looks complete
         self.status: Final = head.status
-        self.etag: Final = head.headers.get(b"etag", b"").decode("latin-1").strip('"')
+        self.etag: Final = head.headers.get(b"etag", b"").decode("latin-1").removeprefix("W/").strip('"')
         self.length: Final = head.length
         """Of the body, in bytes."""
         self._connections = connections

@@ -53,7 +53,7 @@ class Completeness:
             found = await self._states.get(self._origin.name, _NO_STUDY)
             self._is_known = found.state.listing == self._digest
         if not self._is_known:
-            raise StoreUnavailable(f"The bucket of {self._origin.name!r} is being read for the first time")
+            raise StoreUnavailable(f"The bucket of {self._origin.name!r} was not read to its end yet")
 
     async def tell(self, now: float) -> None:
         """Write down that it was read, at a time in seconds since 1970.
@@ -137,11 +137,7 @@ class Scanner:
             seen: set[str] = set()
             async with aclosing(self._studies()) as studies:
                 async for study, digest in studies:
-                    if study in seen:
-                        raise StoreUnavailable(
-                            f"The bucket of {name!r} is not listed in an order of its keys"
-                        )
-                    seen.add(study)
+                    seen.add(study)  # one that is listed in two places is looked at, and that is all
                     if known.get(study) != digest:
                         await turn.look(study)
             for study in known.keys() - seen:

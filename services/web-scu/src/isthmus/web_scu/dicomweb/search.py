@@ -1,5 +1,6 @@
 """Searches of a DICOMweb server (PS3.18 10.6): all that matches, and nothing else."""
 
+from collections.abc import Collection
 from contextlib import aclosing
 from typing import Final
 
@@ -42,17 +43,17 @@ class SearchWork:
             TooManyMatches: it would take more requests than the cap allows.
         """
         matcher = Matcher(query.keys, fuzzy=query.fuzzy)
+        asked = {path[0] for path in query.return_keys} - _NOT_RETURNED
+        asked.update(tag for level, tag in UNIQUE_KEYS.items() if level <= query.level)
         completing = Completing(query, self._asking.matches, self._origin.connections)
         async with aclosing(self._asking.matches(query)) as found:
             matches = completing.complete(found) if query.level is Level.STUDY else found
             async with aclosing(matches):
                 async for match in matches:
                     if matcher.matches(match):
-                        await writer.add(self._returned(match, query))
+                        await writer.add(self._returned(match, asked))
 
-    def _returned(self, match: DicomJson, query: Query) -> DicomJson:
-        asked = {path[0] for path in query.return_keys} - _NOT_RETURNED
-        asked.update(tag for level, tag in UNIQUE_KEYS.items() if level <= query.level)
+    def _returned(self, match: DicomJson, asked: Collection[str]) -> DicomJson:
         found = {tag: element for tag, element in match.items() if tag in asked}
         found[_RETRIEVE_AE_TITLE] = {"vr": "AE", "Value": [self._origin.ae_title]}
         return dict(sorted(found.items()))

@@ -76,3 +76,16 @@ async def test_a_search_that_is_too_wide_is_refused(parts: Parts, played: Played
 async def test_fuzzy_matching(server: Server, played: Played, extended: bytes, fuzzy: bool) -> None:
     await ask(server, request(PatientName="Doe"), extended=extended)
     assert played.queries[0].fuzzy is fuzzy
+
+
+async def test_a_study_of_two_patients_has_its_series_once(server: Server, played: Played) -> None:
+    def of_two(query: Query) -> list[DicomJson]:
+        if query.level is Level.STUDY:
+            return [attributes(StudyInstanceUID="1.1", PatientName=name) for name in ("Doe", "Roe")]
+        return [attributes(SeriesInstanceUID="1.1.1")]
+
+    played.answer = of_two
+    answer = await ask(
+        server, request("SERIES", StudyInstanceUID="1.1", SeriesInstanceUID="", PatientName="")
+    )
+    assert [told.SeriesInstanceUID for told in answer.matches] == ["1.1.1"]

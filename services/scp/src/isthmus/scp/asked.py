@@ -17,7 +17,7 @@ from typing import Final, TypeVar, cast
 from pydicom.uid import UID
 from pynetdicom.association import Association
 from pynetdicom.dimse_primitives import C_FIND, C_GET, C_MOVE
-from pynetdicom.pdu_primitives import A_RELEASE
+from pynetdicom.pdu_primitives import A_ABORT, A_P_ABORT, A_RELEASE
 
 from isthmus.common.config import Origin
 from isthmus.common.dicom.statuses import DATA_SET_MISMATCH, error_comment
@@ -31,7 +31,7 @@ from isthmus.scp.sender import Sender
 LARGEST_IDENTIFIER: Final = 4 * 1024 * 1024
 """Bytes: a list of 60,000 UIDs."""
 _LOOK_SECONDS: Final = 0.2
-"""For what nobody tells: a release in the middle of an operation, and a loop that is no more."""
+"""For what nobody tells: a release in the middle of an operation, what is no DICOM, a loop that is gone."""
 
 R = TypeVar("R")
 
@@ -183,7 +183,7 @@ class Asked:
         if self.loop.is_closed():
             raise LoopStopped
         waiting = self.association.dul.peek_next_pdu()
-        if isinstance(waiting, A_RELEASE) or not self.association.dul.is_alive():
+        if isinstance(waiting, A_RELEASE | A_ABORT | A_P_ABORT) or not self.association.dul.is_alive():
             self.stop(Stop.OVER)
 
     def check(self) -> None:

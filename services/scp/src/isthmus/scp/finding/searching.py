@@ -1,6 +1,6 @@
 """The queries of one C-FIND over the bus, from the top level down, and their matches as they come."""
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 
 from isthmus.common.dicom.json_model import DicomJson
@@ -9,6 +9,9 @@ from isthmus.common.errors import TooManyMatches
 from isthmus.scp.everywhere import Search
 from isthmus.scp.finding.patients import Patients
 from isthmus.scp.finding.plan import FindPlan, Step, uid_of
+
+Parent = tuple[Mapping[Level, str], DicomJson]
+"""The UIDs of an entity and those above it, and what is told of them."""
 
 
 class Searching:
@@ -49,33 +52,41 @@ class Searching:
 
     async def _entities(self) -> AsyncGenerator[DicomJson, None]:
         """Give what is found at the level of the plan, with what is known of the entities above."""
-        parents: list[tuple[Mapping[Level, str], DicomJson]] = [({}, {})]
+        parents: list[Parent] = [({}, {})]
         for step in self._plan.above:
-            parents = [child for parent in parents async for child in self._children(step, *parent)]
-            if len(parents) > self._max_parents:
-                raise TooManyMatches(f"More than {self._max_parents} {step.level.value} above the matches")
+            parents = await self._below(parents, step)
         for uids, known in parents:
             async with aclosing(self._search(self._plan.target, uids)) as matches:
                 async for match in matches:
                     yield {**match, **known}
 
+    async def _below(self, parents: Sequence[Parent], step: Step) -> list[Parent]:
+        found: list[Parent] = []
+        for parent in parents:
+            async with aclosing(self._children(step, *parent)) as children:
+                async for child in children:
+                    found.append(child)
+                    if len(found) > self._max_parents:
+                        raise TooManyMatches(
+                            f"More than {self._max_parents} {step.level.value} above the matches"
+                        )
+        return found
+
     async def _children(
         self, step: Step, uids: Mapping[Level, str], known: DicomJson
-    ) -> AsyncGenerator[tuple[Mapping[Level, str], DicomJson], None]:
+    ) -> AsyncGenerator[Parent, None]:
         if not step.needs_query:
             for uid in step.uids:
                 yield {**uids, step.level: uid}, {**known, **step.told({}, uid)}
             return
-        count = 0
+        seen: set[str] = set()
         async with aclosing(self._search(step, uids)) as matches:
             async for match in matches:
                 uid = uid_of(match, step.level)
-                if not uid:
+                if not uid or uid in seen:  # a study of two patients has its series once
                     continue
                 yield {**uids, step.level: uid}, {**known, **step.told(match, uid)}
-                count += 1
-                if count > self._max_parents:
-                    return
+                seen.add(uid)
 
     async def _search(self, step: Step, uids: Mapping[Level, str]) -> AsyncGenerator[DicomJson, None]:
         async with self._matches_of(step.query(self._origin, uids, fuzzy=self._fuzzy)) as matches:

@@ -48,6 +48,20 @@ OF_LEVEL: Final = {
 }
 """What a workstation asks for at each level."""
 
+CT: Final = "1.2.840.10008.5.1.4.1.1.2"
+OTHER_KEYS: Final = {
+    "STUDY": dict.fromkeys(("SOPClassesInStudy", "NumberOfPatientRelatedStudies", "PatientAge"), ""),
+    "SERIES": dict.fromkeys(("Manufacturer", "StationName", "ProtocolName", "PatientPosition"), ""),
+    "IMAGE": dict.fromkeys(
+        (
+            *("BitsAllocated", "NumberOfFrames", "ImagePositionPatient", "ImageType", "ContentDate"),
+            *("PatientName", "StudyDescription", "WindowCenter", "ReferencedImageSequence"),
+        ),
+        "",
+    ),
+}
+"""What few ask for, at a level that it does not belong to, too."""
+
 
 @dataclass(frozen=True)
 class Case:
@@ -90,6 +104,10 @@ def find(level: str, name: str, *, right: Mapping[str, str] = MappingProxyType({
     return Case("findscu", level, {**OF_LEVEL[level], **keys}, name, right=right)
 
 
+def _others(level: str, *, right: Mapping[str, str] = MappingProxyType({}), **keys: str) -> Case:
+    return Case("findscu", level, {**OF_LEVEL[level], **OTHER_KEYS[level], **keys}, "other keys", right=right)
+
+
 NO_DATE: Final = {r"answer lacks: ": "it has no date, so it is in no range; to Orthanc nothing is before all"}
 BAD_IDENTIFIER: Final = {r"status: A900 instead of C000": "the standard has a code for it (PS3.4 C.4.1.1.4)"}
 UNKNOWN_DESTINATION: Final = {r"status: A801 instead of C000": "likewise (PS3.4 C.4.2.1.5)"}
@@ -97,6 +115,7 @@ RELATIONAL: Final = {
     r"status: A900 instead of 0000": "a relational query has to be negotiated (PS3.4 C.4.1.2.2.1)",
     r"answer lacks: ": "likewise",
 }
+NOT_TOLD: Final = {r"SOPClassesInStudy of ": "Orthanc's QIDO-RS does not return it, whatever it is asked"}
 TOO_LONG: Final = {
     r"instance lacks: [0-9.]{65,}$": "no command can name it (PS3.5 9.1); Orthanc cuts the UID",
     r"counters: \(152, 8, 0\) instead of \(160, 0, 0\)$": "so these failed",
@@ -116,8 +135,7 @@ NOT_ALL: Final = {
 }
 ONE_PATIENT: Final = {
     r"answer lacks: id11111 \(2\)": "blanks at the end of a Patient ID mean nothing (PS3.5 6.2, LO)",
-    r"Patient(Name|BirthDate|Sex) of  ?(\(\d\))?:": "several have no Patient ID: to Orthanc they are one",
-    r"answer is too much:  \(\d\)": "likewise",
+    r"answer is too much:  \(\d\)": "several have no Patient ID: to Orthanc they are one",
 }
 
 
@@ -157,6 +175,14 @@ FINDS: Final = (
     find("IMAGE", "by number", StudyInstanceUID=STUDY, SeriesInstanceUID="{series}", InstanceNumber="2"),
     find("IMAGE", "by uid", StudyInstanceUID=STUDY, SeriesInstanceUID="{series}", SOPInstanceUID="{image}"),
     find("IMAGE", "list", StudyInstanceUID=STUDY, SeriesInstanceUID="{series}", SOPInstanceUID="{images}"),
+    _others("STUDY", right=NOT_TOLD, PatientID=PETER),
+    _others("SERIES", StudyInstanceUID=STUDY),
+    _others("IMAGE", StudyInstanceUID=STUDY, SeriesInstanceUID="{series}"),
+    find("STUDY", "all in latin 1", SpecificCharacterSet="ISO_IR 100"),
+    find("STUDY", "accession number", AccessionNumber="428"),
+    find("SERIES", "list", StudyInstanceUID=STUDY, SeriesInstanceUID="{all_series}"),
+    find("SERIES", "description", StudyInstanceUID=STUDY, SeriesDescription="*[A-Z]*"),
+    find("IMAGE", "sop class", StudyInstanceUID=STUDY, SeriesInstanceUID="{series}", SOPClassUID=CT),
     find("SERIES", "of a patient", right=RELATIONAL, PatientID=PETER),
     find("SERIES", "of all studies", right=RELATIONAL, Modality="US"),
     find("IMAGE", "of a study", right=RELATIONAL, StudyInstanceUID=STUDY),

@@ -13,13 +13,14 @@ from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 from pydicom.multival import MultiValue
 from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
+from pydicom.valuerep import IS, DSfloat
 
 from tests.data_sets import Identity, raw_dataset, transfer_syntax
 from tests.data_sets import identity as identity_of
 from tests.inverse.programs import Ended
 
 Answer = Mapping[str, str]
-"""An answer to C-FIND: values as text by keyword, an empty one for an attribute without a value."""
+"""An answer to C-FIND: values as text by keyword, without the attributes that have no value."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,11 @@ def answers(ended: Ended, key: str) -> dict[str, Answer]:
         key: the keyword of the unique key of the level (PS3.4 C.6.1.1).
     """
     read = [
-        {element.keyword: _text(element.value) for element in _read(file) if element.keyword}
+        {
+            element.keyword: _text(element.value)
+            for element in _read(file)
+            if element.keyword and element.value
+        }
         for file in ended.files
     ]
     found: dict[str, Answer] = {}
@@ -169,6 +174,7 @@ def _read(file: bytes) -> Dataset:
 
 
 def _text(value: object) -> str:
+    """Write a value; of a number not its form, which DICOM JSON does not keep (PS3.18 F.2.2)."""
     if isinstance(value, MultiValue):
-        return "\\".join(map(str, value))
-    return "" if value is None else str(value)
+        return "\\".join(map(_text, value))
+    return str(float(value)) if isinstance(value, DSfloat | IS) else str(value)

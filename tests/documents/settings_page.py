@@ -99,6 +99,15 @@ name = "archive"
 ae_title = "ARCHIVE"
 host = "archive.example.org"
 port = 11112
+[[origins]]
+name = "cloud"
+protocol = "dicomweb"
+ae_title = "CLOUD"                # by which DIMSE clients call it here
+url = "https://dicomweb.example.org/dicom-web"
+[origins.oauth2]                  # of the origin above
+token_url = "https://login.example.org/token"
+client_id = "isthmus"
+client_secret_file = "/run/secrets/cloud"
 ```"""
 
 

@@ -75,8 +75,8 @@ class Exchange:
             HttpOperationFailed: another status, after what can be tried again was.
             MalformedAnswer: it is no HTTP, or redirects in a way that is not followed.
         """
-        method = {"http.request.method": outgoing.method}
-        with span(f"HTTP {outgoing.method}", method, kind=SpanKind.CLIENT, current=False) as sent:
+        told = {"http.request.method": outgoing.method, "origin": self._origin.name}
+        with span(f"HTTP {outgoing.method}", told, kind=SpanKind.CLIENT, current=False) as sent:
             async with self._lanes.one(long=outgoing.is_long) as lane:
                 answer = None
                 try:

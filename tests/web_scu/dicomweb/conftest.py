@@ -8,6 +8,7 @@ import pytest
 from isthmus.common.blobs import BlobStore
 from isthmus.common.bus import Bus
 from isthmus.common.config import DicomwebOrigin, Settings
+from isthmus.common.config.settings import Search
 from isthmus.common.service import Parts
 from isthmus.web_scu.worker import worker
 from tests.common.webclient.web_origin import Site
@@ -22,6 +23,8 @@ class Serve:
         self._bus = bus
         self._blobs = blobs
         self._stack = stack
+        self.search = Search()
+        """The limits of searches."""
 
     async def __call__(self, name: str, url: str, **settings: object) -> DicomwebOrigin:
         """Start one."""
@@ -32,7 +35,7 @@ class Serve:
         """Run one inside a block, and stop it as a signal does."""
         given = {"name": name, "protocol": "dicomweb", "url": url, "ae_title": "CLOUD", "timeout_seconds": 5}
         origin = DicomwebOrigin.model_validate({**given, **settings})
-        async with worker(Parts(Settings(origins=(origin,)), self._bus, self._blobs)):
+        async with worker(Parts(Settings(origins=(origin,), search=self.search), self._bus, self._blobs)):
             yield origin
 
 

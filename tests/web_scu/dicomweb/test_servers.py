@@ -9,6 +9,7 @@ import pytest
 
 from isthmus.common.bus import Bus, search, subjects
 from isthmus.common.config import DicomwebOrigin
+from isthmus.common.config.settings import Search
 from isthmus.common.dicom.levels import Level
 from isthmus.common.errors import (
     HttpOperationFailed,
@@ -120,9 +121,10 @@ async def test_each_of_several_studies_is_looked_into_once(
 
 
 async def test_a_search_that_is_too_wide_for_a_server_is_refused(
-    bus: Bus, origin: DicomwebOrigin, archive: Archive
+    bus: Bus, serve: Serve, origin_name: str, site: Site, archive: Archive
 ) -> None:
-    archive.instances = instances(501)
+    serve.search = Search(max_parents=11)
+    origin = await serve(origin_name, site.url)
     archive.has(relational=501)
     with pytest.raises(TooManyMatches):
         await found(bus, query(origin.name, Level.SERIES))

@@ -16,7 +16,13 @@ from isthmus.common.errors import (
     TruncatedAnswer,
 )
 from isthmus.common.retrieving import patience
-from isthmus.common.retrieving.patience import is_transient, may_pass, was_turned_away, with_a_second_try
+from isthmus.common.retrieving.patience import (
+    is_transient,
+    may_pass,
+    meets_all,
+    was_turned_away,
+    with_a_second_try,
+)
 from isthmus.common.retrieving.wording import is_not_understood
 
 
@@ -53,6 +59,27 @@ def test_what_stays(error: OriginError) -> None:
 def test_success_with_nothing_sent_is_no_failure_but_may_be_otherwise_later() -> None:
     assert not is_transient(plain(NotDelivered))
     assert may_pass(plain(NotDelivered))
+
+
+EVERYTHING = [
+    *map(plain, (OriginUnreachable, OriginTimeout, NoAcceptedContext)),
+    *map(http, (401, 403, 406, 501)),
+]
+ALONE = [
+    *map(plain, (TruncatedAnswer, MalformedAnswer, NotDelivered)),
+    *map(http, (400, 404, 500, 503)),
+    None,
+]
+
+
+@pytest.mark.parametrize("error", EVERYTHING, ids=repr)
+def test_what_whatever_else_is_asked_for_would_meet_too(error: OriginError) -> None:
+    assert meets_all(error)
+
+
+@pytest.mark.parametrize("error", ALONE, ids=repr)
+def test_what_says_nothing_of_the_rest(error: OriginError | None) -> None:
+    assert not meets_all(error)
 
 
 @pytest.mark.parametrize("error", [plain(AssociationRejected), http(429), http(503)], ids=repr)

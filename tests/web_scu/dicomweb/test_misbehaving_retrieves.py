@@ -413,3 +413,21 @@ async def test_one_instance_that_is_a_bad_request_costs_no_second_stream_of_its_
     end = done(await facts_of(bus, study))
     assert (end.completed, lacks(end)) == (4, [uids[1]])
     assert holding.retrieved.count(series) == 1
+
+
+async def test_a_server_that_is_silent_about_one_series_is_not_asked_to_list_the_others(
+    bus: Bus, serve: Serve, origin_name: str, tmp_path: Path
+) -> None:
+    first = make_series(tmp_path, 1, seed=903)
+    study_uid = identity(first[0]).study_instance_uid
+    more = [
+        file for seed in (904, 905, 906) for file in make_series(tmp_path, 1, seed=seed, study_uid=study_uid)
+    ]
+    async with Holding.of([*first, *more]) as holding:
+        await serve(origin_name, holding.url, timeout_seconds=0.5)
+        for file in (*first, *more):
+            series = f"studies/{study_uid}/series/{identity(file).series_instance_uid}"
+            holding.does(f"{series}/instances", writes_then_is_silent())
+        end = done(await facts_of(bus, Retrieve(origin_name, study_uid)))
+        lists = [path for path in holding.asked if path.endswith("/instances")]
+    assert (end.completed, end.unlisted, len(lists)) == (4, True, 1)

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Iterable
 
 from isthmus.common.errors import OriginError
 from isthmus.common.retrieving.job import Job
-from isthmus.common.retrieving.patience import with_a_second_try
+from isthmus.common.retrieving.patience import meets_all, with_a_second_try
 from isthmus.common.retrieving.series import Series
 from isthmus.common.telemetry import get_logger
 
@@ -24,9 +24,17 @@ class Lister:
         self._on_listed = on_listed
 
     async def list_all(self, series: Iterable[Series]) -> None:
-        """List them, one after the other; what cannot be listed says so in itself."""
+        """List them, one after the other; what cannot be listed says so in itself.
+
+        An origin that is silent about one is not asked about the others: each would take its time-out.
+        """
+        failure: OriginError | None = None
         for one in series:
+            if meets_all(failure) and one.listing is None:
+                one.unlisted = failure
+                continue
             await self.list(one)
+            failure = one.unlisted
 
     async def list(self, series: Series) -> None:
         """List one, unless it is listed already; what stands against it is noted in it."""

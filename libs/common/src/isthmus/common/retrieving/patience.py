@@ -9,10 +9,14 @@ from typing import Final, TypeVar
 from isthmus.common.errors import (
     AssociationAborted,
     AssociationRejected,
+    CircuitOpen,
     HttpOperationFailed,
+    NoAcceptedContext,
     NotDelivered,
     OperationFailed,
     OriginError,
+    OriginTimeout,
+    OriginUnreachable,
     TruncatedAnswer,
 )
 
@@ -32,6 +36,10 @@ _BUSY: Final = frozenset(
     }
 )
 """RFC 9110 15.5.9, 15.6, RFC 6585 4."""
+_MEETS_ALL: Final = (OriginUnreachable, OriginTimeout, CircuitOpen, NoAcceptedContext)
+_MEETS_ALL_BY_HTTP: Final = frozenset(
+    {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_ACCEPTABLE, HTTPStatus.NOT_IMPLEMENTED}
+)
 _TURNED_AWAY: Final = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})
 
 R = TypeVar("R")
@@ -77,6 +85,13 @@ def was_turned_away(error: OriginError | None) -> bool:
     if isinstance(error, HttpOperationFailed):
         return error.http_status in _TURNED_AWAY
     return isinstance(error, AssociationRejected)
+
+
+def meets_all(error: OriginError | None) -> bool:
+    """Tell whether whatever else is asked for would fare the same."""
+    if isinstance(error, HttpOperationFailed):
+        return error.http_status in _MEETS_ALL_BY_HTTP
+    return isinstance(error, _MEETS_ALL)
 
 
 def may_pass(error: OriginError) -> bool:

@@ -2,22 +2,13 @@
 
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
-from http import HTTPStatus
 from typing import Final
 
 from isthmus.common.bus.jobs import Lane
-from isthmus.common.errors import (
-    CircuitOpen,
-    HttpOperationFailed,
-    NoAcceptedContext,
-    OriginCancelled,
-    OriginError,
-    OriginTimeout,
-    OriginUnreachable,
-)
+from isthmus.common.errors import OriginCancelled, OriginError
 from isthmus.common.retrieving.ask import Ask
 from isthmus.common.retrieving.job import Job
-from isthmus.common.retrieving.patience import was_turned_away
+from isthmus.common.retrieving.patience import meets_all, was_turned_away
 from isthmus.common.retrieving.series import Series
 from isthmus.common.retrieving.together import together
 from isthmus.common.retrieving.wording import Form
@@ -25,11 +16,6 @@ from isthmus.common.telemetry import get_logger
 
 PULLERS_AT_MOST: Final = 2
 """As many streams as one process can keep busy: four bring no more than two."""
-_FOR_ALL: Final = (OriginUnreachable, OriginTimeout, CircuitOpen, NoAcceptedContext)
-"""Errors that the next series would meet too."""
-_FOR_ALL_BY_HTTP: Final = frozenset(
-    {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_ACCEPTABLE, HTTPStatus.NOT_IMPLEMENTED}
-)
 
 log = get_logger(__name__)
 
@@ -125,7 +111,7 @@ class Sweep:
                     series.asked_whole = False
                     self._waiting.appendleft(series)
                     return
-                if _meets_all(error):
+                if meets_all(error):
                     self._waiting.clear()
 
     async def _ask_for(self, series: Series) -> Ask | None:
@@ -136,9 +122,3 @@ class Sweep:
         await self._list_series(series)
         instances = (series.listing or {}).values()
         return Ask.for_series(study, series.uid, instances) if instances else None
-
-
-def _meets_all(error: OriginError) -> bool:
-    if isinstance(error, HttpOperationFailed):
-        return error.http_status in _FOR_ALL_BY_HTTP
-    return isinstance(error, _FOR_ALL)

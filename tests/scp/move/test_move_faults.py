@@ -6,14 +6,17 @@ from pathlib import Path
 
 import pytest
 
+from isthmus.common.blobs import BlobStore
 from isthmus.common.blobs.keys import inbox_prefix
 from isthmus.common.config import Inbox
 from isthmus.common.config.destinations import Destination
+from isthmus.common.errors import StoreUnavailable
 from isthmus.common.service import Parts
 from isthmus.scp.worker import Server, serving
 from tests.common.inbox.studies import arrived
 from tests.data_sets import identity, make_series, raw_dataset
 from tests.peers import Peer
+from tests.scp.get.getter import Getter
 from tests.scp.move.conftest import COUNT, destination_of
 from tests.scp.move.receiver import Receiver
 from tests.scp.retrieving.client import move, wish
@@ -103,3 +106,41 @@ async def test_one_that_the_destination_dropped_meanwhile_is_opened_anew(
     await asyncio.to_thread(receiver.wait_until_closed)
     answer = await asyncio.to_thread(move, called, "RECEIVER", wanted)
     assert (answer.status, answer.counts) == (SUCCESS, (COUNT, 0, 0))
+
+
+async def test_what_there_is_of_several_is_all_that_is_wanted(
+    called: Peer, receiver: Receiver, study: str
+) -> None:
+    wanted = wish("STUDY", StudyInstanceUID=["1.2.3.999", study])
+    answer = await asyncio.to_thread(move, called, "RECEIVER", wanted)
+    assert (answer.status, answer.counts) == (SUCCESS, (COUNT, 0, 0))
+
+
+@pytest.mark.parametrize("destination", ["RECEIVER", "GETTER"])
+async def test_s3_that_is_away_is_not_waited_for_once_for_each_instance(
+    called: Peer,
+    receiver: Receiver,
+    uids: list[str],
+    study: str,
+    destination: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[str] = []
+    get = BlobStore.get
+
+    async def away(blobs: BlobStore, key: str, **what: int) -> bytes:
+        if not key.endswith(".dcm"):
+            return await get(blobs, key, **what)
+        asked.append(key)
+        raise StoreUnavailable("S3 is away")
+
+    monkeypatch.setattr(BlobStore, "get", away)
+    wanted = wish("STUDY", StudyInstanceUID=study)
+    if destination == "GETTER":
+        answer = await asyncio.to_thread(Getter().get, called, wanted)
+    else:
+        answer = await asyncio.to_thread(move, called, destination, wanted)
+    assert (answer.status, answer.counts) == (ALL_FAILED, (0, COUNT, 0))
+    assert set(answer.failed_uids) == set(uids)
+    assert answer.comment == "S3 is away"
+    assert len(set(asked)) < COUNT

@@ -40,6 +40,25 @@ async def test_pending_responses_tell_what_remains(
     assert answer.counts == (len(images), 0, 0)
 
 
+async def test_a_client_that_waits_hears_of_it_again_and_again(
+    called: Peer, receiver: Receiver, images: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("isthmus.scp.retrieving.transfer.ALIVE_SECONDS", 0.1)
+    receiver.may_go_on.clear()
+    association = await asyncio.to_thread(associate, called, f"{STUDY_ROOT}.2")
+    responses = association.send_c_move(
+        wish("STUDY", StudyInstanceUID=wanted(images)), "RECEIVER", f"{STUDY_ROOT}.2"
+    )
+    answer = Answer()
+    for _ in range(4):  # and nothing happens meanwhile
+        answer.take(*await asyncio.to_thread(next, responses))
+    receiver.may_go_on.set()
+    assert {(told.remaining, told.completed) for told in answer.pending} == {(len(images), 0)}
+    await asyncio.to_thread(_rest, responses, answer)
+    await asyncio.to_thread(association.release)
+    assert answer.counts == (len(images), 0, 0)
+
+
 async def test_a_cancel_ends_it_with_the_counters_that_there_are(
     called: Peer, receiver: Receiver, images: list[Path]
 ) -> None:

@@ -65,7 +65,7 @@ async def _send_all(transfer: Transfer, outlet: Outlet, association: Association
     Raises:
         AssociationOver: the client broke off, or is silent.
     """
-    while (waiting := await transfer.line.take()) is not None:
+    while not transfer.is_given_up and (waiting := await transfer.line.take()) is not None:
         uid = waiting.blob.sop_instance_uid
         try:
             async with transfer.on_association:

@@ -110,7 +110,7 @@ class _Sending:
         line = self._transfer.line
         waiting = await line.take()
         is_fresh = False
-        while waiting is not None:
+        while waiting is not None and not self._transfer.is_given_up:
             if self._gone is not None:
                 line.drop(waiting)
                 self._transfer.failed(waiting.blob.sop_instance_uid, self._gone)
@@ -165,6 +165,8 @@ class _Sending:
             self._sent += 1
             if self._sent == MANY:
                 self._help()
+            if transfer.is_given_up:
+                return None, False
             waiting = await line.take()
         return waiting, False
 

@@ -8,7 +8,14 @@ from typing import Final
 from isthmus.common.bus import end_tasks
 from isthmus.common.dicom.statuses import CANCELLED, PENDING, SUB_OPERATIONS_FAILED, SUCCESS
 from isthmus.common.dimse import Category, Operation, category, failure
-from isthmus.common.errors import BlobMissing, Incomplete, IsthmusError, NoSuchObject, UnavailableError
+from isthmus.common.errors import (
+    BlobMissing,
+    Incomplete,
+    IsthmusError,
+    NoSuchObject,
+    StoreUnavailable,
+    UnavailableError,
+)
 from isthmus.common.messages import Retrieve
 from isthmus.common.retrieval import Reading
 from isthmus.common.telemetry import get_logger
@@ -22,6 +29,8 @@ PENDING_SECONDS: Final = 0.1
 """Between two Pending responses at least."""
 ALIVE_SECONDS: Final = 5.0
 """After which a client that waits is told that nothing has changed: its own time-out begins anew."""
+UNREAD_AT_MOST: Final = 3
+"""Instances in a row that S3 does not give, each after its own patience; then it is away."""
 GRACE_SECONDS: Final = 2.0
 """For the sub-operations under way, when the client has cancelled."""
 
@@ -59,7 +68,10 @@ class Transfer:
         self._error: IsthmusError | None = None
         """The first that the client has to hear of."""
         self._has_lost_blobs = False
+        self._nothing_there: NoSuchObject | None = None
         self._given_up: IsthmusError | None = None
+        self._unread = 0
+        """How many in a row S3 did not give."""
 
     async def run(self, send: Send) -> None:
         """Do all of it.
@@ -83,8 +95,9 @@ class Transfer:
             await self.line.close()
         if self._has_lost_blobs:
             await self._mend()
-        if not self.counts.done and self._error is not None:
-            raise self._error
+        nothing = self._error or self._nothing_there
+        if not self.counts.done and nothing is not None:
+            raise nothing
 
     async def _until_sent(self, sending: asyncio.Task[None], reading: asyncio.Task[None]) -> None:
         try:
@@ -101,6 +114,11 @@ class Transfer:
         if self._given_up is not None:
             await end_tasks([reading])
             await self._fail_the_rest(self._given_up)
+
+    @property
+    def is_given_up(self) -> bool:
+        """Whether nothing more is to be sent."""
+        return self._given_up is not None
 
     def give_up(self, error: IsthmusError) -> None:
         """Say that nothing more can be sent: all that was not has failed then."""
@@ -165,15 +183,19 @@ class Transfer:
             self._changed.set()
 
     def _note_failure(self, wanted: Retrieve, error: IsthmusError) -> None:
+        if isinstance(error, NoSuchObject):
+            # Of several UIDs those match that there are (PS3.4 C.2.2.2.2).
+            self._nothing_there = error
+            self._note_listed(wanted, ())
+            return
         self._error = self._error or error
         if isinstance(error, Incomplete):
             self.note_failed(error.missing)
-        if isinstance(error, NoSuchObject):
-            self._note_listed(wanted, ())
         self._changed.set()
 
     def answered(self, sop_instance_uid: str, status: int) -> None:
         """Take note of the answer to a C-STORE."""
+        self._unread = 0
         self._ended.add(sop_instance_uid)
         self.counts.note(sop_instance_uid, status)
         if category(status) is Category.FAILURE:
@@ -183,7 +205,12 @@ class Transfer:
     def failed(self, sop_instance_uid: str, error: IsthmusError) -> None:
         """Take note that an instance could not be sent."""
         self._error = self._error or error
-        self._has_lost_blobs = self._has_lost_blobs or isinstance(error, BlobMissing)
+        is_lost = isinstance(error, BlobMissing)
+        self._has_lost_blobs = self._has_lost_blobs or is_lost
+        if isinstance(error, StoreUnavailable) and not is_lost:
+            self._unread += 1
+            if self._unread >= UNREAD_AT_MOST:
+                self.give_up(error)
         self.note_failed([sop_instance_uid])
 
     def note_failed(self, sop_instance_uids: Iterable[str]) -> None:

@@ -62,10 +62,16 @@ async def test_what_was_scanned_is_found_at_every_level(
 
 
 async def test_before_all_was_read_no_search_says_what_there_is(
-    scanner: Scanner, bus: Bus, blobs: BlobStore, bucket: BlobStore, origin: S3Origin, files: list[Path]
+    scanner: Scanner,
+    bus: Bus,
+    blobs: BlobStore,
+    bucket: BlobStore,
+    origin: S3Origin,
+    refresher: Refresher,
+    files: list[Path],
 ) -> None:
     index = Index(bus)
-    work = BucketSearchWork(bus, blobs, origin, index)
+    work = BucketSearchWork(bus, blobs, origin, index, refresher)
     query = Query(origin.name, Level.STUDY, (), DEFAULT_RETURN[Level.STUDY])
     with pytest.raises(StoreUnavailable, match="was not read to its end yet"):
         await work(query, _Matches())  # type: ignore[arg-type]
@@ -75,6 +81,29 @@ async def test_before_all_was_read_no_search_says_what_there_is(
     async with index.following():
         await work(query, matches)  # type: ignore[arg-type]
     assert len(matches.found) == 2
+
+
+async def test_studies_that_are_named_are_found_before_any_scan_has_seen_them(
+    bus: Bus, blobs: BlobStore, bucket: BlobStore, origin: S3Origin, refresher: Refresher, files: list[Path]
+) -> None:
+    index = Index(bus)
+    work = BucketSearchWork(bus, blobs, origin, index, refresher)
+    await put(bucket, origin, files)
+
+    async def found_of(*studies: str, level: Level = Level.IMAGE) -> int:
+        matches = _Matches()
+        query = Query(origin.name, level, (key("StudyInstanceUID", *studies),), DEFAULT_RETURN[level])
+        await work(query, matches)  # type: ignore[arg-type]
+        return len(matches.found)
+
+    first, other = study_of(files[0]), study_of(files[5])
+    async with index.following():
+        assert await found_of(first) == 5
+        assert await found_of(first, other) == 6
+        assert await found_of(first, level=Level.STUDY) == 1
+        assert await found_of("1.2.3") == 0
+        with pytest.raises(StoreUnavailable, match="was not read to its end yet"):
+            await found_of(first, "*")
 
 
 class _Matches:

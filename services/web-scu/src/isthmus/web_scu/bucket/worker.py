@@ -52,7 +52,7 @@ async def _serve(
     bus, blobs, name = parts.bus, parts.blobs, origin.name
     refresher = Refresher(bus, blobs, bucket, origin)
     answering = (
-        await serve_queries(bus, name, BucketSearchWork(bus, blobs, origin, index)),
+        await serve_queries(bus, name, BucketSearchWork(bus, blobs, origin, index, refresher)),
         await bus.serve(subjects.echo(name), "workers", BucketEchoWork(bucket, name), Echo),
     )
     retrieving = BucketRetrieveWork(bus, blobs, name, refresher)

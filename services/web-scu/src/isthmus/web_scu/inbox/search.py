@@ -71,7 +71,7 @@ class SearchWork:
 
     async def _studies(self, query: Query) -> AsyncGenerator[Indexed, None]:
         """Give the studies that a query may be about."""
-        uids = _studies_in(query)
+        uids = studies_in(query)
         for study in await self._index.studies(self._inbox.name, uids):
             if not uids or study.study in uids:
                 yield study
@@ -84,7 +84,7 @@ class SearchWork:
         return dict(sorted(found.items()))
 
 
-def _studies_in(query: Query) -> frozenset[str]:
+def studies_in(query: Query) -> frozenset[str]:
     """Give the studies that a query names; none where it names none, or not by their UIDs alone."""
     for key in query.keys:
         if key.path == (UNIQUE_KEYS[Level.STUDY],) and key.wanted is Wanted.ANY:

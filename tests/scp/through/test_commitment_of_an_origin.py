@@ -113,6 +113,7 @@ async def test_many_are_asked_for_in_bounded_batches(server: Server, archive: Ar
         OperationFailed("busy", origin="pacs", status=0xA700, operation="C-FIND"),
         HttpOperationFailed("busy", origin="pacs", http_status=429),
         HttpOperationFailed("down", origin="pacs", http_status=502),
+        HttpOperationFailed("the token has expired", origin="pacs", http_status=401),
     ],
 )
 async def test_while_the_origin_is_away_nothing_is_said_of_what_it_holds(

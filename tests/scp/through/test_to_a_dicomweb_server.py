@@ -20,6 +20,8 @@ from tests.common.webclient.web_origin import Behaviour, Site, says, writes_then
 from tests.data_sets import make_series
 from tests.peers import Orthanc, Peer, storescu
 from tests.scp.conftest import ANY_PORT, CT, Sending, send
+from tests.scp.modality import committed, failed
+from tests.scp.through.test_commitment_of_an_origin import result_of
 
 
 @pytest.fixture(scope="session")
@@ -61,6 +63,24 @@ async def test_what_storescu_sends_orthanc_has(
         there = dcmread(BytesIO(await asyncio.to_thread(empty_orthanc.file, identifier)))
         assert there.PixelData == pixels[there.SOPInstanceUID]
     assert await spooled(blobs) <= before
+
+
+async def test_orthanc_commits_by_its_dicomweb_to_what_it_was_sent(
+    bus: Bus,
+    blobs: BlobStore,
+    origin_name: str,
+    empty_orthanc: Orthanc,
+    series: list[Path],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("isthmus.scp.commitment.committer.LOOKS", (0.0,))
+    sent = [dcmread(file, specific_tags=["SOPClassUID", "SOPInstanceUID"]) for file in series]
+    references = [(str(one.SOPClassUID), str(one.SOPInstanceUID)) for one in sent]
+    async with bridge(bus, blobs, origin_name, f"{empty_orthanc.url}/dicom-web") as server:
+        await stored(server, series)
+        result = await result_of(server, *references, (CT, "1.2.3.4.5"), called="CLOUD")
+    assert committed(result) == {uid for _, uid in references}
+    assert failed(result) == {"1.2.3.4.5": 0x0112}
 
 
 def module(sequence: str, reason: str = "", value: int = 0) -> str:

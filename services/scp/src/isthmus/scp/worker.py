@@ -173,6 +173,7 @@ class Server:
         names = {
             "dicom.calling_ae": sender.calling_ae_title,
             "dicom.called_ae": sender.calling.called_ae_title,
+            **({} if sender.origin is None else {"dicom.origin": sender.origin.name}),
         }
         with span("C-STORE", names, kind=SpanKind.SERVER) as current:
             answer = self._answer(sender, request, str(event.context.transfer_syntax), current)

@@ -18,8 +18,9 @@ ONE_QUERY: Final = 32
 """UIDs: of 64 characters each they go into a URL that every server takes."""
 _SOP_CLASS_UID: Final = tag_of("SOPClassUID")
 _SOP_INSTANCE_UID: Final = tag_of("SOPInstanceUID")
-_WORSE_LATER: Final = 500
-"""From this HTTP status on, it is not the question that the origin does not like."""
+_NOT_THE_QUESTION: Final = frozenset({401, 403, 408, 429})
+_SERVER_ERRORS: Final = 500
+"""These, and HTTP statuses from this one on, say nothing against the question."""
 
 log = get_logger(__name__)
 
@@ -82,7 +83,7 @@ class OriginSearch:
 def _is_about_the_question(error: OperationFailed | HttpOperationFailed) -> bool:
     """Tell whether asking again later is of no use."""
     if isinstance(error, HttpOperationFailed):
-        return error.http_status < _WORSE_LATER and error.http_status not in {408, 429}
+        return error.http_status < _SERVER_ERRORS and error.http_status not in _NOT_THE_QUESTION
     return error.status is None or error.status >> 8 != 0xA7
 
 

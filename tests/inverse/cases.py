@@ -111,6 +111,11 @@ def _others(level: str, *, right: Mapping[str, str] = MappingProxyType({}), **ke
 NO_DATE: Final = {r"answer lacks: ": "it has no date, so it is in no range; to Orthanc nothing is before all"}
 BAD_IDENTIFIER: Final = {r"status: A900 instead of C000": "the standard has a code for it (PS3.4 C.4.1.1.4)"}
 UNKNOWN_DESTINATION: Final = {r"status: A801 instead of C000": "likewise (PS3.4 C.4.2.1.5)"}
+NO_SUCH_VALUE: Final = {r"status: A900 instead of 0000": "nothing can match what the VR does not allow"}
+NOT_IN_MODEL: Final = {
+    r"status: A900 instead of 0000": "Study Root has no such level (PS3.4 C.6.2.1)",
+    r"answer lacks: ": "likewise",
+}
 RELATIONAL: Final = {
     r"status: A900 instead of 0000": "a relational query has to be negotiated (PS3.4 C.4.1.2.2.1)",
     r"answer lacks: ": "likewise",
@@ -187,6 +192,8 @@ FINDS: Final = (
     find("SERIES", "of all studies", right=RELATIONAL, Modality="US"),
     find("IMAGE", "of a study", right=RELATIONAL, StudyInstanceUID=STUDY),
     find("IMAGE", "of all studies", right=RELATIONAL),
+    find("STUDY", "no date", right=NO_SUCH_VALUE, StudyDate="yesterday"),
+    find("PATIENT", "not in this model", right=NOT_IN_MODEL, PatientID=PETER),
     Case("findscu", "", {"StudyInstanceUID": "", "PatientID": PETER}, "no level", right=BAD_IDENTIFIER),
     Case("findscu", "NOTHING", {"PatientID": PETER}, "unknown level", right=BAD_IDENTIFIER),
 )
@@ -287,6 +294,12 @@ def _of_pynetdicom() -> Iterator[Case]:
         if case.program != "storescu" and (case.program, case.level, case.model) not in seen:
             seen.add((case.program, case.level, case.model))
             yield replace(case, toolkit=Toolkit.PYNETDICOM)
+    for case in (
+        find("SERIES", "of all studies, negotiated", Modality="US"),
+        find("SERIES", "of a patient, negotiated", PatientID=PETER),
+        find("IMAGE", "of a study, negotiated", StudyInstanceUID=STUDY),
+    ):
+        yield replace(case, toolkit=Toolkit.PYNETDICOM, options=("--relational-query",))
     yield Case("storescu", "", {}, "of each syntax", toolkit=Toolkit.PYNETDICOM, right=NOT_BY_STOW)
 
 

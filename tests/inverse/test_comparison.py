@@ -78,7 +78,8 @@ def _echo(case: Case, side: Side) -> Result:
 
 
 def _find(case: Case, wanted: Mapping[str, str], side: Side) -> Result:
-    ended = run(case.toolkit, case.program, side.archive, [case.model.value, *keys(wanted)])
+    options = [case.model.value, *case.options, *keys(wanted)]
+    ended = run(case.toolkit, case.program, side.archive, options)
     return Result(ended.code, ended.status("C-FIND"), answers=answers(ended, KEY.get(case.level, "")))
 
 

@@ -6,6 +6,7 @@ import pynetdicom.association
 import pytest
 from pydicom.dataset import Dataset
 from pynetdicom import AE, evt
+from pynetdicom.association import Association
 from pynetdicom.events import EventHandlerType
 from pynetdicom.presentation import PresentationContext
 from pynetdicom.service_class import QueryRetrieveServiceClass, VerificationServiceClass
@@ -40,16 +41,14 @@ def test_a_request_comes_to_who_provides_for_its_association_else_to_pynetdicom(
     ours: bool, status: int
 ) -> None:
     def begin(event: evt.Event) -> None:
-        association = event.assoc
-
-        def serve(request: Request, context: PresentationContext) -> None:
+        def serve(association: Association, request: Request, context: PresentationContext) -> None:
             request.MessageIDBeingRespondedTo = request.MessageID
             request.Identifier = None
             request.Status = 0x0122
             association.dimse.send_msg(request, context.context_id or 0)
 
         if ours:
-            provide(association, serve)
+            provide(event.assoc, serve)
 
     entity = AE("PROVIDER")
     entity.add_supported_context(STUDY_ROOT_FIND)

@@ -1,13 +1,16 @@
 """Who may search what: callers, the called AE title, and presentation contexts."""
 
 import asyncio
+import gc
 import socket
 from contextlib import ExitStack
 
 import pytest
 
+from isthmus.common.dimse import provided
 from isthmus.common.service import Parts
 from isthmus.scp.worker import STOP_SECONDS, Server, serving
+from tests.peers import eventually
 from tests.scp.conftest import with_scp
 from tests.scp.find.conftest import ARCHIVE, EXPLICIT, PATIENT_ROOT, STUDY_ROOT, Played, ask, request
 from tests.scp.find.test_stopping import AT_ONCE, connected, request_of
@@ -61,3 +64,16 @@ async def test_a_search_that_runs_does_not_keep_the_service_from_stopping(
                 connection.sendall(request_of(1))
                 await played.asked.wait()
             await played.left.wait()
+
+
+async def test_nothing_stays_of_an_association_that_is_over(server: Server, played: Played) -> None:
+    await ask(server, request(StudyInstanceUID=""))
+    before = len(provided._serving)
+    for _ in range(3):
+        await ask(server, request(StudyInstanceUID=""))
+
+    def collected() -> bool:
+        gc.collect()
+        return len(provided._serving) <= before
+
+    assert await asyncio.to_thread(eventually, collected, timeout_seconds=5.0)

@@ -163,7 +163,7 @@ class Provider:
             acceptor = association.acceptor
             acceptor.supported_contexts = [*acceptor.supported_contexts, *self._contexts]
             prefer_uncompressed(association)
-        provide(association, partial(self._serve, association, sender))
+        provide(association, partial(self._serve, sender))
 
     def _negotiate(self, event: evt.Event) -> dict[UID, bytes]:
         """Agree to what can be done for queries; in the association's thread."""
@@ -189,7 +189,7 @@ class Provider:
             session.over()
 
     def _serve(
-        self, association: Association, sender: Sender, request: Request, context: PresentationContext
+        self, sender: Sender, association: Association, request: Request, context: PresentationContext
     ) -> None:
         asked = Asked(
             request,

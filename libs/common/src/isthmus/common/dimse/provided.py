@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from pynetdicom.association import Association
 
 Request: TypeAlias = C_FIND | C_GET | C_MOVE
-Serve: TypeAlias = Callable[[Request, PresentationContext], None]
-"""Answers a request, all of it, in the association's thread."""
+Serve: TypeAlias = Callable[["Association", Request, PresentationContext], None]
+"""Answers a request, all of it, in the association's thread. It is not to hold the association, which would
+then never be collected."""
 
 _PROVIDED: Final = frozenset({*_QR_CLASSES.values(), *_BASIC_WORKLIST_CLASSES.values()})
 _serving: Final["WeakKeyDictionary[Association, Serve]"] = WeakKeyDictionary()
@@ -33,7 +34,7 @@ class _Provided(ServiceClass):
         if serve is None:
             _upstream(str(req.AffectedSOPClassUID))(self.assoc).SCP(req, context)
         else:
-            serve(req, context)
+            serve(self.assoc, req, context)
 
 
 def provide(association: "Association", serve: Serve) -> None:

@@ -34,8 +34,7 @@ class Cancellation:
             await asyncio.wait({task})
         finally:
             self._running.discard(task)
-            if not task.done():  # whoever waits for it was cancelled
-                await end_tasks([task])
+            await end_tasks([task])  # it runs still where whoever waits for it was cancelled
         if self.requested and task.cancelled():
             raise OriginCancelled("Cancelled while it ran", origin=self._origin)
         return task.result()

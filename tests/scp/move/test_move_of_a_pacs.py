@@ -25,6 +25,7 @@ from tests.scp.retrieving.client import PATIENT_ROOT, STUDY_ROOT, move, wish
 __all__ = ["origin"]  # a fixture
 
 SUCCESS = 0x0000
+UNKNOWN = "1.2.3.999"
 
 
 @pytest.fixture
@@ -48,6 +49,7 @@ def wishes(listing: Listing) -> dict[str, Dataset]:
     instances = sorted(listing[study][series])
     return {
         "STUDY": wish("STUDY", StudyInstanceUID=study),
+        "STUDY and another": wish("STUDY", StudyInstanceUID=[UNKNOWN, study]),
         "SERIES": wish("SERIES", StudyInstanceUID=study, SeriesInstanceUID=series),
         "several SERIES": wish(
             "SERIES", StudyInstanceUID=study, SeriesInstanceUID=sorted(listing[study])[:3]
@@ -59,7 +61,9 @@ def wishes(listing: Listing) -> dict[str, Dataset]:
     }
 
 
-@pytest.mark.parametrize("level", ["STUDY", "SERIES", "several SERIES", "IMAGE", "several IMAGE"])
+@pytest.mark.parametrize(
+    "level", ["STUDY", "STUDY and another", "SERIES", "several SERIES", "IMAGE", "several IMAGE"]
+)
 async def test_the_same_arrives_as_from_the_pacs_itself(
     called: Peer, orthanc: Orthanc, storescp: Storescp, level: str
 ) -> None:
@@ -71,6 +75,17 @@ async def test_the_same_arrives_as_from_the_pacs_itself(
     assert (ours.status, ours.counts) == (theirs.status, theirs.counts), ours.comment
     await asyncio.to_thread(assert_same, storescp.datasets(), expected, orthanc)
     assert expected
+
+
+@pytest.mark.parametrize("level", ["STUDY", "SERIES", "IMAGE"])
+async def test_what_is_not_there_fails_as_at_the_pacs_itself(
+    called: Peer, orthanc: Orthanc, level: str
+) -> None:
+    wanted = wish(level, StudyInstanceUID=UNKNOWN, SeriesInstanceUID=UNKNOWN, SOPInstanceUID=UNKNOWN)
+    theirs = await asyncio.to_thread(move, orthanc.peer, "STORESCP", wanted)
+    ours = await asyncio.to_thread(move, called, "STORESCP", wanted)
+    assert ours.status == theirs.status
+    assert ours.comment
 
 
 @pytest.mark.parametrize("model", [STUDY_ROOT, PATIENT_ROOT])

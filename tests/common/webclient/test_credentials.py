@@ -163,6 +163,19 @@ async def test_a_token_that_is_refused_is_replaced_once(site: Site, endpoint: To
     assert authorizations(site)[2:] == ["Bearer t2", "Bearer t3"]
 
 
+async def test_who_waits_for_a_token_that_does_not_come_fails_with_the_first(
+    site: Site, endpoint: Tokens, tmp_path: Path
+) -> None:
+    endpoint.site.does(writes_then_is_silent())
+    async with WebClient(with_oauth2(site, endpoint, tmp_path, timeout_seconds=0.4)) as client:
+        asked = (client.get_json("studies") for _ in range(4))
+        failures = await asyncio.gather(*asked, return_exceptions=True)
+        assert [type(one) for one in failures] == [OriginTimeout] * 4
+        assert len(endpoint.site.requests) == 1
+        endpoint.site.does(endpoint.give)
+        await client.get_json("studies")
+
+
 async def test_some_want_the_secret_in_the_body(site: Site, endpoint: Tokens, tmp_path: Path) -> None:
     refusal = says("401 Unauthorized", '{"error": "invalid_client"}', kind="application/json")
     endpoint.site.does(refusal, endpoint.give)

@@ -12,7 +12,7 @@ import httpx2
 import orjson
 
 from isthmus.common.config import DicomwebOrigin, OAuth2
-from isthmus.common.errors import MalformedAnswer, OriginUnreachable
+from isthmus.common.errors import MalformedAnswer, OriginError, OriginUnreachable
 from isthmus.common.telemetry import SpanKind, span
 from isthmus.common.webclient.failures import before_the_answer, refusal, within_the_answer
 from isthmus.common.webclient.secret_file import SecretFile
@@ -39,6 +39,8 @@ class ClientCredentials:
         self._value: str | None = None
         self._until = 0.0
         self._in_body = False
+        self._failure: OriginError | None = None
+        self._failed_at = 0.0
 
     async def authorization(self) -> str:
         """Give the value of the header.
@@ -49,9 +51,16 @@ class ClientCredentials:
             HttpOperationFailed: it gives no token; `http_status` is 401 where it does not know us.
             MalformedAnswer: what it answers is no token.
         """
+        began = time.monotonic()
         async with self._one:
             if self._value is None or time.monotonic() >= self._until:
-                self._value, seconds = await self._fetch()
+                if self._failure is not None and self._failed_at >= began:
+                    raise self._failure  # while this one waited: it does not wait as long again
+                try:
+                    self._value, seconds = await self._fetch()
+                except OriginError as error:
+                    self._failure, self._failed_at = error, time.monotonic()
+                    raise
                 self._until = time.monotonic() + seconds - min(EARLIEST_SECONDS, seconds * EARLIEST_SHARE)
             return self._value
 

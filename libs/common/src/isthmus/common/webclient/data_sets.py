@@ -80,10 +80,11 @@ def _member(name: str, element: object, depth: int) -> tuple[str, JsonElement]:
     uri, binary = element.get("BulkDataURI"), element.get("InlineBinary")
     if not isinstance(uri, str | None) or not isinstance(binary, str | None):
         raise ValueError("a BulkDataURI or an InlineBinary is no string")
-    if uri is not None:
-        found["BulkDataURI"] = uri
-    if binary is not None:
+    # At most one of the three (PS3.18 F.2.2): of several the one that needs nothing else.
+    if not values and binary is not None:
         found["InlineBinary"] = binary
+    elif not values and uri is not None:
+        found["BulkDataURI"] = uri
     return tag, found
 
 

@@ -34,7 +34,7 @@ def _is_right(parsed: object, depth: int) -> bool:
             return False
         before = name
         vr = element.get("vr")
-        if type(vr) is not str or (len(element) > 1 and not _has_one_value(vr, element, depth)):
+        if type(vr) is not str or not vr or (len(element) > 1 and not _has_one_value(vr, element, depth)):
             return False
     return True
 

@@ -431,3 +431,13 @@ async def test_a_server_that_is_silent_about_one_series_is_not_asked_to_list_the
         end = done(await facts_of(bus, Retrieve(origin_name, study_uid)))
         lists = [path for path in holding.asked if path.endswith("/instances")]
     assert (end.completed, end.unlisted, len(lists)) == (4, True, 1)
+
+
+async def test_one_connection_is_enough(
+    bus: Bus, serve: Serve, origin_name: str, holding: Holding, images: list[Path], contents: list[bytes]
+) -> None:
+    await serve(origin_name, holding.url, connections=1, timeout_seconds=2)
+    one = identity(images[0])
+    series = f"studies/{one.study_instance_uid}/series/{one.series_instance_uid}"
+    holding.does(series, writes(in_part(*contents[:2]), ends=True))
+    assert whole(done(await facts_of(bus, Retrieve(origin_name, one.study_instance_uid))))

@@ -20,10 +20,12 @@ from isthmus.common.inbox.catalogue import CatalogueWithInboxes
 from isthmus.common.inbox.index import Index
 from isthmus.common.messages import Echo, EchoDone, Query, Retrieve, RetrieveDone, retrieve_fact
 from isthmus.common.retrieval import Retrieval
+from isthmus.common.service import Parts
 from isthmus.web_scu.bucket.echo import BucketEchoWork
 from isthmus.web_scu.bucket.refresh import Refresher
-from isthmus.web_scu.bucket.scan import Scanner
+from isthmus.web_scu.bucket.scan import Completeness, Scanner
 from isthmus.web_scu.bucket.search import BucketSearchWork
+from isthmus.web_scu.worker import worker
 from tests.wado.serving import ended
 from tests.web_scu.bucket.objects import contents, held, place_of, put, study_of
 
@@ -188,6 +190,28 @@ async def test_a_bucket_that_is_not_there_is_said(away: BlobStore, origin: S3Ori
     done = await BucketEchoWork(away, origin.name)(Echo(origin.name))
     assert done.failure is not None
     assert (done.failure.kind, done.failure.origin) == ("OriginUnreachable", origin.name)
+
+
+async def test_the_worker_scans_by_itself(
+    bus: Bus,
+    bucket: BlobStore,
+    parts: Parts,
+    origin: S3Origin,
+    files: list[Path],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    await put(bucket, origin, files)
+    tell, told = Completeness.tell, asyncio.Event()
+
+    async def noting(self: Completeness, now: float) -> None:
+        await tell(self, now)
+        told.set()
+
+    monkeypatch.setattr(Completeness, "tell", noting)
+    async with worker(parts):
+        async with asyncio.timeout(10):
+            await told.wait()
+        assert len(await found(bus, origin, Level.STUDY)) == 2
 
 
 async def test_the_scan_goes_on_when_the_bucket_is_there_again(

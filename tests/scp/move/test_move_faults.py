@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import pydicom
 import pytest
 
 from isthmus.common.blobs import BlobStore
@@ -144,3 +145,25 @@ async def test_s3_that_is_away_is_not_waited_for_once_for_each_instance(
     assert set(answer.failed_uids) == set(uids)
     assert answer.comment == "S3 is away"
     assert len(set(asked)) < COUNT
+
+
+async def test_a_uid_that_fits_no_command_is_one_failure(
+    called: Peer, parts: Parts, inbox: Inbox, receiver: Receiver, tmp_path: Path
+) -> None:
+    long = "1.2." + "3" * 70
+    good, bad = await asyncio.to_thread(_one_with_uid, tmp_path, long)
+    await arrived(parts.bus, parts.blobs, inbox.name, [good, bad])
+    wanted = wish("STUDY", StudyInstanceUID=identity(good).study_instance_uid)
+    answer = await asyncio.to_thread(move, called, "RECEIVER", wanted)
+    assert (answer.status, answer.counts) == (SOME_FAILED, (1, 1, 0))
+    assert answer.failed_uids == [long]
+    assert long not in answer.comment
+
+
+def _one_with_uid(directory: Path, sop_instance_uid: str) -> tuple[Path, Path]:
+    good, bad = make_series(directory, 2, seed=73)
+    data = pydicom.dcmread(bad)
+    data["SOPInstanceUID"].validation_mode = 0
+    data["SOPInstanceUID"].value = sop_instance_uid
+    data.save_as(bad)
+    return good, bad

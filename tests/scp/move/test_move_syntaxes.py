@@ -29,7 +29,7 @@ from tests.scp.move.conftest import destination_of
 from tests.scp.move.receiver import Receiver
 from tests.scp.retrieving.client import move, wish
 
-SUCCESS, ALL_FAILED = 0x0000, 0xA702
+SUCCESS, SOME_FAILED, ALL_FAILED = 0x0000, 0xB000, 0xA702
 
 
 @pytest.fixture(scope="module")
@@ -158,3 +158,24 @@ async def test_a_client_of_c_get_that_takes_it_compressed_gets_it_so(
     answer = await asyncio.to_thread(getter.get, called, wish("STUDY", StudyInstanceUID=study))
     assert (answer.status, answer.counts) == (SUCCESS, (3, 0, 0)), answer.comment
     assert getter.came == {identity(image).sop_instance_uid: raw_dataset(image) for image in images}
+
+
+async def test_pixels_that_are_corrupt_are_one_failure(
+    called: Peer, parts: Parts, inbox: Inbox, receiver: Receiver, tmp_path: Path
+) -> None:
+    good, bad = await asyncio.to_thread(_one_corrupt, tmp_path)
+    await arrived(parts.bus, parts.blobs, inbox.name, [good, bad])
+    uids = identity(bad)
+    wanted = wish("STUDY", StudyInstanceUID=uids.study_instance_uid)
+    answer = await asyncio.to_thread(move, called, "RECEIVER", wanted)
+    assert (answer.status, answer.counts) == (SOME_FAILED, (1, 1, 0))
+    assert answer.failed_uids == [uids.sop_instance_uid]
+    assert "transfer syntax" in answer.comment
+
+
+def _one_corrupt(directory: Path) -> tuple[Path, Path]:
+    good, bad = make_series(directory, 2, seed=82, transfer_syntax=RLELossless)
+    data = pydicom.dcmread(bad)
+    data.PixelData = pydicom.encaps.encapsulate([b"\xff" * 100])
+    data.save_as(bad)
+    return good, bad

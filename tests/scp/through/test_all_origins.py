@@ -5,14 +5,17 @@ from collections.abc import AsyncIterator, Callable
 
 import pytest
 
-from isthmus.common.blobs import BlobStore
+from isthmus.common.blobs import PART, BlobStore
 from isthmus.common.bus import Bus, serve_queries
 from isthmus.common.config import Settings
 from isthmus.common.dicom.json_model import DicomJson
 from isthmus.common.errors import OriginTimeout, OriginUnreachable
 from isthmus.common.service import Parts
 from isthmus.scp import everywhere
+from isthmus.scp.admission import AllOrigins
+from isthmus.scp.budget import Budget
 from isthmus.scp.commitment import report
+from isthmus.scp.store_through import OWN_SECONDS, PART_SECONDS, StoreThrough
 from isthmus.scp.worker import Server, serving
 from tests.qido.pacs import attributes
 from tests.scp.commitment.asking import transaction
@@ -128,6 +131,14 @@ async def test_without_one_that_takes_it_nothing_can_be_stored_there(
     async with serving(Parts(settings(origin_name), bus, blobs)) as server:
         (result,) = await send(server, Sending(dataset()), calling="CT1", called=ALL)
     assert (result.status, result.error_comment) == (0x0112, "Of several origins none is set to take this")
+
+
+async def test_an_answer_may_take_as_long_as_the_origin_that_takes_it_may_be_silent(parts: Parts) -> None:
+    slow = parts.settings.origins[1].model_copy(update={"timeout_seconds": 100.0})
+    through = StoreThrough(parts.bus, parts.blobs, Budget(1), slow)
+    for called in (slow, AllOrigins(ae_title=ALL)):
+        assert through.seconds_for(called, 1) == 100 + OWN_SECONDS
+        assert through.seconds_for(called, 3 * PART) == 100 + OWN_SECONDS + 3 * PART_SECONDS
 
 
 async def test_who_takes_what_is_stored_commits_to_it(

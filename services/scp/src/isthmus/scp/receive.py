@@ -25,6 +25,10 @@ from isthmus.scp.callers import Callers
 from isthmus.scp.sender import Sender
 from isthmus.scp.store_through import StoreThrough
 
+ANSWER_SECONDS: Final = 75.0
+"""For one C-STORE: S3 has 30 s for each of its steps, whoever asked has 5."""
+PART_SECONDS: Final = 30.0
+"""More, for each further part that a large one is written in."""
 _SLOWER_THAN_A_LOOK: Final = 64 * 1024
 """Bytes from which on writing takes longer than looking what is there; up to PART it is one request, which
 leaves what is there where it fails."""
@@ -48,6 +52,12 @@ class Receiver:
         self._deposits = deposits
         self._budget = budget
         self._through = through
+
+    def seconds_for(self, sender: Sender, size: int) -> float:
+        """Give how long the answer to a C-STORE of so many bytes may take."""
+        if sender.origin is not None and sender.inbox is None:
+            return self._through.seconds_for(sender.origin, size)
+        return ANSWER_SECONDS + PART_SECONDS * (size // PART)
 
     async def receive(self, sender: Sender, arrived: Arrived) -> Answer:
         """Store an instance where its sender wants it, and give the sender's answer.

@@ -13,7 +13,7 @@ from isthmus.common.blobs import PART, BlobStore, spool_key
 from isthmus.common.bus import Bus, end_tasks
 from isthmus.common.bus.forwards import derived_id
 from isthmus.common.bus.stores import Heard, follow_store, hearing, new_timed_job, submit_store_once
-from isthmus.common.config import Origin
+from isthmus.common.config import DicomwebOrigin, DimseOrigin, Origin
 from isthmus.common.dicom.statuses import DATA_SET_MISMATCH, SUCCESS, error_comment, meaning
 from isthmus.common.dimse import Category, Operation, category, dimse_status
 from isthmus.common.errors import BusUnavailable, NoDestination, NoWorker, StoreUnavailable
@@ -47,12 +47,6 @@ class Sent:
     """In the stream STORES."""
 
 
-def seconds_for(origin: Origin, size: int) -> float:
-    """Give how long the answer to a C-STORE may take: a little longer than the origin may be silent."""
-    silence = getattr(origin, "timeout_seconds", USUAL_SILENCE)
-    return float(silence) + OWN_SECONDS + PART_SECONDS * (size // PART)
-
-
 class StoreThrough:
     """Takes what is for origins."""
 
@@ -73,6 +67,14 @@ class StoreThrough:
         self._clearing: set[asyncio.Task[None]] = set()
         self._untold: OrderedDict[str, Sent] = OrderedDict()
         """Jobs whose result nobody was told, by what they are of."""
+
+    def seconds_for(self, called: Origin, size: int) -> float:
+        """Give how long the answer to a C-STORE may take: a little longer than the origin may be silent."""
+        origin = self._destination_of_all if isinstance(called, AllOrigins) else called
+        silence = USUAL_SILENCE
+        if isinstance(origin, DimseOrigin | DicomwebOrigin):
+            silence = origin.timeout_seconds
+        return silence + OWN_SECONDS + PART_SECONDS * (size // PART)
 
     async def store(self, called: Origin, sender: Sender, arrived: Arrived) -> Answer:
         """Have the called origin store an instance, and give its answer; or hold it, where that is enough.

@@ -15,7 +15,6 @@ from pynetdicom.ae import ApplicationEntity
 from pynetdicom.association import Association
 from pynetdicom.dimse_primitives import C_STORE
 
-from isthmus.common.blobs import PART
 from isthmus.common.config.arriving import CallerOperation
 from isthmus.common.dicom.statuses import NOT_AUTHORIZED, OUT_OF_RESOURCES, SUCCESS, UNABLE_TO_PROCESS
 from isthmus.common.dicom.uids import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
@@ -49,15 +48,11 @@ from isthmus.scp.receive import Receiver
 from isthmus.scp.sender import Sender
 from isthmus.scp.services import Services, accept_services
 from isthmus.scp.settings import ScpSettings
-from isthmus.scp.store_through import StoreThrough, seconds_for
+from isthmus.scp.store_through import StoreThrough
 from isthmus.scp.telling import Telling
 
 IDLE_SECONDS: Final = 60.0
 """Of silence, before an association is aborted."""
-ANSWER_SECONDS: Final = 75.0
-"""For one C-STORE: S3 has 30 s for each of its steps, whoever asked has 5."""
-PART_SECONDS: Final = 30.0
-"""More, for each further part that a large one is written in."""
 STOP_SECONDS: Final = 3.0
 """For all associations together to end."""
 
@@ -199,7 +194,7 @@ class Server:
             data = received_dataset(request.DataSet)
             current.set_attribute("dicom.size", data.size)
             arrived = Arrived(sender, data, _command(request, transfer_syntax_uid))
-            seconds = _seconds_for(sender, data.size)
+            seconds = self._receiver.seconds_for(sender, data.size)
             return run_coroutine_from_thread(
                 self._receiver.receive(sender, arrived), self._loop, seconds, arrived.describe
             )
@@ -212,13 +207,6 @@ class Server:
         except Exception:  # the edge: pynetdicom would swallow it
             log.exception("C-STORE failed")
             return Answer(UNABLE_TO_PROCESS, "Internal error")
-
-
-def _seconds_for(sender: Sender, size: int) -> float:
-    """Give how long the answer to a C-STORE may take."""
-    if sender.origin is not None and sender.inbox is None:
-        return seconds_for(sender.origin, size)
-    return ANSWER_SECONDS + PART_SECONDS * (size // PART)
 
 
 def _command(request: C_STORE, transfer_syntax_uid: str) -> Command:

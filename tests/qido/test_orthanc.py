@@ -1,4 +1,4 @@
-"""qido and the worker for DIMSE origins together, in front of a PACS that nobody here wrote."""
+"""qido and the workers together, in front of an archive that nobody here wrote: by DIMSE, and by DICOMweb."""
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
@@ -8,22 +8,30 @@ import pytest
 
 from isthmus.common.blobs import BlobStore
 from isthmus.common.bus import Bus
-from isthmus.common.config import DimseOrigin, Settings
+from isthmus.common.config import DicomwebOrigin, DimseOrigin, Protocol, Settings
 from isthmus.common.dicom.json_model import DicomJson
 from isthmus.common.service import Parts
 from isthmus.common.service.server import application
-from isthmus.dimse_scu.worker import worker
+from isthmus.dimse_scu.worker import worker as dimse_scu
 from isthmus.qido import routes
+from isthmus.web_scu.worker import worker as web_scu
 from tests.peers import Orthanc
 from tests.qido.pacs import value_of
 
 
-@pytest.fixture
+@pytest.fixture(params=["dimse", "dicomweb"])
 async def archive(
-    bus: Bus, blobs: BlobStore, orthanc: Orthanc, origin_name: str
+    bus: Bus, blobs: BlobStore, orthanc: Orthanc, origin_name: str, request: pytest.FixtureRequest
 ) -> AsyncIterator[httpx2.AsyncClient]:
     """A client of Orthanc's searches; URLs are relative to the origin."""
-    origin = DimseOrigin(name=origin_name, ae_title=orthanc.peer.ae_title, port=orthanc.peer.port)
+    origin: DimseOrigin | DicomwebOrigin
+    if request.param == "dimse":
+        origin = DimseOrigin(name=origin_name, ae_title=orthanc.peer.ae_title, port=orthanc.peer.port)
+        worker = dimse_scu
+    else:
+        url = f"{orthanc.url}/dicom-web"
+        origin = DicomwebOrigin(name=origin_name, protocol=Protocol.DICOMWEB, ae_title="CLOUD", url=url)
+        worker = web_scu
     parts = Parts(Settings(origins=(origin,)), bus, blobs)
     transport = httpx2.ASGITransport(application(routes(parts)))
     async with AsyncExitStack() as stack:

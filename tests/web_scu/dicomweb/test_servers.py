@@ -23,7 +23,7 @@ from isthmus.common.errors import (
 from isthmus.common.messages import Echo, EchoDone
 from tests.common.webclient.web_origin import Behaviour, Site, says, writes, writes_then_is_silent
 from tests.peers import free_port
-from tests.web_scu.dicomweb.archive import MODALITIES, PATIENT, STUDY, Archive, instances
+from tests.web_scu.dicomweb.archive import MODALITIES, NAME, PATIENT, STUDY, Archive, instances
 from tests.web_scu.dicomweb.asking import Key, found, query, uids_of
 from tests.web_scu.dicomweb.conftest import Serve
 
@@ -188,6 +188,17 @@ async def test_nothing_is_concluded_from_patients_without_names(
 ) -> None:
     await found(bus, query(origin.name, Level.STUDY, ("PatientID", "No^Body")))
     assert len(site.requests) == 2
+
+
+async def test_what_is_matched_here_alone_and_is_not_there_does_not_match(
+    bus: Bus, origin: DicomwebOrigin, archive: Archive
+) -> None:
+    archive.families = {"P2": "Doe"}
+    archive.has(leaves_out=[NAME])
+    asks = query(origin.name, Level.STUDY, ("PatientName", "doe"))
+    assert await found(bus, replace(asks, fuzzy=True)) == []
+    archive.has(leaves_out=[])
+    assert uids_of(await found(bus, replace(asks, fuzzy=True)), Level.STUDY) == ["1.2"]
 
 
 @pytest.mark.parametrize("lists", [True, False])

@@ -137,6 +137,17 @@ def searches_of(query: Query) -> list[Search]:
     return found
 
 
+def matched_here(query: Query) -> frozenset[str]:
+    """Give what is matched here alone of what a server has to return: it is empty where a match lacks it."""
+    return frozenset(
+        key.path[0]
+        for key in query.keys
+        if key.path[0] in REQUIRED_RETURN[query.level]
+        and vr_of(key.path[0]) != "UI"
+        and not narrowing_value(key, fuzzy=query.fuzzy)
+    )
+
+
 def _confined(query: Query, parents: Mapping[Level, str]) -> Query:
     """Confine a query to one study, to one series."""
     above = {(UNIQUE_KEYS[level],): uid for level, uid in parents.items()}

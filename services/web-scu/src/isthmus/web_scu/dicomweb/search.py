@@ -6,7 +6,7 @@ from typing import Final
 
 from isthmus.common.bus import MatchWriter
 from isthmus.common.config import DicomwebOrigin
-from isthmus.common.dicom.attributes import tag_of
+from isthmus.common.dicom.attributes import tag_of, vr_of
 from isthmus.common.dicom.json_model import DicomJson
 from isthmus.common.dicom.levels import Level
 from isthmus.common.dicom.matching import Matcher
@@ -15,6 +15,7 @@ from isthmus.common.messages import Query
 from isthmus.common.webclient import WebClient
 from isthmus.web_scu.dicomweb.asking import Asking
 from isthmus.web_scu.dicomweb.complete import Completing
+from isthmus.web_scu.dicomweb.resources import matched_here
 
 _RETRIEVE_AE_TITLE: Final = tag_of("RetrieveAETitle")
 _NOT_RETURNED: Final = frozenset({tag_of("RetrieveURL"), tag_of("SpecificCharacterSet")})
@@ -45,12 +46,13 @@ class SearchWork:
         matcher = Matcher(query.keys, fuzzy=query.fuzzy)
         asked = {path[0] for path in query.return_keys} - _NOT_RETURNED
         asked.update(tag for level, tag in UNIQUE_KEYS.items() if level <= query.level)
+        lacking: DicomJson = {tag: {"vr": vr_of(tag)} for tag in matched_here(query)}
         completing = Completing(query, self._asking.matches, self._origin.connections)
         async with aclosing(self._asking.matches(query)) as found:
             matches = completing.complete(found) if query.level is Level.STUDY else found
             async with aclosing(matches):
                 async for match in matches:
-                    if matcher.matches(match):
+                    if matcher.matches({**lacking, **match}):
                         await writer.add(self._returned(match, asked))
 
     def _returned(self, match: DicomJson, asked: Collection[str]) -> DicomJson:

@@ -176,6 +176,19 @@ async def test_who_waits_for_a_token_that_does_not_come_fails_with_the_first(
         await client.get_json("studies")
 
 
+async def test_a_refusal_without_a_new_token_holds_no_connection(
+    site: Site, endpoint: Tokens, tmp_path: Path
+) -> None:
+    origin = with_oauth2(site, endpoint, tmp_path, connections=1, timeout_seconds=2)
+    async with WebClient(origin) as client:
+        await client.get_json("studies")
+        site.does(says("401 Unauthorized", " " * 200_000), says("200 OK", "[]"))
+        endpoint.site.does(says("500 Oops"), endpoint.give)
+        with pytest.raises(HttpOperationFailed, match="request for a token was answered with 500"):
+            await client.get_json("studies")
+        assert (await client.get_json("studies")).data_sets == []
+
+
 async def test_some_want_the_secret_in_the_body(site: Site, endpoint: Tokens, tmp_path: Path) -> None:
     refusal = says("401 Unauthorized", '{"error": "invalid_client"}', kind="application/json")
     endpoint.site.does(refusal, endpoint.give)

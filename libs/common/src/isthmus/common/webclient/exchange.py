@@ -90,7 +90,9 @@ class Exchange:
                     yield answer
                     await answer.drain()
                 finally:
-                    if answer is not None:
+                    if answer is None:
+                        await lane.end()  # an answer that nobody took may still be on it
+                    else:
                         await _leave(lane, answer)
 
     async def _followed(self, lane: Lane, outgoing: Outgoing) -> Answer:
@@ -115,7 +117,9 @@ class Exchange:
             answer = await self._sent(lane, outgoing, headers)
             if answer.status == HTTPStatus.UNAUTHORIZED and not refused and self._credentials is not None:
                 refused = True
-                if await self._has_others(headers.get("Authorization")):
+                async with _dropped_on_failure(lane, answer):
+                    has_others = await self._has_others(headers.get("Authorization"))
+                if has_others:
                     await _drop(lane, answer)
                     continue
             if answer.status in BUSY:
@@ -194,8 +198,19 @@ class _Body:
 
 async def _drop(lane: Lane, answer: Answer) -> None:
     """Skip an answer that is followed by another one."""
-    await answer.drain()
-    await _leave(lane, answer)
+    try:
+        await answer.drain()
+    finally:
+        await _leave(lane, answer)
+
+
+@asynccontextmanager
+async def _dropped_on_failure(lane: Lane, answer: Answer) -> AsyncIterator[None]:
+    try:
+        yield
+    except BaseException:
+        await _leave(lane, answer)
+        raise
 
 
 async def _leave(lane: Lane, answer: Answer) -> None:

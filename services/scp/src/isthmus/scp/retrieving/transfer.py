@@ -5,6 +5,8 @@ from collections.abc import Callable, Coroutine, Iterable, Sequence
 from contextlib import suppress
 from typing import Final
 
+from opentelemetry.trace import get_current_span
+
 from isthmus.common.bus import end_tasks
 from isthmus.common.dicom.statuses import CANCELLED, PENDING, SUB_OPERATIONS_FAILED, SUCCESS
 from isthmus.common.dimse import Category, Operation, category, failure
@@ -269,4 +271,8 @@ def serve(asked: Asked, transfer: Transfer, send: Send) -> Response:
         asked.run(transfer.run(send))
     except Cancelled:
         return transfer.cancelled_response()
+    finally:
+        counts, current = transfer.counts, get_current_span()
+        for name in ("completed", "failed", "warning"):
+            current.set_attribute(f"dicom.sub_operations.{name}", getattr(counts, name))
     return transfer.response()

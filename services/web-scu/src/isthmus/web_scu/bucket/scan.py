@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from isthmus.common.blobs import BlobStore
-from isthmus.common.bus import Bus
+from isthmus.common.bus import Bus, end_tasks
 from isthmus.common.bus.guard import guard_if_free
 from isthmus.common.config import S3Origin
 from isthmus.common.errors import BlobRefused, BusUnavailable, IsthmusError, StoreUnavailable
@@ -21,6 +21,8 @@ from isthmus.web_scu.bucket.refresh import Refresher
 
 GIVEN_UP: Final = 5
 """Studies one after the other that could not be read: then the rest waits for the next turn."""
+TOGETHER: Final = 4
+"""Studies that are looked at together: of a small one most is waiting."""
 RETOLD_SECONDS: Final = 86_400.0
 """That a bucket was read is written down again after so long: records without instances are forgotten."""
 _NO_ORIGIN: Final = "all"
@@ -142,6 +144,7 @@ class Scanner:
                         await turn.look(study)
             for study in known.keys() - seen:
                 await turn.look(study)
+            await turn.finish()
             if turn.refused and turn.refused == len(seen):
                 raise BlobRefused(f"The bucket of {name!r} can be listed, but nothing in it is given to us")
             if not turn.failed:
@@ -189,13 +192,31 @@ class _Turn:
         self._refresher = refresher
         self._origin = origin
         self._in_a_row = 0
+        self._waiting: list[str] = []
         self.changed = 0
         self.failed = 0
         self.refused = 0
 
     async def look(self, study: str) -> None:
-        """Look at one; that one cannot be read keeps no other from it."""
+        """Look at one, or wait with it until there are some more: they are looked at together.
+
+        That one cannot be read keeps no other from it.
+        """
         self.changed += 1
+        self._waiting.append(study)
+        if len(self._waiting) == TOGETHER:
+            await self.finish()
+
+    async def finish(self) -> None:
+        """Look at those that wait."""
+        looking = [asyncio.create_task(self._look(study)) for study in self._waiting]
+        self._waiting.clear()
+        try:
+            await asyncio.gather(*looking)
+        finally:
+            await end_tasks(looking)
+
+    async def _look(self, study: str) -> None:
         try:
             await self._refresher.refresh(study)
         except BusUnavailable:

@@ -12,7 +12,6 @@ from isthmus.common.dicom.levels import Level
 from isthmus.common.dicom.matching import Matcher
 from isthmus.common.dicom.search_attributes import UNIQUE_KEYS
 from isthmus.common.messages import Query
-from isthmus.common.webclient import WebClient
 from isthmus.web_scu.dicomweb.asking import Asking
 from isthmus.web_scu.dicomweb.complete import Completing
 from isthmus.web_scu.dicomweb.resources import matched_here
@@ -25,16 +24,9 @@ _NOT_RETURNED: Final = frozenset({tag_of("RetrieveURL"), tag_of("SpecificCharact
 class SearchWork:
     """Answers `dicom.query` of one origin."""
 
-    def __init__(self, client: WebClient, origin: DicomwebOrigin, max_parents: int) -> None:
-        """Serve nothing yet.
-
-        Args:
-            client: speaks with the server.
-            origin: its settings.
-            max_parents: most studies, and most series, that a relational query is repeated for.
-        """
+    def __init__(self, asking: Asking, origin: DicomwebOrigin) -> None:
+        self._asking = asking
         self._origin = origin
-        self._asking = Asking(client, origin, max_parents)
 
     async def __call__(self, query: Query, writer: MatchWriter) -> None:
         """Search; the writer gets only what does match, in the server's order.

@@ -54,14 +54,12 @@ async def _serve(
     group: asyncio.TaskGroup,
 ) -> Served:
     bus, blobs, name = parts.bus, parts.blobs, origin.name
-    searching = SearchWork(client, origin, settings.max_parents)
+    asking = Asking(client, origin, settings.max_parents)
     answering = (
-        await serve_queries(bus, name, searching),
+        await serve_queries(bus, name, SearchWork(asking, origin)),
         await bus.serve(subjects.echo(name), "workers", EchoWork(client), Echo),
     )
-    retrieving = RetrieveWork(
-        bus, blobs, DicomwebSource(client, Asking(client, origin, settings.max_parents), threads)
-    )
+    retrieving = RetrieveWork(bus, blobs, DicomwebSource(client, asking, threads))
     storing = StoreWork(bus, blobs, client, origin)
     at_once = origin.connections
     jobs = (

@@ -10,10 +10,11 @@ import pytest
 from isthmus.common.blobs import BlobStore
 from isthmus.common.bus import Bus
 from isthmus.common.config import S3Origin
+from isthmus.common.errors import BlobRefused
 from isthmus.common.service import Parts
 from isthmus.wado.app import routes
 from isthmus.web_scu.bucket.refresh import Refresher
-from tests.data_sets import make_series
+from tests.data_sets import identity, make_series
 from tests.wado.bodies import parts_of
 from tests.wado.serving import serving
 from tests.wado.urls import instance_of, series_of, study_of
@@ -149,6 +150,32 @@ async def test_a_study_of_which_an_object_has_gone_is_broken_off_and_then_served
         await client.get(study_of(series[0]), headers=AS_HELD)
     await refresher.refresh(study_of(series[0]))
     assert contents(await client.get(study_of(series[0]), headers=AS_HELD)) == read([series[0], series[2]])
+
+
+async def test_what_is_listed_and_not_given_is_said_to_lack(
+    client: httpx2.AsyncClient,
+    bucket: BlobStore,
+    blobs: BlobStore,
+    origin: S3Origin,
+    refresher: Refresher,
+    series: list[Path],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    await put(bucket, origin, series)
+    refused, get = identity(series[1]).sop_instance_uid, blobs.get
+
+    async def refusing(key: str, *, offset: int = 0, length: int | None = None) -> bytes:
+        if refused in key:
+            raise BlobRefused("get: 403 AccessDenied")
+        return await get(key, offset=offset, length=length)
+
+    monkeypatch.setattr(blobs, "get", refusing)
+    await refresher.refresh(study_of(series[0]))
+    response = await client.get(study_of(series[0]), headers=AS_HELD)
+    assert response.status_code == 206
+    assert "1 instance is missing" in response.headers["warning"]
+    assert sorted(part.content for part in parts_of(response)) == read([series[0], series[2]])
+    assert (await client.get(instance_of(series[1]), headers=AS_HELD)).status_code == 502
 
 
 async def test_it_is_one_of_all_origins(

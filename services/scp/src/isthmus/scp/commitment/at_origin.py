@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from isthmus.common.bus import Bus, search
+from isthmus.common.config import Origin, S3Origin
 from isthmus.common.dicom.attributes import tag_of
 from isthmus.common.dicom.json_model import DicomJson
 from isthmus.common.dicom.levels import Level
@@ -16,6 +17,8 @@ from isthmus.scp.commitment.requests import Reference
 
 ONE_QUERY: Final = 32
 """UIDs: of 64 characters each they go into a URL that every server takes."""
+OF_A_BUCKET: Final = 5_000
+"""UIDs in a query that only we answer, and go through all studies for; a message has room for them."""
 _SOP_CLASS_UID: Final = tag_of("SOPClassUID")
 _SOP_INSTANCE_UID: Final = tag_of("SOPInstanceUID")
 _NOT_THE_QUESTION: Final = frozenset({401, 403, 408, 429})
@@ -28,9 +31,10 @@ log = get_logger(__name__)
 class OriginSearch:
     """One request's search at an origin; looked again, only what was not there is asked for."""
 
-    def __init__(self, bus: Bus, origin: str, references: Iterable[Reference]) -> None:
+    def __init__(self, bus: Bus, origin: Origin, references: Iterable[Reference]) -> None:
         self._bus = bus
-        self._origin = origin
+        self._origin = origin.name
+        self._at_once = OF_A_BUCKET if isinstance(origin, S3Origin) else ONE_QUERY
         self._references = tuple(references)
         self._classes: dict[str, str | None] = {}
         """What the origin holds: the SOP class of each instance, as far as it tells."""
@@ -59,8 +63,8 @@ class OriginSearch:
         """
         missing = [uid for _, uid in self._references if uid not in self._classes]
         missing = list(dict.fromkeys(missing))
-        for begin in range(0, len(missing), ONE_QUERY):
-            await self._ask(frozenset(missing[begin : begin + ONE_QUERY]))
+        for begin in range(0, len(missing), self._at_once):
+            await self._ask(frozenset(missing[begin : begin + self._at_once]))
 
     async def _ask(self, wanted: frozenset[str]) -> None:
         key = MatchingKey((_SOP_INSTANCE_UID,), tuple(sorted(wanted)))

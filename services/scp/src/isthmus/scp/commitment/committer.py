@@ -182,9 +182,10 @@ class Committer:
         _log("commitment reported", request, status=f"{status:04X}", failed=len(search.failures))
 
     def _search(self, request: CommitmentRequest) -> Search | OriginSearch:
-        if isinstance(self._origins[request.inbox], Inbox):
-            return Search(self._bus, self._blobs, self._lists, request.inbox, request.references)
-        return OriginSearch(self._bus, request.inbox, request.references)
+        origin = self._origins[request.inbox]
+        if isinstance(origin, Inbox):
+            return Search(self._bus, self._blobs, self._lists, origin.name, request.references)
+        return OriginSearch(self._bus, origin, request.references)
 
     async def _looked(self, request: CommitmentRequest) -> Search | OriginSearch:
         search = self._search(request)

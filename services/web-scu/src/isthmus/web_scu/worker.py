@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from isthmus.common.inbox.index import Index
 from isthmus.common.service import Parts
 from isthmus.web_scu.bucket.worker import buckets
 from isthmus.web_scu.dicomweb.worker import dicomweb_servers
@@ -15,12 +16,14 @@ from isthmus.web_scu.settings import WebScuSettings
 async def worker(parts: Parts) -> AsyncIterator[None]:
     """Serve all of them until left; then jobs that run go to another worker."""
     settings = WebScuSettings.of(parts.settings)
+    index = Index(parts.bus)  # one for all: it holds some 9 KB of each study of inboxes and buckets
     # A loop that takes jobs never ends by itself: should one fail, the group ends the process, and it starts
     # again.
     async with (
         asyncio.TaskGroup() as group,
-        inboxes(parts, settings, group),
+        index.following(),
+        inboxes(parts, settings, index, group),
         dicomweb_servers(parts, settings, group),
-        buckets(parts, settings, group),
+        buckets(parts, settings, index, group),
     ):
         yield

@@ -27,23 +27,21 @@ RETRIEVES_AT_ONCE: Final = 8
 
 
 @asynccontextmanager
-async def buckets(parts: Parts, settings: WebScuSettings, group: asyncio.TaskGroup) -> AsyncIterator[None]:
+async def buckets(
+    parts: Parts, settings: WebScuSettings, index: Index, group: asyncio.TaskGroup
+) -> AsyncIterator[None]:
     """Serve all buckets until left; then jobs that run go to another worker.
 
     Args:
         parts: what the service stands on; its blobs find what lies in these buckets.
         settings: which buckets there are.
+        index: follows the records of their studies.
         group: where the loops run that never end by themselves.
     """
-    if not settings.buckets:
-        yield
-        return
-    index = Index(parts.bus)
     with buckets_of(settings.buckets) as opened:
-        async with index.following():
-            starts = (_serve(parts, opened[one.name], one, index, group) for one in settings.buckets)
-            async with serving(starts):
-                yield
+        starts = (_serve(parts, opened[one.name], one, index, group) for one in settings.buckets)
+        async with serving(starts):
+            yield
 
 
 async def _serve(

@@ -26,23 +26,24 @@ RETRIEVES_AT_ONCE: Final = 8
 
 
 @asynccontextmanager
-async def inboxes(parts: Parts, settings: WebScuSettings, group: asyncio.TaskGroup) -> AsyncIterator[None]:
+async def inboxes(
+    parts: Parts, settings: WebScuSettings, index: Index, group: asyncio.TaskGroup
+) -> AsyncIterator[None]:
     """Serve all inboxes until left; then jobs that run go to another worker.
 
     Args:
         parts: what the service stands on.
         settings: which inboxes there are.
+        index: follows the records of their studies.
         group: where the loops run that never end by themselves.
     """
-    index = Index(parts.bus)
     deposits = Deposits(parts.bus, parts.blobs, settings.base_url)
-    async with index.following():
-        deleting = group.create_task(finishing(parts.bus, parts.blobs, index))
-        try:
-            async with serving(_serve(parts, inbox, index, deposits, group) for inbox in settings.inboxes):
-                yield
-        finally:
-            await end_tasks([deleting])
+    deleting = group.create_task(finishing(parts.bus, parts.blobs, index))
+    try:
+        async with serving(_serve(parts, inbox, index, deposits, group) for inbox in settings.inboxes):
+            yield
+    finally:
+        await end_tasks([deleting])
 
 
 async def _serve(

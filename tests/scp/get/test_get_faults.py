@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from pydicom.uid import UID
+from pynetdicom import evt
 from pynetdicom.association import Association
 from pynetdicom.dimse_primitives import C_ECHO
 
@@ -65,6 +66,14 @@ async def test_a_request_in_the_middle_keeps_its_turn(called: Peer, study: str, 
     """What is no answer to a sub-operation is served when the C-GET is through (PS3.7 9.1.3)."""
     getter = Getter()
     association = await asyncio.to_thread(getter.associate, called)
+    answered = threading.Event()
+
+    def hear(event: evt.Event) -> None:
+        command = event.message.command_set
+        if command.get("MessageIDBeingRespondedTo") == ECHO_ID and command.Status == 0:
+            answered.set()
+
+    association.bind(evt.EVT_DIMSE_RECV, hear)
 
     def ask_for_more(number: int) -> int:
         if number == 2:
@@ -76,6 +85,5 @@ async def test_a_request_in_the_middle_keeps_its_turn(called: Peer, study: str, 
     *_, (status, _) = await asyncio.to_thread(list, responses)
     assert status.Status == 0
     assert len(getter.came) == len(images)
-    _, answer = await asyncio.to_thread(association.dimse.get_msg, block=True)
+    assert await asyncio.to_thread(answered.wait, 10)
     await asyncio.to_thread(association.release)
-    assert (answer.MessageIDBeingRespondedTo, answer.Status) == (ECHO_ID, 0)

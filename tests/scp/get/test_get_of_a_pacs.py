@@ -8,7 +8,8 @@ import pytest
 
 from isthmus.common.blobs import BlobStore
 from isthmus.common.bus import Bus
-from isthmus.common.config import Origin, Settings
+from isthmus.common.config import Settings
+from isthmus.common.config.origins import AnyOrigin
 from isthmus.common.config.settings import Scp
 from isthmus.common.service import Parts
 from isthmus.dimse_scu.worker import worker
@@ -23,7 +24,7 @@ __all__ = ["origin"]  # a fixture
 
 
 @pytest.fixture
-async def server(bus: Bus, blobs: BlobStore, origin: Origin) -> AsyncIterator[Server]:
+async def server(bus: Bus, blobs: BlobStore, origin: AnyOrigin) -> AsyncIterator[Server]:
     """The face and the workers, with Orthanc behind."""
     parts = Parts(Settings(scp=Scp(listen=ANY_PORT), origins=(origin,)), bus, blobs)
     async with worker(parts), web_worker(parts), serving(parts) as running:

@@ -9,7 +9,8 @@ from pydicom.dataset import Dataset
 
 from isthmus.common.blobs import BlobStore
 from isthmus.common.bus import Bus
-from isthmus.common.config import Origin, Settings
+from isthmus.common.config import Settings
+from isthmus.common.config.origins import AnyOrigin
 from isthmus.common.config.settings import Scp
 from isthmus.common.service import Parts
 from isthmus.dimse_scu.worker import worker
@@ -29,7 +30,7 @@ UNKNOWN = "1.2.3.999"
 
 
 @pytest.fixture
-async def server(bus: Bus, blobs: BlobStore, origin: Origin, storescp: Storescp) -> AsyncIterator[Server]:
+async def server(bus: Bus, blobs: BlobStore, origin: AnyOrigin, storescp: Storescp) -> AsyncIterator[Server]:
     """The face and the workers, with Orthanc behind."""
     scp = Scp(listen=ANY_PORT, destinations=(destination_of(storescp.peer),))
     parts = Parts(Settings(scp=scp, origins=(origin,)), bus, blobs)

@@ -2,14 +2,14 @@
 
 import pytest
 
-from isthmus.common.config import DicomwebOrigin, DimseOrigin, Origin
-from isthmus.common.config.origins import Protocol
+from isthmus.common.config import DicomwebOrigin, DimseOrigin
+from isthmus.common.config.origins import AnyOrigin, Protocol
 from tests.data_sets import raw_dataset
 from tests.peers import Orthanc
 
 
 @pytest.fixture(params=["dimse", "dicomweb"])
-def origin(request: pytest.FixtureRequest, origin_name: str, orthanc: Orthanc) -> Origin:
+def origin(request: pytest.FixtureRequest, origin_name: str, orthanc: Orthanc) -> AnyOrigin:
     """Orthanc by its DIMSE port, or by its DICOMweb plugin alone."""
     pacs = orthanc.peer
     if request.param == "dimse":

@@ -1,4 +1,4 @@
-"""Data sets in Implicit VR Little Endian (PS3.5 A.1), from Explicit VR Little Endian; values stay the same."""
+"""Data sets in Implicit VR Little Endian (PS3.5 A.1), from Explicit VR Little Endian; the values stay."""
 
 import struct
 from collections.abc import Iterator

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from isthmus.common.blobs import InBucket, bucket_key
 from isthmus.common.blobs.store import ListedBlob
 from isthmus.common.config import S3Origin
-from isthmus.common.config.key_pattern import Place
+from isthmus.common.config.key_pattern import KeyPattern, Place
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,9 +23,8 @@ class Candidate:
         return bucket_key(self.place.study, self.place.series, self.place.instance, there)
 
 
-def candidates(origin: S3Origin, listed: Iterable[ListedBlob]) -> Iterator[Candidate]:
-    """Give those of the objects whose keys are of the origin's pattern."""
-    pattern = origin.key_pattern
+def candidates(pattern: KeyPattern, listed: Iterable[ListedBlob]) -> Iterator[Candidate]:
+    """Give those of the objects whose keys are of the pattern."""
     for one in listed:
         place = pattern.place_of(one.key)
         if place is not None:

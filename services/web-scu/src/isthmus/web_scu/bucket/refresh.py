@@ -69,8 +69,9 @@ class Refresher:
             raise ContractError(
                 f"{self._origin.name!r} holds studies of an inbox: a bucket needs another name"
             )
-        listed = [one async for one in self._bucket.list(self._origin.key_pattern.study_prefix(study))]
-        objects = [one for one in candidates(self._origin, listed) if one.place.study == study]
+        pattern = self._origin.key_pattern
+        listed = [one async for one in self._bucket.list(pattern.study_prefix(study))]
+        objects = [one for one in candidates(pattern, listed) if one.place.study == study]
         digest = listing_digest(objects) if objects else ""
         if digest == before.state.listing:
             return True

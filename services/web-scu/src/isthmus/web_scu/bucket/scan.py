@@ -157,7 +157,7 @@ class Scanner:
         objects: list[Candidate] = []
         async with aclosing(self._bucket.list(pattern.root)) as listed:
             async for one in listed:
-                for candidate in candidates(self._origin, [one]):
+                for candidate in candidates(pattern, [one]):
                     if objects and objects[0].place.study != candidate.place.study:
                         yield objects[0].place.study, listing_digest(objects)
                         objects = []

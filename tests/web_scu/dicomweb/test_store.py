@@ -13,7 +13,7 @@ from isthmus.common.config import DicomwebOrigin
 from isthmus.common.messages import BlobRef, InstanceStored, Store
 from isthmus.web_scu.dicomweb import sending
 from isthmus.web_scu.dicomweb.sending import BYTES_AT_ONCE, INSTANCES_AT_ONCE, batches
-from tests.common.webclient.web_origin import Behaviour, Site, says, writes, writes_then_is_silent
+from tests.common.webclient.web_origin import Behaviour, Request, Site, says, writes, writes_then_is_silent
 from tests.data_sets import identity, make_series, raw_dataset
 from tests.peers import Orthanc
 from tests.web_scu.dicomweb.conftest import Serve, dicomweb_of
@@ -36,8 +36,8 @@ def uids(series: list[Path]) -> list[str]:
 
 @pytest.fixture
 async def impatient(serve: Serve, origin_name: str, site: Site) -> DicomwebOrigin:
-    """The server as an origin that is not waited for very long."""
-    return await serve(origin_name, site.url, timeout_seconds=0.5)
+    """The server as an origin that is not waited for very long, and gets one request after the other."""
+    return await serve(origin_name, site.url, timeout_seconds=0.5, connections=1)
 
 
 async def job_of(blobs: BlobStore, origin: str, files: Sequence[Path]) -> Store:
@@ -201,7 +201,7 @@ async def test_what_all_is_refused_by_name_is_not_sent_again(
 async def test_a_refusal_that_is_for_all_ends_the_job(
     bus: Bus,
     blobs: BlobStore,
-    origin: DicomwebOrigin,
+    impatient: DicomwebOrigin,
     site: Site,
     series: list[Path],
     monkeypatch: pytest.MonkeyPatch,
@@ -209,8 +209,28 @@ async def test_a_refusal_that_is_for_all_ends_the_job(
 ) -> None:
     monkeypatch.setattr(sending, "INSTANCES_AT_ONCE", 2)
     site.does(says(status))
-    assert await stored(bus, blobs, origin, series) == [(0x0110, "HttpOperationFailed")] * 4
+    assert await stored(bus, blobs, impatient, series) == [(0x0110, "HttpOperationFailed")] * 4
     assert len(site.requests) == 1
+
+
+async def test_two_requests_of_a_job_are_under_way_at_one_time(
+    bus: Bus,
+    blobs: BlobStore,
+    origin: DicomwebOrigin,
+    site: Site,
+    series: list[Path],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sending, "INSTANCES_AT_ONCE", 1)
+    both = asyncio.Barrier(2)
+
+    async def waits(request: Request, writer: asyncio.StreamWriter) -> None:
+        async with asyncio.timeout(5):
+            await both.wait()
+        await Takes()(request, writer)
+
+    site.does(waits)
+    assert await stored(bus, blobs, origin, series) == [STORED] * 4
 
 
 async def test_a_server_that_is_busy_is_asked_again(

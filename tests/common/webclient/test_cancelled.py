@@ -93,3 +93,21 @@ async def test_over_http_2(tmp_path: Path, work: Callable[[WebClient], Awaitable
         origin = origin_at(site.url, connections=1, ca_file=authority.certificate)
         async with WebClient(origin) as client:
             await _left_at_every_moment(client, work)
+
+
+async def test_while_a_token_is_fetched(site: Site, tmp_path: Path) -> None:
+    async def token(request: Request, writer: asyncio.StreamWriter) -> None:
+        await says("200 OK", '{"access_token": "t", "expires_in": 0.001}')(request, writer)
+
+    site.does(_answers)
+    authority = Authority(tmp_path)
+    async with Site(authority.server()).listening() as endpoint:
+        endpoint.does(token)
+        oauth2 = {
+            "token_url": f"{endpoint.url}/token",
+            "client_id": "isthmus",
+            "client_secret_file": written(tmp_path / "secret", "secret"),
+        }
+        origin = origin_at(site.url, connections=1, ca_file=authority.certificate, oauth2=oauth2)
+        async with WebClient(origin) as client:
+            await _left_at_every_moment(client, search)

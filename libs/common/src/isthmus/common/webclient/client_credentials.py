@@ -15,6 +15,7 @@ from isthmus.common.config import DicomwebOrigin, OAuth2
 from isthmus.common.errors import MalformedAnswer, OriginError, OriginUnreachable
 from isthmus.common.telemetry import SpanKind, span
 from isthmus.common.webclient.failures import before_the_answer, refusal, within_the_answer
+from isthmus.common.webclient.handshake import send
 from isthmus.common.webclient.secret_file import SecretFile
 
 MOST_BYTES: Final = 64 * 1024
@@ -97,7 +98,7 @@ class ClientCredentials:
         request = self._http.build_request("POST", self._oauth2.token_url, data=form, headers=headers)
         with before_the_answer(self._origin):
             async with asyncio.timeout(self._silence):
-                response = await self._http.send(request, stream=True, auth=None)
+                response = await send(self._http, request)
         try:
             with within_the_answer(self._origin):
                 async with asyncio.timeout(self._silence):

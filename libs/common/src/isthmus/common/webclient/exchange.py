@@ -16,7 +16,7 @@ from isthmus.common.webclient.answer import Answer
 from isthmus.common.webclient.client_credentials import ClientCredentials
 from isthmus.common.webclient.credentials import Credentials, credentials_for
 from isthmus.common.webclient.failures import BROKE_OFF, before_the_answer, refusal
-from isthmus.common.webclient.handshake import Handshake
+from isthmus.common.webclient.handshake import send
 from isthmus.common.webclient.lanes import Lane, Lanes
 from isthmus.common.webclient.outgoing import GET, REDIRECTS, Outgoing, is_at, redirected
 from isthmus.common.webclient.retry import BUSY, Patience, retry_after
@@ -163,18 +163,10 @@ class Exchange:
         with before_the_answer(self._origin.name):
             async with asyncio.timeout(seconds * HEADER_SHARE) as silence:
                 content = None if body is None else body.watched_by(silence)
-                handshake = Handshake()
-                request = http.build_request(
-                    outgoing.method,
-                    outgoing.url,
-                    headers=headers,
-                    content=content,
-                    extensions={"trace": handshake.watch},
-                )
+                request = http.build_request(outgoing.method, outgoing.url, headers=headers, content=content)
                 try:
-                    response = await http.send(request, stream=True, auth=None, follow_redirects=False)
+                    response = await send(http, request)
                 except BaseException:
-                    await handshake.abandon()
                     await lane.end()
                     raise
         answer = Answer(response, self._origin.name, seconds)

@@ -6,7 +6,23 @@ open until it is garbage.
 
 from collections.abc import Mapping
 
+import httpx2
 from httpcore2 import AsyncNetworkStream
+
+
+async def send(http: httpx2.AsyncClient, request: httpx2.Request) -> httpx2.Response:
+    """Send a request and wait for the headers of its answer; add no credentials, follow no redirect.
+
+    Raises:
+        httpx2.HTTPError: no answer comes.
+    """
+    handshake = Handshake()
+    request.extensions["trace"] = handshake.watch
+    try:
+        return await http.send(request, stream=True, auth=None, follow_redirects=False)
+    except BaseException:
+        await handshake.abandon()
+        raise
 
 
 class Handshake:

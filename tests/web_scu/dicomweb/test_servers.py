@@ -372,3 +372,20 @@ async def test_an_echo_tells_why_it_failed(bus: Bus, origin: DicomwebOrigin, sit
     answer = await bus.request(subjects.echo(origin.name), Echo(origin.name), EchoDone)
     assert answer.failure is not None
     assert answer.failure.http_status == int(status[:3])
+
+
+async def test_what_is_logged_of_searches_names_nobody(
+    bus: Bus, origin: DicomwebOrigin, archive: Archive, site: Site, capsys: pytest.CaptureFixture[str]
+) -> None:
+    archive.families = {"P1": "Doe"}
+    archive.has(unescapes=False, relational=501, leaves_out=[MODALITIES])
+    key = ("PatientName", "Doe^P1")
+    for level in Level:
+        await found(bus, query(origin.name, level, key, returned=("PatientName", "ModalitiesInStudy")))
+    site.does(says("404 Not Found"))
+    await found(bus, query(origin.name, Level.STUDY, key))
+    logged = "".join(capsys.readouterr())
+    for event in ("does not unescape", "no relational searches", "studies not found"):
+        assert event in logged
+    assert "Doe" not in logged
+    assert "1.1" not in logged

@@ -8,10 +8,12 @@ from io import BytesIO
 import pytest
 
 from isthmus.common.blobs import BlobStore
+from isthmus.common.bus import Bus
+from isthmus.common.bus.stores import submit_store_once
 from isthmus.common.config import DimseOrigin
 from isthmus.common.dimse import Association, Context, StoreResult
-from isthmus.common.errors import OperationFailed, OriginTimeout
-from isthmus.common.messages import Failure
+from isthmus.common.errors import BusUnavailable, OperationFailed, OriginTimeout
+from isthmus.common.messages import Failure, Store
 from isthmus.common.service import Parts
 from isthmus.scp.worker import Server, serving
 from tests.scp.conftest import CT, EXPLICIT, PACS, Sending, peer, send
@@ -144,6 +146,25 @@ async def test_who_has_not_waited_for_the_answer_and_repeats_it_hears_of_it(
                 await asyncio.sleep(0.01)
         assert (await send_one(server, dataset())).status == 0xB000
     assert len(slow.taken) == 1
+
+
+async def test_a_job_of_which_nats_did_not_say_that_it_has_it_is_joined_by_the_repeat(
+    server: Server, employ: Employ, dataset: Dataset, blobs: BlobStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def submit(bus: Bus, store: Store, name: str) -> tuple[Store, int]:
+        await submit_store_once(bus, store, name)
+        raise BusUnavailable("NATS does not say that it has it")
+
+    employ(slow := Slow(0x0000))
+    with monkeypatch.context() as broken:
+        broken.setattr("isthmus.scp.store_through.submit_store_once", submit)
+        result = await send_one(server, dataset())
+    assert (result.status, result.error_comment) == (0xA700, "NATS does not say that it has it")
+    assert (await send_one(server, dataset())).status == 0xA700
+    slow.may_answer.set()
+    assert (await send_one(server, dataset())).status == 0x0000
+    (job,) = slow.taken
+    await cleared(blobs, job)
 
 
 async def test_other_content_under_the_same_uid_is_another_job(

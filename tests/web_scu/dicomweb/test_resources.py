@@ -191,6 +191,13 @@ def test_what_is_escaped_nowhere_stays(value: str) -> None:
     assert search.loosened() is None
 
 
+def test_what_a_server_may_have_to_count_is_asked_for() -> None:
+    names = ("ModalitiesInStudy", "NumberOfStudyRelatedSeries", "NumberOfStudyRelatedInstances", "StudyDate")
+    assert only_search(Level.STUDY, returned=names) == "studies?includefield=00080061,00201206,00201208"
+    found = only_search(Level.SERIES, STUDY, returned=("NumberOfSeriesRelatedInstances", "Modality"))
+    assert found == "studies/1/series?includefield=00201209"
+
+
 def test_private_attributes_are_matched_here_alone() -> None:
     private = MatchingKey(("00091001",), ("x",))
     assert only_search(Level.STUDY, private) == "studies"

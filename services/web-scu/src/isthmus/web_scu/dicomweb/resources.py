@@ -8,7 +8,7 @@ from itertools import product
 from math import prod
 from typing import Final, Self
 
-from isthmus.common.dicom.attributes import AttributePath, tags_of, vr_of
+from isthmus.common.dicom.attributes import AttributePath, tag_of, tags_of, vr_of
 from isthmus.common.dicom.levels import Level
 from isthmus.common.dicom.matching import WILDCARD_VRS, MatchingKey, Wanted
 from isthmus.common.dicom.narrowing import narrowing_value
@@ -18,6 +18,7 @@ from isthmus.common.dicom.search_attributes import (
     UNIQUE_KEYS,
     level_of,
 )
+from isthmus.common.dicom.summaries import SUMMED_UP
 from isthmus.common.dicom.uids import check_uid
 from isthmus.common.dicom.wildcards import is_universal
 from isthmus.common.errors import InvalidParameter, TooManyMatches
@@ -50,6 +51,8 @@ _NOT_ASKED: Final = frozenset(
     )
 )
 """They describe the answer, or come of themselves where the server knows them (PS3.18 Table 10.6.3-3)."""
+_COUNTED: Final = SUMMED_UP | {tag_of("NumberOfSeriesRelatedInstances")}
+"""Some servers work them out only for whoever asks, though they have to be returned."""
 _REQUIRED: Final = frozenset(path for paths in REQUIRED_MATCHING.values() for path in paths)
 
 
@@ -226,7 +229,7 @@ def _included(query: Query) -> tuple[str, ...]:
     A lower level's are not returned (PS3.18 10.6.3.3), and might be refused.
     """
     returned = [path for path in query.return_keys if level_of(path[0]) <= query.level]
-    given = {*UNIQUE_KEYS.values(), *REQUIRED_RETURN[query.level], *_NOT_ASKED}
+    given = {*UNIQUE_KEYS.values(), *REQUIRED_RETURN[query.level], *_NOT_ASKED} - _COUNTED
     paths: list[AttributePath] = [*returned, *(key.path for key in query.keys)]
     wanted = dict.fromkeys(path[0] for path in paths if not _is_private(path))
     return tuple(tag for tag in wanted if tag not in given)

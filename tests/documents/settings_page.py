@@ -81,7 +81,7 @@ port = 104
 ae_title = "WORKSTATION"
 host = "10.1.0.7"
 port = 11113
-[[scp.callers]]                   # whoever is in this network, by any AE title: they may read, from these alone
+[[scp.callers]]                   # whoever is in this network may read, from these origins alone
 network = "10.2.0.0/16"
 operations = ["echo", "find", "move", "get"]
 origins = ["pacs", "cloud"]

@@ -155,6 +155,22 @@ async def test_of_what_is_cut_off_the_parts_before_are_good(
     assert len(seen) == 2
 
 
+@pytest.mark.parametrize(
+    ("said", "is_whole"),
+    [("5", True), ("3", True), ("6", False), ("99", False), ("many", True), ("9" * 5000, True)],
+)
+async def test_a_part_that_is_shorter_than_it_says_is_cut_off(
+    site: Site, client: WebClient, said: str, *, is_whole: bool
+) -> None:
+    body = f"--frontier\r\nContent-Length: {said}\r\n\r\nfirst\r\n--frontier--".encode()
+    site.does(says("200 OK", body, kind=MULTIPART))
+    if is_whole:
+        assert await retrieved(client) == [b"first"]
+    else:
+        with pytest.raises(TruncatedAnswer, match="shorter than it says"):
+            await retrieved(client)
+
+
 async def test_one_instance_that_is_cut_off(site: Site, client: WebClient) -> None:
     site.does(
         writes(

@@ -1,5 +1,6 @@
 """Answers that are instances, frames or bulk data: multipart/related or one part (PS3.18 8.6.1.2, 10.4)."""
 
+import re
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import aclosing, asynccontextmanager, contextmanager
 from http import HTTPStatus
@@ -12,6 +13,7 @@ from isthmus.common.dicomweb.media_type import MediaType
 from isthmus.common.errors import TruncatedAnswer, TruncatedPayload, UnreadablePayload, UnsupportedMediaType
 from isthmus.common.webclient.answer import Answer, shown
 
+_LENGTH: Final = re.compile(r"[0-9]{1,18}")
 _SINGLE: Final = frozenset({"application/dicom", "application/octet-stream"})
 _SINGLE_TYPES: Final = frozenset({"image", "video"})
 """What may come as the only part, without multipart; of these two, any subtype."""
@@ -25,6 +27,8 @@ class Part:
         """Of this part, or of the answer where it is the only one; the case of names does not count."""
         self._chunks = chunks
         self._answer = answer
+        length = _LENGTH.fullmatch(headers.get("content-length", ""))
+        self._missing = int(length[0]) if length else 0
 
     def __aiter__(self) -> Self:
         return self
@@ -33,12 +37,18 @@ class Part:
         """Give the next chunk of the content; StopAsyncIteration says that all of it was there.
 
         Raises:
-            TruncatedAnswer: it was cut off in this part: the part is incomplete.
+            TruncatedAnswer: it was cut off in this part, or is shorter than it says: the part is incomplete.
             MalformedAnswer: what follows cannot be read: the part may be incomplete.
             OriginTimeout: for too long nothing came.
         """
         with _translated(self._answer):
-            return await anext(self._chunks)
+            chunk = await anext(self._chunks, None)
+        if chunk is None:
+            if self._missing > 0:
+                raise TruncatedAnswer("A part is shorter than it says", origin=self._answer.origin)
+            raise StopAsyncIteration
+        self._missing -= len(chunk)
+        return chunk
 
 
 class Parts:

@@ -56,6 +56,7 @@ class Response:
     command: str
     status: int
     sop_instance_uid: str = ""
+    remaining: int | None = None
     completed: int | None = None
     failed: int | None = None
     warning: int | None = None
@@ -83,6 +84,14 @@ class Ended:
         """Completed, Failed and Warning Sub-operations by the last response; 0 where it does not tell."""
         final = self._final(command)
         return (final.completed or 0, final.failed or 0, final.warning or 0) if final else ()
+
+    def announced(self, command: str) -> set[int]:
+        """How many sub-operations there are in all, by each of the responses that tell how many remain."""
+        return {
+            response.remaining + (response.completed or 0) + (response.failed or 0) + (response.warning or 0)
+            for response in self.of(command)
+            if response.status in PENDING and response.remaining is not None
+        }
 
     def _final(self, command: str) -> Response | None:
         responses = self.of(command)
@@ -149,7 +158,7 @@ def _messages(log: str) -> Iterable[Response]:
     for message in _MESSAGE.findall(log):
         command, status = _COMMAND.search(message), _STATUS.search(message)
         if command and status:
-            counters = (_counter(message, name) for name in ("Completed", "Failed", "Warning"))
+            counters = (_counter(message, name) for name in ("Remaining", "Completed", "Failed", "Warning"))
             instance = _INSTANCE.search(message)
             uid = instance[1] if instance else ""
             yield Response(command[1], int(status[1], 16), uid, *counters)

@@ -4,7 +4,7 @@ import io
 import warnings
 from array import array
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -32,6 +32,7 @@ class Result:
         status: the last status; None where no final response came.
         statuses: of each C-STORE, by the Affected SOP Instance UID of the response.
         counters: Completed, Failed and Warning Sub-operations of the last response.
+        announced: how many there would be, by the responses before.
         answers: to C-FIND, by what identifies each at its level.
         instances: Part 10 files that arrived, or are held afterwards.
     """
@@ -40,6 +41,7 @@ class Result:
     status: int | None
     statuses: Mapping[str, int] = field(default_factory=dict)
     counters: tuple[int, ...] = ()
+    announced: Set[int] = frozenset()
     answers: Mapping[str, Answer] = field(default_factory=dict)
     instances: Mapping[Identity, bytes] = field(default_factory=dict)
 
@@ -100,6 +102,8 @@ def differences(expected: Result, got: Result) -> Iterator[str]:
     for name in ("code", "counters"):
         if getattr(expected, name) != getattr(got, name):
             yield f"{name}: {getattr(got, name)} instead of {getattr(expected, name)}"
+    if got.announced - {sum(got.counters)}:
+        yield f"announced: {sorted(got.announced)} sub-operations, not {sum(got.counters)}"
     for key in sorted(expected.answers.keys() ^ got.answers.keys()):
         yield f"answer {'lacks' if key in expected.answers else 'is too much'}: {key}"
     for key in sorted(expected.answers.keys() & got.answers.keys()):

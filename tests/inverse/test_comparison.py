@@ -95,6 +95,7 @@ def _retrieve(case: Case, wanted: Mapping[str, str], side: Side) -> Result:
         ended.code,
         ended.status(command),
         counters=ended.counters(command),
+        announced=ended.announced(command),
         instances=instances(arrived or ended.files),
     )
 

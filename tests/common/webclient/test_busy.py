@@ -19,7 +19,7 @@ async def test_it_is_asked_again_when_it_says(site: Site, client: WebClient, sta
     site.does(says(status, "", "Retry-After: 1"), says("200 OK", "[]"))
     began = time.monotonic()
     assert (await client.get_json("studies")).data_sets == []
-    assert 1 <= time.monotonic() - began < 3
+    assert 1 <= time.monotonic() - began < 10
 
 
 async def test_not_for_ever(site: Site, client: WebClient) -> None:

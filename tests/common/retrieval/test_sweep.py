@@ -173,6 +173,18 @@ async def test_leftovers_of_jobs_go_first_and_also_where_there_is_room(studies: 
     assert await studies.left() == {"1", "2"}
 
 
+async def test_what_was_made_from_a_study_that_lies_elsewhere_stays_where_there_is_room(
+    blobs: BlobStore, studies: Studies
+) -> None:
+    """Of an inbox or a bucket: the instances are not held, and there is no manifest."""
+    for study in ("1", "2"):
+        await blobs.put(derived_key(studies.origin, study, SERIES, "metadata-d"), bytes(SIZE))
+    await studies.read("2", 30)
+    assert await studies.sweep(LATER, 2 * SIZE) == Swept(2 * SIZE, 0, 0)
+    assert await studies.sweep(LATER, SIZE) == Swept(SIZE, 1, SIZE)
+    assert await studies.left() == {"2"}
+
+
 async def test_a_study_leaves_nothing_behind(blobs: BlobStore, studies: Studies) -> None:
     await studies.fetch("1")
     await studies.sweep(LATER, 0)

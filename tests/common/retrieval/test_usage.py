@@ -51,7 +51,15 @@ async def test_blobs_that_no_manifest_names_are_a_study_without_one(
 ) -> None:
     await put(blobs, blob(1, origin=origin_name))
     (one,) = await usage_of(bus, blobs, origin_name)
-    assert not one.has_manifest
+    assert one.is_leftover
+
+
+async def test_what_was_made_from_what_lies_elsewhere_is_no_leftover(
+    bus: Bus, blobs: BlobStore, origin_name: str
+) -> None:
+    await blobs.put(derived_key(origin_name, STUDY, SERIES, "metadata-d"), b"four")
+    (one,) = await usage_of(bus, blobs, origin_name)
+    assert (one.instances, one.size, one.is_leftover) == (0, 4, False)
 
 
 async def test_one_study_can_be_asked_for_whatever_its_name(

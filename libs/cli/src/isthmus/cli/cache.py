@@ -129,7 +129,7 @@ async def _of_study(catalogue: Catalogue, one: StudyUsage) -> _OfStudy:
         one.instances,
         one.size,
         whole=manifest is not None and manifest.covers(all_of_it, since=0) and not missing,
-        leftover=not one.has_manifest,
+        leftover=one.is_leftover,
         last_read=written_time(one.last_read),
         missing=missing,
     )
@@ -169,11 +169,19 @@ def _print_origins(origins: Iterable[_OfOrigin]) -> None:
     write_shown(table)
 
 
+def _held_as(one: _OfStudy) -> str:
+    if one.leftover:
+        return "leftover"
+    if one.whole:
+        return "whole"
+    return "part" if one.instances else "derived"  # of an inbox or a bucket, where its instances are
+
+
 def _print_studies(studies: Iterable[_OfStudy]) -> None:
     table = new_table("Origin", "StudyInstanceUID", "Instances", "Size", "Held", "LastRead", "Missing")
     for one in studies:
-        state = "leftover" if one.leftover else "whole" if one.whole else "part"
         missing = "\n".join(lacks.sop_instance_uid for lacks in one.missing) or "-"
         size = decimal(one.bytes)
-        table.add_row(one.origin, one.study, str(one.instances), size, state, one.last_read or "-", missing)
+        held = _held_as(one)
+        table.add_row(one.origin, one.study, str(one.instances), size, held, one.last_read or "-", missing)
     write_shown(table)

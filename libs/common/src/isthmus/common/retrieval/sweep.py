@@ -103,8 +103,8 @@ class Sweeper:
         size = sum(one.size for one in held)
         studies = freed = 0
         unused = [one for one in held if one.used < now - KEPT_SECONDS]
-        for one in sorted(unused, key=lambda one: (one.has_manifest, one.used)):
-            if one.has_manifest and size - freed <= self._max_bytes:
+        for one in sorted(unused, key=lambda one: (not one.is_leftover, one.used)):
+            if not one.is_leftover and size - freed <= self._max_bytes:
                 break
             evicted = await evict(self._bus, self._catalogue, one, unread_since=now - KEPT_SECONDS)
             if evicted is not None:

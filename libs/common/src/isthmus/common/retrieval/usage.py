@@ -19,9 +19,17 @@ class StudyUsage:
     modified: float = 0.0
     """When anything of it was written last: seconds since 1970."""
     has_manifest: bool = False
-    """Whether it can be read; without, it is what a job that was given up has left."""
+    """Whether its instances can be read, where there are any."""
     last_read: float | None = None
     """Seconds since 1970; None if it was not read for a month."""
+
+    @property
+    def is_leftover(self) -> bool:
+        """Whether it is what a job that was given up has left: instances that nobody can read.
+
+        What was made from studies of inboxes and buckets is none: their instances lie elsewhere.
+        """
+        return self.instances > 0 and not self.has_manifest
 
     @property
     def used(self) -> float:

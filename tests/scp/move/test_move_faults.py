@@ -20,7 +20,7 @@ from tests.peers import Peer
 from tests.scp.get.getter import Getter
 from tests.scp.move.conftest import COUNT, destination_of
 from tests.scp.move.receiver import Receiver
-from tests.scp.retrieving.client import move, wish
+from tests.scp.retrieving.client import STUDY_ROOT, associate, move, wish
 
 SUCCESS, SOME_FAILED, ALL_FAILED = 0x0000, 0xB000, 0xA702
 
@@ -167,3 +167,23 @@ def _one_with_uid(directory: Path, sop_instance_uid: str) -> tuple[Path, Path]:
     data["SOPInstanceUID"].value = sop_instance_uid
     data.save_as(bad)
     return good, bad
+
+
+async def test_a_service_that_stops_does_not_wait_for_a_destination(
+    parts: Parts, inbox: Inbox, receiver: Receiver, images: list[Path], study: str
+) -> None:
+    receiver.may_go_on.clear()
+    await arrived(parts.bus, parts.blobs, inbox.name, images)
+    async with serving(parts) as running:
+        called = Peer(inbox.ae_title, "127.0.0.1", running.port)
+        association = await asyncio.to_thread(associate, called, f"{STUDY_ROOT}.2")
+        responses = association.send_c_move(
+            wish("STUDY", StudyInstanceUID=study), "RECEIVER", f"{STUDY_ROOT}.2"
+        )
+        await asyncio.to_thread(next, responses)
+        await asyncio.to_thread(receiver.reached.wait, 20)
+        began = asyncio.get_running_loop().time()
+    assert asyncio.get_running_loop().time() - began < 5
+    receiver.may_go_on.set()
+    await asyncio.to_thread(receiver.wait_until_closed)
+    await asyncio.to_thread(association.abort)

@@ -51,6 +51,7 @@ async def retrieving(parts: Parts) -> AsyncIterator[Mapping[Operation, Serve]]:
             Operation.C_GET: Get(source, outlets),
         }
     finally:
+        await source.close()
         await destinations.close()
         processes.close()
         headers.close()

@@ -1,11 +1,13 @@
 """Where the instances of an origin come from, or of all of them as one; and which there are."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager, contextmanager
 from functools import partial
+from typing import cast
 
 from isthmus.common.blobs import BlobStore
-from isthmus.common.bus import Bus, search
+from isthmus.common.bus import Bus, end_tasks, search
 from isthmus.common.config import Origin
 from isthmus.common.dicom.attributes import tag_of
 from isthmus.common.dicom.levels import Level
@@ -35,11 +37,26 @@ class Source:
         self.blobs = blobs
         self.room = Room()
         """For what waits to be sent, of all requests."""
+        self._at_work: set[asyncio.Task[object]] = set()
         self._bus = bus
         self._catalogue = catalogue
         self._retrieval = retrieval
         self._federation = federation
         self._origins = origins
+
+    @contextmanager
+    def at_work(self) -> Iterator[None]:
+        """Have the task that enters this among those that `close` ends."""
+        task = cast("asyncio.Task[object]", asyncio.current_task())
+        self._at_work.add(task)
+        try:
+            yield
+        finally:
+            self._at_work.discard(task)
+
+    async def close(self) -> None:
+        """End what is under way: nobody waits for it any more."""
+        await end_tasks(self._at_work)
 
     def read(self, wanted: Retrieve) -> AbstractAsyncContextManager[Reading]:
         """Give instances as they come; see `Retrieval.read`, and `Federation.read` for all origins."""

@@ -81,25 +81,38 @@ class Transfer:
         Raises:
             IsthmusError: there was nothing to send, and why.
         """
-        wished, origin = self._wished, self._asked.origin.name
-        studies: Sequence[str] = wished.studies
-        if wished.patient_id is not None:
-            studies = await self._source.studies_of(origin, wished.patient_id)
-        retrieves = wished.retrieves(origin, studies)
-        self._listed = {one: frozenset((one.instance,)) if one.instance else None for one in retrieves}
-        reading = asyncio.create_task(self._read(retrieves))
-        telling = asyncio.create_task(self._tell())
-        sending = asyncio.create_task(send(self))
-        try:
-            await self._until_sent(sending, reading)
-        finally:
-            await end_tasks([sending, reading, telling, *self._listing])
-            await self.line.close()
+        with self._source.at_work():
+            telling = asyncio.create_task(self._tell())
+            try:
+                await self._send_all(await self._retrieves(), send)
+            finally:
+                await end_tasks([telling, *self._listing])
+                await self.line.close()
         if self._has_lost_blobs:
             await self._mend()
         nothing = self._error or self._nothing_there
         if not self.counts.done and nothing is not None:
             raise nothing
+
+    async def _retrieves(self) -> Sequence[Retrieve]:
+        """Find out what to read."""
+        wished, origin = self._wished, self._asked.origin.name
+        studies: Sequence[str] = wished.studies
+        if wished.patient_id is not None:
+            studies = await self._source.studies_of(origin, wished.patient_id)
+        return wished.retrieves(origin, studies)
+
+    async def _send_all(self, retrieves: Sequence[Retrieve], send: Send) -> None:
+        self._listed = dict.fromkeys(retrieves)
+        for one in retrieves:
+            if one.instance is not None:
+                self._note_listed(one, (one.instance,))
+        reading = asyncio.create_task(self._read(retrieves))
+        sending = asyncio.create_task(send(self))
+        try:
+            await self._until_sent(sending, reading)
+        finally:
+            await end_tasks([sending, reading])
 
     async def _until_sent(self, sending: asyncio.Task[None], reading: asyncio.Task[None]) -> None:
         try:

@@ -1,9 +1,16 @@
+import asyncio
+
 import httpx2
 import pytest
 
+from isthmus.common.blobs import BlobStore
 from isthmus.common.bus import Bus, subjects
+from isthmus.common.config import DicomwebOrigin, Settings
 from isthmus.common.errors import OriginUnreachable
 from isthmus.common.messages import Echo, EchoDone, Failure
+from isthmus.common.service import Parts
+from isthmus.common.service.server import application
+from isthmus.qido import routes
 
 
 async def test_an_unknown_origin_is_404(gateway: httpx2.AsyncClient) -> None:
@@ -54,6 +61,24 @@ async def test_an_origin_that_answers(gateway: httpx2.AsyncClient, bus: Bus, ori
     assert response.status_code == 200
     assert response.json() == {"name": origin_name, "ok": True, "latency_ms": 4.0}
     assert asked == [Echo(origin_name)]
+
+
+async def test_a_dicomweb_server_has_its_own_time_out_to_answer(
+    bus: Bus, unused_blobs: BlobStore, origin_name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("isthmus.qido.origins._GRACE_SECONDS", 0.1)
+    given = {"name": origin_name, "protocol": "dicomweb", "url": "http://127.0.0.1:1", "ae_title": "CLOUD"}
+    settings = Settings(origins=(DicomwebOrigin.model_validate({**given, "timeout_seconds": 10}),))
+
+    async def echo(_: Echo) -> EchoDone:
+        await asyncio.sleep(0.5)  # a server that is slow to answer
+        return EchoDone(latency_ms=500.0)
+
+    await bus.serve(subjects.echo(origin_name), "workers", echo, Echo)
+    transport = httpx2.ASGITransport(application(routes(Parts(settings, bus, unused_blobs))))
+    async with httpx2.AsyncClient(transport=transport, base_url="http://gateway:8080") as http:
+        response = await http.get(f"/aets/{origin_name}")
+    assert response.status_code == 200
 
 
 async def test_the_origins_are_listed_in_the_order_of_the_settings(

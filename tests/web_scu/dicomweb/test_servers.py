@@ -374,6 +374,17 @@ async def test_an_echo_tells_why_it_failed(bus: Bus, origin: DicomwebOrigin, sit
     assert answer.failure.http_status == int(status[:3])
 
 
+async def test_an_echo_waits_no_longer_than_the_server_may_be_silent(
+    bus: Bus, serve: Serve, site: Site, origin_name: str
+) -> None:
+    origin = await serve(origin_name, site.url, timeout_seconds=1)
+    site.does(says("503 Service Unavailable"), writes_then_is_silent())
+    answer = await bus.request(subjects.echo(origin.name), Echo(origin.name), EchoDone)
+    assert answer.failure is not None
+    assert answer.failure.kind == "OriginTimeout"
+    assert answer.latency_ms < 1300
+
+
 async def test_what_is_logged_of_searches_names_nobody(
     bus: Bus, origin: DicomwebOrigin, archive: Archive, site: Site, capsys: pytest.CaptureFixture[str]
 ) -> None:

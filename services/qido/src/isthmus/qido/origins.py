@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from isthmus.common.bus import Bus, subjects
-from isthmus.common.config import DimseOrigin
+from isthmus.common.config import DicomwebOrigin, DimseOrigin
 from isthmus.common.errors import UnavailableError
 from isthmus.common.messages import Echo, EchoDone, Failure
 from isthmus.qido.settings import QidoSettings
@@ -40,7 +40,7 @@ class Origins:
             UnknownOrigin: no such origin is configured.
         """
         origin = self.settings.origin(request.path_params["origin"])
-        patience = origin.timeout_seconds if isinstance(origin, DimseOrigin) else 0.0
+        patience = origin.timeout_seconds if isinstance(origin, DimseOrigin | DicomwebOrigin) else 0.0
         done = await self._echo(origin.name, patience + _GRACE_SECONDS)
         answer: dict[str, object] = {
             "name": origin.name,

@@ -153,15 +153,14 @@ async def test_a_client_that_wants_to_go_stops_the_query(server: Server, played:
 
 async def test_what_is_no_dicom_stops_the_query(server: Server, played: Played) -> None:
     played.endless = True
-
-    def run() -> bytes:
-        with connected(server) as connection:
-            connection.sendall(request_of(7) + b"\x63\0\0\0\0\x04none")
-            return read(connection)[:1]
-
-    assert await asyncio.to_thread(run) == b"\x07"
-    async with asyncio.timeout(AT_ONCE):
-        await played.left.wait()
+    with connected(server) as connection:
+        connection.sendall(request_of(7))
+        async with asyncio.timeout(AT_ONCE):
+            await played.asked.wait()
+        connection.sendall(b"\x63\0\0\0\0\x04none")
+        assert (await asyncio.to_thread(read, connection))[:1] == b"\x07"
+        async with asyncio.timeout(AT_ONCE):
+            await played.left.wait()
 
 
 async def test_a_slow_client_slows_the_origin_down(server: Server, played: Played) -> None:

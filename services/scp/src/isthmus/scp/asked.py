@@ -6,6 +6,7 @@ by `Asked.run`, which ends as soon as the client cancels or is gone.
 
 import asyncio
 import threading
+import time
 from collections.abc import Coroutine
 from concurrent.futures import CancelledError
 from concurrent.futures import TimeoutError as NotYet
@@ -32,6 +33,8 @@ LARGEST_IDENTIFIER: Final = 4 * 1024 * 1024
 """Bytes: a list of 60,000 UIDs."""
 _LOOK_SECONDS: Final = 0.2
 """For what nobody tells: a release in the middle of an operation, what is no DICOM, a loop that is gone."""
+_ENDING_SECONDS: Final = 1.0
+"""For what runs to end, before it is told once more."""
 
 R = TypeVar("R")
 
@@ -77,6 +80,8 @@ class Response:
 class _State:
     lock: threading.Lock = field(default_factory=threading.Lock)
     stop: Stop | None = None
+    stopped_at: float | None = None
+    """When that was said, until it was said once more."""
     task: asyncio.Task[object] | None = None
 
 
@@ -182,9 +187,24 @@ class Asked:
     def _look(self) -> None:
         if self.loop.is_closed():
             raise LoopStopped
+        self._cancel_again()
         waiting = self.association.dul.peek_next_pdu()
         if isinstance(waiting, A_RELEASE | A_ABORT | A_P_ABORT) or not self.association.dul.is_alive():
             self.stop(Stop.OVER)
+
+    def _cancel_again(self) -> None:
+        """Cancel once more what should have ended: `wait_for` of Python 3.11 may swallow a cancellation."""
+        with self._state.lock:
+            since = self._state.stopped_at
+            if since is None or self._state.task is None or time.monotonic() < since + _ENDING_SECONDS:
+                return
+            self._state.stopped_at = None
+            self.loop.call_soon_threadsafe(self._state.task.cancel)
+
+    @property
+    def stopped(self) -> bool:
+        """Whether there is no use in going on, as `check` raises it."""
+        return self._state.stop is not None
 
     def check(self) -> None:
         """See whether anyone still waits.
@@ -203,8 +223,12 @@ class Asked:
     def stop(self, why: Stop) -> None:
         """End what `run` waits for; any thread may call it. The end of the association outdoes a C-CANCEL."""
         with self._state.lock:
-            if self._state.stop is None or why is Stop.OVER:
+            before = self._state.stop
+            if before is None or why is Stop.OVER:
                 self._state.stop = why
+            if before is not None:
+                return  # it was told already
+            self._state.stopped_at = time.monotonic()
             task = self._state.task
             if task is not None and not self.loop.is_closed():
                 self.loop.call_soon_threadsafe(task.cancel)

@@ -1,5 +1,6 @@
 """The C-FIND provider (PS3.4 C.4.1.3): searches of an origin, each match told as it comes."""
 
+import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing, suppress
 from typing import Final
@@ -112,6 +113,8 @@ async def _tell(
             async with aclosing(matches):
                 with suppress(NoSuchObject):  # what there is not, does not match
                     async for match in matches:
+                        if asked.stopped:
+                            raise asyncio.CancelledError
                         await outgoing.add(writer.write({**match, **of_us}))
         except IsthmusError:  # what was found is told first
             await outgoing.finish()

@@ -16,7 +16,7 @@ from isthmus.scp.worker import Server, serving
 from tests.data_sets import identity, make_series
 from tests.pacs import FailsSuboperations, FaultyPacs, Slow
 from tests.pacs.events import Kind
-from tests.peers import Peer, free_port
+from tests.peers import Peer, free_port, movescu
 from tests.scp.conftest import ANY_PORT
 from tests.scp.move.conftest import destination_of
 from tests.scp.move.receiver import Receiver
@@ -140,3 +140,11 @@ async def test_a_destination_that_is_away_is_not_waited_for(
     assert (answer.status, answer.counts) == (ALL_FAILED, (0, COUNT, 0))
     assert set(answer.failed_uids) == {identity(image).sop_instance_uid for image in images}
     assert len(pacs.sent()) < COUNT
+
+
+async def test_dcmtk_cancels(called: Peer, pacs: FaultyPacs, receiver: Receiver, wanted: str) -> None:
+    keys = {"QueryRetrieveLevel": "STUDY", "StudyInstanceUID": wanted}
+    outcome = await asyncio.to_thread(movescu, called, "RECEIVER", keys, cancel_after=2)
+    assert "FE00" in outcome.log.upper(), outcome.log
+    await asyncio.to_thread(pacs.wait_for, lambda event: event.kind is Kind.CANCELLED, timeout_seconds=4)
+    assert len(receiver.came) < COUNT

@@ -154,12 +154,20 @@ class Locator:
     async def _ask(self, origin: str, study: str) -> _Holding | None:
         manifest = await self._catalogue.load(origin, study)
         if self._catalogue.is_the_origin(origin):
+            if manifest is None and self._catalogue.may_be_behind(origin):
+                manifest = await self._looked_for(origin, study)
             return None if manifest is None else _Holding(contents_of(manifest), frozenset())
         since = time.time() - self._fresh_seconds
         if manifest is not None and manifest.covers(Retrieve(origin, study), since):
             return _Holding(contents_of(manifest), undeliverable(manifest))
         has_it = await Asked(self._bus, origin, study).has_it()
         return _Holding(None, undeliverable(manifest)) if has_it else None
+
+    async def _looked_for(self, origin: str, study: str) -> Manifest | None:
+        """Have a study looked for that no scan of a bucket has seen: it may be there all the same."""
+        if not await Asked(self._bus, origin, study).has_it():
+            return None
+        return await self._catalogue.load(origin, study)
 
     async def _compared(
         self, study: str, held: Sequence[tuple[Origin, _Holding]], silent: tuple[Silence, ...]

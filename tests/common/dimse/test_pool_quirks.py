@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
+from isthmus.common.breaker import FAILURES
 from isthmus.common.dimse import (
     FIND,
     STUDY_ROOT_FIND,
@@ -12,7 +13,6 @@ from isthmus.common.dimse import (
     AssociationPool,
     Peer,
 )
-from isthmus.common.dimse.breaker import FAILURES
 from isthmus.common.errors import AssociationRejected, OriginTimeout
 from isthmus.common.threads import Threads
 from tests.common.dimse.acceptor import query

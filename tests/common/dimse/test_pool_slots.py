@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 from pynetdicom import evt
 
+from isthmus.common.breaker import FAILURES
 from isthmus.common.dimse import (
     FIND,
     STUDY_ROOT_FIND,
@@ -15,7 +16,6 @@ from isthmus.common.dimse import (
     AssociationPool,
     Context,
 )
-from isthmus.common.dimse.breaker import FAILURES
 from isthmus.common.errors import (
     AssociationAborted,
     AssociationRejected,

@@ -11,8 +11,8 @@ from typing import Final, TypeVar
 
 from opentelemetry.trace import SpanKind
 
+from isthmus.common.breaker import Breaker
 from isthmus.common.dimse.association import Association
-from isthmus.common.dimse.breaker import Breaker
 from isthmus.common.dimse.contexts import Context
 from isthmus.common.dimse.exchange import span_attributes
 from isthmus.common.dimse.peer import Peer

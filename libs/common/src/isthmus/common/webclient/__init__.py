@@ -6,6 +6,7 @@ whatever an origin does wrong is one of the `OriginError`s:
     OriginUnreachable      no connection, no TLS, a certificate that does not verify, credentials that nobody
                            gives us, or it broke off before it answered
     OriginTimeout          silence for longer than `timeout_seconds` of its settings
+    CircuitOpen            one of these two several times in a row: it is left alone for some seconds
     HttpOperationFailed    a status that is no success, after what can be tried again was; `http_status`
     MalformedAnswer        HTML, no JSON, a wrong boundary, a redirect without end, far too much of anything
       TruncatedAnswer      it ended before its end was marked; the parts that came to their end are good

@@ -41,6 +41,7 @@ class WebClient:
 
         OriginUnreachable: no connection, or it broke off before it answered; or no credentials to be had.
         OriginTimeout: for `timeout_seconds` nothing came.
+        CircuitOpen: one of these several times in a row; it is left alone for some seconds.
         HttpOperationFailed: a status that is no success. 429 and 503 are tried again as Retry-After says, for
             15 s at most, a 401 once where there are newer credentials.
         MalformedAnswer, TruncatedAnswer: what it answers cannot be read, or was cut off.

@@ -1,16 +1,17 @@
 """Requests to an origin and their answers: who we are, redirects, and what is tried again."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from contextlib import aclosing, asynccontextmanager, contextmanager
 from http import HTTPStatus
 from typing import Final, Self
 
 import httpx2
 from opentelemetry.trace import use_span
 
+from isthmus.common.breaker import Breaker
 from isthmus.common.config import DicomwebOrigin
-from isthmus.common.errors import MalformedAnswer, OriginUnreachable
+from isthmus.common.errors import MalformedAnswer, OriginTimeout, OriginUnreachable
 from isthmus.common.telemetry import SpanKind, get_logger, inject, span
 from isthmus.common.webclient.answer import Answer
 from isthmus.common.webclient.client_credentials import ClientCredentials
@@ -40,6 +41,7 @@ class Exchange:
         self._home = httpx2.URL(origin.url)
         self._lanes = lanes
         self._elsewhere = elsewhere
+        self._breaker = Breaker(origin.name)
         self._credentials: Credentials | ClientCredentials | None = credentials_for(origin, elsewhere)
 
     @classmethod
@@ -73,12 +75,16 @@ class Exchange:
         Raises:
             OriginUnreachable: there is no connection, or it broke off; the credentials cannot be had.
             OriginTimeout: for too long nothing came.
+            CircuitOpen: so it was several times in a row, and it is left alone now.
             HttpOperationFailed: another status, after what can be tried again was.
             MalformedAnswer: it is no HTTP, or redirects in a way that is not followed.
         """
         told = {"http.request.method": outgoing.method, "origin": self._origin.name}
         with span(f"HTTP {outgoing.method}", told, kind=SpanKind.CLIENT, current=False) as sent:
+            on_trial = self._breaker.admit()
             async with self._lanes.one(long=outgoing.is_long) as lane:
+                if not on_trial:
+                    self._breaker.admit()  # the circuit may have opened meanwhile
                 answer = None
                 try:
                     with use_span(sent, record_exception=False, set_status_on_exception=False):
@@ -160,7 +166,7 @@ class Exchange:
         http = lane.http if is_at(outgoing.url, self._home) else self._elsewhere
         seconds = self._origin.timeout_seconds
         body = None if outgoing.body is None else _Body(outgoing.body(), seconds)
-        with before_the_answer(self._origin.name):
+        with self._judged(outgoing), before_the_answer(self._origin.name):
             async with asyncio.timeout(seconds * HEADER_SHARE) as silence:
                 content = None if body is None else body.watched_by(silence)
                 request = http.build_request(outgoing.method, outgoing.url, headers=headers, content=content)
@@ -174,6 +180,18 @@ class Exchange:
             await _leave(lane, answer)
             raise answer.malformed("It answered with success before it had all")
         return answer
+
+    @contextmanager
+    def _judged(self, outgoing: Outgoing) -> Iterator[None]:
+        """Take note whether the origin is there: any status says so, and breaking off nothing at all."""
+        try:
+            yield
+        except (OriginUnreachable, OriginTimeout) as error:
+            if error.detail != BROKE_OFF and is_at(outgoing.url, self._home):
+                self._breaker.failed(error)
+            raise
+        if is_at(outgoing.url, self._home):
+            self._breaker.succeeded()
 
 
 class _Body:

@@ -8,6 +8,7 @@ from typing import Final
 from isthmus.common.blobs import BlobStore
 from isthmus.common.errors import (
     BlobMissing,
+    CircuitOpen,
     HttpOperationFailed,
     IsthmusError,
     NotTried,
@@ -133,7 +134,7 @@ class Sending:
     def _give_up(self, error: OriginError) -> None:
         if isinstance(error, OriginTimeout):
             self._given_up = NotTried("The origin stays silent", origin=self._origin)
-        elif isinstance(error, OriginUnreachable) or _is_for_all(error):
+        elif isinstance(error, OriginUnreachable | CircuitOpen) or _is_for_all(error):
             self._given_up = error
 
 

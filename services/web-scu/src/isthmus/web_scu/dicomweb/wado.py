@@ -7,6 +7,7 @@ from typing import Final
 
 from isthmus.common.dicom.levels import Level
 from isthmus.common.errors import (
+    CircuitOpen,
     InvalidParameter,
     NotDelivered,
     OriginError,
@@ -95,7 +96,7 @@ class Wado:
                 try:
                     came += await self._stream(waiting.popleft())
                     in_a_row = 0
-                except (OriginUnreachable, OriginTimeout):
+                except (OriginUnreachable, OriginTimeout, CircuitOpen):
                     raise
                 except OriginError as error:
                     failures.append(error)

@@ -7,7 +7,7 @@ from isthmus.common.errors import CircuitOpen, NoAcceptedContext, OriginError
 from isthmus.common.telemetry import gauge, get_logger
 
 FAILURES: Final = 3
-"""In a row, to get an association, after which the circuit opens."""
+"""In a row, to get an association or an answer to a request, after which the circuit opens."""
 TRIAL_SECONDS: Final = 2.0
 """One attempt in so many seconds is let through while it is open."""
 
@@ -43,7 +43,7 @@ class Breaker:
         return True
 
     def failed(self, error: OriginError) -> None:
-        """Take note that there was no association to be had."""
+        """Take note that there was no association to be had, or no answer."""
         if isinstance(error, NoAcceptedContext):  # it is there, and does not do what we need
             self.succeeded()
             return

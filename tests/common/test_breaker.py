@@ -3,8 +3,8 @@
 import pytest
 import structlog.testing
 
-from isthmus.common.dimse import breaker
-from isthmus.common.dimse.breaker import FAILURES, TRIAL_SECONDS, Breaker
+from isthmus.common import breaker
+from isthmus.common.breaker import FAILURES, TRIAL_SECONDS, Breaker
 from isthmus.common.errors import (
     AssociationRejected,
     CircuitOpen,

@@ -1,4 +1,4 @@
-"""A bucket among all origins: what no scan has seen of it is found, and one that cannot tell has not nothing."""
+"""A bucket among all origins: what no scan has seen is found, and one that cannot tell may have it."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path

@@ -1,9 +1,12 @@
 """Storing into a bucket: by the pattern, byte for byte, and nothing that is there is overwritten."""
 
 from collections.abc import Callable, Sequence
+from io import BytesIO
 from pathlib import Path
 
 import pytest
+from pydicom import Dataset, dcmread
+from pydicom.uid import UID, ImplicitVRLittleEndian
 
 from isthmus.common.blobs import PART, BlobStore, spool_key
 from isthmus.common.bus import Bus
@@ -34,6 +37,26 @@ async def stored(
         return sorted([one async for one in results], key=lambda one: one.index)
 
 
+def with_source(file: Path, ae_title: str) -> bytes:
+    """Give a file as it is when another application entity had it last (PS3.10 7.1)."""
+    ds = dcmread(file)
+    ds.file_meta.SourceApplicationEntityTitle = ae_title
+    return written(ds)
+
+
+def with_transfer_syntax(file: Path, transfer_syntax: str) -> bytes:
+    """Give a file whose header names another transfer syntax."""
+    ds = dcmread(file)
+    ds.file_meta.TransferSyntaxUID = UID(transfer_syntax)
+    return written(ds)
+
+
+def written(ds: Dataset) -> bytes:
+    file = BytesIO()
+    ds.save_as(file, implicit_vr=ds.file_meta.TransferSyntaxUID.is_implicit_VR, little_endian=True)
+    return file.getvalue()
+
+
 async def test_it_lies_where_the_pattern_says_and_is_there_at_once(
     bus: Bus,
     blobs: BlobStore,
@@ -55,6 +78,28 @@ async def test_the_same_again_is_no_other(
     await put(bucket, origin, files[:2])
     results = await stored(bus, blobs, origin, [file.read_bytes() for file in files[:2]])
     assert [one.status for one in results] == [SUCCESS, SUCCESS]
+
+
+@pytest.mark.parametrize("suffix", ["", ".dcm"])
+async def test_the_same_data_set_from_another_sender_is_no_other(
+    bus: Bus, blobs: BlobStore, bucket: BlobStore, origin: S3Origin, files: list[Path], suffix: str
+) -> None:
+    key = origin.key_pattern.key_of(place_of(files[0])) + suffix
+    await bucket.put(key, files[0].read_bytes())
+    other = with_source(files[0], "ROUTER")
+    assert other != files[0].read_bytes()
+    (result,) = await stored(bus, blobs, origin, [other])
+    assert result.status == SUCCESS
+    assert await bucket.get(key) == files[0].read_bytes()
+
+
+async def test_the_same_data_set_in_another_transfer_syntax_is_another_one(
+    bus: Bus, blobs: BlobStore, bucket: BlobStore, origin: S3Origin, files: list[Path]
+) -> None:
+    await put(bucket, origin, files[:1])
+    other = with_transfer_syntax(files[0], ImplicitVRLittleEndian)
+    (result,) = await stored(bus, blobs, origin, [other])
+    assert result.status == DUPLICATE
 
 
 async def test_another_one_of_the_same_uid_is_refused(

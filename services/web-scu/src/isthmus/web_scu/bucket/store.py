@@ -1,7 +1,6 @@
 """A store job of a bucket: each instance under the key of its pattern, and nothing is overwritten."""
 
 import asyncio
-import hashlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing, suppress
 from typing import Final
@@ -34,6 +33,7 @@ from isthmus.common.storing import Answer, Numbered, not_stored, work_off
 from isthmus.common.telemetry import get_logger
 from isthmus.web_scu.bucket.heads import read_head
 from isthmus.web_scu.bucket.refresh import Refresher
+from isthmus.web_scu.bucket.sameness import same_content
 
 SMALL_BYTES: Final = 4 * 1024 * 1024
 """What is held in memory; what is larger passes through it."""
@@ -123,10 +123,14 @@ class BucketStoreWork:
         return place.study
 
     async def _check_same(self, ref: BlobRef, store: BlobStore, key: str) -> None:
-        """Make sure that what is there is what is to be stored, byte for byte."""
-        if await _digest(store, key) != await _digest(self._blobs, ref.key):
-            reason = "The bucket has another instance with this SOP Instance UID"
-            raise self._refusal(reason, DUPLICATE_SOP_INSTANCE)
+        """Make sure that what is there is what is to be stored: its data set, byte for byte.
+
+        What stands before that differs by who sent it last (PS3.10 7.1).
+        """
+        if await same_content(store, key, self._blobs, ref.key):
+            return
+        reason = "The bucket has another instance with this SOP Instance UID"
+        raise self._refusal(reason, DUPLICATE_SOP_INSTANCE)
 
     async def _known(self, study: str) -> Mapping[str, str]:
         """Give the keys, as blob refs have them, of what the bucket has of a study, by SOP Instance UID.
@@ -158,14 +162,6 @@ class BucketStoreWork:
 
     def _refusal(self, reason: str, status: int) -> OperationFailed:
         return OperationFailed(reason, origin=self._origin.name, status=status, operation="C-STORE")
-
-
-async def _digest(store: BlobStore, key: str) -> str:
-    digest = hashlib.sha256()
-    async with aclosing(store.stream(key)) as chunks:
-        async for chunk in chunks:
-            await asyncio.to_thread(digest.update, chunk)
-    return digest.hexdigest()
 
 
 class _Taking:

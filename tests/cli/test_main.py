@@ -96,6 +96,47 @@ def test_up_names_a_file_that_holds_no_secret(tmp_path: Path, content: str | Non
     assert not (tmp_path / "data" / "run.json").exists()
 
 
+CLOUD = 'protocol = "dicomweb"\nurl = "https://cloud.example.org"\n'
+BUCKET = 'protocol = "s3"\nendpoint = "https://s3.example.org"\nbucket = "images"\n'
+
+
+@pytest.mark.parametrize(
+    ("origin", "complaint"),
+    [
+        (CLOUD + 'token_file = "{}/absent"', "origins[0].token_file: {}/absent: No such file"),
+        (CLOUD + 'token_file = "{}/empty"', "origins[0].token_file: {}/empty: is empty"),
+        (CLOUD + 'token_file = "{}/words"', "origins[0].token_file: {}/words: holds what cannot stand"),
+        (CLOUD + 'user = "me"\npassword_file = "{}"', "origins[0].password_file: {}: Is a directory"),
+        (
+            CLOUD + '[origins.oauth2]\ntoken_url = "https://a.b"\nclient_id = "me"\n'
+            'client_secret_file = "{}/absent"',
+            "origins[0].oauth2.client_secret_file: {}/absent: No such file",
+        ),
+        (CLOUD + 'ca_file = "{}/absent"', "origin it: ca_file: {}/absent: No such file"),
+        (CLOUD + 'ca_file = "{}/words"', "origin it: ca_file: {}/words: holds no certificate"),
+        (
+            CLOUD + 'certificate_file = "{}/absent"\nkey_file = "{}/words"',
+            "origin it: certificate_file, key_file: {}/absent, {}/words: No such file",
+        ),
+        (BUCKET + 'ca_file = "{}/absent"', "origins[0].ca_file: {}/absent: No such file"),
+        (BUCKET + 'ca_file = "{}/words"', "origins[0].ca_file: {}/words: holds no certificate"),
+    ],
+)
+def test_up_names_a_file_that_an_origin_lacks(tmp_path: Path, origin: str, complaint: str) -> None:
+    config = tmp_path / "isthmus.toml"
+    (tmp_path / "empty").touch()
+    (tmp_path / "words").write_text("hunter2 is what it says")
+    config.write_text(
+        '[gateway]\nlisten = "127.0.0.1:0"\n[scp]\nlisten = "127.0.0.1:0"\n'
+        '[[origins]]\nname = "it"\nae_title = "IT"\n' + origin.replace("{}", str(tmp_path))
+    )
+    result = run("up", "--config", str(config), "--data", str(tmp_path / "data"))
+    assert result.exit_code == 2
+    assert complaint.replace("{}", str(tmp_path)) in result.stderr
+    assert "hunter2" not in result.stderr
+    assert not (tmp_path / "data" / "nats").exists()
+
+
 def test_up_refuses_a_data_folder_that_is_in_use(tmp_path: Path) -> None:
     with hold(tmp_path):
         result = run("up", "--config", str(tmp_path / "isthmus.toml"), "--data", str(tmp_path))

@@ -1,10 +1,13 @@
 """Where C-MOVE may send, as the settings have it."""
 
+from pathlib import Path
+
 import pytest
 from pydantic import ValidationError
 
-from isthmus.common.config import Settings
+from isthmus.common.config import load_settings
 from isthmus.common.config.settings import Scp
+from isthmus.common.errors import SettingsError
 
 ONE = {"ae_title": "WORKSTATION", "host": "10.1.0.7", "port": 11113}
 
@@ -34,8 +37,10 @@ def test_what_is_wrong_is_named(changed: dict[str, object], named: str) -> None:
     assert [error["loc"] for error in wrong.value.errors()] == [("destinations", 0, named)]
 
 
-def test_an_ae_title_means_one_destination() -> None:
-    with pytest.raises(
-        ValidationError, match=r"scp\.destinations\[1\]\.ae_title: 'WORKSTATION' is there twice"
-    ):
-        Settings.model_validate({"scp": {"destinations": [ONE, {**ONE, "host": "10.1.0.8"}]}})
+def test_an_ae_title_means_one_destination(tmp_path: Path) -> None:
+    file = tmp_path / "isthmus.toml"
+    one = "[[scp.destinations]]\nae_title = 'WORKSTATION'\nhost = 'a'\nport = 104\n"
+    file.write_text(one + one)
+    with pytest.raises(SettingsError) as wrong:
+        load_settings(file)
+    assert wrong.value.detail == f"{file}: scp.destinations[1].ae_title: 'WORKSTATION' is there twice"

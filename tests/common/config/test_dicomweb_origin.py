@@ -65,6 +65,17 @@ def test_it_is_in_the_environment_as_json(monkeypatch: pytest.MonkeyPatch) -> No
     assert isinstance(origin, DicomwebOrigin)
 
 
+@pytest.mark.parametrize("host", ["localhost:8042", "127.0.0.1:8042", "[::1]:8042"])
+def test_on_this_machine_a_token_may_travel_without_tls(tmp_path: Path, host: str) -> None:
+    here = ORIGIN.replace("https://dicomweb.example.org", f"http://{host}")
+    assert read(tmp_path, here + 'token_file = "x"').token_file == Path("x")
+
+
+def test_a_password_may_travel_without_tls_where_the_network_is_trusted(tmp_path: Path) -> None:
+    text = ORIGIN.replace("https:", "http:") + "user = 'me'\npassword_file = 'x'"
+    assert read(tmp_path, text).user == "me"
+
+
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
@@ -87,6 +98,19 @@ def test_it_is_in_the_environment_as_json(monkeypatch: pytest.MonkeyPatch) -> No
         (ORIGIN + "proxy = 'me:s3cret@proxy'", "origins[0].proxy: is no URL"),
         (ORIGIN + "proxy = 'http://me:s3cret@proxy/path'", "origins[0].proxy: is no URL of a proxy"),
         (ORIGIN + "proxy = 'socks5://me:s3cret@proxy'", "origins[0].proxy: is no URL"),
+        (
+            ORIGIN.replace("https:", "http:") + "token_file = 'x'",
+            "origins[0]: url must begin with https://: the token would travel in clear",
+        ),
+        (ORIGIN.replace("https:", "http:") + OAUTH2, "origins[0]: url must begin with https://: the token"),
+        (
+            ORIGIN + OAUTH2.replace("https:", "http:"),
+            "origins[0]: oauth2.token_url must begin with https://: the secret would travel in clear",
+        ),
+        (
+            ORIGIN.replace("https:", "http:") + "certificate_file = 'x'\nkey_file = 'y'",
+            "origins[0]: url must begin with https://: certificate_file is for TLS",
+        ),
         (ORIGIN + "acknowledge = 'never'", "origins[0].acknowledge: Input should be 'origin' or 'spool'"),
         (ORIGIN + "http2 = 'perhaps'", "origins[0].http2: Input should be a valid boolean"),
         (ORIGIN + "port = 4242", 'origins[0].port is no setting with protocol = "dicomweb"'),

@@ -48,7 +48,11 @@ def test_keys_come_from_files_and_are_shown_nowhere(tmp_path: Path) -> None:
         ("access_key = 'a'", "origins[0]: access_key and secret_key go together"),
         ("secret_key = 'a'", "origins[0]: access_key and secret_key go together"),
         ("access_key = 'a'\naccess_key_file = 'b'", "of access_key and access_key_file only one"),
-        ("access_key = 'a'\nsecret_key_file = '/nowhere/b'", "/nowhere/b: No such file or directory"),
+        (
+            "access_key = 'a'\nsecret_key_file = '/nowhere/b'",
+            "origins[0]: secret_key_file: /nowhere/b: No such file",
+        ),
+        ("access_key = 'a'\nsecret_key_file = '/dev/null'", "secret_key_file: /dev/null: is empty"),
         ("pattern = '{study}/{instance}'", "origins[0].pattern: must have {study}, {series} and {instance}"),
         ("pattern = '{series}/{study}/{instance}'", "each once and in this order"),
         ("pattern = '{study}.{series}/{instance}'", "must have a / between"),
@@ -60,6 +64,25 @@ def test_keys_come_from_files_and_are_shown_nowhere(tmp_path: Path) -> None:
 def test_what_is_wrong_is_named(tmp_path: Path, text: str, complaint: str) -> None:
     with pytest.raises(SettingsError) as error:
         load_settings(written(tmp_path, BUCKET + text))
+    assert complaint in error.value.detail
+
+
+def test_what_is_for_tls_is_not_ignored_without_it(tmp_path: Path) -> None:
+    text = BUCKET.replace("https://", "") + "ca_file = 'a'"
+    with pytest.raises(SettingsError, match="endpoint must begin with https://: ca_file is for TLS"):
+        load_settings(written(tmp_path, text))
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "complaint"),
+    [
+        ("dicom-files", "x", "origins[0].bucket: is no name of a bucket: 3 to 63 letters"),
+        ("https://s3.example.org", "s3.example.org/a", 'origins[0].endpoint: is no "host:port" and no URL'),
+    ],
+)
+def test_a_place_that_cannot_be_is_named(tmp_path: Path, right: str, wrong: str, complaint: str) -> None:
+    with pytest.raises(SettingsError) as error:
+        load_settings(written(tmp_path, BUCKET.replace(right, wrong)))
     assert complaint in error.value.detail
 
 

@@ -9,11 +9,11 @@ from pathlib import Path
 from isthmus.cli.embedded import EmbeddedDemoPacs, EmbeddedGateway, EmbeddedNats, EmbeddedS3
 from isthmus.cli.embedded.base import LOOPBACK, Embedded, free_ports
 from isthmus.cli.embedded.probe import answers
+from isthmus.cli.named_files import check_files
 from isthmus.cli.process import Program, port_is_free
 from isthmus.cli.run_file import CachePart, NatsPart, RunFile, S3Part, ScpPart
 from isthmus.cli.viewer import viewer_folder
 from isthmus.common.config import ListenAddress, Settings
-from isthmus.common.config.signing import signing_keys_in
 from isthmus.common.errors import SettingsError
 
 DEMO_ORIGIN = "demo"
@@ -24,12 +24,12 @@ class System:
 
     Raises:
         SettingsError: a port that the settings name is taken, the origin for storing is not there, or a file
-            holds no secret.
+            does not hold its secret or certificate.
     """
 
     def __init__(self, settings: Settings, *, config: Path, data: Path) -> None:
         data = data.resolve()
-        _check_secrets(settings)
+        check_files(settings)
         self._settings = settings
         self._config = config.resolve()
         self._traces = data / "traces"
@@ -153,15 +153,6 @@ class System:
             }
             environment["ISTHMUS_ORIGINS"] = json.dumps([origin])
         return environment
-
-
-def _check_secrets(settings: Settings) -> None:
-    for number, webhook in enumerate(settings.arrivals.webhooks):
-        if webhook.secret_file is not None:
-            try:
-                signing_keys_in(webhook.secret_file)
-            except ValueError as error:
-                raise SettingsError(f"arrivals.webhooks[{number}].secret_file: {error}") from None
 
 
 def _check_demo_takes(store: str | None) -> None:

@@ -15,6 +15,8 @@ from pydantic import (
 )
 from pydicom.charset import python_encoding
 
+_ENDPOINT: Final = re.compile(r"(https?://)?[0-9A-Za-z.:\[\]_-]+/?")
+_BUCKET: Final = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]{1,61}[0-9A-Za-z]")
 # As browsers write it (RFC 6454 6.2): in lower case, without a path.
 _WEB_ORIGIN: Final = re.compile(r"https?://(?:[0-9a-z._-]+|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?")
 
@@ -99,6 +101,29 @@ def _plain_url(text: str) -> str:
     return url
 
 
+def is_in_clear(url: str) -> bool:
+    """Tell whether what is sent to a URL can be read on the way: it has no TLS, and leaves this machine."""
+    parts = urlsplit(url)
+    if parts.scheme == "https" or parts.hostname == "localhost":
+        return False
+    try:
+        return not ip_address(parts.hostname or "").is_loopback
+    except ValueError:
+        return True
+
+
+def _endpoint(text: str) -> str:
+    if not _ENDPOINT.fullmatch(text):
+        raise ValueError('is no "host:port" and no URL without a path, such as "https://s3.example.org"')
+    return text
+
+
+def _bucket(text: str) -> str:
+    if not _BUCKET.fullmatch(text):
+        raise ValueError("is no name of a bucket: 3 to 63 letters, digits, dots, hyphens and underscores")
+    return text
+
+
 def _proxy_url(text: str) -> str:
     url = _url(text)
     parts = urlsplit(url)
@@ -114,6 +139,9 @@ ExactUrl = Annotated[str, AfterValidator(_exact_url)]
 """One that is used as it is written: a slash at its end means something."""
 PlainUrl = Annotated[str, AfterValidator(_plain_url)]
 """One to which paths are added, without a user, a password, a query and a fragment."""
+Endpoint = Annotated[str, AfterValidator(_endpoint)]
+"""Of S3."""
+BucketName = Annotated[str, AfterValidator(_bucket)]
 ProxyUrl = Annotated[str, AfterValidator(_proxy_url)]
 WebOrigin = Annotated[str, AfterValidator(_web_origin)]
 CharacterSet = Annotated[str, AfterValidator(_character_set)]

@@ -102,7 +102,8 @@ def _lines(error: ValidationError, file: str) -> Iterable[str]:
             yield f"{source}: {key}: must be a list of tables: [[{key}]]"
         else:
             message = _MESSAGES.get(problem["type"]) or problem["msg"].removeprefix("Value error, ")
-            yield f"{source}: {key}: {message}" if key else f"{source}: {message}"
+            names_its_key = not key or message.startswith(f"{key}.")
+            yield f"{source}: {message}" if names_its_key else f"{source}: {key}: {message}"
 
 
 def _as_written(location: tuple[int | str, ...]) -> tuple[int | str, ...]:

@@ -18,11 +18,14 @@ from pydantic import (
 from isthmus.common.config.key_pattern import KeyPattern
 from isthmus.common.config.kinds import (
     AETitle,
+    BucketName,
     CharacterSet,
+    Endpoint,
     OriginName,
     PlainUrl,
     ProxyUrl,
     Section,
+    is_in_clear,
 )
 from isthmus.common.config.quirks import QuirkName
 
@@ -132,7 +135,7 @@ class OAuth2(Section):
     """How a token for an origin is had: OAuth 2.0 client credentials (RFC 6749 4.4)."""
 
     token_url: PlainUrl
-    """The token endpoint."""
+    """The token endpoint; `https`, but on loopback (RFC 6749 3.2)."""
     client_id: Annotated[str, StringConstraints(min_length=1)]
     """Who we are there."""
     client_secret_file: Path
@@ -165,7 +168,7 @@ class DicomwebOrigin(Origin):
     password_file: Path | None = None
     """A file that holds the password, read anew when it changes."""
     token_file: Path | None = None
-    """A file that holds a bearer token (RFC 6750), read anew when it changes."""
+    """A file that holds a bearer token, read anew when it changes; `url` is `https` then (RFC 6750 5.3)."""
     oauth2: OAuth2 | None = None
     """A token by OAuth 2.0; of user, token_file and oauth2 there may be one."""
     certificate_file: Path | None = None
@@ -191,14 +194,25 @@ class DicomwebOrigin(Origin):
             raise ValueError("of user, token_file and oauth2 only one says who we are")
         return self
 
+    @model_validator(mode="after")
+    def _tells_its_secrets_in_tls(self) -> Self:
+        has_token = self.token_file is not None or self.oauth2 is not None
+        if has_token and is_in_clear(self.url):
+            raise ValueError("url must begin with https://: the token would travel in clear")
+        if self.oauth2 is not None and is_in_clear(self.oauth2.token_url):
+            raise ValueError("oauth2.token_url must begin with https://: the secret would travel in clear")
+        if self.certificate_file is not None and not self.url.startswith("https://"):
+            raise ValueError("url must begin with https://: certificate_file is for TLS")
+        return self
+
 
 class S3Origin(Origin):
     """A bucket of others, with a DICOM file (PS3.10) under each key."""
 
     protocol: Literal[Protocol.S3]
-    endpoint: Annotated[str, StringConstraints(pattern=r"^(https?://)?[0-9A-Za-z.:\[\]_-]+/?$")]
+    endpoint: Endpoint
     """Host and port, or a URL: with TLS `https://...`."""
-    bucket: Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z][0-9A-Za-z._-]{1,61}[0-9A-Za-z]$")]
+    bucket: BucketName
     """Its name; it is never made."""
     access_key: str | None = Field(default=None, repr=False)
     """Who reads it, and writes where instances are stored; without it, what everybody may read."""
@@ -233,6 +247,8 @@ class S3Origin(Origin):
         access_key, secret_key = self.credentials()
         if bool(access_key) != bool(secret_key):
             raise ValueError("access_key and secret_key go together")
+        if self.ca_file is not None and not self.endpoint.startswith("https://"):
+            raise ValueError("endpoint must begin with https://: ca_file is for TLS")
         return self
 
     @property
@@ -246,20 +262,24 @@ class S3Origin(Origin):
         Raises:
             ValueError: a file cannot be read; names it, and quotes nothing of it.
         """
-        return _written(self.access_key, self.access_key_file), _written(
-            self.secret_key, self.secret_key_file
+        return (
+            _written("access_key", self.access_key, self.access_key_file),
+            _written("secret_key", self.secret_key, self.secret_key_file),
         )
 
 
-def _written(text: str | None, file: Path | None) -> str | None:
+def _written(name: str, text: str | None, file: Path | None) -> str | None:
     if file is None:
         return text or None
     try:
-        return file.read_text(encoding="utf-8").strip() or None
+        held = file.read_text(encoding="utf-8").strip()
     except OSError as error:
-        raise ValueError(f"{file}: {error.strerror or 'cannot be read'}") from None
+        raise ValueError(f"{name}_file: {file}: {error.strerror or 'cannot be read'}") from None
     except UnicodeDecodeError:
-        raise ValueError(f"{file}: is no text") from None
+        raise ValueError(f"{name}_file: {file}: is no text") from None
+    if not held:
+        raise ValueError(f"{name}_file: {file}: is empty")
+    return held
 
 
 KINDS: Final[Mapping[Protocol, type[Origin]]] = {

@@ -51,7 +51,7 @@ class Scp(Section):
     max_receiving_bytes: Annotated[int, Field(ge=1024 * 1024)] = 512 * 1024 * 1024
     """Of data sets on their way into S3; who comes then waits for the acknowledgement of the one before."""
     callers: tuple[Caller, ...] = ()
-    """Who may do what; without any, everyone who can reach us may send to inboxes."""
+    """Who may do what; without any, everyone who can reach us may do all of it."""
     destinations: tuple[Destination, ...] = ()
     """Where a C-MOVE may have instances sent."""
 

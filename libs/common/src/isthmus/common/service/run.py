@@ -55,12 +55,22 @@ def run(name: str, *, routes: Routes | None = None, lifespan: Lifespan | None = 
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(_serve(name, settings, routes, lifespan))
-    except IsthmusError as error:
-        log.error("cannot start", title=error.title, detail=error.detail)
-        return FAILED
+    except (IsthmusError, BaseExceptionGroup) as error:
+        reason = _reason(error)
+        if reason is None:
+            raise
+        log.error("cannot start", title=reason.title, detail=reason.detail)
+        return SETTINGS_WRONG if isinstance(reason, SettingsError) else FAILED
     finally:
         telemetry.shutdown()
     return FAILED if has_failed() else 0
+
+
+def _reason(error: BaseException) -> IsthmusError | None:
+    """Give what a service failed of, out of the task groups in which it began; None for what is a mistake."""
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        (error,) = error.exceptions
+    return error if isinstance(error, IsthmusError) else None
 
 
 @asynccontextmanager

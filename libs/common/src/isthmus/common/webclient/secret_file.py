@@ -42,7 +42,7 @@ class SecretFile:
             status = os.stat(self._path)  # it is small and local: that takes a few microseconds
             version = (status.st_mtime_ns, status.st_ino, status.st_size)
             if version != self._version:
-                self._text = self._checked(self._path.read_bytes()[:MOST_BYTES])
+                self._text = secret_in(self._path, in_header=self._in_header)
                 self._version = version
         except (OSError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) else str(error)
@@ -51,13 +51,24 @@ class SecretFile:
             raise OriginUnreachable(detail, origin=self._origin) from None
         return self._text
 
-    def _checked(self, content: bytes) -> str:
-        try:
-            text = content.decode().strip()
-        except UnicodeDecodeError:
-            raise ValueError("is no text") from None
-        if not text:
-            raise ValueError("is empty")
-        if self._in_header and not (text.isascii() and text.isprintable() and " " not in text):
-            raise ValueError("holds what cannot stand in a header")
-        return text
+
+def secret_in(path: Path, *, in_header: bool = False) -> str:
+    """Give what a file holds, without blanks and line ends around it.
+
+    Args:
+        path: the file.
+        in_header: whether it goes into a header as it is.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: it holds nothing that can be sent; quotes nothing of it.
+    """
+    try:
+        text = path.read_bytes()[:MOST_BYTES].decode().strip()
+    except UnicodeDecodeError:
+        raise ValueError("is no text") from None
+    if not text:
+        raise ValueError("is empty")
+    if in_header and not (text.isascii() and text.isprintable() and " " not in text):
+        raise ValueError("holds what cannot stand in a header")
+    return text

@@ -1,0 +1,66 @@
+"""The files that settings name: whether they hold what they should, before anything is started."""
+
+import ssl
+from collections.abc import Callable, Iterator
+from functools import partial
+
+from isthmus.common.config import DicomwebOrigin, S3Origin, Settings
+from isthmus.common.config.signing import signing_keys_in
+from isthmus.common.errors import SettingsError
+from isthmus.common.webclient.secret_file import secret_in
+from isthmus.common.webclient.tls import tls_context
+
+
+def check_files(settings: Settings) -> None:
+    """See that each file with a secret or a certificate can be used; those of buckets' keys are read already.
+
+    Raises:
+        SettingsError: a line for each that cannot, with its key; it quotes nothing of what they hold.
+    """
+    complaints = [*_of_webhooks(settings)]
+    for number, origin in enumerate(settings.origins):
+        if isinstance(origin, DicomwebOrigin):
+            complaints += _of_server(f"origins[{number}]", origin)
+        if isinstance(origin, S3Origin):
+            complaints += _of_bucket(f"origins[{number}]", origin)
+    if complaints:
+        raise SettingsError("\n".join(complaints))
+
+
+def _of_webhooks(settings: Settings) -> Iterator[str]:
+    for number, webhook in enumerate(settings.arrivals.webhooks):
+        if webhook.secret_file is not None:
+            try:
+                signing_keys_in(webhook.secret_file)
+            except ValueError as error:
+                yield f"arrivals.webhooks[{number}].secret_file: {error}"
+
+
+def _of_server(place: str, origin: DicomwebOrigin) -> Iterator[str]:
+    secrets = [("password_file", origin.password_file, False), ("token_file", origin.token_file, True)]
+    if origin.oauth2 is not None:
+        secrets.append(("oauth2.client_secret_file", origin.oauth2.client_secret_file, False))
+    for key, path, in_header in secrets:
+        if path is not None:
+            yield from _complaint(f"{place}.{key}: {path}", partial(secret_in, path, in_header=in_header))
+    try:
+        tls_context(origin, identified=True)
+    except SettingsError as error:
+        yield error.detail
+
+
+def _of_bucket(place: str, origin: S3Origin) -> Iterator[str]:
+    if origin.ca_file is not None:
+        trusting = partial(ssl.create_default_context, cafile=origin.ca_file)
+        yield from _complaint(f"{place}.ca_file: {origin.ca_file}", trusting)
+
+
+def _complaint(about: str, read: Callable[[], object]) -> Iterator[str]:
+    try:
+        read()
+    except ssl.SSLError:
+        yield f"{about}: holds no certificate"
+    except OSError as error:
+        yield f"{about}: {error.strerror or 'cannot be read'}"
+    except ValueError as error:
+        yield f"{about}: {error}"

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable
 
 import pytest
 
+from isthmus.common.dicomweb.multipart_out import multipart_length
 from isthmus.common.errors import (
     HttpOperationFailed,
     MalformedAnswer,
@@ -48,6 +49,16 @@ async def test_what_goes_out_and_what_comes_back(site: Site, client: WebClient) 
     syntax = b"Content-Type: application/dicom; transfer-syntax=1.2.840.10008.1.2.1"
     assert first == b"\r\n" + syntax + b"\r\nContent-Length: 3\r\n\r\none\r\n"
     assert second.endswith(b"\r\n\r\n" + b"x" * 600_000 + b"\r\n")
+
+
+async def test_a_body_of_a_known_length_is_not_sent_in_chunks(site: Site, client: WebClient) -> None:
+    syntaxes = (("1.2.840.10008.1.2.1", 3), ("1.2.840.10008.1.2", 600_000))
+    length = multipart_length("application/dicom", syntaxes)
+    site.does(says("200 OK", json.dumps(STORED)))
+    await client.post_parts("studies", two, length=length)
+    (request,) = site.requests
+    assert "transfer-encoding" not in request.headers
+    assert int(request.headers["content-length"]) == length == len(request.body)
 
 
 @pytest.mark.parametrize("status", [200, 202, 400, 409])
@@ -115,6 +126,7 @@ async def _breaks() -> AsyncIterator[bytes]:
     raise StoreUnavailable("S3 is away")
 
 
+@pytest.mark.parametrize("length", [None, 1_000_001])
 @pytest.mark.parametrize(
     ("part", "words"),
     [
@@ -123,7 +135,7 @@ async def _breaks() -> AsyncIterator[bytes]:
     ],
 )
 async def test_what_cannot_be_read_to_its_end_never_looks_complete(
-    part: Callable[[], OutgoingPart], words: str
+    part: Callable[[], OutgoingPart], words: str, length: int | None
 ) -> None:
     bodies: list[bytes] = []
     over = asyncio.Event()
@@ -141,7 +153,7 @@ async def test_what_cannot_be_read_to_its_end_never_looks_complete(
         url = f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}"
         async with WebClient(origin_at(url)) as client:
             with pytest.raises(StoreUnavailable, match=words):
-                await client.post_parts("studies", parts)
+                await client.post_parts("studies", parts, length=length)
         await over.wait()
     assert b"POST /studies" in bodies[0]
     assert b"0\r\n\r\n" not in bodies[0], "the body has no end"

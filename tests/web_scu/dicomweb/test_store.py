@@ -66,6 +66,16 @@ async def stored(
     return [(one.status, one.failure.kind if one.failure else None) for one in results]
 
 
+async def test_a_server_that_takes_no_chunks_is_told_the_length(
+    bus: Bus, blobs: BlobStore, impatient: DicomwebOrigin, site: Site, series: list[Path]
+) -> None:
+    site.does(Takes())
+    assert await stored(bus, blobs, impatient, series) == [STORED] * 4
+    (request,) = site.requests
+    assert "transfer-encoding" not in request.headers
+    assert int(request.headers["content-length"]) == len(request.body)
+
+
 async def test_what_is_stored_is_there_as_it_was_sent(
     bus: Bus,
     blobs: BlobStore,

@@ -58,15 +58,16 @@ class MultipartWriter:
         return self._between + f"--{self.boundary}--\r\n".encode("ascii")
 
 
-def multipart_length(part_type: str, parts: Iterable[tuple[str, int]]) -> int:
+def multipart_length(part_type: str, parts: Iterable[tuple[str | None, int]]) -> int:
     """Count the bytes of a body before it is written, for Content-Length.
 
     Args:
         part_type: The media type of the parts.
-        parts: The Transfer Syntax UID of each, and the number of bytes of its content; one part at least.
+        parts: The Transfer Syntax UID of each, where its headers have it, and the number of bytes of its
+            content; one part at least.
     """
     total = len(MultipartWriter(part_type).close())
-    heads: dict[str, int] = {}
+    heads: dict[str | None, int] = {}
     for syntax, length in parts:
         if syntax not in heads:
             head = MultipartWriter(part_type).part(part_type, transfer_syntax=syntax, length=0)

@@ -113,7 +113,12 @@ class WebClient:
             yield parts
 
     async def post_parts(
-        self, path: str, parts: Sources, *, part_type: str = "application/dicom"
+        self,
+        path: str,
+        parts: Sources,
+        *,
+        part_type: str = "application/dicom",
+        length: int | None = None,
     ) -> StoreAnswer:
         """Store instances (STOW-RS, PS3.18 10.5), as they are read, in constant memory.
 
@@ -122,12 +127,16 @@ class WebClient:
             parts: gives the parts from the first one on; it is called again where all is sent again (429,
                 503, 401). What it raises ends the request: the origin gets no body that looks complete.
             part_type: the media type of the parts.
+            length: bytes of the body (`multipart_length`), where they are known. Without it the body is sent
+                in chunks, which some servers do not take (Orthanc before 1.5.7, many that stand on WSGI).
 
         Returns:
             What the origin says of each: 400 and 409 too, where it says more than that.
         """
         body = Multipart(parts, part_type)
         headers = {"Accept": posting.ACCEPT, "Accept-Encoding": "gzip", "Content-Type": body.content_type}
+        if length is not None:
+            headers["Content-Length"] = str(length)
         outgoing = Outgoing(POST, self._url(path, ()), headers, is_long=True, body=body.chunks)
         async with self._open.answer(outgoing, good=_STORED | _NOT_STORED) as answer:
             if answer.status in _STORED:

@@ -6,6 +6,7 @@ from http import HTTPStatus
 from typing import Final
 
 from isthmus.common.blobs import BlobStore
+from isthmus.common.dicomweb.multipart_out import multipart_length
 from isthmus.common.errors import (
     BlobMissing,
     CircuitOpen,
@@ -24,6 +25,7 @@ from isthmus.common.telemetry import get_logger
 from isthmus.common.webclient import OutgoingPart, WebClient
 from isthmus.web_scu.dicomweb.answers import Answered
 
+DICOM: Final = "application/dicom"
 INSTANCES_AT_ONCE: Final = 50
 BYTES_AT_ONCE: Final = 64 * 1024 * 1024
 """Of one request, unless a single instance is larger."""
@@ -107,7 +109,7 @@ class Sending:
         """
         for left in reversed(range(TRIES)):
             try:
-                answer = await self._client.post_parts("studies", outgoing.parts)
+                answer = await self._client.post_parts("studies", outgoing.parts, length=outgoing.length)
             except _LOST as error:
                 if not left:
                     raise
@@ -163,12 +165,17 @@ class _Outgoing:
         self.current: Numbered | None = None
         """The one that is read just now."""
 
+    @property
+    def length(self) -> int:
+        """Bytes of the body."""
+        return multipart_length(DICOM, ((None, ref.size) for _, ref in self.batch))
+
     async def parts(self) -> AsyncGenerator[OutgoingPart, None]:
         """Give them from the first one on."""
         for one in self.batch:
             self.current = one
             async with aclosing(self._blobs.stream(one[1].key)) as content:
-                yield OutgoingPart(content, length=one[1].size)
+                yield OutgoingPart(content, length=one[1].size, content_type=DICOM)
         self.current = None
 
 

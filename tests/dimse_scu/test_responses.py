@@ -10,10 +10,11 @@ from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 from pynetdicom.dsutils import encode
 
 from isthmus.common.bus import end_tasks
+from isthmus.common.dicom.json_values import first_text
 from isthmus.common.dimse import FindResponse
 from isthmus.common.messages import Matches
 from isthmus.common.messages import encode as encode_message
-from isthmus.dimse_scu.responses import find, read_match, text
+from isthmus.dimse_scu.responses import find, read_match
 
 
 def identifier() -> Dataset:
@@ -38,7 +39,7 @@ def encoded(syntax: str) -> bytes:
 def test_a_match_is_read_in_the_encoding_that_it_has(declared: str, actual: str) -> None:
     match = read_match(FindResponse(0xFF00, encoded(actual), declared))
     assert match["00100010"]["Value"] == [{"Alphabetic": "Müller^Jörg"}]
-    assert text(match, "0020000D") == "1.2.3"
+    assert first_text(match, "0020000D") == "1.2.3"
     assert match["00201208"]["Value"] == [12]
     assert match["00400275"]["Value"] == [{"00401001": {"vr": "SH", "Value": ["R1"]}}]
 
@@ -46,7 +47,9 @@ def test_a_match_is_read_in_the_encoding_that_it_has(declared: str, actual: str)
 def test_of_a_match_that_is_cut_off_there_is_what_came() -> None:
     raw = encoded(ExplicitVRLittleEndian)
     cut = raw.index(b"1.2.3") + 8
-    assert text(read_match(FindResponse(0xFF00, raw[:cut], ExplicitVRLittleEndian)), "0020000D") == "1.2.3"
+    assert (
+        first_text(read_match(FindResponse(0xFF00, raw[:cut], ExplicitVRLittleEndian)), "0020000D") == "1.2.3"
+    )
 
 
 @pytest.mark.parametrize("data", [None, b"", b"\0", b"\xff" * 100])

@@ -7,11 +7,12 @@ one is lost. So it is asked of one study that was found, and in searches only wh
 import asyncio
 from typing import Final
 
+from isthmus.common.dicom.json_values import first_text
 from isthmus.common.dicom.levels import Level
 from isthmus.common.dimse import AssociationPool
 from isthmus.common.errors import OriginError
 from isthmus.dimse_scu.identifier import list_identifier
-from isthmus.dimse_scu.responses import find, text
+from isthmus.dimse_scu.responses import find
 
 INSTANCE_AVAILABILITY: Final = "00080056"
 ASKED_AGAIN_SECONDS: Final = 3600.0
@@ -42,4 +43,4 @@ class Availability:
         except (OriginError, TimeoutError):
             self.told = False
         else:
-            self.told = any(text(match, INSTANCE_AVAILABILITY) for match in matches)
+            self.told = any(first_text(match, INSTANCE_AVAILABILITY) for match in matches)

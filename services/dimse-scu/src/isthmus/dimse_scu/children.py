@@ -4,6 +4,7 @@ from contextlib import aclosing
 from typing import Final
 
 from isthmus.common.dicom.json_model import DicomJson
+from isthmus.common.dicom.json_values import first_text
 from isthmus.common.dicom.levels import Level
 from isthmus.common.dicom.uids import LONGEST_UID
 from isthmus.common.dimse import AssociationPool
@@ -12,7 +13,7 @@ from isthmus.common.messages import Retrieve
 from isthmus.common.retrieving.listing import Listed, ListedSeries, Listing, with_one_more
 from isthmus.common.retrieving.patience import is_transient
 from isthmus.dimse_scu.identifier import list_identifier
-from isthmus.dimse_scu.responses import find, text
+from isthmus.dimse_scu.responses import find
 
 _STUDY: Final = "0020000D"
 _SERIES: Final = "0020000E"
@@ -36,10 +37,10 @@ async def list_series(
     async with aclosing(find(pool, identifier, priority=priority)) as matches:
         async for match in matches:
             series = _uid(match, _SERIES, wanted)
-            if text(match, _STUDY) in ("", wanted.study) and wanted.series in (None, series):
-                count = text(match, _INSTANCES_OF_SERIES)
+            if first_text(match, _STUDY) in ("", wanted.study) and wanted.series in (None, series):
+                count = first_text(match, _INSTANCES_OF_SERIES)
                 believed = int(count) if counts and count.isdecimal() else None
-                found[series] = ListedSeries(series, text(match, _MODALITY), believed)
+                found[series] = ListedSeries(series, first_text(match, _MODALITY), believed)
     return list(found.values())
 
 
@@ -80,11 +81,12 @@ async def _list_instances(
     listing: dict[str, Listed] = {}
     async with aclosing(find(pool, identifier, priority=priority)) as matches:
         async for match in matches:
-            if text(match, _STUDY) not in ("", wanted.study) or text(match, _SERIES) not in ("", uid):
+            parents = first_text(match, _STUDY), first_text(match, _SERIES)
+            if parents[0] not in ("", wanted.study) or parents[1] not in ("", uid):
                 continue
             found = _uid(match, _INSTANCE, wanted)
             if instance is None or found in (instance, instance[:LONGEST_UID]):
-                one = Listed(uid, found, text(match, _CLASS), series.modality)
+                one = Listed(uid, found, first_text(match, _CLASS), series.modality)
                 listing[found] = with_one_more(listing, one)
     return listing
 
@@ -96,7 +98,7 @@ def _as_key(uid: str | None) -> str | None:
 
 def _uid(match: DicomJson, tag: str, wanted: Retrieve) -> str:
     """Give the UID of what is listed; without it nobody could tell whether it arrived."""
-    uid = text(match, tag)
+    uid = first_text(match, tag)
     if not uid:
         raise NotDelivered("The origin lists something of the study without its UID", origin=wanted.origin)
     return uid

@@ -8,6 +8,7 @@ from typing import Final
 from isthmus.common.bus import MatchWriter
 from isthmus.common.config import DimseOrigin, Quirk
 from isthmus.common.dicom.json_model import DicomJson
+from isthmus.common.dicom.json_values import first_text
 from isthmus.common.dicom.matching import Matcher
 from isthmus.common.dicom.summaries import judged_by, needs_completing
 from isthmus.common.dimse import AssociationPool
@@ -16,7 +17,7 @@ from isthmus.common.messages import Query
 from isthmus.dimse_scu.availability import INSTANCE_AVAILABILITY, Availability
 from isthmus.dimse_scu.complete import complete_study
 from isthmus.dimse_scu.identifier import find_identifier
-from isthmus.dimse_scu.responses import find, text
+from isthmus.dimse_scu.responses import find
 
 HELD_BACK_AT_MOST: Final = 20_000
 """Studies that wait in memory to be judged: more than a search gives unless it is told otherwise."""
@@ -87,6 +88,6 @@ class FindWork:
         study = ""
         async with aclosing(find(self._pool, identifier)) as matches:
             async for match in matches:
-                study = study or text(match, _STUDY)
+                study = study or first_text(match, _STUDY)
                 yield match
         await self._availability.try_with(study)

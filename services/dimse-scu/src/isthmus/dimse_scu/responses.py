@@ -71,9 +71,3 @@ def read_match(response: FindResponse) -> DicomJson:
     declared = Encoding(implicit=response.transfer_syntax_uid == ImplicitVRLittleEndian, little_endian=True)
     reader = ElementReader(BytesIO(response.data or b""))
     return JsonWriter(None).read(reader, reader.actual_encoding(declared, may_be_explicit=True))
-
-
-def text(match: DicomJson, tag: str) -> str:
-    """Give the first value of an attribute, as text; empty where there is none."""
-    values = match.get(tag, {}).get("Value") or [""]
-    return "" if values[0] is None else str(values[0])

@@ -42,6 +42,13 @@ _MAX_DIGITS: Final = 18
 """An integer of more does not fit into 64 bits, which is what JSON and msgpack carry."""
 
 
+def first_text(attributes: DicomJson, tag: str) -> str:
+    """Give the first value of an element as text; empty where there is no such element, or it has none."""
+    element = attributes.get(tag)
+    values = element.get("Value") if element is not None else None
+    return str(values[0]) if values and values[0] is not None else ""
+
+
 def from_bytes(vr: str, raw: bytes, *, little_endian: bool) -> JsonElement:
     """Describe the value field of an element that is neither a text nor a sequence.
 

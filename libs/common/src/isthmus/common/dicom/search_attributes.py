@@ -5,6 +5,7 @@ from typing import Final
 
 from isthmus.common.dicom.attributes import AttributePath, tag_of, tags_of
 from isthmus.common.dicom.json_model import DicomJson
+from isthmus.common.dicom.json_values import first_text
 from isthmus.common.dicom.levels import Level
 
 UNIQUE_KEYS: Final[Mapping[Level, str]] = {
@@ -228,6 +229,4 @@ def level_of(tag: str) -> Level:
 
 def uid_of(match: DicomJson, level: Level) -> str:
     """Give the UID of a match at a level; empty where it has none."""
-    element = match.get(UNIQUE_KEYS[level])
-    values = element.get("Value") if element is not None else None
-    return str(values[0] or "") if values else ""
+    return first_text(match, UNIQUE_KEYS[level])

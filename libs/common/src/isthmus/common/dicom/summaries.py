@@ -6,6 +6,7 @@ from typing import Final
 
 from isthmus.common.dicom.attributes import AttributePath, tag_of, tags_of, vr_of
 from isthmus.common.dicom.json_model import DicomJson, JsonElement, JsonValue
+from isthmus.common.dicom.json_values import first_text
 from isthmus.common.dicom.levels import Level
 from isthmus.common.dicom.matching import MatchingKey, Wanted
 
@@ -42,12 +43,12 @@ def judged_by(level: Level, keys: Sequence[MatchingKey], *, counts: bool = True)
 
 def needs_completing(study: DicomJson, judged: Collection[str]) -> bool:
     """Tell whether a study lacks something of what it is judged by, and can be asked for it."""
-    return bool(judged) and bool(lacking(study, judged)) and bool(_text(study, _STUDY))
+    return bool(judged) and bool(lacking(study, judged)) and bool(first_text(study, _STUDY))
 
 
 def completed(study: DicomJson, series: Sequence[DicomJson], wanted: Collection[str]) -> DicomJson:
     """Fill in what a study lacks of the wanted attributes, as far as all of its series tell it."""
-    told = summed_up(_text(study, _STUDY), series, lacking(study, wanted))
+    told = summed_up(first_text(study, _STUDY), series, lacking(study, wanted))
     return dict(sorted({**study, **told}.items()))
 
 
@@ -65,12 +66,12 @@ def summed_up(study: str, series: Sequence[DicomJson], wanted: Collection[str]) 
         wanted: the attributes to sum up.
     """
     own = {
-        _text(one, _SERIES): one
+        first_text(one, _SERIES): one
         for one in series
-        if _text(one, _STUDY) in ("", study) and _text(one, _SERIES)
+        if first_text(one, _STUDY) in ("", study) and first_text(one, _SERIES)
     }
-    modalities = sorted({_text(one, _MODALITY) for one in own.values()} - {""})
-    counts = [_text(one, _INSTANCES_OF_SERIES) for one in own.values()]
+    modalities = sorted({first_text(one, _MODALITY) for one in own.values()} - {""})
+    counts = [first_text(one, _INSTANCES_OF_SERIES) for one in own.values()]
     told: dict[str, list[JsonValue]] = {_MODALITIES: list(modalities)}
     if own:
         told[_NUMBER_OF_SERIES] = [len(own)]
@@ -85,11 +86,6 @@ def _element(tag: str, values: list[JsonValue]) -> JsonElement:
 
 def _has_value(match: DicomJson, tag: str) -> bool:
     return any(value is not None for value in _values(match, tag))
-
-
-def _text(match: DicomJson, tag: str) -> str:
-    values = _values(match, tag)
-    return str(values[0]) if values and values[0] is not None else ""
 
 
 def _values(match: DicomJson, tag: str) -> list[JsonValue]:

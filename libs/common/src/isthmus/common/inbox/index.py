@@ -25,7 +25,7 @@ from isthmus.common.bus.followers import HEARTBEAT
 from isthmus.common.bus.streams import INBOXES_BUCKET
 from isthmus.common.bus.subjects import token
 from isthmus.common.dicom.attributes import tag_of
-from isthmus.common.dicom.json_values import DicomJson
+from isthmus.common.dicom.json_values import DicomJson, first_text
 from isthmus.common.errors import BusUnavailable, ContractError
 from isthmus.common.inbox.matches import study_match
 from isthmus.common.inbox.state import StudyState, read_record
@@ -216,7 +216,7 @@ class Index:
                 message.data,
                 state.contents is not None,
                 bool(state.removals),
-                (_text(state.attributes, _DATE), _text(state.attributes, _TIME)),
+                (first_text(state.attributes, _DATE), first_text(state.attributes, _TIME)),
                 state.listing,
             )
             self._sorted.pop(state.origin, None)
@@ -229,9 +229,3 @@ class Index:
 async def _leave(subscription: JetStreamContext.PushSubscription) -> None:
     with suppress(nats.errors.Error, TimeoutError):
         await subscription.unsubscribe()
-
-
-def _text(attributes: DicomJson, tag: str) -> str:
-    element = attributes.get(tag)
-    values = element.get("Value") if element is not None else None
-    return str(values[0] or "") if values else ""

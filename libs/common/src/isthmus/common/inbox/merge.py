@@ -12,7 +12,7 @@ from typing import Final
 
 from isthmus.common.config import Conflicts
 from isthmus.common.dicom.attributes import tag_of
-from isthmus.common.dicom.json_values import DicomJson
+from isthmus.common.dicom.json_values import DicomJson, first_text
 from isthmus.common.dicom.levels import Level
 from isthmus.common.dicom.search_attributes import level_of
 from isthmus.common.inbox.contents import Contents, Row, shared
@@ -141,8 +141,7 @@ class _Merging:
         self._see_patient(study)
 
     def _see_patient(self, attributes: DicomJson) -> None:
-        values = attributes.get(_PATIENT_ID, {"vr": "LO"}).get("Value") or [None]
-        patient_id = str(values[0]).strip() if values[0] is not None else ""
+        patient_id = first_text(attributes, _PATIENT_ID).strip()
         if patient_id and self._patient_id is None:
             self._patient_id = patient_id
         if patient_id and patient_id != self._patient_id:

@@ -6,7 +6,7 @@ from typing import Final
 from isthmus.common.bus import Bus, search
 from isthmus.common.config import Origin, S3Origin
 from isthmus.common.dicom.attributes import tag_of
-from isthmus.common.dicom.json_model import DicomJson
+from isthmus.common.dicom.json_values import first_text
 from isthmus.common.dicom.levels import Level
 from isthmus.common.dicom.matching import MatchingKey
 from isthmus.common.dicom.statuses import CLASS_INSTANCE_CONFLICT, NO_SUCH_SOP_INSTANCE, PROCESSING_FAILURE
@@ -21,6 +21,7 @@ OF_A_BUCKET: Final = 5_000
 """UIDs in a query that only we answer, and go through all studies for; a message has room for them."""
 _SOP_CLASS_UID: Final = tag_of("SOPClassUID")
 _SOP_INSTANCE_UID: Final = tag_of("SOPInstanceUID")
+_PADDING: Final = " \0"
 _NOT_THE_QUESTION: Final = frozenset({401, 403, 408, 429})
 _SERVER_ERRORS: Final = 500
 """These, and HTTP statuses from this one on, say nothing against the question."""
@@ -72,9 +73,9 @@ class OriginSearch:
         try:
             async with search(self._bus, query) as matches:
                 async for match in matches:
-                    uid = _value(match, _SOP_INSTANCE_UID)
+                    uid = first_text(match, _SOP_INSTANCE_UID).strip(_PADDING)
                     if uid in wanted:
-                        self._classes[uid] = _value(match, _SOP_CLASS_UID) or None
+                        self._classes[uid] = first_text(match, _SOP_CLASS_UID).strip(_PADDING) or None
         except (OperationFailed, HttpOperationFailed) as error:
             if not _is_about_the_question(error):
                 raise
@@ -89,9 +90,3 @@ def _is_about_the_question(error: OperationFailed | HttpOperationFailed) -> bool
     if isinstance(error, HttpOperationFailed):
         return error.http_status < _SERVER_ERRORS and error.http_status not in _NOT_THE_QUESTION
     return error.status is None or error.status >> 8 != 0xA7
-
-
-def _value(match: DicomJson, tag: str) -> str:
-    element = match.get(tag)
-    values = element.get("Value") if element is not None else None
-    return str(values[0] or "").strip("\0 ") if values else ""

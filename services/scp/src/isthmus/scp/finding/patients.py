@@ -6,7 +6,8 @@ from typing import Final
 
 from isthmus.common.dicom.attributes import tag_of
 from isthmus.common.dicom.json_model import DicomJson
-from isthmus.scp.finding.plan import BIRTH_DATE, ISSUER, PATIENT_ID, PATIENT_NAME, STUDY_COUNTS, text_of
+from isthmus.common.dicom.json_values import first_text
+from isthmus.scp.finding.plan import BIRTH_DATE, ISSUER, PATIENT_ID, PATIENT_NAME, STUDY_COUNTS
 
 _STUDIES: Final = tag_of("NumberOfPatientRelatedStudies")
 _IDENTITY_BYTES: Final = 16
@@ -53,11 +54,11 @@ class Patients:
 
 def _identity(study: DicomJson) -> bytes:
     """Tell patients apart, in a few bytes that do not name them."""
-    known_by = (PATIENT_ID, ISSUER) if text_of(study, PATIENT_ID) else (PATIENT_NAME, BIRTH_DATE)
-    patient = "\n".join((known_by[0], *(text_of(study, tag) for tag in known_by)))
+    known_by = (PATIENT_ID, ISSUER) if first_text(study, PATIENT_ID) else (PATIENT_NAME, BIRTH_DATE)
+    patient = "\n".join((known_by[0], *(first_text(study, tag) for tag in known_by)))
     return hashlib.blake2b(patient.encode("utf-8", "surrogatepass"), digest_size=_IDENTITY_BYTES).digest()
 
 
 def _number(study: DicomJson, tag: str) -> int | None:
-    text = text_of(study, tag)
+    text = first_text(study, tag)
     return int(text) if text.isdecimal() else None

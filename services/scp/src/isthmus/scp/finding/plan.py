@@ -116,18 +116,6 @@ class FindPlan:
         return PATIENT if self.patients else self.target.level.value
 
 
-def uid_of(match: DicomJson, level: Level) -> str:
-    """Give the UID of a match at a level; empty where it has none."""
-    return text_of(match, UNIQUE_KEYS[level])
-
-
-def text_of(match: DicomJson, tag: str) -> str:
-    """Give the first value of an attribute; empty where it has none."""
-    element = match.get(tag)
-    values = element.get("Value") if element is not None else None
-    return str(values[0] or "") if values else ""
-
-
 def _level(identifier: FindIdentifier, model: Model) -> str:
     if not identifier.level:
         raise Refused(DATA_SET_MISMATCH, "QueryRetrieveLevel is missing")

@@ -5,10 +5,11 @@ from contextlib import aclosing
 
 from isthmus.common.dicom.json_model import DicomJson
 from isthmus.common.dicom.levels import Level
+from isthmus.common.dicom.search_attributes import uid_of
 from isthmus.common.errors import TooManyMatches
 from isthmus.scp.everywhere import Search
 from isthmus.scp.finding.patients import Patients
-from isthmus.scp.finding.plan import FindPlan, Step, uid_of
+from isthmus.scp.finding.plan import FindPlan, Step
 
 Parent = tuple[Mapping[Level, str], DicomJson]
 """The UIDs of an entity and those above it, and what is told of them."""

@@ -11,7 +11,7 @@ import msgpack
 from isthmus.common.bus.fan_out import fan_out
 from isthmus.common.config import DicomwebOrigin
 from isthmus.common.dicom.json_model import DicomJson
-from isthmus.common.dicom.search_attributes import REQUIRED_RETURN, UNIQUE_KEYS
+from isthmus.common.dicom.search_attributes import REQUIRED_RETURN, uid_of
 from isthmus.common.errors import HttpOperationFailed
 from isthmus.common.messages import Query
 from isthmus.common.telemetry import get_logger
@@ -108,7 +108,7 @@ class Asking:
         found: set[str] = set()
         async with aclosing(self._unescaped(search)) as matches:
             async for match in matches:
-                found.add(_text(match, UNIQUE_KEYS[search.query.level]))
+                found.add(uid_of(match, search.query.level))
                 yield match
         # Who finds two of a list understands it.
         if len(search.uids) > 1 and len(found) < 2:
@@ -183,8 +183,3 @@ async def _each(items: Iterable[T]) -> AsyncGenerator[T, None]:
 def _mark(match: DicomJson) -> bytes:
     """Tell matches apart, by all of them: two patients' studies may have one UID."""
     return sha256(msgpack.packb(match)).digest()
-
-
-def _text(match: DicomJson, tag: str) -> str:
-    values = match.get(tag, {}).get("Value") or [""]
-    return "" if values[0] is None else str(values[0])

@@ -8,6 +8,7 @@ from typing import Final
 
 from isthmus.common.bus.fan_out import fan_out
 from isthmus.common.dicom.json_model import DicomJson
+from isthmus.common.dicom.json_values import first_text
 from isthmus.common.dicom.levels import Level
 from isthmus.common.dicom.matching import Matcher, MatchingKey
 from isthmus.common.dicom.search_attributes import UNIQUE_KEYS
@@ -103,7 +104,7 @@ class Completing:
         return told
 
     async def _series(self, study: DicomJson) -> list[DicomJson]:
-        uid = str((study[_STUDY].get("Value") or [""])[0])
+        uid = first_text(study, _STUDY)
         keys = (MatchingKey((_STUDY,), (uid,)),)
         async with aclosing(self.ask(Query(self.query.origin, Level.SERIES, keys, ASKED))) as series:
             return [one async for one in series]

@@ -6,6 +6,7 @@ from typing import Final
 
 from isthmus.common.dicom.attributes import tag_of
 from isthmus.common.dicom.json_model import DicomJson
+from isthmus.common.dicom.json_values import first_text
 from isthmus.common.dicom.levels import Level
 from isthmus.common.dicom.matching import MatchingKey
 from isthmus.common.dicom.uids import check_uid
@@ -84,6 +85,5 @@ def _uid(match: DicomJson, tag: str, wanted: Retrieve) -> str:
 
 
 def _text(match: DicomJson, tag: str) -> str:
-    """Give the first value of an attribute, as text; empty where there is none."""
-    values = match.get(tag, {}).get("Value") or [""]
-    return "" if values[0] is None else str(values[0]).strip(_PADDING)
+    """Give the first value of an attribute, as text without padding; empty where there is none."""
+    return first_text(match, tag).strip(_PADDING)

@@ -10,7 +10,7 @@ from isthmus.common.dicom.attributes import tag_of
 from isthmus.common.dicom.json_model import DicomJson
 from isthmus.common.dicom.levels import Level
 from isthmus.common.dicom.matching import Matcher, MatchingKey, Wanted
-from isthmus.common.dicom.search_attributes import UNIQUE_KEYS, level_of
+from isthmus.common.dicom.search_attributes import UNIQUE_KEYS, level_of, uid_of
 from isthmus.common.errors import TooManyMatches
 from isthmus.common.messages import Query
 from isthmus.web_scu.dicomweb.resources import named_uids
@@ -63,7 +63,7 @@ class Parents:
         seen: set[str] = set()
         async with aclosing(ask(query)) as found:
             async for parent in found:
-                uid = _uid(parent, self._level)
+                uid = uid_of(parent, self._level)
                 if not uid or uid in seen or not matcher.matches(parent):
                     continue
                 if len(seen) == self._most:
@@ -89,15 +89,10 @@ class Parents:
         above = [
             MatchingKey((tag,), (uid,))
             for level, tag in UNIQUE_KEYS.items()
-            if level <= self._level and (uid := _uid(parent, level))
+            if level <= self._level and (uid := uid_of(parent, level))
         ]
-        if self._level is Level.SERIES and not _uid(parent, Level.STUDY):
+        if self._level is Level.SERIES and not uid_of(parent, Level.STUDY):
             above += [key for key in self._query.keys if key.path == (UNIQUE_KEYS[Level.STUDY],)]
         keys = [key for key in self._query.keys if self._level < level_of(key.path[0])]
         returned = tuple(path for path in self._query.return_keys if self._level < level_of(path[0]))
         return replace(self._query, keys=(*above, *keys), return_keys=returned)
-
-
-def _uid(match: DicomJson, level: Level) -> str:
-    values = match.get(UNIQUE_KEYS[level], {}).get("Value") or [""]
-    return str(values[0] or "")

@@ -297,6 +297,24 @@ async def test_an_instance_may_come_without_multipart(
     assert holding.retrieved == [f"{series}/instances/{uids[0]}"]
 
 
+async def test_a_server_that_knows_no_multipart_is_asked_for_each_instance_without(
+    bus: Bus, holding: Holding, study: Retrieve, series: str, contents: list[bytes], uids: list[str]
+) -> None:
+    async def refuses_multipart(request: Request, writer: asyncio.StreamWriter) -> None:
+        uid = request.target.rpartition("/")[2]
+        if uid in uids and request.headers["accept"].startswith("application/dicom"):
+            behaviour = says("200 OK", contents[uids.index(uid)], kind="application/dicom")
+        else:
+            behaviour = says("406 Not Acceptable")
+        await behaviour(request, writer)
+
+    for path in (series, *(f"{series}/instances/{uid}" for uid in uids)):
+        holding.does(path, refuses_multipart)
+    facts = await facts_of(bus, study)
+    assert whole(done(facts))
+    assert sorted(ready(facts)) == sorted(uids)
+
+
 async def test_what_is_not_there_is_nothing(bus: Bus, holding: Holding, study: Retrieve, series: str) -> None:
     for wanted in (
         Retrieve(study.origin, "1.2.3"),

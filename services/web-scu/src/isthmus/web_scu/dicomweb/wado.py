@@ -116,7 +116,9 @@ class Wado:
             raise NotDelivered("The origin lists it by what no URL can name", origin=self._origin) from None
         try:
             with self.wording.learning(ask):
-                return await self._accepting.first_taken(lambda accept: self._parts(path, accept))
+                return await self._accepting.first_taken(
+                    lambda accept: self._parts(path, accept), alone=ask.level is Level.IMAGE
+                )
         except OriginUnreachable as error:
             if error.detail != BROKE_OFF:
                 raise

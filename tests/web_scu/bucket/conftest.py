@@ -109,3 +109,18 @@ async def served(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator
     monkeypatch.setattr(Scanner, "run", never)
     async with worker(parts):
         yield
+
+
+@pytest.fixture
+def reads(monkeypatch: pytest.MonkeyPatch, blobs: BlobStore) -> list[tuple[str, int | None]]:
+    """The ranges that were read, through our own store, by their keys and lengths."""
+    noted: list[tuple[str, int | None]] = []
+    get = blobs.get
+
+    async def noting(key: str, *, offset: int = 0, length: int | None = None) -> bytes:
+        if key.startswith("buckets/"):
+            noted.append((key, length))
+        return await get(key, offset=offset, length=length)
+
+    monkeypatch.setattr(blobs, "get", noting)
+    return noted

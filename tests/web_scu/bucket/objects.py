@@ -3,9 +3,12 @@
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+import pytest
+
 from isthmus.common.blobs import BlobStore
 from isthmus.common.config import S3Origin
 from isthmus.common.config.key_pattern import Place
+from isthmus.common.errors import BlobRefused, StoreUnavailable
 from isthmus.common.inbox.catalogue import CatalogueWithInboxes
 from isthmus.common.messages import BlobRef, Retrieve
 from tests.data_sets import identity
@@ -40,3 +43,26 @@ async def held(catalogue: CatalogueWithInboxes, origin: S3Origin, study: str) ->
 async def contents(blobs: BlobStore, refs: Sequence[BlobRef]) -> list[bytes]:
     """Read instances, in the order of their bytes."""
     return sorted([await blobs.get(ref.key) for ref in refs])
+
+
+def read(files: Iterable[Path]) -> list[bytes]:
+    """Read files, in the order of their bytes."""
+    return sorted(file.read_bytes() for file in files)
+
+
+def refuse(
+    monkeypatch: pytest.MonkeyPatch,
+    blobs: BlobStore,
+    part_of_key: str,
+    error: StoreUnavailable | None = None,
+) -> list[str]:
+    """Give nothing under keys with a part, until the list is emptied."""
+    refusing, get = [part_of_key], blobs.get
+
+    async def refused(key: str, *, offset: int = 0, length: int | None = None) -> bytes:
+        if key.startswith("buckets/") and any(part in key for part in refusing):
+            raise error or BlobRefused("get: 403 AccessDenied")
+        return await get(key, offset=offset, length=length)
+
+    monkeypatch.setattr(blobs, "get", refused)
+    return refusing

@@ -1,46 +1,24 @@
 """A bucket is compared with its records: what is new, changed or gone; what is no instance is left out."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from structlog.testing import capture_logs
 
 from isthmus.common.blobs import BlobStore
 from isthmus.common.blobs.store import ListedBlob
 from isthmus.common.bus import Bus
 from isthmus.common.config import S3Origin
 from isthmus.common.config.settings import S3
-from isthmus.common.errors import BlobRefused, StoreUnavailable
+from isthmus.common.errors import StoreUnavailable
 from isthmus.common.inbox.catalogue import CatalogueWithInboxes
 from isthmus.common.inbox.index import Index
-from isthmus.common.messages import MissingInstance, Retrieve
-from isthmus.common.telemetry import metrics_text
 from isthmus.web_scu.bucket import heads
 from isthmus.web_scu.bucket.refresh import Refresher
 from isthmus.web_scu.bucket.scan import Completeness, Scanned, Scanner
 from tests.common.inbox.studies import arrived
-from tests.data_sets import make_series, with_sop_instance_uid
-from tests.web_scu.bucket.objects import contents, held, place_of, put, study_of
-
-
-@pytest.fixture
-def reads(monkeypatch: pytest.MonkeyPatch, blobs: BlobStore) -> list[tuple[str, int | None]]:
-    """The ranges that were read, through our own store, by their keys and lengths."""
-    noted: list[tuple[str, int | None]] = []
-    get = blobs.get
-
-    async def noting(key: str, *, offset: int = 0, length: int | None = None) -> bytes:
-        if key.startswith("buckets/"):
-            noted.append((key, length))
-        return await get(key, offset=offset, length=length)
-
-    monkeypatch.setattr(blobs, "get", noting)
-    return noted
-
-
-def read(files: list[Path]) -> list[bytes]:
-    return sorted(file.read_bytes() for file in files)
+from tests.data_sets import make_series
+from tests.web_scu.bucket.objects import contents, held, place_of, put, read, refuse, study_of
 
 
 async def test_what_is_new_can_be_read_where_it_is(
@@ -116,68 +94,6 @@ async def test_what_is_changed_or_gone_is_so_at_the_next_scan(
     assert await held(catalogue, origin, study_of(files[5])) == []
 
 
-def _empty(_: bytes) -> bytes:
-    return b""
-
-
-def _text(_: bytes) -> bytes:
-    return b"<html>no DICOM</html>" * 100
-
-
-def _another(data: bytes) -> bytes:
-    return with_sop_instance_uid(data, "1.2.3.4")
-
-
-def _cut_off(data: bytes) -> bytes:
-    return data[: len(data) - 100]
-
-
-@pytest.mark.parametrize(
-    ("spoil", "reason"),
-    [(_empty, "empty"), (_text, "no_dicom"), (_another, "other_uids"), (_cut_off, "no_dicom")],
-)
-async def test_what_is_no_instance_is_left_out_and_counted(
-    scanner: Scanner,
-    bucket: BlobStore,
-    origin: S3Origin,
-    catalogue: CatalogueWithInboxes,
-    files: list[Path],
-    reads: list[tuple[str, int | None]],
-    spoil: Callable[[bytes], bytes],
-    reason: str,
-) -> None:
-    keys = await put(bucket, origin, files[:3])
-    await bucket.put(keys[1], spoil(files[1].read_bytes()))
-    with capture_logs() as logs:
-        assert await scanner.scan() == Scanned(studies=1, changed=1)
-    (told,) = [log for log in logs if log["event"] == "objects in a bucket left out"]
-    assert (told[f"left_out_{reason}"], told["instances"]) == (1, 2)
-    assert not any(study_of(files[0]) in str(log) for log in logs)
-    found = {ref.sop_instance_uid for ref in await held(catalogue, origin, study_of(files[0]))}
-    assert found == {place_of(files[0]).instance, place_of(files[2]).instance}
-    counted = f'isthmus_bucket_left_out_total{{origin="{origin.name}",reason="{reason}"}} 1.0'
-    assert counted in metrics_text().decode()
-    reads.clear()
-    await scanner.scan()
-    assert reads == []
-
-
-async def test_of_two_objects_of_one_instance_one_is_read(
-    scanner: Scanner,
-    bucket: BlobStore,
-    blobs: BlobStore,
-    origin: S3Origin,
-    catalogue: CatalogueWithInboxes,
-    files: list[Path],
-) -> None:
-    (key,) = await put(bucket, origin, files[:1])
-    await bucket.put(f"{key}.dcm", files[0].read_bytes())
-    with capture_logs() as logs:
-        await scanner.scan()
-    assert [log["left_out_duplicate"] for log in logs if "left_out_duplicate" in log] == [1]
-    assert await contents(blobs, await held(catalogue, origin, study_of(files[0]))) == read(files[:1])
-
-
 async def test_what_is_not_of_the_pattern_is_not_looked_at(
     scanner: Scanner,
     bucket: BlobStore,
@@ -210,6 +126,30 @@ async def test_what_vanishes_between_listing_and_reading_is_left_out(
     monkeypatch.setattr("isthmus.web_scu.bucket.reading.read_head", too_late)
     await refresher.refresh(study_of(files[0]))
     assert len(await held(catalogue, origin, study_of(files[0]))) == 2
+
+
+async def test_what_is_overwritten_between_listing_and_reading_is_read_as_it_is_now(
+    refresher: Refresher,
+    bucket: BlobStore,
+    blobs: BlobStore,
+    origin: S3Origin,
+    catalogue: CatalogueWithInboxes,
+    files: list[Path],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    keys = await put(bucket, origin, files[:3])
+    changed = files[1].read_bytes()[:-2] + b"xy"
+    read_head, overwriting = heads.read_head, [changed]
+
+    async def too_late(store: BlobStore, key: str, size: int, etag: str) -> object:
+        if place_of(files[1]).instance in key and overwriting:
+            await bucket.put(keys[1], overwriting.pop())
+        return await read_head(store, key, size, etag)
+
+    monkeypatch.setattr("isthmus.web_scu.bucket.reading.read_head", too_late)
+    await refresher.refresh(study_of(files[0]))
+    refs = await held(catalogue, origin, study_of(files[0]))
+    assert await contents(blobs, refs) == sorted([changed, *read([files[0], files[2]])])
 
 
 async def test_a_large_header_is_read_by_more(
@@ -280,66 +220,6 @@ async def test_a_bucket_that_cannot_be_listed_changes_nothing(
     assert len(await held(catalogue, origin, study_of(files[0]))) == 5
 
 
-async def test_what_is_not_given_to_us_lacks_until_it_is(
-    scanner: Scanner,
-    bucket: BlobStore,
-    blobs: BlobStore,
-    origin: S3Origin,
-    catalogue: CatalogueWithInboxes,
-    files: list[Path],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    await put(bucket, origin, files)
-    refusing = refuse(monkeypatch, blobs, place_of(files[1]).instance)
-    assert await scanner.scan() == Scanned(studies=2, changed=2)
-    wanted = Retrieve(origin.name, study_of(files[0]))
-    manifest = await catalogue.load(*_names(wanted))
-    assert manifest is not None
-    assert manifest.covers(wanted, 0)
-    missing = MissingInstance(place_of(files[1]).series, place_of(files[1]).instance)
-    assert manifest.missing(wanted) == [missing]
-    assert len(list(manifest.blobs(wanted))) == 4
-    refusing.clear()
-    assert await scanner.scan() == Scanned(studies=2, changed=1)
-    manifest = await catalogue.load(*_names(wanted))
-    assert manifest is not None
-    assert (manifest.missing(wanted), len(list(manifest.blobs(wanted)))) == ([], 5)
-
-
-async def test_a_study_of_which_nothing_is_given_keeps_no_other_from_being_read(
-    scanner: Scanner,
-    bus: Bus,
-    bucket: BlobStore,
-    blobs: BlobStore,
-    origin: S3Origin,
-    catalogue: CatalogueWithInboxes,
-    files: list[Path],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    await put(bucket, origin, files)
-    refuse(monkeypatch, blobs, study_of(files[5]))
-    assert await scanner.scan() == Scanned(studies=2, changed=2, refused=1)
-    assert len(await held(catalogue, origin, study_of(files[0]))) == 5
-    await Completeness(bus, origin).check()
-
-
-async def test_a_bucket_of_which_nothing_is_given_is_not_an_empty_one(
-    scanner: Scanner,
-    bus: Bus,
-    bucket: BlobStore,
-    blobs: BlobStore,
-    origin: S3Origin,
-    files: list[Path],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    await put(bucket, origin, files)
-    refuse(monkeypatch, blobs, origin.name)
-    with pytest.raises(BlobRefused, match="nothing in it is given to us"):
-        await scanner.scan()
-    with pytest.raises(StoreUnavailable, match="was not read to its end yet"):
-        await Completeness(bus, origin).check()
-
-
 async def test_a_study_that_could_not_be_read_may_lack_in_what_is_found(
     scanner: Scanner,
     bus: Bus,
@@ -358,28 +238,6 @@ async def test_a_study_that_could_not_be_read_may_lack_in_what_is_found(
     failing.clear()
     assert await scanner.scan() == Scanned(studies=2, changed=1)
     await complete.check()
-
-
-def refuse(
-    monkeypatch: pytest.MonkeyPatch,
-    blobs: BlobStore,
-    part_of_key: str,
-    error: StoreUnavailable | None = None,
-) -> list[str]:
-    """Give nothing under keys with a part, until the list is emptied."""
-    refusing, get = [part_of_key], blobs.get
-
-    async def refused(key: str, *, offset: int = 0, length: int | None = None) -> bytes:
-        if key.startswith("buckets/") and any(part in key for part in refusing):
-            raise error or BlobRefused("get: 403 AccessDenied")
-        return await get(key, offset=offset, length=length)
-
-    monkeypatch.setattr(blobs, "get", refused)
-    return refusing
-
-
-def _names(wanted: Retrieve) -> tuple[str, str]:
-    return wanted.origin, wanted.study
 
 
 async def test_what_an_inbox_of_the_same_name_took_is_not_touched(

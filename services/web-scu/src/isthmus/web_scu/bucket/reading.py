@@ -1,6 +1,7 @@
 """The instances of a study in a bucket: what is known already, and the heads of what is new."""
 
 import asyncio
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -37,7 +38,12 @@ class LeftOut(StrEnum):
     GONE = "gone"
     """It was deleted or overwritten between the listing and the reading."""
     REFUSED = "refused"
-    """It is not given to us: faces say that it lacks, and it is asked for again with the next scan."""
+    """It is not given to us: it is asked for again with the next scan."""
+
+
+ASKED_FOR_AGAIN: Final = frozenset({LeftOut.GONE, LeftOut.REFUSED})
+"""Others stay as they are while the listing says the same."""
+_UID: Final = re.compile(r"[0-9.]{1,64}", re.ASCII)
 
 
 @dataclass(slots=True)
@@ -49,8 +55,13 @@ class Found:
     new: list[tuple[Row, Incoming]] = field(default_factory=list)
     """Those that were not known, and what their heads say."""
     left_out: Counter[LeftOut] = field(default_factory=Counter)
-    missing: list[MissingInstance] = field(default_factory=list)
-    """Those that are refused, by their keys."""
+    missing: tuple[MissingInstance, ...] = ()
+    """Those that the bucket lists, by their keys, and that cannot be had: faces say that they lack."""
+
+    @property
+    def is_to_be_asked_for(self) -> bool:
+        """Whether something may be had that could not be, though the bucket still lists the same."""
+        return any(self.left_out[why] for why in ASKED_FOR_AGAIN)
 
 
 class Reader:
@@ -76,13 +87,14 @@ class Reader:
         left = sorted(found, key=lambda one: one.listed.key)
         unknown = [one for one in left if one.key_in(self._origin) not in by_key]
         heads = await self._heads(unknown)
+        missing: dict[MissingInstance, None] = {}
         for one in left:
             key = one.key_in(self._origin)
             head = heads.get(key)
             if isinstance(head, LeftOut):
                 study.left_out[head] += 1
-                if head is LeftOut.REFUSED:
-                    study.missing.append(MissingInstance(one.place.series, one.place.instance))
+                if _UID.fullmatch(one.place.instance):  # what is named otherwise is something else
+                    missing[MissingInstance(one.place.series, one.place.instance)] = None
                 continue
             row = by_key[key] if head is None else self._row(one, key, head)
             if row.blob.sop_instance_uid in study.rows:
@@ -91,7 +103,7 @@ class Reader:
             study.rows[row.blob.sop_instance_uid] = row
             if head is not None:
                 study.new.append((row, head))
-        study.missing = [one for one in study.missing if one.sop_instance_uid not in study.rows]
+        study.missing = tuple(one for one in missing if one.sop_instance_uid not in study.rows)
         return study
 
     async def _heads(self, unknown: Sequence[Candidate]) -> dict[str, Incoming | LeftOut]:

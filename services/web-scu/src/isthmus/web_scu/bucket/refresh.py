@@ -7,6 +7,7 @@ That second listing comes after the record was read, and the record is only writ
 whoever lists last is right, whoever else lists at the same time.
 """
 
+import itertools
 from contextlib import suppress
 from dataclasses import replace
 from typing import Final
@@ -21,8 +22,10 @@ from isthmus.common.inbox.reading import read_study
 from isthmus.common.inbox.state import Phase, States, StudyState, Versioned
 from isthmus.common.telemetry import counter, get_logger, span
 from isthmus.web_scu.bucket.listing import Candidate, candidates, listing_digest
-from isthmus.web_scu.bucket.reading import Found, Reader
+from isthmus.web_scu.bucket.reading import Found, LeftOut, Reader
 
+LISTED_AT_MOST: Final = 3
+"""Times in a row, while what was listed is another one, or gone, when it is read."""
 MOST_MISSING: Final = 2_000
 """Instances of a study that are named as missing: its record has room for 1 MiB."""
 
@@ -59,11 +62,14 @@ class Refresher:
             ContractError: the record is of another version, or of an inbox that had the bucket's name.
         """
         with span("refresh study of a bucket"):
-            while not await self._try_once(study):
-                pass
+            for attempt in itertools.count(1):
+                found = await self._try_once(study)
+                is_changing = found is None or found.left_out[LeftOut.GONE]
+                if not is_changing or (found is not None and attempt >= LISTED_AT_MOST):
+                    return
 
-    async def _try_once(self, study: str) -> bool:
-        """Do it, unless somebody else does at the same time; False then."""
+    async def _try_once(self, study: str) -> Found | None:
+        """Do it, and give what is there if that is news; None where somebody else does at the same time."""
         before = await self._states.get(self._origin.name, study)
         if before.state.contents is not None and not before.state.listing:
             raise ContractError(
@@ -74,24 +80,25 @@ class Refresher:
         objects = [one for one in candidates(pattern, listed) if one.place.study == study]
         digest = listing_digest(objects) if objects else ""
         if digest == before.state.listing:
-            return True
+            return Found()
         return await self._write(before, objects, digest)
 
-    async def _write(self, before: Versioned, objects: list[Candidate], digest: str) -> bool:
+    async def _write(self, before: Versioned, objects: list[Candidate], digest: str) -> Found | None:
         known = await self._known(before)
         found = await self._reader.read(objects, known.rows.values())
         self._tell(found)
-        if found.missing and (not found.rows or len(found.missing) > MOST_MISSING):
-            raise BlobRefused(f"{len(found.missing)} objects of a study are not given to us")
+        refused = found.left_out[LeftOut.REFUSED]
+        if (refused and not found.rows) or len(found.missing) > MOST_MISSING:
+            raise BlobRefused(f"{max(refused, len(found.missing))} objects of a study cannot be had")
         state = _state(before.state, found, digest)
         key = None
         if found.rows:
             key = await self._contents.save(self._origin.name, before.state.study, Contents(found.rows))
         if await self._states.put(replace(state, contents=key), before.revision) is None:
             await self._drop(key)
-            return False
+            return None
         await self._drop(before.state.contents)
-        return True
+        return found
 
     async def _known(self, before: Versioned) -> Contents:
         """Give what was read before; nothing where that is lost: then all of it is read again."""
@@ -132,6 +139,6 @@ def _state(before: StudyState, found: Found, digest: str) -> StudyState:
         series=tuple(counted_series(series, rows)),
         arrival=replace(before.arrival, phase=Phase.SETTLED),
         # What is refused is asked for again: permissions change, and what was archived comes back.
-        listing=f"?{digest}" if found.missing else digest,
-        missing=tuple(found.missing),
+        listing=f"?{digest}" if found.is_to_be_asked_for else digest,
+        missing=found.missing,
     )

@@ -60,8 +60,14 @@ async def bridge(bus: Bus, blobs: BlobStore, origin_name: str, worklist: Wlmscpf
         yield server
 
 
-def wanted(modality: str = "", date: str = "", **keys: str) -> Dataset:
-    step = request(None, Modality=modality, ScheduledProcedureStepStartDate=date, ScheduledProcedureStepID="")
+def wanted(modality: str = "", date: str = "", time: str = "", **keys: str) -> Dataset:
+    step = request(
+        None,
+        Modality=modality,
+        ScheduledProcedureStepStartDate=date,
+        ScheduledProcedureStepStartTime=time,
+        ScheduledProcedureStepID="",
+    )
     asked = {"PatientName": "", "PatientID": "", "AccessionNumber": "", **keys}
     return request(None, ScheduledProcedureStepSequence=[step], **asked)
 
@@ -85,8 +91,26 @@ def without_character_set(match: Dataset) -> Dataset:
         (wanted(date="20260102-20260103"), 2),
         (wanted("MR", PatientName="M*"), 1),
         (wanted("US"), 0),
+        (wanted(date="20260102", time="0700-0900"), 1),
+        (wanted(date="20260102", time="0900-"), 0),
+        (wanted(date="20260101-20260103", time="0900-2000"), 2),
+        (wanted(date="20260101-20260103", time="0900-0700"), 1),
+        (wanted(date="20260102-", time="0900-"), 1),
+        (wanted(date="-20260102", time="-0700"), 1),
     ],
-    ids=["all", "modality", "dates", "name", "nothing"],
+    ids=[
+        "all",
+        "modality",
+        "dates",
+        "name",
+        "nothing",
+        "morning",
+        "afternoon",
+        "period",
+        "night",
+        "from",
+        "until",
+    ],
 )
 async def test_what_a_modality_is_told(
     bridge: Server, worklist: Wlmscpfs, identifier: Dataset, found: int

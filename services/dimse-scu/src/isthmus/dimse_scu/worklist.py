@@ -4,7 +4,7 @@ from contextlib import aclosing
 
 from isthmus.common.bus import MatchWriter
 from isthmus.common.config import DimseOrigin
-from isthmus.common.dicom.matching import Matcher
+from isthmus.common.dicom.worklist import WorklistMatcher
 from isthmus.common.dimse import WORKLIST, AssociationPool
 from isthmus.common.messages import WorklistQuery
 from isthmus.dimse_scu.identifier import worklist_identifier
@@ -27,7 +27,7 @@ class WorklistWork:
             NoAcceptedContext: the origin has no worklist.
             OriginError: the origin failed; what was written until then is not the whole.
         """
-        matcher = Matcher(query.keys)
+        matcher = WorklistMatcher(query.keys)
         identifier = worklist_identifier(query, self._origin.character_set)
         async with aclosing(find(self._pool, identifier, context=WORKLIST)) as matches:
             async for match in matches:

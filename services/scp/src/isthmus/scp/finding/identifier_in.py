@@ -19,9 +19,11 @@ from isthmus.common.dicom.element_reader import (
 from isthmus.common.dicom.json_values import decode_text, from_bytes
 from isthmus.common.dicom.matching import WILDCARD_VRS, MatchingKey
 from isthmus.common.dicom.statuses import DATA_SET_MISMATCH, UNABLE_TO_PROCESS
+from isthmus.common.dicom.temporal import split_range
 from isthmus.common.dicom.value_representations import Scope
 from isthmus.common.dicom.values import NOT_MATCHED, check_matching_value
 from isthmus.common.dicom.vrs import SINGLE_VALUED, TEXT_VRS
+from isthmus.common.dicom.worklist import START_DATE, START_TIME, range_of
 from isthmus.common.errors import InvalidParameter
 from isthmus.scp.normalized import Refused
 
@@ -176,8 +178,13 @@ def _match(found: _Found, path: AttributePath, vr: str, values: list[str]) -> No
     if vr in NOT_MATCHED or any(is_private(tag) for tag in path):
         found.unsupported = True
         return
+    in_worklist = path == START_TIME and not found.level
+    dates = range_of(found.keys, START_DATE) if in_worklist else None
     for value in values:
-        check_matching_value(path[-1], value, _name(path))
+        # Over several dates a time may end before it begins: at night (PS3.4 Table K.6-1).
+        parts = split_range(value, vr) if dates else None
+        for part in parts or (value,):
+            check_matching_value(path[-1], part, _name(path))
     found.keys.append(MatchingKey(path, tuple(values)))
 
 

@@ -13,7 +13,7 @@ from isthmus.common.errors import (
     OriginUnreachable,
     TruncatedAnswer,
 )
-from isthmus.common.webclient import WebClient
+from isthmus.common.webclient import JsonAnswer, WebClient
 from tests.common.webclient.web_origin import (
     STUDY,
     Behaviour,
@@ -128,7 +128,15 @@ async def test_an_endless_answer_is_left(site: Site, client: WebClient) -> None:
     await site.ended.wait()
 
 
-@pytest.mark.parametrize("status", [301, 400, 401, 403, 404, 406, 410, 413, 418, 500, 501, 502, 504, 206])
+@pytest.mark.parametrize(("status", "is_part"), [("200 OK", False), ("206 Partial Content", True)])
+async def test_whether_it_is_a_part_is_told(
+    site: Site, client: WebClient, status: str, *, is_part: bool
+) -> None:
+    site.does(says(status, json.dumps([STUDY])))
+    assert await client.get_json("studies") == JsonAnswer([STUDY], (), is_part)
+
+
+@pytest.mark.parametrize("status", [301, 400, 401, 403, 404, 406, 410, 413, 418, 500, 501, 502, 504])
 async def test_other_statuses_are_failures(site: Site, client: WebClient, status: int) -> None:
     site.does(says(f"{status} Whatever", '{"message": "DOE^JOHN"}'), says("200 OK", "[]"))
     if status == 301:

@@ -20,7 +20,9 @@ class Archive:
         tells: whether it says that there are more (PS3.18 8.3.4.4.1).
         ignores: the parameters that it does not know.
         refuses_above: the largest limit that it takes.
+        refusal: what it answers to a larger one.
         empty: what it answers to a search that finds nothing.
+        found: what it answers to one that finds something.
     """
 
     def __init__(
@@ -31,11 +33,14 @@ class Archive:
         tells: bool = False,
         ignores: tuple[str, ...] = (),
         refuses_above: int = 100_000,
+        refusal: str = "400 Bad Request",
         empty: str = "204 No Content",
+        found: str = "200 OK",
     ) -> None:
         self._held = [{"0020000D": {"vr": "UI", "Value": [f"1.{number}"]}} for number in range(held)]
         self._cap, self._tells, self._ignores = cap, tells, ignores
-        self._refuses_above, self._empty = refuses_above, empty
+        self._refuses_above, self._empty, self._found = refuses_above, empty, found
+        self._refusal = refusal
         self.asked: list[tuple[int, int]] = []
 
     async def search(self, request: Request, writer: asyncio.StreamWriter) -> None:
@@ -44,7 +49,7 @@ class Archive:
         limit, offset = int(given["limit"][0]), int(given["offset"][0])
         self.asked.append((limit, offset))
         if limit > self._refuses_above:
-            await says("400 Bad Request")(request, writer)
+            await says(self._refusal)(request, writer)
             return
         limit = self._cap if "limit" in self._ignores else min(limit, self._cap)
         offset = 0 if "offset" in self._ignores else offset
@@ -53,7 +58,7 @@ class Archive:
         more = f"Warning: 299 x: There are {left} additional results that can be requested"
         headers = [more, "Warning: 299 x: fuzzy"] if self._tells and left > 0 else []
         if found:
-            await says("200 OK", json.dumps(found), *headers)(request, writer)
+            await says(self._found, json.dumps(found), *headers)(request, writer)
         else:
             await says(self._empty, "" if self._empty.startswith("204") else "[]")(request, writer)
 
@@ -83,6 +88,8 @@ async def found(
         (Archive(250, cap=60), 5),
         (Archive(240, cap=60, tells=True), 5),
         (Archive(23, cap=5, tells=True), 5),
+        (Archive(23, cap=5, found="206 Partial Content"), 6),
+        (Archive(7, found="206 Partial Content", empty="404 Not Found"), 2),
         (Archive(250, ignores=("limit",)), 1),
         (Archive(250, ignores=("limit", "offset")), 1),
         (Archive(80, ignores=("offset",)), 2),
@@ -116,6 +123,7 @@ async def test_no_more_than_enough_of_a_server_that_gives_all(site: Site, client
         Archive(250, ignores=("offset",)),
         Archive(250, cap=70, tells=True, ignores=("offset",)),
         Archive(100, ignores=("offset",)),
+        Archive(9, found="206 Partial Content", ignores=("offset",)),
     ],
 )
 async def test_what_cannot_be_had_to_its_end_is_a_failure(
@@ -127,8 +135,9 @@ async def test_what_cannot_be_had_to_its_end_is_a_failure(
     assert len(archive.asked) == 2
 
 
-async def test_a_server_that_takes_no_large_limit(site: Site, client: WebClient) -> None:
-    archive = Archive(450, refuses_above=200)
+@pytest.mark.parametrize("refusal", ["400 Bad Request", "413 Content Too Large"])
+async def test_a_server_that_takes_no_large_limit(site: Site, client: WebClient, refusal: str) -> None:
+    archive = Archive(450, refuses_above=200, refusal=refusal)
     assert await found(site, client, archive, page=1000) == list(range(450))
     assert archive.asked[:2] == [(1000, 0), (100, 0)]
 

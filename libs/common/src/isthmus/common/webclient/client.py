@@ -25,7 +25,7 @@ NOT_ESCAPED: Final = ",*?:/@!()"
 """Beside letters, digits and `-._~`: what a query may hold (RFC 3986 3.4); some servers do not unescape."""
 Parameters = Iterable[tuple[str, str]]
 
-_FOUND: Final = frozenset({HTTPStatus.OK, HTTPStatus.NO_CONTENT})
+_FOUND: Final = frozenset({HTTPStatus.OK, HTTPStatus.NO_CONTENT, HTTPStatus.PARTIAL_CONTENT})
 _RETRIEVED: Final = frozenset({HTTPStatus.OK, HTTPStatus.NO_CONTENT, HTTPStatus.PARTIAL_CONTENT})
 _STORED: Final = frozenset({HTTPStatus.OK, HTTPStatus.ACCEPTED, HTTPStatus.NO_CONTENT})
 _NOT_STORED: Final = frozenset({HTTPStatus.BAD_REQUEST, HTTPStatus.CONFLICT})
@@ -79,12 +79,14 @@ class WebClient:
             most_bytes: of the answer, decompressed.
 
         Returns:
-            The data sets, none of them where the origin answers 204 (404 is an error), and its warnings.
+            The data sets, none of them where the origin answers 204 (404 is an error), its warnings, and
+            whether it says that this is a part (206).
         """
         headers = {"Accept": json_answer.ACCEPT, "Accept-Encoding": "gzip"}
         outgoing = Outgoing(GET, self._url(path, params), headers)
         async with self._open.answer(outgoing, good=_FOUND) as answer:
-            return JsonAnswer(await json_answer.read_json(answer, most_bytes), answer.warnings)
+            data_sets = await json_answer.read_json(answer, most_bytes)
+            return JsonAnswer(data_sets, answer.warnings, answer.status == HTTPStatus.PARTIAL_CONTENT)
 
     @asynccontextmanager
     async def stream_parts(

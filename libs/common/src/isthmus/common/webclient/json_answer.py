@@ -23,6 +23,8 @@ class JsonAnswer:
     data_sets: list[DicomJson]
     warnings: tuple[str, ...] = ()
     """The values of Warning, as they are: they may say that there is more."""
+    is_part: bool = False
+    """Whether the origin answered with 206, as some do with a page of a search."""
 
 
 async def read_json(answer: Answer, most_bytes: int = MOST_BYTES) -> list[DicomJson]:

@@ -14,7 +14,9 @@ from isthmus.common.webclient.json_answer import JsonAnswer
 
 PAGE: Final = 1000
 SMALL_PAGE: Final = 100
-"""Asked for where a large one is answered with 400: some servers have a most of 200."""
+"""Asked for where a large one is refused: some servers have a most of 200."""
+_TOO_MUCH: Final = frozenset({HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_ENTITY_TOO_LARGE})
+"""Said of a page that is too large (PS3.18 Table 8.5-1)."""
 LEAST_CAP: Final = 50
 """No server is known that gives fewer matches than this at a time unless there are no more."""
 _MORE: Final = "additional results"
@@ -56,7 +58,7 @@ async def pages(
         except HttpOperationFailed as error:
             if offset and error.http_status in _NONE and not has_more:
                 return
-            if error.http_status != HTTPStatus.BAD_REQUEST or offset or limit <= SMALL_PAGE:
+            if error.http_status not in _TOO_MUCH or offset or limit <= SMALL_PAGE:
                 raise
             page = SMALL_PAGE
             continue
@@ -65,13 +67,13 @@ async def pages(
             seen.update(map(_identity, before))
         before = [one for one in found if not seen or _identity(one) not in seen]
         fresh = before[: None if most is None else most - offset]
-        if found and not fresh and (full or has_more):
+        if found and not fresh and (full or has_more or answer.is_part):
             detail = "It gives the same matches again for another offset"
             raise MalformedAnswer(detail, origin=client.origin.name)
         if fresh:
             yield JsonAnswer(fresh, tuple(one for one in answer.warnings if _MORE not in one))
         full = len(found) == limit
-        if not fresh or not (has_more or full or least <= len(found) < limit):
+        if not fresh or not (has_more or answer.is_part or full or least <= len(found) < limit):
             return
         least = max(least, len(found))
         offset += len(found)

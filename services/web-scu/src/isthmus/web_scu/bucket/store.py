@@ -6,39 +6,24 @@ from contextlib import aclosing, suppress
 from typing import Final
 
 from isthmus.common.blobs import BlobStore, Exists
-from isthmus.common.bus import Bus, end_tasks
+from isthmus.common.bus import Bus
 from isthmus.common.bus.jobs import Running
 from isthmus.common.config import S3Origin
 from isthmus.common.config.key_pattern import Place
-from isthmus.common.dicom.statuses import (
-    DUPLICATE_SOP_INSTANCE,
-    INVALID_SOP_INSTANCE,
-    SUCCESS,
-    UNABLE_TO_PROCESS,
-)
-from isthmus.common.errors import (
-    BlobMissing,
-    BlobRefused,
-    BusUnavailable,
-    ContractError,
-    IsthmusError,
-    MalformedDataset,
-    OperationFailed,
-    StoreUnavailable,
-)
+from isthmus.common.dicom.statuses import DUPLICATE_SOP_INSTANCE, INVALID_SOP_INSTANCE
+from isthmus.common.errors import BlobRefused, BusUnavailable, IsthmusError
 from isthmus.common.inbox.addressable import unaddressable
 from isthmus.common.inbox.catalogue import CatalogueWithInboxes
-from isthmus.common.messages import BlobRef, InstanceStored, Retrieve, Store
-from isthmus.common.storing import Answer, Numbered, not_stored, work_off
+from isthmus.common.messages import BlobRef, Retrieve, Store
+from isthmus.common.storing import Answer, Numbered, work_off
 from isthmus.common.telemetry import get_logger
 from isthmus.web_scu.bucket.heads import read_head
 from isthmus.web_scu.bucket.refresh import Refresher
 from isthmus.web_scu.bucket.sameness import same_content
+from isthmus.web_scu.taking import Taking, refusal
 
 SMALL_BYTES: Final = 4 * 1024 * 1024
 """What is held in memory; what is larger passes through it."""
-AT_ONCE: Final = 4
-"""Instances of one job."""
 
 log = get_logger(__name__)
 
@@ -67,18 +52,13 @@ class BucketStoreWork:
         await work_off(self._bus, self._blobs, running, self._answer_all)
 
     async def _answer_all(self, left: Sequence[Numbered], answer: Answer) -> None:
-        taking = _Taking(left, self._known)
+        studies = _Studies(self._known)
 
-        async def take_some() -> None:
-            while (one := taking.next()) is not None:
-                await answer(await self._result(one, taking))
+        async def take(ref: BlobRef) -> None:
+            await self._take(ref, studies)
 
-        taking_some = [asyncio.create_task(take_some()) for _ in range(min(AT_ONCE, len(left)))]
-        try:
-            await asyncio.gather(*taking_some)
-        finally:
-            await end_tasks(taking_some)
-        for study in taking.studies:
+        await Taking(self._origin.name, take).run(left, answer)
+        for study in studies.written:
             await self._list(study)
 
     async def _list(self, study: str) -> None:
@@ -89,38 +69,20 @@ class BucketStoreWork:
         except IsthmusError as error:  # it is safe all the same, and found later
             log.warning("stored, but not yet listed", origin=self._origin.name, detail=error.detail)
 
-    async def _result(self, one: Numbered, taking: "_Taking") -> InstanceStored:
-        """Write one instance; NATS in trouble is raised, all else is its result."""
-        index, ref = one
-        try:
-            if taking.given_up is not None:
-                raise taking.given_up
-            taking.studies.add(await self._take(ref, taking))
-        except StoreUnavailable as error:
-            if not isinstance(error, BlobMissing):
-                taking.given_up = error  # S3 was waited for, and the rest need not wait as long each
-            return not_stored(index, ref, error)
-        except MalformedDataset as error:
-            return not_stored(index, ref, self._refusal(error.detail, UNABLE_TO_PROCESS))
-        except (OperationFailed, ContractError) as error:  # the record of its study may not be readable
-            return not_stored(index, ref, error)
-        return InstanceStored(index, ref.sop_class_uid, ref.sop_instance_uid, SUCCESS)
-
-    async def _take(self, ref: BlobRef, taking: "_Taking") -> str:
-        """Write an instance, and give its study."""
+    async def _take(self, ref: BlobRef, studies: "_Studies") -> None:
         uids = (await read_head(self._blobs, ref.key, ref.size, "")).identity
         reason = unaddressable(uids)
         if reason is not None:
-            raise self._refusal(reason, INVALID_SOP_INSTANCE)
+            raise refusal(self._origin.name, reason, INVALID_SOP_INSTANCE)
         place = Place(uids.study_instance_uid, uids.series_instance_uid, uids.sop_instance_uid)
-        there = await taking.there(place)
+        there = await studies.there(place)
         if there is not None:
             await self._check_same(ref, self._blobs, there)
-            return place.study
-        key = self._origin.key_pattern.key_of(place)
-        if not await self._write(ref, key):
-            await self._check_same(ref, self._bucket, key)
-        return place.study
+        else:
+            key = self._origin.key_pattern.key_of(place)
+            if not await self._write(ref, key):
+                await self._check_same(ref, self._bucket, key)
+        studies.written.add(place.study)
 
     async def _check_same(self, ref: BlobRef, store: BlobStore, key: str) -> None:
         """Make sure that what is there is what is to be stored: its data set, byte for byte.
@@ -130,7 +92,7 @@ class BucketStoreWork:
         if await same_content(store, key, self._blobs, ref.key):
             return
         reason = "The bucket has another instance with this SOP Instance UID"
-        raise self._refusal(reason, DUPLICATE_SOP_INSTANCE)
+        raise refusal(self._origin.name, reason, DUPLICATE_SOP_INSTANCE)
 
     async def _known(self, study: str) -> Mapping[str, str]:
         """Give the keys, as blob refs have them, of what the bucket has of a study, by SOP Instance UID.
@@ -160,28 +122,16 @@ class BucketStoreWork:
             return False
         return True
 
-    def _refusal(self, reason: str, status: int) -> OperationFailed:
-        return OperationFailed(reason, origin=self._origin.name, status=status, operation="C-STORE")
 
+class _Studies:
+    """What the bucket had of the studies of one job when it came to them."""
 
-class _Taking:
-    """What is left of a job, and what the bucket had of its studies when it came to them."""
-
-    def __init__(
-        self, left: Sequence[Numbered], known: Callable[[str], Awaitable[Mapping[str, str]]]
-    ) -> None:
-        self._left = iter(left)
+    def __init__(self, known: Callable[[str], Awaitable[Mapping[str, str]]]) -> None:
         self._ask = known
         self._asking = asyncio.Lock()
         self._known: dict[str, Mapping[str, str]] = {}
-        self.given_up: StoreUnavailable | None = None
-        """Why the rest is not tried."""
-        self.studies: Final[set[str]] = set()
-        """Of which something was written."""
-
-    def next(self) -> Numbered | None:
-        """Give the next one."""
-        return next(self._left, None)
+        self.written: Final[set[str]] = set()
+        """Those of which something is there now that the job is of."""
 
     async def there(self, place: Place) -> str | None:
         """Give the key of an instance, as a blob ref has it; None where it is not there."""

@@ -9,15 +9,16 @@ from isthmus.common.blobs import BlobStore, buckets_of
 from isthmus.common.bus import serve_queries, streams, subjects
 from isthmus.common.bus.jobs import Lane, work
 from isthmus.common.config import S3Origin
+from isthmus.common.inbox.catalogue import CatalogueWithInboxes
 from isthmus.common.inbox.index import Index
 from isthmus.common.messages import Echo, Retrieve, Store
 from isthmus.common.service import Parts
 from isthmus.web_scu.bucket.echo import BucketEchoWork
 from isthmus.web_scu.bucket.refresh import Refresher
-from isthmus.web_scu.bucket.retrieve import BucketRetrieveWork
 from isthmus.web_scu.bucket.scan import Scanner
 from isthmus.web_scu.bucket.search import BucketSearchWork
 from isthmus.web_scu.bucket.store import BucketStoreWork
+from isthmus.web_scu.inbox.retrieve import RetrieveWork
 from isthmus.web_scu.serving import Served, serving
 from isthmus.web_scu.settings import WebScuSettings
 
@@ -53,7 +54,8 @@ async def _serve(
         await serve_queries(bus, name, BucketSearchWork(bus, blobs, origin, index, refresher)),
         await bus.serve(subjects.echo(name), "workers", BucketEchoWork(bucket, name), Echo),
     )
-    retrieving = BucketRetrieveWork(bus, blobs, name, refresher)
+    catalogue = CatalogueWithInboxes(blobs, bus, (), (name,))
+    retrieving = RetrieveWork(bus, catalogue, refresher.refresh)
     storing = BucketStoreWork(bus, blobs, bucket, origin, refresher)
     loops = (
         work(bus, streams.JOBS, name, Retrieve, retrieving, at_once=RETRIEVES_AT_ONCE),

@@ -7,33 +7,21 @@ from contextlib import aclosing
 from typing import Final
 
 from isthmus.common.blobs import BlobStore
-from isthmus.common.bus import Bus, end_tasks
+from isthmus.common.bus import Bus
 from isthmus.common.bus.jobs import Running
 from isthmus.common.config import Inbox
-from isthmus.common.dicom.statuses import (
-    DUPLICATE_SOP_INSTANCE,
-    INVALID_SOP_INSTANCE,
-    SUCCESS,
-    UNABLE_TO_PROCESS,
-)
-from isthmus.common.errors import (
-    BlobMissing,
-    ContractError,
-    MalformedDataset,
-    OperationFailed,
-    StoreUnavailable,
-)
+from isthmus.common.dicom.statuses import DUPLICATE_SOP_INSTANCE, INVALID_SOP_INSTANCE
+from isthmus.common.errors import MalformedDataset
 from isthmus.common.inbox.addressable import unaddressable
 from isthmus.common.inbox.deposit import Deposits, Incoming
-from isthmus.common.messages import BlobRef, InstanceStored, Store
-from isthmus.common.storing import Answer, Numbered, not_stored, work_off
+from isthmus.common.messages import BlobRef, Store
+from isthmus.common.storing import Answer, Numbered, work_off
 from isthmus.web_scu.inbox.head import HEADS, incoming
 from isthmus.web_scu.inbox.listed import Listed, Stored
+from isthmus.web_scu.taking import Taking, refusal
 
 SMALL_BYTES: Final = 4 * 1024 * 1024
 """What is held in memory; what is larger is read twice: for its digest, and to be written."""
-AT_ONCE: Final = 4
-"""Instances of one job."""
 
 
 class StoreWork:
@@ -58,38 +46,19 @@ class StoreWork:
         await work_off(self._bus, self._blobs, running, self._answer_all)
 
     async def _answer_all(self, left: Sequence[Numbered], answer: Answer) -> None:
-        taking = _Taking(left)
+        new: set[Stored] = set()
 
-        async def take_some() -> None:
-            while (one := taking.next()) is not None:
-                await answer(await self._result(one, taking))
+        async def take(ref: BlobRef) -> None:
+            stored = await self._take(ref)
+            if stored is not None:
+                new.add(stored)
 
-        taking_some = [asyncio.create_task(take_some()) for _ in range(min(AT_ONCE, len(left)))]
-        try:
-            await asyncio.gather(*taking_some)
-        finally:
-            await end_tasks(taking_some)
-        if taking.new:
-            await self._listed.wait_for(taking.new)
+        await Taking(self._inbox.name, take).run(left, answer)
+        if new:
+            await self._listed.wait_for(new)
 
-    async def _result(self, one: Numbered, taking: "_Taking") -> InstanceStored:
-        """Take one instance; NATS in trouble is raised, all else is its result."""
-        index, ref = one
-        try:
-            if taking.given_up is not None:
-                raise taking.given_up
-            await self._take(ref, taking)
-        except StoreUnavailable as error:
-            if not isinstance(error, BlobMissing):
-                taking.given_up = error  # S3 was waited for, and the rest need not wait as long each
-            return not_stored(index, ref, error)
-        except MalformedDataset as error:
-            return not_stored(index, ref, self._refusal(error.detail, UNABLE_TO_PROCESS))
-        except (OperationFailed, ContractError) as error:  # the record of its study may not be readable
-            return not_stored(index, ref, error)
-        return InstanceStored(index, ref.sop_class_uid, ref.sop_instance_uid, SUCCESS)
-
-    async def _take(self, ref: BlobRef, taking: "_Taking") -> None:
+    async def _take(self, ref: BlobRef) -> Stored | None:
+        """Take an instance; None where it was there before."""
         if ref.size <= SMALL_BYTES:
             data = await self._blobs.get(ref.key)
             instance = incoming(data, ref.size, hashlib.sha256(data).hexdigest())
@@ -105,17 +74,14 @@ class StoreWork:
 
         reason = unaddressable(instance.identity)
         if reason is not None:
-            raise self._refusal(reason, INVALID_SOP_INSTANCE)
+            raise refusal(self._inbox.name, reason, INVALID_SOP_INSTANCE)
         deposited = await self._deposits.deposit(self._inbox, instance, write)
         if deposited.is_duplicate_uid:
             reason = "The inbox has another instance with this SOP Instance UID"
-            raise self._refusal(reason, DUPLICATE_SOP_INSTANCE)
-        if deposited.is_new:
-            uids = instance.identity
-            taking.new.add((uids.study_instance_uid, uids.sop_instance_uid, instance.digest))
-
-    def _refusal(self, reason: str, status: int) -> OperationFailed:
-        return OperationFailed(reason, origin=self._inbox.name, status=status, operation="C-STORE")
+            raise refusal(self._inbox.name, reason, DUPLICATE_SOP_INSTANCE)
+        if not deposited.is_new:
+            return None
+        return instance.identity.study_instance_uid, instance.identity.sop_instance_uid, instance.digest
 
     async def _described(self, ref: BlobRef) -> Incoming:
         """Describe a large instance by its beginning: by more of it, where that does not tell."""
@@ -142,18 +108,3 @@ class StoreWork:
         ):
             async for chunk in chunks:
                 await sink.write(chunk)
-
-
-class _Taking:
-    """What is left of a job."""
-
-    def __init__(self, left: Sequence[Numbered]) -> None:
-        self._left = iter(left)
-        self.given_up: StoreUnavailable | None = None
-        """Why the rest is not tried."""
-        self.new: Final[set[Stored]] = set()
-        """What was not there before."""
-
-    def next(self) -> Numbered | None:
-        """Give the next one."""
-        return next(self._left, None)

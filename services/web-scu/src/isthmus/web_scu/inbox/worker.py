@@ -8,6 +8,7 @@ from typing import Final
 from isthmus.common.bus import end_tasks, serve_queries, streams, subjects
 from isthmus.common.bus.jobs import Lane, work
 from isthmus.common.config import Inbox
+from isthmus.common.inbox.catalogue import CatalogueWithInboxes
 from isthmus.common.inbox.deposit import Deposits
 from isthmus.common.inbox.index import Index
 from isthmus.common.messages import Delete, Echo, Retrieve, Store
@@ -55,7 +56,7 @@ async def _serve(
         await bus.serve(subjects.echo(name), "workers", EchoWork(bus, blobs, name), Echo),
         await bus.serve(subjects.delete(name), "workers", DeleteWork(bus, blobs), Delete),
     )
-    retrieving = RetrieveWork(bus, blobs, name)
+    retrieving = RetrieveWork(bus, CatalogueWithInboxes(blobs, bus, (name,)))
     storing = StoreWork(bus, blobs, inbox, deposits)
     jobs = (
         work(bus, streams.JOBS, name, Retrieve, retrieving, at_once=RETRIEVES_AT_ONCE),

@@ -34,6 +34,8 @@ class Habits:
     """The status with which it refuses relational searches."""
     lists: bool = True
     """Whether it knows lists of UIDs."""
+    refuses_lists: bool = False
+    """Whether they are 400."""
     matches: bool = True
     """Whether it matches anything but the UIDs in the path."""
     refuses: Collection[str] = ()
@@ -76,7 +78,12 @@ class Archive:
         if len(segments) != 2 * depth - 1 and habits.relational is not None:
             return says(f"{habits.relational} No")
         limit = int(asked.get("limit", habits.cap))
-        if limit > habits.largest_limit or any(name in asked for name in habits.refuses):
+        has_list = any("," in asked.get(tag, "") for tag in _UIDS)
+        if (
+            limit > habits.largest_limit
+            or any(name in asked for name in habits.refuses)
+            or (has_list and habits.refuses_lists)
+        ):
             return says("400 Bad Request", "no")
         found = self._found(depth, dict(zip(_UIDS, segments[1::2], strict=False)), asked)
         offset = int(asked.get("offset", "0")) if habits.pages else 0

@@ -23,7 +23,7 @@ from isthmus.common.errors import (
 from isthmus.common.messages import Echo, EchoDone
 from tests.common.webclient.web_origin import Behaviour, Site, says, writes, writes_then_is_silent
 from tests.peers import free_port
-from tests.web_scu.dicomweb.archive import MODALITIES, NAME, PATIENT, STUDY, Archive, instances
+from tests.web_scu.dicomweb.archive import MODALITIES, MODALITY, NAME, PATIENT, STUDY, Archive, instances
 from tests.web_scu.dicomweb.asking import Key, found, query, uids_of
 from tests.web_scu.dicomweb.conftest import Serve
 
@@ -140,6 +140,36 @@ async def test_attributes_that_a_server_does_not_know_are_matched_here(
         matches = await found(bus, query(origin.name, Level.STUDY, *keys, returned=("StudyDescription",)))
         assert uids_of(matches, Level.STUDY) == ["1.4"]
     assert len(site.requests) == 1  # it is not asked again for what it refuses
+
+
+async def test_a_key_that_a_server_has_to_take_and_refuses_is_matched_here(
+    bus: Bus, origin: DicomwebOrigin, archive: Archive
+) -> None:
+    """Azure takes no StudyID and no SeriesNumber, Google no SOPClassUID."""
+    archive.has(refuses=[MODALITIES, MODALITY, "00200010"])
+    keys = (("PatientID", "P4"), ("ModalitiesInStudy", "CT"))
+    matches = await found(bus, query(origin.name, Level.STUDY, *keys))
+    assert uids_of(matches, Level.STUDY) == ["1.4"]
+    assert await found(bus, query(origin.name, Level.STUDY, ("PatientID", "P4"), ("StudyID", "7"))) == []
+    within = (("StudyInstanceUID", "1.4"), ("Modality", "MR"))
+    assert uids_of(await found(bus, query(origin.name, Level.SERIES, *within)), Level.SERIES) == ["1.4.2"]
+
+
+async def test_a_search_by_nothing_that_a_server_takes_is_refused_as_the_server_does(
+    bus: Bus, origin: DicomwebOrigin, archive: Archive, site: Site
+) -> None:
+    archive.has(refuses=["00200010"])
+    with pytest.raises(HttpOperationFailed, match="400"):
+        await found(bus, query(origin.name, Level.STUDY, ("StudyID", "7")))
+    assert all("00200010" in request.target for request in site.requests), "not all studies come over"
+
+
+async def test_a_server_that_refuses_lists_of_uids_is_asked_for_each(
+    bus: Bus, origin: DicomwebOrigin, archive: Archive
+) -> None:
+    archive.has(refuses_lists=True)
+    matches = await found(bus, query(origin.name, Level.STUDY, ("StudyInstanceUID", ["1.3", "1.5"])))
+    assert uids_of(matches, Level.STUDY) == ["1.3", "1.5"]
 
 
 async def test_what_the_server_ignores_is_matched_here(

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import aclosing
+from dataclasses import replace
 from hashlib import sha256
 from http import HTTPStatus
 from typing import Final, TypeVar
@@ -10,6 +11,7 @@ import msgpack
 
 from isthmus.common.bus.fan_out import fan_out
 from isthmus.common.config import DicomwebOrigin
+from isthmus.common.dicom.attributes import AttributePath
 from isthmus.common.dicom.json_model import DicomJson
 from isthmus.common.dicom.search_attributes import REQUIRED_RETURN, uid_of
 from isthmus.common.errors import HttpOperationFailed
@@ -106,10 +108,14 @@ class Asking:
     async def _listed(self, search: Search) -> AsyncGenerator[DicomJson, None]:
         """Search, and do not rely on the server to know lists of UIDs (PS3.18 8.3.4.1)."""
         found: set[str] = set()
-        async with aclosing(self._unescaped(search)) as matches:
-            async for match in matches:
-                found.add(uid_of(match, search.query.level))
-                yield match
+        try:
+            async with aclosing(self._unescaped(search)) as matches:
+                async for match in matches:
+                    found.add(uid_of(match, search.query.level))
+                    yield match
+        except HttpOperationFailed as error:
+            if found or len(search.uids) < 2 or error.http_status != HTTPStatus.BAD_REQUEST:
+                raise
         # Who finds two of a list understands it.
         if len(search.uids) > 1 and len(found) < 2:
             for uid in search.uids:
@@ -131,33 +137,60 @@ class Asking:
                 return
             if came or await self._unescaping.found_out():
                 return
-        level, sent = search.query.level, {path for path, _ in loosened.matching}
-        untold = {path[0] for path, _ in search.matching if path not in sent} & {*REQUIRED_RETURN[level]}
         async with aclosing(self._understood(loosened)) as matches:
             async for match in matches:
-                # What a server has to return, did not match and leaves out, is not there.
-                if untold <= match.keys():
+                if _has_what_is_not_sent(match, search, loosened):
                     yield match
 
     async def _understood(self, search: Search) -> AsyncGenerator[DicomJson, None]:
         """Search, and where the server finds the request bad, with nothing in it that it need not know."""
         shape = (search.query.level, tuple(path for path, _ in search.matching), search.included)
-        if shape not in self._refused:
+        plain = search.plain()
+        refusal: HttpOperationFailed | None = None
+        for one in [plain] if shape in self._refused or search == plain else [search, plain]:
             came = False
             try:
-                async with aclosing(self._pages(search)) as matches:
+                async with aclosing(self._pages(one)) as matches:
                     async for match in matches:
                         came = True
                         yield match
             except HttpOperationFailed as error:
-                if came or error.http_status != HTTPStatus.BAD_REQUEST or search == search.plain():
+                if came or error.http_status != HTTPStatus.BAD_REQUEST:
                     raise
+                refusal = error
             else:
+                if one != search:
+                    self._refused.add(shape)
                 return
-        async with aclosing(self._pages(search.plain())) as matches:
+        fewer = await self._with_fewer_keys(plain)
+        if fewer is None:
+            raise refusal or AssertionError
+        async with aclosing(self._pages(fewer)) as matches:
             async for match in matches:
-                yield match
-        self._refused.add(shape)
+                if _has_what_is_not_sent(match, plain, fewer):
+                    yield match
+
+    async def _with_fewer_keys(self, search: Search) -> Search | None:
+        """Give a search by the keys that the server takes, each by itself: many do not take all they have to.
+
+        None where it takes each, or where all studies that it has would have to come over here. Nothing is
+        remembered of it: it may be a value that it does not take.
+        """
+        taken = [one for one in search.matching if await self._is_taken(search.path, one)]
+        is_confined = bool(taken or search.uids or "/" in search.path)
+        if len(taken) == len(search.matching) or not is_confined:
+            return None
+        log.info("searched by fewer keys", origin=self._origin.name, keys=len(search.matching) - len(taken))
+        return replace(search, matching=tuple(taken))
+
+    async def _is_taken(self, path: str, key: tuple[AttributePath, str]) -> bool:
+        try:
+            await self._client.get_json(path, [(".".join(key[0]), key[1]), ("limit", "1")])
+        except HttpOperationFailed as error:
+            if error.http_status not in _NONE | {HTTPStatus.BAD_REQUEST}:
+                raise
+            return error.http_status in _NONE
+        return True
 
     async def _pages(self, search: Search) -> AsyncGenerator[DicomJson, None]:
         came = False
@@ -178,6 +211,15 @@ class Asking:
 async def _each(items: Iterable[T]) -> AsyncGenerator[T, None]:
     for item in items:
         yield item
+
+
+def _has_what_is_not_sent(match: DicomJson, search: Search, sent: Search) -> bool:
+    """Tell whether what a search is by and the server did not match is there to be matched here.
+
+    What a server has to return, and leaves out of what it did not match, is not there.
+    """
+    untold = {path[0] for path, _ in search.matching} - {path[0] for path, _ in sent.matching}
+    return untold & {*REQUIRED_RETURN[search.query.level]} <= match.keys()
 
 
 def _mark(match: DicomJson) -> bytes:

@@ -20,16 +20,16 @@ from urllib.parse import parse_qsl
 from isthmus.common.dicom.attributes import (
     AttributePath,
     is_multi_valued,
+    is_private,
     keyword_of,
     looks_like_attribute,
     parse_path,
     tag_of,
-    tags_of,
     vr_of,
 )
 from isthmus.common.dicom.levels import Level
 from isthmus.common.dicom.matching import WILDCARD_VRS, MatchingKey, Wanted
-from isthmus.common.dicom.search_attributes import level_of
+from isthmus.common.dicom.search_attributes import NOT_SEARCHED, level_of
 from isthmus.common.dicom.values import NOT_MATCHED, check_matching_value
 from isthmus.common.errors import InvalidParameter
 
@@ -45,19 +45,6 @@ _NO_VALUE: Final = '""'
 _BOOLEANS: Final = {"true": True, "false": False}
 _MODALITY: Final = (tag_of("Modality"),)
 _MODALITIES_IN_STUDY: Final = (tag_of("ModalitiesInStudy"),)
-_NOT_SEARCHED: Final = frozenset(
-    tags_of(
-        (
-            "SpecificCharacterSet",
-            "QueryRetrieveLevel",
-            "RetrieveAETitle",
-            "InstanceAvailability",
-            "TimezoneOffsetFromUTC",
-            "RetrieveURL",
-        )
-    )
-)
-"""They say something about an answer, and nothing about what is searched for."""
 _RESOURCES: Final = {Level.STUDY: "studies", Level.SERIES: "series", Level.IMAGE: "instances"}
 
 Pairs = Sequence[tuple[str, str]]
@@ -160,7 +147,7 @@ def _is_universal(key: MatchingKey) -> bool:
 
 
 def _check_can_be_matched(path: AttributePath, level: Level, name: str) -> None:
-    if path[0] in _NOT_SEARCHED or any(_is_private(tag) for tag in path):
+    if path[0] in NOT_SEARCHED or is_private(path):
         raise InvalidParameter(name, "the attribute cannot be matched")
     if level < level_of(path[0]):
         raise InvalidParameter(
@@ -172,12 +159,7 @@ def _check_can_be_matched(path: AttributePath, level: Level, name: str) -> None:
 
 def _is_returned(path: AttributePath, level: Level) -> bool:
     """Tell whether an attribute is part of an answer; of others nothing is said (PS3.18 10.6.3)."""
-    private = any(_is_private(tag) for tag in path)
-    return path[0] not in _NOT_SEARCHED and not private and level_of(path[0]) <= level
-
-
-def _is_private(tag: str) -> bool:
-    return int(tag[:4], 16) % 2 == 1
+    return path[0] not in NOT_SEARCHED and not is_private(path) and level_of(path[0]) <= level
 
 
 def _number(pairs: Pairs, name: str) -> int | None:

@@ -67,6 +67,11 @@ def _is_attribute(tag: int) -> bool:
     return _vr(tag) not in (None, "NONE")
 
 
+def is_private(path: AttributePath) -> bool:
+    """Tell whether an attribute is a private one, or in one (PS3.5 7.8)."""
+    return any(_is_private(int(tag, 16)) for tag in path)
+
+
 def _is_private(tag: int) -> bool:
     return tag >> 16 & 1 == 1
 

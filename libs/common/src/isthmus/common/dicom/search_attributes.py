@@ -14,6 +14,20 @@ UNIQUE_KEYS: Final[Mapping[Level, str]] = {
     Level.IMAGE: tag_of("SOPInstanceUID"),
 }
 
+NOT_SEARCHED: Final = frozenset(
+    tags_of(
+        (
+            "SpecificCharacterSet",
+            "QueryRetrieveLevel",
+            "RetrieveAETitle",
+            "InstanceAvailability",
+            "TimezoneOffsetFromUTC",
+            "RetrieveURL",
+        )
+    )
+)
+"""They say something about a question or an answer, and nothing is searched for by them."""
+
 _STUDY_REQUIRED: Final = (
     "StudyDate",
     "StudyTime",

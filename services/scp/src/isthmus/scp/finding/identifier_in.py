@@ -7,7 +7,7 @@ from typing import Final
 
 from pydicom.uid import ImplicitVRLittleEndian
 
-from isthmus.common.dicom.attributes import AttributePath, keyword_of, tag_of, tags_of
+from isthmus.common.dicom.attributes import AttributePath, is_private, keyword_of, tag_of, tags_of
 from isthmus.common.dicom.element_reader import (
     DEEPEST,
     UNDEFINED,
@@ -18,6 +18,7 @@ from isthmus.common.dicom.element_reader import (
 )
 from isthmus.common.dicom.json_values import decode_text, from_bytes
 from isthmus.common.dicom.matching import WILDCARD_VRS, MatchingKey
+from isthmus.common.dicom.search_attributes import NOT_SEARCHED
 from isthmus.common.dicom.statuses import DATA_SET_MISMATCH, UNABLE_TO_PROCESS
 from isthmus.common.dicom.temporal import split_range
 from isthmus.common.dicom.value_representations import Scope
@@ -32,19 +33,6 @@ MOST_ATTRIBUTES: Final = 1_000
 _LONGEST_VALUE: Final = 1024 * 1024
 _CHARACTER_SET: Final = tag_of("SpecificCharacterSet")
 _LEVEL: Final = tag_of("QueryRetrieveLevel")
-_NO_KEYS: Final = frozenset(
-    tags_of(
-        (
-            "SpecificCharacterSet",
-            "QueryRetrieveLevel",
-            "RetrieveAETitle",
-            "InstanceAvailability",
-            "TimezoneOffsetFromUTC",
-            "RetrieveURL",
-        )
-    )
-)
-"""They say something about an Identifier or a match, and nothing is searched for by them."""
 _RANGED: Final = frozenset({"DA", "TM", "DT", "AS"})
 _ASKED_FOR: Final = tags_of(("RetrieveAETitle", "InstanceAvailability"))
 
@@ -164,7 +152,7 @@ def _read_key(
         found.level = values[0] if values else ""
     elif len(path) == 1 and tag == _CHARACTER_SET:
         found.character_set = "\\".join(_split(raw.decode("ascii", "replace")))
-    elif tag in _NO_KEYS:
+    elif tag in NOT_SEARCHED:
         if tag in _ASKED_FOR:
             found.asked[path] = vr
     elif values and not _matches_all(vr, values):
@@ -175,7 +163,7 @@ def _read_key(
 
 def _match(found: _Found, path: AttributePath, vr: str, values: list[str]) -> None:
     _ask(found, path, vr)
-    if vr in NOT_MATCHED or any(is_private(tag) for tag in path):
+    if vr in NOT_MATCHED or is_private(path):
         found.unsupported = True
         return
     in_worklist = path == START_TIME and not found.level
@@ -189,7 +177,7 @@ def _match(found: _Found, path: AttributePath, vr: str, values: list[str]) -> No
 
 
 def _ask(found: _Found, path: AttributePath, vr: str) -> None:
-    if any(is_private(tag) for tag in path):
+    if is_private(path):
         found.unsupported = True
     found.asked[path] = vr
 
@@ -232,11 +220,6 @@ def _matches_all(vr: str, values: list[str]) -> bool:
     if vr in WILDCARD_VRS and any(not value.strip("*") for value in values):
         return True
     return any(value == "*" or (vr in _RANGED and value == "-") for value in values)
-
-
-def is_private(tag: str) -> bool:
-    """Tell whether a tag is a private one (PS3.5 7.8)."""
-    return int(tag[:4], 16) % 2 == 1
 
 
 def _name(path: AttributePath) -> str:

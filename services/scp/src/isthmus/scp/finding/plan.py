@@ -9,14 +9,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Self
 
-from isthmus.common.dicom.attributes import AttributePath, keyword_of, tag_of, tags_of
+from isthmus.common.dicom.attributes import AttributePath, is_private, keyword_of, tag_of, tags_of
 from isthmus.common.dicom.json_model import DicomJson
 from isthmus.common.dicom.levels import Level
 from isthmus.common.dicom.matching import MatchingKey
 from isthmus.common.dicom.search_attributes import UNIQUE_KEYS, level_of
 from isthmus.common.dicom.statuses import DATA_SET_MISMATCH
 from isthmus.common.messages import Query
-from isthmus.scp.finding.identifier_in import FindIdentifier, is_private
+from isthmus.scp.finding.identifier_in import FindIdentifier
 from isthmus.scp.models import Model
 from isthmus.scp.normalized import Refused
 
@@ -150,7 +150,7 @@ def _by_level(
     for path in identifier.asked:
         if path[0] in _OF_ANY_LEVEL:
             found[target][1].append(path)
-        elif path[0] in _PATIENT_COUNTS or any(is_private(tag) for tag in path):
+        elif path[0] in _PATIENT_COUNTS or is_private(path):
             continue
         elif belongs(path[0]):
             found[level_of(path[0])][1].append(path)

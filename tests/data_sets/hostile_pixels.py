@@ -10,12 +10,12 @@ from typing import Final
 import imagecodecs
 import numpy as np
 
+from isthmus.common.dicom.explicit import EXPLICIT_VR_LITTLE_ENDIAN
 from isthmus.common.pixels.description import PixelDescription
 from isthmus.common.pixels.encode import encode_frame
 from isthmus.common.pixels.errors import CorruptFrame, FrameTooLarge, PixelsError, UnsupportedPixels
 from isthmus.common.pixels.syntaxes import (
     DEFLATED_FRAMES,
-    EXPLICIT_VR_LITTLE_ENDIAN,
     JPEG_2000_LOSSLESS,
     JPEG_LS_LOSSLESS,
     RLE_LOSSLESS,

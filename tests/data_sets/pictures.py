@@ -12,8 +12,9 @@ from pydicom.encaps import encapsulate
 from pydicom.filewriter import dcmwrite
 from pydicom.uid import UID, MultiFrameTrueColorSecondaryCaptureImageStorage, generate_uid
 
+from isthmus.common.dicom.explicit import EXPLICIT_VR_LITTLE_ENDIAN
 from isthmus.common.pixels.description import PixelDescription, PixelElement
-from isthmus.common.pixels.syntaxes import EXPLICIT_VR_LITTLE_ENDIAN, NATIVE
+from isthmus.common.pixels.syntaxes import NATIVE
 from isthmus.common.pixels.transcode import pixel_data_vr
 
 Samples = NDArray[Any]

@@ -1,7 +1,8 @@
 """Plans of what is rendered cost nothing until each is needed."""
 
 from isthmus.common.blobs import held_key
-from isthmus.common.dicomweb.offers import EXPLICIT_VR_LITTLE_ENDIAN, JPEG
+from isthmus.common.dicom.explicit import EXPLICIT_VR_LITTLE_ENDIAN
+from isthmus.common.dicomweb.offers import JPEG
 from isthmus.common.messages import BlobRef
 from isthmus.wado.pictures.renderings import Plan, Plans
 

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from isthmus.common.dicom.explicit import EXPLICIT_VR_LITTLE_ENDIAN
 from isthmus.common.dicom.frame_index import frame_index_of
 from isthmus.common.pixels.decode import decode_frame
 from isthmus.common.pixels.errors import CorruptFrame, FrameTooLarge, UnsupportedPixels
 from isthmus.common.pixels.processes import PixelProcesses
-from isthmus.common.pixels.syntaxes import EXPLICIT_VR_LITTLE_ENDIAN, NATIVE
+from isthmus.common.pixels.syntaxes import NATIVE
 from isthmus.common.pixels.transcode import transcoded_frame
 from tests.common.pixels import work
 from tests.data_sets import identity

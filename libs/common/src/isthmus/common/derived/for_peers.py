@@ -10,11 +10,12 @@ from isthmus.common.blobs.keys import origin_of
 from isthmus.common.derived.kept import Kept
 from isthmus.common.derived.transcoded import Transcoded
 from isthmus.common.dicom.dataset_source import open_dataset
+from isthmus.common.dicom.explicit import EXPLICIT_VR_LITTLE_ENDIAN
 from isthmus.common.dicom.implicit import IMPLICIT_VR_LITTLE_ENDIAN, implicit_elements
 from isthmus.common.dicom.part10 import file_header
 from isthmus.common.errors import MalformedDataset, NotDelivered
 from isthmus.common.messages import BlobRef
-from isthmus.common.pixels.syntaxes import EXPLICIT_VR_LITTLE_ENDIAN, producible
+from isthmus.common.pixels.syntaxes import producible
 from isthmus.common.threads import Threads
 
 VERSION: Final = "1"

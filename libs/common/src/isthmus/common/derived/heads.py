@@ -9,11 +9,10 @@ from pydicom import Dataset
 
 from isthmus.common.dicom.dataset_source import open_dataset
 from isthmus.common.dicom.element_reader import UNDEFINED
-from isthmus.common.dicom.explicit import explicit_elements
+from isthmus.common.dicom.explicit import EXPLICIT_VR_LITTLE_ENDIAN, explicit_elements
 from isthmus.common.dicom.extended_offset_table import EXTENDED_OFFSET_TABLE
 from isthmus.common.dicom.part10 import file_header
 from isthmus.common.dicom.vrs import PIXEL_DATA
-from isthmus.common.dicomweb.offers import EXPLICIT_VR_LITTLE_ENDIAN
 from isthmus.common.messages import BlobRef
 
 LARGEST_ELEMENT: Final = 32 * 1024 * 1024

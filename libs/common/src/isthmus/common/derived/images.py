@@ -19,8 +19,8 @@ from isthmus.common.derived.native_frames import covering_words, cut_out
 from isthmus.common.derived.shared import SharedObjects
 from isthmus.common.dicom.bulk import Piece
 from isthmus.common.dicom.encapsulated import is_video
+from isthmus.common.dicom.explicit import EXPLICIT_VR_LITTLE_ENDIAN
 from isthmus.common.dicom.frame_index import Frame, FrameIndex, NativeFrames, frame_index_of
-from isthmus.common.dicomweb.offers import EXPLICIT_VR_LITTLE_ENDIAN
 from isthmus.common.errors import BlobMissing, MalformedDataset, NoSuchObject, PixelsUnreadable, TooLarge
 from isthmus.common.messages import BlobRef
 from isthmus.common.pixels.description import PixelDescription, PixelElement

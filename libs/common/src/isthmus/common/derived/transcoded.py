@@ -19,8 +19,9 @@ from isthmus.common.derived.ahead import ahead
 from isthmus.common.derived.images import Image, Images, NoFrames, pixel_failures
 from isthmus.common.derived.kept import Kept
 from isthmus.common.derived.rewriting import Place, rewritten
+from isthmus.common.dicom.explicit import EXPLICIT_VR_LITTLE_ENDIAN
+from isthmus.common.dicom.implicit import IMPLICIT_VR_LITTLE_ENDIAN
 from isthmus.common.dicomweb.accept import Obtainable
-from isthmus.common.dicomweb.offers import EXPLICIT_VR_LITTLE_ENDIAN
 from isthmus.common.errors import MalformedDataset, NotDelivered, PixelsUnreadable
 from isthmus.common.messages import BlobRef
 from isthmus.common.pixels.errors import CorruptFrame, UnsupportedPixels
@@ -36,7 +37,6 @@ from isthmus.common.threads import Threads
 
 VERSION: Final = "1"
 """Of what is made here: another one is made anew."""
-IMPLICIT_VR_LITTLE_ENDIAN: Final = "1.2.840.10008.1.2"
 NEVER_SENT: Final = frozenset({IMPLICIT_VR_LITTLE_ENDIAN, BIG_ENDIAN})
 """PS3.18 8.7.3: they shall not be used with web services."""
 _WORD: Final = 16

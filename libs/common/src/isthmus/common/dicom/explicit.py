@@ -19,6 +19,7 @@ from isthmus.common.dicom.json_values import decode_text, swapped
 from isthmus.common.dicom.value_representations import Scope
 from isthmus.common.dicom.vrs import LONG_VRS, TEXT_VRS, WORD_SIZES
 
+EXPLICIT_VR_LITTLE_ENDIAN: Final = "1.2.840.10008.1.2.1"
 _CHUNK: Final = 1024 * 1024
 """A whole number of words of any size."""
 _EXPLICIT_LITTLE: Final = Encoding(implicit=False, little_endian=True)

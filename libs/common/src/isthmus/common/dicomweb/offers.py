@@ -3,9 +3,8 @@
 from typing import Final
 
 from isthmus.common.dicom.encapsulated import COMPRESSED_MEDIA_TYPES
+from isthmus.common.dicom.explicit import EXPLICIT_VR_LITTLE_ENDIAN
 from isthmus.common.dicomweb.accept import ANY, Offer
-
-EXPLICIT_VR_LITTLE_ENDIAN: Final = "1.2.840.10008.1.2.1"
 
 DICOM_PARTS: Final = Offer("application/dicom", multipart=True, transfer_syntaxes=(ANY,))
 DICOM_FILE: Final = Offer("application/dicom", transfer_syntaxes=(ANY,))

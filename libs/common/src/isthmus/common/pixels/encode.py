@@ -8,12 +8,12 @@ from jpeg_ls import encode_buffer as encode_jpeg_ls  # type: ignore[import-untyp
 from openjpeg.utils import encode_buffer as encode_jpeg_2000
 from rle.utils import encode_pixel_data as encode_rle
 
+from isthmus.common.dicom.explicit import EXPLICIT_VR_LITTLE_ENDIAN
 from isthmus.common.pixels import native
 from isthmus.common.pixels.description import PixelDescription, PixelElement
 from isthmus.common.pixels.errors import UnsupportedPixels
 from isthmus.common.pixels.native import Samples
 from isthmus.common.pixels.syntaxes import (
-    EXPLICIT_VR_LITTLE_ENDIAN,
     JPEG_2000_LOSSLESS,
     JPEG_LS_LOSSLESS,
     RLE_LOSSLESS,

@@ -2,7 +2,9 @@
 
 from typing import Final
 
-EXPLICIT_VR_LITTLE_ENDIAN: Final = "1.2.840.10008.1.2.1"
+from isthmus.common.dicom.explicit import EXPLICIT_VR_LITTLE_ENDIAN
+from isthmus.common.dicom.implicit import IMPLICIT_VR_LITTLE_ENDIAN
+
 RLE_LOSSLESS: Final = "1.2.840.10008.1.2.5"
 JPEG_LS_LOSSLESS: Final = "1.2.840.10008.1.2.4.80"
 JPEG_2000_LOSSLESS: Final = "1.2.840.10008.1.2.4.90"
@@ -10,7 +12,7 @@ JPEG_2000_LOSSLESS: Final = "1.2.840.10008.1.2.4.90"
 BIG_ENDIAN: Final = "1.2.840.10008.1.2.2"
 NATIVE: Final = frozenset(
     {
-        "1.2.840.10008.1.2",
+        IMPLICIT_VR_LITTLE_ENDIAN,
         EXPLICIT_VR_LITTLE_ENDIAN,
         "1.2.840.10008.1.2.1.99",
         BIG_ENDIAN,

@@ -7,12 +7,12 @@ says on that it was compressed (PS3.3 C.7.6.1.1.5).
 from collections.abc import Mapping
 from dataclasses import replace
 
+from isthmus.common.dicom.explicit import EXPLICIT_VR_LITTLE_ENDIAN
 from isthmus.common.pixels.decode import MAX_BYTES, decoded_photometric_interpretation, stored_frame
 from isthmus.common.pixels.description import PixelDescription, PixelElement
 from isthmus.common.pixels.encode import encode_frame
 from isthmus.common.pixels.native import little_endian
 from isthmus.common.pixels.syntaxes import (
-    EXPLICIT_VR_LITTLE_ENDIAN,
     JPEG,
     JPEG_2000_LOSSLESS,
     NATIVE,

@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from isthmus.common.dicom.encapsulated import OCTET_STREAM, media_type_of
+from isthmus.common.dicom.explicit import EXPLICIT_VR_LITTLE_ENDIAN
 from isthmus.common.dicomweb.accept import ANY, MediaRange, Offer, negotiate
-from isthmus.common.dicomweb.offers import EXPLICIT_VR_LITTLE_ENDIAN
 from isthmus.common.errors import NotAcceptable
 from isthmus.common.pixels.description import PixelDescription
 from isthmus.common.pixels.encode import fits

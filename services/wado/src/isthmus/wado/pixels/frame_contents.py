@@ -8,9 +8,9 @@ from isthmus.common.derived.images import Image, Images, pixel_failures
 from isthmus.common.derived.kept import Kept
 from isthmus.common.derived.shared import Shared
 from isthmus.common.dicom.bulk import Piece
+from isthmus.common.dicom.explicit import EXPLICIT_VR_LITTLE_ENDIAN
 from isthmus.common.errors import PixelsUnreadable
 from isthmus.common.pixels.processes import PixelProcesses
-from isthmus.common.pixels.syntaxes import EXPLICIT_VR_LITTLE_ENDIAN
 from isthmus.common.pixels.transcode import description_in, transcoded_frame
 from isthmus.wado.parameters.pixel_forms import as_held
 

@@ -5,9 +5,9 @@ from typing import Final
 
 from isthmus.common.derived.ahead import ahead
 from isthmus.common.derived.images import Image
+from isthmus.common.dicom.explicit import EXPLICIT_VR_LITTLE_ENDIAN
 from isthmus.common.dicom.frame_index import NativeFrames
 from isthmus.common.dicom.json_values import swapped
-from isthmus.common.pixels.syntaxes import EXPLICIT_VR_LITTLE_ENDIAN
 from isthmus.common.pixels.transcode import description_in
 from isthmus.wado.answers.parts import Part, part_of_pieces
 from isthmus.wado.instances import Instances

@@ -9,9 +9,10 @@ from starlette.requests import Request
 from isthmus.common.derived.ahead import ahead
 from isthmus.common.dicom.bulk import BulkPath, parse_bulk_path
 from isthmus.common.dicom.encapsulated import OCTET_STREAM
+from isthmus.common.dicom.explicit import EXPLICIT_VR_LITTLE_ENDIAN
 from isthmus.common.dicomweb.accept import MediaRange, Offer, accepted_by, negotiate
 from isthmus.common.dicomweb.multipart_out import MultipartWriter
-from isthmus.common.dicomweb.offers import COMPRESSED_PARTS, EXPLICIT_VR_LITTLE_ENDIAN
+from isthmus.common.dicomweb.offers import COMPRESSED_PARTS
 from isthmus.common.dicomweb.resource import Resource, public_base_url, service_path
 from isthmus.common.errors import NoSuchObject
 from isthmus.common.messages import BlobRef

@@ -9,9 +9,9 @@ from starlette.requests import Request
 from isthmus.common.derived.ahead import ahead
 from isthmus.common.derived.images import Image, NoFrames
 from isthmus.common.dicom.bulk import Piece
+from isthmus.common.dicom.explicit import EXPLICIT_VR_LITTLE_ENDIAN
 from isthmus.common.dicomweb.accept import accepted_by
 from isthmus.common.dicomweb.multipart_out import MultipartWriter
-from isthmus.common.dicomweb.offers import EXPLICIT_VR_LITTLE_ENDIAN
 from isthmus.common.dicomweb.resource import public_base_url
 from isthmus.common.errors import NoSuchObject
 from isthmus.wado.answers.conditional import etag_of, is_unchanged

@@ -47,11 +47,12 @@ _INTRODUCTION: Final = """\
 <!-- Made by `make docs` from the tables that the code uses: do not edit. -->
 
 Isthmus is an origin server of the Studies Service (PS3.18 10) and of the URI Service (PS3.18 9) for objects
-that lie in other systems, or were sent to its inboxes: its origins. It reaches other systems by DIMSE as a
-Service Class User (C-FIND, C-GET, C-MOVE, C-STORE; Study Root), and modalities reach its inboxes by DIMSE as
-[a Service Class Provider](#dimse-services-that-are-provided). The resources below are there for each origin,
-below `/aets/{origin}`, and for all origins at once, below `/dicomweb`. Each line is held by a test:
-`tests/system/conformance`.
+that lie in other systems, or were sent to its inboxes: its origins. It reaches them by
+[DIMSE](#dimse-services-that-are-used) as a Service Class User (C-FIND, C-GET, C-MOVE, C-STORE; Study Root),
+by [DICOMweb](#dicomweb-services-that-are-used) as a user agent, and in buckets of S3; whatever they speak, to
+DIMSE clients it is [a Service Class Provider](#dimse-services-that-are-provided) for them, by the AE title of
+each. The resources below are there for each origin, below `/aets/{origin}`, and for all origins at once,
+below `/dicomweb`. Each line is held by a test: `tests/system/conformance`.
 
 What an origin does otherwise than the standard says is in [its quirks](quirks.md).
 """

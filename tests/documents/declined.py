@@ -21,7 +21,7 @@ DECLINED: Final[tuple[tuple[str, str, str], ...]] = (
     (
         "8.5",
         "401",
-        "who may do what is not asked yet; 403 is what an origin refuses by its status 0124",
+        "who may do what is not asked yet; 403 is what an origin refuses, by 0124, 401 or 403",
     ),
     (
         "8.7.3.3.2",
@@ -113,11 +113,25 @@ DECLINED: Final[tuple[tuple[str, str, str], ...]] = (
     ("11", "UPS-RS", "a worklist server, which a gateway before PACS is not"),
     ("12", "Non-Patient Instance service", "the origins hold studies"),
     ("13", "Storage Commitment by HTTP", "by DIMSE it is there: those who ask for it are modalities"),
-    ("10", "DELETE at origins that are no inboxes", "DIMSE has no deletion: 405"),
     (
-        "PS3.4 C.4",
-        "Query/Retrieve as a provider: C-FIND, C-GET and C-MOVE of others",
-        "not offered yet; clients search and retrieve by DICOMweb",
+        "10",
+        "DELETE at origins that are no inboxes",
+        "it is not for a gateway to delete what is held elsewhere: 405",
+    ),
+    (
+        "PS3.4 C.5.1.1",
+        "Combined date-time matching, timezone query adjustment, multi-frame conversion, as a provider",
+        "not agreed to where it is proposed; dates and times are matched each by itself",
+    ),
+    (
+        "PS3.4 Annexes Y, Z",
+        "Composite Instance Root Retrieve, and retrieving without bulk data",
+        "no presentation context is accepted; workstations ask for whole instances",
+    ),
+    (
+        "PS3.4 Annex K",
+        "Modality Worklist of buckets and inboxes",
+        "0122: they have none",
     ),
     (
         "PS3.4 F.8, F.9",

@@ -9,15 +9,24 @@ from pynetdicom.ae import ApplicationEntity
 from isthmus.common.config.settings import Scp
 from isthmus.common.dicom import statuses
 from isthmus.common.dicom.statuses import meaning
-from isthmus.common.dimse import MAX_PDU, VERIFICATION
+from isthmus.common.dimse import MAX_PDU, VERIFICATION, Operation, status_of_http
 from isthmus.common.dimse.contexts import FIND, GET, MOVE, WORKLIST
+from isthmus.common.webclient import json_answer, posting
 from isthmus.scp import admission
 from isthmus.scp.commitment.report import ALL_COMMITTED, FAILURES_EXIST
 from isthmus.scp.commitment.requests import REQUEST_COMMITMENT, STORAGE_COMMITMENT
 from isthmus.scp.models import TRANSFER_SYNTAXES, Model
+from isthmus.scp.move import FALLBACKS
 from isthmus.scp.reports.reports import INSTANCE_AVAILABILITY, NOT_UPDATED_ANY_MORE, PERFORMED_PROCEDURE_STEP
 from isthmus.scp.services import accept_services
 from isthmus.scp.worker import IDLE_SECONDS
+from isthmus.web_scu.dicomweb.accepting import AS_HELD, BY_DEFAULT
+from isthmus.web_scu.dicomweb.sending import BYTES_AT_ONCE, INSTANCES_AT_ONCE
+
+
+def _names(transfer_syntaxes: Sequence[str] | None) -> str:
+    return ", ".join(UID(uid).name for uid in transfer_syntaxes or ())
+
 
 PROVIDED: Final = {
     STORAGE_COMMITMENT: ("PS3.4 Annex J", "N-ACTION, N-EVENT-REPORT"),
@@ -38,17 +47,33 @@ _MODELS: Final = {
     Model.STUDY_ROOT: "PS3.4 C.6.2",
     Model.PATIENT_STUDY_ONLY: "PS3.4 C.6.3 (retired)",
 }
-_FIND: Final = (
+FIND_STATUSES: Final = (
     (statuses.SUCCESS, "all matches are told; or there are none, or no such study"),
     (statuses.PENDING, "a match"),
     (statuses.PENDING_WITHOUT_OPTIONAL_KEYS, "likewise; a key is private, binary, or of a level below"),
     (statuses.CANCELLED, "a C-CANCEL came; the search at the origin is ended too"),
+    (statuses.NO_SUCH_SOP_INSTANCE, "the origin has no such service"),
     (statuses.SOP_CLASS_NOT_SUPPORTED, "a worklist of an origin that has none"),
-    (statuses.NOT_AUTHORIZED, "not among the caller's `operations`"),
+    (statuses.NOT_AUTHORIZED, "not among the caller's `operations`; or the origin says so"),
     (statuses.OUT_OF_RESOURCES, "the origin, or a part of ours, is away or slow; or it is too wide a search"),
     (statuses.DATA_SET_MISMATCH, "no level, another's, a unique key above is missing, a value is wrong"),
     (statuses.UNABLE_TO_PROCESS, "the Identifier cannot be read; or the origin fails"),
 )
+RETRIEVE_STATUSES: Final = (
+    (statuses.SUCCESS, "all instances are sent"),
+    (statuses.PENDING, "with the counters, as they change, and every 5 s where nothing does"),
+    (statuses.CANCELLED, "a C-CANCEL came; the retrieve at the origin is ended too"),
+    (statuses.SUB_OPERATIONS_FAILED, "some failed or had a warning; or nobody knows whether it was all"),
+    (statuses.NO_SUCH_SOP_INSTANCE, "the origin has no such service"),
+    (statuses.SOP_CLASS_NOT_SUPPORTED, "the origin gives it in no form that is taken"),
+    (statuses.NOT_AUTHORIZED, "not among the caller's `operations`; or the origin says so"),
+    (statuses.OUT_OF_RESOURCES_SUB_OPERATIONS, "all failed; or the origin or a part of ours is away or slow"),
+    (statuses.MOVE_DESTINATION_UNKNOWN, "it is not in `scp.destinations`"),
+    (statuses.DATA_SET_MISMATCH, "no level, another's, a unique key is missing or no UID"),
+    (statuses.UNABLE_TO_PROCESS, "there is no such object; or the origin fails, or cannot be understood"),
+)
+ANSWERED: Final = (*(400, 401, 403, 404, 410, 406, 415, 409, 408, 413, 429, 503, 504, 501, 500, 502, 599),)
+"""What a DICOMweb server may answer a request with; the last one is like all that no table has."""
 _REJECTIONS: Final = (
     (
         admission.CALLED_AE_TITLE,
@@ -58,7 +83,7 @@ _REJECTIONS: Final = (
     (admission.VERSION, "another protocol version than 1"),
     (admission.LOCAL_LIMIT, "`scp.max_associations` are open"),
 )
-_STORE: Final = (
+STORE_STATUSES: Final = (
     (statuses.DUPLICATE_SOP_INSTANCE, "other bytes are there under the UID, and `conflicts` is `refuse`"),
     (
         statuses.NO_SUCH_SOP_INSTANCE,
@@ -125,8 +150,10 @@ def dimse() -> Iterator[tuple[str, tuple[str, ...], Rows]]:
         ("", "Meaning", "When"),
         [(f"{one.result}, {one.source}, {one.reason}", one.meaning, when) for one, when in _REJECTIONS],
     )
-    yield _STORING, ("Status", "Meaning", "When"), _statuses(_STORE)
-    yield _FINDING, ("Status", "Meaning", "When"), _statuses(_FIND)
+    yield _STORING, ("Status", "Meaning", "When"), _statuses(STORE_STATUSES)
+    yield _FINDING, ("Status", "Meaning", "When"), _statuses(FIND_STATUSES)
+    yield _RETRIEVING, ("Status", "Meaning", "When"), _statuses(RETRIEVE_STATUSES)
+    yield _ANSWERS_OF_SERVERS, ("HTTP status", "C-FIND", "C-STORE", "C-MOVE, C-GET"), [*_translated()]
     yield _BESIDE, ("Status", "Meaning", "When"), _statuses(_NORMALIZED)
     yield (
         _USING,
@@ -136,6 +163,27 @@ def dimse() -> Iterator[tuple[str, tuple[str, ...], Rows]]:
             ("Storage: what is to be sent", "", "PS3.4 Annex B", "C-STORE"),
         ],
     )
+    yield (
+        _USING_DICOMWEB.format(instances=INSTANCES_AT_ONCE, mebibytes=BYTES_AT_ONCE // 2**20),
+        ("Transaction", "Section", "Method and resource", "Accept, the first that is understood"),
+        [
+            ("Search", "10.6", f"GET {_SEARCHED}", f"`{json_answer.ACCEPT}`"),
+            ("Retrieve", "10.4.1.1.1", f"GET {_RETRIEVED}", f"`{AS_HELD}`, `{BY_DEFAULT}`"),
+            ("Store Instances", "10.5", "POST `/studies`", f"`{posting.ACCEPT}`"),
+        ],
+    )
+
+
+def _translated() -> Iterator[tuple[str, ...]]:
+    """Give what an HTTP status is to a DIMSE client, of several that are the same in one row."""
+    alike: dict[tuple[int, ...], list[str]] = {}
+    for status in ANSWERED:
+        row = tuple(
+            status_of_http(status, one) for one in (Operation.C_FIND, Operation.C_STORE, Operation.C_MOVE)
+        )
+        alike.setdefault(row, []).append("others" if status == ANSWERED[-1] else str(status))
+    for row, answered in alike.items():
+        yield ", ".join(answered), *(f"{status:04X}" for status in row)
 
 
 def _searched() -> Iterator[tuple[str, ...]]:
@@ -149,10 +197,6 @@ def _searched() -> Iterator[tuple[str, ...]]:
 
 def _statuses(rows: Sequence[tuple[int, str]]) -> Rows:
     return [(f"{status:04X}", meaning(status), when) for status, when in rows]
-
-
-def _names(transfer_syntaxes: Sequence[str] | None) -> str:
-    return ", ".join(UID(uid).name for uid in transfer_syntaxes or ())
 
 
 _LISTENING: Final = """
@@ -188,6 +232,27 @@ its job in a stream. It goes on to the origin then, for as long as that is away;
 sends the same again, hears what became of it: the origin does not get it twice, as long as the first is on
 its way. Failures, and warnings, have an Error Comment:
 """
+_RETRIEVING: Final = f"""
+C-MOVE and C-GET, at all levels of each model, each with several UIDs: of one origin or of all as one; C-MOVE
+to the application entities in `scp.destinations`, called by `scp.ae_title`, with the client as Move
+Originator; C-GET over the association that asked, where the client takes the SCP role for storage. Instances
+go as they come from the origin, byte for byte; where the receiver does not take their transfer syntax, in
+{" or ".join(_names([uid]) for uid in FALLBACKS)}; where it takes neither, or they cannot
+be decompressed, that sub-operation fails. Number of Remaining Sub-operations is absent until it is known how
+many there are; Failed SOP Instance UID List names what failed. Statuses, those of failures and warnings with
+an Error Comment:
+"""
+_ANSWERS_OF_SERVERS: Final = """
+What a DICOMweb server answers is to a DIMSE client, where it says nothing of single instances:
+"""
+_SEARCHED: Final = (
+    "`/studies`, `/series`, `/instances`, `/studies/{study}/series`, `/studies/{study}/instances`, "
+    "`/studies/{study}/series/{series}/instances`"
+)
+_RETRIEVED: Final = (
+    "`/studies/{study}`, `/studies/{study}/series/{series}`, "
+    "`/studies/{study}/series/{series}/instances/{instance}`"
+)
 _BESIDE: Final = f"""
 Storage Commitment: Success of the N-ACTION means that the request is kept; its result is what lies in S3 when
 it is reported, or, of another origin than an inbox, what that is found to hold by a search for the instances,
@@ -210,4 +275,14 @@ _USING: Final = """
 Of origins, on associations that we request as `scp.ae_title`; at most `associations` of the origin at a time,
 over all processes. A C-GET proposes the SCP role for storage, as does an association on which we report the
 result of Storage Commitment.
+"""
+_USING_DICOMWEB: Final = """
+## DICOMweb services that are used
+
+Of origins, as a user agent of the Studies Service (PS3.18 10): searches page by page (`limit`, `offset`), in
+JSON; instances in the transfer syntax in which they are held, or, from servers that do not know that, in
+Explicit VR Little Endian; answers of several parts, or of one. Up to {instances} instances of one study, or
+{mebibytes} MiB, are stored with a request, each in the transfer syntax that it has. HTTP/1.1, or HTTP/2 in
+TLS; Basic authentication (RFC 7617), bearer tokens (RFC 6750), also by OAuth 2.0 client credentials (RFC 6749
+4.4), certificates of clients. What is answered with 429 or 503 is asked again as Retry-After says.
 """

@@ -10,7 +10,15 @@ import pytest
 from isthmus.common.bus import subjects
 from isthmus.common.config.load import load_settings
 from isthmus.common.config.quirks import Quirk
+from isthmus.common.dimse import Operation, status_of_http
+from isthmus.scp.provider import SERVED
 from tests.documents.conformance import STATEMENT, statement
+from tests.documents.dimse_services import (
+    ANSWERED,
+    FIND_STATUSES,
+    RETRIEVE_STATUSES,
+    STORE_STATUSES,
+)
 from tests.documents.settings_page import PAGE, page, undescribed
 
 ROOT: Final = Path(__file__).parents[2]
@@ -56,6 +64,25 @@ def test_every_subject_of_the_bus_is_told() -> None:
 
 def test_the_conformance_statement_says_what_the_tables_say() -> None:
     assert STATEMENT.read_text() == statement(), "make docs writes it anew"
+
+
+def test_the_conformance_statement_names_every_sop_class_that_scp_serves() -> None:
+    assert [uid for uid in SERVED if f"| {uid} |" not in statement()] == []
+
+
+@pytest.mark.parametrize(
+    ("operation", "table"),
+    [
+        (Operation.C_FIND, FIND_STATUSES),
+        (Operation.C_STORE, STORE_STATUSES),
+        (Operation.C_MOVE, RETRIEVE_STATUSES),
+        (Operation.C_GET, RETRIEVE_STATUSES),
+    ],
+)
+def test_each_status_that_comes_of_an_origin_is_explained(
+    operation: Operation, table: tuple[tuple[int, str], ...]
+) -> None:
+    assert {status_of_http(answered, operation) for answered in ANSWERED} <= {status for status, _ in table}
 
 
 def test_the_page_of_settings_says_what_the_models_say_and_of_each_of_them() -> None:

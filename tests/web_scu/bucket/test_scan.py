@@ -184,8 +184,8 @@ async def test_a_listing_in_another_order_than_that_of_keys_takes_nothing_away(
     await put(bucket, origin, files)
     listing = bucket.list
 
-    async def mixed(prefix: str) -> AsyncIterator[ListedBlob]:
-        listed = [one async for one in listing(prefix)]
+    async def mixed(prefix: str, *, deadline: float | None = None) -> AsyncIterator[ListedBlob]:
+        listed = [one async for one in listing(prefix, deadline=deadline)]
         first = [one for one in listed if study_of(files[0]) in one.key]
         for one in [*first[:2], *(one for one in listed if one not in first), *first[2:]]:
             yield one

@@ -3,11 +3,12 @@
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Final
 
 import pytest
 
 from isthmus.common.blobs import BlobStore, buckets_of
-from isthmus.common.bus import Bus, progress, search, streams, subjects
+from isthmus.common.bus import Bus, progress, search, serve_queries, streams, subjects
 from isthmus.common.bus.jobs import submit_retrieve
 from isthmus.common.config import S3Origin
 from isthmus.common.dicom.attributes import tag_of
@@ -73,7 +74,7 @@ async def test_before_all_was_read_no_search_says_what_there_is(
     files: list[Path],
 ) -> None:
     index = Index(bus)
-    work = BucketSearchWork(bus, blobs, origin, index, refresher)
+    work = BucketSearchWork(bus, blobs, bucket, origin, index, refresher)
     query = Query(origin.name, Level.STUDY, (), DEFAULT_RETURN[Level.STUDY])
     with pytest.raises(StoreUnavailable, match="was not read to its end yet"):
         await work(query, _Matches())  # type: ignore[arg-type]
@@ -89,7 +90,7 @@ async def test_studies_that_are_named_are_found_before_any_scan_has_seen_them(
     bus: Bus, blobs: BlobStore, bucket: BlobStore, origin: S3Origin, refresher: Refresher, files: list[Path]
 ) -> None:
     index = Index(bus)
-    work = BucketSearchWork(bus, blobs, origin, index, refresher)
+    work = BucketSearchWork(bus, blobs, bucket, origin, index, refresher)
     await put(bucket, origin, files)
 
     async def found_of(*studies: str, level: Level = Level.IMAGE) -> int:
@@ -179,17 +180,53 @@ async def test_a_bucket_answers(bus: Bus, origin: S3Origin) -> None:
     assert done.latency_ms > 0
 
 
+WRONG: Final = {
+    "bucket": ({"bucket": "no-such-bucket"}, "list: 404 NoSuchBucket"),
+    "access key": ({"access_key": "NOBODY"}, "list: 403 InvalidAccessKeyId"),
+    "secret key": ({"secret_key": "not-to-be-told"}, "list: 403 SignatureDoesNotMatch"),
+    "endpoint": ({"endpoint": "127.0.0.1:1"}, "list: ConnectionRefusedError"),
+}
+
+
+@pytest.fixture(params=WRONG)
+def wrong(request: pytest.FixtureRequest, origin: S3Origin) -> tuple[S3Origin, str]:
+    """An origin with a setting that is wrong, and what S3 says of it."""
+    update, reason = WRONG[request.param]
+    return origin.model_copy(update=update), f"The bucket of {origin.name!r}: {reason}"
+
+
 @pytest.fixture
-async def away(origin: S3Origin) -> AsyncIterator[BlobStore]:
-    """A bucket that is not there."""
-    with buckets_of([origin.model_copy(update={"bucket": "no-such-bucket"})]) as buckets:
-        yield buckets[origin.name]
+async def wrong_bucket(wrong: tuple[S3Origin, str]) -> AsyncIterator[BlobStore]:
+    with buckets_of([wrong[0]]) as buckets:
+        yield buckets[wrong[0].name]
 
 
-async def test_a_bucket_that_is_not_there_is_said(away: BlobStore, origin: S3Origin) -> None:
-    done = await BucketEchoWork(away, origin.name)(Echo(origin.name))
+async def test_what_is_wrong_with_a_bucket_is_said_by_its_echo(
+    wrong_bucket: BlobStore, wrong: tuple[S3Origin, str]
+) -> None:
+    origin, reason = wrong
+    done = await BucketEchoWork(wrong_bucket, origin)(Echo(origin.name))
     assert done.failure is not None
-    assert (done.failure.kind, done.failure.origin) == ("OriginUnreachable", origin.name)
+    assert done.failure.kind == "OriginUnreachable"
+    assert (done.failure.origin, done.failure.detail) == (origin.name, reason)
+
+
+async def test_what_is_wrong_with_a_bucket_is_said_by_a_search(
+    bus: Bus,
+    blobs: BlobStore,
+    wrong_bucket: BlobStore,
+    wrong: tuple[S3Origin, str],
+    refresher: Refresher,
+) -> None:
+    origin, reason = wrong
+    index = Index(bus)
+    search_work = BucketSearchWork(bus, blobs, wrong_bucket, origin, index, refresher)
+    async with index.following():
+        answering = await serve_queries(bus, origin.name, search_work)
+        with pytest.raises(StoreUnavailable) as raised:
+            await found(bus, origin, Level.STUDY)
+        await answering.finish()
+    assert raised.value.detail == reason
 
 
 async def test_the_worker_scans_by_itself(
@@ -227,10 +264,10 @@ async def test_the_scan_goes_on_when_the_bucket_is_there_again(
     listing, refresh = bucket.list, refresher.refresh
     broken, refreshed = [StoreUnavailable("S3 list: 500")], asyncio.Event()
 
-    async def list_later(prefix: str) -> AsyncIterator[object]:
+    async def list_later(prefix: str, *, deadline: float | None = None) -> AsyncIterator[object]:
         if broken:
             raise broken.pop()
-        async for one in listing(prefix):
+        async for one in listing(prefix, deadline=deadline):
             yield one
 
     async def noting(study: str) -> None:

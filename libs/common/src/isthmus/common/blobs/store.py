@@ -300,11 +300,19 @@ class BlobStore:
         while page := tuple(itertools.islice(left, _PAGE)):
             await self._threads.run(self._client.delete_together, page)
 
-    async def list(self, prefix: str) -> AsyncGenerator[ListedBlob, None]:
-        """List the blobs whose keys begin with `prefix`, in the order of their keys."""
+    async def list(self, prefix: str, *, deadline: float | None = None) -> AsyncGenerator[ListedBlob, None]:
+        """List the blobs whose keys begin with `prefix`, in the order of their keys.
+
+        Args:
+            prefix: what their keys begin with.
+            deadline: seconds for each thousand of them, where it is less than that of the store.
+
+        Raises:
+            StoreUnavailable: S3 does not tell.
+        """
         last: str | None = None
         while True:
-            page = await self._threads.run(self._page, prefix, last)
+            page = await self._threads.run(self._page, prefix, last, deadline)
             for listed in page:
                 last = listed.object_name
                 modified = listed.last_modified.timestamp() if listed.last_modified else 0.0
@@ -312,9 +320,9 @@ class BlobStore:
             if len(page) < _PAGE:
                 return
 
-    def _page(self, prefix: str, after: str | None) -> "tuple[Object, ...]":
+    def _page(self, prefix: str, after: str | None, deadline: float | None) -> "tuple[Object, ...]":
         def attempt() -> "tuple[Object, ...]":
             found = self._client.sdk.list_objects(self.bucket, prefix, recursive=True, start_after=after)
             return tuple(itertools.islice(found, _PAGE))
 
-        return self._client.retry("list", attempt)
+        return self._client.retry("list", attempt, deadline=deadline)

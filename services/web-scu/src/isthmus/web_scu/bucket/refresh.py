@@ -26,6 +26,8 @@ from isthmus.web_scu.bucket.reading import Found, LeftOut, Reader
 
 LISTED_AT_MOST: Final = 3
 """Times in a row, while what was listed is another one, or gone, when it is read."""
+LIST_SECONDS: Final = 10.0
+"""For each thousand objects of a study: clients wait for it, and modalities no longer than half a minute."""
 MOST_MISSING: Final = 2_000
 """Instances of a study that are named as missing: its record has room for 1 MiB."""
 
@@ -76,7 +78,8 @@ class Refresher:
                 f"{self._origin.name!r} holds studies of an inbox: a bucket needs another name"
             )
         pattern = self._origin.key_pattern
-        listed = [one async for one in self._bucket.list(pattern.study_prefix(study))]
+        prefix = pattern.study_prefix(study)
+        listed = [one async for one in self._bucket.list(prefix, deadline=LIST_SECONDS)]
         objects = [one for one in candidates(pattern, listed) if one.place.study == study]
         digest = listing_digest(objects) if objects else ""
         if digest == before.state.listing:

@@ -5,8 +5,10 @@ from typing import Final
 from isthmus.common.blobs import BlobStore
 from isthmus.common.bus import Bus, MatchWriter
 from isthmus.common.config import S3Origin
+from isthmus.common.errors import StoreUnavailable
 from isthmus.common.inbox.index import Index
 from isthmus.common.messages import Query
+from isthmus.web_scu.bucket.echo import check_answers
 from isthmus.web_scu.bucket.refresh import Refresher
 from isthmus.web_scu.bucket.scan import Completeness
 from isthmus.web_scu.inbox.search import SearchWork, studies_in
@@ -19,13 +21,20 @@ class BucketSearchWork:
     """Answers `dicom.query` of one bucket."""
 
     def __init__(
-        self, bus: Bus, blobs: BlobStore, origin: S3Origin, index: Index, refresher: Refresher
+        self,
+        bus: Bus,
+        blobs: BlobStore,
+        bucket: BlobStore,
+        origin: S3Origin,
+        index: Index,
+        refresher: Refresher,
     ) -> None:
         self._complete = Completeness(bus, origin)
         self._search = SearchWork(bus, blobs, origin, index)
         self._index = index
         self._refresher = refresher
-        self._name = origin.name
+        self._bucket = bucket
+        self._origin = origin
 
     async def __call__(self, query: Query, writer: MatchWriter) -> None:
         """Search; in what order, `SearchWork` says.
@@ -41,9 +50,16 @@ class BucketSearchWork:
         """
         named = studies_in(query)
         if 0 < len(named) <= LOOKED_AT:
-            known = {one.study for one in await self._index.studies(self._name, named)}
+            known = {one.study for one in await self._index.studies(self._origin.name, named)}
             for study in sorted(named - known):
                 await self._refresher.refresh(study)
         else:
-            await self._complete.check()
+            await self._check_complete()
         await self._search(query, writer)
+
+    async def _check_complete(self) -> None:
+        try:
+            await self._complete.check()
+        except StoreUnavailable:
+            await check_answers(self._bucket, self._origin)  # if it does not, that is why, and says more
+            raise

@@ -50,9 +50,10 @@ async def _serve(
 ) -> Served:
     bus, blobs, name = parts.bus, parts.blobs, origin.name
     refresher = Refresher(bus, blobs, bucket, origin)
+    searching = BucketSearchWork(bus, blobs, bucket, origin, index, refresher)
     answering = (
-        await serve_queries(bus, name, BucketSearchWork(bus, blobs, origin, index, refresher)),
-        await bus.serve(subjects.echo(name), "workers", BucketEchoWork(bucket, name), Echo),
+        await serve_queries(bus, name, searching),
+        await bus.serve(subjects.echo(name), "workers", BucketEchoWork(bucket, origin), Echo),
     )
     catalogue = CatalogueWithInboxes(blobs, bus, (), (name,))
     retrieving = RetrieveWork(bus, catalogue, refresher.refresh)

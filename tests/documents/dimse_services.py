@@ -56,7 +56,7 @@ FIND_STATUSES: Final = (
     (statuses.SOP_CLASS_NOT_SUPPORTED, "a worklist of an origin that has none"),
     (statuses.NOT_AUTHORIZED, "not among the caller's `operations`; or the origin says so"),
     (statuses.OUT_OF_RESOURCES, "the origin, or a part of ours, is away or slow; or it is too wide a search"),
-    (statuses.DATA_SET_MISMATCH, "no level, another's, a unique key above is missing, a value is wrong"),
+    (statuses.DATA_SET_MISMATCH, "no level, or another's; a value is wrong"),
     (statuses.UNABLE_TO_PROCESS, "the Identifier cannot be read; or the origin fails"),
 )
 RETRIEVE_STATUSES: Final = (
@@ -212,11 +212,11 @@ Tests: `tests/scp`.
 """
 _FINDING: Final = """
 C-FIND: all levels of each model; lists of UIDs, ranges, wild cards, sequences, and several values of which
-one is to match. What else than UIDs is asked of a level above its own is asked there. Relational queries and
-fuzzy matching of person names are negotiated, combined matching of dates and times is not. Identifiers of
-responses have what was asked for, empty where it is not known, and Retrieve AE Title: the called one. Their
-text is in the character set of the request where it fits, else in UTF-8. Patients are those of the studies
-that match, each once. Statuses, those of failures with an Error Comment:
+one is to match. What else than UIDs is asked of a level above its own is asked there. Relational queries are
+answered, negotiated or not, fuzzy matching of person names is negotiated, combined matching of dates and
+times is not. Identifiers of responses have what was asked for, empty where it is not known, and Retrieve AE
+Title: the called one. Their text is in the character set of the request where it fits, else in UTF-8.
+Patients are those of the studies that match, each once. Statuses, those of failures with an Error Comment:
 """
 _STORING: Final = """
 Success of a C-STORE into an inbox means that the object is in S3, its data set byte for byte as it came, and

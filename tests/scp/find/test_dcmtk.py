@@ -58,6 +58,6 @@ async def test_a_cancel(server: Server, played: Played) -> None:
 
 
 async def test_a_failure(server: Server, played: Played) -> None:
-    log = await findscu(server, "-S", "-k", "QueryRetrieveLevel=SERIES", "-k", "SeriesInstanceUID")
+    log = await findscu(server, "-S", "-k", "QueryRetrieveLevel=FRAME", "-k", "SeriesInstanceUID")
     assert "(Error: DataSetDoesNotMatchSOPClass)" in final(log)
     assert not played.queries

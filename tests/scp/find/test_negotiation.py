@@ -1,4 +1,4 @@
-"""Relational queries and fuzzy matching, where they were negotiated (PS3.4 C.5.1.1)."""
+"""Relational queries, and fuzzy matching where it was negotiated (PS3.4 C.5.1.1)."""
 
 import pytest
 
@@ -25,12 +25,15 @@ def archive(query: Query) -> list[DicomJson]:
     return [attributes(SeriesInstanceUID=f"{study}.{number}", SeriesNumber=number) for number in (1, 2)]
 
 
-async def test_a_relational_query_goes_through_the_levels_above(server: Server, played: Played) -> None:
+@pytest.mark.parametrize("extended", [RELATIONAL, b""], ids=["negotiated", "not negotiated"])
+async def test_a_relational_query_goes_through_the_levels_above(
+    server: Server, played: Played, extended: bytes
+) -> None:
     played.answer = archive
     answer = await ask(
         server,
         request("SERIES", SeriesInstanceUID="", SeriesNumber="", PatientName="*oe", StudyInstanceUID=""),
-        extended=RELATIONAL,
+        extended=extended,
     )
     assert answer.status == 0x0000
     assert {

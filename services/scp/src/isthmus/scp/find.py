@@ -23,7 +23,7 @@ from isthmus.scp.asked import Asked, Response
 from isthmus.scp.everywhere import Search
 from isthmus.scp.finding.identifier_in import FindIdentifier, read_identifier
 from isthmus.scp.finding.identifier_out import IdentifierWriter
-from isthmus.scp.finding.negotiated import Negotiated
+from isthmus.scp.finding.negotiated import is_fuzzy
 from isthmus.scp.finding.outgoing import Outgoing
 from isthmus.scp.finding.plan import FindPlan
 from isthmus.scp.finding.searching import Searching
@@ -66,11 +66,9 @@ class Finder:
         return Response(SUCCESS)
 
     def _search(self, asked: Asked, identifier: FindIdentifier, model: Model) -> None:
-        negotiated = Negotiated.of(asked.association, asked.sop_class_uid)
-        plan = FindPlan.of(identifier, model, relational=negotiated.relational)
-        searching = Searching(
-            self._matches_of, asked.origin.name, plan, self._max_parents, fuzzy=negotiated.fuzzy
-        )
+        plan = FindPlan.of(identifier, model)
+        fuzzy = is_fuzzy(asked.association, asked.sop_class_uid)
+        searching = Searching(self._matches_of, asked.origin.name, plan, self._max_parents, fuzzy=fuzzy)
         told = {**identifier.asked, (_LEVEL,): "CS", (_RETRIEVE_AE_TITLE,): "AE"}
         of_us: DicomJson = {
             _LEVEL: {"vr": "CS", "Value": [identifier.level]},

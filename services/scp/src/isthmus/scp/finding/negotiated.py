@@ -1,8 +1,7 @@
 """What is negotiated for queries beyond their presentation contexts (PS3.4 C.5.1.1): relational and fuzzy."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Final, Self
+from typing import Final
 
 from pydicom.uid import UID
 from pynetdicom.association import Association
@@ -18,20 +17,9 @@ _LONGEST: Final = 3
 """Bytes of an answer: of what is asked behind them, we do nothing."""
 
 
-@dataclass(frozen=True, slots=True)
-class Negotiated:
-    """What a client and we agreed on."""
-
-    relational: bool = False
-    """Keys of the levels above need not be UIDs (PS3.4 C.4.1.2.2.2, C.4.1.3.2.2)."""
-    fuzzy: bool = False
-    """Person names match by what they sound and look like (PS3.4 C.2.2.2.1.1)."""
-
-    @classmethod
-    def of(cls, association: Association, sop_class_uid: str) -> Self:
-        """Tell what we agreed to."""
-        said = association.acceptor.sop_class_extended.get(UID(sop_class_uid), b"")
-        return cls(_has(said, _RELATIONAL), _has(said, _FUZZY))
+def is_fuzzy(association: Association, sop_class_uid: str) -> bool:
+    """Tell whether we agreed to match person names by what they sound and look like (PS3.4 C.2.2.2.1.1)."""
+    return _has(association.acceptor.sop_class_extended.get(UID(sop_class_uid), b""), _FUZZY)
 
 
 def agreed(asked: Mapping[UID, bytes]) -> dict[UID, bytes]:

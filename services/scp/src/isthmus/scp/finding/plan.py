@@ -1,15 +1,17 @@
 """How a C-FIND becomes queries of single levels, from the top down (PS3.4 C.4.1.2, C.4.1.3).
 
 A query takes keys of one level, and of the levels above nothing but their unique keys. So what a client asks
-of the levels above beyond those, is asked there. That may be a whole search of its own: of several UIDs, or,
-where relational queries were negotiated, of whatever the keys of the levels above match.
+of the levels above beyond those, is asked there. That may be a whole search of its own: of several UIDs, or
+(a relational query) of whatever the keys of the levels above match. Relational queries are answered where
+they were not negotiated too: the standard would have them refused, but old workstations rely on archives that
+do not.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Self
 
-from isthmus.common.dicom.attributes import AttributePath, is_private, keyword_of, tag_of, tags_of
+from isthmus.common.dicom.attributes import AttributePath, is_private, tag_of, tags_of
 from isthmus.common.dicom.json_model import DicomJson
 from isthmus.common.dicom.levels import Level
 from isthmus.common.dicom.matching import MatchingKey
@@ -91,20 +93,17 @@ class FindPlan:
     """Whether a key is of a level below, where it says nothing (responses are FF01 then)."""
 
     @classmethod
-    def of(cls, identifier: FindIdentifier, model: Model, *, relational: bool) -> Self:
+    def of(cls, identifier: FindIdentifier, model: Model) -> Self:
         """Plan a C-FIND.
 
         Raises:
-            Refused: A900, the level is none of the model, or a unique key above it is missing.
+            Refused: A900, the level is none of the model.
         """
         level = _level(identifier, model)
         patients = level == PATIENT
         target = Level.STUDY if patients else Level(level)
         by_level, below = _by_level(identifier, target, patients=patients)
         steps = [_step(one, *by_level[one]) for one in Level if one <= target]
-        for step in steps[:-1]:
-            if not step.uids and not relational:
-                raise Refused(DATA_SET_MISMATCH, f"{keyword_of(UNIQUE_KEYS[step.level])} is missing")
         counted = frozenset(path[0] for path in identifier.asked) & _PATIENT_COUNTS
         if patients:
             steps[-1] = _of_patients(steps[-1], counted)

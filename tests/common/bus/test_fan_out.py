@@ -1,6 +1,5 @@
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import aclosing
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Coroutine
 
 import pytest
 
@@ -12,16 +11,41 @@ async def numbers(count: int) -> AsyncIterator[int]:
         yield number
 
 
-async def test_a_failure_is_raised_in_its_place() -> None:
-    async def work(number: int) -> int:
-        if number == 2:
-            raise ValueError("third")
+async def double(number: int) -> int:
+    return 2 * number
+
+
+async def collect(
+    items: AsyncIterable[int], work: Callable[[int], Coroutine[None, None, int]], seen: list[int]
+) -> None:
+    async with asyncio.timeout(5), fan_out(items, work, 4) as results:
+        async for _, result in results:
+            seen.append(result)
+
+
+async def test_a_failure_of_the_items_comes_after_all_items_before_it() -> None:
+    async def failing() -> AsyncIterator[int]:
+        yield 1
+        yield 2
+        raise LookupError
+
+    seen: list[int] = []
+    with pytest.raises(LookupError):
+        await collect(failing(), double, seen)
+    assert seen == [2, 4]
+
+
+async def test_a_failure_of_work_comes_in_its_place() -> None:
+    async def fails_at_1(number: int) -> int:
+        if number == 1:
+            raise LookupError
+        await asyncio.sleep(0)
         return number
 
-    async with aclosing(fan_out(numbers(9), work, 3)) as results:
-        assert [await anext(results), await anext(results)] == [0, 1]
-        with pytest.raises(ValueError, match="third"):
-            await anext(results)
+    seen: list[int] = []
+    with pytest.raises(LookupError):
+        await collect(numbers(3), fails_at_1, seen)
+    assert seen == [0]
 
 
 async def test_leaving_early_cancels_what_still_runs() -> None:
@@ -41,9 +65,24 @@ async def test_leaving_early_cancels_what_still_runs() -> None:
             raise
         return number
 
-    async with aclosing(fan_out(numbers(9), work, 3)) as results:
-        assert await anext(results) == 0
+    async with fan_out(numbers(9), work, 3) as results:
+        assert await anext(results) == (0, 0)
     assert sorted(cancelled) == [1, 2]
+
+
+async def test_no_more_are_begun_than_the_bound_while_the_reader_waits() -> None:
+    begun = []
+
+    async def begins(number: int) -> int:
+        begun.append(number)
+        await asyncio.sleep(0)
+        return number
+
+    async with fan_out(numbers(10), begins, 3) as results:
+        await anext(results)
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert begun == [0, 1, 2]
 
 
 async def test_order_is_that_of_the_items_and_as_many_as_the_width_run() -> None:
@@ -60,36 +99,25 @@ async def test_order_is_that_of_the_items_and_as_many_as_the_width_run() -> None
         running -= 1
         return number
 
-    assert [result async for result in fan_out(numbers(6), work, 3)] == [0, 1, 2, 3, 4, 5]
+    async with fan_out(numbers(6), work, 3) as results:
+        assert [pair async for pair in results] == [(number, number) for number in range(6)]
     assert most == 3
 
 
-async def test_nothing_gives_nothing() -> None:
-    async def work(number: int) -> int:
-        return number
+async def test_items_may_be_there_already() -> None:
+    async with fan_out([3, 1, 2], double, 2) as results:
+        assert [pair async for pair in results] == [(3, 6), (1, 2), (2, 4)]
 
-    assert [result async for result in fan_out(numbers(0), work, 3)] == []
+
+async def test_nothing_gives_nothing() -> None:
+    async with fan_out(numbers(0), double, 3) as results:
+        assert [pair async for pair in results] == []
 
 
 async def test_a_result_does_not_wait_for_the_next_item() -> None:
     async def one_and_no_other() -> AsyncIterator[int]:
-        yield 0
+        yield 1
         await asyncio.Event().wait()
 
-    async def work(number: int) -> int:
-        return number
-
-    async with asyncio.timeout(5), aclosing(fan_out(one_and_no_other(), work, 3)) as results:
-        assert await anext(results) == 0
-
-
-async def test_a_failure_of_the_items_is_raised() -> None:
-    async def one_and_a_failure() -> AsyncIterator[int]:
-        yield 0
-        raise ValueError("no more")
-
-    async def work(number: int) -> int:
-        return number
-
-    with pytest.raises(ValueError, match="no more"):
-        assert [result async for result in fan_out(one_and_a_failure(), work, 3)] == [0]
+    async with asyncio.timeout(5), fan_out(one_and_no_other(), double, 3) as results:
+        assert await anext(results) == (1, 2)

@@ -1,8 +1,7 @@
 """What an origin leaves out of the studies of a page, asked of their series (PS3.18 Table 10.6.3-3)."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Sequence
-from contextlib import aclosing
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -61,7 +60,7 @@ class Completing:
         try:
             async with (
                 asyncio.timeout(COMPLETING_SECONDS),
-                aclosing(fan_out(_each(asked), self._ask, AT_ONCE)) as asking,
+                fan_out(asked, self._ask, AT_ONCE) as asking,
             ):
                 async for _ in asking:
                     pass
@@ -85,8 +84,3 @@ class Completing:
         # One without series, or whose series the origin keeps to itself, says nothing about the next.
         if series and not any(element.get("Value") for element in told.values()):
             self._never_told.add(lacks)
-
-
-async def _each(items: Iterable[tuple[str, frozenset[str]]]) -> AsyncIterator[tuple[str, frozenset[str]]]:
-    for item in items:
-        yield item

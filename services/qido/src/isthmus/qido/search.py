@@ -188,9 +188,9 @@ class _Queries:
 
         async with (
             aclosing(within_cap()) as capped,
-            aclosing(fan_out(capped, query, AT_ONCE)) as families,
+            fan_out(capped, query, AT_ONCE) as families,
         ):
-            async for family in families:
+            async for _, family in families:
                 for child in family:
                     yield child
         if over_cap:

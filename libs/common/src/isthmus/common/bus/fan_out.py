@@ -1,8 +1,8 @@
-"""Doing something for each of many, a few at a time, in order."""
+"""Doing something for each of many, a few at a time, in order: ahead of a slow reader, and with a bound."""
 
 import asyncio
-from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Coroutine, Iterable
+from contextlib import aclosing, asynccontextmanager
 from typing import TypeVar
 
 from isthmus.common.bus.ending import end_tasks
@@ -11,41 +11,48 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
-class _End:
-    """There are no more items."""
-
-
+@asynccontextmanager
 async def fan_out(
-    items: AsyncIterable[T], work: Callable[[T], Coroutine[None, None, R]], width: int
-) -> AsyncGenerator[R, None]:
-    """Give the results of `work`, in the order of the items, while up to `width` of them are worked on.
+    items: AsyncIterable[T] | Iterable[T], work: Callable[[T], Coroutine[None, None, R]], width: int
+) -> AsyncIterator[AsyncIterator[tuple[T, R]]]:
+    """Give each item with the result of its work, in order, while up to `width` of them are worked on.
 
-    A result does not wait for the next item. What fails is raised in its place. Closing the generator cancels
-    what still runs.
+    A result does not wait for the next item. A failure, of an item's work or of `items`, is raised in its
+    place, after all that came before it. Whatever still runs when the block is left is cancelled.
     """
-    left = aiter(items)
-    coming: asyncio.Task[T | _End] | None = None
-    running: deque[asyncio.Task[R]] = deque()
-    has_ended = False
+    running: set[asyncio.Task[R]] = set()
+    queue: asyncio.Queue[tuple[T, asyncio.Task[R]] | None] = asyncio.Queue()
+    room = asyncio.Semaphore(width)
+
+    async def begin() -> None:
+        try:
+            await room.acquire()
+            async for item in items if isinstance(items, AsyncIterable) else _each(items):
+                task = asyncio.create_task(work(item))
+                running.add(task)
+                queue.put_nowait((item, task))
+                await room.acquire()
+        finally:
+            queue.put_nowait(None)
+
+    async def results() -> AsyncGenerator[tuple[T, R], None]:
+        while (begun := await queue.get()) is not None:
+            item, task = begun
+            result = await task
+            running.discard(task)
+            yield item, result
+            room.release()
+        await beginning
+
+    beginning = asyncio.create_task(begin())
     try:
-        while running or not has_ended:
-            if coming is None and not has_ended and len(running) < width:
-                coming = asyncio.create_task(_next(left))
-            if coming is not None and coming.done():
-                item = coming.result()
-                coming = None
-                if isinstance(item, _End):
-                    has_ended = True
-                else:
-                    running.append(asyncio.create_task(work(item)))
-            elif running and (coming is None or running[0].done()):
-                yield await running.popleft()
-            else:
-                both = [task for task in (coming, *list(running)[:1]) if task is not None]
-                await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+        async with aclosing(results()) as reader:
+            yield reader
     finally:
-        await end_tasks([*running, *([coming] if coming is not None else [])])
+        await end_tasks([beginning])
+        await end_tasks(running)
 
 
-async def _next(items: AsyncIterator[T]) -> T | _End:
-    return await anext(items, _End())
+async def _each(items: Iterable[T]) -> AsyncGenerator[T, None]:
+    for item in items:
+        yield item

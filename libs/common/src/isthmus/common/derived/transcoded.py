@@ -15,7 +15,7 @@ from pydicom.datadict import tag_for_keyword
 
 from isthmus.common.blobs import BlobStore, Sink
 from isthmus.common.blobs.keys import origin_of
-from isthmus.common.derived.ahead import ahead
+from isthmus.common.bus.fan_out import fan_out
 from isthmus.common.derived.images import Image, Images, NoFrames, pixel_failures
 from isthmus.common.derived.kept import Kept
 from isthmus.common.derived.rewriting import Place, rewritten
@@ -171,7 +171,7 @@ class Transcoded:
         # While some are worked on, the next ones are fetched, and those before them written.
         is_small = image.description.decoded_bytes <= _SMALL
         depth = self._processes.processes * (_AHEAD if is_small else 1)
-        async with ahead(_numbers(len(image.index)), transcode, depth) as transcoded:
+        async with fan_out(_numbers(len(image.index)), transcode, depth) as transcoded:
             async for _, frame in transcoded:
                 yield frame
 

@@ -4,7 +4,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Iterable
 from contextlib import aclosing, asynccontextmanager
 from typing import Final
 
-from isthmus.common.derived.ahead import ahead
+from isthmus.common.bus.fan_out import fan_out
 from isthmus.common.dicomweb.multipart_out import MultipartWriter
 from isthmus.common.dicomweb.resource import public_base_url
 from isthmus.common.messages import Lacking
@@ -69,7 +69,7 @@ async def parts(
     if renderer.request.method == "HEAD":
         yield Body(headers, nothing(), lacking, etag, warnings=warnings, partial=partial)
         return
-    async with ahead(_as_they_come(plans), renderer.rendering, AHEAD) as made:
+    async with fan_out(plans, renderer.rendering, AHEAD) as made:
         first = await anext(made)
         chunks = _written(renderer, writer, first, made)
         yield Body(headers, chunks, lacking, etag, warnings=warnings, partial=partial)
@@ -78,15 +78,6 @@ async def parts(
 def first_of(count: int) -> str:
     """Say that this is not all."""
     return f"This is the first of {count} pictures; all of them can be had as multipart/related"
-
-
-async def _as_they_come(plans: AsyncIterator[Plan] | Iterable[Plan]) -> AsyncIterator[Plan]:
-    if isinstance(plans, AsyncIterator):
-        async for plan in plans:
-            yield plan
-    else:
-        for plan in plans:
-            yield plan
 
 
 async def _written(

@@ -3,7 +3,7 @@
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from typing import Final
 
-from isthmus.common.derived.ahead import ahead
+from isthmus.common.bus.fan_out import fan_out
 from isthmus.common.derived.images import Image
 from isthmus.common.dicom.explicit import EXPLICIT_VR_LITTLE_ENDIAN
 from isthmus.common.dicom.frame_index import NativeFrames
@@ -62,7 +62,7 @@ class PixelValue:
         elif syntax == EXPLICIT_VR_LITTLE_ENDIAN and syntax in self.single:
             yield await self._decoded(form, location)
         else:
-            async with ahead(self._numbers(1), self._transcoder(syntax), AHEAD) as frames:
+            async with fan_out(self._numbers(1), self._transcoder(syntax), AHEAD) as frames:
                 async for _, frame in frames:
                     yield part_of_pieces(
                         form.media_type, syntax, location, self._instances.blobs, "", (frame,)
@@ -88,7 +88,7 @@ class PixelValue:
 
         async def chunks() -> AsyncGenerator[bytes, None]:
             yield first
-            async with ahead(self._numbers(2), transcode, AHEAD) as frames:
+            async with fan_out(self._numbers(2), transcode, AHEAD) as frames:
                 async for _, frame in frames:
                     yield frame
 

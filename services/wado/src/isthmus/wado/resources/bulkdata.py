@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 
 from starlette.requests import Request
 
-from isthmus.common.derived.ahead import ahead
+from isthmus.common.bus.fan_out import fan_out
 from isthmus.common.dicom.bulk import BulkPath, parse_bulk_path
 from isthmus.common.dicom.encapsulated import OCTET_STREAM
 from isthmus.common.dicom.explicit import EXPLICIT_VR_LITTLE_ENDIAN
@@ -88,7 +88,7 @@ async def all_values(
     values = _Values(instances, ranges, _study_url(request, resource), is_wanted)
     async with (
         instances.read(resource) as reading,
-        ahead(reading, values.of, AHEAD) as found,
+        fan_out(reading, values.of, AHEAD) as found,
         aclosing(values.parts(found)) as parts,
     ):
         first = await anext(parts, None)

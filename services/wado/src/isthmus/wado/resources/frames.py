@@ -6,7 +6,7 @@ from typing import Final
 
 from starlette.requests import Request
 
-from isthmus.common.derived.ahead import ahead
+from isthmus.common.bus.fan_out import fan_out
 from isthmus.common.derived.images import Image, NoFrames
 from isthmus.common.dicom.bulk import Piece
 from isthmus.common.dicom.explicit import EXPLICIT_VR_LITTLE_ENDIAN
@@ -58,7 +58,7 @@ async def frames(instances: Instances, request: Request) -> AsyncIterator[Body]:
         writer = MultipartWriter(form.media_type)
         yield Body(answer.headers(writer, numbers), nothing(), etag=etag)
         return
-    async with ahead(_each(numbers), answer.pieces, AHEAD) as found:
+    async with fan_out(_each(numbers), answer.pieces, AHEAD) as found:
         number, pieces = await anext(found)
         if form.multipart:
             writer = MultipartWriter(form.media_type)

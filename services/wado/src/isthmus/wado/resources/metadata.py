@@ -10,7 +10,7 @@ from typing import Final
 from starlette.requests import Request
 
 from isthmus.common.blobs import origin_of
-from isthmus.common.derived.ahead import ahead
+from isthmus.common.bus.fan_out import fan_out
 from isthmus.common.dicom.levels import Level
 from isthmus.common.dicomweb.accept import Offer, accepted_by, negotiate
 from isthmus.common.dicomweb.json_response import json_array
@@ -113,7 +113,7 @@ class _Texts:
         async def describe(blob: BlobRef) -> bytes:
             return await self._instances.derived.described.text(blob, origin_of(blob.key))
 
-        async with ahead(blobs, describe, AHEAD) as described:
+        async with fan_out(blobs, describe, AHEAD) as described:
             async for blob, text in described:
                 yield text.replace(mark_of(blob.key), self._in_json)
                 self._made.add(blob.key)

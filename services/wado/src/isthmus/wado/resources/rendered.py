@@ -6,7 +6,7 @@ from typing import Final, TypeVar
 
 from starlette.requests import Request
 
-from isthmus.common.derived.ahead import ahead
+from isthmus.common.bus.fan_out import fan_out
 from isthmus.common.dicomweb.accept import MediaRange, Offer, accepted_by
 from isthmus.common.errors import NotAcceptable
 from isthmus.common.messages import BlobRef
@@ -144,7 +144,7 @@ async def _planned(renderer: Renderer, chosen: Iterable[tuple[BlobRef, Offer]]) 
     async def plans(each: tuple[BlobRef, Offer]) -> Plans:
         return await renderer.plans(*each)
 
-    async with ahead(_each(chosen), plans, OPENED) as opened:
+    async with fan_out(_each(chosen), plans, OPENED) as opened:
         async for _, found in opened:
             for plan in found:
                 yield plan

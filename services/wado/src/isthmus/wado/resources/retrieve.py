@@ -8,7 +8,7 @@ from starlette.requests import Request
 
 from isthmus.common.blobs import BlobStore
 from isthmus.common.blobs.keys import segment
-from isthmus.common.derived.ahead import ahead
+from isthmus.common.bus.fan_out import fan_out
 from isthmus.common.derived.transcoded import VERSION, obtainable
 from isthmus.common.dicom.bulk import Piece
 from isthmus.common.dicomweb.accept import Choice, accepted_by, negotiate
@@ -76,7 +76,7 @@ async def retrieve(instances: Instances, request: Request) -> AsyncIterator[Body
             if request.method == "HEAD":
                 yield Body(headers, nothing(), reading.lacking, etag)
                 return
-            async with ahead(_chain(first, reading), objects.send, AHEAD) as sending:
+            async with fan_out(_chain(first, reading), objects.send, AHEAD) as sending:
                 # What is wrong with the first one is told before the status line is out.
                 sent = _chain(await anext(sending), sending)
                 blobs = instances.blobs

@@ -11,7 +11,7 @@ from functools import partial
 from typing import Final
 
 from isthmus.common.blobs import BlobStore, derived_key
-from isthmus.common.derived.ahead import ahead
+from isthmus.common.bus.fan_out import fan_out
 from isthmus.common.derived.shared import Shared
 from isthmus.common.errors import IsthmusError
 from isthmus.common.messages import BlobRef
@@ -105,7 +105,7 @@ class SeriesMetadata:
 
         texts: list[bytes] = []
         waiting = size = 0
-        async with ahead(in_order(series), text, AHEAD) as described:
+        async with fan_out(in_order(series), text, AHEAD) as described:
             async for blob, found in described:
                 texts.append(found.replace(mark_of(blob.key), mark))
                 waiting += len(found)

@@ -1,6 +1,6 @@
 """Asking a server for the matches of a query, in whichever way it understands."""
 
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import replace
 from hashlib import sha256
@@ -74,8 +74,8 @@ class Asking:
                 return [match async for match in found]
 
         seen: set[bytes] = set()
-        async with aclosing(fan_out(_each(searches), collect, self._origin.connections)) as families:
-            async for family in families:
+        async with fan_out(searches, collect, self._origin.connections) as families:
+            async for _, family in families:
                 marks = {_mark(match): match for match in family}
                 for mark, match in marks.items():
                     if mark not in seen:
@@ -206,11 +206,6 @@ class Asking:
             if search.path == "studies":
                 # It may also be that nothing is there: the URL in the settings is wrong.
                 log.warning("studies not found", origin=self._origin.name, status=error.http_status)
-
-
-async def _each(items: Iterable[T]) -> AsyncGenerator[T, None]:
-    for item in items:
-        yield item
 
 
 def _has_what_is_not_sent(match: DicomJson, search: Search, sent: Search) -> bool:

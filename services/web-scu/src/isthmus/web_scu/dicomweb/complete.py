@@ -70,8 +70,8 @@ class Completing:
             async for other in left:
                 yield other
 
-        async with aclosing(fan_out(others(), self._complete, self.at_once)) as studies:
-            async for completed_study in studies:
+        async with fan_out(others(), self._complete, self.at_once) as studies:
+            async for _, completed_study in studies:
                 yield completed_study
 
     async def _complete(self, study: DicomJson) -> DicomJson:

@@ -52,8 +52,8 @@ class Parents:
             async with aclosing(ask(self._child_query(parent))) as found:
                 return [dict(sorted({**parent, **match}.items())) async for match in found]
 
-        async with aclosing(fan_out(self._parents(ask), look_into, at_once)) as families:
-            async for family in families:
+        async with fan_out(self._parents(ask), look_into, at_once) as families:
+            async for _, family in families:
                 for match in family:
                     yield match
 

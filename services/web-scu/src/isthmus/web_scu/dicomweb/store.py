@@ -1,6 +1,6 @@
 """A store job: STOW-RS of its instances, byte for byte as they are in S3 (PS3.18 10.5)."""
 
-from collections.abc import AsyncGenerator, Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import aclosing
 from typing import Final
 
@@ -46,11 +46,6 @@ class StoreWork:
                     await answer(result)
 
         at_once = 1 if self._origin.connections < FEW_CONNECTIONS else AT_ONCE
-        async with aclosing(fan_out(_each(batches(left)), send, at_once)) as sent:
+        async with fan_out(batches(left), send, at_once) as sent:
             async for _ in sent:
                 pass
-
-
-async def _each(some: Iterable[Sequence[Numbered]]) -> AsyncGenerator[Sequence[Numbered], None]:
-    for batch in some:
-        yield batch

@@ -192,6 +192,40 @@ async def test_what_is_refused_together_is_sent_one_by_one(
     assert [instances_in(request) for request in site.requests] == [uids, *([uid] for uid in uids)]
 
 
+@pytest.mark.parametrize("refuses", [says("413 Too Large"), writes(b"", ends=True)], ids=["413", "gone"])
+async def test_a_server_for_which_several_are_too_much_gets_no_others_together(
+    bus: Bus,
+    blobs: BlobStore,
+    impatient: DicomwebOrigin,
+    site: Site,
+    series: list[Path],
+    monkeypatch: pytest.MonkeyPatch,
+    refuses: Behaviour,
+) -> None:
+    """Some say so, others break off in the middle of what is sent."""
+    monkeypatch.setattr(sending, "INSTANCES_AT_ONCE", 2)
+    together: list[int] = []
+
+    async def behaviour(request: Request, writer: asyncio.StreamWriter) -> None:
+        sent = len(instances_in(request))
+        together.append(sent)
+        await (refuses if sent > 1 else Takes())(request, writer)
+
+    site.does(behaviour)
+    assert await stored(bus, blobs, impatient, series) == [STORED] * 4
+    assert together in ([2, 1, 1, 1, 1], [2, 2, 1, 1, 1, 1])
+
+
+async def test_a_server_that_breaks_off_over_each_instance_is_not_sent_all_of_them(
+    bus: Bus, blobs: BlobStore, impatient: DicomwebOrigin, site: Site, series: list[Path]
+) -> None:
+    site.does(writes(b"", ends=True))
+    results = await stored(bus, blobs, impatient, series)
+    assert [kind for _, kind in results] == ["OriginUnreachable"] * 4
+    singles = [request for request in site.requests if len(instances_in(request)) == 1]
+    assert len(singles) == sending.BROKE_OFF_AT_MOST * sending.TRIES
+
+
 @pytest.mark.parametrize("status", ["409 Conflict", "400 Bad Request"])
 async def test_what_all_is_refused_by_name_is_not_sent_again(
     bus: Bus,
@@ -261,7 +295,7 @@ async def test_an_answer_that_got_lost_is_asked_for_again(
 @pytest.mark.parametrize(
     ("behaviour", "kinds", "requests"),
     [
-        (writes(b"", ends=True), ["OriginUnreachable"] * 4, 2),
+        (writes(b"", ends=True), ["OriginUnreachable"] * 4, 8),
         (writes_then_is_silent(), ["OriginTimeout"] * 2 + ["NotTried"] * 2, 1),
         (says("200 OK", "<html>P1</html>", kind="text/html"), ["MalformedAnswer"] * 4, 2),
         (writes(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{", ends=True), ["TruncatedAnswer"] * 4, 4),

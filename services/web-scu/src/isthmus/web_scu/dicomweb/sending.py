@@ -23,6 +23,7 @@ from isthmus.common.messages import InstanceStored
 from isthmus.common.storing import Numbered, not_stored
 from isthmus.common.telemetry import get_logger
 from isthmus.common.webclient import OutgoingPart, WebClient
+from isthmus.common.webclient.failures import BROKE_OFF
 from isthmus.web_scu.dicomweb.answers import Answered
 
 DICOM: Final = "application/dicom"
@@ -31,6 +32,8 @@ BYTES_AT_ONCE: Final = 64 * 1024 * 1024
 """Of one request, unless a single instance is larger."""
 TRIES: Final = 2
 """Of a request whose answer got lost: who has an instance already says so, or takes it again."""
+BROKE_OFF_AT_MOST: Final = 3
+"""Single instances in a row over which the connection broke off, after which no others are sent."""
 _LOST: Final = (OriginUnreachable, TruncatedAnswer)
 """A silence is not repeated: whoever waits for the answer would not wait for another."""
 _ALL_ALIKE: Final = frozenset(
@@ -68,12 +71,21 @@ class Sending:
         self._origin = origin
         self._given_up: IsthmusError | None = None
         """Why the rest is not sent."""
+        self._one_by_one = False
+        """Whether several together are too much for it."""
+        self._broke_off = 0
+        """How often in a row it broke off when it was sent a single instance."""
 
     async def send(self, batch: Sequence[Numbered]) -> AsyncGenerator[InstanceStored, None]:
         """Send instances together, and give what became of each; a batch that is refused, one by one."""
         if self._given_up is not None:
             for one in batch:
                 yield not_stored(*one, self._given_up)
+            return
+        if self._one_by_one and len(batch) > 1:
+            async with aclosing(self._each(batch)) as results:
+                async for result in results:
+                    yield result
             return
         outgoing = _Outgoing(self._blobs, batch)
         try:
@@ -90,11 +102,18 @@ class Sending:
                     yield not_stored(*one, error)
                 return
             answered = None
+            self._one_by_one = self._one_by_one or _is_too_much(error)
+        self._broke_off = 0
         if answered is not None and (answered.names_any or answered.is_success or len(batch) == 1):
             for one in batch:
                 yield answered.of(one)
             return
         log.info("refused together, sent one by one", origin=self._origin, instances=len(batch))
+        async with aclosing(self._each(batch)) as results:
+            async for result in results:
+                yield result
+
+    async def _each(self, batch: Sequence[Numbered]) -> AsyncGenerator[InstanceStored, None]:
         for one in batch:
             async with aclosing(self.send((one,))) as results:
                 async for result in results:
@@ -134,7 +153,11 @@ class Sending:
                     yield result
 
     def _give_up(self, error: OriginError) -> None:
-        if isinstance(error, OriginTimeout):
+        if _broke_off(error):
+            self._broke_off += 1
+            if self._broke_off == BROKE_OFF_AT_MOST:
+                self._given_up = error
+        elif isinstance(error, OriginTimeout):
             self._given_up = NotTried("The origin stays silent", origin=self._origin)
         elif isinstance(error, OriginUnreachable | CircuitOpen) or _is_for_all(error):
             self._given_up = error
@@ -181,7 +204,17 @@ class _Outgoing:
 
 def _may_be_of_one(error: OriginError) -> bool:
     """Tell whether a failure may come from one of several instances, and the others are good."""
-    return isinstance(error, HttpOperationFailed) and not _is_for_all(error)
+    return _broke_off(error) or (isinstance(error, HttpOperationFailed) and not _is_for_all(error))
+
+
+def _is_too_much(error: OriginError) -> bool:
+    """Tell whether it is the size of a request: some break off instead of saying so (413)."""
+    too_large = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+    return _broke_off(error) or (isinstance(error, HttpOperationFailed) and error.http_status == too_large)
+
+
+def _broke_off(error: OriginError) -> bool:
+    return isinstance(error, OriginUnreachable) and error.detail == BROKE_OFF
 
 
 def _is_for_all(error: OriginError) -> bool:

@@ -121,3 +121,16 @@ def test_what_is_wrong_is_named(tmp_path: Path, text: str, complaint: str) -> No
         read(tmp_path, text)
     assert complaint in caught.value.detail
     assert "s3cret" not in caught.value.detail
+
+
+@pytest.mark.parametrize("path", ["mwlitems", "modality-scheduled-procedure-steps", "worklists/CT_1"])
+def test_its_worklist_is_a_resource_below_its_url(tmp_path: Path, path: str) -> None:
+    assert read(tmp_path, f'{ORIGIN}worklist = "{path}"').worklist == path
+
+
+@pytest.mark.parametrize(
+    "path", ["", "/mwlitems", "mwlitems/", "../mwlitems", "mwl?x=1", "http://x/mwl", "a//b"]
+)
+def test_what_is_no_path_of_a_resource_is_named(tmp_path: Path, path: str) -> None:
+    with pytest.raises(SettingsError, match=r"worklist: is no path of a resource below url"):
+        read(tmp_path, f'{ORIGIN}worklist = "{path}"')

@@ -108,10 +108,11 @@ async def server(parts: Parts, played: Played) -> AsyncIterator[Server]:
 
 @asynccontextmanager
 async def before_dicomweb(
-    bus: Bus, blobs: BlobStore, name: str, ae_title: str, url: str
+    bus: Bus, blobs: BlobStore, name: str, ae_title: str, url: str, **settings: object
 ) -> AsyncIterator[Server]:
     """Likewise, with a real DICOMweb server behind."""
-    origin = DicomwebOrigin(name=name, protocol=Protocol.DICOMWEB, ae_title=ae_title, url=url)
+    given = {"name": name, "protocol": Protocol.DICOMWEB, "ae_title": ae_title, "url": url}
+    origin = DicomwebOrigin.model_validate({**given, **settings})
     parts = Parts(Settings(scp=Scp(listen=ANY_PORT), origins=(origin,)), bus, blobs)
     async with web_worker(parts), serving(parts) as running:
         yield running

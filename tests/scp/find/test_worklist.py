@@ -1,10 +1,13 @@
-"""A modality worklist, passed through: what wlmscpfs tells a modality, and what the face tells it."""
+"""A modality worklist: what wlmscpfs tells a modality, and what the face tells it, before that or the web."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+import os
+import subprocess
+from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 
 import pytest
+from pydicom import dcmread
 from pydicom.dataset import Dataset
 
 from isthmus.common.blobs import BlobStore
@@ -13,9 +16,12 @@ from isthmus.common.config import Inbox
 from isthmus.common.config.origins import Protocol
 from isthmus.common.service import Parts
 from isthmus.scp.worker import Server, serving
+from tests.common.webclient.web_origin import Site, says
 from tests.peers import Orthanc
+from tests.peers.dcmtk import ENVIRONMENT
 from tests.peers.worklist import Wlmscpfs
-from tests.scp.find.conftest import Answer, Played, ask, before, find, request
+from tests.scp.find.conftest import Answer, Played, ask, before, before_dicomweb, find, request
+from tests.web_scu.dicomweb.steps import Worklist
 
 pytestmark = pytest.mark.anyio
 
@@ -46,17 +52,40 @@ def entry(name: str, number: int, modality: str) -> Dataset:
     )
 
 
+def entries() -> list[Dataset]:
+    return [entry("Doe^Jane", 1, "CT"), entry("Müller^Jürgen", 2, "MR"), entry("Roe^Max", 3, "CT")]
+
+
 @pytest.fixture(scope="module")
 def worklist(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wlmscpfs]:
-    entries = [entry("Doe^Jane", 1, "CT"), entry("Müller^Jürgen", 2, "MR"), entry("Roe^Max", 3, "CT")]
     directory: Path = tmp_path_factory.mktemp("worklist")
-    with Wlmscpfs(directory, entries) as running:
+    with Wlmscpfs(directory, entries()) as running:
         yield running
 
 
 @pytest.fixture
-async def bridge(bus: Bus, blobs: BlobStore, origin_name: str, worklist: Wlmscpfs) -> AsyncIterator[Server]:
-    async with before(bus, blobs, origin_name, worklist.peer) as server:
+async def site() -> AsyncIterator[Site]:
+    """A DICOMweb server with the same worklist."""
+    async with Site().listening() as site:
+        site.does(Worklist.of(entries()))
+        yield site
+
+
+@pytest.fixture(params=["dimse", "dicomweb"])
+async def bridge(
+    request: pytest.FixtureRequest,
+    bus: Bus,
+    blobs: BlobStore,
+    origin_name: str,
+    worklist: Wlmscpfs,
+    site: Site,
+) -> AsyncIterator[Server]:
+    """The face before a PACS, and before a DICOMweb server."""
+    if request.param == "dimse":
+        behind = before(bus, blobs, origin_name, worklist.peer)
+    else:
+        behind = before_dicomweb(bus, blobs, origin_name, worklist.peer.ae_title, site.url)
+    async with behind as server:
         yield server
 
 
@@ -125,6 +154,57 @@ async def test_what_a_modality_is_told(
     assert told(ours) == told(theirs)
 
 
+KEYS = (
+    "PatientName",
+    "PatientID",
+    "AccessionNumber",
+    "StudyInstanceUID",
+    "RequestedProcedureID",
+    "RequestedProcedureDescription",
+    "ReferencedStudySequence",
+    "ScheduledProcedureStepSequence[0].Modality=CT",
+    "ScheduledProcedureStepSequence[0].ScheduledStationAETitle=CT1",
+    "ScheduledProcedureStepSequence[0].ScheduledProcedureStepStartDate=20260101-20260103",
+    "ScheduledProcedureStepSequence[0].ScheduledProcedureStepStartTime=0700-0700",
+    "ScheduledProcedureStepSequence[0].ScheduledProcedureStepID",
+    "ScheduledProcedureStepSequence[0].ScheduledProcedureStepDescription",
+)
+
+
+def findscu(port: int, directory: Path, keys: Sequence[str]) -> list[str]:
+    """Ask as DCMTK does; gives the matches."""
+    directory.mkdir()
+    options = [part for key in keys for part in ("-k", key)]
+    command = ["findscu", "-v", "-W", *options, "-X", "-od", str(directory), "-aec", "WORKLIST"]
+    ended = subprocess.run(
+        [*command, "127.0.0.1", str(port)],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        timeout=30,
+        env={**os.environ, **ENVIRONMENT},
+        check=True,
+    )
+    assert b"Final Find Response (Success)" in ended.stdout + ended.stderr
+    matches = map(dcmread, directory.iterdir())
+    return sorted(str(without_character_set(match).to_json_dict()) for match in matches)
+
+
+async def test_what_findscu_is_told(bridge: Server, worklist: Wlmscpfs, tmp_path: Path) -> None:
+    theirs = await asyncio.to_thread(findscu, worklist.peer.port, tmp_path / "theirs", KEYS)
+    ours = await asyncio.to_thread(findscu, bridge.port, tmp_path / "ours", KEYS)
+    assert len(ours) == 1
+    assert ours == theirs
+
+
+async def test_a_sequence_alone_stands_for_all_that_is_in_its_item(
+    bridge: Server, worklist: Wlmscpfs, tmp_path: Path
+) -> None:
+    keys = ("PatientName=Roe*", "ScheduledProcedureStepSequence")
+    (step,) = await asyncio.to_thread(findscu, bridge.port, tmp_path / "ours", keys)
+    for value in ("CT", "CT1", "20260103", "080000", "S3", "Step"):
+        assert f"'Value': ['{value}']" in step
+
+
 async def test_a_pacs_without_a_worklist(
     bus: Bus, blobs: BlobStore, origin_name: str, orthanc: Orthanc
 ) -> None:
@@ -133,7 +213,29 @@ async def test_a_pacs_without_a_worklist(
     assert (answer.status, answer.comment) == (0x0122, "This origin has no worklist")
 
 
-async def test_what_is_no_pacs_has_no_worklist(parts: Parts, origin_name: str, played: Played) -> None:
+async def test_a_dicomweb_server_without_a_worklist(
+    bus: Bus, blobs: BlobStore, origin_name: str, orthanc: Orthanc
+) -> None:
+    """Orthanc answers 404 for resources that it does not know."""
+    url = f"{orthanc.url}/dicom-web"
+    async with before_dicomweb(bus, blobs, origin_name, "CLOUD", url) as server:
+        answer = await ask(server, wanted(), called="CLOUD", model=WORKLIST)
+    assert (answer.status, answer.comment) == (0x0122, "This origin has no worklist")
+
+
+async def test_a_dicomweb_server_that_fails_is_no_empty_worklist(
+    bus: Bus, blobs: BlobStore, origin_name: str, site: Site
+) -> None:
+    async with before_dicomweb(bus, blobs, origin_name, "CLOUD", site.url) as server:
+        site.does(says("500 Oops", "Doe^Jane"), Worklist.of(entries()))
+        answer = await ask(server, wanted(PatientName="Doe*"), called="CLOUD", model=WORKLIST)
+        assert (answer.status, answer.matches) == (0xC000, [])
+        assert "Doe" not in answer.comment
+        again = await ask(server, wanted(PatientName="Doe*"), called="CLOUD", model=WORKLIST)
+    assert (again.status, len(again.matches)) == (0x0000, 1)
+
+
+async def test_an_inbox_has_no_worklist(parts: Parts, origin_name: str, played: Played) -> None:
     inbox = Inbox(name=f"{origin_name}-in", protocol=Protocol.INBOX, ae_title="INBOX")
     settings = parts.settings.model_copy(update={"origins": (inbox,)})
     async with serving(Parts(settings, parts.bus, parts.blobs)) as server:

@@ -8,7 +8,7 @@ from typing import Final
 from opentelemetry.trace import get_current_span
 
 from isthmus.common.bus import Bus, search
-from isthmus.common.config import DimseOrigin
+from isthmus.common.config import DicomwebOrigin, DimseOrigin
 from isthmus.common.dicom.attributes import tag_of
 from isthmus.common.dicom.json_model import DicomJson
 from isthmus.common.dicom.statuses import (
@@ -78,8 +78,8 @@ class Finder:
         asked.run(_tell(asked, searching.matches(), writer, of_us, unsupported=plan.unsupported))
 
     def _search_worklist(self, asked: Asked, identifier: FindIdentifier) -> None:
-        """Search the worklist of a PACS: DICOMweb servers and buckets have none."""
-        if not isinstance(asked.origin, DimseOrigin):
+        """Search the worklist of a PACS or a DICOMweb server: buckets and inboxes have none."""
+        if not isinstance(asked.origin, DimseOrigin | DicomwebOrigin):
             raise Refused(SOP_CLASS_NOT_SUPPORTED, _NO_WORKLIST)
         query = WorklistQuery(asked.origin.name, identifier.keys, tuple(identifier.asked))
         writer = IdentifierWriter(identifier.asked, asked.transfer_syntax_uid, identifier.character_set)

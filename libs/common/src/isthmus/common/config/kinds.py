@@ -16,6 +16,7 @@ from pydantic import (
 from pydicom.charset import python_encoding
 
 _ENDPOINT: Final = re.compile(r"(https?://)?[0-9A-Za-z.:\[\]_-]+/?")
+_RESOURCE: Final = re.compile(r"[0-9A-Za-z_~-][0-9A-Za-z._~-]*(/[0-9A-Za-z_~-][0-9A-Za-z._~-]*)*")
 _BUCKET: Final = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]{1,61}[0-9A-Za-z]")
 # As browsers write it (RFC 6454 6.2): in lower case, without a path.
 _WEB_ORIGIN: Final = re.compile(r"https?://(?:[0-9a-z._-]+|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?")
@@ -124,6 +125,12 @@ def _bucket(text: str) -> str:
     return text
 
 
+def _resource_path(text: str) -> str:
+    if not _RESOURCE.fullmatch(text):
+        raise ValueError('is no path of a resource below url, such as "mwlitems"')
+    return text
+
+
 def _proxy_url(text: str) -> str:
     url = _url(text)
     parts = urlsplit(url)
@@ -143,6 +150,7 @@ Endpoint = Annotated[str, AfterValidator(_endpoint)]
 """Of S3."""
 BucketName = Annotated[str, AfterValidator(_bucket)]
 ProxyUrl = Annotated[str, AfterValidator(_proxy_url)]
+ResourcePath = Annotated[str, AfterValidator(_resource_path)]
 WebOrigin = Annotated[str, AfterValidator(_web_origin)]
 CharacterSet = Annotated[str, AfterValidator(_character_set)]
 OriginName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]

@@ -24,6 +24,7 @@ from isthmus.common.config.kinds import (
     OriginName,
     PlainUrl,
     ProxyUrl,
+    ResourcePath,
     Section,
     is_in_clear,
 )
@@ -183,6 +184,8 @@ class DicomwebOrigin(Origin):
     """Whether HTTP/2 is spoken where it offers it in TLS; HTTP/1.1 takes half of the processor's time."""
     acknowledge: Acknowledge = Acknowledge.ORIGIN
     """When a C-STORE is answered."""
+    worklist: ResourcePath = "modality-scheduled-procedure-steps"
+    """The resource below `url` that is its modality worklist (PS3.18 14); dcm4chee's is `mwlitems`."""
 
     @model_validator(mode="after")
     def _has_one_identity(self) -> Self:

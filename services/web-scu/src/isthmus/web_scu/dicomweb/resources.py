@@ -8,11 +8,12 @@ from itertools import product
 from math import prod
 from typing import Final, Self
 
-from isthmus.common.dicom.attributes import AttributePath, tag_of, tags_of, vr_of
+from isthmus.common.dicom.attributes import AttributePath, is_private, tag_of, vr_of
 from isthmus.common.dicom.levels import Level
 from isthmus.common.dicom.matching import WILDCARD_VRS, MatchingKey, Wanted
 from isthmus.common.dicom.narrowing import narrowing_value
 from isthmus.common.dicom.search_attributes import (
+    NOT_SEARCHED,
     REQUIRED_MATCHING,
     REQUIRED_RETURN,
     UNIQUE_KEYS,
@@ -39,18 +40,6 @@ Parameter = tuple[str, str]
 _ESCAPED: Final = re.compile(rf"[^A-Za-z0-9._~{re.escape(NOT_ESCAPED)}-][^A-Za-z0-9]*")
 """A stretch that begins with a character that is escaped; wild cards in it would only be repeated."""
 _PADDING: Final = " \0"
-_NOT_ASKED: Final = frozenset(
-    tags_of(
-        (
-            "SpecificCharacterSet",
-            "InstanceAvailability",
-            "RetrieveAETitle",
-            "TimezoneOffsetFromUTC",
-            "RetrieveURL",
-        )
-    )
-)
-"""They describe the answer, or come of themselves where the server knows them (PS3.18 Table 10.6.3-3)."""
 _COUNTED: Final = SUMMED_UP | {tag_of("NumberOfSeriesRelatedInstances")}
 """Some servers work them out only for whoever asks, though they have to be returned."""
 _REQUIRED: Final = frozenset(path for paths in REQUIRED_MATCHING.values() for path in paths)
@@ -207,15 +196,16 @@ def _matching(query: Query, without: set[Level]) -> tuple[tuple[AttributePath, s
     unique = {(UNIQUE_KEYS[level],) for level in without}
     found = []
     for key in query.keys:
-        if key.path in unique or key.path[0] in _NOT_ASKED or _is_private(key.path):
+        if key.path in unique or key.path[0] in NOT_SEARCHED or is_private(key.path):
             continue
-        value = _value(key, fuzzy=query.fuzzy)
+        value = sent_value(key, fuzzy=query.fuzzy)
         if value:
             found.append((key.path, value))
     return tuple(found)
 
 
-def _value(key: MatchingKey, *, fuzzy: bool) -> str:
+def sent_value(key: MatchingKey, *, fuzzy: bool) -> str:
+    """Give what a server is sent of a key; empty where only we match it."""
     if vr_of(key.path[-1]) == "UI":
         values = [value.strip(_PADDING) for value in key.values]
         # A list of other UIDs than its own is not each server's; it is matched here all the same.
@@ -229,11 +219,7 @@ def _included(query: Query) -> tuple[str, ...]:
     A lower level's are not returned (PS3.18 10.6.3.3), and might be refused.
     """
     returned = [path for path in query.return_keys if level_of(path[0]) <= query.level]
-    given = {*UNIQUE_KEYS.values(), *REQUIRED_RETURN[query.level], *_NOT_ASKED} - _COUNTED
+    given = {*UNIQUE_KEYS.values(), *REQUIRED_RETURN[query.level], *NOT_SEARCHED} - _COUNTED
     paths: list[AttributePath] = [*returned, *(key.path for key in query.keys)]
-    wanted = dict.fromkeys(path[0] for path in paths if not _is_private(path))
+    wanted = dict.fromkeys(path[0] for path in paths if not is_private(path))
     return tuple(tag for tag in wanted if tag not in given)
-
-
-def _is_private(path: AttributePath) -> bool:
-    return any(int(tag[:4], 16) & 1 for tag in path)

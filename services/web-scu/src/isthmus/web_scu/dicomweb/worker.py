@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, closing
 
-from isthmus.common.bus import serve_queries, streams, subjects
+from isthmus.common.bus import serve_queries, serve_worklists, streams, subjects
 from isthmus.common.bus.jobs import Lane, work
 from isthmus.common.config import DicomwebOrigin
 from isthmus.common.messages import Echo, Retrieve, Store
@@ -17,6 +17,7 @@ from isthmus.web_scu.dicomweb.echo import EchoWork
 from isthmus.web_scu.dicomweb.retrieve import DicomwebSource
 from isthmus.web_scu.dicomweb.search import SearchWork
 from isthmus.web_scu.dicomweb.store import StoreWork
+from isthmus.web_scu.dicomweb.worklist import WorklistWork
 from isthmus.web_scu.serving import Served, serving
 from isthmus.web_scu.settings import WebScuSettings
 
@@ -57,6 +58,7 @@ async def _serve(
     asking = Asking(client, origin, settings.max_parents)
     answering = (
         await serve_queries(bus, name, SearchWork(asking, origin)),
+        await serve_worklists(bus, name, WorklistWork(client, origin)),
         await bus.serve(subjects.echo(name), "workers", EchoWork(client), Echo),
     )
     retrieving = RetrieveWork(bus, blobs, DicomwebSource(client, asking, threads))

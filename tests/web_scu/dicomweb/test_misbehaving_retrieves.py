@@ -402,6 +402,31 @@ async def test_the_request_ends_when_nobody_waits_any_more(
     assert isinstance(end.failure.error(), OriginCancelled)
 
 
+@pytest.mark.parametrize("listing", ["series", "instances"])
+async def test_a_list_that_is_waited_for_ends_when_nobody_waits_any_more(
+    bus: Bus,
+    serve: Serve,
+    origin_name: str,
+    holding: Holding,
+    images: list[Path],
+    listing: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(retrieve, "INTEREST_SECONDS", 0.2)
+    monkeypatch.setattr(retrieve, "SECOND_THOUGHT_SECONDS", 0.1)
+    await serve(origin_name, holding.url, timeout_seconds=30)
+    one = identity(images[0])
+    study = f"studies/{one.study_instance_uid}"
+    path = f"{study}/series" if listing == "series" else f"{study}/series/{one.series_instance_uid}/instances"
+    holding.does(path, writes_then_is_silent())
+    async with following(bus, Retrieve(origin_name, one.study_instance_uid), interested=False) as facts:
+        async with asyncio.timeout(retrieve.CANCEL_SECONDS - 0.5):
+            end = done([fact async for fact in facts])
+            await holding.site.ended.wait()
+    assert end.failure is not None
+    assert isinstance(end.failure.error(), OriginCancelled)
+
+
 async def test_a_list_of_which_the_second_page_is_not_there_is_no_list(
     bus: Bus, holding: Holding, study: Retrieve, series: str
 ) -> None:

@@ -1,7 +1,7 @@
 """Which methods of retrieving a job has of a DIMSE origin, in which order."""
 
-from collections.abc import Collection, Iterator
-from typing import Final
+from collections.abc import Collection, Coroutine, Iterator
+from typing import Final, TypeVar
 
 from isthmus.common.bus import Bus
 from isthmus.common.config import DimseOrigin, Quirk, RetrieveMethod
@@ -23,6 +23,8 @@ _NEVER: Final = {
     Quirk.NO_IMAGE_LEVEL_RETRIEVE: (Form.LIST, Form.INSTANCE),
     Quirk.NO_SERIES_LEVEL_RETRIEVE: (Form.SERIES,),
 }
+
+R = TypeVar("R")
 
 
 class DimsePulls:
@@ -65,6 +67,10 @@ class DimsePulls:
     def cancel(self) -> None:
         """Send C-CANCEL for all that runs."""
         self._cancellation.request()
+
+    async def listing(self, work: Coroutine[object, object, R]) -> R:
+        """Wait for a C-FIND; it is short, and to break it off would cost its association."""
+        return await work
 
     async def close(self) -> None:
         """Take no more of what the origin sends to our scp."""

@@ -82,8 +82,10 @@ class InstanceRetrieve:
     async def _list(self, series: Series) -> Listing:
         job = self._job
         return await with_a_second_try(
-            lambda: job.source.list_instances(
-                job.wanted, series.listed_as, instance=self._instance, priority=job.priority
+            lambda: job.pulls.listing(
+                job.source.list_instances(
+                    job.wanted, series.listed_as, instance=self._instance, priority=job.priority
+                )
             )
         )
 

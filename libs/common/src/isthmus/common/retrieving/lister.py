@@ -3,7 +3,7 @@
 import time
 from collections.abc import Awaitable, Callable, Iterable
 
-from isthmus.common.errors import OriginError
+from isthmus.common.errors import OriginCancelled, OriginError
 from isthmus.common.retrieving.job import Job
 from isthmus.common.retrieving.patience import meets_all, with_a_second_try
 from isthmus.common.retrieving.series import Series
@@ -37,18 +37,25 @@ class Lister:
             failure = one.unlisted
 
     async def list(self, series: Series) -> None:
-        """List one, unless it is listed already; what stands against it is noted in it."""
+        """List one, unless it is listed already; what stands against it is noted in it.
+
+        Raises:
+            OriginCancelled: the job was cancelled.
+        """
+        job = self._job
         async with series.listing_lock:
             if series.listing is not None:
                 return
             asked_at = time.time()
             try:
                 series.listing = await with_a_second_try(
-                    lambda: self._job.source.list_instances(
-                        self._job.wanted, series.listed_as, priority=self._job.priority
+                    lambda: job.pulls.listing(
+                        job.source.list_instances(job.wanted, series.listed_as, priority=job.priority)
                     )
                 )
             except OriginError as error:
+                if isinstance(error, OriginCancelled) and job.pulls.cancelled:
+                    raise
                 log.info("series not listed", origin=error.origin, detail=error.detail)
                 series.unlisted = error
                 return

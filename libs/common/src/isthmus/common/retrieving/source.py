@@ -1,13 +1,15 @@
 """What a retrieve job needs of its origin, whatever that speaks."""
 
-from collections.abc import Iterable, Sequence
-from typing import Protocol
+from collections.abc import Coroutine, Iterable, Sequence
+from typing import Protocol, TypeVar
 
 from isthmus.common.messages import Retrieve
 from isthmus.common.retrieving.ask import Ask
 from isthmus.common.retrieving.delivery import Delivery
 from isthmus.common.retrieving.listing import Listed, ListedSeries, Listing
 from isthmus.common.retrieving.wording import Wording
+
+R = TypeVar("R")
 
 
 class Pull(Protocol):
@@ -57,6 +59,13 @@ class Pulls(Protocol):
 
     def cancel(self) -> None:
         """Tell the origin to stop what runs; it ends with OriginCancelled, soon or never."""
+
+    async def listing(self, work: Coroutine[object, object, R]) -> R:
+        """Wait for a list of the origin's; `cancel` ends it too, where that costs the origin nothing.
+
+        Raises:
+            OriginCancelled: `cancel` was called.
+        """
 
     async def close(self) -> None:
         """Take nothing more of what the origin sends."""

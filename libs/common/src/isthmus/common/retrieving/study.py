@@ -27,10 +27,13 @@ async def survey(job: Job) -> None:
     """Ask for the series in scope, the one thing that stands before the first pull, and plan from it.
 
     Raises:
+        OriginCancelled: the job was cancelled.
         OriginError: the origin failed.
     """
     asked_at = time.time()
-    listed = await with_a_second_try(lambda: job.source.list_series(job.wanted, priority=job.priority))
+    listed = await with_a_second_try(
+        lambda: job.pulls.listing(job.source.list_series(job.wanted, priority=job.priority))
+    )
     job.series = plan(listed, job.manifest, job.begun, asked_at)
     job.surveyed = asked_at
 

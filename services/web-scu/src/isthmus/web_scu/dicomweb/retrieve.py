@@ -1,5 +1,8 @@
 """A DICOMweb server as retrieve jobs see it: listed by QIDO-RS, pulled from by WADO-RS."""
 
+from collections.abc import Coroutine
+from typing import TypeVar
+
 from isthmus.common.messages import Retrieve
 from isthmus.common.retrieving.delivery import Delivery
 from isthmus.common.retrieving.listing import ListedSeries, Listing
@@ -11,6 +14,8 @@ from isthmus.web_scu.dicomweb.asking import Asking
 from isthmus.web_scu.dicomweb.cancellation import Cancellation
 from isthmus.web_scu.dicomweb.listing import list_instances, list_series
 from isthmus.web_scu.dicomweb.wado import Wado
+
+R = TypeVar("R")
 
 
 class DicomwebSource:
@@ -83,6 +88,10 @@ class WadoPulls:
     def cancel(self) -> None:
         """End the requests that run."""
         self._cancellation.request()
+
+    async def listing(self, work: Coroutine[object, object, R]) -> R:
+        """Wait for a search."""
+        return await self._cancellation.run(work)
 
     async def close(self) -> None:
         """Nothing comes by itself."""

@@ -6,6 +6,7 @@ from typing import Final
 from pydicom.uid import UID
 from pynetdicom.ae import ApplicationEntity
 
+from isthmus.common.config import DicomwebOrigin
 from isthmus.common.config.settings import Scp
 from isthmus.common.dicom import statuses
 from isthmus.common.dicom.statuses import meaning
@@ -168,6 +169,7 @@ def dimse() -> Iterator[tuple[str, tuple[str, ...], Rows]]:
         ("Transaction", "Section", "Method and resource", "Accept, the first that is understood"),
         [
             ("Search", "10.6", f"GET {_SEARCHED}", f"`{json_answer.ACCEPT}`"),
+            ("Search of a worklist", "14.4", f"GET `/{_WORKLIST}`, or as set", f"`{json_answer.ACCEPT}`"),
             ("Retrieve", "10.4.1.1.1", f"GET {_RETRIEVED}", f"`{AS_HELD}`, `{BY_DEFAULT}`"),
             ("Store Instances", "10.5", "POST `/studies`", f"`{posting.ACCEPT}`"),
         ],
@@ -192,7 +194,7 @@ def _searched() -> Iterator[tuple[str, ...]]:
         for uid, operation in ((model.find, "C-FIND"), (model.move, "C-MOVE"), (model.get, "C-GET")):
             yield UID(uid).name, uid, section, operation, syntaxes
     worklist = WORKLIST.abstract_syntax
-    yield UID(worklist).name, worklist, "PS3.4 K.6.1", "C-FIND, where the origin is a PACS", syntaxes
+    yield UID(worklist).name, worklist, "PS3.4 K.6.1", "C-FIND, of a PACS or a DICOMweb server", syntaxes
 
 
 def _statuses(rows: Sequence[tuple[int, str]]) -> Rows:
@@ -249,6 +251,7 @@ _SEARCHED: Final = (
     "`/studies`, `/series`, `/instances`, `/studies/{study}/series`, `/studies/{study}/instances`, "
     "`/studies/{study}/series/{series}/instances`"
 )
+_WORKLIST: Final = DicomwebOrigin.model_fields["worklist"].default
 _RETRIEVED: Final = (
     "`/studies/{study}`, `/studies/{study}/series/{series}`, "
     "`/studies/{study}/series/{series}/instances/{instance}`"

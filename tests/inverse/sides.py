@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.peers import Orthanc, Peer, Storescp
+from tests.system.gateway import Gateway
 
 
 @dataclass(frozen=True)
@@ -31,9 +32,11 @@ class Sides:
         bridged: Isthmus.
         keeper: the archive in which both store.
         held: the files that the other archive holds.
+        gateway: the running Isthmus.
     """
 
     direct: Side
     bridged: Side
     keeper: Orthanc
     held: Sequence[Path]
+    gateway: Gateway

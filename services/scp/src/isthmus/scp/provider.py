@@ -220,15 +220,7 @@ class Provider:
             log.info("nobody waits any more", operation=asked.operation)
             return
         current.set_attribute("dicom.status", f"{response.status:04X}")
-        if category(response.status) is Category.FAILURE:
-            log.warning(
-                "not done",
-                operation=asked.operation,
-                called_ae_title=asked.sender.calling.called_ae_title,
-                calling_ae_title=asked.sender.calling_ae_title,
-                status=f"{response.status:04X}",
-                reason=response.error_comment,
-            )
+        _tell(asked, response)
         asked.respond(response)
 
     def _response(self, asked: Asked, context: PresentationContext) -> Response:
@@ -263,3 +255,25 @@ class Provider:
         if UID(asked.sop_class_uid) != context.abstract_syntax:
             raise Refused(SOP_CLASS_NOT_SUPPORTED, "Not the SOP class of its presentation context")
         return self._services[asked.operation]
+
+
+def _tell(asked: Asked, response: Response) -> None:
+    """Write down what became of a request, with the trace in which all of it is."""
+    kind, counts = category(response.status), response.counts
+    if kind is Category.FAILURE:
+        write, what = log.warning, "not done"
+    elif kind is Category.WARNING:
+        write, what = log.warning, "done in part"
+    else:
+        write, what = log.info, "done"
+    said: dict[str, object] = {"reason": response.error_comment} if response.error_comment else {}
+    if counts is not None:
+        said |= {"completed": counts.completed, "failed": counts.failed, "warning": counts.warning}
+    write(
+        what,
+        operation=asked.operation,
+        called_ae_title=asked.sender.calling.called_ae_title,
+        calling_ae_title=asked.sender.calling_ae_title,
+        status=f"{response.status:04X}",
+        **said,
+    )

@@ -173,13 +173,14 @@ class Server:
         with span("C-STORE", names, kind=SpanKind.SERVER) as current:
             answer = self._answer(sender, request, str(event.context.transfer_syntax), current)
             current.set_attribute("dicom.status", f"{answer.status:04X}")
-        if answer.status != SUCCESS:
-            log.warning(
-                "not stored" if category(answer.status) is Category.FAILURE else "stored with a warning",
-                calling_ae_title=sender.calling_ae_title,
-                status=f"{answer.status:04X}",
-                reason=answer.error_comment,
-            )
+            if answer.status != SUCCESS:
+                log.warning(
+                    "not stored" if category(answer.status) is Category.FAILURE else "stored with a warning",
+                    called_ae_title=sender.calling.called_ae_title,
+                    calling_ae_title=sender.calling_ae_title,
+                    status=f"{answer.status:04X}",
+                    reason=answer.error_comment,
+                )
         heard(event.assoc)
         response = Dataset()
         response.Status = answer.status

@@ -30,7 +30,7 @@ from isthmus.common.messages import Retrieve
 from isthmus.common.retrieving.ask import Ask
 from isthmus.common.retrieving.delivery import Delivery
 from isthmus.common.retrieving.listing import Listed, lacking
-from isthmus.common.retrieving.patience import Patience, may_pass, was_turned_away
+from isthmus.common.retrieving.patience import Patience, asked_to_wait, may_pass, was_turned_away
 from isthmus.common.retrieving.source import Pull
 
 BARREN_AT_MOST: Final = 3
@@ -170,7 +170,9 @@ class Attempt:
 
     async def _waits(self, error: OriginError) -> bool:
         """Wait for what may pass by itself; False if there is no time left for it."""
-        return self._pull.last_resort or not may_pass(error) or await self._patience.wait()
+        if self._pull.last_resort or not may_pass(error):
+            return True
+        return await self._patience.wait(asked_to_wait(error))
 
     def _note(self, ask: Ask, error: OriginError) -> bool:
         """Remember what stands alone and did not come; False if that settles it for all others too."""

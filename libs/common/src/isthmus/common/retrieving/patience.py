@@ -62,11 +62,16 @@ class Patience:
         self._came_at = time.monotonic()
         self._pause = FIRST_PAUSE
 
-    async def wait(self) -> bool:
-        """Wait a little; False at once where there is no time left for another ask."""
-        if time.monotonic() + self._pause - self._came_at >= self._timeout:
+    async def wait(self, at_least: float = 0.0) -> bool:
+        """Wait a little; False at once where there is no time left for another ask.
+
+        Args:
+            at_least: seconds for which the origin wants to be left alone.
+        """
+        pause = max(self._pause, at_least)
+        if time.monotonic() + pause - self._came_at >= self._timeout:
             return False
-        await asyncio.sleep(self._pause)
+        await asyncio.sleep(pause)
         self._pause = min(2 * self._pause, LONGEST_PAUSE)
         return True
 
@@ -85,6 +90,11 @@ def was_turned_away(error: OriginError | None) -> bool:
     if isinstance(error, HttpOperationFailed):
         return error.http_status in _TURNED_AWAY
     return isinstance(error, AssociationRejected)
+
+
+def asked_to_wait(error: OriginError) -> float:
+    """Give the seconds for which the origin said that it wants to be left alone (RFC 9110 10.2.3)."""
+    return (error.retry_after or 0.0) if isinstance(error, HttpOperationFailed) else 0.0
 
 
 def meets_all(error: OriginError | None) -> bool:
@@ -108,7 +118,7 @@ async def with_a_second_try(attempt: Callable[[], Awaitable[R]]) -> R:
     try:
         return await attempt()
     except OriginError as error:
-        if not is_transient(error):
+        if not is_transient(error) or asked_to_wait(error) > SECOND_TRY:
             raise
     await asyncio.sleep(SECOND_TRY)
     return await attempt()

@@ -29,7 +29,11 @@ TOGETHER: Final[Mapping[str, tuple[str, ...]]] = {
     "faults": ("tests/system/faults/",),
     "bench": ("tests/bench/",),
     "inverse": ("tests/inverse/",),
-    "inboxes": ("tests/system/test_arrivals.py", "tests/system/test_inbox.py"),
+    "inboxes": (
+        "tests/system/test_arrivals.py",
+        "tests/system/test_bucket.py",
+        "tests/system/test_inbox.py",
+    ),
 }
 """How the paths of files begin that go together, by a name; what takes longest comes first."""
 

@@ -3,10 +3,13 @@
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
+from uuid import uuid4
 
 import httpx2
 import pytest
+from minio import Minio
 
+from isthmus.common.config.settings import S3
 from tests.data_sets import make_series
 from tests.pacs import FaultyPacs
 from tests.peers import Dcmqrscp, Orthanc, Peer, Storescp, free_port
@@ -16,6 +19,8 @@ from tests.system.patient_data import leaks, patient_data
 
 METHODS: Final = {"move": ["c-move"], "both": ["c-get", "c-move"], "get": ["c-get"]}
 """How an origin may be asked, by the end of its name."""
+FOR_THE_BUCKET: Final = "For the bucket"
+"""Studies of this description go on into the bucket of others."""
 FAULTY_ORIGINS: Final = [f"faulty-{number}" for number in range(64)]
 """Names of the PACS that misbehaves: what a test gets from it is held, and no longer asked for."""
 
@@ -153,11 +158,25 @@ def pushed() -> list[Path]:
     return []
 
 
+def client_of(settings: S3) -> Minio:
+    """Give a client of a bucket that has nothing to do with a system."""
+    s3 = settings
+    return Minio(s3.endpoint, s3.access_key, s3.secret_key, region="us-east-1", secure=False)
+
+
+@pytest.fixture(scope="session")
+def bucket(s3_settings: S3) -> S3:
+    """A bucket of others, in another S3 than that of the systems."""
+    settings = s3_settings.model_copy(update={"bucket": f"others-{uuid4().hex[:12]}"})
+    client_of(settings).make_bucket(settings.bucket)
+    return settings
+
+
 @pytest.fixture(scope="session")
 def inboxes(
-    tmp_path_factory: pytest.TempPathFactory, at_pacs: list[Path], pushed: list[Path]
+    tmp_path_factory: pytest.TempPathFactory, at_pacs: list[Path], pushed: list[Path], bucket: S3
 ) -> Iterator[Gateway]:
-    """A third system: the inboxes `inbox` and `day`, beside a PACS, with two replicas of arrivals."""
+    """A third system: the inboxes `inbox` and `day`, a PACS and a bucket; two replicas of arrivals."""
     with FaultyPacs(at_pacs) as pacs:
         origins = (
             '[dicomweb]\nstore = "inbox"\n[arrivals]\nquiet_seconds = 1\n[up.replicas]\narrivals = 2\n'
@@ -165,7 +184,12 @@ def inboxes(
             '[[origins]]\nname = "day"\nprotocol = "inbox"\nae_title = "DAY"\n'
             f'[[origins]]\nname = "pacs"\nae_title = "{pacs.peer.ae_title}"\nport = {pacs.peer.port}\n'
             'retrieve = ["c-get"]\n'
+            '[[origins]]\nname = "bucket"\nprotocol = "s3"\nae_title = "BUCKET"\nrefresh_seconds = 1\n'
+            f'endpoint = "{bucket.endpoint}"\nbucket = "{bucket.bucket}"\nprefix = "dicom"\n'
+            f'access_key = "{bucket.access_key}"\nsecret_key = "{bucket.secret_key}"\n'
+            f'[[arrivals.forward]]\nto = ["bucket"]\nstudy_description = "{FOR_THE_BUCKET}"\n'
         )
         with Gateway(tmp_path_factory.mktemp("inboxes"), origins) as system:
             yield system
-    assert leaks(patient_data([*at_pacs, *pushed]), system) == set()
+    secret = {bucket.access_key, bucket.secret_key}
+    assert leaks(patient_data([*at_pacs, *pushed]) | secret, system) == set()

@@ -85,7 +85,7 @@ def printed(result: "subprocess.CompletedProcess[str]") -> Any:  # noqa: ANN401 
 
 
 def test_the_origins_are_listed_and_answer(system: Gateway, http: httpx2.Client) -> None:
-    assert [one["protocol"] for one in http.get("/aets").json()] == ["inbox", "inbox", "dimse"]
+    assert [one["protocol"] for one in http.get("/aets").json()] == ["inbox", "inbox", "dimse", "s3"]
     answer = http.get("/aets/inbox")
     assert (answer.status_code, answer.json()["ok"]) == (200, True)
     assert printed(system.isthmus("echo", "inbox", "--json"))["ok"] is True

@@ -189,8 +189,11 @@ WRONG: Final = {
 
 
 @pytest.fixture(params=WRONG)
-def wrong(request: pytest.FixtureRequest, origin: S3Origin) -> tuple[S3Origin, str]:
+def wrong(
+    request: pytest.FixtureRequest, origin: S3Origin, monkeypatch: pytest.MonkeyPatch
+) -> tuple[S3Origin, str]:
     """An origin with a setting that is wrong, and what S3 says of it."""
+    monkeypatch.setattr("isthmus.web_scu.bucket.echo.WITHIN_SECONDS", 0.5)
     update, reason = WRONG[request.param]
     return origin.model_copy(update=update), f"The bucket of {origin.name!r}: {reason}"
 

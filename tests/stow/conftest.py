@@ -1,23 +1,20 @@
 """stow as its clients see it: a real server over real NATS and S3, with a worker that does as it is told."""
 
-import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import httpx2
 import pytest
 
 from isthmus.common.blobs import BlobStore
-from isthmus.common.bus import Bus, jobs, streams
-from isthmus.common.bus.jobs import Running
+from isthmus.common.bus import Bus
 from isthmus.common.config import DimseOrigin, Settings
-from isthmus.common.messages import Store
 from isthmus.common.service import Parts
 from isthmus.stow.app import routes
 from tests.data_sets import make_series
 from tests.stow.payloads import Sent
-from tests.stow.worker import Job, Script
-from tests.wado.serving import ended, serving
+from tests.stow.worker import Employ, employing
+from tests.wado.serving import serving
 
 
 @pytest.fixture
@@ -33,25 +30,11 @@ async def client(bus: Bus, blobs: BlobStore, origin_name: str) -> AsyncIterator[
         yield http
 
 
-Employ = Callable[[Script], None]
-
-
 @pytest.fixture
 async def employ(bus: Bus, blobs: BlobStore, origin_name: str) -> AsyncIterator[Employ]:
     """Let a script do the origin's store jobs."""
-    working: list[asyncio.Task[None]] = []
-
-    def employ(script: Script) -> None:
-        async def work(running: Running[Store]) -> None:
-            await script(Job(bus, blobs, running.job))
-            await running.acknowledge()
-
-        working.append(
-            asyncio.create_task(jobs.work(bus, streams.STORES, origin_name, Store, work, at_once=4))
-        )
-
-    yield employ
-    await ended(working)
+    async with employing(bus, blobs, origin_name) as employ:
+        yield employ
 
 
 @pytest.fixture

@@ -14,8 +14,7 @@ from isthmus.common.config.settings import Dicomweb
 from isthmus.common.service import Parts
 from isthmus.stow.app import routes
 from tests.data_sets import identity
-from tests.stow.conftest import Employ
-from tests.stow.worker import stores
+from tests.stow.worker import Employ, stores
 from tests.wado.serving import serving
 
 SINGLE = {"Content-Type": "application/dicom"}

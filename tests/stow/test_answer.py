@@ -14,9 +14,8 @@ from isthmus.common.errors import OperationFailed
 from isthmus.common.messages import Failure
 from isthmus.stow.response import Report
 from tests.data_sets import identity
-from tests.stow.conftest import Employ
 from tests.stow.payloads import STORED, Part, body, comments, headers, instances, reasons
-from tests.stow.worker import Job, stores
+from tests.stow.worker import Employ, Job, stores
 
 OBJECT: Final = "application/dicom"
 NAMESPACE: Final = "{http://dicom.nema.org/PS3.19/models/NativeDICOM}"

@@ -9,10 +9,9 @@ from typing import Final
 import httpx2
 import pytest
 
-from tests.stow.conftest import Employ
 from tests.stow.payloads import BOUNDARY, OCTETS, body, described, headers, instances, metadata, reasons
 from tests.stow.test_pictures import mpeg_2
-from tests.stow.worker import Job
+from tests.stow.worker import Employ, Job
 
 MIB: Final = 1024 * 1024
 VALUE_BYTES: Final = 64 * MIB

@@ -13,7 +13,6 @@ from isthmus.common.blobs import BlobStore
 from isthmus.stow import bulkdata, receive
 from isthmus.stow import metadata as metadata_module
 from tests.data_sets import identity, make_series
-from tests.stow.conftest import Employ
 from tests.stow.payloads import (
     JSON,
     OCTETS,
@@ -32,7 +31,7 @@ from tests.stow.payloads import (
     read,
     reasons,
 )
-from tests.stow.worker import stores
+from tests.stow.worker import Employ, stores
 
 
 def uids(files: list[Path]) -> list[str]:

@@ -11,8 +11,7 @@ from isthmus.common.blobs import BlobStore, spool_prefix
 from isthmus.common.errors import AssociationRejected, OriginTimeout, OriginUnreachable
 from isthmus.common.messages import Failure
 from tests.data_sets import identity, make_series, raw_dataset
-from tests.stow.conftest import Employ
-from tests.stow.worker import Job, stores
+from tests.stow.worker import Employ, Job, stores
 
 BOUNDARY = "0123456789abcdef"
 MULTIPART = {"Content-Type": f'multipart/related; type="application/dicom"; boundary={BOUNDARY}'}

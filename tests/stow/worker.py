@@ -1,10 +1,14 @@
 """A worker that answers store jobs as the test tells it."""
 
-from collections.abc import Awaitable, Callable
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 
 from isthmus.common.blobs import BlobStore
-from isthmus.common.bus import Bus, progress, subjects
+from isthmus.common.bus import Bus, jobs, progress, streams, subjects
+from isthmus.common.bus.jobs import Running
 from isthmus.common.messages import BlobRef, Failure, InstanceStored, Store, StoreDone, decode
+from tests.wado.serving import ended
 
 
 class Job:
@@ -44,6 +48,25 @@ class Job:
 
 
 Script = Callable[[Job], Awaitable[None]]
+Employ = Callable[[Script], None]
+
+
+@asynccontextmanager
+async def employing(bus: Bus, blobs: BlobStore, origin: str) -> AsyncIterator[Employ]:
+    """Let scripts do the store jobs of an origin."""
+    working: list[asyncio.Task[None]] = []
+
+    def employ(script: Script) -> None:
+        async def work(running: Running[Store]) -> None:
+            await script(Job(bus, blobs, running.job))
+            await running.acknowledge()
+
+        working.append(asyncio.create_task(jobs.work(bus, streams.STORES, origin, Store, work, at_once=4)))
+
+    try:
+        yield employ
+    finally:
+        await ended(working)
 
 
 async def stores(job: Job) -> None:

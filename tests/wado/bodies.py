@@ -2,9 +2,13 @@
 
 import re
 from dataclasses import dataclass
+from pathlib import Path
 
 import httpx2
 import pytest
+
+AS_HELD = {"Accept": 'multipart/related; type="application/dicom"; transfer-syntax=*'}
+"""Headers of who takes instances as they are."""
 
 
 @dataclass(frozen=True)
@@ -18,6 +22,17 @@ def parts_of(response: httpx2.Response) -> list[Part]:
     parts, rest = split(response.headers["Content-Type"], response.content)
     assert rest == b"--\r\n"
     return parts
+
+
+def contents(response: httpx2.Response) -> list[bytes]:
+    """The parts' contents of an answer that is whole, sorted."""
+    assert response.status_code == 200, response.text
+    return sorted(part.content for part in parts_of(response))
+
+
+def read(files: list[Path]) -> list[bytes]:
+    """The contents of files, sorted likewise."""
+    return sorted(file.read_bytes() for file in files)
 
 
 def split(content_type: str, body: bytes) -> tuple[list[Part], bytes]:

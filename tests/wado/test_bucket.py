@@ -15,7 +15,7 @@ from isthmus.common.service import Parts
 from isthmus.wado.app import routes
 from isthmus.web_scu.bucket.refresh import Refresher
 from tests.data_sets import identity, make_series
-from tests.wado.bodies import parts_of
+from tests.wado.bodies import AS_HELD, contents, parts_of, read
 from tests.wado.serving import serving
 from tests.wado.urls import instance_of, series_of, study_of
 from tests.web_scu.bucket.conftest import blobs, bucket, origin, parts, refresher, served, settings
@@ -23,7 +23,6 @@ from tests.web_scu.bucket.objects import put
 
 __all__ = ["blobs", "bucket", "origin", "parts", "refresher", "served", "settings"]  # fixtures
 
-AS_HELD = {"Accept": 'multipart/related; type="application/dicom"; transfer-syntax=*'}
 EXPLICIT = "1.2.840.10008.1.2.1"
 JPEG_LS = "1.2.840.10008.1.2.4.80"
 
@@ -50,15 +49,6 @@ async def client(gateway: httpx2.AsyncClient, origin_name: str) -> httpx2.AsyncC
     """URLs are relative to the bucket's studies."""
     gateway.base_url = gateway.base_url.join(f"/aets/{origin_name}/studies/")
     return gateway
-
-
-def contents(response: httpx2.Response) -> list[bytes]:
-    assert response.status_code == 200, response.text
-    return sorted(part.content for part in parts_of(response))
-
-
-def read(files: list[Path]) -> list[bytes]:
-    return sorted(file.read_bytes() for file in files)
 
 
 async def test_it_is_read_byte_for_byte_at_every_level_and_copied_nowhere(

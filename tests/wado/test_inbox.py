@@ -16,11 +16,9 @@ from isthmus.wado.app import routes
 from tests.common.inbox.studies import arrived, inbox_of
 from tests.common.inbox.studies import study_of as uid_of
 from tests.data_sets import make_series
-from tests.wado.bodies import parts_of
+from tests.wado.bodies import AS_HELD, contents, read
 from tests.wado.serving import serving
 from tests.wado.urls import instance_of, series_of, study_of
-
-AS_HELD = {"Accept": 'multipart/related; type="application/dicom"; transfer-syntax=*'}
 
 
 @pytest.fixture
@@ -42,15 +40,6 @@ async def client(gateway: httpx2.AsyncClient, origin_name: str) -> httpx2.AsyncC
     """URLs are relative to the inbox's studies."""
     gateway.base_url = gateway.base_url.join(f"/aets/{origin_name}/studies/")
     return gateway
-
-
-def contents(response: httpx2.Response) -> list[bytes]:
-    assert response.status_code == 200, response.text
-    return sorted(part.content for part in parts_of(response))
-
-
-def read(files: list[Path]) -> list[bytes]:
-    return sorted(file.read_bytes() for file in files)
 
 
 async def test_it_is_read_byte_for_byte_at_every_level(

@@ -1,18 +1,54 @@
 """C-MOVE while it goes on: Pending responses, C-CANCEL (PS3.4 C.4.2.3), and who is gone."""
 
 import asyncio
-from collections.abc import Callable
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from pydicom.dataset import Dataset
 from pynetdicom.association import Association
 
+from isthmus.scp.asked import Asked, Stop
 from tests.data_sets import identity
 from tests.peers import Peer
 from tests.scp.move.receiver import Receiver
 from tests.scp.retrieving.client import STUDY_ROOT, Answer, associate, move, wish
 
 CANCELLED, ALL_FAILED = 0xFE00, 0xA702
+MESSAGE_ID = 7
+
+Responses = Iterator[tuple[Dataset, Dataset | None]]
+
+
+@pytest.fixture
+def told_to_stop(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+    """Set when the face has been told by a client that it is to stop."""
+    told, stop = threading.Event(), Asked.stop
+
+    def stop_and_tell(self: Asked, why: Stop) -> None:
+        stop(self, why)
+        told.set()
+
+    monkeypatch.setattr(Asked, "stop", stop_and_tell)
+    return told
+
+
+@asynccontextmanager
+async def held_up(
+    called: Peer, receiver: Receiver, images: list[Path]
+) -> AsyncIterator[tuple[Association, Responses]]:
+    """A C-MOVE whose first image the destination has, but does not answer yet."""
+    receiver.may_go_on.clear()
+    association = await asyncio.to_thread(associate, called, f"{STUDY_ROOT}.2")
+    identifier = wish("STUDY", StudyInstanceUID=wanted(images))
+    responses = association.send_c_move(identifier, "RECEIVER", f"{STUDY_ROOT}.2", msg_id=MESSAGE_ID)
+    await asyncio.to_thread(next, responses)
+    await asyncio.to_thread(receiver.reached.wait, 20)
+    yield association, responses
+    if association.is_established:
+        await asyncio.to_thread(association.release)
 
 
 def wanted(images: list[Path]) -> str:
@@ -60,22 +96,14 @@ async def test_a_client_that_waits_hears_of_it_again_and_again(
 
 
 async def test_a_cancel_ends_it_with_the_counters_that_there_are(
-    called: Peer, receiver: Receiver, images: list[Path]
+    called: Peer, receiver: Receiver, images: list[Path], told_to_stop: threading.Event
 ) -> None:
-    receiver.may_go_on.clear()
-    association = await asyncio.to_thread(associate, called, f"{STUDY_ROOT}.2")
-    responses = association.send_c_move(
-        wish("STUDY", StudyInstanceUID=wanted(images)), "RECEIVER", f"{STUDY_ROOT}.2", msg_id=7
-    )
-    await asyncio.to_thread(next, responses)
-    await asyncio.to_thread(receiver.reached.wait, 20)
-    association.send_c_cancel(7, query_model=f"{STUDY_ROOT}.2")
     answer = Answer()
-    waiting = asyncio.create_task(asyncio.to_thread(_rest, responses, answer))
-    await asyncio.sleep(0)
-    receiver.may_go_on.set()
-    await asyncio.wait_for(waiting, 20)
-    await asyncio.to_thread(association.release)
+    async with held_up(called, receiver, images) as (association, responses):
+        association.send_c_cancel(MESSAGE_ID, query_model=f"{STUDY_ROOT}.2")
+        await asyncio.to_thread(told_to_stop.wait, 20)
+        receiver.may_go_on.set()
+        await asyncio.wait_for(asyncio.to_thread(_rest, responses, answer), 20)
     assert answer.status == CANCELLED
     assert answer.final is not None
     completed, remaining = answer.final.completed or 0, answer.final.remaining or 0
@@ -83,27 +111,20 @@ async def test_a_cancel_ends_it_with_the_counters_that_there_are(
     assert len(receiver.came) < len(images)
 
 
-def _rest(responses: object, answer: Answer) -> None:
-    for status, identifier in responses:  # type: ignore[attr-defined]
-        answer.take(status, identifier)
-
-
 async def test_who_hangs_at_the_destination_does_not_hold_up_a_cancel(
     called: Peer, receiver: Receiver, images: list[Path]
 ) -> None:
-    receiver.may_go_on.clear()
-    association = await asyncio.to_thread(associate, called, f"{STUDY_ROOT}.2")
-    responses = association.send_c_move(
-        wish("STUDY", StudyInstanceUID=wanted(images)), "RECEIVER", f"{STUDY_ROOT}.2", msg_id=7
-    )
-    await asyncio.to_thread(next, responses)
-    await asyncio.to_thread(receiver.reached.wait, 20)
-    association.send_c_cancel(7, query_model=f"{STUDY_ROOT}.2")
     answer = Answer()
-    await asyncio.wait_for(asyncio.to_thread(_rest, responses, answer), 4)
-    receiver.may_go_on.set()
-    await asyncio.to_thread(association.release)
+    async with held_up(called, receiver, images) as (association, responses):
+        association.send_c_cancel(MESSAGE_ID, query_model=f"{STUDY_ROOT}.2")
+        await asyncio.wait_for(asyncio.to_thread(_rest, responses, answer), 4)
+        receiver.may_go_on.set()
     assert answer.status == CANCELLED
+
+
+def _rest(responses: Responses, answer: Answer) -> None:
+    for status, identifier in responses:
+        answer.take(status, identifier)
 
 
 Break = Callable[[Association], None]
@@ -113,16 +134,10 @@ Break = Callable[[Association], None]
 async def test_who_leaves_stops_it(
     called: Peer, receiver: Receiver, images: list[Path], leave: Break
 ) -> None:
-    receiver.may_go_on.clear()
-    association = await asyncio.to_thread(associate, called, f"{STUDY_ROOT}.2")
-    responses = association.send_c_move(
-        wish("STUDY", StudyInstanceUID=wanted(images)), "RECEIVER", f"{STUDY_ROOT}.2"
-    )
-    await asyncio.to_thread(next, responses)
-    await asyncio.to_thread(receiver.reached.wait, 20)
-    await asyncio.to_thread(leave, association)
-    await asyncio.to_thread(receiver.wait_until_closed)
-    receiver.may_go_on.set()
+    async with held_up(called, receiver, images) as (association, _):
+        await asyncio.to_thread(leave, association)
+        await asyncio.to_thread(receiver.wait_until_closed)
+        receiver.may_go_on.set()
     assert len(receiver.came) < len(images)
     # And the next one is served.
     receiver.reset()

@@ -1,41 +1,25 @@
 """A called origin whose store jobs are done as the test says."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 
 import pytest
 
 from isthmus.arrivals.forwarding.destinations import Pace
 from isthmus.common.blobs import BlobStore
-from isthmus.common.bus import Bus, jobs, streams, subjects
-from isthmus.common.bus.jobs import Running
+from isthmus.common.bus import Bus, streams, subjects
 from isthmus.common.bus.queues import holds
-from isthmus.common.messages import Store
-from tests.stow.worker import Job, Script
-from tests.wado.serving import ended
+from tests.stow.worker import Employ, Job, employing
 
 QUICK = Pace(away=0.02, away_longest=0.05, refused=0.02, refused_longest=0.05)
 SECONDS = 20.0
-
-Employ = Callable[[Script], None]
 
 
 @pytest.fixture
 async def employ(bus: Bus, blobs: BlobStore, origin_name: str) -> AsyncIterator[Employ]:
     """Let a script do the store jobs of the origin that is called PACS."""
-    working: list[asyncio.Task[None]] = []
-
-    def employ(script: Script) -> None:
-        async def work(running: Running[Store]) -> None:
-            await script(Job(bus, blobs, running.job))
-            await running.acknowledge()
-
-        working.append(
-            asyncio.create_task(jobs.work(bus, streams.STORES, origin_name, Store, work, at_once=4))
-        )
-
-    yield employ
-    await ended(working)
+    async with employing(bus, blobs, origin_name) as employ:
+        yield employ
 
 
 async def cleared(blobs: BlobStore, *jobs: Job) -> None:

@@ -23,8 +23,7 @@ from tests.scp.conftest import ANY_PORT, CT, Sending, send
 from tests.scp.find.conftest import Played, ask, request
 from tests.scp.modality import SECONDS, Modality, Result, action_information, committed, failed
 from tests.scp.modality import ask as ask_for
-from tests.scp.through.conftest import Employ
-from tests.stow.worker import Job
+from tests.stow.worker import Employ, Job
 
 ALL = "EVERYWHERE"
 Dataset = Callable[..., bytes]

@@ -21,8 +21,8 @@ from tests.peers import Process, free_port
 from tests.peers.process import accepts_connections
 from tests.scp.conftest import CT, EXPLICIT, PACS
 from tests.scp.process import environment
-from tests.scp.through.conftest import QUICK, Employ, nothing_is_on_its_way
-from tests.stow.worker import Job
+from tests.scp.through.conftest import QUICK, nothing_is_on_its_way
+from tests.stow.worker import Employ, Job
 
 INSTANCES = 40
 KILLED_AFTER = 15

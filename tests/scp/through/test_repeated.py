@@ -17,8 +17,8 @@ from isthmus.common.messages import Failure, Store
 from isthmus.common.service import Parts
 from isthmus.scp.worker import Server, serving
 from tests.scp.conftest import CT, EXPLICIT, PACS, Sending, peer, send
-from tests.scp.through.conftest import Employ, cleared
-from tests.stow.worker import Job
+from tests.scp.through.conftest import cleared
+from tests.stow.worker import Employ, Job
 
 Dataset = Callable[..., bytes]
 

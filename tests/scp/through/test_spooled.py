@@ -21,9 +21,9 @@ from isthmus.scp.commitment import committer, report
 from isthmus.scp.worker import Server, serving
 from tests.scp.conftest import ANY_PORT, CT, PACS, Sending, send
 from tests.scp.modality import committed, failed
-from tests.scp.through.conftest import QUICK, Employ, nothing_is_on_its_way
+from tests.scp.through.conftest import QUICK, nothing_is_on_its_way
 from tests.scp.through.test_commitment_of_an_origin import Archive, result_of
-from tests.stow.worker import Job
+from tests.stow.worker import Employ, Job
 
 Dataset = Callable[..., bytes]
 SECONDS = 20.0

@@ -11,8 +11,8 @@ from isthmus.common.errors import IsthmusError, NotTried, OperationFailed, Origi
 from isthmus.common.messages import Failure
 from isthmus.scp.worker import Server
 from tests.scp.conftest import CT, EXPLICIT, PACS, Sending, send
-from tests.scp.through.conftest import Employ, cleared
-from tests.stow.worker import Job, stores
+from tests.scp.through.conftest import cleared
+from tests.stow.worker import Employ, Job, stores
 
 Dataset = Callable[..., bytes]
 

@@ -47,6 +47,14 @@ async def test_each_part_comes_whole(site: Site, client: WebClient) -> None:
     assert request.headers["accept-encoding"] == "identity"
 
 
+async def test_what_has_come_is_taken_in_pieces_larger_than_64_kib(site: Site, client: WebClient) -> None:
+    site.does(says("200 OK", multipart(bytes(4 * 1024 * 1024)), kind=MULTIPART))
+    async with client.stream_parts("studies/1.2") as parts:
+        sizes = [len(data) async for part in parts async for data in part]
+    assert sum(sizes) == 4 * 1024 * 1024
+    assert max(sizes) > 64 * 1024
+
+
 async def test_what_stands_around_the_parts_is_told(site: Site, client: WebClient) -> None:
     body = b'--frontier\r\nContent-Type: application/dicom; transfer-syntax="1.2"\r\n\r\nDICM\r\n--frontier--'
     site.does(says("206 Partial Content", body, "Warning: 299 here: some lack", kind=MULTIPART))

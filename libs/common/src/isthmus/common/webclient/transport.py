@@ -4,6 +4,7 @@ import ssl
 from http.cookiejar import DefaultCookiePolicy
 from typing import Final
 
+import httpcore2
 import httpx2
 
 from isthmus.common.config import DicomwebOrigin
@@ -13,6 +14,13 @@ CONNECT_SHARE: Final = 1 / 3
 the middle of a TLS handshake it leaves the connection open."""
 IDLE_SECONDS: Final = 15.0
 """For which an unused connection stays."""
+PIECE_BYTES: Final = 256 * 1024
+"""Read at one time, of what has come: each read passes through half a dozen layers. httpcore2 takes 64 KiB;
+asyncio gives up to 256, of which the rest would be copied again at each read."""
+
+# There is no setting for it.
+httpcore2.AsyncHTTP11Connection.READ_NUM_BYTES = PIECE_BYTES
+httpcore2.AsyncHTTP2Connection.READ_NUM_BYTES = PIECE_BYTES
 
 
 def lane_client(origin: DicomwebOrigin, tls: ssl.SSLContext, to_proxy: ssl.SSLContext) -> httpx2.AsyncClient:

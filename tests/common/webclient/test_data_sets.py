@@ -1,7 +1,9 @@
 """Whatever JSON comes: it is a data set as we write them, or none."""
 
+import re
 import string
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -37,6 +39,22 @@ def test_a_data_set_or_none(parsed: object) -> None:
         return
     _is_well_formed(found)
     assert data_set(found) is found, "what is right stays as it is"
+
+
+@given(_data_sets(_PLAIN | st.lists(_PLAIN, max_size=2)))
+def test_what_is_right_of_it_or_none(parsed: object) -> None:
+    left_out: list[str] = []
+    try:
+        found = data_set(parsed, left_out)
+    except ValueError:
+        return
+    _is_well_formed(found)
+    assert found or not parsed, "of nothing that is right nothing is made"
+    if left_out:
+        with pytest.raises(ValueError, match="|".join(map(re.escape, left_out))):
+            data_set(parsed)
+    else:
+        assert found == data_set(parsed)
 
 
 @given(_data_sets(_PLAIN))

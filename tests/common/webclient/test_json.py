@@ -99,6 +99,52 @@ async def test_what_is_no_answer(site: Site, client: WebClient, behaviour: Behav
 
 
 @pytest.mark.parametrize(
+    ("element", "reason"),
+    [
+        ('"PatientName": {"vr": "PN", "Value": ["DOE^JOHN"]}', "no tag"),
+        ('"00100010": "DOE^JOHN"', "an element is no object"),
+        ('"00100010": {"vr": 7, "Value": ["DOE^JOHN"]}', "vr is no string"),
+        ('"00100010": {"vr": "LO", "Value": ["DOE", ["JOHN"]]}', "neither a text nor a number"),
+        ('"00081110": {"vr": "SQ", "Value": ["DOE^JOHN"]}', "a data set is no object"),
+        ('"00081110": {"vr": "SQ", "Value": [{"DOE": {}}]}', "no tag"),
+        ('"00420011": {"vr": "OB", "InlineBinary": 7}', "is no string"),
+        (DEEP[2:-2], "too deep"),
+    ],
+)
+async def test_one_element_that_is_wrong_costs_nothing_else(
+    site: Site, client: WebClient, capsys: pytest.CaptureFixture[str], element: str, reason: str
+) -> None:
+    """It is left out, and said once for an answer, in words that name nobody."""
+    of_study = json.dumps(STUDY)[1:-1]
+    found = f"[{{{element}, {of_study}}}, {{{of_study}, {element}}}, {{{of_study}}}]"
+    site.does(says("200 OK", found))
+    answer = await client.get_json("studies")
+    assert answer.data_sets == [STUDY, STUDY, STUDY]
+    logged = "".join(capsys.readouterr())
+    assert logged.count("elements left out") == 1
+    assert reason in logged
+    assert "DOE" not in logged
+    assert "JOHN" not in logged
+
+
+async def test_of_an_item_too_only_what_is_wrong_is_left_out(site: Site, client: WebClient) -> None:
+    item = '{"00081150": {"vr": "UI", "Value": ["1"]}, "00081155": ["2"]}'
+    site.does(says("200 OK", f'[{{"00081110": {{"vr": "SQ", "Value": [{item}]}}}}]'))
+    (found,) = (await client.get_json("studies")).data_sets
+    assert found["00081110"]["Value"] == [{"00081150": {"vr": "UI", "Value": ["1"]}}]
+
+
+@pytest.mark.parametrize("match", ["null", '"DOE"', "[]", '{"message": "DOE"}', '{"00100010": "DOE"}'])
+async def test_a_match_of_which_nothing_is_right_is_not_left_out_of_a_list(
+    site: Site, client: WebClient, match: str
+) -> None:
+    site.does(says("200 OK", f"[{json.dumps(STUDY)}, {match}]"))
+    with pytest.raises(MalformedAnswer) as caught:
+        await client.get_json("studies")
+    assert "DOE" not in caught.value.detail
+
+
+@pytest.mark.parametrize(
     "behaviour",
     [
         writes(HEAD + b"Content-Length: 100\r\n\r\n[{", ends=True),

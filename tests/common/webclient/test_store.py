@@ -91,6 +91,8 @@ async def test_an_origin_may_say_nothing_of_what_it_stored(
         says("200 OK", "<DOE>", kind="application/dicom+xml"),
         says("200 OK", "{"),
         says("200 OK", json.dumps([STORED, STORED])),
+        says("200 OK", json.dumps({"00081198": {"vr": "SQ", "Value": ["DOE"]}, **STORED})),
+        says("200 OK", json.dumps({"00081190": {"vr": "UR"}, "00081198": "1.4"})),
     ],
 )
 async def test_success_in_words_that_cannot_be_read_is_none(

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final, Self, cast
 
 from isthmus.common.dicom.attributes import AttributePath, tag_of
-from isthmus.common.dicom.json_model import DicomJson
+from isthmus.common.dicom.json_values import DicomJson, first_text
 from isthmus.common.dicom.matching import Matcher, MatchingKey, Wanted
 from isthmus.common.dicom.temporal import Span, parse_date, parse_time, split_range
 
@@ -79,16 +79,10 @@ class _Period:
     def _has(self, step: DicomJson) -> bool:
         if START_DATE[-1] not in step:
             return True
-        day = parse_date(_text(step, START_DATE[-1]))
+        day = parse_date(first_text(step, START_DATE[-1]))
         if day is None:
             return False
         # Of a step without a time nobody knows when it is on its day.
-        hours = parse_time(_text(step, START_TIME[-1])) or _ALL_DAY
+        hours = parse_time(first_text(step, START_TIME[-1])) or _ALL_DAY
         is_late = bool(self.last) and day.first + hours.first > self.last
         return not is_late and self.first <= day.last + hours.last
-
-
-def _text(step: DicomJson, tag: str) -> str:
-    element = step.get(tag)
-    values = element.get("Value") if element is not None else None
-    return str(values[0] or "") if values else ""

@@ -12,16 +12,18 @@ _HEXADECIMAL: Final = frozenset("0123456789ABCDEF")
 _VALUES: Final = frozenset({str, int, float, dict, type(None)})
 
 
-def data_set(parsed: object) -> DicomJson:
+def data_set(parsed: object, left_out: list[str] | None = None) -> DicomJson:
     """Give a data set whose tags are in upper case and ascending, each element with its VR.
 
     Args:
         parsed: what a JSON parser made of it; what is right already is given back as it is.
+        left_out: takes what is wrong of elements that are left out, as long as some are right; quotes nothing
+            of them. Without it one wrong element is an error.
 
     Raises:
         ValueError: it is not of the model; quotes nothing of it.
     """
-    return cast(DicomJson, parsed) if _is_right(parsed, 0) else _data_set(parsed, 0)
+    return cast(DicomJson, parsed) if _is_right(parsed, 0) else _data_set(parsed, 0, left_out)
 
 
 def _is_right(parsed: object, depth: int) -> bool:
@@ -53,19 +55,32 @@ def _is_tag(name: str) -> bool:
     return len(name) == 8 and _HEXADECIMAL.issuperset(name)
 
 
-def _data_set(parsed: object, depth: int) -> DicomJson:
+def _data_set(parsed: object, depth: int, left_out: list[str] | None = None) -> DicomJson:
     if not isinstance(parsed, dict):
         raise ValueError("a data set is no object")
     if depth > DEEPEST:
         raise ValueError("its sequences are too deep")
-    return dict(sorted((_member(name, element, depth) for name, element in parsed.items()), key=_first))
+    members: list[tuple[str, JsonElement]] = []
+    wrong: list[ValueError] = []
+    for name, element in parsed.items():
+        try:
+            members.append(_member(name, element, depth, left_out))
+        except ValueError as error:
+            if left_out is None:
+                raise
+            wrong.append(error)
+    if wrong and not members:
+        raise wrong[0]
+    if left_out is not None:
+        left_out.extend(map(str, wrong))
+    return dict(sorted(members, key=_first))
 
 
 def _first(member: tuple[str, JsonElement]) -> str:
     return member[0]
 
 
-def _member(name: str, element: object, depth: int) -> tuple[str, JsonElement]:
+def _member(name: str, element: object, depth: int, left_out: list[str] | None) -> tuple[str, JsonElement]:
     tag = name.upper()
     if not _is_tag(tag):
         raise ValueError("a name is no tag of 8 hexadecimal digits")
@@ -76,7 +91,7 @@ def _member(name: str, element: object, depth: int) -> tuple[str, JsonElement]:
         raise ValueError("a vr is no string, or a Value no array")
     found: JsonElement = {"vr": vr}
     if values:
-        found["Value"] = [_value(vr, value, depth) for value in values]
+        found["Value"] = [_value(vr, value, depth, left_out) for value in values]
     uri, binary = element.get("BulkDataURI"), element.get("InlineBinary")
     if not isinstance(uri, str | None) or not isinstance(binary, str | None):
         raise ValueError("a BulkDataURI or an InlineBinary is no string")
@@ -88,9 +103,9 @@ def _member(name: str, element: object, depth: int) -> tuple[str, JsonElement]:
     return tag, found
 
 
-def _value(vr: str, value: object, depth: int) -> JsonValue:
+def _value(vr: str, value: object, depth: int, left_out: list[str] | None) -> JsonValue:
     if vr == "SQ":
-        return _data_set({} if value is None else value, depth + 1)
+        return _data_set({} if value is None else value, depth + 1, left_out)
     if type(value) not in _VALUES:
         raise ValueError("a value is neither a text nor a number")
     return cast(JsonValue, value)

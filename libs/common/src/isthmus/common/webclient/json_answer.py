@@ -7,6 +7,7 @@ from typing import Final
 import orjson
 
 from isthmus.common.dicom.json_values import DicomJson
+from isthmus.common.telemetry import get_logger
 from isthmus.common.webclient.answer import Answer, shown
 from isthmus.common.webclient.data_sets import data_set
 
@@ -14,6 +15,8 @@ ACCEPT: Final = "application/dicom+json, application/json;q=0.9"
 MOST_BYTES: Final = 64 * 1024 * 1024
 """Of an answer, decompressed."""
 _MARK: Final = b"\xef\xbb\xbf"
+
+log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +33,9 @@ class JsonAnswer:
 async def read_json(answer: Answer, most_bytes: int = MOST_BYTES) -> list[DicomJson]:
     """Read all of an answer; one data set counts as a list of one, no content as none.
 
+    An element that is not of the model is left out, where others of its data set are: one bad value costs no
+    search. A data set of which nothing is right is none, and without it the list would look complete.
+
     Raises:
         MalformedAnswer: it is no JSON, not the model, or larger than `most_bytes`.
         TruncatedAnswer: it was cut off.
@@ -43,7 +49,12 @@ async def read_json(answer: Answer, most_bytes: int = MOST_BYTES) -> list[DicomJ
     body = await read_all(answer, most_bytes)
     if not body and answer.end_is_marked:
         return []
-    return parse_data_sets(answer, body)
+    left_out: list[str] = []
+    found = parse_data_sets(answer, body, left_out)
+    if left_out:
+        reasons = sorted(set(left_out))
+        log.warning("elements left out", origin=answer.origin, elements=len(left_out), reasons=reasons)
+    return found
 
 
 async def read_all(answer: Answer, most_bytes: int) -> bytes:
@@ -64,10 +75,15 @@ async def read_all(answer: Answer, most_bytes: int) -> bytes:
     return b"".join(chunks)
 
 
-def parse_data_sets(answer: Answer, body: bytes) -> list[DicomJson]:
+def parse_data_sets(answer: Answer, body: bytes, left_out: list[str] | None = None) -> list[DicomJson]:
     """Read a text of the model: an array of data sets, or one.
 
     Tags come out in upper case; an element that does not tell its VR gets the one of the standard.
+
+    Args:
+        answer: whose text it is.
+        body: the text.
+        left_out: takes what is wrong of elements that are left out; without it one of them is an error.
 
     Raises:
         MalformedAnswer: it is something else; quotes nothing of it.
@@ -78,6 +94,6 @@ def parse_data_sets(answer: Answer, body: bytes) -> list[DicomJson]:
         raise answer.malformed("The answer is no JSON, or not all of it") from None
     found = parsed if isinstance(parsed, list) else [parsed]
     try:
-        return [data_set(one) for one in found]
+        return [data_set(one, left_out) for one in found]
     except ValueError as error:
         raise answer.malformed(f"The answer is not of the DICOM JSON Model: {error}") from None

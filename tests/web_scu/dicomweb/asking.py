@@ -1,6 +1,7 @@
 """Queries of the tests, and what they find."""
 
 from collections.abc import Iterable
+from urllib.parse import urlsplit
 
 from isthmus.common.bus import Bus, search
 from isthmus.common.dicom.attributes import parse_path
@@ -9,6 +10,7 @@ from isthmus.common.dicom.levels import Level
 from isthmus.common.dicom.matching import MatchingKey
 from isthmus.common.dicom.search_attributes import UNIQUE_KEYS
 from isthmus.common.messages import Query
+from tests.common.webclient.web_origin import Site
 
 Key = tuple[str, str | Iterable[str]]
 
@@ -31,3 +33,8 @@ async def found(bus: Bus, asked: Query) -> list[DicomJson]:
 def uids_of(matches: Iterable[DicomJson], level: Level) -> list[str]:
     """Give their UIDs at a level, in their order."""
     return [str(match[UNIQUE_KEYS[level]]["Value"][0]) for match in matches]
+
+
+def asked(site: Site) -> list[str]:
+    """Give the resources that were asked for."""
+    return [urlsplit(request.target).path.removeprefix("/dicom-web/") for request in site.requests]

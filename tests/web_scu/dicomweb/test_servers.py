@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Iterable
 from dataclasses import replace
-from urllib.parse import urlsplit
 
 import pytest
 
@@ -24,15 +23,10 @@ from isthmus.common.messages import Echo, EchoDone
 from tests.common.webclient.web_origin import Behaviour, Site, says, writes, writes_then_is_silent
 from tests.peers import free_port
 from tests.web_scu.dicomweb.archive import MODALITIES, MODALITY, NAME, PATIENT, STUDY, Archive, instances
-from tests.web_scu.dicomweb.asking import Key, found, query, uids_of
+from tests.web_scu.dicomweb.asking import Key, asked, found, query, uids_of
 from tests.web_scu.dicomweb.conftest import Serve
 
 ALL = [f"1.{number}" for number in range(1, 13)]
-
-
-def asked(site: Site) -> list[str]:
-    """Give the resources that were asked for."""
-    return [urlsplit(request.target).path.removeprefix("/dicom-web/") for request in site.requests]
 
 
 @pytest.mark.parametrize(
@@ -261,56 +255,6 @@ async def test_several_values_are_asked_for_one_by_one_and_each_match_is_given_o
     assert uids_of(matches, Level.STUDY) == ["1.3", "1.4", "1.5"]
 
 
-@pytest.mark.parametrize("habit", ["leaves_out", "empties"])
-async def test_modalities_that_are_lacking_are_asked_of_the_series(
-    bus: Bus, origin: DicomwebOrigin, archive: Archive, site: Site, habit: str
-) -> None:
-    archive.instances = [*instances(2), *instances(4, 3)[6:]]
-    archive.has(matches=False, **{habit: [MODALITIES]})
-    asks = query(origin.name, Level.STUDY, ("ModalitiesInStudy", "MR"), returned=("ModalitiesInStudy",))
-    matches = await found(bus, asks)
-    assert uids_of(matches, Level.STUDY) == ["1.3", "1.4"]
-    assert matches[0][MODALITIES]["Value"] == ["CT", "MR", "PT"]
-    site.requests.clear()
-    all_of_them = await found(bus, replace(asks, keys=()))
-    assert [match[MODALITIES]["Value"] for match in all_of_them][:3] == [["CT"], ["CT"], ["CT", "MR", "PT"]]
-    assert len(site.requests) == 5
-    assert "NumberOfStudyRelatedSeries" not in site.requests[0].target
-
-
-async def test_series_are_asked_only_of_studies_that_match_otherwise(
-    bus: Bus, origin: DicomwebOrigin, archive: Archive, site: Site
-) -> None:
-    archive.has(matches=False, leaves_out=[MODALITIES])
-    keys = (("ModalitiesInStudy", "MR"), ("PatientID", "nobody"))
-    assert await found(bus, query(origin.name, Level.STUDY, *keys)) == []
-    assert asked(site) == ["studies"]
-
-
-async def test_what_the_series_of_one_study_do_not_tell_is_not_asked_of_all(
-    bus: Bus, origin: DicomwebOrigin, archive: Archive, site: Site
-) -> None:
-    archive.instances = instances(200)
-    asks = query(origin.name, Level.STUDY, returned=("NumberOfStudyRelatedInstances",))
-    assert len(await found(bus, asks)) == 200
-    assert asked(site).count("studies") == 2
-    assert len(site.requests) < 20
-
-
-async def test_a_study_whose_series_fail_stays_as_it_is_unless_it_is_judged_by_them(
-    bus: Bus, origin: DicomwebOrigin, site: Site
-) -> None:
-    study = '[{"0020000D": {"vr": "UI", "Value": ["1.1"]}}]'
-    asks = query(origin.name, Level.STUDY, returned=("ModalitiesInStudy",))
-    site.does(says("200 OK", study), says("500 Internal Server Error"))
-    (match,) = await found(bus, asks)
-    assert MODALITIES not in match
-    site.does(says("200 OK", study), says("500 Internal Server Error"))
-    judged = query(origin.name, Level.STUDY, ("ModalitiesInStudy", "CT"))
-    with pytest.raises(HttpOperationFailed):
-        await found(bus, judged)
-
-
 async def test_only_what_was_asked_for_is_given_and_nothing_of_where_it_is(
     bus: Bus, origin: DicomwebOrigin
 ) -> None:
@@ -387,32 +331,6 @@ async def test_leaving_early_ends_the_request(bus: Bus, origin: DicomwebOrigin, 
         await anext(matches)
     async with asyncio.timeout(2):
         await site.ended.wait()
-
-
-async def test_an_echo_asks_for_nobody(bus: Bus, origin: DicomwebOrigin, site: Site) -> None:
-    answer = await bus.request(subjects.echo(origin.name), Echo(origin.name), EchoDone)
-    assert answer.failure is None
-    (request,) = site.requests
-    assert request.target == "/dicom-web/studies?0020000D=2.25.0&limit=1"
-
-
-@pytest.mark.parametrize("status", ["404 Not Found", "401 Unauthorized", "500 Internal Server Error"])
-async def test_an_echo_tells_why_it_failed(bus: Bus, origin: DicomwebOrigin, site: Site, status: str) -> None:
-    site.does(says(status))
-    answer = await bus.request(subjects.echo(origin.name), Echo(origin.name), EchoDone)
-    assert answer.failure is not None
-    assert answer.failure.http_status == int(status[:3])
-
-
-async def test_an_echo_waits_no_longer_than_the_server_may_be_silent(
-    bus: Bus, serve: Serve, site: Site, origin_name: str
-) -> None:
-    origin = await serve(origin_name, site.url, timeout_seconds=1)
-    site.does(says("503 Service Unavailable"), writes_then_is_silent())
-    answer = await bus.request(subjects.echo(origin.name), Echo(origin.name), EchoDone)
-    assert answer.failure is not None
-    assert answer.failure.kind == "OriginTimeout"
-    assert answer.latency_ms < 1300
 
 
 async def test_what_is_logged_of_searches_names_nobody(

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -10,7 +9,7 @@ import pytest
 from isthmus.common.blobs import BlobStore
 from isthmus.common.bus import Bus
 from isthmus.common.errors import OriginCancelled
-from isthmus.common.messages import InstanceReady, Retrieve, RetrieveDone
+from isthmus.common.messages import InstanceReady, Retrieve
 from isthmus.common.retrieving import retrieve
 from tests.common.retrieving.facts import done, facts_of, following, ready
 from tests.common.webclient.web_origin import (
@@ -25,58 +24,9 @@ from tests.common.webclient.web_origin import (
 from tests.data_sets import identity, make_series
 from tests.web_scu.dicomweb.conftest import Serve
 from tests.web_scu.dicomweb.holding import Holding
+from tests.web_scu.dicomweb.misbehaving.ends import COUNT, in_part, lacks, whole
 
-COUNT = 5
 HTML = says("200 OK", "<html>Please log in</html>", kind="text/html")
-
-
-@pytest.fixture(scope="session")
-def images(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """A study of one series."""
-    return make_series(tmp_path_factory.mktemp("archived"), COUNT, seed=900)
-
-
-@pytest.fixture(scope="session")
-def uids(images: list[Path]) -> list[str]:
-    return [identity(image).sop_instance_uid for image in images]
-
-
-@pytest.fixture(scope="session")
-def contents(images: list[Path]) -> list[bytes]:
-    return [image.read_bytes() for image in images]
-
-
-@pytest.fixture
-async def holding(images: list[Path]) -> AsyncIterator[Holding]:
-    async with Holding.of(images) as holding:
-        yield holding
-
-
-@pytest.fixture
-async def study(serve: Serve, origin_name: str, holding: Holding, images: list[Path]) -> Retrieve:
-    await serve(origin_name, holding.url, timeout_seconds=2)
-    return Retrieve(origin_name, identity(images[0]).study_instance_uid)
-
-
-@pytest.fixture
-def series(study: Retrieve, images: list[Path]) -> str:
-    """The path of the series."""
-    return f"studies/{study.study}/series/{identity(images[0]).series_instance_uid}"
-
-
-def in_part(*contents: bytes) -> bytes:
-    """The headers of an answer that goes on after these parts."""
-    body = multipart(*contents).removesuffix(b"--frontier--\r\n")
-    return f"HTTP/1.1 200 OK\r\nContent-Type: {MULTIPART}\r\nContent-Length: 9999999\r\n\r\n".encode() + body
-
-
-def whole(end: RetrieveDone) -> bool:
-    """Whether nothing stands against it."""
-    return (end.completed, end.missing, end.unnamed, end.failure) == (COUNT, (), 0, None) and not end.unlisted
-
-
-def lacks(end: RetrieveDone) -> list[str]:
-    return [one.sop_instance_uid for one in end.missing]
 
 
 async def test_a_series_comes_as_one_stream(
@@ -252,16 +202,6 @@ async def test_a_server_that_does_not_know_us_is_not_asked_for_everything(
     assert "403" in end.failure.detail
 
 
-@pytest.mark.parametrize("behaviour", [HTML, says("500 Internal Server Error"), says("200 OK", "[1]")])
-async def test_a_list_that_cannot_be_had_is_no_empty_list(
-    bus: Bus, holding: Holding, study: Retrieve, series: str, behaviour: Behaviour
-) -> None:
-    holding.does(f"{series}/instances", behaviour)
-    end = done(await facts_of(bus, study))
-    assert end.unlisted
-    assert end.failure is not None
-
-
 async def test_silence_in_the_middle_of_a_body_ends_in_time_and_says_so(
     bus: Bus, holding: Holding, study: Retrieve, series: str, contents: list[bytes], uids: list[str]
 ) -> None:
@@ -360,19 +300,6 @@ async def test_what_no_url_can_name_comes_with_its_series_or_lacks(
     assert holding.retrieved == [series]
 
 
-async def test_a_series_that_no_url_can_name_is_not_listed_and_that_is_said(
-    bus: Bus, holding: Holding, study: Retrieve
-) -> None:
-    path = f"studies/{study.study}/series"
-    listed = holding.listed(path)
-    listed[0]["0020000E"] = {"vr": "UI", "Value": ["1.2/../3"]}
-    holding.does(path, says("200 OK", json.dumps(listed)))
-    end = done(await facts_of(bus, study))
-    assert (end.completed, end.unlisted) == (0, True)
-    assert end.failure is not None
-    assert holding.retrieved == []
-
-
 async def test_a_part_that_is_called_so_is_not_the_whole_where_more_is_counted_than_listed(
     bus: Bus, holding: Holding, study: Retrieve, series: str, contents: list[bytes]
 ) -> None:
@@ -402,73 +329,6 @@ async def test_the_request_ends_when_nobody_waits_any_more(
     assert isinstance(end.failure.error(), OriginCancelled)
 
 
-@pytest.mark.parametrize("listing", ["series", "instances"])
-async def test_a_list_that_is_waited_for_ends_when_nobody_waits_any_more(
-    bus: Bus,
-    serve: Serve,
-    origin_name: str,
-    holding: Holding,
-    images: list[Path],
-    listing: str,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(retrieve, "INTEREST_SECONDS", 0.2)
-    monkeypatch.setattr(retrieve, "SECOND_THOUGHT_SECONDS", 0.1)
-    await serve(origin_name, holding.url, timeout_seconds=30)
-    one = identity(images[0])
-    study = f"studies/{one.study_instance_uid}"
-    path = f"{study}/series" if listing == "series" else f"{study}/series/{one.series_instance_uid}/instances"
-    holding.does(path, writes_then_is_silent())
-    async with following(bus, Retrieve(origin_name, one.study_instance_uid), interested=False) as facts:
-        async with asyncio.timeout(retrieve.CANCEL_SECONDS - 0.5):
-            end = done([fact async for fact in facts])
-            await holding.site.ended.wait()
-    assert end.failure is not None
-    assert isinstance(end.failure.error(), OriginCancelled)
-
-
-async def test_a_list_of_which_the_second_page_is_not_there_is_no_list(
-    bus: Bus, holding: Holding, study: Retrieve, series: str
-) -> None:
-    listed = holding.listed(f"{series}/instances")
-    first = says("200 OK", json.dumps(listed[:3]), "Warning: 299 here: There are additional results")
-    holding.does(f"{series}/instances", first, says("404 Not Found"))
-    end = done(await facts_of(bus, study))
-    assert end.unlisted
-    assert end.failure is not None
-
-
-@pytest.mark.parametrize("status", ["503 Service Unavailable", "429 Too Many Requests"])
-async def test_a_server_that_is_busy_is_asked_for_the_same_again(
-    bus: Bus, holding: Holding, study: Retrieve, series: str, status: str
-) -> None:
-    busy = says(status, b"", "Retry-After: 0")
-    holding.does(series, *[busy] * 6, holding.whole(series))
-    assert whole(done(await facts_of(bus, study)))
-    assert set(holding.retrieved) == {series}
-
-
-@pytest.mark.parametrize("status", ["429 Too Many Requests", "503 Service Unavailable"])
-async def test_a_server_that_wants_to_be_left_alone_for_long_is(
-    bus: Bus, holding: Holding, study: Retrieve, series: str, status: str
-) -> None:
-    holding.does(series, says(status, "", "Retry-After: 30"))
-    failure = done(await facts_of(bus, study)).failure
-    assert failure is not None
-    assert (failure.http_status, failure.retry_after) == (int(status[:3]), 30)
-    assert len(holding.retrieved) <= 2
-
-
-async def test_a_list_is_not_asked_for_twice_of_a_server_that_wants_to_be_left_alone(
-    bus: Bus, holding: Holding, study: Retrieve
-) -> None:
-    holding.does(f"studies/{study.study}/series", says("429 Too Many Requests", "", "Retry-After: 30"))
-    failure = done(await facts_of(bus, study)).failure
-    assert failure is not None
-    assert failure.retry_after == 30
-    assert len(holding.asked) == 1
-
-
 async def test_one_instance_that_is_a_bad_request_costs_no_second_stream_of_its_series(
     bus: Bus, holding: Holding, study: Retrieve, series: str, contents: list[bytes], uids: list[str]
 ) -> None:
@@ -477,24 +337,6 @@ async def test_one_instance_that_is_a_bad_request_costs_no_second_stream_of_its_
     end = done(await facts_of(bus, study))
     assert (end.completed, lacks(end)) == (4, [uids[1]])
     assert holding.retrieved.count(series) == 1
-
-
-async def test_a_server_that_is_silent_about_one_series_is_not_asked_to_list_the_others(
-    bus: Bus, serve: Serve, origin_name: str, tmp_path: Path
-) -> None:
-    first = make_series(tmp_path, 1, seed=903)
-    study_uid = identity(first[0]).study_instance_uid
-    more = [
-        file for seed in (904, 905, 906) for file in make_series(tmp_path, 1, seed=seed, study_uid=study_uid)
-    ]
-    async with Holding.of([*first, *more]) as holding:
-        await serve(origin_name, holding.url, timeout_seconds=0.5)
-        for file in (*first, *more):
-            series = f"studies/{study_uid}/series/{identity(file).series_instance_uid}"
-            holding.does(f"{series}/instances", writes_then_is_silent())
-        end = done(await facts_of(bus, Retrieve(origin_name, study_uid)))
-        lists = [path for path in holding.asked if path.endswith("/instances")]
-    assert (end.completed, end.unlisted, len(lists)) == (4, True, 1)
 
 
 async def test_one_connection_is_enough(

@@ -71,6 +71,8 @@ class AssociationPool:
         self._labels = {"origin": peer.origin}
         self._idle: list[_Open] = []
         self._open = 0
+        self._let_in: set[Context] = set()
+        """What was proposed when it accepted an association."""
         self._waiting: WaitingList[_Open] = WaitingList()
         self._endings: set[asyncio.Task[None]] = set()
         self._closed = False
@@ -199,17 +201,27 @@ class AssociationPool:
         try:
             association = await self._admitted(contexts)
         except BaseException as error:
-            # An origin with which another association is open is not away: it allows no more of them.
-            if isinstance(error, OriginError) and not (isinstance(error, AssociationRejected) and self._open):
+            if isinstance(error, OriginError) and not self._is_there(error, contexts):
                 self._breaker.failed(error)
             await slot.release()
             raise
         self._breaker.succeeded()
+        self._let_in.update(contexts)
         self._open += 1
         associations_open.add(1, self._labels)
         one = _Open(association, slot)
         slot.lost.add_done_callback(lambda _: self._on_lost(one))
         return one
+
+    def _is_there(self, error: OriginError, contexts: Sequence[Context]) -> bool:
+        """Tell whether an origin that gives no association is not away.
+
+        With another one open, it allows no more of them; where it has let us in with other proposals, and
+        never with any of these, it does none of that: a worklist, say, which is searched for studies.
+        """
+        if not isinstance(error, AssociationRejected):
+            return False
+        return bool(self._open) or (bool(self._let_in) and self._let_in.isdisjoint(contexts))
 
     async def _admitted(self, contexts: tuple[Context, ...]) -> Association:
         """Open one; while the origin rejects it, in the place of one that nobody uses."""

@@ -52,6 +52,8 @@ async def test_a_search_gets_its_matches_and_warnings(site: Site, client: WebCli
         (says("200 OK", gzip.compress(json.dumps([STUDY]).encode()), "Content-Encoding: gzip"), [STUDY]),
         (says("200 OK", '[{"0020000d": {"Value": ["1.2"]}}]'), [STUDY]),
         (says("200 OK", '[{"00080061": {"vr": "CS"}}]'), [{"00080061": {"vr": "CS"}}]),
+        (says("200 OK", '[{"0020000D": {"vr": "UI", "Value": "1.2"}}]'), [STUDY]),
+        (says("200 OK", "", "Content-Type: text/html"), []),
         (
             says("200 OK", '[{"00081110": {"vr": "SQ", "Value": [null, {"00081150": {"vr": "UI"}}]}}]'),
             [{"00081110": {"vr": "SQ", "Value": [{}, {"00081150": {"vr": "UI"}}]}}],
@@ -76,7 +78,7 @@ async def test_what_is_an_answer(
         (says("200 OK", '[{"PatientName": {}}]'), "no tag"),
         (says("200 OK", '[{"00100010": "DOE^JOHN"}]'), "an element is no object"),
         (says("200 OK", '[{"00100010": {"vr": 7}}]'), "vr is no string"),
-        (says("200 OK", '[{"00100010": {"vr": "PN", "Value": "DOE"}}]'), "Value no array"),
+        (says("200 OK", '[{"00100010": {"vr": "PN", "Value": {"DOE": 1}}}]'), "Value no array"),
         (says("200 OK", '[{"00100010": {"vr": "LO", "Value": [["DOE"]]}}]'), "neither a text nor a number"),
         (says("200 OK", '[{"00081110": {"vr": "SQ", "Value": ["DOE"]}}]'), "a data set is no object"),
         (says("200 OK", '[{"00420011": {"vr": "OB", "InlineBinary": 7}}]'), "is no string"),

@@ -87,6 +87,8 @@ def _member(name: str, element: object, depth: int, left_out: list[str] | None) 
     if not isinstance(element, dict):
         raise ValueError("an element is no object")
     vr, values = element.get("vr") or vr_of(tag), element.get("Value") or []
+    if isinstance(values, str | int | float):
+        values = [values]  # a single value as it is: so some write it (dcm4che/dcm4che#1079)
     if not isinstance(vr, str) or not isinstance(values, list):
         raise ValueError("a vr is no string, or a Value no array")
     found: JsonElement = {"vr": vr}

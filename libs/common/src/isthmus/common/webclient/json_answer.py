@@ -41,7 +41,8 @@ async def read_json(answer: Answer, most_bytes: int = MOST_BYTES) -> list[DicomJ
         TruncatedAnswer: it was cut off.
         OriginTimeout: for too long nothing came.
     """
-    if answer.status == HTTPStatus.NO_CONTENT:
+    # Some call an empty body HTML where nothing matches.
+    if answer.status == HTTPStatus.NO_CONTENT or answer.headers.get("content-length", "").strip() == "0":
         return []
     media_type = answer.media_type
     if media_type is not None and not media_type.name.endswith(("/json", "+json")):

@@ -121,7 +121,7 @@ DECLINED: Final[tuple[tuple[str, str, str], ...]] = (
     (
         "PS3.4 C.5.1.1",
         "Combined date-time matching, timezone query adjustment, multi-frame conversion, as a provider",
-        "not agreed to where it is proposed; dates and times are matched each by itself",
+        "not agreed to where it is proposed; dates and times are matched each by itself, but in a worklist",
     ),
     (
         "PS3.4 Annexes Y, Z",

@@ -65,6 +65,9 @@ class Transfer:
         self._changed = asyncio.Event()
         self._listing: set[asyncio.Task[None]] = set()
         self._listed: dict[Retrieve, frozenset[str] | None] = {}
+        self._asked_to_list: set[Retrieve] = set()
+        self._broken: list[Retrieve] = []
+        """Those that failed, and did not say what lacks."""
         self._ended: set[str] = set()
         """SOP Instance UIDs of the sub-operations that did."""
         self._error: IsthmusError | None = None
@@ -129,6 +132,8 @@ class Transfer:
         if self._given_up is not None:
             await end_tasks([reading])
             await self._fail_the_rest(self._given_up)
+        elif self.counts.done:  # where nothing came, the failure itself is the answer
+            await self._fail_what_is_listed(self._broken)
 
     @property
     def is_given_up(self) -> bool:
@@ -142,16 +147,21 @@ class Transfer:
     async def _fail_the_rest(self, error: IsthmusError) -> None:
         """Take note of all that was not sent, by name as far as the origin tells the names."""
         self.note_failed(self.line.stop())
-        if not self._listing:
-            self._start_listing([one for one, listed in self._listed.items() if listed is None])
-        await asyncio.wait(self._listing)
-        for listed in self._listed.values():
-            self.note_failed(listed or ())
+        await self._fail_what_is_listed(self._listed)
         self._error = error
+
+    async def _fail_what_is_listed(self, retrieves: Iterable[Retrieve]) -> None:
+        """Take note of what the origin has of these and was not sent."""
+        retrieves = list(retrieves)
+        if retrieves:
+            self._start_listing(retrieves)
+            await asyncio.wait(self._listing)
+        for wanted in retrieves:
+            self.note_failed(self._listed[wanted] or ())
 
     async def _read(self, retrieves: Sequence[Retrieve]) -> None:
         if len(retrieves) > 1:
-            self._start_listing([one for one in retrieves[1:] if one.instance is None])
+            self._start_listing(retrieves[1:])
         for wanted in retrieves:
             try:
                 async with self._source.read(wanted) as reading:
@@ -172,15 +182,17 @@ class Transfer:
             held = (blob.sop_instance_uid for blob in reading.manifest.blobs(wanted))
             missing = (one.sop_instance_uid for one in reading.manifest.missing(wanted))
             self._note_listed(wanted, (*held, *missing))
-        elif self._listed[wanted] is None and not self._listing:
+        else:
             self._start_listing([wanted])
 
     def _is_wished(self, sop_instance_uid: str) -> bool:
         return not self._wished.instances or sop_instance_uid in self._wished.instances
 
-    def _start_listing(self, retrieves: Sequence[Retrieve]) -> None:
-        task = asyncio.create_task(self._list(retrieves))
-        self._listing.add(task)
+    def _start_listing(self, retrieves: Iterable[Retrieve]) -> None:
+        """Have those listed that are not, and nobody asks for yet."""
+        unlisted = [one for one in retrieves if self._listed[one] is None and one not in self._asked_to_list]
+        self._asked_to_list.update(unlisted)
+        self._listing.add(asyncio.create_task(self._list(unlisted)))
 
     async def _list(self, retrieves: Sequence[Retrieve]) -> None:
         """Find out what there is, beside the transfer."""
@@ -206,6 +218,8 @@ class Transfer:
         self._error = self._error or error
         if isinstance(error, Incomplete):
             self.note_failed(error.missing)
+        else:
+            self._broken.append(wanted)
         self._changed.set()
 
     def answered(self, sop_instance_uid: str, status: int) -> None:

@@ -95,7 +95,7 @@ def test_its_settings_are_settings(tmp_path: Path) -> None:
     check_files(settings)
     assert [one.ae_title for one in settings.origins] == ["CLOUD", "BUCKET"]
     assert [one.ae_title for one in settings.scp.destinations] == ["WORKSTATION"]
-    assert [one.origins for one in settings.scp.callers] == [{"cloud"}]
+    assert [one.origins for one in settings.scp.callers] == [frozenset({"cloud"})]
 
 
 def test_studies_are_found(user: User) -> None:

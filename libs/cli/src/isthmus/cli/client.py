@@ -84,7 +84,7 @@ class Gateway:
             yield cls(http)
 
     async def echo(self, origin: str) -> EchoAnswer:
-        """Have C-ECHO sent to an origin.
+        """Have an origin asked whether it answers: by C-ECHO, or its counterpart.
 
         Raises:
             Refused: there is no such origin.

@@ -8,7 +8,7 @@ from isthmus.cli.output import progress_console, write_error, write_json, write_
 
 
 async def echo(data: Path, origin: str, *, as_json: bool) -> bool:
-    """Have C-ECHO (PS3.4 A) sent to an origin; whether it answered."""
+    """Have an origin asked whether it answers: by C-ECHO (PS3.4 A) or its counterpart; whether it did."""
     async with Gateway.of(data) as gateway:
         with progress_console.status(f"asking {origin}"):
             answer = await gateway.echo(origin)

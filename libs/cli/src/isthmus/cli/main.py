@@ -103,7 +103,7 @@ def _viewer(data: Data = DEFAULT_DATA) -> None:
 
 @app.command("echo")
 def _echo(origin: OriginArgument, data: Data = DEFAULT_DATA, as_json: AsJson = False) -> None:
-    """Ask whether an origin answers (C-ECHO)."""
+    """Ask whether an origin answers, as it speaks: by C-ECHO, DICOMweb or S3."""
     _finish(echo(data, origin, as_json=as_json))
 
 

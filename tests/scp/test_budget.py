@@ -9,7 +9,7 @@ import pytest
 from isthmus.common.blobs import BlobStore
 from isthmus.common.config import Inbox
 from isthmus.common.service import Parts
-from isthmus.scp.budget import MOST_OF_ONE, Budget
+from isthmus.scp.storing.budget import MOST_OF_ONE, Budget
 from isthmus.scp.worker import serving
 from tests.scp.conftest import INBOX, Sending, send, with_scp
 

@@ -12,10 +12,10 @@ from isthmus.common.config import Inbox
 from isthmus.common.dimse import Association, Context
 from isthmus.common.dimse.sockets import BACKLOG
 from isthmus.common.service import Parts
-from isthmus.scp.answer import Answer
-from isthmus.scp.arrived import Arrived
-from isthmus.scp.receive import Receiver
 from isthmus.scp.sender import Sender
+from isthmus.scp.storing.answer import Answer
+from isthmus.scp.storing.arrived import Arrived
+from isthmus.scp.storing.receive import Receiver
 from isthmus.scp.worker import serving
 from tests.scp.conftest import CT, EXPLICIT, INBOX, peer
 

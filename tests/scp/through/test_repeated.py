@@ -32,7 +32,7 @@ def origins(origin_name: str) -> tuple[DimseOrigin, ...]:
 @pytest.fixture
 async def server(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Server]:
     """And we have little more."""
-    monkeypatch.setattr("isthmus.scp.store_through.OWN_SECONDS", 0.5)
+    monkeypatch.setattr("isthmus.scp.storing.store_through.OWN_SECONDS", 0.5)
     async with serving(parts) as running:
         yield running
 
@@ -122,7 +122,7 @@ async def test_another_process_joins_the_job_that_is_there(
 async def test_who_has_not_waited_for_the_answer_and_repeats_it_hears_of_it(
     parts: Parts, employ: Employ, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("isthmus.scp.store_through.OWN_SECONDS", 20.0)
+    monkeypatch.setattr("isthmus.scp.storing.store_through.OWN_SECONDS", 20.0)
     employ(slow := Slow(0xB000, 0x0000))
     async with serving(parts) as server:
 
@@ -157,7 +157,7 @@ async def test_a_job_of_which_nats_did_not_say_that_it_has_it_is_joined_by_the_r
 
     employ(slow := Slow(0x0000))
     with monkeypatch.context() as broken:
-        broken.setattr("isthmus.scp.store_through.submit_store_once", submit)
+        broken.setattr("isthmus.scp.storing.store_through.submit_store_once", submit)
         result = await send_one(server, dataset())
     assert (result.status, result.error_comment) == (0xA700, "NATS does not say that it has it")
     assert (await send_one(server, dataset())).status == 0xA700

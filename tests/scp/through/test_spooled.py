@@ -156,7 +156,7 @@ async def test_what_cannot_be_put_into_the_queue_is_not_promised_and_a_repeat_is
         raise BusUnavailable("NATS does not say that it has it")
 
     with monkeypatch.context() as broken:
-        broken.setattr("isthmus.scp.onward.enqueue", fail)
+        broken.setattr("isthmus.scp.storing.onward.enqueue", fail)
         result = await send_one(server, dataset())
     assert (result.status, result.error_comment) == (0xA700, "NATS does not say that it has it")
     assert (await send_one(server, dataset())).status == 0x0000

@@ -20,7 +20,7 @@ from isthmus.common.dicom.statuses import (
 from isthmus.common.errors import IsthmusError, NoAcceptedContext, NoSuchObject
 from isthmus.common.messages import WorklistQuery
 from isthmus.scp.asked import Asked, Response
-from isthmus.scp.everywhere import Search
+from isthmus.scp.finding.everywhere import Search
 from isthmus.scp.finding.identifier_in import FindIdentifier, read_identifier
 from isthmus.scp.finding.identifier_out import IdentifierWriter
 from isthmus.scp.finding.negotiated import is_fuzzy

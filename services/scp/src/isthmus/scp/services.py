@@ -36,8 +36,8 @@ from isthmus.scp.callers import Callers, Calling
 from isthmus.scp.commitment.committer import Committer
 from isthmus.scp.commitment.report import OpenAssociations
 from isthmus.scp.commitment.requests import STORAGE_COMMITMENT, CommitmentRequest, keep, read_request
-from isthmus.scp.everywhere import Searcher
 from isthmus.scp.find import Finder
+from isthmus.scp.finding.everywhere import Searcher
 from isthmus.scp.normalized import Admit, Handled, Refused, Requester, handle, read_data_set
 from isthmus.scp.provider import SERVED as QUERIES_AND_RETRIEVALS
 from isthmus.scp.provider import Provider, Serve

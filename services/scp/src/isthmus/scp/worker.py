@@ -38,17 +38,17 @@ from isthmus.common.service import Parts
 from isthmus.common.telemetry import get_logger, span
 from isthmus.common.threads import LoopStopped, Threads, run_coroutine_from_thread
 from isthmus.scp.admission import Admission, Rejection
-from isthmus.scp.answer import Answer
-from isthmus.scp.arrived import Arrived, Command
-from isthmus.scp.budget import Budget
 from isthmus.scp.callers import Callers, Calling
 from isthmus.scp.greeting import ARTIM_SECONDS
 from isthmus.scp.listener import Listener
-from isthmus.scp.receive import Receiver
 from isthmus.scp.sender import Sender
 from isthmus.scp.services import Services, accept_services
 from isthmus.scp.settings import ScpSettings
-from isthmus.scp.store_through import StoreThrough
+from isthmus.scp.storing.answer import Answer
+from isthmus.scp.storing.arrived import Arrived, Command
+from isthmus.scp.storing.budget import Budget
+from isthmus.scp.storing.receive import Receiver
+from isthmus.scp.storing.store_through import StoreThrough
 from isthmus.scp.telling import Telling
 
 IDLE_SECONDS: Final = 60.0

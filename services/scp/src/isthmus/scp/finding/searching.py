@@ -7,7 +7,7 @@ from isthmus.common.dicom.json_model import DicomJson
 from isthmus.common.dicom.levels import Level
 from isthmus.common.dicom.search_attributes import uid_of
 from isthmus.common.errors import TooManyMatches
-from isthmus.scp.everywhere import Search
+from isthmus.scp.finding.everywhere import Search
 from isthmus.scp.finding.patients import Patients
 from isthmus.scp.finding.plan import FindPlan, Step
 

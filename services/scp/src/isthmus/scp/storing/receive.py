@@ -18,12 +18,12 @@ from isthmus.common.errors import NoWorker
 from isthmus.common.inbox.addressable import unaddressable
 from isthmus.common.inbox.deposit import Deposits, Incoming
 from isthmus.common.messages import Received, ReceivedAnswer
-from isthmus.scp.answer import Answer
-from isthmus.scp.arrived import Arrived
-from isthmus.scp.budget import Budget
 from isthmus.scp.callers import Callers
 from isthmus.scp.sender import Sender
-from isthmus.scp.store_through import StoreThrough
+from isthmus.scp.storing.answer import Answer
+from isthmus.scp.storing.arrived import Arrived
+from isthmus.scp.storing.budget import Budget
+from isthmus.scp.storing.store_through import StoreThrough
 
 ANSWER_SECONDS: Final = 75.0
 """For one C-STORE: S3 has 30 s for each of its steps, whoever asked has 5."""

@@ -15,8 +15,8 @@ from isthmus.common.bus.forwards import enqueue
 from isthmus.common.config import Acknowledge, DicomwebOrigin, Origin
 from isthmus.common.errors import BusUnavailable
 from isthmus.common.messages import Forwarding
-from isthmus.scp.arrived import Arrived
-from isthmus.scp.budget import Budget
+from isthmus.scp.storing.arrived import Arrived
+from isthmus.scp.storing.budget import Budget
 
 MOST_UNSURE: Final = 10_000
 

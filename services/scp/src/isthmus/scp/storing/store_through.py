@@ -20,11 +20,11 @@ from isthmus.common.errors import BusUnavailable, NoDestination, NoWorker, Store
 from isthmus.common.messages import BlobRef, InstanceStored, Store
 from isthmus.common.telemetry import get_logger
 from isthmus.scp.admission import AllOrigins
-from isthmus.scp.answer import Answer
-from isthmus.scp.arrived import Arrived
-from isthmus.scp.budget import Budget
-from isthmus.scp.onward import Onward, is_spooled
 from isthmus.scp.sender import Sender
+from isthmus.scp.storing.answer import Answer
+from isthmus.scp.storing.arrived import Arrived
+from isthmus.scp.storing.budget import Budget
+from isthmus.scp.storing.onward import Onward, is_spooled
 
 USUAL_SILENCE: Final = 30.0
 """Seconds, of an origin whose settings name no other."""

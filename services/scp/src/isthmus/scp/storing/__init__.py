@@ -1,0 +1,1 @@
+"""C-STORE: what came, where it goes, and what is answered."""

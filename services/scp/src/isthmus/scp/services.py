@@ -1,4 +1,4 @@
-"""The services beside storage: Storage Commitment, Performed Procedure Step, Instance Availability.
+"""The services beside storage: queries and retrievals, commitment, procedure steps, instance availability.
 
 What `worker` needs of them: the presentation contexts, the handlers, and what runs beside them.
 """

@@ -31,6 +31,10 @@ class Habits:
     """Whether it says that there are more."""
     matches: bool = True
     """Whether it matches anything."""
+    paths: bool = True
+    """Whether it returns attributes of items by their paths; otherwise that is 400."""
+    alone: bool = False
+    """Whether of a sequence in which something is matched it returns that alone, whatever is asked for."""
     refuses: Collection[str] = ()
     """Attributes that are 400, to be matched or to be returned."""
     for_none: str = "204 No Content"
@@ -64,10 +68,11 @@ class Worklist:
             return says(f"{habits.absent} No")
         included = given.get("includefield", "").split(",")
         keys = {name: value for name, value in given.items() if name not in _PAGE}
-        if any(name in habits.refuses for name in (*keys, *included)):
+        knows = habits.paths or not any("." in name for name in included)
+        if not knows or any(name in habits.refuses for name in (*keys, *included)):
             return says("400 Bad Request", "no")
         found = [
-            _told(step, {*keys, *included})
+            _told(step, {*keys, *included}, alone=habits.alone)
             for step in self.steps
             if not habits.matches or all(_holds(step, name, value, keys) for name, value in keys.items())
         ]
@@ -101,18 +106,16 @@ def _value(step: DicomJson, path: str) -> str:
     return str(value["Alphabetic"] if isinstance(value, dict) else value)
 
 
-def _told(step: DicomJson, paths: Collection[str]) -> DicomJson:
+def _told(step: DicomJson, paths: Collection[str], *, alone: bool) -> DicomJson:
     """Give of a step what is asked for (PS3.18 8.3.4.3): of items too, unless their sequence is asked for."""
-    if "all" in paths:
-        return step
     told: DicomJson = {}
     for tag, element in step.items():
         below = {path.partition(".")[2] for path in paths if path.startswith(f"{tag}.")}
-        if tag in paths:
-            told[tag] = element
-        elif below:
-            items = [_told(item, below) for item in element["Value"]]  # type: ignore[arg-type]  # as above
+        if below and (alone or not {tag, "all"}.intersection(paths)):
+            items = [_told(item, below, alone=alone) for item in element["Value"]]  # type: ignore[arg-type]  # as above
             told[tag] = {"vr": "SQ", "Value": items}  # type: ignore[typeddict-item]  # as above
+        elif {tag, "all"}.intersection(paths):
+            told[tag] = element
     return told
 
 

@@ -1,5 +1,6 @@
 """Searches of a DICOMweb server's worklist: what it is asked, and what it may do to the answer."""
 
+import asyncio
 from collections.abc import Iterable
 
 import pytest
@@ -12,7 +13,7 @@ from isthmus.common.dicom.json_model import DicomJson
 from isthmus.common.dicom.matching import MatchingKey
 from isthmus.common.errors import HttpOperationFailed, IsthmusError, MalformedAnswer, NoAcceptedContext
 from isthmus.common.messages import WorklistQuery
-from tests.common.webclient.web_origin import Behaviour, Site, says
+from tests.common.webclient.web_origin import Behaviour, Site, says, writes_then_is_silent
 from tests.web_scu.dicomweb.asking import Key
 from tests.web_scu.dicomweb.conftest import Serve
 from tests.web_scu.dicomweb.steps import STEPS, Worklist
@@ -137,7 +138,24 @@ async def test_attributes_that_a_server_does_not_know_are_matched_here(
         assert patients(matches) == ["P2", "P4"]
         assert matches[0][STEPS]["Value"][0][STATION] == {"vr": "AE", "Value": ["ROOM1"]}  # type: ignore[index]  # an item is a data set
     assert len(site.requests) == 1  # it is not asked again for what it refuses
-    assert "00400100.00080060=MR" in site.requests[0].target
+
+
+@pytest.mark.parametrize(
+    "habits", [{"alone": True}, {"paths": False}, {"paths": False, "alone": True}, {"refuses": ["00100020"]}]
+)
+async def test_all_of_a_step_is_told_whatever_the_server_makes_of_paths(
+    bus: Bus, origin: DicomwebOrigin, worklist: Worklist, site: Site, habits: dict[str, object]
+) -> None:
+    """Some return of a sequence what is matched in it alone, and some return no attributes of items."""
+    worklist.has(**habits)
+    for _ in range(2):
+        site.requests.clear()
+        matches = await found(bus, origin, (f"{IN_STEP}Modality", "MR"), ("PatientName", "Doe^2"))
+        assert patients(matches) == ["P2"]
+        (item,) = matches[0][STEPS]["Value"]
+        assert item[STATION] == {"vr": "AE", "Value": ["ROOM1"]}  # type: ignore[index]  # an item is a data set
+    assert len(site.requests) == 1
+    assert "00100010=Doe%5E2" in site.requests[0].target
 
 
 async def test_more_attributes_than_a_url_holds(
@@ -148,6 +166,16 @@ async def test_more_attributes_than_a_url_holds(
     for returned in (many, private):
         assert patients(await found(bus, origin, returned=("PatientID", *returned)))[:2] == ["P1", "P2"]
     assert all(len(request.target) < 5_000 for request in site.requests)
+
+
+async def test_leaving_early_ends_the_request(bus: Bus, origin: DicomwebOrigin, site: Site) -> None:
+    """A C-CANCEL does so."""
+    site.does(says("200 OK", '[{"00100020": {"Value": ["P1"]}}]', MORE), writes_then_is_silent())
+    query = WorklistQuery(origin.name, (), ((PATIENT,),))
+    async with search(bus, query) as matches:
+        await anext(matches)
+    async with asyncio.timeout(2):
+        await site.ended.wait()
 
 
 @pytest.mark.parametrize("status", [404, 405, 501])

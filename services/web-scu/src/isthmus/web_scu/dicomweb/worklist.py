@@ -11,7 +11,7 @@ from isthmus.common.config import DicomwebOrigin
 from isthmus.common.dicom.attributes import AttributePath, is_private, tag_of
 from isthmus.common.dicom.json_model import DicomJson
 from isthmus.common.dicom.search_attributes import NOT_SEARCHED
-from isthmus.common.dicom.worklist import START_DATE, START_TIME, STEPS, WorklistMatcher
+from isthmus.common.dicom.worklist import WorklistMatcher
 from isthmus.common.errors import HttpOperationFailed, NoAcceptedContext
 from isthmus.common.messages import WorklistQuery
 from isthmus.common.webclient import WebClient, pages
@@ -21,16 +21,8 @@ from isthmus.web_scu.dicomweb.resources import Parameter, sent_value
 LONGEST_LIST: Final = 4_000
 """Characters of `includefield`: not every server takes a URL of more than 8,000 (RFC 9110 4.1)."""
 _ALL: Final = "all"
-_REQUIRED: Final = frozenset(
-    {
-        START_DATE,
-        START_TIME,
-        *((STEPS, tag_of(keyword)) for keyword in ("ScheduledStationAETitle", "Modality")),
-        (STEPS, tag_of("ScheduledPerformingPhysicianName")),
-        *((tag_of(keyword),) for keyword in ("PatientName", "PatientID")),
-    }
-)
-"""What every worklist has to match (PS3.4 Table K.6-1)."""
+_REQUIRED: Final = frozenset((tag_of(keyword),) for keyword in ("PatientName", "PatientID"))
+"""What every worklist has to match (PS3.4 Table K.6-1), but for what is in the sequence of the step."""
 _ABSENT: Final = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.NOT_IMPLEMENTED})
 """How a server says that it has no such resource; that nothing matches, it says by 200 or 204."""
 
@@ -59,24 +51,22 @@ class WorklistWork:
                     await writer.add({tag: element for tag, element in match.items() if tag in asked})
 
     async def _understood(self, query: WorklistQuery) -> AsyncGenerator[DicomJson, None]:
-        """Search, and where the server finds the request bad, with nothing in it that it need not know."""
-        search = _Search.of(query)
-        if search.attributes not in self._refused:
+        """Search, in the first of the ways that the server does not find bad."""
+        *ways, last = _Search.of(query).ways()
+        refused = []
+        for search in (*(way for way in ways if way.attributes not in self._refused), last):
             came = False
             try:
                 async with aclosing(self._found(search)) as matches:
                     async for match in matches:
                         came = True
                         yield match
+                break
             except HttpOperationFailed as error:
-                if came or error.http_status != HTTPStatus.BAD_REQUEST or search == search.plain():
+                if came or error.http_status != HTTPStatus.BAD_REQUEST or search == last:
                     raise
-            else:
-                return
-        async with aclosing(self._found(search.plain())) as matches:
-            async for match in matches:
-                yield match
-        self._refused.add(search.attributes)
+                refused.append(search.attributes)
+        self._refused.update(refused)
 
     async def _found(self, search: "_Search") -> AsyncGenerator[DicomJson, None]:
         came = False
@@ -106,7 +96,7 @@ class _Search:
     def of(cls, query: WorklistQuery) -> Self:
         """Give what narrows the answer, and each attribute that is wanted of it, of items of sequences too.
 
-        A sequence alone would not do: where one of its attributes is matched, some return that one alone.
+        A sequence as a whole would not do: where one of its attributes is matched, some return that alone.
         """
         matching = tuple(_matching(query))
         matched = {path for path, _ in matching}
@@ -118,9 +108,18 @@ class _Search:
         """Which attributes are in it."""
         return (*(path for path, _ in self.matching), *self.included)
 
-    def plain(self) -> Self:
-        """Give the search that every worklist understands."""
-        return type(self)(tuple(one for one in self.matching if one[0] in _REQUIRED), ())
+    def ways(self) -> tuple[Self, ...]:
+        """Give this search, and what finds the same of servers that call it bad: more, to be matched here.
+
+        First without the paths of what is to be returned, then with what every worklist understands. Nothing
+        is matched in a sequence then: some would return that alone of it.
+        """
+        outermost = tuple(one for one in self.matching if len(one[0]) == 1)
+        matched = {path for path, _ in outermost}
+        whole = dict.fromkeys(path[:1] for path in self.attributes if path[:1] not in matched)
+        required = tuple(one for one in outermost if one[0] in _REQUIRED)
+        ways = (self, type(self)(outermost, tuple(whole)), type(self)(required, ()))
+        return tuple(dict.fromkeys(ways))
 
     def parameters(self) -> tuple[Parameter, ...]:
         """Give the parameters (PS3.18 8.3.4)."""

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from isthmus.common.blobs import BlobStore
+from isthmus.common.blobs import BlobStore, derived_key
 from isthmus.common.blobs.store import ListedBlob
 from isthmus.common.bus import Bus
 from isthmus.common.config import S3Origin
@@ -55,6 +55,21 @@ async def test_nothing_is_read_twice_not_even_by_another_process(
         another = Scanner(bus, bucket, origin, index, Refresher(bus, blobs, bucket, origin))
         assert await another.scan() == Scanned(studies=2, changed=0)
     assert len(reads) == len(files)
+
+
+async def test_what_was_made_from_a_series_that_is_gone_goes_too(
+    scanner: Scanner, bucket: BlobStore, blobs: BlobStore, origin: S3Origin, files: list[Path]
+) -> None:
+    keys = await put(bucket, origin, files)
+    await scanner.scan()
+    gone, stays = (place_of(files[number]) for number in (5, 0))
+    derived = [derived_key(origin.name, one.study, one.series, "metadata-d") for one in (gone, stays)]
+    for key in derived:
+        await blobs.put(key, b"made from a patient's images")
+    await bucket.delete(keys[5])
+    await scanner.scan()
+    assert await blobs.find(derived[0]) is None
+    assert await blobs.find(derived[1]) is not None
 
 
 async def test_of_a_study_that_grows_only_what_is_new_is_read(

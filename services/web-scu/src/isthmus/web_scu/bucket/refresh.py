@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Final
 
-from isthmus.common.blobs import BlobStore
+from isthmus.common.blobs import BlobStore, derived_prefix
 from isthmus.common.bus import Bus
 from isthmus.common.config import S3Origin
 from isthmus.common.errors import BlobMissing, BlobRefused, ContractError, StoreUnavailable
@@ -50,6 +50,7 @@ class Refresher:
         """
         self._states = States(bus)
         self._contents = ContentsStore(blobs)
+        self._blobs = blobs
         self._bucket: Final = bucket
         self._origin: Final = origin
         self._reader = Reader(blobs, origin)
@@ -101,6 +102,7 @@ class Refresher:
             await self._drop(key)
             return None
         await self._drop(before.state.contents)
+        await self._forget(before.state, state)
         return found
 
     async def _known(self, before: Versioned) -> Contents:
@@ -116,6 +118,14 @@ class Refresher:
     async def _drop(self, key: str | None) -> None:
         with suppress(StoreUnavailable):  # what is left over goes later
             await self._contents.drop(key)
+
+    async def _forget(self, before: StudyState, now: StudyState) -> None:
+        """Delete what was made from series of which nothing is left: patients' data, and nobody's use."""
+        left = {one.uid for one in now.series}
+        with suppress(StoreUnavailable):  # the sweep of the cache takes it, when there is no more room
+            for uid in {one.uid for one in before.series} - left:
+                prefix = derived_prefix(self._origin.name, before.study, uid)
+                await self._blobs.delete_all([listed.key async for listed in self._blobs.list(prefix)])
 
     def _tell(self, found: Found) -> None:
         name = self._origin.name

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import aclosing, suppress
+from contextlib import aclosing
 from typing import Final
 
 from opentelemetry.trace import get_current_span
@@ -107,17 +107,16 @@ async def _tell(
     status = PENDING_WITHOUT_OPTIONAL_KEYS if unsupported else PENDING
     outgoing = Outgoing(asked.association, asked.context_id, asked.message_id, asked.sop_class_uid, status)
     try:
-        try:
-            async with aclosing(matches):
-                with suppress(NoSuchObject):  # what there is not, does not match
-                    async for match in matches:
-                        if asked.stopped:
-                            raise asyncio.CancelledError
-                        await outgoing.add(writer.write({**match, **of_us}))
-        except IsthmusError:  # what was found is told first
-            await outgoing.finish()
-            raise
+        async with aclosing(matches):
+            async for match in matches:
+                if asked.stopped:
+                    raise asyncio.CancelledError
+                await outgoing.add(writer.write({**match, **of_us}))
         await outgoing.finish()
+    except IsthmusError as error:
+        await outgoing.finish()  # what was found is told first
+        if not isinstance(error, NoSuchObject):  # what there is not, does not match
+            raise
     finally:
         outgoing.close()
         get_current_span().set_attribute("dicom.matches", outgoing.count)

@@ -163,8 +163,12 @@ async def test_more_attributes_than_a_url_holds(
 ) -> None:
     many = [f"{IN_STEP}{tag:08X}" for tag in DicomDictionary if 0x00180010 < tag < 0x0018FFFF][:300]
     private = [f"{STEPS}.0041{number:04X}" for number in range(0x1000, 0x1100)]
+    worklist.has(alone=True)
     for returned in (many, private):
-        assert patients(await found(bus, origin, returned=("PatientID", *returned)))[:2] == ["P1", "P2"]
+        all_of_it = ("PatientID", f"{IN_STEP}ScheduledStationAETitle", *returned)
+        matches = await found(bus, origin, (f"{IN_STEP}Modality", "MR"), returned=all_of_it)
+        assert patients(matches)[:2] == ["P2", "P4"]
+        assert matches[0][STEPS]["Value"][0][STATION]["Value"] == ["ROOM1"]  # type: ignore[index]  # a data set
     assert all(len(request.target) < 5_000 for request in site.requests)
 
 

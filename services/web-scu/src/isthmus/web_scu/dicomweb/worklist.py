@@ -112,20 +112,24 @@ class _Search:
         """Give this search, and what finds the same of servers that call it bad: more, to be matched here.
 
         First without the paths of what is to be returned, then with what every worklist understands. Nothing
-        is matched in a sequence then: some would return that alone of it.
+        is matched in a sequence then: some would return that alone of it. What no URL holds is left out.
         """
         outermost = tuple(one for one in self.matching if len(one[0]) == 1)
         matched = {path for path, _ in outermost}
         whole = dict.fromkeys(path[:1] for path in self.attributes if path[:1] not in matched)
         required = tuple(one for one in outermost if one[0] in _REQUIRED)
         ways = (self, type(self)(outermost, tuple(whole)), type(self)(required, ()))
-        return tuple(dict.fromkeys(ways))
+        return tuple(dict.fromkeys(way for way in ways if len(way.includefield) <= LONGEST_LIST))
 
     def parameters(self) -> tuple[Parameter, ...]:
         """Give the parameters (PS3.18 8.3.4)."""
-        included = ",".join(map(_written, self.included)) or _ALL
         named = ((_written(path), value) for path, value in self.matching)
-        return (*named, ("includefield", included if len(included) <= LONGEST_LIST else _ALL))
+        return (*named, ("includefield", self.includefield))
+
+    @property
+    def includefield(self) -> str:
+        """The value of that parameter (PS3.18 8.3.4.3)."""
+        return ",".join(map(_written, self.included)) or _ALL
 
 
 def _matching(query: WorklistQuery) -> Iterator[tuple[AttributePath, str]]:

@@ -142,6 +142,13 @@ async def test_a_server_that_takes_no_large_limit(site: Site, client: WebClient,
     assert archive.asked[:2] == [(1000, 0), (100, 0)]
 
 
+async def test_a_limit_that_is_too_large_is_tried_once(site: Site, client: WebClient) -> None:
+    archive = Archive(150, refuses_above=200)
+    for _ in range(2):
+        assert await found(site, client, archive, page=1000) == list(range(150))
+    assert [limit for limit, _ in archive.asked].count(1000) == 1
+
+
 async def test_a_search_that_is_refused_with_any_limit(site: Site, client: WebClient) -> None:
     archive = Archive(9, refuses_above=0)
     with pytest.raises(HttpOperationFailed, match="400"):

@@ -50,6 +50,8 @@ class WebClient:
     def __init__(self, origin: DicomwebOrigin) -> None:
         """Open nothing yet."""
         self.origin: Final = origin
+        self.largest_page: int | None = None
+        """Most matches that it can be asked for at a time, once that is known; see `pages`."""
         self._stack = AsyncExitStack()
         self._exchange: Exchange | None = None
 

@@ -37,7 +37,7 @@ async def pages(
         path: such as `studies`.
         params: query parameters, without limit and offset.
         most: matches at most.
-        page: matches asked for at a time.
+        page: matches asked for at a time; fewer of a server that has called so many bad (400) before.
 
     Yields:
         Pages with one match at least, none of which was on a page before.
@@ -50,7 +50,8 @@ async def pages(
     seen: set[bytes] = set()
     before: list[DicomJson] = []
     offset, full, has_more = 0, False, False
-    least = LEAST_CAP
+    least, was_bad = LEAST_CAP, False
+    page = min(page, client.largest_page or page)
     while most is None or offset < most:
         limit = page if most is None else min(page, most - offset)
         try:
@@ -60,8 +61,10 @@ async def pages(
                 return
             if error.http_status not in _TOO_MUCH or offset or limit <= SMALL_PAGE:
                 raise
-            page = SMALL_PAGE
+            page, was_bad = SMALL_PAGE, error.http_status == HTTPStatus.BAD_REQUEST
             continue
+        if was_bad:
+            client.largest_page = page
         found, has_more = answer.data_sets, _has_more(answer)
         if found:
             seen.update(map(_identity, before))

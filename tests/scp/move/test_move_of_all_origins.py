@@ -64,15 +64,19 @@ def patient_of(image: Path) -> str:
     return str(pydicom.dcmread(image, specific_tags=["PatientID"]).PatientID)
 
 
+def wished_of(level: str, image: Path) -> pydicom.Dataset:
+    """Ask for the study of an image, or for all of its patient."""
+    if level == "STUDY":
+        return wish(level, StudyInstanceUID=identity(image).study_instance_uid)
+    return wish(level, PatientID=patient_of(image))
+
+
 @pytest.mark.parametrize("level", ["STUDY", "PATIENT"])
 async def test_a_study_that_several_have_parts_of(
     called: Peer, storescp: Storescp, images: list[Path], level: str
 ) -> None:
-    keys = {
-        "STUDY": {"StudyInstanceUID": identity(images[0]).study_instance_uid},
-        "PATIENT": {"PatientID": patient_of(images[0])},
-    }
-    answer = await asyncio.to_thread(move, called, "STORESCP", wish(level, **keys[level]), model=PATIENT_ROOT)
+    wished = wished_of(level, images[0])
+    answer = await asyncio.to_thread(move, called, "STORESCP", wished, model=PATIENT_ROOT)
     assert (answer.status, answer.counts) == (0, (COUNT, 0, 0)), answer.comment
     sent = {identity(image).sop_instance_uid: [raw_dataset(image)] for image in images}
     assert storescp.datasets() == sent
@@ -83,11 +87,19 @@ class TestWhereOneDoesNotAnswer:
     def others(self, origin_name: str) -> tuple[DimseOrigin, ...]:
         return (DimseOrigin(name=f"{origin_name}-away", ae_title="AWAY", port=104, search_seconds=0.5),)
 
+    @pytest.mark.parametrize("level", ["STUDY", "PATIENT"])
     async def test_what_the_others_have_is_sent_and_not_taken_for_all(
-        self, called: Peer, storescp: Storescp, images: list[Path]
+        self, called: Peer, storescp: Storescp, images: list[Path], level: str
     ) -> None:
-        wished = wish("STUDY", StudyInstanceUID=identity(images[0]).study_instance_uid)
-        answer = await asyncio.to_thread(move, called, "STORESCP", wished)
+        wished = wished_of(level, images[0])
+        answer = await asyncio.to_thread(move, called, "STORESCP", wished, model=PATIENT_ROOT)
         assert (answer.status, answer.counts) == (0xB000, (COUNT, 0, 0))
         assert "No worker serves" in answer.comment
         assert len(storescp.datasets()) == COUNT
+
+    async def test_of_a_patient_whom_nobody_knows_it_is_said_that_it_is_not_known(self, called: Peer) -> None:
+        answer = await asyncio.to_thread(
+            move, called, "STORESCP", wish("PATIENT", PatientID="NOBODY"), model=PATIENT_ROOT
+        )
+        assert answer.status == 0xA702
+        assert "No worker serves" in answer.comment

@@ -14,7 +14,7 @@ from isthmus.common.dicom.levels import Level
 from isthmus.common.dicom.matching import MatchingKey
 from isthmus.common.dicom.search_attributes import UNIQUE_KEYS
 from isthmus.common.dicomweb.resource import ALL
-from isthmus.common.errors import NoSuchObject
+from isthmus.common.errors import IsthmusError, NoSuchObject
 from isthmus.common.federation import FederatedReading, Federation, Wanted, ask_all
 from isthmus.common.federation.listing import Asked
 from isthmus.common.messages import BlobRef, Query, Retrieve
@@ -75,26 +75,25 @@ class Source:
                 # Of what is held nobody can say that it is all.
                 yield Reading(await anext(instances), instances, found.lacking, None)
 
-    async def studies_of(self, origin: str, patient_id: str) -> list[str]:
-        """Give the Study Instance UIDs of a patient.
+    async def studies_of(self, origin: str, patient_id: str) -> tuple[Sequence[str], IsthmusError | None]:
+        """Give the Study Instance UIDs of a patient; of all origins, what one failed with: it may have more.
 
         Raises:
             NoSuchObject: there are none.
-            OriginError: the origin failed; of all of them, one did, and it may have more.
+            OriginError: the origin failed; of all of them, one did, and the others have none.
             UnavailableError: a part of ours is away.
         """
-        found = await self._studies_of(origin, patient_id)
-        if not found:
-            raise NoSuchObject(f"{origin!r} has no study of such a patient")
-        return list(dict.fromkeys(found))
-
-    async def _studies_of(self, origin: str, patient_id: str) -> list[str]:
-        if origin == ALL:
+        if origin != ALL:
+            found, silent = await self._studies_named(patient_id, origin), None
+        else:
             answers = await ask_all(self._origins, partial(self._studies_at, patient_id))
-            for silence in answers.silent:
-                silence.fail()
-            return [study for _, studies in answers.heard for study in studies]
-        return await self._studies_named(patient_id, origin)
+            found = [study for _, studies in answers.heard for study in studies]
+            silent = next(iter(answers.silent), None)
+        if not found:
+            if silent is not None:
+                silent.fail()
+            raise NoSuchObject(f"{origin!r} has no study of such a patient")
+        return list(dict.fromkeys(found)), None if silent is None else silent.error
 
     async def _studies_at(self, patient_id: str, origin: Origin) -> list[str]:
         return await self._studies_named(patient_id, origin.name)

@@ -102,7 +102,7 @@ class Transfer:
         wished, origin = self._wished, self._asked.origin.name
         studies: Sequence[str] = wished.studies
         if wished.patient_id is not None:
-            studies = await self._source.studies_of(origin, wished.patient_id)
+            studies, self._error = await self._source.studies_of(origin, wished.patient_id)
         return wished.retrieves(origin, studies)
 
     async def _send_all(self, retrieves: Sequence[Retrieve], send: Send) -> None:

@@ -185,7 +185,23 @@ async def test_whether_it_is_a_part_is_told(
     assert (answer.data_sets, answer.is_part) == ([STUDY], is_part)
 
 
-@pytest.mark.parametrize("status", [301, 400, 401, 403, 404, 406, 410, 413, 418, 500, 501, 502, 504])
+async def test_a_server_that_takes_one_media_type_is_told_one(site: Site, client: WebClient) -> None:
+    site.does(says("406 Not Acceptable"), says("200 OK", json.dumps([STUDY])))
+    for _ in range(2):
+        assert (await client.get_json("studies")).data_sets == [STUDY]
+    both, *others = (request.headers["accept"] for request in site.requests)
+    assert both == "application/dicom+json, application/json;q=0.9"
+    assert others == ["application/dicom+json"] * 2
+
+
+async def test_a_server_that_takes_neither_has_refused(site: Site, client: WebClient) -> None:
+    site.does(says("406 Not Acceptable"))
+    with pytest.raises(HttpOperationFailed, match="406"):
+        await client.get_json("studies")
+    assert len(site.requests) == 2
+
+
+@pytest.mark.parametrize("status", [301, 400, 401, 403, 404, 410, 413, 418, 500, 501, 502, 504])
 async def test_other_statuses_are_failures(site: Site, client: WebClient, status: int) -> None:
     site.does(says(f"{status} Whatever", '{"message": "DOE^JOHN"}'), says("200 OK", "[]"))
     if status == 301:

@@ -52,6 +52,8 @@ class WebClient:
         self.origin: Final = origin
         self.largest_page: int | None = None
         """Most matches that it can be asked for at a time, once that is known; see `pages`."""
+        self._takes_one_type = False
+        """Whether it compares Accept with one media type: it has refused two, and taken one."""
         self._stack = AsyncExitStack()
         self._exchange: Exchange | None = None
 
@@ -84,8 +86,19 @@ class WebClient:
             The data sets, none of them where the origin answers 204 (404 is an error), its warnings, and
             whether it says that this is a part (206).
         """
-        headers = {"Accept": json_answer.ACCEPT, "Accept-Encoding": "gzip"}
-        outgoing = Outgoing(GET, self._url(path, params), headers)
+        url = self._url(path, params)
+        if not self._takes_one_type:
+            try:
+                return await self._json(url, json_answer.ACCEPT, most_bytes)
+            except HttpOperationFailed as error:
+                if error.http_status != HTTPStatus.NOT_ACCEPTABLE:
+                    raise
+        found = await self._json(url, json_answer.DICOM_JSON, most_bytes)
+        self._takes_one_type = True
+        return found
+
+    async def _json(self, url: httpx2.URL, accept: str, most_bytes: int) -> JsonAnswer:
+        outgoing = Outgoing(GET, url, {"Accept": accept, "Accept-Encoding": "gzip"})
         async with self._open.answer(outgoing, good=_FOUND) as answer:
             data_sets = await json_answer.read_json(answer, most_bytes)
             return JsonAnswer(data_sets, answer.warnings, answer.status == HTTPStatus.PARTIAL_CONTENT)

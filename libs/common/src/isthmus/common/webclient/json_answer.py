@@ -11,7 +11,8 @@ from isthmus.common.telemetry import get_logger
 from isthmus.common.webclient.answer import Answer, shown
 from isthmus.common.webclient.data_sets import data_set
 
-ACCEPT: Final = "application/dicom+json, application/json;q=0.9"
+DICOM_JSON: Final = "application/dicom+json"
+ACCEPT: Final = f"{DICOM_JSON}, application/json;q=0.9"
 MOST_BYTES: Final = 64 * 1024 * 1024
 """Of an answer, decompressed."""
 _MARK: Final = b"\xef\xbb\xbf"

@@ -91,7 +91,9 @@ async def test_the_modalities_of_a_study_are_those_of_its_series(archive: httpx2
     for match in await found(archive, "series"):
         modalities = of_series.setdefault(value_of(match, "StudyInstanceUID"), set())
         modalities.add(value_of(match, "Modality"))
-    for match in await found(archive, "studies"):
+    studies = await found(archive, "studies")
+    assert studies
+    for match in studies:
         of_study = set(match["00080061"].get("Value", []))
         assert of_study == of_series[value_of(match, "StudyInstanceUID")] - {None}
         assert value_of(match, "NumberOfStudyRelatedInstances")

@@ -111,6 +111,8 @@ async def test_one_that_is_not_there() -> None:
 
 
 async def test_none_is_taken_from_the_environment(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     async with WebClient(origin_at(site.url)) as client:

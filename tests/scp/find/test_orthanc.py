@@ -129,9 +129,10 @@ async def test_patients(bridge: Server, orthanc: Orthanc, model: str) -> None:
     ids=str,
 )
 async def test_matching_keys(bridge: Server, orthanc: Orthanc, keys: dict[str, object]) -> None:
-    await compare(
+    found = await compare(
         bridge, orthanc, request(**{**OF_STUDIES, **OF_PATIENTS, **keys}), "StudyInstanceUID", STUDY_ROOT
     )
+    assert bool(found) is ("StudyInstanceUID" not in keys), "some match, and not the UID that nobody has"
 
 
 async def test_series_and_images_of_each_study(bridge: Server, orthanc: Orthanc) -> None:

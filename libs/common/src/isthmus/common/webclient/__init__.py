@@ -14,8 +14,18 @@ whatever an origin does wrong is one of the `OriginError`s:
 
 from isthmus.common.webclient.client import NOT_ESCAPED, WebClient
 from isthmus.common.webclient.json_answer import JsonAnswer
-from isthmus.common.webclient.pages import pages
+from isthmus.common.webclient.pages import NO_MATCH, pages
 from isthmus.common.webclient.parts import Part, Parts
 from isthmus.common.webclient.posting import OutgoingPart, StoreAnswer
 
-__all__ = ["NOT_ESCAPED", "JsonAnswer", "OutgoingPart", "Part", "Parts", "StoreAnswer", "WebClient", "pages"]
+__all__ = [
+    "NOT_ESCAPED",
+    "NO_MATCH",
+    "JsonAnswer",
+    "OutgoingPart",
+    "Part",
+    "Parts",
+    "StoreAnswer",
+    "WebClient",
+    "pages",
+]

@@ -20,7 +20,7 @@ _TOO_MUCH: Final = frozenset({HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_ENTITY_
 LEAST_CAP: Final = 50
 """No server is known that gives fewer matches than this at a time unless there are no more."""
 _MORE: Final = "additional results"
-_NONE: Final = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.GONE})
+NO_MATCH: Final = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.GONE})
 """How some servers say that there is no match, and so no more."""
 
 
@@ -57,7 +57,7 @@ async def pages(
         try:
             answer = await client.get_json(path, [*given, ("limit", str(limit)), ("offset", str(offset))])
         except HttpOperationFailed as error:
-            if offset and error.http_status in _NONE and not has_more:
+            if offset and error.http_status in NO_MATCH and not has_more:
                 return
             if error.http_status not in _TOO_MUCH or offset or limit <= SMALL_PAGE:
                 raise

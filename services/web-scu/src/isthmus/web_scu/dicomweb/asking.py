@@ -17,14 +17,12 @@ from isthmus.common.dicom.search_attributes import REQUIRED_RETURN, uid_of
 from isthmus.common.errors import HttpOperationFailed
 from isthmus.common.messages import Query
 from isthmus.common.telemetry import get_logger
-from isthmus.common.webclient import WebClient, pages
+from isthmus.common.webclient import NO_MATCH, WebClient, pages
 from isthmus.web_scu.dicomweb.matches import cleaned
 from isthmus.web_scu.dicomweb.relational import Parents
 from isthmus.web_scu.dicomweb.resources import Search, searches_of
 from isthmus.web_scu.dicomweb.unescaping import Unescaping
 
-_NONE: Final = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.GONE})
-"""How some servers say that nothing matches."""
 _UNKNOWN: Final = frozenset(
     {HTTPStatus.BAD_REQUEST, HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.NOT_IMPLEMENTED}
 )
@@ -93,7 +91,7 @@ class Asking:
                         came = True
                         yield match
             except HttpOperationFailed as error:
-                if came or not search.is_relational or error.http_status not in _NONE | _UNKNOWN:
+                if came or not search.is_relational or error.http_status not in NO_MATCH | _UNKNOWN:
                     raise
                 if error.http_status in _UNKNOWN:
                     self._not_relational.add(shape)
@@ -187,9 +185,9 @@ class Asking:
         try:
             await self._client.get_json(path, [(".".join(key[0]), key[1]), ("limit", "1")])
         except HttpOperationFailed as error:
-            if error.http_status not in _NONE | {HTTPStatus.BAD_REQUEST}:
+            if error.http_status not in NO_MATCH | {HTTPStatus.BAD_REQUEST}:
                 raise
-            return error.http_status in _NONE
+            return error.http_status in NO_MATCH
         return True
 
     async def _pages(self, search: Search) -> AsyncGenerator[DicomJson, None]:
@@ -201,7 +199,7 @@ class Asking:
                         came = True
                         yield cleaned(match)
         except HttpOperationFailed as error:
-            if came or error.http_status not in _NONE or search.is_relational:
+            if came or error.http_status not in NO_MATCH or search.is_relational:
                 raise
             if search.path == "studies":
                 # It may also be that nothing is there: the URL in the settings is wrong.

@@ -1,6 +1,7 @@
 """Storing into a bucket: by the pattern, byte for byte, and nothing that is there is overwritten."""
 
-from collections.abc import Callable, Sequence
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Sequence
 from io import BytesIO
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from pydicom import Dataset, dcmread
 from pydicom.uid import UID, ImplicitVRLittleEndian
 
 from isthmus.common.blobs import PART, BlobStore, spool_key
+from isthmus.common.blobs.store import ListedBlob
 from isthmus.common.bus import Bus
 from isthmus.common.bus.stores import new_job, run_store
 from isthmus.common.config import S3Origin
@@ -70,6 +72,46 @@ async def test_it_lies_where_the_pattern_says_and_is_there_at_once(
     for file in files:
         assert await bucket.get(origin.key_pattern.key_of(place_of(file))) == file.read_bytes()
     assert await contents(blobs, await held(catalogue, origin, study_of(files[0]))) == sorted(data[:5])
+
+
+async def test_a_study_that_comes_instance_by_instance_is_not_listed_for_each(
+    bus: Bus,
+    blobs: BlobStore,
+    origin: S3Origin,
+    catalogue: CatalogueWithInboxes,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    files, listed, listing = make_series(tmp_path, 40), [], BlobStore.list
+
+    def noting(
+        self: BlobStore, prefix: str, *, deadline: float | None = None
+    ) -> AsyncGenerator[ListedBlob, None]:
+        listed.append(prefix)
+        return listing(self, prefix, deadline=deadline)
+
+    monkeypatch.setattr(BlobStore, "list", noting)
+
+    async def store(file: bytes) -> None:
+        (result,) = await stored(bus, blobs, origin, [file])
+        assert result.status == SUCCESS
+        there = {ref.sop_instance_uid for ref in await held(catalogue, origin, place_of(file).study)}
+        assert place_of(file).instance in there
+
+    await asyncio.gather(*(store(file.read_bytes()) for file in files))
+    assert len([prefix for prefix in listed if study_of(files[0]) in prefix]) < len(files) / 2
+
+
+async def test_what_was_deleted_since_it_was_seen_is_written_again(
+    bus: Bus, blobs: BlobStore, bucket: BlobStore, origin: S3Origin, files: list[Path]
+) -> None:
+    for _ in range(2):
+        (result,) = await stored(bus, blobs, origin, [files[0].read_bytes()])
+        assert result.status == SUCCESS
+        await bucket.delete(origin.key_pattern.key_of(place_of(files[0])))
+    (result, *_) = await stored(bus, blobs, origin, [file.read_bytes() for file in files[:2]])
+    assert result.status == SUCCESS
+    assert await bucket.get(origin.key_pattern.key_of(place_of(files[0]))) == files[0].read_bytes()
 
 
 async def test_the_same_again_is_no_other(

@@ -1,5 +1,12 @@
-"""The face in front of an inbox, and destinations."""
+"""The face in front of an inbox, destinations, and clients of either operation."""
 
+from collections.abc import Callable
+
+import pytest
+from pydicom.dataset import Dataset
+
+from tests.peers import Peer
+from tests.scp.get.getter import Getter
 from tests.scp.move.conftest import (
     _receiver,
     away,
@@ -12,9 +19,13 @@ from tests.scp.move.conftest import (
     server,
     uids,
 )
+from tests.scp.move.receiver import Receiver
+from tests.scp.retrieving.client import Answer, move
 
 __all__ = [
+    "Ask",
     "_receiver",
+    "ask",
     "away",
     "called",
     "destinations",
@@ -25,3 +36,13 @@ __all__ = [
     "server",
     "uids",
 ]
+
+Ask = Callable[[Peer, Dataset], Answer]
+
+
+@pytest.fixture(params=["C-MOVE", "C-GET"])
+def ask(request: pytest.FixtureRequest, receiver: Receiver) -> Ask:
+    """A client that asks by one or the other; it blocks."""
+    if request.param == "C-MOVE":
+        return lambda called, wanted: move(called, receiver.peer.ae_title, wanted)
+    return Getter().get

@@ -205,6 +205,26 @@ async def test_a_sequence_alone_stands_for_all_that_is_in_its_item(
         assert f"'Value': ['{value}']" in step
 
 
+@pytest.mark.parametrize(
+    ("key", "comment"),
+    [
+        (wanted(time="noon"), "ScheduledProcedureStepStartTime: TM takes 1200, or a range such "),
+        (wanted(time="0900-0700"), "ScheduledProcedureStepStartTime: the range ends before it begin"),
+        (
+            wanted(date="20260101-20260103", time="0900-x"),
+            "ScheduledProcedureStepStartTime: TM takes 1200, or a ra",
+        ),
+        (wanted(date="20260103-20260101"), "ScheduledProcedureStepStartDate: the range ends before it begin"),
+    ],
+)
+async def test_a_wrong_key_is_named_and_what_is_wrong_with_it(
+    bridge: Server, worklist: Wlmscpfs, key: Dataset, comment: str
+) -> None:
+    answer = await ask(bridge, key, called=worklist.peer.ae_title, model=WORKLIST)
+    assert answer.status == 0xA900
+    assert answer.comment.startswith(comment)
+
+
 async def test_a_pacs_without_a_worklist(
     bus: Bus, blobs: BlobStore, origin_name: str, orthanc: Orthanc
 ) -> None:

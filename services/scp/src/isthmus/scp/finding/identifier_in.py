@@ -223,4 +223,5 @@ def _matches_all(vr: str, values: list[str]) -> bool:
 
 
 def _name(path: AttributePath) -> str:
-    return ".".join(keyword_of(tag) or tag for tag in path)
+    """Name an attribute; not where it is: an Error Comment has 64 characters for what is wrong with it too."""
+    return keyword_of(path[-1]) or path[-1]

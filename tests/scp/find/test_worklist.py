@@ -208,7 +208,7 @@ async def test_a_sequence_alone_stands_for_all_that_is_in_its_item(
 @pytest.mark.parametrize(
     ("key", "comment"),
     [
-        (wanted(time="noon"), "ScheduledProcedureStepStartTime: TM takes 1200, or a range such "),
+        (wanted(time="noon"), "ScheduledProcedureStepStartTime: TM takes 1200, or a range such"),
         (wanted(time="0900-0700"), "ScheduledProcedureStepStartTime: the range ends before it begin"),
         (
             wanted(date="20260101-20260103", time="0900-x"),

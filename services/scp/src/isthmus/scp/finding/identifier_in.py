@@ -223,5 +223,5 @@ def _matches_all(vr: str, values: list[str]) -> bool:
 
 
 def _name(path: AttributePath) -> str:
-    """Name an attribute; not where it is: an Error Comment has 64 characters for what is wrong with it too."""
+    """Name an attribute, not where it is: an Error Comment has 64 characters, what is wrong among them."""
     return keyword_of(path[-1]) or path[-1]

@@ -20,6 +20,8 @@ Where = dict[str, tuple[BlobStore, str]]
 
 KNOWN_SECONDS: Final = 5.0
 """For how long what others put into a study may be missed; under the same key it is never overwritten."""
+RESTS: Final = 2.0
+"""How much longer than a listing took the next one of the study waits: meanwhile more is stored."""
 REMEMBERED: Final = 16
 """Studies."""
 
@@ -57,6 +59,8 @@ class _Study:
         """How often."""
         self.told = 0
         """Up to which of these times the listing has begun later."""
+        self.rests_until = 0.0
+        """By the monotonic clock."""
 
 
 class ListedAfter:
@@ -80,7 +84,8 @@ class ListedAfter:
         async with one.listing:
             if one.told >= asked:
                 return
-            covered = one.asked
+            await asyncio.sleep(one.rests_until - time.monotonic())
+            covered, began = one.asked, time.monotonic()
             try:
                 await self._refresh(study)
             except BusUnavailable:
@@ -88,3 +93,4 @@ class ListedAfter:
             except IsthmusError as error:  # it is safe all the same, and found later
                 log.warning("stored, but not yet listed", origin=self._origin, detail=error.detail)
             one.told = covered
+            one.rests_until = time.monotonic() + RESTS * (time.monotonic() - began)

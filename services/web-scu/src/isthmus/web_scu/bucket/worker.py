@@ -22,7 +22,7 @@ from isthmus.web_scu.inbox.retrieve import RetrieveWork
 from isthmus.web_scu.serving import Served, serving
 from isthmus.web_scu.settings import WebScuSettings
 
-STORES_AT_ONCE: Final = 16
+STORES_AT_ONCE: Final = 64
 """Store jobs of a bucket: of a modality's, each with one instance, most wait for their study to be listed."""
 RETRIEVES_AT_ONCE: Final = 8
 

@@ -49,8 +49,9 @@ def test_it_opens_at_the_third_failure_in_a_row_and_says_the_last(clock: Clock) 
         made.failed(UNREACHABLE)
         assert not made.admit()
     made.failed(SILENT)
-    with pytest.raises(CircuitOpen, match=SILENT.title):
+    with pytest.raises(CircuitOpen, match=SILENT.title) as caught:
         made.admit()
+    assert SILENT.detail in caught.value.detail
 
 
 def test_a_success_between_failures_keeps_it_closed(clock: Clock) -> None:

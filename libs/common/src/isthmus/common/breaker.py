@@ -36,7 +36,8 @@ class Breaker:
         if self._trial_at is None:
             return False
         if monotonic() < self._trial_at:
-            last = self._last.title if self._last is not None else ""
+            # What there is of a connection, and nothing of what it was for: no patient is in it.
+            last = f"{self._last.title} ({self._last.detail})" if self._last is not None else ""
             detail = f"{self._origin!r} failed {self._failures} times in a row, the last time so: {last}"
             raise CircuitOpen(detail, origin=self._origin)
         self._trial_at = monotonic() + TRIAL_SECONDS

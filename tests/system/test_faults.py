@@ -13,6 +13,7 @@ from tests.data_sets import identity, make_series, raw_dataset
 from tests.pacs import (
     AbortsAfter,
     Behaviour,
+    FailsRetrieve,
     FailsSuboperations,
     FaultyPacs,
     FindFails,
@@ -192,6 +193,26 @@ def test_a_search_that_the_origin_fails_after_a_match_is_502_with_its_status(
     assert members["dimse_status"] == f"{status:04X}"
     assert members["dimse_meaning"]
     origin.works_again()
+
+
+def test_each_status_of_a_search_has_its_own(origin: Origin) -> None:
+    rows = {0xA700: 503, 0xA900: 400, 0xC000: 502, 0x0122: 501, 0x0124: 403, 0x0211: 501}
+    for status, code in rows.items():
+        origin.pacs.behave(FindFails(status=status))
+        assert origin.is_a_problem(origin.search(), code)["dimse_status"] == f"{status:04X}"
+    origin.works_again()
+
+
+def test_each_status_of_a_retrieve_has_its_own(origin: Origin) -> None:
+    unavailable, refused = dict.fromkeys((0xA701, 0xA702), 503), dict.fromkeys((0x0122, 0x0211), 501)
+    failed = dict.fromkeys((0xA801, 0xA900, 0xC000, 0x0110), 502)
+    rows = {**unavailable, **refused, **failed, 0x0124: 403}
+    for image, (status, code) in zip(origin.images, rows.items(), strict=False):
+        origin.pacs.behave(FailsRetrieve(status=status))
+        uids = identity(image)
+        path = f"series/{uids.series_instance_uid}/instances/{uids.sop_instance_uid}"
+        response = origin.http.get(f"{origin.url}/{path}", headers={"Accept": INSTANCES})
+        assert origin.is_a_problem(response, code)["dimse_status"] == f"{status:04X}"
 
 
 @pytest.mark.parametrize("ask", [Origin.retrieve, Origin.describe])

@@ -45,8 +45,8 @@ class Client:
         self._identifier = encode(wish("STUDY", StudyInstanceUID=study), False, True) or b""
 
     def request(self, message_id: int) -> bytes:
-        to = {"MoveDestination": "RECEIVER"} if self._field == 0x0021 else {}
-        fields = {
+        to: dict[str, int | str] = {"MoveDestination": "RECEIVER"} if self._field == 0x0021 else {}
+        fields: dict[str, int | str] = {
             "AffectedSOPClassUID": self._sop_class,
             "CommandField": self._field,
             "MessageID": message_id,

@@ -126,7 +126,12 @@ async def test_a_client_that_waits_for_nothing_has_all_its_answers_in_their_orde
 ) -> None:
     study = identity(files[0]).study_instance_uid
     wanted = encode(wish("STUDY", StudyInstanceUID=study), False, True) or b""
-    find = {"AffectedSOPClassUID": FIND, "CommandField": 0x0020, "Priority": 0, "CommandDataSetType": 0}
+    find: dict[str, int | str] = {
+        "AffectedSOPClassUID": FIND,
+        "CommandField": 0x0020,
+        "Priority": 0,
+        "CommandDataSetType": 0,
+    }
 
     async def takes_and_finds(request: Request, writer: asyncio.StreamWriter) -> None:
         match = {"0020000D": {"vr": "UI", "Value": [study]}}
@@ -142,7 +147,7 @@ async def test_a_client_that_waits_for_nothing_has_all_its_answers_in_their_orde
                 connection.sendall(p_data((3, LAST_OF_COMMAND, store), (3, LAST_OF_DATA, raw_dataset(file))))
                 search = command(**find, MessageID=2 * number + 2)
                 connection.sendall(p_data((1, LAST_OF_COMMAND, search), (1, LAST_OF_DATA, wanted)))
-            given = []
+            given: list[tuple[int, int, int]] = []
             while len(given) < 3 * len(files):
                 response = answer(connection)
                 if response.CommandDataSetType != 0x0101:

@@ -103,6 +103,17 @@ async def test_what_is_gone_or_of_no_origin_is_missing(blobs: BlobStore, archive
         await blobs.get(bucket_key("1", "2", "3", InBucket("another", "etag", there)))
 
 
+async def test_nothing_in_a_bucket_is_deleted_or_written_by_the_key_of_a_blob(
+    blobs: BlobStore, archive: BlobStore
+) -> None:
+    own, key = await put(archive, b"theirs")
+    await blobs.delete(key)
+    await blobs.delete_all([key])
+    await blobs.put(key, b"ours")
+    assert await archive.get(own) == b"theirs"
+    assert await blobs.get(key) == b"theirs"
+
+
 async def test_keys_of_a_bucket_may_look_like_ours(blobs: BlobStore, archive: BlobStore) -> None:
     _, key = await put(archive, b"data", f"buckets/{uuid4().hex}")
     assert await blobs.get(key) == b"data"

@@ -123,6 +123,9 @@ async def test_what_comes_is_counted_and_nothing_stays_of_the_rest(
             assert 0 < len(told.comment) <= LONGEST_COMMENT
             if came:
                 assert told.counts == (came, COUNT - came, 0)
+                how_many, _, why = told.comment.partition(": ")
+                assert how_many == f"{COUNT - came} of {COUNT} instances lack"
+                assert why
                 assert sorted(told.failed_uids) == sorted(uids[came:])
             held = [blob.key async for blob in blobs.list(f"held/{origin_name}/{study}")]
             assert (name, len(held)) == (name, came)

@@ -49,7 +49,9 @@ def check_whole(done: RetrieveDone, wanted: Retrieve, seen: set[str], told: Lack
     # Those without a name may be of another series, but nobody knows.
     lacking = len(news) + max(0, done.unnamed - (told.unnamed if told else 0))
     if lacking:
-        detail = f"{lacking} of {len(seen) + lacking} instances were not delivered"
+        detail = f"{lacking} of {len(seen) + lacking} instances lack"
+        if done.failure is not None:
+            detail = f"{detail}: {done.failure.detail}"
         raise Incomplete(detail, origin=wanted.origin, missing=news)
     if done.unlisted or (done.failure is not None and not done.missing):
         # The failure is not that of what was told: what came may not be all.

@@ -4,9 +4,13 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import httpx2
+import msgpack
 import pytest
 
 from isthmus.common.blobs import BlobStore
+from isthmus.common.bus import Bus
+from isthmus.common.bus.buckets import Records
+from isthmus.common.bus.streams import INBOXES_BUCKET
 from isthmus.common.config import S3Origin, Settings
 from isthmus.common.service import Parts
 from isthmus.wado.app import routes
@@ -61,3 +65,15 @@ async def test_while_a_bucket_cannot_be_listed_nobody_says_that_no_origin_has_it
     response = await client.get("1.2.3.4")
     assert response.status_code == 503
     assert "NoSuchBucket" in response.json()["detail"]
+
+
+async def test_a_record_that_cannot_be_read_keeps_no_study_of_another_origin_back(
+    client: httpx2.AsyncClient, bus: Bus, bucket: BlobStore, origin: S3Origin, series: list[Path]
+) -> None:
+    await put(bucket, origin, series)
+    record = msgpack.packb({"v": 99, "type": "StudyState"})
+    await Records(bus, INBOXES_BUCKET).write(record, 0, f"{origin.name}-2", study_of(series[0]))
+    response = await client.get(study_of(series[0]), headers=AS_HELD)
+    assert response.status_code == 200, response.text
+    assert f"{origin.name}-2 is not included" in response.headers["warning"]
+    assert len(parts_of(response)) == len(series)

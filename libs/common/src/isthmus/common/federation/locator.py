@@ -9,7 +9,7 @@ from typing import Final
 
 from isthmus.common.bus import Bus
 from isthmus.common.config import Origin
-from isthmus.common.errors import OriginTimeout, UnavailableError
+from isthmus.common.errors import ContractError, OriginTimeout, UnavailableError
 from isthmus.common.federation.asking import Answers, Silence, ask_all
 from isthmus.common.federation.listing import Asked, contents_of, undeliverable
 from isthmus.common.federation.whereabouts import Contents, Listing, Whereabouts
@@ -147,7 +147,7 @@ class Locator:
             if self._catalogue.is_the_origin(origin.name):
                 try:
                     manifests.append(await self._catalogue.load(origin.name, study))
-                except UnavailableError:
+                except (UnavailableError, ContractError):
                     manifests.append(None)  # whoever asks it for what it has is told so
         return tuple(manifests)
 

@@ -126,20 +126,25 @@ def _run(*command: str) -> bytes:
 class Storescp(_Server):
     """A receiver that takes every SOP class and every standard transfer syntax, and keeps every byte."""
 
-    def __init__(self, directory: Path, *, ae_title: str = "STORESCP", port: int | None = None) -> None:
+    def __init__(
+        self, directory: Path, *, ae_title: str = "STORESCP", port: int | None = None, forks: bool = True
+    ) -> None:
         """Start it, and wait until it takes connections.
 
         Args:
             directory: takes what it receives, and its log.
             ae_title: its own.
             port: where it listens; None: on a free one.
+            forks: whether it serves several associations at one time; else, as it does unless told to, one
+                after the other, and who asks for another one waits.
         """
         self._received = directory / "received"
         self._received.mkdir(parents=True)
         port = port or free_port()
         command = [
             "storescp",
-            *("--fork", "--promiscuous", "--accept-all", "--bit-preserving", "--unique-filenames"),
+            *(("--fork",) if forks else ()),
+            *("--promiscuous", "--accept-all", "--bit-preserving", "--unique-filenames"),
             *("--output-directory", str(self._received), "--max-pdu", str(MAX_PDU)),
             *("--aetitle", ae_title, "--disable-host-lookup", "--log-level", "warn", str(port)),
         ]

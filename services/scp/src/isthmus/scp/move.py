@@ -89,24 +89,58 @@ class _Sending:
         self._lost = 0
         self._sent = 0
         self._helpers: set[asyncio.Task[None]] = set()
+        self._connecting: set[asyncio.Task[None]] = set()
+        """Helpers without an association."""
+        self._is_through = False
+        """Whether nothing is left to be taken from the line, but what helpers put back."""
 
     async def run(self) -> None:
         """Send all of them, and say what became of each."""
         try:
             while True:
-                await self._work(0)
-                await asyncio.gather(*self._helpers)
-                if not self._transfer.line.has_returned:
+                self._is_through = False
+                await self._work()
+                self._is_through = True
+                await end_tasks(tuple(self._connecting))
+                await asyncio.gather(*(one for one in self._helpers if not one.cancelled()))
+                if self._transfer.is_given_up or not self._transfer.line.has_returned:
                     return
         finally:
             await end_tasks(self._helpers)
 
-    def _help(self) -> None:
+    def _have_help(self) -> None:
         while len(self._helpers) + 1 < self._route.associations:
-            self._helpers.add(asyncio.create_task(self._work(1)))
+            self._helpers.add(asyncio.create_task(self._help()))
 
-    async def _work(self, priority: int) -> None:
-        """Send over one association after the other; a helper (priority 1) leaves where it gets none."""
+    async def _help(self) -> None:
+        """Send over a further association, as long as there is one.
+
+        Nothing is taken from the line before: many destinations serve one association after the other, and
+        let whoever asks for another wait until the first one has ended.
+        """
+        line, task = self._transfer.line, cast("asyncio.Task[None]", asyncio.current_task())
+        is_fresh = False
+        while not (self._is_through or self._transfer.is_given_up or self._gone):
+            self._connecting.add(task)
+            try:
+                contexts = self._contexts()
+                async with self._route.pool.lease(contexts, fresh=is_fresh, priority=1) as association:
+                    self._connecting.discard(task)
+                    waiting = await line.take()
+                    if waiting is None:
+                        return
+                    following, is_fresh = await self._send_over(association, waiting)
+            except OriginError:
+                return
+            finally:
+                self._connecting.discard(task)
+            if following is None:
+                return
+            self._note(following.blob)
+            line.put_back(following)
+
+    async def _work(self) -> None:
+        """Send over one association after the other."""
         line = self._transfer.line
         waiting = await line.take()
         is_fresh = False
@@ -122,19 +156,18 @@ class _Sending:
                 self._transfer.failed(waiting.blob.sop_instance_uid, refusal)
                 waiting, is_fresh = await line.take(), False
                 continue
-            contexts = self._contexts(waiting.blob)
+            self._note(waiting.blob)
             try:
-                async with self._route.pool.lease(contexts, fresh=is_fresh, priority=priority) as association:
+                async with self._route.pool.lease(self._contexts(), fresh=is_fresh) as association:
                     following = await self._send_over(association, waiting)
             except NoAcceptedContext as error:
                 self._refused[_pair(waiting.blob)] = error
             except OriginError as error:
-                if priority:
-                    line.put_back(waiting)
-                    return
                 self._gone = error
             else:
                 waiting, is_fresh = following
+        if waiting is not None:
+            line.put_back(waiting)  # given up: it is named with all that is not sent
 
     async def _send_over(self, association: Association, first: Waiting) -> tuple[Waiting | None, bool]:
         """Send one after the other while the association holds and was negotiated for them.
@@ -163,18 +196,21 @@ class _Sending:
                 transfer.answered(uid, result.status)
             sent += 1
             self._sent += 1
-            if self._sent == MANY:
-                self._help()
             if transfer.is_given_up:
                 return None, False
             waiting = await line.take()
+            if waiting is not None and self._sent >= MANY:
+                self._have_help()
         return waiting, False
 
-    def _contexts(self, blob: BlobRef) -> tuple[Context, ...]:
-        """Give what to propose: for the instance, and for those before it, as far as there is room."""
+    def _note(self, blob: BlobRef) -> None:
+        """Take note of what is to be sent next."""
         pair = _pair(blob)
         self._pairs.pop(pair, None)
         self._pairs[pair] = None
+
+    def _contexts(self) -> tuple[Context, ...]:
+        """Give what to propose: for what was noted last, and for all before it, as far as there is room."""
         return tuple(islice(dict.fromkeys(self._proposed()), MAX_CONTEXTS))
 
     def _proposed(self) -> Iterator[Context]:

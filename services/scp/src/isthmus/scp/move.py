@@ -62,8 +62,8 @@ class Move:
         if asked.model is None:
             raise Refused(SOP_CLASS_NOT_SUPPORTED, "No C-MOVE in this information model")
         request = cast("C_MOVE", asked.request)
-        destination = (request.MoveDestination or "").strip("\0 ")
-        if destination not in self._destinations:
+        destination = request.MoveDestination
+        if destination is None or destination not in self._destinations:
             raise Refused(MOVE_DESTINATION_UNKNOWN, "The Move Destination is not in the settings")
         wished = read_wished(asked.identifier(), asked.transfer_syntax_uid, asked.model)
         transfer = Transfer(self._source, asked, wished, waits_for_each=False)

@@ -14,6 +14,8 @@
 - **Messages that wait.** From a requestor that does not wait for responses no more is read than `BACKLOG`
   messages in advance: its own buffers fill up then, not ours.
 - **UIDs.** Over-long UIDs are received as they are: upstream aborts the association, or never answers.
+- **Move Destinations.** What is no AE title is received as it is, and what is blank as if it were not there:
+  upstream aborts the association.
 - **Large data sets.** They go into a file as they come: see `spill`.
 - **Fragments.** What breaks the rules of PS3.8 Annex E ends the association: see `incoming`.
 - **Exceptions** in the upper layer's thread end the association, with an A-ABORT: see `upper_layer`.
@@ -43,6 +45,7 @@ import pynetdicom.fsm
 import pynetdicom.transport
 from pydicom.uid import UID
 from pynetdicom import _config
+from pynetdicom.dimse_primitives import C_MOVE
 from pynetdicom.dul import DULServiceProvider
 from pynetdicom.pdu import P_DATA_TF
 from pynetdicom.pdu_primitives import A_ABORT, A_P_ABORT, A_RELEASE, P_DATA
@@ -274,6 +277,11 @@ def _any_uid(value: UID) -> tuple[bool, str]:
     return bool(value), "must not be empty"
 
 
+def _set_move_destination(request: C_MOVE, value: str | None) -> None:
+    """Take every Move Destination; what we send ourselves is from the settings."""
+    request._move_destination = (value or "").strip("\0 ") or None
+
+
 def install() -> None:
     """Change pynetdicom and pydicom in this process; more than once does no harm."""
     pynetdicom.transport.AssociationSocket = TunedSocket  # type: ignore[misc]  # who accepts looks there
@@ -286,6 +294,7 @@ def install() -> None:
     DULServiceProvider.send_pdu = _send_pdu_and_rouse  # type: ignore[method-assign]  # what is sent wakes it
     pynetdicom.fsm.P_DATA_TF = _to_be_sent  # type: ignore[assignment, attr-defined]  # DT-1 and AR-7 call it
     _config.VALIDATORS["UI"] = _any_uid
+    C_MOVE.MoveDestination = C_MOVE.MoveDestination.setter(_set_move_destination)  # type: ignore[method-assign, attr-defined]  # it is a property
     _config.LOG_HANDLER_LEVEL = "none"
     _config.LOG_REQUEST_IDENTIFIERS = False
     _config.LOG_RESPONSE_IDENTIFIERS = False

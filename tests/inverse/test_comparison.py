@@ -105,7 +105,8 @@ def _store(case: Case, files: Sequence[Path], side: Side, sides: Sides) -> Resul
     ended = run(case.toolkit, case.program, side.empty, case.options, files)
     statuses = {response.sop_instance_uid: response.status for response in ended.of("C-STORE")}
     held = [sides.keeper.file(identifier) for identifier in sides.keeper.held()]
-    return Result(ended.code, ended.status("C-STORE"), statuses, instances=instances(held))
+    # Which is the last is up to the order in which the folder is read.
+    return Result(ended.code, None, statuses, instances=instances(held))
 
 
 def _syntax(file: Path) -> str:

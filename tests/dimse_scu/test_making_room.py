@@ -16,5 +16,6 @@ async def test_a_worker_makes_room_for_what_comes_as_long_as_it_runs(
         turns.put_nowait(now)
 
     monkeypatch.setattr(Sweeper, "turn", turn)
-    async with serve.one(origin_name), asyncio.timeout(20):  # whoever was killed has its turn for ten seconds more
+    async with serve.one(origin_name), asyncio.timeout(20):
+        # Whoever was killed before has its turn for ten seconds more.
         assert await turns.get() < await turns.get()

@@ -12,6 +12,7 @@ from pydicom.dataelem import DataElement
 
 from isthmus.common.blobs import BlobStore
 from isthmus.common.dicom.xml_model import native_model
+from tests.data_sets import identity
 from tests.stow.worker import Job, Script
 
 BOUNDARY: Final = "0123456789abcdef"
@@ -99,6 +100,11 @@ def comments(response: httpx2.Response, sequence: str = FAILED) -> list[str]:
 def instances(response: httpx2.Response, sequence: str = STORED) -> list[str]:
     """Read the SOP Instance UIDs."""
     return [item["00081155"]["Value"][0] for item in response.json()[sequence]["Value"]]
+
+
+def uids(files: Iterable[Path]) -> list[str]:
+    """Read the SOP Instance UIDs of files."""
+    return [identity(file).sop_instance_uid for file in files]
 
 
 class Sent(dict[str, bytes]):

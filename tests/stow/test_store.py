@@ -11,13 +11,11 @@ from isthmus.common.blobs import BlobStore, spool_prefix
 from isthmus.common.errors import AssociationRejected, OriginTimeout, OriginUnreachable
 from isthmus.common.messages import Failure
 from tests.data_sets import identity, make_series, raw_dataset
+from tests.stow.payloads import BOUNDARY, FAILED, OTHERS, STORED, instances, reasons, uids
 from tests.stow.worker import Employ, Job, stores
 
-BOUNDARY = "0123456789abcdef"
 MULTIPART = {"Content-Type": f'multipart/related; type="application/dicom"; boundary={BOUNDARY}'}
 SINGLE = {"Content-Type": "application/dicom"}
-
-FAILED, STORED, OTHERS = "00081198", "00081199", "0008119A"
 
 
 def multipart(parts: Iterable[bytes], *, closed: bool = True) -> bytes:
@@ -29,18 +27,6 @@ def multipart(parts: Iterable[bytes], *, closed: bool = True) -> bytes:
 
 def contents(files: Iterable[Path]) -> list[bytes]:
     return [file.read_bytes() for file in files]
-
-
-def reasons(response: httpx2.Response, sequence: str = FAILED) -> list[int]:
-    return [item["00081197"]["Value"][0] for item in response.json()[sequence]["Value"]]
-
-
-def instances(response: httpx2.Response, sequence: str) -> list[str]:
-    return [item["00081155"]["Value"][0] for item in response.json()[sequence]["Value"]]
-
-
-def uids(files: Iterable[Path]) -> list[str]:
-    return [identity(file).sop_instance_uid for file in files]
 
 
 async def spooled(blobs: BlobStore, job: Job | None = None) -> list[str]:

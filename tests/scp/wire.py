@@ -46,7 +46,7 @@ def associate(
     return pdu(1, fixed + item(0x10, b"1.2.840.10008.3.1.1.1") + proposed + user)
 
 
-def command(**fields: int | str) -> bytes:
+def command(**fields: int | str | None) -> bytes:
     """A command set, of what is given alone."""
     data = Dataset()
     for keyword, value in fields.items():

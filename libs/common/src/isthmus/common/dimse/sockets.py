@@ -16,6 +16,8 @@
 - **UIDs.** Over-long UIDs are received as they are: upstream aborts the association, or never answers.
 - **Move Destinations.** What is no AE title is received as it is, and what is blank as if it were not there:
   upstream aborts the association.
+- **Priorities.** What is none of the three is received as if it were not there, and no other archive minds:
+  upstream aborts the association.
 - **Large data sets.** They go into a file as they come: see `spill`.
 - **Fragments.** What breaks the rules of PS3.8 Annex E ends the association: see `incoming`.
 - **Exceptions** in the upper layer's thread end the association, with an A-ABORT: see `upper_layer`.
@@ -45,7 +47,7 @@ import pynetdicom.fsm
 import pynetdicom.transport
 from pydicom.uid import UID
 from pynetdicom import _config
-from pynetdicom.dimse_primitives import C_MOVE
+from pynetdicom.dimse_primitives import C_MOVE, DIMSEPrimitive
 from pynetdicom.dul import DULServiceProvider
 from pynetdicom.pdu import P_DATA_TF
 from pynetdicom.pdu_primitives import A_ABORT, A_P_ABORT, A_RELEASE, P_DATA
@@ -282,6 +284,12 @@ def _set_move_destination(request: C_MOVE, value: str | None) -> None:
     request._move_destination = (value or "").strip("\0 ") or None
 
 
+def _set_priority(request: DIMSEPrimitive, value: int | None) -> None:
+    """Take a Priority, or leave it as it was where none is named; what we send ourselves is one."""
+    if value in (0, 1, 2):
+        request._priority = value
+
+
 def install() -> None:
     """Change pynetdicom and pydicom in this process; more than once does no harm."""
     pynetdicom.transport.AssociationSocket = TunedSocket  # type: ignore[misc]  # who accepts looks there
@@ -295,6 +303,7 @@ def install() -> None:
     pynetdicom.fsm.P_DATA_TF = _to_be_sent  # type: ignore[assignment, attr-defined]  # DT-1 and AR-7 call it
     _config.VALIDATORS["UI"] = _any_uid
     C_MOVE.MoveDestination = C_MOVE.MoveDestination.setter(_set_move_destination)  # type: ignore[method-assign, attr-defined]  # it is a property
+    DIMSEPrimitive._Priority = DIMSEPrimitive._Priority.setter(_set_priority)  # type: ignore[method-assign, attr-defined]  # likewise
     _config.LOG_HANDLER_LEVEL = "none"
     _config.LOG_REQUEST_IDENTIFIERS = False
     _config.LOG_RESPONSE_IDENTIFIERS = False

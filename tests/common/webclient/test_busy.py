@@ -1,17 +1,13 @@
 """An origin that is busy: when it is asked again, and when that is given up."""
 
 import time
-from datetime import UTC, datetime, timedelta
-from email.utils import format_datetime
 
 import pytest
 
 from isthmus.common.errors import HttpOperationFailed
 from isthmus.common.webclient import WebClient
-from isthmus.common.webclient.retry import LONGEST, MOST_TRIES, Patience, retry_after
+from isthmus.common.webclient.retry import MOST_TRIES, Patience
 from tests.common.webclient.web_origin import Site, says
-
-NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 
 
 @pytest.mark.parametrize("status", ["429 Too Many Requests", "503 Service Unavailable"])
@@ -51,22 +47,3 @@ def test_without_a_word_the_waits_become_longer() -> None:
 def test_all_waits_together_have_an_end() -> None:
     patience = Patience(10)
     assert [patience.wait(6), patience.wait(6), patience.wait(4)] == [6, None, 4]
-
-
-@pytest.mark.parametrize(
-    ("value", "seconds"),
-    [
-        (None, None),
-        ("7", 7.0),
-        (" 7 ", 7.0),
-        ("-7", None),
-        ("soon", None),
-        ("", None),
-        ("99999999999999999999", LONGEST),
-        (format_datetime(NOW + timedelta(seconds=90), usegmt=True), 90.0),
-        (format_datetime(NOW - timedelta(seconds=90), usegmt=True), 0.0),
-        ("Fri, 99 Nov 2026 12:00:00 GMT", None),
-    ],
-)
-def test_when_it_says(value: str | None, seconds: float | None) -> None:
-    assert retry_after(value, NOW) == seconds

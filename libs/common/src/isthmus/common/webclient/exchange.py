@@ -11,6 +11,7 @@ from opentelemetry.trace import use_span
 
 from isthmus.common.breaker import Breaker
 from isthmus.common.config import DicomwebOrigin
+from isthmus.common.dicomweb.retry_after import retry_after
 from isthmus.common.errors import MalformedAnswer, OriginTimeout, OriginUnreachable
 from isthmus.common.telemetry import SpanKind, get_logger, inject, span
 from isthmus.common.webclient.answer import Answer
@@ -20,7 +21,7 @@ from isthmus.common.webclient.failures import BROKE_OFF, before_the_answer, refu
 from isthmus.common.webclient.handshake import send
 from isthmus.common.webclient.lanes import Lane, Lanes
 from isthmus.common.webclient.outgoing import GET, REDIRECTS, Outgoing, is_at, redirected
-from isthmus.common.webclient.retry import BUSY, Patience, retry_after
+from isthmus.common.webclient.retry import BUSY, Patience
 from isthmus.common.webclient.tls import tls_context
 from isthmus.common.webclient.transport import elsewhere_client, lane_client
 

@@ -1,15 +1,12 @@
-"""When an origin that is busy is asked again (429, 503; RFC 9110 10.2.3, RFC 6585 4)."""
+"""When an origin that is busy is asked again (429, 503; RFC 9110 15.6.4, RFC 6585 4)."""
 
 import random
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Final
 
 BUSY: Final = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})
 MOST_TRIES: Final = 4
 FIRST_WAIT: Final = 0.5
-LONGEST: Final = 86_400.0
 
 
 class Patience:
@@ -38,18 +35,3 @@ class Patience:
         self._tries += 1
         self._left -= seconds
         return seconds
-
-
-def retry_after(value: str | None, now: datetime | None = None) -> float | None:
-    """Read a Retry-After header, in seconds from now; None where it says nothing."""
-    if value is None:
-        return None
-    text = value.strip()
-    if text.isascii() and text.isdigit():
-        return min(float(text[:9]), LONGEST)
-    try:
-        at = parsedate_to_datetime(text)
-    except (ValueError, OverflowError):
-        return None
-    at = at if at.tzinfo else at.replace(tzinfo=UTC)
-    return min(max((at - (now or datetime.now(UTC))).total_seconds(), 0.0), LONGEST)

@@ -3,12 +3,6 @@
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
-from typing import Final
-
-LONGEST_RETRY_AFTER: Final = 86_400.0
-"""Seconds. Whoever asks for more is asked again after a day."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,19 +39,3 @@ class Pace:
 
 def _doubled(first: float, times: int, longest: float) -> float:
     return min(first * 2.0 ** min(max(times, 1) - 1, 32), longest)
-
-
-def retry_after(value: str | None, now: datetime | None = None) -> float | None:
-    """Read a Retry-After header (RFC 9110 10.2.3), in seconds from now; None where it says nothing."""
-    if value is None:
-        return None
-    text = value.strip()
-    if text.isascii() and text.isdigit():
-        return min(float(text[:9]), LONGEST_RETRY_AFTER)
-    try:
-        at = parsedate_to_datetime(text)
-    except (ValueError, OverflowError):
-        return None
-    at = at if at.tzinfo else at.replace(tzinfo=UTC)
-    seconds = (at - (now or datetime.now(UTC))).total_seconds()
-    return min(max(seconds, 0.0), LONGEST_RETRY_AFTER)

@@ -17,9 +17,9 @@ from urllib.parse import urlsplit
 import certifi
 import httpx2
 
-from isthmus.arrivals.webhooks.pace import retry_after
 from isthmus.arrivals.webhooks.signature import read_keys, signature
 from isthmus.common.config.arriving import Webhook
+from isthmus.common.dicomweb.retry_after import retry_after
 from isthmus.common.errors import SettingsError
 from isthmus.common.messages.cloud_events import CONTENT_TYPE
 from isthmus.common.telemetry import SpanKind, inject, span

@@ -7,6 +7,7 @@ from tests.data_sets.part10 import (
     identity,
     listing,
     raw_dataset,
+    raw_datasets,
     transfer_syntax,
     with_sop_instance_uid,
 )
@@ -21,6 +22,7 @@ __all__ = [
     "make_series",
     "pydicom_files",
     "raw_dataset",
+    "raw_datasets",
     "transfer_syntax",
     "with_sop_instance_uid",
 ]

@@ -41,6 +41,11 @@ def raw_dataset(file: Path | bytes) -> bytes:
     return data[dataset_offset(data) :]
 
 
+def raw_datasets(files: Iterable[Path | bytes]) -> dict[str, bytes]:
+    """The data sets of files exactly as they are encoded in them, by SOP Instance UID."""
+    return {identity(file).sop_instance_uid: raw_dataset(file) for file in files}
+
+
 class Identity(NamedTuple):
     """What tells one instance from another, as the data set has it; empty where it has not."""
 

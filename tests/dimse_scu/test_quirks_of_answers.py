@@ -10,8 +10,8 @@ from pydicom.uid import BasicTextSRStorage
 from isthmus.common.config import DimseOrigin, Quirk
 from isthmus.common.errors import Incomplete, NotDelivered, OperationFailed
 from isthmus.common.messages import Retrieve
-from tests.common.retrieving.whole import Reader, contents
-from tests.data_sets import identity, make_series
+from tests.common.retrieving.whole import Reader
+from tests.data_sets import identity, make_series, raw_datasets
 from tests.dimse_scu.conftest import Serve
 from tests.pacs import (
     AbortsAfter,
@@ -64,15 +64,15 @@ def mixed(_mixed: FaultyPacs) -> FaultyPacs:
 async def test_success_though_all_sub_operations_failed_is_asked_again(
     lie: SaysSuccess, read: Reader, origin: DimseOrigin, pacs: FaultyPacs, images: list[Path], study: str
 ) -> None:
-    pacs.behave(FailsSuboperations(statuses=dict.fromkeys(contents(images), 0xA700), times=1), lie)
-    assert await read(Retrieve(origin.name, study)) == contents(images)
+    pacs.behave(FailsSuboperations(statuses=dict.fromkeys(raw_datasets(images), 0xA700), times=1), lie)
+    assert await read(Retrieve(origin.name, study)) == raw_datasets(images)
 
 
 @pytest.mark.parametrize("lie", LIES)
 async def test_success_though_one_never_comes_is_told(
     lie: SaysSuccess, read: Reader, origin: DimseOrigin, pacs: FaultyPacs, images: list[Path], study: str
 ) -> None:
-    expected = contents(images)
+    expected = raw_datasets(images)
     bad = list(expected)[7]
     pacs.behave(FailsSuboperations(statuses={bad: 0xC000}), lie)
     with pytest.raises(Incomplete) as caught:
@@ -85,14 +85,14 @@ async def test_success_with_nothing_sent_the_first_times_is_asked_until_it_comes
     read: Reader, origin: DimseOrigin, pacs: FaultyPacs, images: list[Path], study: str
 ) -> None:
     pacs.behave(SuccessWithNothingSent(times=3))
-    assert await read(Retrieve(origin.name, study)) == contents(images)
+    assert await read(Retrieve(origin.name, study)) == raw_datasets(images)
 
 
 async def test_an_origin_that_sends_few_at_a_time_only_is_asked_for_few(
     read: Reader, origin: DimseOrigin, pacs: FaultyPacs, images: list[Path], study: str
 ) -> None:
     pacs.behave(SuccessWithNothingSent(beyond=3))
-    assert await read(Retrieve(origin.name, study)) == contents(images)
+    assert await read(Retrieve(origin.name, study)) == raw_datasets(images)
     assert len(pacs.sent()) == len(images)
 
 
@@ -113,13 +113,13 @@ async def test_a_series_that_is_offline_is_named_and_the_others_come(
     wanted = Retrieve(origin.name, offline.study_instance_uid)
     with pytest.raises(Incomplete) as caught:
         await read(wanted)
-    assert set(caught.value.missing) == set(contents(two_series[:-1]))
-    assert read.arrived == contents(two_series[-1:])
+    assert set(caught.value.missing) == set(raw_datasets(two_series[:-1]))
+    assert read.arrived == raw_datasets(two_series[-1:])
 
     asked = len(mixed.operations(Operation.GET))
-    assert await read(wanted) == contents(two_series[-1:])
+    assert await read(wanted) == raw_datasets(two_series[-1:])
     assert read.lacking is not None
-    assert {one.sop_instance_uid for one in read.lacking.missing} == set(contents(two_series[:-1]))
+    assert {one.sop_instance_uid for one in read.lacking.missing} == set(raw_datasets(two_series[:-1]))
     assert len(mixed.operations(Operation.GET)) == asked
 
 
@@ -129,13 +129,13 @@ async def test_a_series_that_is_online_again_is_brought(
     origin = await serve(origin_name, ae_title=mixed.peer.ae_title, port=mixed.peer.port)
     offline = identity(two_series[0])
     mixed.behave(SeriesIsOffline(series_instance_uid=offline.series_instance_uid, times=3))
-    assert await read(Retrieve(origin.name, offline.study_instance_uid)) == contents(two_series)
+    assert await read(Retrieve(origin.name, offline.study_instance_uid)) == raw_datasets(two_series)
 
 
 async def test_an_origin_that_stops_at_the_first_failure_sends_all_others(
     read: Reader, origin: DimseOrigin, pacs: FaultyPacs, images: list[Path], study: str
 ) -> None:
-    expected = contents(images)
+    expected = raw_datasets(images)
     bad = list(expected)[2]
     pacs.behave(FailsSuboperations(statuses={bad: 0xC000}), StopsAtFailure())
     with pytest.raises(Incomplete) as caught:
@@ -149,7 +149,7 @@ async def test_an_origin_that_is_out_of_resources_is_asked_again(
     status: int, read: Reader, origin: DimseOrigin, pacs: FaultyPacs, images: list[Path], study: str
 ) -> None:
     pacs.behave(FailsRetrieve(status=status, times=2))
-    assert await read(Retrieve(origin.name, study)) == contents(images)
+    assert await read(Retrieve(origin.name, study)) == raw_datasets(images)
 
 
 @pytest.mark.parametrize(
@@ -171,7 +171,7 @@ async def test_what_an_origin_cannot_be_asked_for_in_one_way_is_asked_for_in_ano
     study: str,
 ) -> None:
     pacs.behave(*behaviours)
-    assert await read(Retrieve(origin.name, study)) == contents(images)
+    assert await read(Retrieve(origin.name, study)) == raw_datasets(images)
 
 
 @pytest.mark.parametrize("levels", [["IMAGE"], ["SERIES", "IMAGE"]])
@@ -184,7 +184,7 @@ async def test_an_instance_that_cannot_be_asked_for_alone_comes_with_the_others(
     study: str,
     series: str,
 ) -> None:
-    uid, data = list(contents(images).items())[4]
+    uid, data = list(raw_datasets(images).items())[4]
     pacs.behave(FailsRetrieve(status=0xA900, levels=levels))
     assert await read(Retrieve(origin.name, study, series, uid)) == {uid: data}
 
@@ -205,7 +205,7 @@ async def test_no_compressed_syntax_is_offered_for_classes_without_pixels(
     origin = await serve(origin_name, ae_title=mixed.peer.ae_title, port=mixed.peer.port)
     mixed.behave(RefusesCompressed(only_without_pixels=True))
     study = identity(two_series[0]).study_instance_uid
-    assert await read(Retrieve(origin.name, study)) == contents(two_series)
+    assert await read(Retrieve(origin.name, study)) == raw_datasets(two_series)
     assert len(mixed.operations(Operation.GET)) == 2  # each series once
 
 
@@ -213,7 +213,7 @@ async def test_an_origin_that_sends_only_where_compressed_syntaxes_are_offered_s
     read: Reader, origin: DimseOrigin, pacs: FaultyPacs, images: list[Path], study: str
 ) -> None:
     pacs.behave(SendsOnlyWhereCompressedIsOffered())
-    assert await read(Retrieve(origin.name, study)) == contents(images)
+    assert await read(Retrieve(origin.name, study)) == raw_datasets(images)
     assert len(pacs.operations(Operation.GET)) == 1
 
 
@@ -241,9 +241,9 @@ async def test_a_quirk_that_is_named_costs_no_attempt(
     pacs.behave(*behaviours)
     await serve(origin_name, quirks=quirks)
     await serve(f"{origin_name}-plain")
-    assert await read(Retrieve(origin_name, study)) == contents(images)
+    assert await read(Retrieve(origin_name, study)) == raw_datasets(images)
     named = len(pacs.operations(Operation.GET))
-    assert await read(Retrieve(f"{origin_name}-plain", study)) == contents(images)
+    assert await read(Retrieve(f"{origin_name}-plain", study)) == raw_datasets(images)
     found_out = len(pacs.operations(Operation.GET)) - named
     assert named == 1 < found_out
 
@@ -275,6 +275,6 @@ async def test_a_quirk_that_is_named_costs_no_attempt_in_repairs(
     for name in (origin_name, f"{origin_name}-plain"):
         pacs.forget()
         pacs.behave(refuses, AbortsAfter(instances=5, times=1))
-        assert await read(Retrieve(name, study)) == contents(images)
+        assert await read(Retrieve(name, study)) == raw_datasets(images)
         asked.append(len(pacs.operations(Operation.GET)))
     assert asked == [named, found_out]

@@ -9,7 +9,8 @@ from isthmus.common.config import DimseOrigin, Quirk
 from isthmus.common.dimse import exchange
 from isthmus.common.errors import AssociationAborted, OriginTimeout
 from isthmus.common.messages import Retrieve
-from tests.common.retrieving.whole import Reader, contents
+from tests.common.retrieving.whole import Reader
+from tests.data_sets import raw_datasets
 from tests.dimse_scu.conftest import Serve
 from tests.pacs import (
     AbortsAfter,
@@ -44,7 +45,7 @@ async def test_what_was_cut_is_fetched_again_and_nothing_else(
     behaviour: Behaviour, read: Reader, origin: DimseOrigin, pacs: FaultyPacs, images: list[Path], study: str
 ) -> None:
     pacs.behave(behaviour)
-    assert await read(Retrieve(origin.name, study)) == contents(images)
+    assert await read(Retrieve(origin.name, study)) == raw_datasets(images)
     assert len(pacs.sent()) == len(images)
 
 
@@ -68,7 +69,7 @@ async def test_a_trickle_is_alive_though_no_message_completes(
 ) -> None:
     await serve(origin_name, timeout_seconds=0.5)
     pacs.behave(Trickles(fragments=5, seconds=0.2))
-    uid, data = next(iter(contents(images).items()))
+    uid, data = next(iter(raw_datasets(images).items()))
     assert await read(Retrieve(origin_name, study, series, uid)) == {uid: data}
     assert len(pacs.operations(Operation.GET)) == 1
 
@@ -77,7 +78,7 @@ async def test_an_origin_that_refuses_a_second_association_sends_all_over_one(
     read: Reader, origin: DimseOrigin, pacs: FaultyPacs, images: list[Path], study: str
 ) -> None:
     pacs.behave(RefusesAssociation(beyond=1))
-    assert await read(Retrieve(origin.name, study)) == contents(images)
+    assert await read(Retrieve(origin.name, study)) == raw_datasets(images)
     assert pacs.associations_at_once() == 1
 
 
@@ -93,7 +94,7 @@ async def test_one_association_is_never_exceeded_where_the_settings_say_one(
 ) -> None:
     await serve(origin_name, associations=1)
     pacs.behave(behaviour)
-    assert await read(Retrieve(origin_name, study)) == contents(images)
+    assert await read(Retrieve(origin_name, study)) == raw_datasets(images)
     assert pacs.events(Kind.REJECTED) == pacs.events(Kind.KEPT_WAITING) == []
 
 
@@ -103,7 +104,7 @@ async def test_an_origin_that_never_answers_a_second_association_fails_clearly_o
     await serve(origin_name, timeout_seconds=0.5)
     pacs.behave(QueuesAssociation(beyond=1))
     try:
-        assert await read(Retrieve(origin_name, study)) == contents(images)
+        assert await read(Retrieve(origin_name, study)) == raw_datasets(images)
     except OriginTimeout:
         assert read.arrived == {}
 
@@ -122,7 +123,7 @@ async def test_associations_that_are_dropped_without_a_word_are_opened_anew(
 ) -> None:
     pacs.behave(DropsIdleAssociation())
     for _ in range(2):
-        assert await read(Retrieve(origin.name, study)) == contents(images)
+        assert await read(Retrieve(origin.name, study)) == raw_datasets(images)
     assert len(pacs.sent()) == len(images)
 
 
@@ -131,7 +132,7 @@ async def test_associations_that_are_forgotten_are_opened_anew_after_the_time_ou
 ) -> None:
     await serve(origin_name, timeout_seconds=0.5)
     pacs.behave(ForgetsAssociation())
-    assert await read(Retrieve(origin_name, study)) == contents(images)
+    assert await read(Retrieve(origin_name, study)) == raw_datasets(images)
 
 
 @pytest.mark.parametrize(
@@ -169,5 +170,5 @@ async def test_a_transfer_that_nobody_waits_for_ends_whatever_the_origin_makes_o
     assert pacs.cancels() == (0 if quirks else 1)
     pacs.behave()
     # The next one has the rest, and nothing that is cut.
-    assert await read(Retrieve(origin_name, study)) == contents(images)
+    assert await read(Retrieve(origin_name, study)) == raw_datasets(images)
     assert len(pacs.operations(Operation.GET)) == 2

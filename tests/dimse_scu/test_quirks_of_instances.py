@@ -8,8 +8,8 @@ from pydicom.uid import ImplicitVRLittleEndian, RLELossless
 
 from isthmus.common.config import DimseOrigin
 from isthmus.common.messages import Retrieve
-from tests.common.retrieving.whole import Reader, contents
-from tests.data_sets import identity, make_series, with_sop_instance_uid
+from tests.common.retrieving.whole import Reader
+from tests.data_sets import identity, make_series, raw_datasets, with_sop_instance_uid
 from tests.pacs import (
     AbortsAfter,
     Behaviour,
@@ -59,8 +59,8 @@ def pacs(_motley: FaultyPacs) -> FaultyPacs:
 async def test_an_instance_sent_twice_with_other_bytes_is_read_once_and_the_newer_is_kept(
     read: Reader, origin: DimseOrigin, pacs: FaultyPacs, images: list[Path], study: str
 ) -> None:
-    first, *rest = contents(images)
-    old = contents(images)
+    first, *rest = raw_datasets(images)
+    old = raw_datasets(images)
     new = {uid: other_bytes(data) for uid, data in old.items()}
     pacs.behave(SendsTwice(), SendsOtherBytes())
     arrived = await read(Retrieve(origin.name, study))
@@ -74,7 +74,7 @@ async def test_an_instance_of_another_study_in_between_is_dropped(
     read: Reader, origin: DimseOrigin, pacs: FaultyPacs, images: list[Path], others: list[Path], study: str
 ) -> None:
     pacs.behave(SendsAnother(sop_instance_uid=identity(others[0]).sop_instance_uid))
-    assert await read(Retrieve(origin.name, study)) == contents(images)
+    assert await read(Retrieve(origin.name, study)) == raw_datasets(images)
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ async def test_over_long_uids_that_begin_alike_are_all_brought(
     pacs.behave(*behaviours)
     over_long = others[-3:]
     study = identity(over_long[0]).study_instance_uid
-    assert await read(Retrieve(origin.name, study)) == contents(over_long)
+    assert await read(Retrieve(origin.name, study)) == raw_datasets(over_long)
 
 
 @pytest.mark.parametrize("number", [0, 2])
@@ -111,4 +111,4 @@ async def test_what_is_sent_as_it_is_held_is_kept_so(
 ) -> None:
     files = others[number : number + 2]
     study = identity(files[0]).study_instance_uid
-    assert await read(Retrieve(origin.name, study)) == contents(files)
+    assert await read(Retrieve(origin.name, study)) == raw_datasets(files)

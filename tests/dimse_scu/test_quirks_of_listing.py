@@ -8,8 +8,8 @@ import pytest
 from isthmus.common.config import DimseOrigin, Quirk
 from isthmus.common.errors import Incomplete
 from isthmus.common.messages import Retrieve
-from tests.common.retrieving.whole import Reader, contents
-from tests.data_sets import identity, make_series
+from tests.common.retrieving.whole import Reader
+from tests.data_sets import identity, make_series, raw_datasets
 from tests.dimse_scu.conftest import COUNT, Serve
 from tests.pacs import (
     AbortsAfter,
@@ -68,7 +68,7 @@ async def test_what_is_beyond_a_capped_list_comes_and_stays(
 ) -> None:
     pacs.behave(*behaviours)
     for _ in range(3):
-        assert await read(Retrieve(origin.name, study)) == contents(images)
+        assert await read(Retrieve(origin.name, study)) == raw_datasets(images)
     assert len(pacs.sent()) == len(images)
 
 
@@ -76,17 +76,17 @@ async def test_what_is_beyond_a_capped_list_and_was_cut_off_is_fetched_again(
     read: Reader, origin: DimseOrigin, pacs: FaultyPacs, images: list[Path], study: str
 ) -> None:
     pacs.behave(CapsMatches(at_most=5), AbortsAfter(instances=7, times=1))
-    assert await read(Retrieve(origin.name, study)) == contents(images)
+    assert await read(Retrieve(origin.name, study)) == raw_datasets(images)
 
 
 async def test_what_is_beyond_a_capped_list_and_never_comes_is_told(
     read: Reader, origin: DimseOrigin, pacs: FaultyPacs, images: list[Path], study: str
 ) -> None:
-    bad = list(contents(images))[9]
+    bad = list(raw_datasets(images))[9]
     pacs.behave(CapsMatches(at_most=5), FailsSuboperations(statuses={bad: 0xC000}))
     with pytest.raises(Incomplete):
         await read(Retrieve(origin.name, study))
-    assert set(read.arrived) == set(contents(images)) - {bad}
+    assert set(read.arrived) == set(raw_datasets(images)) - {bad}
 
 
 @pytest.mark.parametrize("behaviour", [AbortsAfter(instances=4), SuccessWithNothingSent(beyond=5)])
@@ -108,7 +108,7 @@ async def test_what_is_listed_and_does_not_exist_is_named_and_not_asked_for_each
         await read(Retrieve(origin.name, study))
     assert caught.value.missing == (PHANTOM,)
     asked = len(pacs.operations(Operation.GET))
-    assert await read(Retrieve(origin.name, study)) == contents(images)
+    assert await read(Retrieve(origin.name, study)) == raw_datasets(images)
     assert read.lacking is not None
     assert [missing.sop_instance_uid for missing in read.lacking.missing] == [PHANTOM]
     assert len(pacs.operations(Operation.GET)) == asked
@@ -120,7 +120,7 @@ async def test_a_count_that_is_wrong_or_absent_costs_a_list_and_no_transfer(
 ) -> None:
     pacs.behave(CountsWrongly(count=count))
     for _ in range(2):
-        assert await read(Retrieve(origin.name, study)) == contents(images)
+        assert await read(Retrieve(origin.name, study)) == raw_datasets(images)
     assert len(pacs.sent()) == len(images)
 
 
@@ -129,7 +129,7 @@ async def test_a_count_that_is_too_high_costs_a_list_and_no_transfer(
 ) -> None:
     pacs.behave(CountsWrongly(count=COUNT + 88))
     for _ in range(2):
-        assert await read(Retrieve(origin.name, study)) == contents(images)
+        assert await read(Retrieve(origin.name, study)) == raw_datasets(images)
     assert len(pacs.sent()) == len(images)
 
 
@@ -139,10 +139,10 @@ async def test_what_is_new_beyond_a_capped_list_is_noticed_by_the_count(
     fewer = images[:-1]
     with FaultyPacs(fewer, CapsMatches(at_most=5)) as pacs:
         await serve(origin_name, port=pacs.peer.port)
-        assert await read(Retrieve(origin_name, study)) == contents(fewer)
+        assert await read(Retrieve(origin_name, study)) == raw_datasets(fewer)
         port = pacs.peer.port
     with FaultyPacs(images, CapsMatches(at_most=5), port=port) as pacs:
-        assert await read(Retrieve(origin_name, study)) == contents(images)
+        assert await read(Retrieve(origin_name, study)) == raw_datasets(images)
         assert len(pacs.operations(Operation.GET)) == 1
 
 
@@ -159,11 +159,11 @@ async def test_a_count_that_stays_the_same_hides_what_is_new_unless_a_quirk_says
     fewer = images[:-1]
     with FaultyPacs(fewer) as pacs:
         await serve(origin_name, port=pacs.peer.port, quirks=quirks)
-        assert await read(Retrieve(origin_name, study)) == contents(fewer)
+        assert await read(Retrieve(origin_name, study)) == raw_datasets(fewer)
         port = pacs.peer.port
     with FaultyPacs(images, CountsWrongly(count=len(fewer)), port=port):
         arrived = await read(Retrieve(origin_name, study))
-    assert arrived == contents(images if noticed else fewer)
+    assert arrived == raw_datasets(images if noticed else fewer)
 
 
 async def test_a_list_of_the_whole_study_for_one_series_is_no_list_of_that_series(
@@ -172,8 +172,8 @@ async def test_a_list_of_the_whole_study_for_one_series_is_no_list_of_that_serie
     paired.behave(IgnoresUIDs(keywords=["SeriesInstanceUID"]))
     wanted = identity(two_series[0])
     one = Retrieve(origin_name, wanted.study_instance_uid, wanted.series_instance_uid)
-    assert await read(one) == contents(two_series[:4])
-    assert await read(Retrieve(origin_name, wanted.study_instance_uid)) == contents(two_series)
+    assert await read(one) == raw_datasets(two_series[:4])
+    assert await read(Retrieve(origin_name, wanted.study_instance_uid)) == raw_datasets(two_series)
     assert len(paired.sent()) == len(two_series)
 
 
@@ -186,5 +186,5 @@ async def test_a_list_of_the_whole_series_for_one_instance_is_no_list_of_that_in
         origin_name, wanted.study_instance_uid, wanted.series_instance_uid, wanted.sop_instance_uid
     )
     for _ in range(2):
-        assert await read(one) == contents(two_series[1:2])
+        assert await read(one) == raw_datasets(two_series[1:2])
     assert paired.sent() == [wanted.sop_instance_uid]

@@ -6,7 +6,8 @@ import pytest
 
 from isthmus.common.config import DimseOrigin, RetrieveMethod
 from isthmus.common.messages import Retrieve
-from tests.common.retrieving.whole import Reader, contents
+from tests.common.retrieving.whole import Reader
+from tests.data_sets import raw_datasets
 from tests.dimse_scu.conftest import Serve
 from tests.dimse_scu.test_move import _moving_pacs, moved, pacs, scp, scp_peer
 from tests.pacs import (
@@ -45,14 +46,14 @@ async def test_every_byte_comes(
     behaviour: Behaviour, read: Reader, moved: DimseOrigin, pacs: FaultyPacs, images: list[Path], study: str
 ) -> None:
     pacs.behave(behaviour)
-    assert await read(Retrieve(moved.name, study)) == contents(images)
+    assert await read(Retrieve(moved.name, study)) == raw_datasets(images)
 
 
 async def test_what_comes_after_the_final_response_is_not_asked_for_again(
     read: Reader, moved: DimseOrigin, pacs: FaultyPacs, images: list[Path], study: str
 ) -> None:
     pacs.behave(SendsAfterTheEnd(instances=3))
-    assert await read(Retrieve(moved.name, study)) == contents(images)
+    assert await read(Retrieve(moved.name, study)) == raw_datasets(images)
     assert len(pacs.operations(Operation.MOVE)) == 1
 
 
@@ -67,5 +68,5 @@ async def test_an_origin_that_says_nothing_while_it_sends_is_alive(
 ) -> None:
     await serve(origin_name, retrieve=[RetrieveMethod.C_MOVE], timeout_seconds=0.7)
     pacs.behave(SaysNothingMeanwhile(), Slow(seconds=0.2))
-    assert await read(Retrieve(origin_name, study)) == contents(images)
+    assert await read(Retrieve(origin_name, study)) == raw_datasets(images)
     assert len(pacs.operations(Operation.MOVE)) == 1

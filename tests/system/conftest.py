@@ -1,5 +1,6 @@
 """The systems that tests share: before PACS that nobody here wrote, before one that fails, with inboxes."""
 
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -158,6 +159,14 @@ def pushed() -> list[Path]:
     return []
 
 
+@pytest.fixture
+def files(tmp_path: Path, request: pytest.FixtureRequest, pushed: list[Path]) -> list[Path]:
+    """Three images of a study that no other test sends to the inboxes or puts into the bucket."""
+    files = make_series(tmp_path / "files", 3, seed=zlib.crc32(request.node.name.encode()) >> 1)
+    pushed += files
+    return files
+
+
 def client_of(settings: S3) -> Minio:
     """Give a client of a bucket that has nothing to do with a system."""
     s3 = settings
@@ -193,3 +202,10 @@ def inboxes(
             yield system
     secret = {bucket.access_key, bucket.secret_key}
     assert leaks(patient_data([*at_pacs, *pushed]) | secret, system) == set()
+
+
+@pytest.fixture(scope="session")
+def inboxes_http(inboxes: Gateway) -> Iterator[httpx2.Client]:
+    """A client of the third system."""
+    with httpx2.Client(base_url=inboxes.url, timeout=60, trust_env=False) as client:
+        yield client

@@ -1,5 +1,6 @@
 """The whole system as a user starts it: `isthmus up` as a process, its output, and what run.json tells."""
 
+import json
 import os
 import queue
 import signal
@@ -9,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from threading import Thread
 from types import TracebackType
-from typing import IO, ClassVar, Final, Self
+from typing import IO, Any, ClassVar, Final, Self
 
 from isthmus.cli.run_file import RunFile
 from tests.peers import Peer, free_ports
@@ -127,6 +128,12 @@ class Gateway:
         return subprocess.run(
             command, env=environment(), capture_output=True, text=True, timeout=60, check=False
         )
+
+    def json_of(self, *arguments: str) -> Any:  # noqa: ANN401  (as json.loads)
+        """Run a command that succeeds, and give what it prints for scripts."""
+        result = self.isthmus(*arguments, "--json")
+        assert result.returncode == 0, result.stderr
+        return json.loads(result.stdout)
 
     def stop(self, number: signal.Signals = signal.SIGINT) -> int:
         """Stop it as Ctrl-C does, and give its exit code; when it takes too long, kill it and fail."""

@@ -11,7 +11,7 @@ import httpx2
 import pydicom
 from pydicom.config import disable_value_validation
 
-from tests.data_sets import identity, raw_dataset
+from tests.data_sets import raw_datasets
 
 INSTANCES: Final = 'multipart/related; type="application/dicom"; transfer-syntax=*'
 BOUNDARY: Final = "a-boundary-of-our-own"
@@ -39,7 +39,7 @@ def parts(body: bytes, content_type: str) -> list[bytes]:
 def datasets(body: bytes, content_type: str) -> dict[str, bytes]:
     """Give the raw data sets of a body's instances by SOP Instance UID."""
     files = parts(body, content_type)
-    found = {identity(file).sop_instance_uid: raw_dataset(file) for file in files}
+    found = raw_datasets(files)
     if len(found) != len(files):
         raise ValueError("an instance is there twice")
     return found
@@ -69,7 +69,7 @@ def datasets_of_broken(body: bytes, content_type: str) -> dict[str, bytes]:
         length = BytesParser(policy=HTTP).parsebytes(head)["content-length"]
         if length is not None and len(content) >= int(length):
             whole.append(content[: int(length)])
-    return {identity(file).sop_instance_uid: raw_dataset(file) for file in whole}
+    return raw_datasets(whole)
 
 
 def payload(contents: Iterable[bytes], *, closed: bool = True) -> bytes:

@@ -9,7 +9,7 @@ import pytest
 
 from isthmus.common.dicom.attributes import tag_of
 from isthmus.common.dicom.json_model import DicomJson
-from tests.data_sets import identity, make_series, raw_dataset
+from tests.data_sets import identity, make_series, raw_datasets
 from tests.peers import Dcmqrscp, Orthanc
 from tests.system.multipart import INSTANCES, PAYLOAD, datasets, payload
 from tests.system.problem import problem
@@ -56,10 +56,6 @@ def paths(file: Path) -> tuple[str, str, str]:
     study = f"studies/{who.study_instance_uid}"
     series = f"{study}/series/{who.series_instance_uid}"
     return study, series, f"{series}/instances/{who.sop_instance_uid}"
-
-
-def as_held(files: list[Path]) -> dict[str, bytes]:
-    return {identity(file).sop_instance_uid: raw_dataset(file) for file in files}
 
 
 def test_a_search_finds_the_studies_of_all_pacs_once(
@@ -109,7 +105,7 @@ def test_a_study_in_two_archives_is_retrieved_whole(
     assert stored.status_code == 200, stored.text
     assert len(empty_orthanc.held()) == 2
     found = retrieved(http, f"studies/{study}")
-    assert found == {**retrieved(http, f"studies/{study}", "/aets/orthanc-move"), **as_held(others)}
+    assert found == {**retrieved(http, f"studies/{study}", "/aets/orthanc-move"), **raw_datasets(others)}
     assert len(found) > 2
     for file in (mr, others[0]):
         assert identity(file).sop_instance_uid in retrieved(http, paths(file)[1])

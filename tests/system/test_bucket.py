@@ -1,11 +1,7 @@
 """A bucket of others in a whole system: what is in it is served and never touched."""
 
-import json
-import subprocess
-import zlib
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import httpx2
 import pydicom
@@ -13,7 +9,7 @@ import pytest
 
 from isthmus.common.config.settings import S3
 from isthmus.common.dicom.attributes import tag_of
-from tests.data_sets import identity, make_series, raw_dataset
+from tests.data_sets import identity, raw_datasets
 from tests.peers import Peer, eventually
 from tests.peers.clients import storescu
 from tests.system.conftest import FOR_THE_BUCKET, client_of
@@ -30,17 +26,8 @@ def system(inboxes: Gateway) -> Gateway:
 
 
 @pytest.fixture(scope="module")
-def http(system: Gateway) -> Iterator[httpx2.Client]:
-    with httpx2.Client(base_url=system.url, timeout=60, trust_env=False) as client:
-        yield client
-
-
-@pytest.fixture
-def files(tmp_path: Path, request: pytest.FixtureRequest, pushed: list[Path]) -> list[Path]:
-    """Three images of a study that no other test has."""
-    files = make_series(tmp_path / "files", 3, seed=zlib.crc32(request.node.name.encode()) >> 1)
-    pushed += files
-    return files
+def http(inboxes_http: httpx2.Client) -> httpx2.Client:
+    return inboxes_http
 
 
 def key_of(file: Path) -> str:
@@ -60,19 +47,10 @@ def objects(bucket: S3) -> dict[str, str]:
     return {str(one.object_name): str(one.etag) for one in listed}
 
 
-def as_sent(files: list[Path]) -> dict[str, bytes]:
-    return {identity(file).sop_instance_uid: raw_dataset(file) for file in files}
-
-
 def counted(http: httpx2.Client, study: str) -> int:
     """Tell how many instances a search says that a study has."""
     matches = http.get(BUCKET, params={"StudyInstanceUID": study}).json()
     return sum(match[tag_of("NumberOfStudyRelatedInstances")]["Value"][0] for match in matches)
-
-
-def printed(result: "subprocess.CompletedProcess[str]") -> Any:  # noqa: ANN401  (as json.loads)
-    assert result.returncode == 0, result.stderr
-    return json.loads(result.stdout)
 
 
 def test_clearing_the_cache_takes_what_was_made_of_objects_and_no_object(
@@ -80,18 +58,18 @@ def test_clearing_the_cache_takes_what_was_made_of_objects_and_no_object(
 ) -> None:
     put(bucket, files)
     who = identity(files[0])
-    assert retrieve(http, "bucket", who.study_instance_uid) == (as_sent(files), True)
+    assert retrieve(http, "bucket", who.study_instance_uid) == (raw_datasets(files), True)
     metadata = http.get(f"{BUCKET}/{who.study_instance_uid}/series/{who.series_instance_uid}/metadata")
     assert len(metadata.json()) == len(files)
     before = objects(bucket)
 
     def freed() -> int:
-        freed: int = printed(system.isthmus("cache", "clear", "bucket", "--json"))["bytes"]
+        freed: int = system.json_of("cache", "clear", "bucket")["bytes"]
         return freed
 
     assert eventually(lambda: freed() > 0, timeout_seconds=10)
     assert objects(bucket) == before
-    assert retrieve(http, "bucket", who.study_instance_uid) == (as_sent(files), True)
+    assert retrieve(http, "bucket", who.study_instance_uid) == (raw_datasets(files), True)
 
 
 def test_nothing_in_a_bucket_is_deleted_by_a_client(
@@ -111,7 +89,7 @@ def test_what_others_add_and_take_away_is_noticed(http: httpx2.Client, bucket: S
     assert eventually(lambda: counted(http, study) == 3, timeout_seconds=10)
     client_of(bucket).remove_object(bucket.bucket, key_of(files[1]))
     assert eventually(lambda: counted(http, study) == 2, timeout_seconds=10)
-    assert retrieve(http, "bucket", study) == (as_sent([files[0], files[2]]), True)
+    assert retrieve(http, "bucket", study) == (raw_datasets([files[0], files[2]]), True)
 
 
 def test_a_study_that_arrives_is_forwarded_into_a_bucket(
@@ -125,17 +103,15 @@ def test_a_study_that_arrives_is_forwarded_into_a_bucket(
     assert sent.code == 0, sent.log
     keys = {key_of(file) for file in files}
     assert eventually(lambda: keys <= objects(bucket).keys(), timeout_seconds=15)
-    assert retrieve(http, "bucket", identity(files[0]).study_instance_uid) == (as_sent(files), True)
+    assert retrieve(http, "bucket", identity(files[0]).study_instance_uid) == (raw_datasets(files), True)
 
 
 def test_commands_store_into_a_bucket_and_get_from_it(
     system: Gateway, bucket: S3, files: list[Path], tmp_path: Path
 ) -> None:
-    printed(system.isthmus("store", "bucket", str(tmp_path / "files"), "--json"))
+    system.json_of("store", "bucket", str(tmp_path / "files"))
     assert {key_of(file) for file in files} <= objects(bucket).keys()
     study = identity(files[0]).study_instance_uid
-    got = printed(system.isthmus("get", "bucket", study, "--output", str(tmp_path / "got"), "--json"))
+    got = system.json_of("get", "bucket", study, "--output", str(tmp_path / "got"))
     assert got["complete"] is True
-    assert {identity(file).sop_instance_uid: raw_dataset(file) for file in (tmp_path / "got").iterdir()} == (
-        as_sent(files)
-    )
+    assert raw_datasets((tmp_path / "got").iterdir()) == (raw_datasets(files))

@@ -1,11 +1,8 @@
 """An inbox beside a PACS: what is pushed to it is searched, retrieved, forwarded by hand, and deleted."""
 
-import json
 import os
 import signal
-import subprocess
-import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final
@@ -17,7 +14,7 @@ from dicomweb_client.api import DICOMwebClient
 from requests import HTTPError
 
 from isthmus.common.dicom.attributes import tag_of, tags_of
-from tests.data_sets import identity, make_series, raw_dataset, with_sop_instance_uid
+from tests.data_sets import identity, make_series, raw_datasets, with_sop_instance_uid
 from tests.peers import Peer, eventually
 from tests.peers.clients import storescu
 from tests.system.gateway import Gateway
@@ -37,25 +34,12 @@ def system(inboxes: Gateway) -> Gateway:
 
 
 @pytest.fixture(scope="module")
-def http(system: Gateway) -> Iterator[httpx2.Client]:
-    with httpx2.Client(base_url=system.url, timeout=60, trust_env=False) as client:
-        yield client
-
-
-@pytest.fixture
-def files(tmp_path: Path, request: pytest.FixtureRequest, pushed: list[Path]) -> list[Path]:
-    """Three images of a study that no other test sends."""
-    files = make_series(tmp_path / "files", 3, seed=zlib.crc32(request.node.name.encode()) >> 1)
-    pushed += files
-    return files
+def http(inboxes_http: httpx2.Client) -> httpx2.Client:
+    return inboxes_http
 
 
 def study_of(files: list[Path]) -> str:
     return identity(files[0]).study_instance_uid
-
-
-def as_sent(files: list[Path]) -> dict[str, bytes]:
-    return {identity(file).sop_instance_uid: raw_dataset(file) for file in files}
 
 
 def push(system: Gateway, files: list[Path]) -> None:
@@ -79,16 +63,11 @@ def counted(http: httpx2.Client, study: str) -> int | None:
     return count
 
 
-def printed(result: "subprocess.CompletedProcess[str]") -> Any:  # noqa: ANN401  (as json.loads)
-    assert result.returncode == 0, result.stderr
-    return json.loads(result.stdout)
-
-
 def test_the_origins_are_listed_and_answer(system: Gateway, http: httpx2.Client) -> None:
     assert [one["protocol"] for one in http.get("/aets").json()] == ["inbox", "inbox", "dimse", "s3"]
     answer = http.get("/aets/inbox")
     assert (answer.status_code, answer.json()["ok"]) == (200, True)
-    assert printed(system.isthmus("echo", "inbox", "--json"))["ok"] is True
+    assert system.json_of("echo", "inbox")["ok"] is True
 
 
 def test_what_a_modality_pushed_is_found_and_retrieved_byte_for_byte(
@@ -97,7 +76,7 @@ def test_what_a_modality_pushed_is_found_and_retrieved_byte_for_byte(
     study = study_of(files)
     push(system, files)
     assert eventually(lambda: counted(http, study) == len(files), timeout_seconds=10)
-    assert retrieve(http, "inbox", study) == (as_sent(files), True)
+    assert retrieve(http, "inbox", study) == (raw_datasets(files), True)
     series = http.get(f"{INBOX}/{study}/series").json()
     assert [one[tag_of("NumberOfSeriesRelatedInstances")]["Value"] for one in series] == [[3]]
     metadata = http.get(f"{INBOX}/{study}/metadata", headers={"Accept": "application/dicom+json"})
@@ -106,13 +85,11 @@ def test_what_a_modality_pushed_is_found_and_retrieved_byte_for_byte(
     url = f"{INBOX}/{study}/series/{who.series_instance_uid}/instances/{who.sop_instance_uid}/rendered"
     assert http.get(url, headers={"Accept": "image/png"}).status_code == 200
     # The same by the commands.
-    found = printed(system.isthmus("find", "inbox", f"StudyInstanceUID={study}", "--json"))
+    found = system.json_of("find", "inbox", f"StudyInstanceUID={study}")
     assert len(found) == 1
-    got = printed(system.isthmus("get", "inbox", study, "--output", str(tmp_path / "got"), "--json"))
+    got = system.json_of("get", "inbox", study, "--output", str(tmp_path / "got"))
     assert got["complete"] is True
-    assert {identity(file).sop_instance_uid: raw_dataset(file) for file in (tmp_path / "got").iterdir()} == (
-        as_sent(files)
-    )
+    assert raw_datasets((tmp_path / "got").iterdir()) == (raw_datasets(files))
 
 
 def test_what_a_client_stores_can_be_had_at_once(
@@ -120,9 +97,9 @@ def test_what_a_client_stores_can_be_had_at_once(
 ) -> None:
     response = stow(http, files[:2])
     assert response.status_code == 200, response.text
-    assert retrieve(http, "inbox", study_of(files)) == (as_sent(files[:2]), True)
-    printed(system.isthmus("store", "inbox", str(files[2]), "--json"))
-    assert retrieve(http, "inbox", study_of(files)) == (as_sent(files), True)
+    assert retrieve(http, "inbox", study_of(files)) == (raw_datasets(files[:2]), True)
+    system.json_of("store", "inbox", str(files[2]))
+    assert retrieve(http, "inbox", study_of(files)) == (raw_datasets(files), True)
 
 
 def test_what_is_not_there_is_404_at_once(http: httpx2.Client) -> None:
@@ -146,11 +123,11 @@ def test_what_is_deleted_is_gone_everywhere_and_may_come_again(
     assert counted(http, study) == 2
     problem(http.get(instance), 404)
     problem(http.get(f"{instance}/frames/1"), 404)
-    assert retrieve(http, "inbox", study) == (as_sent(files[1:]), True)
+    assert retrieve(http, "inbox", study) == (raw_datasets(files[1:]), True)
     # The same bytes again are a new arrival.
     push(system, files)
     assert eventually(lambda: counted(http, study) == 3, timeout_seconds=10)
-    assert retrieve(http, "inbox", study) == (as_sent(files), True)
+    assert retrieve(http, "inbox", study) == (raw_datasets(files), True)
     assert http.delete(f"{INBOX}/{study}").status_code == 204
     assert counted(http, study) is None
     problem(http.get(f"{INBOX}/{study}"), 404)
@@ -158,7 +135,7 @@ def test_what_is_deleted_is_gone_everywhere_and_may_come_again(
     problem(http.get(f"/dicomweb/studies/{study}"), 404)
     problem(http.delete(f"{INBOX}/{study}"), 404)
     assert stow(http, files[:1]).status_code == 200
-    assert retrieve(http, "inbox", study) == (as_sent(files[:1]), True)
+    assert retrieve(http, "inbox", study) == (raw_datasets(files[:1]), True)
 
 
 def test_dicomweb_client_stores_searches_and_deletes(system: Gateway, files: list[Path]) -> None:
@@ -244,7 +221,7 @@ def test_all_origins_include_the_inbox(
         accept = 'multipart/related; type="application/dicom"; transfer-syntax=*'
         response = http.get(f"/dicomweb/studies/{study}", headers={"Accept": accept})
         assert response.status_code == 200
-        assert datasets(response.content, response.headers["content-type"]) == as_sent(held)
+        assert datasets(response.content, response.headers["content-type"]) == raw_datasets(held)
 
 
 def test_a_worker_that_is_killed_while_it_stores_loses_nothing(
@@ -266,7 +243,7 @@ def test_a_worker_that_is_killed_while_it_stores_loses_nothing(
     system.wait_for(
         lambda: any("web-scu" in line and "is ready after" in line for line in system.stderr[seen:])
     )
-    assert retrieve(http, "inbox", study) == (as_sent(files), True)
+    assert retrieve(http, "inbox", study) == (raw_datasets(files), True)
     assert counted(http, study) == MANY
     assert http.delete(f"{INBOX}/{study}").status_code == 204
 
@@ -285,5 +262,5 @@ def test_without_s3_nothing_is_said_that_is_not_so(
         assert counted(http, study) == len(files)
     finally:
         os.kill(s3, signal.SIGCONT)
-    assert retrieve(http, "inbox", study) == (as_sent(files), True)
+    assert retrieve(http, "inbox", study) == (raw_datasets(files), True)
     assert http.delete(f"{INBOX}/{study}").status_code == 204

@@ -1,14 +1,12 @@
 """Reading all that a retrieve gives, byte for byte."""
 
 import asyncio
-from collections.abc import Iterable
-from pathlib import Path
 
 from isthmus.common.blobs import BlobStore
 from isthmus.common.bus import Bus
 from isthmus.common.messages import Lacking, Retrieve
 from isthmus.common.retrieval import Catalogue, Retrieval
-from tests.data_sets import identity, raw_dataset
+from tests.data_sets import raw_dataset
 
 PATIENCE_SECONDS = 20
 
@@ -33,8 +31,3 @@ class Reader:
                 assert blob.sop_instance_uid not in self.arrived
                 self.arrived[blob.sop_instance_uid] = raw_dataset(await self._blobs.get(blob.key))
         return self.arrived
-
-
-def contents(files: Iterable[Path]) -> dict[str, bytes]:
-    """What a reader should get of these files."""
-    return {identity(file).sop_instance_uid: raw_dataset(file) for file in files}

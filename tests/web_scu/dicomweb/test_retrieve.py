@@ -21,9 +21,9 @@ from isthmus.common.messages import (
     RetrieveStarted,
 )
 from tests.common.retrieving.facts import done, facts_of, following, ready
-from tests.common.retrieving.whole import Reader, contents
+from tests.common.retrieving.whole import Reader
 from tests.common.webclient.web_origin import Request
-from tests.data_sets import identity, make_series, raw_dataset
+from tests.data_sets import identity, make_series, raw_dataset, raw_datasets
 from tests.peers import Orthanc
 from tests.peers.process import free_port
 from tests.web_scu.dicomweb.conftest import Serve, dicomweb_of
@@ -96,14 +96,14 @@ async def study(serve: Serve, origin_name: str, empty_orthanc: Orthanc, images: 
 
 async def test_a_series_is_brought_alone(study: Retrieve, images: list[Path], read: Reader) -> None:
     wanted = replace(study, series=identity(images[0]).series_instance_uid)
-    assert await read(wanted) == contents(images[:4])
+    assert await read(wanted) == raw_datasets(images[:4])
 
 
 async def test_an_instance_is_brought_alone(study: Retrieve, images: list[Path], read: Reader) -> None:
     one = identity(images[5])
     wanted = replace(study, series=one.series_instance_uid, instance=one.sop_instance_uid)
-    assert await read(wanted) == contents(images[5:6])
-    assert await read(study) == contents(images)
+    assert await read(wanted) == raw_datasets(images[5:6])
+    assert await read(study) == raw_datasets(images)
 
 
 @pytest.mark.parametrize("level", ["study", "series", "instance"])
@@ -119,12 +119,12 @@ async def test_what_the_server_does_not_have_is_not_there(
 async def test_what_is_new_at_the_server_comes_and_what_is_gone_there_is_gone(
     study: Retrieve, empty_orthanc: Orthanc, images: list[Path], read: Reader
 ) -> None:
-    assert await read(study) == contents(images)
+    assert await read(study) == raw_datasets(images)
     empty_orthanc.delete_all()
     empty_orthanc.load(images[2:])
-    assert await read(study) == contents(images[2:])
+    assert await read(study) == raw_datasets(images[2:])
     empty_orthanc.load(images[:2])
-    assert await read(study) == contents(images)
+    assert await read(study) == raw_datasets(images)
     empty_orthanc.delete_all()
     with pytest.raises(NoSuchObject):
         await read(study)
@@ -145,7 +145,7 @@ async def test_compressed_instances_come_as_they_are_held(
     empty_orthanc.load(compressed)
     await serve(origin_name, dicomweb_of(empty_orthanc))
     study = Retrieve(origin_name, identity(compressed[0]).study_instance_uid)
-    assert await read(study) == contents(compressed)
+    assert await read(study) == raw_datasets(compressed)
 
 
 async def test_what_is_wanted_ahead_comes_before_the_rest(

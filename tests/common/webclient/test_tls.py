@@ -104,6 +104,16 @@ async def test_a_file_that_holds_no_certificate(tmp_path: Path, key: str, conten
     assert ("No such file" if content is None else "holds no") in caught.value.detail
 
 
+async def test_a_file_of_the_environment_is_not_called_a_setting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "absent.pem"
+    monkeypatch.setenv("SSL_CERT_FILE", str(path))
+    with pytest.raises(SettingsError, match=f"origin cloud: environment: SSL_CERT_FILE {path}: No such file"):
+        async with WebClient(origin_at("https://127.0.0.1:1")):
+            pass
+
+
 async def test_a_key_that_wants_a_passphrase_is_not_asked_for_on_the_terminal(
     authority: Authority, tmp_path: Path
 ) -> None:

@@ -1,13 +1,11 @@
 """The files that settings name: whether they hold what they should, before anything is started."""
 
-import ssl
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Iterator
 
 from isthmus.common.config import DicomwebOrigin, S3Origin, Settings
+from isthmus.common.config.files import secret_in, verifying
 from isthmus.common.config.signing import signing_keys_in
 from isthmus.common.errors import SettingsError
-from isthmus.common.webclient.secret_file import secret_in
 from isthmus.common.webclient.tls import tls_context
 
 
@@ -42,7 +40,10 @@ def _of_server(place: str, origin: DicomwebOrigin) -> Iterator[str]:
         secrets.append(("oauth2.client_secret_file", origin.oauth2.client_secret_file, False))
     for key, path, in_header in secrets:
         if path is not None:
-            yield from _complaint(f"{place}.{key}: {path}", partial(secret_in, path, in_header=in_header))
+            try:
+                secret_in(path, in_header=in_header)
+            except ValueError as error:
+                yield f"{place}.{key}: {path}: {error}"
     try:
         tls_context(origin, identified=True)
     except SettingsError as error:
@@ -51,16 +52,7 @@ def _of_server(place: str, origin: DicomwebOrigin) -> Iterator[str]:
 
 def _of_bucket(place: str, origin: S3Origin) -> Iterator[str]:
     if origin.ca_file is not None:
-        trusting = partial(ssl.create_default_context, cafile=origin.ca_file)
-        yield from _complaint(f"{place}.ca_file: {origin.ca_file}", trusting)
-
-
-def _complaint(about: str, read: Callable[[], object]) -> Iterator[str]:
-    try:
-        read()
-    except ssl.SSLError:
-        yield f"{about}: holds no certificate"
-    except OSError as error:
-        yield f"{about}: {error.strerror or 'cannot be read'}"
-    except ValueError as error:
-        yield f"{about}: {error}"
+        try:
+            verifying(origin.ca_file)
+        except ValueError as error:
+            yield f"{place}.{error}"

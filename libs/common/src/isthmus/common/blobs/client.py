@@ -24,8 +24,9 @@ from minio.error import MinioException
 from urllib3.exceptions import HTTPError
 
 from isthmus.common.blobs.body import Body
-from isthmus.common.blobs.connections import Answer, Connections, Reply, trusted
+from isthmus.common.blobs.connections import Answer, Connections, Reply
 from isthmus.common.blobs.refusal import Exists, Refused, judge
+from isthmus.common.config.files import certificates_file
 from isthmus.common.errors import BlobMissing
 
 T = TypeVar("T")
@@ -44,7 +45,12 @@ class _Pool(urllib3.PoolManager):
     """Connections whose reads end at the deadline of the operation that the thread is in."""
 
     def __init__(self, connections: int, ca_file: Path | None) -> None:
-        super().__init__(maxsize=connections, retries=0, cert_reqs="CERT_REQUIRED", ca_certs=trusted(ca_file))
+        super().__init__(
+            maxsize=connections,
+            retries=0,
+            cert_reqs="CERT_REQUIRED",
+            ca_certs=str(certificates_file(ca_file)),
+        )
         self.thread = threading.local()
 
     def urlopen(  # type: ignore[override]  # the base declares keywords as Any, which we do not

@@ -4,7 +4,6 @@ What the SDK and urllib3 do for each request and each buffer would be most of wh
 300 blobs of 0.5 MB took 240 ms of the processor through them, and take 120 this way.
 """
 
-import os
 import select
 import socket
 import ssl
@@ -16,21 +15,16 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
-import certifi
 import httptools
 
 from isthmus.common.blobs.refusal import Refused, code_in
+from isthmus.common.config.files import certificates_file
 
 _PIECE: Final = 256 * 1024
 _HEAD: Final = 4096
 _LONGEST_HEAD: Final = 64 * 1024
 _LONGEST_ANSWER: Final = 1024 * 1024
 """To what has no blob in it."""
-
-
-def trusted(ca_file: Path | None) -> str:
-    """Give the file of certificates that a server's is verified by."""
-    return str(ca_file) if ca_file else os.environ.get("SSL_CERT_FILE") or certifi.where()
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +135,7 @@ class Connections:
 
     @cached_property
     def _trusted(self) -> ssl.SSLContext:
-        return ssl.create_default_context(cafile=trusted(self._ca_file))
+        return ssl.create_default_context(cafile=certificates_file(self._ca_file))
 
     def _take_or_connect(self, url: SplitResult, seconds: float) -> "_Connection":
         return self._take((url.scheme, url.netloc)) or self._connect(url, seconds)

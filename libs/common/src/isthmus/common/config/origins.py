@@ -15,6 +15,7 @@ from pydantic import (
     model_validator,
 )
 
+from isthmus.common.config.files import secret_in
 from isthmus.common.config.key_pattern import KeyPattern
 from isthmus.common.config.kinds import (
     AETitle,
@@ -275,14 +276,9 @@ def _written(name: str, text: str | None, file: Path | None) -> str | None:
     if file is None:
         return text or None
     try:
-        held = file.read_text(encoding="utf-8").strip()
-    except OSError as error:
-        raise ValueError(f"{name}_file: {file}: {error.strerror or 'cannot be read'}") from None
-    except UnicodeDecodeError:
-        raise ValueError(f"{name}_file: {file}: is no text") from None
-    if not held:
-        raise ValueError(f"{name}_file: {file}: is empty")
-    return held
+        return secret_in(file)
+    except ValueError as error:
+        raise ValueError(f"{name}_file: {file}: {error}") from None
 
 
 KINDS: Final[Mapping[Protocol, type[Origin]]] = {

@@ -5,6 +5,8 @@ import binascii
 from pathlib import Path
 from typing import Final
 
+from isthmus.common.config.files import secret_in
+
 PREFIX: Final = "whsec_"
 LEAST_CHARACTERS: Final = 16
 MOST_SECRETS: Final = 2
@@ -32,14 +34,9 @@ def signing_keys_in(path: Path) -> tuple[bytes, ...]:
         ValueError: it cannot be read, or holds no secret; it names the file, and quotes nothing of it.
     """
     try:
-        return signing_keys(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        reason = error.strerror or "cannot be read"
-    except UnicodeDecodeError:
-        reason = "is no text"
+        return signing_keys(secret_in(path))
     except ValueError as error:
-        reason = str(error)
-    raise ValueError(f"{path}: {reason}")
+        raise ValueError(f"{path}: {error}") from None
 
 
 def _key(secret: str) -> bytes:

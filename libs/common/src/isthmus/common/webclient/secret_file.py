@@ -3,12 +3,11 @@
 import os
 from pathlib import Path
 
+from isthmus.common.config.files import secret_in
 from isthmus.common.errors import OriginUnreachable
 from isthmus.common.telemetry import get_logger
 
 _log = get_logger(__name__)
-
-MOST_BYTES = 64 * 1024
 
 
 class SecretFile:
@@ -50,25 +49,3 @@ class SecretFile:
             detail = "Our credentials for the origin cannot be read"
             raise OriginUnreachable(detail, origin=self._origin) from None
         return self._text
-
-
-def secret_in(path: Path, *, in_header: bool = False) -> str:
-    """Give what a file holds, without blanks and line ends around it.
-
-    Args:
-        path: the file.
-        in_header: whether it goes into a header as it is.
-
-    Raises:
-        OSError: it cannot be read.
-        ValueError: it holds nothing that can be sent; quotes nothing of it.
-    """
-    try:
-        text = path.read_bytes()[:MOST_BYTES].decode().strip()
-    except UnicodeDecodeError:
-        raise ValueError("is no text") from None
-    if not text:
-        raise ValueError("is empty")
-    if in_header and not (text.isascii() and text.isprintable() and " " not in text):
-        raise ValueError("holds what cannot stand in a header")
-    return text

@@ -1,7 +1,6 @@
 """One attempt: a POST to a receiver, which may do to us whatever it likes."""
 
 import asyncio
-import os
 import ssl
 import time
 from collections.abc import AsyncIterator
@@ -14,11 +13,11 @@ from http.cookiejar import DefaultCookiePolicy
 from typing import Final, Self
 from urllib.parse import urlsplit
 
-import certifi
 import httpx2
 
 from isthmus.arrivals.webhooks.signature import read_keys, signature
 from isthmus.common.config.arriving import Webhook
+from isthmus.common.config.files import verifying
 from isthmus.common.dicomweb.retry_after import retry_after
 from isthmus.common.errors import SettingsError
 from isthmus.common.messages.cloud_events import CONTENT_TYPE
@@ -83,7 +82,10 @@ class Receiver:
         Raises:
             SettingsError: SSL_CERT_FILE names what cannot be read, or holds no certificate.
         """
-        trusted = _trusted()
+        try:
+            trusted = verifying()
+        except ValueError as error:
+            raise SettingsError(str(error)) from None
         limits = httpx2.Limits(
             max_connections=AT_ONCE, max_keepalive_connections=AT_ONCE, keepalive_expiry=IDLE_SECONDS
         )
@@ -144,15 +146,6 @@ class Receiver:
             "webhook-signature": signature(keys, event_id, timestamp, body),
             **inject(),
         }
-
-
-def _trusted() -> ssl.SSLContext:
-    path = os.environ.get("SSL_CERT_FILE")
-    try:
-        return ssl.create_default_context(cafile=path or certifi.where())
-    except OSError as error:
-        reason = "holds no certificate" if isinstance(error, ssl.SSLError) else error.strerror
-        raise SettingsError(f"environment: SSL_CERT_FILE {path}: {reason}") from None
 
 
 def shown_url(url: str) -> str:

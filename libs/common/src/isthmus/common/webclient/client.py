@@ -25,8 +25,7 @@ NOT_ESCAPED: Final = ",*?:/@!()"
 """Beside letters, digits and `-._~`: what a query may hold (RFC 3986 3.4); some servers do not unescape."""
 Parameters = Iterable[tuple[str, str]]
 
-_FOUND: Final = frozenset({HTTPStatus.OK, HTTPStatus.NO_CONTENT, HTTPStatus.PARTIAL_CONTENT})
-_RETRIEVED: Final = frozenset({HTTPStatus.OK, HTTPStatus.NO_CONTENT, HTTPStatus.PARTIAL_CONTENT})
+_GIVEN: Final = frozenset({HTTPStatus.OK, HTTPStatus.NO_CONTENT, HTTPStatus.PARTIAL_CONTENT})
 _STORED: Final = frozenset({HTTPStatus.OK, HTTPStatus.ACCEPTED, HTTPStatus.NO_CONTENT})
 _NOT_STORED: Final = frozenset({HTTPStatus.BAD_REQUEST, HTTPStatus.CONFLICT})
 """Statuses of a store with which a response module may say why."""
@@ -99,7 +98,7 @@ class WebClient:
 
     async def _json(self, url: httpx2.URL, accept: str, most_bytes: int) -> JsonAnswer:
         outgoing = Outgoing(GET, url, {"Accept": accept, "Accept-Encoding": "gzip"})
-        async with self._open.answer(outgoing, good=_FOUND) as answer:
+        async with self._open.answer(outgoing, good=_GIVEN) as answer:
             data_sets = await json_answer.read_json(answer, most_bytes)
             return JsonAnswer(data_sets, answer.warnings, answer.status == HTTPStatus.PARTIAL_CONTENT)
 
@@ -124,7 +123,7 @@ class WebClient:
         headers = {"Accept": accept, "Accept-Encoding": "identity"}
         outgoing = Outgoing(GET, self._url(path, params), headers, is_long=True)
         async with (
-            self._open.answer(outgoing, good=_RETRIEVED) as answer,
+            self._open.answer(outgoing, good=_GIVEN) as answer,
             parts_of(answer) as parts,
         ):
             yield parts

@@ -46,30 +46,20 @@ async def pages(
         MalformedAnswer: it gives the same page again for another offset, so that the rest cannot be had.
         OriginError: as `WebClient.get_json`.
     """
-    given = list(params)
-    seen: set[bytes] = set()
-    before: list[DicomJson] = []
-    offset, full, has_more = 0, False, False
-    least, was_bad = LEAST_CAP, False
-    page = min(page, client.largest_page or page)
+    asking = _Asking(client, path, list(params), most, page)
+    seen = _Seen()
+    offset, least = 0, LEAST_CAP
+    full = has_more = False
     while most is None or offset < most:
-        limit = page if most is None else min(page, most - offset)
         try:
-            answer = await client.get_json(path, [*given, ("limit", str(limit)), ("offset", str(offset))])
+            limit, answer = await asking.at(offset)
         except HttpOperationFailed as error:
             if offset and error.http_status in NO_MATCH and not has_more:
                 return
-            if error.http_status not in _TOO_MUCH or offset or limit <= SMALL_PAGE:
-                raise
-            page, was_bad = SMALL_PAGE, error.http_status == HTTPStatus.BAD_REQUEST
-            continue
-        if was_bad:
-            client.largest_page = page
-        found, has_more = answer.data_sets, _has_more(answer)
-        if found:
-            seen.update(map(_identity, before))
-        before = [one for one in found if not seen or _identity(one) not in seen]
-        fresh = before[: None if most is None else most - offset]
+            raise
+        found = answer.data_sets
+        has_more = _says_more(answer)
+        fresh = seen.fresh(found)[: None if most is None else most - offset]
         if found and not fresh and (full or has_more or answer.is_part):
             detail = "It gives the same matches again for another offset"
             raise MalformedAnswer(detail, origin=client.origin.name)
@@ -82,7 +72,56 @@ async def pages(
         offset += len(found)
 
 
-def _has_more(answer: JsonAnswer) -> bool:
+class _Asking:
+    """Asks for matches from an offset on, as many at a time as the server takes."""
+
+    def __init__(
+        self, client: WebClient, path: str, params: list[tuple[str, str]], most: int | None, page: int
+    ) -> None:
+        self._client = client
+        self._path = path
+        self._params = params
+        self._most = most
+        self._page = min(page, client.largest_page or page)
+
+    async def at(self, offset: int) -> tuple[int, JsonAnswer]:
+        """Give the limit, and the answer to it; where the first is called too large, to a small one."""
+        try:
+            return await self._asked(offset)
+        except HttpOperationFailed as error:
+            if error.http_status not in _TOO_MUCH or offset or self._limit(offset) <= SMALL_PAGE:
+                raise
+            self._page = SMALL_PAGE
+            given = await self._asked(offset)
+            if error.http_status == HTTPStatus.BAD_REQUEST:
+                self._client.largest_page = SMALL_PAGE
+            return given
+
+    async def _asked(self, offset: int) -> tuple[int, JsonAnswer]:
+        limit = self._limit(offset)
+        params = [*self._params, ("limit", str(limit)), ("offset", str(offset))]
+        return limit, await self._client.get_json(self._path, params)
+
+    def _limit(self, offset: int) -> int:
+        return self._page if self._most is None else min(self._page, self._most - offset)
+
+
+class _Seen:
+    """Tells which matches were on a page before; of a search that has one page it looks at none."""
+
+    def __init__(self) -> None:
+        self._identities: set[bytes] = set()
+        self._last: list[DicomJson] = []
+
+    def fresh(self, found: list[DicomJson]) -> list[DicomJson]:
+        """Give those of the next page that are new."""
+        if found:
+            self._identities.update(map(_identity, self._last))
+        self._last = [one for one in found if not self._identities or _identity(one) not in self._identities]
+        return self._last
+
+
+def _says_more(answer: JsonAnswer) -> bool:
     return any(_MORE in warning for warning in answer.warnings)
 
 

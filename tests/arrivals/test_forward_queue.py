@@ -105,7 +105,7 @@ async def test_what_waits_for_its_next_attempt_is_not_tried_before(site: Site) -
 
 async def test_consumers_that_are_lost_are_made_anew(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """As after a restart of NATS that lost its state."""
-    monkeypatch.setattr("isthmus.common.bus.consumer.PULL_SECONDS", 0.3)
+    monkeypatch.setattr("isthmus.common.bus.pull.PULL_SECONDS", 0.3)
     taken = site.employ()
     async with site.forwarding():
         await site.routed()

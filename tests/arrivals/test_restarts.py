@@ -10,7 +10,7 @@ import pytest
 
 from isthmus.arrivals.worker import arriving
 from isthmus.common.blobs import BlobStore
-from isthmus.common.bus import Bus, consumer
+from isthmus.common.bus import Bus, pull
 from isthmus.common.errors import BusUnavailable
 from isthmus.common.inbox.state import Phase, States
 from isthmus.common.messages.events import CloudEvent, EventType, StudyEvent
@@ -44,7 +44,7 @@ async def test_restarts_change_nothing_of_what_is_told(
     arrivals: Arrivals, blobs: BlobStore, server: Server, buses: list[Bus], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """While instances come, while studies are quiet, and when more comes."""
-    monkeypatch.setattr(consumer, "PULL_SECONDS", 0.3)
+    monkeypatch.setattr(pull, "PULL_SECONDS", 0.3)
     origin, (bus, *replicas) = arrivals.inbox.name, buses
     bus.jetstream = bus.client.jetstream(timeout=0.5)  # it waits for no longer until it sends again
     send = Sender(bus, origin)

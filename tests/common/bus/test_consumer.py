@@ -11,6 +11,8 @@ from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy, StreamConfig
 
 from isthmus.common.bus import Bus, end_tasks
 from isthmus.common.bus.consumer import Consumer, acknowledge
+from isthmus.common.config.settings import Nats
+from tests.common.bus.elsewhere import deliver_unread
 
 
 @pytest.fixture
@@ -48,10 +50,38 @@ async def test_what_was_asked_for_and_not_given_comes_to_another_at_once(queue: 
     async with aclosing(queue.batches(3)) as batches:
         given = await anext(batches)
         await acknowledge(given)
-    left = {"a", "b", "c"} - set(texts(given))
-    async with asyncio.timeout(5), aclosing(queue.batches(3)) as batches:
+    await assert_at_once(queue, {"a", "b", "c"} - set(texts(given)))
+
+
+async def assert_at_once(queue: Consumer, left: set[str]) -> None:
+    async with asyncio.timeout(20), aclosing(queue.batches(3)) as batches:  # far less than `ack_wait`
         while left:
             left -= set(texts(await anext(batches)))
+
+
+async def test_what_is_on_its_way_to_one_who_leaves_comes_to_another_at_once(
+    queue: Consumer, nats_settings: Nats
+) -> None:
+    await publish(queue, "a")
+    async with aclosing(queue.batches(3)) as batches:
+        await acknowledge(await anext(batches))
+        deliver_unread(nats_settings, queue.stream, queue.name, queue.stream, [b"b", b"c"])
+    await assert_at_once(queue, {"b", "c"})
+
+
+async def test_what_there_was_no_room_for_comes_to_another_at_once(queue: Consumer) -> None:
+    begun = asyncio.Event()
+
+    async def work(_: Msg) -> None:
+        begun.set()
+        await asyncio.Event().wait()
+
+    await publish(queue, "a", "b", "c")
+    serving = asyncio.create_task(queue.serve(work, 1, most=3))
+    async with asyncio.timeout(20):
+        await begun.wait()
+    await end_tasks([serving])
+    await assert_at_once(queue, {"b", "c"})
 
 
 async def test_a_consumer_that_is_lost_is_made_anew(queue: Consumer) -> None:
@@ -97,7 +127,7 @@ async def test_no_more_are_at_work_than_there_is_room_for(queue: Consumer) -> No
     serving = asyncio.create_task(queue.serve(work, 2, go))
     assert (await queue.bus.jetstream.stream_info(queue.stream)).state.consumer_count == 0
     go.set()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         await done.wait()
     await end_tasks([serving])
     assert most == 2
@@ -113,7 +143,7 @@ async def test_an_error_costs_one_message(queue: Consumer) -> None:
 
     await publish(queue, "first", "second")
     serving = asyncio.create_task(queue.serve(work, 1))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         await second.wait()
     await end_tasks([serving])
 
@@ -130,7 +160,7 @@ async def test_what_is_at_work_is_cancelled_with_the_rest(queue: Consumer) -> No
 
     await publish(queue, "a")
     serving = asyncio.create_task(queue.serve(work, 1))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         await begun.wait()
     await end_tasks([serving])
     assert cancelled.is_set()

@@ -6,8 +6,10 @@ from nats.js.api import AckPolicy, ConsumerConfig
 from isthmus.common.bus import Bus, end_tasks, jobs, streams, subjects
 from isthmus.common.bus import worker as worker_module
 from isthmus.common.bus.jobs import Lane, Running
+from isthmus.common.config.settings import Nats
 from isthmus.common.errors import BusUnavailable, NoWorker
-from isthmus.common.messages import Retrieve, Store
+from isthmus.common.messages import Retrieve, Store, encode
+from tests.common.bus.elsewhere import deliver_unread
 
 STUDY = "1.2.3"
 
@@ -33,7 +35,7 @@ async def test_each_lane_has_workers_of_its_own(bus: Bus, origin_name: str) -> N
         working = asyncio.create_task(
             jobs.work(bus, streams.JOBS, origin_name, Retrieve, worker, at_once=2, lane=lane)
         )
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             assert await taken.get() == (study, lane)
         await jobs.require_worker(bus, streams.JOBS, origin_name, lane)
         await end_tasks([working])
@@ -64,7 +66,7 @@ async def test_the_consumer_of_an_earlier_version_makes_room(bus: Bus, origin_na
     await bus.jetstream.add_consumer(streams.JOBS, earlier)
     await jobs.submit_retrieve(bus, Retrieve(origin_name, STUDY))
     working = asyncio.create_task(jobs.work(bus, streams.JOBS, origin_name, Retrieve, worker, at_once=1))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         await done.wait()
     await end_tasks([working])
 
@@ -84,7 +86,7 @@ async def test_a_job_that_a_worker_gave_up_is_taken_by_another(
 
     working = asyncio.create_task(jobs.work(bus, streams.JOBS, origin_name, Retrieve, worker, at_once=2))
     submitted = await jobs.submit_retrieve(bus, Retrieve(origin_name, STUDY))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         assert [await deaths.get() for _ in range(3)] == [0, 1, None]
     assert not await jobs.is_queued(bus, streams.JOBS, jobs.sequence_of(submitted.generation))
     await end_tasks([working])
@@ -100,9 +102,39 @@ async def test_a_job_whose_worker_stops_goes_to_another_at_once(bus: Bus, origin
     await jobs.submit_retrieve(bus, Retrieve(origin_name, STUDY))
     for delivery in range(1, 7):
         working = asyncio.create_task(jobs.work(bus, streams.JOBS, origin_name, Retrieve, worker, at_once=2))
-        async with asyncio.timeout(3):  # far less than ACK_WAIT
+        async with asyncio.timeout(8):  # less than ACK_WAIT
             assert await begun.get() == (delivery, 0)  # nobody has died of it
         await end_tasks([working])
+
+
+async def test_a_job_that_is_on_its_way_to_a_worker_that_stops_goes_to_another_at_once(
+    bus: Bus, nats_settings: Nats, origin_name: str
+) -> None:
+    begun: asyncio.Queue[tuple[str, int]] = asyncio.Queue()
+
+    async def worker(running: Running[Retrieve]) -> None:
+        await running.acknowledge()
+        begun.put_nowait((running.job.study, running.deaths))
+
+    async def work() -> None:
+        await jobs.work(bus, streams.JOBS, origin_name, Retrieve, worker, at_once=2)
+
+    working = asyncio.create_task(work())
+    await jobs.submit_retrieve(bus, Retrieve(origin_name, "1"))
+    async with asyncio.timeout(20):
+        assert await begun.get() == ("1", 0)
+    deliver_unread(
+        nats_settings,
+        streams.JOBS,
+        jobs.durable_name(streams.JOBS, origin_name),
+        subjects.retrieve(origin_name, Lane.INTERACTIVE, "2"),
+        [encode(Retrieve(origin_name, "2"))],
+    )
+    await end_tasks([working])
+    working = asyncio.create_task(work())
+    async with asyncio.timeout(8):  # less than ACK_WAIT
+        assert await begun.get() == ("2", 0)  # nobody has died of it
+    await end_tasks([working])
 
 
 async def test_a_worker_that_has_been_away_from_nats_leaves_no_request_behind(
@@ -116,13 +148,13 @@ async def test_a_worker_that_has_been_away_from_nats_leaves_no_request_behind(
 
     working = asyncio.create_task(jobs.work(bus, streams.JOBS, origin_name, Retrieve, worker, at_once=1))
     await jobs.submit_retrieve(bus, Retrieve(origin_name, STUDY))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         await done.wait()
     # The consumer goes away under it, as with a server that comes back without its streams.
     await bus.jetstream.delete_consumer(streams.JOBS, jobs.durable_name(streams.JOBS, origin_name))
     done.clear()
     await jobs.submit_retrieve(bus, Retrieve(origin_name, STUDY))
-    async with asyncio.timeout(8):
+    async with asyncio.timeout(8):  # less than ACK_WAIT
         await done.wait()
     await end_tasks([working])
 
@@ -137,7 +169,7 @@ async def test_a_job_may_be_taken_off_the_queue_before_its_worker_does(bus: Bus,
 
     working = asyncio.create_task(jobs.work(bus, streams.JOBS, origin_name, Retrieve, worker, at_once=1))
     await jobs.submit_retrieve(bus, Retrieve(origin_name, STUDY))
-    async with asyncio.timeout(3):
+    async with asyncio.timeout(20):
         await ended.get()
     await end_tasks([working])
 
@@ -158,7 +190,7 @@ async def test_a_running_job_is_not_delivered_again(
 
     working = asyncio.create_task(jobs.work(bus, streams.JOBS, origin_name, Retrieve, worker, at_once=2))
     await jobs.submit_retrieve(bus, Retrieve(origin_name, STUDY))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         await ended.wait()
     assert begun == [1]
     await end_tasks([working])
@@ -174,7 +206,7 @@ async def test_what_is_no_job_is_taken_off_the_queue(bus: Bus, origin_name: str)
     ack = await bus.jetstream.publish(subjects.retrieve(origin_name, Lane.INTERACTIVE, "9"), b"rubbish")
     working = asyncio.create_task(jobs.work(bus, streams.JOBS, origin_name, Retrieve, worker, at_once=1))
     await jobs.submit_retrieve(bus, Retrieve(origin_name, STUDY))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         await done.wait()
     await bus.client.flush()
     assert not await jobs.is_queued(bus, streams.JOBS, ack.seq)

@@ -15,6 +15,7 @@ from opentelemetry import context
 from opentelemetry.trace import SpanKind
 
 from isthmus.common.bus import streams
+from isthmus.common.bus.connection import Connection
 from isthmus.common.bus.ending import end_tasks
 from isthmus.common.bus.followers import Followers
 from isthmus.common.bus.generations import Generations
@@ -69,14 +70,13 @@ class Serving:
         self._subscription = subscription
 
     async def unsubscribe(self) -> None:
-        """Take no more; what is being answered goes on."""
-        with suppress(nats.errors.Error):
-            await self._subscription.unsubscribe()
+        """Take no more than was sent already; what is being answered goes on."""
+        with suppress(nats.errors.Error, TimeoutError):
+            await self._subscription.drain()  # type: ignore[no-untyped-call]  # nats-py has no annotation
 
     async def finish(self) -> None:
         """Take no more, and let what is being answered end; what takes too long is cancelled."""
-        with suppress(nats.errors.Error, TimeoutError):
-            await self._subscription.drain()  # type: ignore[no-untyped-call]  # nats-py has no annotation
+        await self.unsubscribe()
         await _finish(self._tasks)
 
 
@@ -106,7 +106,7 @@ class Bus:
         Raises:
             BusUnavailable: no server within `CONNECT_TIMEOUT`, or it refuses us.
         """
-        client = Client()
+        client = Connection()
         bus = cls(client)
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT):

@@ -1,7 +1,6 @@
 """Taking messages of a stream by a durable consumer that replicas share; trouble with NATS is waited out."""
 
 import asyncio
-import json
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Mapping
 from contextlib import aclosing, asynccontextmanager, suppress
@@ -10,23 +9,19 @@ from typing import Final
 
 import nats.errors
 from nats.aio.msg import Msg
-from nats.aio.subscription import Subscription
 from nats.js.api import ConsumerConfig
 from nats.js.errors import APIError, NotFoundError
 
 from isthmus.common.bus import streams
 from isthmus.common.bus.client import Bus, bus_errors
 from isthmus.common.bus.ending import end_tasks
+from isthmus.common.bus.pull import Pull, leave
 from isthmus.common.errors import BusUnavailable
 from isthmus.common.telemetry import get_logger
 
 IN_PROGRESS: Final = 3.0
 """Seconds between two signs of life for a message; every `ack_wait` of ours is several times that."""
-PULL_SECONDS: Final = 2.0
-"""How long a request for messages stands; NATS forgets it when it restarts, and we do not hear of that."""
 AGAIN_SECONDS: Final = 0.25
-_NO_MORE: Final = frozenset({"404", "408"})
-"""Statuses that end a request: no messages, or none in its time."""
 
 log = get_logger(__name__)
 
@@ -87,7 +82,7 @@ class Consumer:
             linger: seconds that a batch may grow after its first message.
             ready: waits until messages can be done with; none are asked for before.
         """
-        pull: _Pull | None = None
+        pull: Pull | None = None
         try:
             while True:
                 try:
@@ -95,18 +90,18 @@ class Consumer:
                         await ready()
                     if pull is None:
                         await self.make()
-                        pull = await _Pull.open(self.bus, self.stream, self.name)
+                        pull = await Pull.open(self.bus, self.stream, self.name, _give_back)
                     batch = await pull.batch(most, linger)
                 except (nats.errors.Error, TimeoutError, BusUnavailable) as error:
                     log.warning("no messages", stream=self.stream, error=type(error).__name__)
-                    await _leave(pull)
+                    await leave(pull)
                     pull = None
                     await asyncio.sleep(AGAIN_SECONDS)
                 else:
                     if batch:
                         yield batch
         finally:
-            await _leave(pull)
+            await leave(pull)
 
     async def serve(
         self,
@@ -127,6 +122,7 @@ class Consumer:
         room = asyncio.Semaphore(at_once)
         # No TaskGroup: it would cancel them once, which may be dropped (see `end_tasks`).
         running: set[asyncio.Task[None]] = set()
+        waiting: deque[Msg] = deque()
 
         async def ready() -> None:
             async with room:
@@ -145,12 +141,14 @@ class Consumer:
         try:
             async with aclosing(self.batches(most, ready=ready)) as batches:
                 async for batch in batches:
-                    for message in batch:
+                    waiting.extend(batch)
+                    while waiting:
                         await room.acquire()
-                        task = asyncio.create_task(one(message))
+                        task = asyncio.create_task(one(waiting.popleft()))
                         running.add(task)
                         task.add_done_callback(running.discard)
         finally:
+            await give_back(waiting)
             await end_tasks(running)
 
 
@@ -179,90 +177,6 @@ async def has_passed(bus: Bus, stream: str, consumer: str, sequence: int) -> boo
     return True
 
 
-class _Pull:
-    """Requests for messages, one at a time; nats-py's own wait for a whole batch, or ask for one message."""
-
-    def __init__(self, bus: Bus, subject: str) -> None:
-        self._bus = bus
-        self._subject = subject
-        self._inbox = bus.client.new_inbox()
-        self._subscription: Subscription | None = None
-        self._come: deque[Msg] = deque()
-        self._something = asyncio.Event()
-        self._to_come = 0
-        """Messages that were asked for and are not here."""
-        self._until = 0.0
-        """When nothing comes for the last request any more, by the loop's clock."""
-        self._failure: str | None = None
-
-    @classmethod
-    async def open(cls, bus: Bus, stream: str, consumer: str) -> "_Pull":
-        pull = cls(bus, f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{consumer}")
-        pull._subscription = await bus.client.subscribe(pull._inbox, cb=pull._take)
-        return pull
-
-    async def _take(self, message: Msg) -> None:
-        status = (message.headers or {}).get("Status")
-        if status is None or message.reply:
-            self._come.append(message)
-            self._to_come -= 1
-        else:
-            self._to_come = 0
-            if status not in _NO_MORE:
-                self._failure = status
-        self._something.set()
-
-    async def batch(self, most: int, linger: float) -> list[Msg]:
-        """Give what comes in the time of a request; nothing, if that is so.
-
-        Raises:
-            BusUnavailable: the server says that the consumer is gone, or the like.
-        """
-        await self._request(most)
-        if not self._come:
-            with suppress(TimeoutError):
-                async with asyncio.timeout_at(self._until):
-                    await self._anything()
-        if self._come and linger:
-            await self._grow(most, linger)
-        if self._failure is not None and not self._come:
-            raise BusUnavailable(f"{self._subject}: {self._failure}")
-        return [self._come.popleft() for _ in range(min(most, len(self._come)))]
-
-    async def _request(self, most: int) -> None:
-        loop = asyncio.get_running_loop()
-        if len(self._come) >= most or (self._to_come > 0 and loop.time() < self._until):
-            return
-        self._to_come = most - len(self._come)
-        self._until = loop.time() + PULL_SECONDS + 1
-        request = {"batch": self._to_come, "expires": int(PULL_SECONDS * 1e9)}
-        await self._bus.client.publish(self._subject, json.dumps(request).encode(), reply=self._inbox)
-
-    async def _anything(self) -> None:
-        while not self._come and self._to_come > 0 and self._failure is None:
-            self._something.clear()
-            await self._something.wait()
-
-    async def _grow(self, most: int, linger: float) -> None:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(linger):
-                while len(self._come) < most and self._to_come > 0:
-                    self._something.clear()
-                    await self._something.wait()
-
-    async def close(self) -> None:
-        """Take the request back, and give back what came for it: it would wait for `ack_wait`."""
-        if self._subscription is not None:
-            with suppress(nats.errors.Error):
-                await self._subscription.unsubscribe()
-        await give_back(self._come)
-
-
-async def _leave(pull: _Pull | None) -> None:
-    if pull is not None:
-        await pull.close()
-
-
 def _settings(configuration: ConsumerConfig) -> tuple[object, ...]:
     return (_filters(configuration), configuration.ack_wait, configuration.max_ack_pending)
 
@@ -283,6 +197,10 @@ async def give_back(messages: Collection[Msg], delay: float | None = None) -> No
     with suppress(nats.errors.Error):
         for message in messages:
             await message.nak(delay)
+
+
+async def _give_back(message: Msg) -> None:
+    await give_back([message])
 
 
 @asynccontextmanager

@@ -8,7 +8,6 @@ from typing import Final, Generic, TypeVar
 
 import nats.errors
 from nats.aio.msg import Msg
-from nats.js import JetStreamContext
 from nats.js.api import AckPolicy, ConsumerConfig
 from nats.js.errors import APIError, NotFoundError
 from opentelemetry import context
@@ -18,9 +17,10 @@ from isthmus.common.bus import streams, subjects
 from isthmus.common.bus.client import MESSAGING, Bus, bus_errors, verb
 from isthmus.common.bus.ending import end_tasks
 from isthmus.common.bus.handed_over import HandedOver
+from isthmus.common.bus.pull import Pull, leave
 from isthmus.common.bus.queues import durable_name, jobs_subject
 from isthmus.common.bus.submitted import Lane
-from isthmus.common.errors import ContractError, UnavailableError
+from isthmus.common.errors import BusUnavailable, ContractError, UnavailableError
 from isthmus.common.messages import Retrieve, Store, decode
 from isthmus.common.telemetry import extract, get_logger, span
 
@@ -29,8 +29,6 @@ ACK_WAIT: Final = 10.0
 IN_PROGRESS: Final = 3.0
 MAX_DELIVERIES: Final = 3
 """When so many workers have died of a job, it is given up."""
-PULL_SECONDS: Final = 2.0
-"""How long a request for a job stands; NATS forgets it when it restarts, and we do not hear of that."""
 AGAIN_SECONDS: Final = 0.25
 """Until the next try when the queue cannot be had."""
 _NOT_UNIQUE: Final = 10100
@@ -107,33 +105,32 @@ class _Queue:
 
     async def messages(self, room: asyncio.Semaphore) -> AsyncGenerator[Msg, None]:
         """Give the jobs as there is room for them; trouble with NATS is waited out."""
-        consumer: JetStreamContext.PullSubscription | None = None
+        pull: Pull | None = None
         try:
             while True:
                 await room.acquire()
-                while True:
+                come: list[Msg] = []
+                while not come:
                     try:
-                        if consumer is None:
-                            consumer = await self._consume()
-                        (message,) = await consumer.fetch(1, timeout=PULL_SECONDS)
-                        break
-                    except nats.errors.TimeoutError:
-                        continue
-                    except nats.errors.Error as error:
+                        if pull is None:
+                            pull = await self._pull()
+                        come = await pull.batch(1)
+                    except (nats.errors.Error, TimeoutError, BusUnavailable) as error:
                         self._tell(error)
-                        await _leave(consumer)
-                        consumer = None
+                        await leave(pull)
+                        pull = None
                         await asyncio.sleep(AGAIN_SECONDS)
-                yield message
+                yield come[0]
         finally:
-            await _leave(consumer)
+            await leave(pull)
 
-    def _tell(self, error: nats.errors.Error) -> None:
+    def _tell(self, error: Exception) -> None:
         log.warning("no jobs", stream=self.stream, origin=self.origin, error=type(error).__name__)
 
-    async def _consume(self) -> JetStreamContext.PullSubscription:
+    async def _pull(self) -> Pull:
+        name = durable_name(self.stream, self.origin, self.lane)
         configuration = ConsumerConfig(
-            durable_name=durable_name(self.stream, self.origin, self.lane),
+            durable_name=name,
             filter_subject=jobs_subject(self.stream, self.origin, self.lane),
             ack_policy=AckPolicy.EXPLICIT,
             ack_wait=ACK_WAIT,
@@ -143,7 +140,15 @@ class _Queue:
         except NotFoundError:  # the server came back without its streams
             await streams.declare(self.bus.jetstream)
             await self._add(configuration)
-        return await self.bus.jetstream.pull_subscribe_bind(configuration.durable_name, self.stream)
+        return await Pull.open(self.bus, self.stream, name, self._give_back)
+
+    async def _give_back(self, message: Msg) -> None:
+        """Leave a job that nobody here works on to another worker; nobody has died of it."""
+        with suppress(UnavailableError, nats.errors.Error):
+            handed_over = await _handed_over(self, message, await _generation(self, message))
+            await handed_over.once_more()
+        with suppress(nats.errors.Error):
+            await message.nak()
 
     async def _add(self, configuration: ConsumerConfig) -> None:
         try:
@@ -164,22 +169,24 @@ class _Queue:
                     await self.bus.jetstream.delete_consumer(self.stream, consumer.name)
 
 
-async def _leave(consumer: JetStreamContext.PullSubscription | None) -> None:
-    """Take a request for jobs back: a job that came for it would wait for `ACK_WAIT`."""
-    if consumer is not None:
-        with suppress(nats.errors.Error):
-            await consumer.unsubscribe()
+async def _generation(queue: _Queue, message: Msg) -> str:
+    place = message.metadata
+    with bus_errors(verb(message.subject)):
+        return await queue.bus.generations.name(
+            queue.stream, place.sequence.stream, new=place.num_delivered == 1
+        )
+
+
+async def _handed_over(queue: _Queue, message: Msg, generation: str) -> HandedOver:
+    subject = subjects.handed_over(queue.stream, generation)
+    return await HandedOver.of(queue.bus, subject, message.metadata.num_delivered)
 
 
 async def _take(queue: _Queue, message: Msg, kind: type[J]) -> Running[J]:
-    bus, deliveries = queue.bus, message.metadata.num_delivered
     job = decode(message.data, kind)
-    with bus_errors(verb(message.subject)):
-        generation = await bus.generations.name(
-            queue.stream, message.metadata.sequence.stream, new=deliveries == 1
-        )
-    given_back = await HandedOver.of(bus, subjects.handed_over(queue.stream, generation), deliveries)
-    return Running(message, job, generation, queue.lane, given_back)
+    generation = await _generation(queue, message)
+    handed_over = await _handed_over(queue, message, generation)
+    return Running(message, job, generation, queue.lane, handed_over)
 
 
 async def _work_on(

@@ -2,14 +2,14 @@
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Callable, Coroutine
 
 import h2.config
 import h2.connection
 import h2.events
 
 from isthmus.common.bus import end_tasks
+from tests.common.webclient.listener import Listener
 
 Behaviour = Callable[["Stream"], Coroutine[None, None, None]]
 
@@ -68,54 +68,30 @@ class _Connection:
         self.writer.write(self.h2.data_to_send())
 
 
-class Http2Site:
-    """A server on a free loopback port."""
+class Http2Site(Listener):
+    """Does the same to each stream."""
 
     def __init__(self, tls: ssl.SSLContext, behaviour: Behaviour) -> None:
-        self._tls = tls
+        super().__init__(tls)
         self.behaviour = behaviour
         self.streams: list[Stream] = []
-        self.connections = 0
-        self.ended = asyncio.Event()
-        self.port = 0
-        self._tasks: set[asyncio.Task[None]] = set()
 
     @property
     def url(self) -> str:
         return f"https://127.0.0.1:{self.port}/dicom-web"
 
-    @asynccontextmanager
-    async def listening(self) -> AsyncIterator["Http2Site"]:
-        server = await asyncio.start_server(self._accept, "127.0.0.1", 0, ssl=self._tls)
-        self.port = server.sockets[0].getsockname()[1]
-        try:
-            yield self
-        finally:
-            server.close()
-            await end_tasks(self._tasks)
-
-    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._tasks.add(task)
-        self.connections += 1
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         connection = _Connection(writer)
         connection.h2.initiate_connection()
         connection.flush()
         begun: set[asyncio.Task[None]] = set()
         try:
-            with suppress(ConnectionError, ssl.SSLError):
-                while data := await reader.read(65536):
-                    for event in connection.h2.receive_data(data):
-                        self._take(connection, event, begun)
-                    connection.flush()
-        except asyncio.CancelledError:
-            pass  # the test is over
+            while data := await reader.read(65536):
+                for event in connection.h2.receive_data(data):
+                    self._take(connection, event, begun)
+                connection.flush()
         finally:
-            self.ended.set()
             await end_tasks(begun)
-            writer.close()
-            self._tasks.discard(task)
 
     def _take(self, connection: _Connection, event: h2.events.Event, begun: set[asyncio.Task[None]]) -> None:
         match event:

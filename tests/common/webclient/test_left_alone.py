@@ -5,7 +5,13 @@ import asyncio
 import pytest
 
 from isthmus.common.breaker import FAILURES
-from isthmus.common.errors import CircuitOpen, HttpOperationFailed, OriginTimeout, OriginUnreachable
+from isthmus.common.errors import (
+    CircuitOpen,
+    HttpOperationFailed,
+    OriginError,
+    OriginTimeout,
+    OriginUnreachable,
+)
 from isthmus.common.webclient import WebClient
 from tests.common.webclient.web_origin import Behaviour, Site, origin_at, says, writes, writes_then_is_silent
 from tests.peers import free_port
@@ -15,7 +21,7 @@ async def failure(client: WebClient) -> type[BaseException] | None:
     """Search, and tell how that fails."""
     try:
         await client.get_json("studies")
-    except Exception as error:  # noqa: BLE001 - the test tells which
+    except OriginError as error:
         return type(error)
     return None
 

@@ -3,57 +3,36 @@
 import asyncio
 import base64
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 import pytest
 
-from isthmus.common.bus import end_tasks
 from isthmus.common.errors import HttpOperationFailed, OriginError, OriginUnreachable
 from isthmus.common.webclient import WebClient
 from tests.common.webclient.certificates import Authority
+from tests.common.webclient.listener import Listener
 from tests.common.webclient.web_origin import Site, origin_at, says
 
 
-class Proxy:
+class Proxy(Listener):
     """One that makes tunnels (RFC 9110 9.3.6) for who has the password."""
 
     def __init__(self) -> None:
-        self.port = 0
+        super().__init__()
         self.heads: list[str] = []
         self.answer = "200 Connected"
-        self._tasks: set[asyncio.Task[None]] = set()
 
     @property
     def url(self) -> str:
         return f"http://me:s3cret@127.0.0.1:{self.port}"
 
-    @asynccontextmanager
-    async def listening(self) -> AsyncIterator["Proxy"]:
-        server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
-        self.port = server.sockets[0].getsockname()[1]
-        try:
-            yield self
-        finally:
-            server.close()
-            await end_tasks(self._tasks)
-
-    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._tasks.add(task)
-        try:
-            head = (await reader.readuntil(b"\r\n\r\n")).decode()
-            self.heads.append(head)
-            host, _, port = head.split(" ")[1].rpartition(":")
-            writer.write(f"HTTP/1.1 {self.answer}\r\n\r\n".encode())
-            if self.answer.startswith("200"):
-                there_reader, there = await asyncio.open_connection(host, int(port))
-                await asyncio.gather(_pass_on(reader, there), _pass_on(there_reader, writer))
-        except asyncio.CancelledError:
-            pass  # the test is over
-        finally:
-            writer.close()
-            self._tasks.discard(task)
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode()
+        self.heads.append(head)
+        host, _, port = head.split(" ")[1].rpartition(":")
+        writer.write(f"HTTP/1.1 {self.answer}\r\n\r\n".encode())
+        if self.answer.startswith("200"):
+            there_reader, there = await asyncio.open_connection(host, int(port))
+            await asyncio.gather(_pass_on(reader, there), _pass_on(there_reader, writer))
 
 
 async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -3,13 +3,12 @@
 import asyncio
 import json
 import ssl
-from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from isthmus.common.bus import end_tasks
 from isthmus.common.config import DicomwebOrigin
+from tests.common.webclient.listener import Listener
 
 STUDY = {"0020000D": {"vr": "UI", "Value": ["1.2"]}}
 
@@ -29,21 +28,15 @@ class Request:
 Behaviour = Callable[[Request, asyncio.StreamWriter], Coroutine[None, None, None]]
 
 
-class Site:
-    """A server on a free loopback port; it does one thing after the other, and the last one for ever."""
+class Site(Listener):
+    """It does one thing after the other, and the last one for ever."""
 
     def __init__(self, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1") -> None:
-        self._tls = tls
-        self._host = host
-        self._tasks: set[asyncio.Task[None]] = set()
+        super().__init__(tls, host)
         self._behaviours: list[Behaviour] = [says("200 OK", json.dumps([STUDY]))]
         self.requests: list[Request] = []
-        self.connections = 0
         self.asked = asyncio.Event()
         """Set when a request has come."""
-        self.ended = asyncio.Event()
-        """Set when a connection has ended."""
-        self.port = 0
 
     @property
     def url(self) -> str:
@@ -52,36 +45,14 @@ class Site:
     def does(self, *behaviours: Behaviour) -> None:
         self._behaviours = list(behaviours)
 
-    async def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._tasks.add(task)
-        self.connections += 1
-        try:
-            with suppress(asyncio.IncompleteReadError, ConnectionError, ssl.SSLError):
-                while not writer.is_closing():
-                    request = await _request(reader)
-                    self.requests.append(request)
-                    self.asked.set()
-                    behaviour = self._behaviours.pop(0) if len(self._behaviours) > 1 else self._behaviours[0]
-                    await behaviour(request, writer)
-                    await writer.drain()
-        except asyncio.CancelledError:
-            pass  # the test is over
-        finally:
-            self.ended.set()
-            writer.close()
-            self._tasks.discard(task)
-
-    @asynccontextmanager
-    async def listening(self) -> AsyncIterator["Site"]:
-        server = await asyncio.start_server(self.accept, self._host, 0, ssl=self._tls)
-        self.port = server.sockets[0].getsockname()[1]
-        try:
-            yield self
-        finally:
-            server.close()
-            await end_tasks(self._tasks)
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while not writer.is_closing():
+            request = await _request(reader)
+            self.requests.append(request)
+            self.asked.set()
+            behaviour = self._behaviours.pop(0) if len(self._behaviours) > 1 else self._behaviours[0]
+            await behaviour(request, writer)
+            await writer.drain()
 
 
 async def _request(reader: asyncio.StreamReader) -> Request:

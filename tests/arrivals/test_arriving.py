@@ -232,7 +232,7 @@ async def test_a_study_that_cannot_be_written_down_holds_up_no_other(
         found = (await States(own_bus).get(origin, "1.666")).state
         kept = {key for key in (found.contents, found.arrival.announced) if key is not None}
         assert kept
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             while await _lists(blobs, origin, "1.666") != kept:  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
     await _forget_events(own_bus)

@@ -226,7 +226,7 @@ async def test_a_reader_that_leaves_stops_the_origin_by_c_cancel(
     pacs.behave(Slow(seconds=0.5))
     async with retrieval.read(Retrieve(origin.name, study)) as instances:
         await anext(instances)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         await asyncio.to_thread(pacs.wait_for, lambda event: event.kind is Kind.CANCELLED)
     assert len(pacs.sent()) < len(uids)
 

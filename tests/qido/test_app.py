@@ -115,8 +115,8 @@ async def test_a_client_that_leaves_cancels_the_query(app: ASGIApp, pacs: Pacs, 
         "query_string": b"",
         "headers": [(b"host", b"gateway")],
     }
-    await asyncio.wait_for(app(scope, receive, send), 5)
-    await asyncio.wait_for(pacs.cancelled.wait(), 5)
+    await asyncio.wait_for(app(scope, receive, send), 20)
+    await asyncio.wait_for(pacs.cancelled.wait(), 20)
 
 
 async def test_nothing_found_is_an_empty_list(client: httpx2.AsyncClient, pacs: Pacs) -> None:

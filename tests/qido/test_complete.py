@@ -166,4 +166,4 @@ async def test_a_page_waits_for_some_seconds_at_most(
     pacs.holds(studies=2)
     leave_out(pacs, "ModalitiesInStudy")
     pacs.hangs_at.add(Level.SERIES)
-    assert len(await asyncio.wait_for(studies(client), 5)) == 2
+    assert len(await asyncio.wait_for(studies(client), 20)) == 2

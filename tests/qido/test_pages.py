@@ -71,7 +71,7 @@ async def test_nobody_waits_for_an_origin_that_lets_itself_be_waited_for_with_th
 ) -> None:
     pacs.holds(studies=3)
     pacs.hangs = True
-    response = await asyncio.wait_for(client.get("studies?limit=1"), 3)
+    response = await asyncio.wait_for(client.get("studies?limit=1"), 20)
     assert [value_of(match, "StudyInstanceUID") for match in response.json()] == ["1.1"]
     assert "There are additional results" in response.headers["warning"]
 
@@ -126,7 +126,7 @@ async def test_a_search_is_cancelled_when_the_limit_is_reached(
     pacs.holds(studies=3)
     pacs.hangs = True
     assert await uids(client, "studies?limit=2", "StudyInstanceUID") == ["1.1", "1.2"]
-    await asyncio.wait_for(pacs.cancelled.wait(), 5)
+    await asyncio.wait_for(pacs.cancelled.wait(), 20)
 
 
 async def all_pages(client: httpx2.AsyncClient, path: str, keyword: str, size: int) -> list[object]:

@@ -100,9 +100,22 @@ async def sites(bus: Bus, blobs: BlobStore, origin_name: str) -> AsyncIterator[l
 
 
 @pytest.fixture
-async def client(bus: Bus, blobs: BlobStore, sites: list[Site]) -> AsyncIterator[httpx2.AsyncClient]:
+def patience() -> float:
+    """Seconds that the first origin is waited for."""
+    return 30.0
+
+
+@pytest.fixture
+async def client(
+    bus: Bus, blobs: BlobStore, sites: list[Site], patience: float
+) -> AsyncIterator[httpx2.AsyncClient]:
     """A client of a wado that knows both; URLs are relative to their common studies."""
-    origins = [DimseOrigin(name=site.name, ae_title="PACS", port=104, search_seconds=0.5) for site in sites]
+    origins = [
+        DimseOrigin(
+            name=site.name, ae_title="PACS", port=104, search_seconds=patience if site is sites[0] else 30.0
+        )
+        for site in sites
+    ]
     parts = Parts(Settings(origins=tuple(origins)), bus, blobs)
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(parts.closing)
@@ -270,11 +283,12 @@ class TestAnOriginThatDoesNotAnswer:
         assert response.status_code == 502
         assert response.json()["origin"] == sites[1].name
 
+    @pytest.mark.parametrize("patience", [0.3])
     async def test_in_time_is_the_answer_where_the_other_has_it_not(
         self, client: httpx2.AsyncClient, sites: list[Site]
     ) -> None:
         sites[0].pacs.hangs = True
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             response = await client.get("1.2.3/series/1.2/metadata")
         assert response.status_code == 504
         assert response.json()["origin"] == sites[0].name
@@ -302,7 +316,7 @@ async def test_the_rest_of_a_study_follows_when_a_series_of_it_is_opened(
         jobs.work(bus, streams.JOBS, sites[1].name, Retrieve, work, at_once=1, lane=Lane.BULK)
     )
     await client.get(f"{series_of(study[0][0])}/metadata")
-    assert await asyncio.wait_for(followed.get(), 5) == Retrieve(sites[1].name, study_of(study[0][0]))
+    assert await asyncio.wait_for(followed.get(), 20) == Retrieve(sites[1].name, study_of(study[0][0]))
     await ended([working])
 
 

@@ -142,7 +142,7 @@ async def test_chunks_that_are_none_are_the_client_s_fault(gateway: Gateway) -> 
     reader, writer = await asyncio.open_connection(url.host, url.port)
     head = "POST /aets/pacs/studies HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n"
     writer.write(f"{head}Traceparent: {TRACEPARENT}\r\n\r\nno length\r\n".encode())
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         answer = await reader.readuntil(b"}")
     writer.close()
     await writer.wait_closed()
@@ -239,7 +239,7 @@ async def test_a_client_that_leaves_is_noticed_behind_the_gateway(gateway: Gatew
     gateway.wado.handler = go_on
     async with gateway.client.stream("GET", "/aets/pacs/studies/1.2") as response:
         assert await anext(response.aiter_raw()) == b"part"
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         await noticed.wait()
 
 

@@ -177,7 +177,7 @@ async def test_a_bucket_that_is_silent_holds_up_no_reader_of_another(
             await ours.put("ours", b"data")
             key = bucket_key("1", "2", "3", InBucket("archive", "etag", "key"))
             waiting = [asyncio.create_task(ours.get(key)) for _ in range(4 * THREADS)]
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(20):
                 assert await ours.get("ours") == b"data"
             assert not any(task.done() for task in waiting)
             await end_tasks(waiting)

@@ -120,7 +120,7 @@ async def test_what_nobody_waits_for_any_more_leaves_nothing(blobs: BlobStore, o
     waiting = asyncio.create_task(Kept(blobs).stored(instance(origin_name), "explicit", goes_on))
     await began.wait()
     waiting.cancel()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         await ended.wait()
     with pytest.raises(asyncio.CancelledError):
         await waiting

@@ -53,7 +53,7 @@ class Pacs:
 
     def wait_until_none_is_open(self) -> None:
         with self._changed:
-            assert self._changed.wait_for(lambda: self._now == 0, 5)
+            assert self._changed.wait_for(lambda: self._now == 0, 20)
 
 
 @asynccontextmanager

@@ -17,7 +17,7 @@ from tests.common.retrieval.worker import FakeWorker, at_work
 from tests.qido.pacs import Pacs, attributes
 
 SECONDS = 0.5
-"""How long each origin is waited for."""
+"""How long an origin that hangs is waited for."""
 
 
 class FakeOrigin:
@@ -100,10 +100,20 @@ class Origins:
         self.a, self.b, self.c = fakes
         self._all = fakes
 
-    def federation(self, *fakes: FakeOrigin, fresh_seconds: float = 60) -> Federation:
-        """A federation of all, or of some of them; no transfer is spared by what is held."""
+    def federation(
+        self, *fakes: FakeOrigin, fresh_seconds: float = 60, hurried: Sequence[FakeOrigin] = ()
+    ) -> Federation:
+        """A federation of all, or of some of them; no transfer is spared by what is held.
+
+        Those that hang by now, and those to be hurried, are waited for a moment; the others while they take.
+        """
         origins = [
-            DimseOrigin(name=fake.name, ae_title="PACS", port=104, search_seconds=SECONDS)
+            DimseOrigin(
+                name=fake.name,
+                ae_title="PACS",
+                port=104,
+                search_seconds=SECONDS if fake.pacs.hangs or fake in hurried else 30.0,
+            )
             for fake in fakes or self._all
         ]
         retrieval = Retrieval(self._bus, self.catalogue, 0)

@@ -25,7 +25,7 @@ async def test_they_are_asked_at_the_same_time_and_answer_in_their_order() -> No
         await all_asked.wait()
         return origin.name.upper()
 
-    answers = await asyncio.wait_for(ask_all([origin("b"), origin("a")], ask), 5)
+    answers = await asyncio.wait_for(ask_all([origin("b"), origin("a")], ask), 20)
     assert [(origin.name, answer) for origin, answer in answers.heard] == [("b", "B"), ("a", "A")]
     assert answers.silent == ()
 
@@ -40,7 +40,7 @@ async def test_each_has_its_own_deadline() -> None:
             ended.append(origin.name)
         return "late enough"
 
-    answers = await asyncio.wait_for(ask_all([origin("slow"), origin("gone", 0.05)], ask), 5)
+    answers = await asyncio.wait_for(ask_all([origin("slow"), origin("gone", 0.05)], ask), 20)
     assert [origin.name for origin, _ in answers.heard] == ["slow"]
     (silence,) = answers.silent
     assert isinstance(silence.error, OriginTimeout)

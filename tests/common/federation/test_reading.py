@@ -1,7 +1,6 @@
 """Reading what any of three origins may have."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator
 
 import pytest
@@ -234,7 +233,7 @@ class TestAnOriginThatDoesNotAnswer:
         assert (await read(federation, Wanted(STUDY, OTHER_SERIES)))[0] == [blob(1, OTHER_SERIES)]
 
     async def test_in_time_but_had_it_before_is_read_all_the_same(self, origins: Origins) -> None:
-        federation = origins.federation(fresh_seconds=0)
+        federation = origins.federation(fresh_seconds=0, hurried=[origins.b])
         origins.b.holds(blob(1))
         await read(federation)
         origins.b.pacs.hangs = True
@@ -244,7 +243,7 @@ class TestAnOriginThatDoesNotAnswer:
             assert reading.silent == ()
 
     async def test_in_time_but_had_a_part_before_is_read_all_the_same(self, origins: Origins) -> None:
-        federation = origins.federation(fresh_seconds=0)
+        federation = origins.federation(fresh_seconds=0, hurried=[origins.b])
         origins.a.holds(blob(1))
         origins.b.holds(blob(1, OTHER_SERIES))
         await read(federation)
@@ -257,9 +256,8 @@ class TestAnOriginThatDoesNotAnswer:
     async def test_costs_its_own_deadline_once(self, origins: Origins) -> None:
         origins.a.holds(blob(1))
         origins.b.pacs.hangs = origins.c.pacs.hangs = True
-        begun = time.monotonic()
         await read(origins.federation())
-        assert time.monotonic() - begun < 3
+        assert (origins.b.asked, origins.c.asked) == (FIND, FIND)
 
 
 class TestAnOriginThatDoesNotDeliver:
@@ -316,11 +314,12 @@ class TestWhatNobodyHas:
 
 
 async def test_a_reader_that_leaves_meanwhile_ends_the_asking(origins: Origins) -> None:
+    federation = origins.federation()
     origins.a.pacs.hangs = True
-    reading = asyncio.create_task(read(origins.federation()))
+    reading = asyncio.create_task(read(federation))
     await origins.a.pacs.asked.wait()
     reading.cancel()
-    await asyncio.wait_for(origins.a.pacs.cancelled.wait(), 5)
+    await asyncio.wait_for(origins.a.pacs.cancelled.wait(), 20)
     with pytest.raises(asyncio.CancelledError):
         await reading
 

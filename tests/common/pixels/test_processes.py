@@ -211,7 +211,7 @@ def test_processes_end_with_a_service_that_is_killed(tmp_path: Path) -> None:
     service.kill()
     service.wait()
     service.stdout.close()
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 20
     while _is_there(busy) or _is_there(idle):
         assert time.monotonic() < deadline
         time.sleep(0.01)

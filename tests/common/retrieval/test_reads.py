@@ -59,7 +59,7 @@ async def test_a_long_read_is_written_down_again_and_again_until_it_ends(
 ) -> None:
     monkeypatch.setattr(reads, "TOUCH_SECONDS", 0.01)
     subscription = await bus.client.subscribe(f"$KV.READS.{origin_name}.>")
-    async with LastReads(bus).reading(origin_name, "1.2"), asyncio.timeout(5):
+    async with LastReads(bus).reading(origin_name, "1.2"), asyncio.timeout(20):
         for _ in range(3):
             await subscription.next_msg()
     await bus.client.flush()

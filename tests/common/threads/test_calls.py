@@ -26,7 +26,7 @@ async def test_a_coroutine_that_takes_too_long_is_cancelled() -> None:
 
     with pytest.raises(TimeoutError):
         await asyncio.to_thread(run_coroutine_from_thread, never(), loop, 0.05)
-    await asyncio.wait_for(cancelled.wait(), 5)
+    await asyncio.wait_for(cancelled.wait(), 20)
 
 
 def test_a_closed_loop_is_told_and_the_coroutine_is_closed() -> None:

@@ -28,7 +28,7 @@ async def test_a_reader_that_leaves_wakes_a_blocked_writer_at_once() -> None:
     writer = asyncio.create_task(asyncio.to_thread(write))
     await asyncio.to_thread(filled.wait, 5)
     await items.aclose()
-    await asyncio.wait_for(writer, 5)
+    await asyncio.wait_for(writer, 20)
     assert outcome == ["closed"]
 
 

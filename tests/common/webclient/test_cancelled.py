@@ -74,7 +74,7 @@ async def _left_at_every_moment(client: WebClient, work: Callable[[WebClient], A
             await asyncio.sleep(0)
         task.cancel()
         await asyncio.wait([task])
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         await work(client)
 
 

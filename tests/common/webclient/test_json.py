@@ -286,6 +286,6 @@ async def test_who_is_cancelled_leaves_the_connection_to_nobody(site: Site, clie
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(20):
         await site.ended.wait()
     assert (await client.get_json("studies")).data_sets == []

@@ -231,7 +231,7 @@ async def test_who_leaves_ends_the_request(site: Site, client: WebClient) -> Non
             async for part in parts:
                 await anext(part)
                 raise LookupError
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(20):
         await site.ended.wait()
     assert await retrieved(client) == []
 

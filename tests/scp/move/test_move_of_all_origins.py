@@ -85,7 +85,7 @@ async def test_a_study_that_several_have_parts_of(
 class TestWhereOneDoesNotAnswer:
     @pytest.fixture
     def others(self, origin_name: str) -> tuple[DimseOrigin, ...]:
-        return (DimseOrigin(name=f"{origin_name}-away", ae_title="AWAY", port=104, search_seconds=0.5),)
+        return (DimseOrigin(name=f"{origin_name}-away", ae_title="AWAY", port=104, search_seconds=30),)
 
     @pytest.mark.parametrize("level", ["STUDY", "PATIENT"])
     async def test_what_the_others_have_is_sent_and_not_taken_for_all(

@@ -110,5 +110,5 @@ async def test_stopped_it_tells_what_is_left_and_wakes_who_waits(
     taken = await line.take()
     assert taken is not None
     assert line.stop() == [ref.sop_instance_uid for ref in stored[1:]]
-    assert await asyncio.wait_for(line.take(), 5) is None
+    assert await asyncio.wait_for(line.take(), 20) is None
     await line.close()

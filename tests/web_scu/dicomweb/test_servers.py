@@ -329,7 +329,7 @@ async def test_leaving_early_ends_the_request(bus: Bus, origin: DicomwebOrigin, 
     site.does(says("200 OK", '[{"0020000D": {"Value": ["1"]}}]', more), writes_then_is_silent())
     async with search(bus, query(origin.name, Level.STUDY)) as matches:
         await anext(matches)
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(20):
         await site.ended.wait()
 
 

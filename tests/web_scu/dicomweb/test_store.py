@@ -269,7 +269,7 @@ async def test_two_requests_of_a_job_are_under_way_at_one_time(
     both = asyncio.Barrier(2)
 
     async def waits(request: Request, writer: asyncio.StreamWriter) -> None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             await both.wait()
         await Takes()(request, writer)
 
@@ -337,7 +337,7 @@ async def test_a_job_that_ends_with_its_worker_is_done_by_the_next(
     site.does(writes_then_is_silent())
     job = await job_of(blobs, origin_name, series)
     async with serve.one(origin_name, site.url), run_store(bus, job) as results:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             await site.asked.wait()
     site.does(Takes())
     await serve(origin_name, site.url)

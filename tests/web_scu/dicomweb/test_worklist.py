@@ -178,7 +178,7 @@ async def test_leaving_early_ends_the_request(bus: Bus, origin: DicomwebOrigin, 
     query = WorklistQuery(origin.name, (), ((PATIENT,),))
     async with search(bus, query) as matches:
         await anext(matches)
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(20):
         await site.ended.wait()
 
 

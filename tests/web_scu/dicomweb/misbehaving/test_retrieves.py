@@ -58,7 +58,7 @@ async def test_an_instance_is_there_while_the_body_still_runs(
         head = f"HTTP/1.1 200 OK\r\nContent-Type: {MULTIPART}\r\nContent-Length: {len(body)}\r\n\r\n"
         writer.write(head.encode() + body[:after_one])
         await writer.drain()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             await one_is_there.wait()
         writer.write(body[after_one:])
 

@@ -95,9 +95,9 @@ def test_nothing_of_it_is_in_logs_errors_and_traces(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr[-3000:]
     assert done.stderr.count('"failed"') > 20, "failures are logged"
     assert '"http.response.status_code": 500' in done.stdout
-    for private in ("s3cret", "DOE", "1.2.3.4567", "czNjcmV0"):
-        assert private not in done.stderr
-        assert private not in done.stdout
+    said = f"{done.stderr}{done.stdout}".lower()
+    for private in ("s3cret", "doe^", "john", "1.2.3.4567", "cznjcmv0"):
+        assert private not in said
 
 
 @pytest.mark.parametrize("who", ["token_file", "password_file", "oauth2"])

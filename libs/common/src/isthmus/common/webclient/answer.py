@@ -14,8 +14,29 @@ from isthmus.common.webclient.failures import within_the_answer
 MOST_DRAINED: Final = 64 * 1024
 """Bytes that are read after what was wanted, so that the connection can be used again."""
 DRAIN_SECONDS: Final = 1.0
-MOST_SHOWN: Final = 64
 _MARKED: Final = frozenset({"content-length", "transfer-encoding"})
+_SHOWN: Final = frozenset(
+    {
+        "application/dicom",
+        "application/dicom+json",
+        "application/dicom+xml",
+        "application/json",
+        "application/octet-stream",
+        "application/pdf",
+        "application/problem+json",
+        "application/xml",
+        "application/zip",
+        "image/jpeg",
+        "image/png",
+        "multipart/form-data",
+        "multipart/mixed",
+        "multipart/related",
+        "text/html",
+        "text/plain",
+        "text/xml",
+    }
+)
+"""What servers send in place of what they are asked for."""
 
 
 class Answer:
@@ -119,5 +140,7 @@ class Answer:
 
 
 def shown(media_type: MediaType | None) -> str:
-    """Give what may be shown of a media type that an origin sends."""
-    return "nothing that says what it is" if media_type is None else media_type.name[:MOST_SHOWN]
+    """Give what may be shown of a media type that an origin sends: whatever it likes may stand there."""
+    if media_type is None:
+        return "nothing that says what it is"
+    return media_type.name if media_type.name in _SHOWN else "of another media type"

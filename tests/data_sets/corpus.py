@@ -1,6 +1,7 @@
 """The files that come with pydicom: old and new, good and bad, in twelve transfer syntaxes."""
 
 from collections import Counter
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -18,9 +19,14 @@ def pydicom_files() -> list[Path]:
     of them are ones that a PACS takes: some are truncated, some have no Study Instance UID. And many share
     their UIDs with others, so a PACS keeps fewer than it accepts; see `distinct_files`.
     """
+    return list(_with_instances())
+
+
+@cache  # a dozen modules of tests ask while they are collected, in each process of the run
+def _with_instances() -> tuple[Path, ...]:
     data = Path(pydicom.__file__).parent / "data"
     files = sorted(file for folder in _FOLDERS for file in (data / folder).rglob("*") if file.is_file())
-    return [file for file in files if file.suffix in _SUFFIXES and identity(file).sop_instance_uid]
+    return tuple(file for file in files if file.suffix in _SUFFIXES and identity(file).sop_instance_uid)
 
 
 _SUFFIXES: Final = frozenset({"", ".dcm"})

@@ -1,55 +1,30 @@
-"""Slots without a bus: those of an origin that one process has for itself."""
+"""Slots without a bus: of one process, of which a test sees how many are free, and takes some away."""
 
-import asyncio
-from bisect import insort
-from collections.abc import Callable
+from isthmus.common.dimse.own_slots import OwnSlot, OwnSlots
 
 
-class LocalSlot:
-    """A slot that a test may have lost."""
-
-    def __init__(self, slots: "LocalSlots") -> None:
-        self._slots = slots
-        self._released = False
-        self.lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-
-    async def release(self) -> None:
-        if not self._released and not self.lost.done():
-            self._released = True
-            self._slots.free += 1
-            self._slots.serve()
-
-
-class LocalSlots:
-    """A number of slots; who waits in vain reminds the pool once."""
+class LocalSlots(OwnSlots):
+    """As whoever has an origin for itself has them; but they can be lost, and wanted elsewhere."""
 
     def __init__(self, associations: int) -> None:
-        self.free = associations
-        self.taken: list[LocalSlot] = []
-        """All that ever were."""
-        self.wanted: Callable[[str | None, int], None] = lambda _, __: None
-        self._waiting: list[tuple[int, asyncio.Future[LocalSlot]]] = []
+        super().__init__(associations)
+        self._taken: list[OwnSlot] = []
 
-    def on_wanted(self, call: Callable[[str | None, int], None]) -> None:
-        self.wanted = call
+    @property
+    def free(self) -> int:
+        return self._free
 
-    async def take(self, priority: int) -> LocalSlot:
-        coming: asyncio.Future[LocalSlot] = asyncio.get_running_loop().create_future()
-        insort(self._waiting, (priority, coming), key=lambda one: one[0])
-        self.serve()
-        if not coming.done():
-            self.wanted(None, priority)
-        try:
-            return await coming
-        except asyncio.CancelledError:
-            if not coming.cancelled():
-                await coming.result().release()
-            raise
+    async def take(self, priority: int) -> OwnSlot:
+        slot = await super().take(priority)
+        self._taken.append(slot)
+        return slot
 
-    def serve(self) -> None:
-        while self.free and self._waiting:
-            _, coming = self._waiting.pop(0)
-            if not coming.done():
-                self.free -= 1
-                self.taken.append(LocalSlot(self))
-                coming.set_result(self.taken[-1])
+    def lose_the_first(self) -> None:
+        """Take away the slot that was given first: it does not become free again."""
+        slot = self._taken[0]
+        slot._slots = None
+        slot.lost.set_result(None)
+
+    def want_elsewhere(self, priority: int) -> None:
+        """Remind the pool of another process that waits."""
+        self._wanted("elsewhere", priority)

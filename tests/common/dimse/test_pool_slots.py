@@ -63,7 +63,7 @@ async def test_a_lost_slot_aborts_the_operation_that_runs_and_frees_nothing(thre
         async with pool(to, threads, slots) as associations:
             echo = asyncio.create_task(associations.run([VERIFICATION], Association.echo))
             await asyncio.to_thread(begun.wait, 5)
-            slots.taken[0].lost.set_result(None)
+            slots.lose_the_first()
             with pytest.raises(AssociationAborted):
                 await echo
             over.set()
@@ -76,7 +76,7 @@ async def test_a_lost_slot_ends_an_association_that_waits(threads: Threads) -> N
     with acceptor(*pacs.handlers) as to:
         async with pool(to, threads, slots) as associations:
             await associations.run([VERIFICATION], Association.echo)
-            slots.taken[0].lost.set_result(None)
+            slots.lose_the_first()
             await asyncio.to_thread(pacs.wait_until_none_is_open)
             await associations.run([VERIFICATION], Association.echo)
     assert pacs.opened == 2
@@ -149,7 +149,7 @@ async def test_an_association_that_waits_is_given_up_to_another_process(threads:
     with acceptor(*pacs.handlers) as to:
         async with pool(to, threads, slots) as associations:
             await associations.run([VERIFICATION], Association.echo)
-            slots.wanted("elsewhere", 0)
+            slots.want_elsewhere(0)
             await asyncio.to_thread(pacs.wait_until_none_is_open)
 
 
@@ -159,7 +159,7 @@ async def test_what_is_in_use_is_given_up_to_another_process_that_came_first(thr
         async with pool(to, threads, slots) as associations:
             async with associations.lease([VERIFICATION]):
                 elsewhere = asyncio.create_task(slots.take(0))
-                slots.wanted("elsewhere", 0)
+                slots.want_elsewhere(0)
                 ours = asyncio.create_task(associations.run([VERIFICATION], Association.echo))
                 await asyncio.sleep(0)
             slot = await elsewhere
@@ -181,7 +181,7 @@ async def test_who_waits_elsewhere_has_the_place_that_priority_and_time_give(
                     associations.run([VERIFICATION], Association.echo, priority=ours)
                 )
                 await asyncio.sleep(0)
-                slots.wanted("elsewhere", theirs)
+                slots.want_elsewhere(theirs)
             await waiting
     assert pacs.opened == opened
 

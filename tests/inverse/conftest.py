@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 from isthmus.common.config.settings import S3
+from tests.inverse.programs import Programs
+from tests.inverse.pynetdicom_programs import PynetdicomPrograms
 from tests.inverse.sides import Side, Sides
 from tests.peers import Orthanc, Storescp
 from tests.peers.dcmtk import ENVIRONMENT
@@ -56,6 +58,7 @@ def sides(
         ) as archive,
         Orthanc(directory / "keeper", ae_title="KEEPER", environment=ENVIRONMENT) as keeper,
         Storescp(directory / "bridged", ae_title="BRIDGED") as destination,
+        PynetdicomPrograms() as pynetdicom,
     ):
         direct = Side(archive.peer, _storescp, keeper.peer)
         held = archive.load(corpus)
@@ -68,5 +71,5 @@ def sides(
                 destination,
                 at._replace(ae_title="KEEPER"),
             )
-            yield Sides(direct, bridged, keeper, held, gateway)
+            yield Sides(direct, bridged, keeper, held, gateway, Programs(pynetdicom))
     assert leaks(patient_data(corpus), gateway) == set()

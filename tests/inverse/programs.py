@@ -6,7 +6,6 @@ Both log each DIMSE message when asked with `-d`, in nearly the same words, and 
 import os
 import re
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,10 +13,10 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
+from tests.inverse.pynetdicom_programs import TIMEOUT_SECONDS, PynetdicomPrograms
 from tests.peers import Peer
 from tests.peers.dcmtk import ENVIRONMENT
 
-TIMEOUT_SECONDS: Final = 60
 PENDING: Final = frozenset({0xFF00, 0xFF01})
 
 
@@ -28,10 +27,6 @@ class Toolkit(StrEnum):
     PYNETDICOM = "pynetdicom"
 
 
-_CALLED: Final[Mapping[Toolkit, Sequence[str]]] = {
-    Toolkit.DCMTK: (),
-    Toolkit.PYNETDICOM: (sys.executable, "-W", "ignore", "-m", "pynetdicom"),
-}
 _OWN: Final[Mapping[tuple[Toolkit, str], Sequence[str]]] = {
     (Toolkit.DCMTK, "findscu"): ("-X",),  # a file for each answer
     (Toolkit.PYNETDICOM, "findscu"): ("-w",),
@@ -98,35 +93,58 @@ class Ended:
         return responses[-1] if responses and responses[-1].status not in PENDING else None
 
 
-def run(
-    toolkit: Toolkit, program: str, peer: Peer, options: Iterable[str] = (), files: Iterable[Path] = ()
-) -> Ended:
-    """Run a program against a peer, to its end.
+class Programs:
+    """Runs the programs of both toolkits.
 
     Args:
-        toolkit: whose program it is.
-        program: its name, such as `findscu`.
-        peer: whom it calls.
-        options: such as both toolkits know.
-        files: what it stores.
+        pynetdicom: runs pynetdicom's.
     """
-    with tempfile.TemporaryDirectory() as directory:
-        command = [*_CALLED[toolkit], program, "-d", *_OWN.get((toolkit, program), ()), *options]
+
+    def __init__(self, pynetdicom: PynetdicomPrograms) -> None:
+        self._pynetdicom = pynetdicom
+
+    def run(
+        self,
+        toolkit: Toolkit,
+        program: str,
+        peer: Peer,
+        options: Iterable[str] = (),
+        files: Iterable[Path] = (),
+    ) -> Ended:
+        """Run a program against a peer, to its end.
+
+        Args:
+            toolkit: whose program it is.
+            program: its name, such as `findscu`.
+            peer: whom it calls.
+            options: such as both toolkits know.
+            files: what it stores.
+        """
         # The address stands before the last options in the help of both; both take it after all of them.
-        command += ["-aet", program.upper(), "-aec", peer.ae_title, peer.host, str(peer.port)]
-        ended = subprocess.run(
-            [*command, *map(str, files)],
-            cwd=directory,
+        address = ["-aet", program.upper(), "-aec", peer.ae_title, peer.host, str(peer.port)]
+        command = [program, "-d", *_OWN.get((toolkit, program), ()), *options, *address, *map(str, files)]
+        with tempfile.TemporaryDirectory() as directory:
+            folder, log = Path(directory, "folder"), Path(directory, "log")
+            folder.mkdir()
+            run = _run_dcmtk if toolkit is Toolkit.DCMTK else self._pynetdicom.run
+            code = run(command, folder, log)
+            said = log.read_text(errors="replace")
+            written = tuple(file.read_bytes() for file in sorted(folder.iterdir()))
+        return Ended(code, tuple(_responses(said)), written, said)
+
+
+def _run_dcmtk(command: Sequence[str], folder: Path, log: Path) -> int:
+    with log.open("wb") as output:
+        return subprocess.run(
+            command,
+            cwd=folder,
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
+            stdout=output,
             stderr=subprocess.STDOUT,
             check=False,
             timeout=TIMEOUT_SECONDS,
             env={**os.environ, **ENVIRONMENT},
-        )
-        log = ended.stdout.decode(errors="replace")
-        written = tuple(file.read_bytes() for file in sorted(Path(directory).iterdir()))
-    return Ended(ended.returncode, tuple(_responses(log)), written, log)
+        ).returncode
 
 
 def keys(wanted: Mapping[str, str]) -> list[str]:

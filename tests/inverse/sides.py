@@ -2,8 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
+from tests.data_sets import Identity, identity
+from tests.inverse.programs import Programs
 from tests.peers import Orthanc, Peer, Storescp
 from tests.system.gateway import Gateway
 
@@ -33,6 +36,7 @@ class Sides:
         keeper: the archive in which both store.
         held: the files that the other archive holds.
         gateway: the running Isthmus.
+        programs: run the clients.
     """
 
     direct: Side
@@ -40,3 +44,9 @@ class Sides:
     keeper: Orthanc
     held: Sequence[Path]
     gateway: Gateway
+    programs: Programs
+
+    @cached_property
+    def identities(self) -> Sequence[Identity]:
+        """What tells apart what the other archive holds, in order."""
+        return sorted(map(identity, self.held))

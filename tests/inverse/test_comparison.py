@@ -13,9 +13,9 @@ from typing import Final
 import pytest
 from pydicom.uid import UID
 
-from tests.data_sets import identity, transfer_syntax
+from tests.data_sets import transfer_syntax
 from tests.inverse.cases import CASES, KEY, STUDY, SYNTAXES, Case
-from tests.inverse.programs import Toolkit, keys, run
+from tests.inverse.programs import Programs, Toolkit, keys
 from tests.inverse.results import Result, answers, differences, instances
 from tests.inverse.sides import Side, Sides
 
@@ -38,15 +38,15 @@ def test_a_client_gets_what_orthancs_own_port_gives(case: Case, sides: Sides) ->
 
 
 def _echoes(case: Case, sides: Sides) -> Sequence[Result]:
-    return _both(partial(_echo, case), sides)
+    return _both(partial(_echo, case, sides.programs), sides)
 
 
 def _finds(case: Case, sides: Sides) -> Sequence[Result]:
-    return _both(partial(_find, case, _filled(case, sides)), sides)
+    return _both(partial(_find, case, sides.programs, _filled(case, sides)), sides)
 
 
 def _retrieves(case: Case, sides: Sides) -> Sequence[Result]:
-    return _both(partial(_retrieve, case, _filled(case, sides)), sides)
+    return _both(partial(_retrieve, case, sides.programs, _filled(case, sides)), sides)
 
 
 def _stores(case: Case, sides: Sides) -> Sequence[Result]:
@@ -72,23 +72,23 @@ def _both(client: Callable[[Side], Result], sides: Sides) -> Sequence[Result]:
         return list(executor.map(client, (sides.direct, sides.bridged)))
 
 
-def _echo(case: Case, side: Side) -> Result:
-    ended = run(case.toolkit, case.program, side.archive)
+def _echo(case: Case, programs: Programs, side: Side) -> Result:
+    ended = programs.run(case.toolkit, case.program, side.archive)
     return Result(ended.code, ended.status("C-ECHO"))
 
 
-def _find(case: Case, wanted: Mapping[str, str], side: Side) -> Result:
+def _find(case: Case, programs: Programs, wanted: Mapping[str, str], side: Side) -> Result:
     options = [case.model.value, *case.options, *keys(wanted)]
-    ended = run(case.toolkit, case.program, side.archive, options)
+    ended = programs.run(case.toolkit, case.program, side.archive, options)
     return Result(ended.code, ended.status("C-FIND"), answers=answers(ended, KEY.get(case.level, "")))
 
 
-def _retrieve(case: Case, wanted: Mapping[str, str], side: Side) -> Result:
+def _retrieve(case: Case, programs: Programs, wanted: Mapping[str, str], side: Side) -> Result:
     options = [case.model.value, *keys(wanted)]
     side.destination.clear()
     if case.program == "movescu":
         options += ["-aem", case.destination or side.destination.peer.ae_title]
-    ended = run(case.toolkit, case.program, side.archive, options)
+    ended = programs.run(case.toolkit, case.program, side.archive, options)
     command = {"movescu": "C-MOVE", "getscu": "C-GET"}[case.program]
     arrived = [file.read_bytes() for file in side.destination.files()]
     return Result(
@@ -102,7 +102,7 @@ def _retrieve(case: Case, wanted: Mapping[str, str], side: Side) -> Result:
 
 def _store(case: Case, files: Sequence[Path], side: Side, sides: Sides) -> Result:
     sides.keeper.delete_all()
-    ended = run(case.toolkit, case.program, side.empty, case.options, files)
+    ended = sides.programs.run(case.toolkit, case.program, side.empty, case.options, files)
     statuses = {response.sop_instance_uid: response.status for response in ended.of("C-STORE")}
     held = [sides.keeper.file(identifier) for identifier in sides.keeper.held()]
     # Which is the last is up to the order in which the folder is read.
@@ -117,8 +117,7 @@ def _syntax(file: Path) -> str:
 
 def _filled(case: Case, sides: Sides) -> Mapping[str, str]:
     """Put the UIDs into the keys of a case."""
-    held = sorted(map(identity, sides.held))
-    study = [instance for instance in held if instance.study_instance_uid == STUDY]
+    study = [instance for instance in sides.identities if instance.study_instance_uid == STUDY]
     series = sorted({instance.series_instance_uid for instance in study})
     images = [image.sop_instance_uid for image in study if image.series_instance_uid == series[0]]
     uids = {
@@ -126,6 +125,6 @@ def _filled(case: Case, sides: Sides) -> Mapping[str, str]:
         "all_series": "\\".join(series),
         "image": images[0],
         "images": "\\".join(images[:2]),
-        "held": "\\".join(sorted({instance.study_instance_uid for instance in held})),
+        "held": "\\".join(sorted({instance.study_instance_uid for instance in sides.identities})),
     }
     return {keyword: value.format(**uids) for keyword, value in case.all_keys.items()}

@@ -103,9 +103,7 @@ class WebClient:
             return JsonAnswer(data_sets, answer.warnings, answer.status == HTTPStatus.PARTIAL_CONTENT)
 
     @asynccontextmanager
-    async def stream_parts(
-        self, path: str, accept: str = INSTANCES, params: Parameters = ()
-    ) -> AsyncIterator[Parts]:
+    async def stream_parts(self, path: str, accept: str = INSTANCES) -> AsyncIterator[Parts]:
         """Retrieve instances, frames or bulk data as they come (WADO-RS, PS3.18 10.4), in constant memory.
 
             async with client.stream_parts("studies/1.2") as parts:
@@ -116,44 +114,35 @@ class WebClient:
         request, at once where it is by an exception.
 
         Args:
-            path: below the origin's URL; or a whole one, as in BulkDataURI: elsewhere without credentials.
+            path: below the origin's URL.
             accept: the value of Accept.
-            params: query parameters.
         """
         headers = {"Accept": accept, "Accept-Encoding": "identity"}
-        outgoing = Outgoing(GET, self._url(path, params), headers, is_long=True)
+        outgoing = Outgoing(GET, self._url(path), headers, is_long=True)
         async with (
             self._open.answer(outgoing, good=_GIVEN) as answer,
             parts_of(answer) as parts,
         ):
             yield parts
 
-    async def post_parts(
-        self,
-        path: str,
-        parts: Sources,
-        *,
-        part_type: str = "application/dicom",
-        length: int | None = None,
-    ) -> StoreAnswer:
+    async def post_parts(self, path: str, parts: Sources, *, length: int | None = None) -> StoreAnswer:
         """Store instances (STOW-RS, PS3.18 10.5), as they are read, in constant memory.
 
         Args:
             path: `studies`, or `studies/` and the Study Instance UID.
             parts: gives the parts from the first one on; it is called again where all is sent again (429,
                 503, 401). What it raises ends the request: the origin gets no body that looks complete.
-            part_type: the media type of the parts.
             length: bytes of the body (`multipart_length`), where they are known. Without it the body is sent
                 in chunks, which some servers do not take (Orthanc before 1.5.7, many that stand on WSGI).
 
         Returns:
             What the origin says of each: 400 and 409 too, where it says more than that.
         """
-        body = Multipart(parts, part_type)
+        body = Multipart(parts)
         headers = {"Accept": posting.ACCEPT, "Accept-Encoding": "gzip", "Content-Type": body.content_type}
         if length is not None:
             headers["Content-Length"] = str(length)
-        outgoing = Outgoing(POST, self._url(path, ()), headers, is_long=True, body=body.chunks)
+        outgoing = Outgoing(POST, self._url(path), headers, is_long=True, body=body.chunks)
         async with self._open.answer(outgoing, good=_STORED | _NOT_STORED) as answer:
             if answer.status in _STORED:
                 return await posting.read_stored(answer)
@@ -172,14 +161,8 @@ class WebClient:
             raise RuntimeError("the client is not open")
         return self._exchange
 
-    def _url(self, path: str, params: Parameters) -> httpx2.URL:
-        if path.startswith(("http://", "https://")):
-            try:
-                url = httpx2.URL(path).copy_with(username=None, password=None, fragment=None)
-            except (httpx2.InvalidURL, ValueError):
-                raise MalformedAnswer("It names what is no URL", origin=self.origin.name) from None
-        else:
-            url = httpx2.URL(f"{self.origin.url}/{quote(path, safe='/,:@')}")
+    def _url(self, path: str, params: Parameters = ()) -> httpx2.URL:
+        url = httpx2.URL(f"{self.origin.url}/{quote(path, safe='/,:@')}")
         # "+" for a blank is not understood by all.
         query = urlencode(list(params), quote_via=quote, safe=NOT_ESCAPED)
         return url.copy_with(query=query.encode("ascii")) if query else url

@@ -13,6 +13,7 @@ from isthmus.common.errors import MalformedDataset, StoreUnavailable
 from isthmus.common.webclient.answer import Answer, shown
 from isthmus.common.webclient.json_answer import parse_data_sets, read_all
 
+DICOM: Final = "application/dicom"
 ACCEPT: Final = "application/dicom+json, application/dicom+xml;q=0.5"
 MOST_BYTES: Final = 64 * 1024 * 1024
 MOST_SENT: Final = 256 * 1024
@@ -28,7 +29,6 @@ class OutgoingPart:
     """Bytes of the content, where they are known."""
     transfer_syntax: str | None = None
     """Its Transfer Syntax UID (PS3.18 8.7.3.5.2)."""
-    content_type: str = "application/dicom"
 
 
 Sources = Callable[[], AsyncIterable[OutgoingPart]]
@@ -49,9 +49,9 @@ class StoreAnswer:
 class Multipart:
     """A body of parts; its closing delimiter comes only after all of them."""
 
-    def __init__(self, parts: Sources, part_type: str) -> None:
+    def __init__(self, parts: Sources) -> None:
         self._parts = parts
-        self._writer = MultipartWriter(part_type)
+        self._writer = MultipartWriter(DICOM)
         self.content_type: Final = self._writer.content_type
 
     async def chunks(self) -> AsyncGenerator[bytes, None]:
@@ -63,7 +63,7 @@ class Multipart:
         writer = copy(self._writer)
         async for part in self._parts():
             syntax, length = part.transfer_syntax, part.length
-            yield writer.part(part.content_type, transfer_syntax=syntax, length=length)
+            yield writer.part(DICOM, transfer_syntax=syntax, length=length)
             size = 0
             async for chunk in part.content:
                 size += len(chunk)

@@ -198,7 +198,7 @@ class _Outgoing:
         for one in self.batch:
             self.current = one
             async with aclosing(self._blobs.stream(one[1].key)) as content:
-                yield OutgoingPart(content, length=one[1].size, content_type=DICOM)
+                yield OutgoingPart(content, length=one[1].size)
         self.current = None
 
 

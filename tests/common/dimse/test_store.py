@@ -6,6 +6,7 @@ from io import BytesIO
 
 import pytest
 from pynetdicom import evt
+from pynetdicom.dimse_primitives import C_STORE
 
 from isthmus.common.dimse import Association, Context
 from isthmus.common.errors import AssociationAborted, NoAcceptedContext, OperationFailed, OriginTimeout
@@ -90,6 +91,24 @@ def test_a_failure_is_a_result_with_its_comment() -> None:
         assert (result.status, result.error_comment) == (0xA700, "disk full")
         assert association.alive
         association.release()
+
+
+def test_an_answer_that_comes_twice_is_not_taken_for_the_next_ones() -> None:
+    answers = iter([0x0000, 0xA700])
+
+    def twice(event: evt.Event) -> int:
+        answer = C_STORE()
+        answer.MessageIDBeingRespondedTo = event.request.MessageID
+        answer.Status = next(answers)
+        event.assoc.dimse.send_msg(answer, event.context.context_id)
+        return int(answer.Status)
+
+    with acceptor(on(evt.EVT_C_STORE, twice), classes=[CT]) as pacs:
+        association = Association.open(pacs, [CONTEXT])
+        assert store(association) == 0
+        with pytest.raises(AssociationAborted):
+            store(association)
+        assert not association.alive
 
 
 def test_an_origin_that_aborts_in_the_middle() -> None:

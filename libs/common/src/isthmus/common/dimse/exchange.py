@@ -86,9 +86,14 @@ class Running:
         """Take a message for a response to this request, and give its status with it.
 
         Raises:
-            AssociationAborted: it is none; the association is aborted, as PS3.7 does not say what else to do.
+            AssociationAborted: it is none, or one to another request, of which it must not tell how it ended;
+                the association is aborted, as PS3.7 does not say what else to do.
         """
-        if not isinstance(message, kind) or message.Status is None:
+        if (
+            not isinstance(message, kind)
+            or message.MessageIDBeingRespondedTo != self.message_id
+            or message.Status is None
+        ):
             origin = self._connection.peer.origin
             raise AssociationAborted(f"The origin sent no valid {self.operation} response", origin=origin)
         if category(message.Status) is not Category.PENDING:

@@ -205,6 +205,16 @@ def test_what_is_not_given_to_us_is_not_asked_for_again(code: str) -> None:
     assert (error.detail, again) == (f"S3 get: 403 {code}", False)
 
 
+def test_of_a_host_that_is_not_found_it_is_said_in_words() -> None:
+    error, again = judge("list", socket.gaierror(socket.EAI_NONAME, "Name or service not known"))
+    assert (error.detail, again) == ("list: Name or service not known", True)
+
+
+def test_a_certificate_that_does_not_verify_is_named_by_its_error() -> None:
+    unverified = ssl.SSLCertVerificationError(1, "[SSL: CERTIFICATE_VERIFY_FAILED] (_ssl.c:1016)")
+    assert judge("list", unverified)[0].detail == "list: SSLCertVerificationError"
+
+
 def test_a_key_tells_all_that_is_made_of_keys() -> None:
     there = InBucket("archive", 'a"/-2', "Müller/1 2/%41")
     key = bucket_key("1.2", "1.2.3", "1.2.3.4", there)

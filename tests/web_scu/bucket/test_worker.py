@@ -184,7 +184,7 @@ WRONG: Final = {
     "bucket": ({"bucket": "no-such-bucket"}, "list: 404 NoSuchBucket"),
     "access key": ({"access_key": "NOBODY"}, "list: 403 InvalidAccessKeyId"),
     "secret key": ({"secret_key": "not-to-be-told"}, "list: 403 SignatureDoesNotMatch"),
-    "endpoint": ({"endpoint": "127.0.0.1:1"}, "list: ConnectionRefusedError"),
+    "endpoint": ({"endpoint": "127.0.0.1:1"}, "list: Connection refused"),
 }
 
 

@@ -1,6 +1,7 @@
 """What it means when S3 does not do what it was asked."""
 
 import re
+import ssl
 from typing import Final
 from xml.etree.ElementTree import ParseError
 
@@ -60,10 +61,12 @@ def _status(error: Exception) -> tuple[int | None, str]:
 
 
 def _kind(error: Exception) -> str:
-    """Name the cause at the bottom: "ConnectionRefusedError" says more than "MaxRetryError"."""
+    """Name the cause at the bottom: "Connection refused" says more than "MaxRetryError"."""
     if isinstance(error, InvalidResponseError | ParseError):
         return "not an S3 answer"
     cause: BaseException = error
     while (deeper := getattr(cause, "reason", None) or cause.__cause__) and isinstance(deeper, BaseException):
         cause = deeper
+    if isinstance(cause, OSError) and not isinstance(cause, ssl.SSLError):  # whose words are of its C code
+        return cause.strerror or type(cause).__name__
     return type(cause).__name__

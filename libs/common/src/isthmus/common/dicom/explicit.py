@@ -17,7 +17,7 @@ from isthmus.common.dicom.element_reader import (
 )
 from isthmus.common.dicom.json_values import decode_text, swapped
 from isthmus.common.dicom.value_representations import Scope
-from isthmus.common.dicom.vrs import LONG_VRS, TEXT_VRS, WORD_SIZES
+from isthmus.common.dicom.vrs import LONG_VRS, WORD_SIZES, padding_of
 
 EXPLICIT_VR_LITTLE_ENDIAN: Final = "1.2.840.10008.1.2.1"
 _CHUNK: Final = 1024 * 1024
@@ -77,7 +77,7 @@ class _Writer:
                 scope.note(header.tag, _first(vr, piece))
             yield piece
         if header.length % 2:
-            yield b" " if vr in TEXT_VRS and vr != "UI" else b"\0"
+            yield padding_of(vr)
 
     def _sequence(self, header: Header, scope: Scope, depth: int) -> Iterator[bytes]:
         if depth == DEEPEST:

@@ -22,7 +22,7 @@ from isthmus.common.dicom.element_reader import (
     UNDEFINED,
 )
 from isthmus.common.dicom.explicit import element_head, item_head
-from isthmus.common.dicom.value_writing import check_length, decode_inline, encode_values, padding_of
+from isthmus.common.dicom.value_writing import check_length, decode_inline, encode_values
 from isthmus.common.dicom.vrs import (
     BINARY_VRS,
     BULK_VRS,
@@ -31,6 +31,7 @@ from isthmus.common.dicom.vrs import (
     LONG_VRS,
     NUMBER_FORMATS,
     TEXT_VRS,
+    padding_of,
 )
 from isthmus.common.errors import MalformedDataset
 

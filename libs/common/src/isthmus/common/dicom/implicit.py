@@ -16,7 +16,7 @@ from isthmus.common.dicom.element_reader import (
     Header,
 )
 from isthmus.common.dicom.explicit import item_head, stays
-from isthmus.common.dicom.vrs import PIXEL_DATA, TEXT_VRS
+from isthmus.common.dicom.vrs import PIXEL_DATA, padding_of
 
 IMPLICIT_VR_LITTLE_ENDIAN: Final = "1.2.840.10008.1.2"
 _CHUNK: Final = 1024 * 1024
@@ -47,7 +47,7 @@ def _element(reader: ElementReader, header: Header, depth: int) -> Iterator[byte
     for start in range(0, header.length, _CHUNK):
         yield reader.read(min(_CHUNK, header.length - start))
     if header.length % 2:
-        yield b" " if header.vr in TEXT_VRS and header.vr != "UI" else b"\0"
+        yield padding_of(header.vr)
 
 
 def _sequence(reader: ElementReader, header: Header, depth: int) -> Iterator[bytes]:

@@ -83,11 +83,6 @@ def check_length(vr: str, length: int) -> None:
         raise ValueError(f"its length is none that {vr} has")
 
 
-def padding_of(vr: str) -> bytes:
-    """Give what makes the length of a value even (PS3.5 6.2)."""
-    return b" " if vr in TEXT_VRS and vr != "UI" else b"\0"
-
-
 def _texts(vr: str, values: Sequence[object]) -> bytes:
     read = _TEXTS.get(vr, _text)
     texts = [read("" if value is None else value) for value in values]

@@ -39,3 +39,8 @@ WORD_SIZES: Final = {"OW": 2, "AT": 2, "OF": 4, "OL": 4, "OD": 8, "OV": 8} | {
 
 PIXEL_DATA: Final = frozenset((0x7FE00008, 0x7FE00009, 0x7FE00010))
 """Float, Double Float and integer Pixel Data."""
+
+
+def padding_of(vr: str | None) -> bytes:
+    """Give what makes the length of a value even (PS3.5 6.2); of an unknown VR it is a null."""
+    return b" " if vr in TEXT_VRS and vr != "UI" else b"\0"

@@ -14,8 +14,8 @@ from isthmus.common.dicom.element_reader import ITEM
 from isthmus.common.dicom.explicit import element_head, item_head
 from isthmus.common.dicom.json_values import DicomJson, JsonElement
 from isthmus.common.dicom.localized import localize
-from isthmus.common.dicom.value_writing import decode_inline, encode_values, padding_of
-from isthmus.common.dicom.vrs import KNOWN_VRS, LOCALIZED_VRS, LONG_VRS
+from isthmus.common.dicom.value_writing import decode_inline, encode_values
+from isthmus.common.dicom.vrs import KNOWN_VRS, LOCALIZED_VRS, LONG_VRS, padding_of
 
 _CHARACTER_SET: Final = tag_of("SpecificCharacterSet")
 _UTF_8: Final = "ISO_IR 192"

@@ -22,7 +22,7 @@ def exporter(monkeypatch: pytest.MonkeyPatch) -> InMemorySpanExporter:
     memory = InMemorySpanExporter()
     provider = TracerProvider(shutdown_on_exit=False)
     provider.add_span_processor(SimpleSpanProcessor(memory))
-    monkeypatch.setattr(spans._Installed, "provider", provider)
+    monkeypatch.setattr(spans._Installed, "tracer", provider.get_tracer("test"))
     return memory
 
 

@@ -250,7 +250,7 @@ async def test_a_trace_tells_what_was_done_how_long_and_nothing_of_what_it_was_d
     memory = InMemorySpanExporter()
     provider = TracerProvider(shutdown_on_exit=False)
     provider.add_span_processor(SimpleSpanProcessor(memory))
-    monkeypatch.setattr(spans._Installed, "provider", provider)
+    monkeypatch.setattr(spans._Installed, "tracer", provider.get_tracer("test"))
     await processes.run(work.length, b"Doe^Archibald")
     (done,) = memory.get_finished_spans()
     assert (done.name, dict(done.attributes or {})) == ("process pixels", {"code.function.name": "length"})

@@ -20,7 +20,6 @@ from isthmus.common.telemetry.spans import (
     in_context,
     record_failure,
     span,
-    tracer,
 )
 
 __all__ = [
@@ -51,7 +50,6 @@ __all__ = [
     "record_failure",
     "setup",
     "span",
-    "tracer",
     "traceresponse",
     "tree",
 ]

@@ -12,7 +12,7 @@ from opentelemetry import context as otel_context
 from opentelemetry.context import Context
 from opentelemetry.trace import (
     Link,
-    NoOpTracerProvider,
+    NoOpTracer,
     Span,
     SpanKind,
     Status,
@@ -32,17 +32,13 @@ AttributeValue = str | bool | int | float | Sequence[str]
 class _Installed:
     """Who makes the spans of this process; OpenTelemetry's own global can be set only once."""
 
-    provider: TracerProvider = NoOpTracerProvider()
+    tracer: Tracer = NoOpTracer()
 
 
 def install(provider: TracerProvider) -> None:
     """Make spans by `provider` from now on."""
-    _Installed.provider = provider
-
-
-def tracer(name: str) -> Tracer:
-    """Give the tracer for an instrumentation scope; `span` is what most code wants."""
-    return _Installed.provider.get_tracer(name)
+    # Once: the SDK adds a filter of warnings each time that it is asked, which takes as long as half a span.
+    _Installed.tracer = provider.get_tracer("isthmus")
 
 
 @contextmanager
@@ -70,7 +66,7 @@ def span(
         current: False around a `yield` of an asynchronous generator, which may go on in another context.
         more: attributes whose names are Python names.
     """
-    started = tracer("isthmus").start_span(
+    started = _Installed.tracer.start_span(
         name, context, kind, {**(attributes or {}), **more}, links, record_exception=False
     )
     try:

@@ -32,8 +32,8 @@ class User:
         self._at = sides.gateway
         self.folder = folder
         (folder / ".isthmus").symlink_to(self._at.data)
-        (folder / "bin").mkdir()
-        (folder / "bin" / "isthmus").symlink_to(ISTHMUS)
+        (folder / ".venv" / "bin").mkdir(parents=True)
+        (folder / ".venv" / "bin" / "isthmus").symlink_to(ISTHMUS)
 
     def run(self, commands: str) -> str:
         """Run the commands of an example, each of which has to do it, and give all that they say."""
@@ -43,11 +43,10 @@ class User:
         commands = commands.replace("http://127.0.0.1:8080", self._at.url)
         # Beside ours there are pynetdicom's programs, which have the names of DCMTK's.
         others = [one for one in os.environ["PATH"].split(":") if Path(one) != ISTHMUS.parent]
-        path = ":".join([str(self.folder / "bin"), *others])
         ended = subprocess.run(
             ["/bin/sh", "-e", "-c", commands],
             cwd=self.folder,
-            env={**environment(), **ENVIRONMENT, "PATH": path},
+            env={**environment(), **ENVIRONMENT, "PATH": ":".join(others)},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -108,7 +107,7 @@ def test_a_study_is_sent_and_its_trace_leads_from_the_association_to_the_server(
     user: User, sides: Sides
 ) -> None:
     sides.bridged.destination.clear()
-    user.run(f"isthmus cache clear cloud {STUDY}")
+    user.run(f".venv/bin/isthmus cache clear cloud {STUDY}")
     said = user.run(EXAMPLES["retrieving"])
     assert "Received Final Move Response (Success)" in said
     assert [identity(file)[:2] for file in sides.bridged.destination.files()] != []
@@ -116,7 +115,7 @@ def test_a_study_is_sent_and_its_trace_leads_from_the_association_to_the_server(
     trace_id = user.logged("done operation=C-MOVE")
     retrieved = re.compile(rf'"{trace_id}".*"name":"process dicom.retrieve"')
     assert eventually(lambda: bool(retrieved.search(traces(sides.gateway))), timeout_seconds=20)
-    shown = user.run(f"isthmus trace {trace_id}")
+    shown = user.run(f".venv/bin/isthmus trace {trace_id}")
     assert [one for one in ("C-MOVE  scp", "HTTP GET  web-scu", "C-STORE  scp") if one not in shown] == []
 
 

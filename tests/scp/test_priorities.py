@@ -1,7 +1,6 @@
 """Requests with a Priority that is none of the three: no archive minds, but pynetdicom aborts over it."""
 
 import asyncio
-import socket
 from collections.abc import Callable
 
 import pytest
@@ -11,17 +10,7 @@ from isthmus.common.config import Inbox
 from isthmus.scp.worker import Server
 from tests.scp.modality import CT
 from tests.scp.retrieving.client import STUDY_ROOT
-from tests.scp.wire import (
-    EXPLICIT,
-    LAST_OF_COMMAND,
-    LAST_OF_DATA,
-    SECONDS,
-    answer,
-    associate,
-    command,
-    p_data,
-    read,
-)
+from tests.scp.wire import EXPLICIT, LAST_OF_COMMAND, LAST_OF_DATA, answer, associated, command, p_data
 
 
 @pytest.mark.parametrize(
@@ -56,9 +45,7 @@ async def test_an_unknown_priority_is_none(
     )
 
     def run() -> Dataset:
-        with socket.create_connection(("127.0.0.1", server.port), timeout=SECONDS) as connection:
-            connection.sendall(associate(inbox.ae_title, [(1, sop_class_uid, EXPLICIT)]))
-            assert read(connection)[:1] == b"\x02"
+        with associated(server.port, inbox.ae_title, [(1, sop_class_uid, EXPLICIT)]) as connection:
             connection.sendall(p_data((1, LAST_OF_COMMAND, request), (1, LAST_OF_DATA, dataset())))
             return answer(connection)
 

@@ -80,6 +80,11 @@ def echoing(message_id: int = 1) -> bytes:
     )
 
 
+def cancelling(message_id: int) -> bytes:
+    """The command set of a C-CANCEL-RQ (PS3.7 9.3.2.3)."""
+    return command(CommandField=0x0FFF, MessageIDBeingRespondedTo=message_id, CommandDataSetType=0x0101)
+
+
 COMMAND, LAST_OF_COMMAND, DATA, LAST_OF_DATA = 1, 3, 0, 2
 Fragment = tuple[int, int, bytes]
 """Presentation context, message control header, and what is behind it."""
@@ -120,8 +125,10 @@ def answer(connection: socket.socket) -> Dataset:
 
 
 @contextmanager
-def associated(port: int, called: str = "INBOX") -> Iterator[socket.socket]:
+def associated(
+    port: int, called: str = "INBOX", contexts: Sequence[tuple[int, str, str]] = CONTEXTS
+) -> Iterator[socket.socket]:
     with socket.create_connection(("127.0.0.1", port), timeout=SECONDS) as connection:
-        connection.sendall(associate(called))
+        connection.sendall(associate(called, contexts))
         assert read(connection)[:1] == b"\x02"
         yield connection

@@ -29,6 +29,7 @@ from isthmus.scp.worker import Server, serving
 from isthmus.web_scu.worker import worker as web_worker
 from tests.peers import Peer
 from tests.scp.conftest import ANY_PORT
+from tests.scp.wire import command
 
 ARCHIVE = "ARCHIVE"
 """The AE title of the origin that a test plays."""
@@ -125,6 +126,17 @@ async def before(bus: Bus, blobs: BlobStore, name: str, pacs: Peer) -> AsyncIter
     parts = Parts(Settings(scp=Scp(listen=ANY_PORT), origins=(origin,)), bus, blobs)
     async with worker(parts), serving(parts) as running:
         yield running
+
+
+def asking(message_id: int = 1) -> bytes:
+    """The command set of a C-FIND-RQ (PS3.7 9.3.2.1)."""
+    return command(
+        AffectedSOPClassUID=STUDY_ROOT,
+        CommandField=0x0020,
+        MessageID=message_id,
+        Priority=0,
+        CommandDataSetType=0,
+    )
 
 
 @dataclass

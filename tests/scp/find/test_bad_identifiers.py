@@ -1,7 +1,6 @@
 """What is no Identifier, or none for its SOP class: status, Error Comment, and the association goes on."""
 
 import asyncio
-import socket
 import struct
 
 import pytest
@@ -10,7 +9,7 @@ from pynetdicom.dsutils import encode
 
 from isthmus.scp.asked import LARGEST_IDENTIFIER
 from isthmus.scp.worker import Server
-from tests.scp.find.conftest import ARCHIVE, EXPLICIT, PATIENT_ROOT, STUDY_ROOT, Played, ask, request
+from tests.scp.find.conftest import ARCHIVE, EXPLICIT, PATIENT_ROOT, STUDY_ROOT, Played, ask, asking, request
 from tests.scp.wire import (
     DATA,
     LAST_OF_COMMAND,
@@ -18,8 +17,7 @@ from tests.scp.wire import (
     RELEASE,
     RELEASED,
     answer,
-    associate,
-    command,
+    associated,
     p_data,
     read,
 )
@@ -47,22 +45,9 @@ async def test_an_identifier_that_asks_for_nothing(
     assert not played.queries
 
 
-def asking(message_id: int = 1) -> bytes:
-    """The command set of a C-FIND-RQ (PS3.7 9.3.2.1)."""
-    return command(
-        AffectedSOPClassUID=STUDY_ROOT,
-        CommandField=0x0020,
-        MessageID=message_id,
-        Priority=0,
-        CommandDataSetType=0,
-    )
-
-
 def told_of(server: Server, data: bytes) -> Dataset:
     """Send an Identifier as it is, and give the response; a good one is answered behind it."""
-    with socket.create_connection(("127.0.0.1", server.port), timeout=20) as connection:
-        connection.sendall(associate(ARCHIVE, [(1, STUDY_ROOT, EXPLICIT)]))
-        assert read(connection)[:1] == b"\x02"
+    with associated(server.port, ARCHIVE, [(1, STUDY_ROOT, EXPLICIT)]) as connection:
         connection.sendall(p_data((1, LAST_OF_COMMAND, asking())))
         for start in range(0, len(data), 65536):
             connection.sendall(p_data((1, DATA, data[start : start + 65536])))

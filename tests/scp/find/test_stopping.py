@@ -12,8 +12,7 @@ from pynetdicom.dsutils import encode
 from isthmus.common.dicom.json_model import DicomJson
 from isthmus.common.errors import NoSuchObject, OperationFailed, OriginTimeout, OriginUnreachable
 from isthmus.scp.worker import Server
-from tests.scp.find.conftest import ARCHIVE, EXPLICIT, STUDY_ROOT, Played, ask, request
-from tests.scp.find.test_bad_identifiers import asking
+from tests.scp.find.conftest import ARCHIVE, EXPLICIT, STUDY_ROOT, Played, ask, asking, request
 from tests.scp.wire import (
     LAST_OF_COMMAND,
     LAST_OF_DATA,
@@ -21,7 +20,7 @@ from tests.scp.wire import (
     RELEASED,
     answer,
     associate,
-    command,
+    cancelling,
     p_data,
     read,
 )
@@ -41,11 +40,6 @@ def studies(count: int, name: str = "Doe") -> list[DicomJson]:
         }
         for number in range(count)
     ]
-
-
-def cancelling(message_id: int) -> bytes:
-    """The command set of a C-CANCEL-RQ (PS3.7 9.3.2.3)."""
-    return command(CommandField=0x0FFF, MessageIDBeingRespondedTo=message_id, CommandDataSetType=0x0101)
 
 
 def request_of(message_id: int) -> bytes:

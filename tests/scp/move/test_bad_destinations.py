@@ -1,24 +1,13 @@
 """Requests that name no destination, or one that no AE title could be: pynetdicom aborts over them."""
 
 import asyncio
-import socket
 
 import pytest
 from pydicom.dataset import Dataset
 
 from tests.peers import Peer
 from tests.scp.retrieving.client import STUDY_ROOT
-from tests.scp.wire import (
-    EXPLICIT,
-    LAST_OF_COMMAND,
-    LAST_OF_DATA,
-    SECONDS,
-    answer,
-    associate,
-    command,
-    p_data,
-    read,
-)
+from tests.scp.wire import EXPLICIT, LAST_OF_COMMAND, LAST_OF_DATA, answer, associated, command, p_data
 
 MOVE = f"{STUDY_ROOT}.2"
 IDENTIFIER = b"\x08\0\x52\0CS\x06\0STUDY \x20\0\x0d\0UI\x04\x001.2\0"
@@ -34,9 +23,7 @@ def asked(called: Peer, destination: str) -> Dataset:
         MoveDestination=destination,
         CommandDataSetType=0,
     )
-    with socket.create_connection((called.host, called.port), timeout=SECONDS) as connection:
-        connection.sendall(associate(called.ae_title, [(1, MOVE, EXPLICIT)]))
-        assert read(connection)[:1] == b"\x02"
+    with associated(called.port, called.ae_title, [(1, MOVE, EXPLICIT)]) as connection:
         connection.sendall(p_data((1, LAST_OF_COMMAND, request), (1, LAST_OF_DATA, IDENTIFIER)))
         return answer(connection)
 

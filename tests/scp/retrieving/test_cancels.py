@@ -19,13 +19,13 @@ from tests.scp.wire import (
     RELEASE,
     RELEASED,
     answer,
-    associate,
+    associated,
+    cancelling,
     command,
     p_data,
     read,
 )
 
-SECONDS = 20.0
 CANCELLED = 0xFE00
 NO_DATA_SET = 0x0101
 OPERATIONS = {
@@ -58,8 +58,7 @@ class Client:
 
     @staticmethod
     def cancel(message_id: int) -> bytes:
-        fields = {"CommandField": 0x0FFF, "MessageIDBeingRespondedTo": message_id}
-        return p_data((1, LAST_OF_COMMAND, command(**fields, CommandDataSetType=NO_DATA_SET)))
+        return p_data((1, LAST_OF_COMMAND, cancelling(message_id)))
 
     def send(self, *messages: bytes) -> None:
         self._connection.sendall(b"".join(messages))
@@ -82,9 +81,7 @@ class Client:
 @contextmanager
 def client(called: Peer, operation: str, study: str) -> Iterator[Client]:
     sop_class = OPERATIONS[operation][1]
-    with socket.create_connection((called.host, called.port), timeout=SECONDS) as connection:
-        connection.sendall(associate(called.ae_title, [(1, sop_class, EXPLICIT)]))
-        assert read(connection)[:1] == b"\x02"
+    with associated(called.port, called.ae_title, [(1, sop_class, EXPLICIT)]) as connection:
         yield Client(connection, operation, study)
 
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,8 +14,8 @@ from isthmus.common.retrieving import retrieve
 from tests.common.webclient.web_origin import MULTIPART, Request, Site, multipart, says
 from tests.data_sets import identity, make_series, raw_dataset
 from tests.peers import Peer
-from tests.scp import wire
 from tests.scp.bridge import CLOUD, bridge
+from tests.scp.find.conftest import asking
 from tests.scp.modality import CT
 from tests.scp.move.receiver import Receiver
 from tests.scp.retrieving.client import STUDY_ROOT, Answer, associate, move, wish
@@ -27,7 +26,7 @@ from tests.scp.wire import (
     RELEASE,
     RELEASED,
     answer,
-    command,
+    associated,
     p_data,
     read,
     storing,
@@ -126,12 +125,6 @@ async def test_a_client_that_waits_for_nothing_has_all_its_answers_in_their_orde
 ) -> None:
     study = identity(files[0]).study_instance_uid
     wanted = encode(wish("STUDY", StudyInstanceUID=study), False, True) or b""
-    find: dict[str, int | str] = {
-        "AffectedSOPClassUID": FIND,
-        "CommandField": 0x0020,
-        "Priority": 0,
-        "CommandDataSetType": 0,
-    }
 
     async def takes_and_finds(request: Request, writer: asyncio.StreamWriter) -> None:
         match = {"0020000D": {"vr": "UI", "Value": [study]}}
@@ -139,13 +132,11 @@ async def test_a_client_that_waits_for_nothing_has_all_its_answers_in_their_orde
         await does(request, writer)
 
     def run(port: int) -> list[tuple[int, int, int]]:
-        with socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
-            connection.sendall(wire.associate(CLOUD, [(1, FIND, EXPLICIT), (3, CT, EXPLICIT)]))
-            assert read(connection)[:1] == b"\x02"
+        with associated(port, CLOUD, [(1, FIND, EXPLICIT), (3, CT, EXPLICIT)]) as connection:
             for number, file in enumerate(files):
                 store = storing(2 * number + 1, identity(file).sop_instance_uid)
                 connection.sendall(p_data((3, LAST_OF_COMMAND, store), (3, LAST_OF_DATA, raw_dataset(file))))
-                search = command(**find, MessageID=2 * number + 2)
+                search = asking(2 * number + 2)
                 connection.sendall(p_data((1, LAST_OF_COMMAND, search), (1, LAST_OF_DATA, wanted)))
             given: list[tuple[int, int, int]] = []
             while len(given) < 3 * len(files):

@@ -19,7 +19,8 @@ from isthmus.common.bus.fan_out import fan_out
 from isthmus.common.derived.images import Image, Images, NoFrames, pixel_failures
 from isthmus.common.derived.kept import Kept
 from isthmus.common.derived.rewriting import Place, rewritten
-from isthmus.common.dicom.explicit import EXPLICIT_VR_LITTLE_ENDIAN
+from isthmus.common.dicom.element_reader import ITEM, SEQUENCE_DELIMITATION, UNDEFINED
+from isthmus.common.dicom.explicit import EXPLICIT_VR_LITTLE_ENDIAN, element_head, item_head
 from isthmus.common.dicom.implicit import IMPLICIT_VR_LITTLE_ENDIAN
 from isthmus.common.dicomweb.accept import Obtainable
 from isthmus.common.errors import MalformedDataset, NotDelivered, PixelsUnreadable
@@ -45,9 +46,6 @@ _SMALL: Final = 16 * 1024 * 1024
 """Bytes of a decoded frame of which there may be several for each process."""
 _AHEAD: Final = 3
 _LONGEST_VALUE: Final = 0xFFFFFFFE
-_ITEM: Final = 0xFFFEE000
-_SEQUENCE_DELIMITATION: Final = 0xFFFEE0DD
-_UNDEFINED: Final = 0xFFFFFFFF
 
 
 @cache
@@ -171,7 +169,7 @@ class Transcoded:
         # While some are worked on, the next ones are fetched, and those before them written.
         is_small = image.description.decoded_bytes <= _SMALL
         depth = self._processes.processes * (_AHEAD if is_small else 1)
-        async with fan_out(_numbers(len(image.index)), transcode, depth) as transcoded:
+        async with fan_out(range(1, len(image.index) + 1), transcode, depth) as transcoded:
             async for _, frame in transcoded:
                 yield frame
 
@@ -211,18 +209,13 @@ def _unreadable(blob: BlobRef, reason: str) -> PixelsUnreadable:
     )
 
 
-async def _numbers(frames: int) -> AsyncIterator[int]:
-    for number in range(1, frames + 1):
-        yield number
-
-
 async def _write_native(image: Image, frames: AsyncIterator[bytes], sink: Sink) -> None:
     after = description_in(image.description, EXPLICIT_VR_LITTLE_ENDIAN)
     length = after.frame_bytes * len(image.index)
     if length > _LONGEST_VALUE or (len(image.index) > 1 and after.frame_bits % 8):
         raise UnsupportedPixels("They are more than a value can be, or do not end with whole bytes")
     vr = pixel_data_vr(image.description, EXPLICIT_VR_LITTLE_ENDIAN)
-    await sink.write(_element(image.pixel_element, vr, length + length % 2))
+    await sink.write(element_head(image.pixel_element, vr, length + length % 2))
     async for frame in frames:
         if len(frame) != after.frame_bytes:
             raise CorruptFrame("A frame is of another length than it should be")
@@ -233,10 +226,10 @@ async def _write_native(image: Image, frames: AsyncIterator[bytes], sink: Sink) 
 async def _write_encapsulated(image: Image, frames: AsyncIterator[bytes], target: str, sink: Sink) -> None:
     # Without a Basic Offset Table: nobody knows yet how long the frames will be (PS3.5 A.4).
     vr = pixel_data_vr(image.description, target)
-    await sink.write(_element(image.pixel_element, vr, _UNDEFINED) + _item(_ITEM, 0))
+    await sink.write(element_head(image.pixel_element, vr, UNDEFINED) + item_head(ITEM, 0))
     async for frame in frames:
-        await sink.write(_item(_ITEM, len(frame) + len(frame) % 2) + frame + bytes(len(frame) % 2))
-    await sink.write(_item(_SEQUENCE_DELIMITATION, 0))
+        await sink.write(item_head(ITEM, len(frame) + len(frame) % 2) + frame + bytes(len(frame) % 2))
+    await sink.write(item_head(SEQUENCE_DELIMITATION, 0))
 
 
 def _elements(changes: Mapping[str, str | int]) -> dict[int, bytes]:
@@ -249,14 +242,5 @@ def _elements(changes: Mapping[str, str | int]) -> dict[int, bytes]:
         data = (
             pack("<H", value) if isinstance(value, int) else value.encode("ascii") + b" " * (len(value) % 2)
         )
-        vr = b"US" if isinstance(value, int) else b"CS"
-        written[tag] = pack("<HH2sH", tag >> 16, tag & 0xFFFF, vr, len(data)) + data
+        written[tag] = element_head(tag, "US" if isinstance(value, int) else "CS", len(data)) + data
     return written
-
-
-def _element(tag: int, vr: str, length: int) -> bytes:
-    return pack("<HH2sxxL", tag >> 16, tag & 0xFFFF, vr.encode("ascii"), length)
-
-
-def _item(tag: int, length: int) -> bytes:
-    return pack("<HHL", tag >> 16, tag & 0xFFFF, length)

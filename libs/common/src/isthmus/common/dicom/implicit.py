@@ -1,6 +1,5 @@
 """Data sets in Implicit VR Little Endian (PS3.5 A.1), from Explicit VR Little Endian; the values stay."""
 
-import struct
 from collections.abc import Iterator
 from typing import Final
 
@@ -43,7 +42,7 @@ def _element(reader: ElementReader, header: Header, depth: int) -> Iterator[byte
             raise BrokenDataset("Its pixel data are compressed, against its transfer syntax")
         yield from _sequence(reader, header, depth)
         return
-    yield _head(header.tag, header.length + header.length % 2)
+    yield item_head(header.tag, header.length + header.length % 2)  # elements begin as items do (A.1)
     for start in range(0, header.length, _CHUNK):
         yield reader.read(min(_CHUNK, header.length - start))
     if header.length % 2:
@@ -53,7 +52,7 @@ def _element(reader: ElementReader, header: Header, depth: int) -> Iterator[byte
 def _sequence(reader: ElementReader, header: Header, depth: int) -> Iterator[bytes]:
     if depth == DEEPEST:
         raise BrokenDataset("Its sequences are too deep")
-    yield _head(header.tag, UNDEFINED)
+    yield item_head(header.tag, UNDEFINED)
     for end, encoding in reader.items(header):
         yield item_head(ITEM, UNDEFINED)
         for inner in reader.elements(end, encoding):
@@ -61,7 +60,3 @@ def _sequence(reader: ElementReader, header: Header, depth: int) -> Iterator[byt
                 yield from _element(reader, inner, depth + 1)
         yield item_head(ITEM_DELIMITATION, 0)
     yield item_head(SEQUENCE_DELIMITATION, 0)
-
-
-def _head(tag: int, length: int) -> bytes:
-    return struct.pack("<HHL", tag >> 16, tag & 0xFFFF, length)

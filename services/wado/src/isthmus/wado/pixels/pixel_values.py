@@ -62,7 +62,7 @@ class PixelValue:
         elif syntax == EXPLICIT_VR_LITTLE_ENDIAN and syntax in self.single:
             yield await self._decoded(form, location)
         else:
-            async with fan_out(self._numbers(1), self._transcoder(syntax), AHEAD) as frames:
+            async with fan_out(range(1, len(index) + 1), self._transcoder(syntax), AHEAD) as frames:
                 async for _, frame in frames:
                     yield part_of_pieces(
                         form.media_type, syntax, location, self._instances.blobs, "", (frame,)
@@ -88,7 +88,7 @@ class PixelValue:
 
         async def chunks() -> AsyncGenerator[bytes, None]:
             yield first
-            async with fan_out(self._numbers(2), transcode, AHEAD) as frames:
+            async with fan_out(range(2, len(self._image.index) + 1), transcode, AHEAD) as frames:
                 async for _, frame in frames:
                     yield frame
 
@@ -100,7 +100,3 @@ class PixelValue:
             return await self._instances.frames.transcoded(self._image, number, syntax)
 
         return transcode
-
-    async def _numbers(self, first: int) -> AsyncGenerator[int, None]:
-        for number in range(first, len(self._image.index) + 1):
-            yield number

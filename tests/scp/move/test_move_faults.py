@@ -17,10 +17,10 @@ from isthmus.scp.worker import Server, serving
 from tests.common.inbox.studies import arrived
 from tests.data_sets import identity, make_series, raw_dataset
 from tests.peers import Peer
-from tests.scp.get.getter import Getter
 from tests.scp.move.conftest import COUNT, destination_of
 from tests.scp.move.receiver import Receiver
 from tests.scp.retrieving.client import STUDY_ROOT, associate, move, wish
+from tests.scp.retrieving.getter import Getter
 
 SUCCESS, SOME_FAILED, ALL_FAILED = 0x0000, 0xB000, 0xA702
 

@@ -24,10 +24,10 @@ from tests.common.inbox.studies import arrived
 from tests.data_sets import identity, make_series, raw_dataset
 from tests.peers import Peer
 from tests.scp.conftest import CT
-from tests.scp.get.getter import Getter
 from tests.scp.move.conftest import destination_of
 from tests.scp.move.receiver import Receiver
 from tests.scp.retrieving.client import move, wish
+from tests.scp.retrieving.getter import Getter
 
 SUCCESS, SOME_FAILED, ALL_FAILED = 0x0000, 0xB000, 0xA702
 

@@ -12,9 +12,9 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from isthmus.common.telemetry import spans
 from tests.data_sets import identity
 from tests.peers import Peer
-from tests.scp.get.getter import Getter
 from tests.scp.move.receiver import Receiver
 from tests.scp.retrieving.client import PATIENT_ROOT, move, wish
+from tests.scp.retrieving.getter import Getter
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ import pytest
 from pydicom.dataset import Dataset
 
 from tests.peers import Peer
-from tests.scp.get.getter import Getter
 from tests.scp.move.conftest import (
     _receiver,
     away,
@@ -21,6 +20,7 @@ from tests.scp.move.conftest import (
 )
 from tests.scp.move.receiver import Receiver
 from tests.scp.retrieving.client import Answer, move
+from tests.scp.retrieving.getter import Getter
 
 __all__ = [
     "Ask",

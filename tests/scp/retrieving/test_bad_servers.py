@@ -21,10 +21,10 @@ from tests.common.webclient.web_origin import (
 from tests.data_sets import identity, make_series
 from tests.peers import Peer
 from tests.scp.bridge import CLOUD, bridge
-from tests.scp.get.getter import Getter
 from tests.scp.move.receiver import Receiver
 from tests.scp.retrieving.client import STUDY_ROOT, Answer, associate, move, wish
 from tests.scp.retrieving.conftest import Ask
+from tests.scp.retrieving.getter import Getter
 from tests.web_scu.dicomweb.holding import Holding
 
 COUNT = 4

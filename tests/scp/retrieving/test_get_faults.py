@@ -15,8 +15,8 @@ from isthmus.common.dimse import VERIFICATION
 from isthmus.scp.worker import Server
 from tests.data_sets import identity
 from tests.peers import Peer, eventually
-from tests.scp.get.getter import Getter
 from tests.scp.retrieving.client import STUDY_ROOT, wish
+from tests.scp.retrieving.getter import Getter
 
 ECHO_ID = 4242
 

@@ -9,8 +9,8 @@ from pydicom.uid import CTImageStorage, MRImageStorage
 from isthmus.scp.worker import Server
 from tests.data_sets import identity, raw_dataset
 from tests.peers import Peer, eventually, getscu
-from tests.scp.get.getter import Getter
 from tests.scp.retrieving.client import STUDY_ROOT, Answer, wish
+from tests.scp.retrieving.getter import Getter
 
 SUCCESS, ALL_FAILED, SOME_FAILED, CANCELLED = 0x0000, 0xA702, 0xB000, 0xFE00
 REFUSED, COERCED = 0xA700, 0xB000

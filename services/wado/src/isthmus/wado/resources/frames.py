@@ -58,7 +58,7 @@ async def frames(instances: Instances, request: Request) -> AsyncIterator[Body]:
         writer = MultipartWriter(form.media_type)
         yield Body(answer.headers(writer, numbers), nothing(), etag=etag)
         return
-    async with fan_out(_each(numbers), answer.pieces, AHEAD) as found:
+    async with fan_out(numbers, answer.pieces, AHEAD) as found:
         number, pieces = await anext(found)
         if form.multipart:
             writer = MultipartWriter(form.media_type)
@@ -129,8 +129,3 @@ class _Answer:
 
     def _length(self, number: int) -> int | None:
         return self._instances.frames.length(self._image, number, self._form.transfer_syntax)
-
-
-async def _each(numbers: Sequence[int]) -> AsyncGenerator[int, None]:
-    for number in numbers:
-        yield number

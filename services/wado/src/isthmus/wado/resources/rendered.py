@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
-from typing import Final, TypeVar
+from typing import Final
 
 from starlette.requests import Request
 
@@ -23,8 +23,6 @@ from isthmus.wado.pictures.renderings import Plan, Plans, Renderer, choose, unsh
 
 OPENED: Final = 4
 """Instances whose headers are read ahead of the client."""
-
-T = TypeVar("T")
 
 
 @asynccontextmanager
@@ -144,7 +142,7 @@ async def _planned(renderer: Renderer, chosen: Iterable[tuple[BlobRef, Offer]]) 
     async def plans(each: tuple[BlobRef, Offer]) -> Plans:
         return await renderer.plans(*each)
 
-    async with fan_out(_each(chosen), plans, OPENED) as opened:
+    async with fan_out(chosen, plans, OPENED) as opened:
         async for _, found in opened:
             for plan in found:
                 yield plan
@@ -153,8 +151,3 @@ async def _planned(renderer: Renderer, chosen: Iterable[tuple[BlobRef, Offer]]) 
 def _parts(renderer: Renderer, plans: Plans) -> AbstractAsyncContextManager[Body]:
     etag = renderer.etag(plans, weak=True)
     return parts(renderer, plans, plans.one.offer.name, etag=etag)
-
-
-async def _each(items: Iterable[T]) -> AsyncIterator[T]:
-    for item in items:
-        yield item

@@ -8,6 +8,7 @@ from pydantic import ValidationError
 from isthmus.common.config import load_settings
 from isthmus.common.config.settings import Scp
 from isthmus.common.errors import SettingsError
+from tests.common.config.settings_file import written
 
 ONE = {"ae_title": "WORKSTATION", "host": "10.1.0.7", "port": 11113}
 
@@ -38,9 +39,8 @@ def test_what_is_wrong_is_named(changed: dict[str, object], named: str) -> None:
 
 
 def test_an_ae_title_means_one_destination(tmp_path: Path) -> None:
-    file = tmp_path / "isthmus.toml"
     one = "[[scp.destinations]]\nae_title = 'WORKSTATION'\nhost = 'a'\nport = 104\n"
-    file.write_text(one + one)
+    file = written(tmp_path, one + one)
     with pytest.raises(SettingsError) as wrong:
         load_settings(file)
     assert wrong.value.detail == f"{file}: scp.destinations[1].ae_title: 'WORKSTATION' is there twice"

@@ -6,6 +6,7 @@ import pytest
 
 from isthmus.common.config import Acknowledge, DicomwebOrigin, load_settings
 from isthmus.common.errors import SettingsError
+from tests.common.config.settings_file import written
 
 ORIGIN = """
 [[origins]]
@@ -23,9 +24,7 @@ client_secret_file = "/run/secrets/isthmus"
 
 
 def read(directory: Path, text: str) -> DicomwebOrigin:
-    path = directory / "isthmus.toml"
-    path.write_text(text)
-    (origin,) = load_settings(path).origins
+    (origin,) = load_settings(written(directory, text)).origins
     assert isinstance(origin, DicomwebOrigin)
     return origin
 

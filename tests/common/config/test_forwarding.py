@@ -6,6 +6,7 @@ import pytest
 
 from isthmus.common.config import load_settings
 from isthmus.common.errors import SettingsError
+from tests.common.config.settings_file import written
 
 PACS = '[[origins]]\nname = "pacs"\nae_title = "PACS"\nport = 104\n'
 
@@ -19,12 +20,6 @@ def inbox(name: str, *, deletes: bool = True) -> str:
 
 def rule(to: str, more: str = "") -> str:
     return f'[[arrivals.forward]]\nto = ["{to}"]\n{more}\n'
-
-
-def written(directory: Path, text: str) -> Path:
-    path = directory / "isthmus.toml"
-    path.write_text(text)
-    return path
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import pytest
 from isthmus.common.config import S3Origin, load_settings
 from isthmus.common.config.key_pattern import KeyPattern, Place
 from isthmus.common.errors import SettingsError
+from tests.common.config.settings_file import written
 
 BUCKET = """
 [[origins]]
@@ -17,12 +18,6 @@ endpoint = "https://s3.example.org"
 bucket = "dicom-files"
 """
 PLACE = Place("1.2.3", "1.2.3.4", "1.2.3.4.5")
-
-
-def written(directory: Path, text: str) -> Path:
-    path = directory / "isthmus.toml"
-    path.write_text(text)
-    return path
 
 
 def test_a_bucket_needs_no_keys_where_everybody_may_read(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import pytest
 from isthmus.common.config import DimseOrigin, Quirk, RetrieveMethod, load_settings
 from isthmus.common.config.origins import KINDS
 from isthmus.common.errors import SettingsError
+from tests.common.config.settings_file import written
 
 ORIGIN = """
 [[origins]]
@@ -19,12 +20,6 @@ name = "inbox"
 protocol = "inbox"
 ae_title = "INBOX"
 """
-
-
-def written(directory: Path, text: str) -> Path:
-    path = directory / "isthmus.toml"
-    path.write_text(text)
-    return path
 
 
 @pytest.mark.parametrize(

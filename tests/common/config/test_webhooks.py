@@ -8,6 +8,7 @@ import pytest
 from isthmus.common.config import load_settings
 from isthmus.common.config.signing import signing_keys
 from isthmus.common.errors import SettingsError
+from tests.common.config.settings_file import written
 
 SECRET = "correct-horse-battery"
 HOOK = f"""
@@ -16,12 +17,6 @@ name = "ai"
 url = "https://user:hunter2@ai.example.org/hook/"
 secret = "{SECRET}"
 """
-
-
-def written(directory: Path, text: str) -> Path:
-    path = directory / "isthmus.toml"
-    path.write_text(text)
-    return path
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import ssl
 import subprocess
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 _KEY = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
@@ -45,13 +46,16 @@ class Authority:
     def server(self, *, asks: bool = False, alpn: str = "http/1.1") -> ssl.SSLContext:
         """Give what a server on 127.0.0.1 has; `asks`: it wants to know its clients."""
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        identity = self.signs("server")
-        context.load_cert_chain(identity.certificate, identity.key)
+        context.load_cert_chain(self._server.certificate, self._server.key)
         context.set_alpn_protocols([alpn])
         if asks:
             context.verify_mode = ssl.CERT_OPTIONAL
             context.load_verify_locations(self._own.certificate)
         return context
+
+    @cached_property
+    def _server(self) -> Identity:
+        return self.signs("server")
 
     def _files(self, name: str) -> Identity:
         return Identity(self._directory / f"{name}.pem", self._directory / f"{name}.key")

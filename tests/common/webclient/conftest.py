@@ -3,7 +3,14 @@ from collections.abc import AsyncIterator
 import pytest
 
 from isthmus.common.webclient import WebClient
+from tests.common.webclient.certificates import Authority
 from tests.common.webclient.web_origin import Site, origin_at
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    """Whom clients can be told to trust."""
+    return Authority(tmp_path_factory.mktemp("authority"))
 
 
 @pytest.fixture

@@ -87,20 +87,18 @@ async def test_over_http_1(site: Site, tmp_path: Path, work: Callable[[WebClient
 
 
 @pytest.mark.parametrize("work", [search, retrieve, store])
-async def test_over_http_2(tmp_path: Path, work: Callable[[WebClient], Awaitable[None]]) -> None:
-    authority = Authority(tmp_path)
+async def test_over_http_2(authority: Authority, work: Callable[[WebClient], Awaitable[None]]) -> None:
     async with Http2Site(authority.server(alpn="h2"), _answers_streams).listening() as site:
         origin = origin_at(site.url, connections=1, ca_file=authority.certificate)
         async with WebClient(origin) as client:
             await _left_at_every_moment(client, work)
 
 
-async def test_while_a_token_is_fetched(site: Site, tmp_path: Path) -> None:
+async def test_while_a_token_is_fetched(site: Site, authority: Authority, tmp_path: Path) -> None:
     async def token(request: Request, writer: asyncio.StreamWriter) -> None:
         await says("200 OK", '{"access_token": "t", "expires_in": 0.001}')(request, writer)
 
     site.does(_answers)
-    authority = Authority(tmp_path)
     async with Site(authority.server()).listening() as endpoint:
         endpoint.does(token)
         oauth2 = {

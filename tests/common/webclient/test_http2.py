@@ -19,11 +19,6 @@ from tests.common.webclient.web_origin import MULTIPART, Site, multipart, origin
 JSON = "application/dicom+json"
 
 
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    return Authority(tmp_path_factory.mktemp("authority"))
-
-
 async def nothing(stream: Stream) -> None:
     await stream.answer(200, b"[]", content_type=JSON)
 

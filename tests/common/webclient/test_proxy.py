@@ -48,11 +48,6 @@ async def proxy() -> AsyncIterator[Proxy]:
         yield proxy
 
 
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    return Authority(tmp_path_factory.mktemp("authority"))
-
-
 async def test_tls_goes_through_it(proxy: Proxy, authority: Authority) -> None:
     async with (
         Site(authority.server()).listening() as site,

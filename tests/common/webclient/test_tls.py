@@ -11,11 +11,6 @@ from tests.common.webclient.certificates import Authority
 from tests.common.webclient.web_origin import Behaviour, Request, Site, origin_at, says, written
 
 
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    return Authority(tmp_path_factory.mktemp("authority"))
-
-
 def notes_its_client(clients: list[str | None]) -> Behaviour:
     """Write down by what common name the client comes."""
 

@@ -125,7 +125,7 @@ async def test_an_answer_that_comes_byte_by_byte_is_waited_for_no_longer_than_al
             await asyncio.sleep(0.02)
 
     receiver.behaviour = drips
-    hook = site.webhook(receiver.url, timeout_seconds=0.3)
+    hook = site.webhook(receiver.url, timeout_seconds=1)
     async with site.delivering(hook):
         event_id = await site.publish()
         await receiver.take(1)

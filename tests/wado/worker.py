@@ -1,6 +1,7 @@
 """A worker that does as the test tells it."""
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
@@ -80,10 +81,11 @@ class Job:
         """Ask whether anyone is interested, until nobody answers."""
         subject = subjects.interest(self.wanted.origin, self.wanted.study, self._generation)
         while True:
-            try:
-                await self._bus.client.request(subject, timeout=1)
-            except (nats.errors.NoRespondersError, nats.errors.TimeoutError):
-                return
+            with suppress(nats.errors.TimeoutError):  # whoever was there leaves just now
+                try:
+                    await self._bus.client.request(subject, timeout=1)
+                except nats.errors.NoRespondersError:
+                    return
 
     async def _publish(self, fact: object, number: str) -> None:
         subject = subjects.progress(self.wanted.origin, self.wanted.study, self._generation)

@@ -107,7 +107,7 @@ class TestNoBody:
         with pytest.raises(Refused) as refused:
             connections.get(served.url, {}, connect=5, patience=5)
         assert (refused.value.status, refused.value.code) == (500, code)
-        assert served.closed[0].wait(5)
+        assert served.closed[0].wait(20)
 
     def test_a_refusal_says_why(self, serve: Serve, connections: Connections) -> None:
         chunks = b"13\r\n<Code>NoSuchKey</Co\r\n3\r\nde>\r\n0\r\n\r\n"
@@ -128,7 +128,7 @@ class TestNoBody:
         served = serve([STAYS])
         with pytest.raises(TimeoutError):
             connections.get(served.url, {}, connect=5, patience=0.1)
-        assert served.closed[0].wait(5)
+        assert served.closed[0].wait(20)
 
 
 class TestBodyThatBreaksOff:
@@ -141,13 +141,13 @@ class TestBodyThatBreaksOff:
         served = serve([answer(b"begun")[:-1], STAYS])
         with got(connections, served.url, 0.1) as reply, pytest.raises(TimeoutError):
             reply.read(5)
-        assert served.closed[0].wait(5)
+        assert served.closed[0].wait(20)
 
     def test_a_reader_that_leaves_closes_the_connection(self, serve: Serve, connections: Connections) -> None:
         served = serve([answer(bytes(100_000)), STAYS])
         with got(connections, served.url) as reply:
             reply.read(10)
-        assert served.closed[0].wait(5)
+        assert served.closed[0].wait(20)
 
 
 class TestBody:
@@ -208,7 +208,7 @@ class TestConnectionsAreKept:
         served = serve([answer(b"one")], [answer(b"two")])
         with got(connections, served.url) as reply:
             reply.read(3)
-        assert served.closed[0].wait(5)
+        assert served.closed[0].wait(20)
         with got(connections, served.url) as reply:
             assert reply.read(3) == b"two"
 
@@ -216,7 +216,7 @@ class TestConnectionsAreKept:
         served = serve([answer(b"one", headers="Connection: close\r\n"), STAYS])
         with got(connections, served.url) as reply:
             reply.read(3)
-        assert served.closed[0].wait(5)
+        assert served.closed[0].wait(20)
 
     def test_one_on_which_more_came_than_was_announced_is_not_kept(
         self, serve: Serve, connections: Connections
@@ -224,20 +224,20 @@ class TestConnectionsAreKept:
         served = serve([answer(b"one") + b"more", STAYS])
         with got(connections, served.url) as reply:
             assert reply.read(10) == b"one"
-        assert served.closed[0].wait(5)
+        assert served.closed[0].wait(20)
 
     def test_those_beyond_the_bound_are_closed(self, serve: Serve) -> None:
         served = serve([answer(b"one"), STAYS])
         with got(Connections(0), served.url) as reply:
             reply.read(3)
-        assert served.closed[0].wait(5)
+        assert served.closed[0].wait(20)
 
     def test_none_is_kept_after_the_end(self, serve: Serve, connections: Connections) -> None:
         served = serve([answer(b"one"), STAYS])
         with got(connections, served.url) as reply:
             connections.close()
             assert reply.read(3) == b"one"
-        assert served.closed[0].wait(5)
+        assert served.closed[0].wait(20)
 
 
 def put(connections: Connections, url: str, *pieces: bytes, patience: float = 5) -> Answer:
@@ -304,7 +304,7 @@ class TestExchange:
         with pytest.raises(Refused) as refused:
             put(connections, served.url)
         assert refused.value.code == "AnswerTooLong"
-        assert served.closed[0].wait(5)
+        assert served.closed[0].wait(20)
 
     def test_its_connection_serves_the_next_request(self, serve: Serve, connections: Connections) -> None:
         served = serve([answer(b""), answer(b"<Code>A</Code>", status="404 Not Found"), answer(b"two")])

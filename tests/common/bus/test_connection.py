@@ -61,7 +61,7 @@ async def test_who_gives_up_a_flush_leaves_the_connection_alone(bus: Bus) -> Non
     with pytest.raises(asyncio.CancelledError):
         await flushing
     for _ in range(2):  # the first answer may come in one piece with that to the flush
-        assert (await bus.client.request("$JS.API.INFO", timeout=3)).data
+        assert (await bus.client.request("$JS.API.INFO", timeout=8)).data
 
 
 async def test_who_takes_no_more_takes_what_was_sent_already(

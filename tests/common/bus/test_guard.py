@@ -63,10 +63,10 @@ async def test_it_is_free_soon_after_its_holder_was_killed(
 ) -> None:
     monkeypatch.setattr(guard, "RENEW_SECONDS", 3600.0)  # as little is heard of whom nobody renews
     dead = Holder(bus, origin_name, job)
-    assert await dead.gets_it(within=2)
+    assert await dead.gets_it(within=20)
     waiting = Holder(other_bus, origin_name, another)
     assert not await waiting.gets_it(within=streams.GUARD_SECONDS - 2)
-    assert await waiting.gets_it(within=4)
+    assert await waiting.gets_it(within=20)
     await dead.leave()
     assert await running(bus, origin_name, STUDY) == another  # what was lost is not released
     await waiting.leave()
@@ -77,7 +77,7 @@ async def test_it_is_kept_for_longer_than_it_lasts(
 ) -> None:
     monkeypatch.setattr(guard, "RENEW_SECONDS", 0.1)
     holder = Holder(bus, origin_name, job)
-    assert await holder.gets_it(within=2)
+    assert await holder.gets_it(within=20)
     stream = f"KV_{streams.GUARD_BUCKET}"
     before = (await bus.jetstream.get_last_msg(stream, f"$KV.{streams.GUARD_BUCKET}.{origin_name}.*")).seq
     waiting = Holder(bus, origin_name, another)
@@ -94,12 +94,12 @@ async def test_a_holder_that_missed_its_own_renewal_keeps_it(
 ) -> None:
     monkeypatch.setattr(guard, "RENEW_SECONDS", 0.2)
     holder = Holder(bus, origin_name, job)
-    assert await holder.gets_it(within=2)
+    assert await holder.gets_it(within=20)
     subject = f"$KV.{streams.GUARD_BUCKET}.{origin_name}.1=2=3"
     stream = f"KV_{streams.GUARD_BUCKET}"
     if lost == "expired":
         await bus.jetstream.purge_stream(stream, subject=subject)
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(20):
             while await running(bus, origin_name, STUDY) is None:
                 pass  # each look is a request
     else:
@@ -116,11 +116,11 @@ async def test_who_waits_has_it_at_once_when_it_is_released(
     bus: Bus, other_bus: Bus, origin_name: str, job: Submitted, another: Submitted
 ) -> None:
     first = Holder(bus, origin_name, job)
-    assert await first.gets_it(within=2)
+    assert await first.gets_it(within=20)
     second = Holder(other_bus, origin_name, another)
     assert not await second.gets_it(within=0.5)
     await first.leave()
-    assert await second.gets_it(within=0.5)
+    assert await second.gets_it(within=4)
     await second.leave()
     assert await running(bus, origin_name, STUDY) is None
 
@@ -130,9 +130,9 @@ async def test_the_same_job_in_other_hands_takes_it_over_at_once(
 ) -> None:
     monkeypatch.setattr(guard, "RENEW_SECONDS", 0.1)
     first = Holder(bus, origin_name, job)
-    assert await first.gets_it(within=2)
+    assert await first.gets_it(within=20)
     second = Holder(other_bus, origin_name, job)
-    assert await second.gets_it(within=0.5)
+    assert await second.gets_it(within=4)
     # The first one lives after all: it does not take the study back, nor release it.
     await asyncio.sleep(0.3)
     await first.leave()
@@ -142,8 +142,8 @@ async def test_the_same_job_in_other_hands_takes_it_over_at_once(
 
 async def test_studies_do_not_wait_for_each_other(bus: Bus, origin_name: str, job: Submitted) -> None:
     holder = Holder(bus, origin_name, job)
-    assert await holder.gets_it(within=2)
-    async with asyncio.timeout(1), guard.guard(bus, origin_name, "1.2.4", None):
+    assert await holder.gets_it(within=20)
+    async with asyncio.timeout(4), guard.guard(bus, origin_name, "1.2.4", None):
         assert await running(bus, origin_name, "1.2.4") is None  # no job
     await holder.leave()
 
@@ -164,7 +164,7 @@ async def test_who_takes_it_only_if_it_is_free_waits_for_nobody(
 ) -> None:
     monkeypatch.setattr(guard, "RENEW_SECONDS", 0.1)
     holder = Holder(bus, origin_name, another)
-    assert await holder.gets_it(within=2)
+    assert await holder.gets_it(within=20)
     async with guard.guard_if_free(other_bus, origin_name, STUDY) as is_ours:
         assert not is_ours
     assert await running(bus, origin_name, STUDY) == another
@@ -173,5 +173,5 @@ async def test_who_takes_it_only_if_it_is_free_waits_for_nobody(
         assert is_ours
         waiting = Holder(bus, origin_name, another)
         assert not await waiting.gets_it(within=0.5)
-    assert await waiting.gets_it(within=0.5)
+    assert await waiting.gets_it(within=4)
     await waiting.leave()

@@ -73,7 +73,7 @@ def read(data: bytes) -> Dataset:
 
 @pytest.fixture(scope="module")
 def started_processes() -> Iterator[PixelProcesses]:
-    processes = PixelProcesses(2, 60)
+    processes = PixelProcesses(2, 120)
     yield processes
     processes.close()
 

@@ -84,7 +84,7 @@ def test_the_peer_says_nothing() -> None:
     began = time.monotonic()
     with listener(silent) as quiet, pytest.raises(OriginTimeout):
         Association.open(quiet, [VERIFICATION])
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 10
 
 
 def test_the_peer_falls_silent_in_the_middle_of_its_answer() -> None:
@@ -94,7 +94,7 @@ def test_the_peer_falls_silent_in_the_middle_of_its_answer() -> None:
         pytest.raises(OriginTimeout),
     ):
         Association.open(quiet, [VERIFICATION])
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 10
 
 
 def test_the_peer_hangs_up() -> None:

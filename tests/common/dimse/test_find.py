@@ -78,7 +78,7 @@ def test_an_origin_that_falls_silent() -> None:
         began = time.monotonic()
         with pytest.raises(OriginTimeout):
             list(association.find(STUDY_ROOT_FIND, query()))
-        assert 0.5 <= time.monotonic() - began < 3
+        assert 0.5 <= time.monotonic() - began < 8
         assert not association.alive
         silence.set()
 
@@ -87,14 +87,14 @@ def test_an_origin_that_is_slow_but_not_silent() -> None:
     never = threading.Event()
 
     def handle(_: evt.Event) -> Answers:
-        for number in range(6):
+        for number in range(9):
             never.wait(0.3)
             yield 0xFF00, match(number)
         yield 0x0000, None
 
-    with acceptor(on(evt.EVT_C_FIND, handle), classes=[STUDY_ROOT_FIND], timeout=1.6) as pacs:
+    with acceptor(on(evt.EVT_C_FIND, handle), classes=[STUDY_ROOT_FIND], timeout=2.5) as pacs:
         association = Association.open(pacs, [FIND])
-        assert len(list(association.find(STUDY_ROOT_FIND, query()))) == 6
+        assert len(list(association.find(STUDY_ROOT_FIND, query()))) == 9
         association.release()
 
 
@@ -107,7 +107,7 @@ def test_leaving_early_cancels_and_the_association_stays_good() -> None:
         with closing(association.find(STUDY_ROOT_FIND, query())) as responses:
             next(responses)
             next(responses)
-        assert cancelled.wait(5)
+        assert cancelled.wait(20)
         assert association.alive
         assert association.idle
         with closing(association.find(STUDY_ROOT_FIND, query())) as responses:
@@ -132,7 +132,7 @@ def test_an_origin_that_ignores_a_cancel_is_aborted_after_the_grace(monkeypatch:
         with closing(association.find(STUDY_ROOT_FIND, query())) as responses:
             next(responses)
         assert not association.alive
-        assert aborted.wait(5)
+        assert aborted.wait(20)
 
 
 def test_a_cancel_from_another_thread_is_raised_in_the_reader() -> None:

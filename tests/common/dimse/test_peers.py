@@ -67,9 +67,12 @@ def test_every_study_of_orthanc_is_found_and_a_search_is_quick(orthanc: Orthanc)
         responses = association.find(STUDY_ROOT_FIND, query())
         found = [pydicom.dcmread(BytesIO(one.data or b""), force=True).StudyInstanceUID for one in responses]
         assert set(found) == set(orthanc.listing())
-        began = time.monotonic()
-        list(association.find(STUDY_ROOT_FIND, query(StudyInstanceUID=found[0])))
-        assert time.monotonic() - began < 0.04, "an exchange waits for a delayed acknowledgement"
+        seconds = []
+        for _ in range(20):
+            began = time.monotonic()
+            list(association.find(STUDY_ROOT_FIND, query(StudyInstanceUID=found[0])))
+            seconds.append(time.monotonic() - began)
+        assert sorted(seconds)[10] < 0.04, "an exchange waits for a delayed acknowledgement"
 
 
 def test_orthanc_honours_a_cancelled_search(orthanc: Orthanc) -> None:

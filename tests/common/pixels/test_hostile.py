@@ -45,7 +45,7 @@ def test_hostile_frames_come_in_instances(tmp_path: Path) -> None:
 
 
 async def test_no_hostile_frame_ends_the_process_that_decodes_it() -> None:
-    processes = PixelProcesses(1, timeout_seconds=30)
+    processes = PixelProcesses(1, timeout_seconds=120)
     before = await processes.run(work.process_id)
     for hostile in _HOSTILE.values():
         with pytest.raises(hostile.error):
@@ -72,7 +72,7 @@ def mutated(frame: bytes, rng: random.Random) -> bytes:
 @pytest.mark.parametrize("name", good_frames())
 async def test_whatever_becomes_of_a_frame_it_is_decoded_or_refused(name: str) -> None:
     frame, description = good_frames()[name]
-    processes = PixelProcesses(1, timeout_seconds=30)
+    processes = PixelProcesses(1, timeout_seconds=120)
     rng = random.Random(name)
     before = await processes.run(work.process_id)
     outcomes: Counter[str] = Counter()

@@ -30,7 +30,7 @@ def pipe(directory: Path) -> Path:
 
 @pytest.fixture
 async def processes() -> AsyncIterator[PixelProcesses]:
-    processes = PixelProcesses(2, timeout_seconds=30)
+    processes = PixelProcesses(2, timeout_seconds=120)
     yield processes
     processes.close()
 
@@ -58,7 +58,7 @@ async def test_a_process_is_used_again_and_is_nicer_than_the_service(processes: 
 
 async def test_a_process_does_not_know_the_settings_of_the_service(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ISTHMUS_S3__SECRET_KEY", "secret")
-    processes = PixelProcesses(1, timeout_seconds=30)
+    processes = PixelProcesses(1, timeout_seconds=120)
     known = await processes.run(work.environment)
     assert known["PATH"] == os.environ["PATH"]
     assert "secret" not in known.values()
@@ -89,7 +89,7 @@ async def test_twenty_come_back_beside_those_that_die_hang_and_raise(tmp_path: P
 
 
 async def test_work_whose_caller_leaves_is_killed_and_its_place_is_free(tmp_path: Path) -> None:
-    processes = PixelProcesses(1, timeout_seconds=30)
+    processes = PixelProcesses(1, timeout_seconds=120)
     running = await processes.run(work.process_id)
     began = pipe(tmp_path)
     task = asyncio.create_task(processes.run(work.hang, began))
@@ -110,7 +110,7 @@ async def test_work_whose_caller_leaves_is_killed_and_its_place_is_free(tmp_path
 async def test_a_process_whose_work_is_about_to_begin_is_handed_to_nobody_else(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    processes = PixelProcesses(1, timeout_seconds=30)
+    processes = PixelProcesses(1, timeout_seconds=120)
     first = await processes.run(work.process_id)
     begins, may_go_on = threading.Event(), threading.Event()
     call = _Process.call
@@ -133,7 +133,7 @@ async def test_a_process_whose_work_is_about_to_begin_is_handed_to_nobody_else(
 
 
 async def test_of_a_process_whose_work_never_begins_nothing_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
-    processes = PixelProcesses(1, timeout_seconds=30)
+    processes = PixelProcesses(1, timeout_seconds=120)
     process = await processes.run(work.process_id)
 
     async def never(self: Threads, fn: Callable[..., object], *args: object) -> object:
@@ -188,7 +188,7 @@ async def test_large_frames_cross_and_the_loop_goes_on(processes: PixelProcesses
 
 
 async def test_after_the_end_nothing_is_run_and_nothing_is_left(tmp_path: Path) -> None:
-    processes = PixelProcesses(2, timeout_seconds=30)
+    processes = PixelProcesses(2, timeout_seconds=120)
     first = await processes.run(work.process_id)
     began = pipe(tmp_path)
     task = asyncio.create_task(processes.run(work.hang, began))

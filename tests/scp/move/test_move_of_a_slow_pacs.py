@@ -104,7 +104,7 @@ async def test_a_cancel_reaches_the_pacs(
         answer.take(status, identifier)
     assert answer.status == CANCELLED
     event = await asyncio.to_thread(
-        pacs.wait_for, lambda event: event.kind is Kind.CANCELLED, timeout_seconds=4
+        pacs.wait_for, lambda event: event.kind is Kind.CANCELLED, timeout_seconds=20
     )
     assert event.kind is Kind.CANCELLED
     assert len(pacs.sent()) < COUNT
@@ -118,7 +118,7 @@ async def test_an_abort_of_the_client_ends_it_at_the_pacs(
     responses = association.send_c_move(wish("STUDY", StudyInstanceUID=wanted), "RECEIVER", f"{STUDY_ROOT}.2")
     await asyncio.to_thread(next, responses)
     await asyncio.to_thread(association.abort)
-    await asyncio.to_thread(pacs.wait_for, lambda event: event.kind is Kind.CANCELLED, timeout_seconds=4)
+    await asyncio.to_thread(pacs.wait_for, lambda event: event.kind is Kind.CANCELLED, timeout_seconds=20)
     assert len(pacs.sent()) < COUNT
 
 
@@ -146,5 +146,5 @@ async def test_dcmtk_cancels(called: Peer, pacs: FaultyPacs, receiver: Receiver,
     keys = {"QueryRetrieveLevel": "STUDY", "StudyInstanceUID": wanted}
     outcome = await asyncio.to_thread(movescu, called, "RECEIVER", keys, cancel_after=2)
     assert "FE00" in outcome.log.upper(), outcome.log
-    await asyncio.to_thread(pacs.wait_for, lambda event: event.kind is Kind.CANCELLED, timeout_seconds=4)
+    await asyncio.to_thread(pacs.wait_for, lambda event: event.kind is Kind.CANCELLED, timeout_seconds=20)
     assert len(receiver.came) < COUNT

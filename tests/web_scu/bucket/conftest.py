@@ -18,7 +18,7 @@ from isthmus.web_scu.bucket.refresh import Refresher
 from isthmus.web_scu.bucket.scan import Scanner
 from isthmus.web_scu.worker import worker
 from tests.data_sets import make_series
-from tests.web_scu.bucket.objects import study_of
+from tests.web_scu.bucket.objects import Archive, study_of
 
 
 @pytest.fixture
@@ -83,6 +83,13 @@ async def scanner(
 def catalogue(bus: Bus, blobs: BlobStore, origin_name: str) -> CatalogueWithInboxes:
     """What faces read."""
     return CatalogueWithInboxes(blobs, bus, (), (origin_name,))
+
+
+@pytest.fixture
+def archive(
+    origin: S3Origin, bucket: BlobStore, blobs: BlobStore, catalogue: CatalogueWithInboxes
+) -> Archive:
+    return Archive(origin, bucket, blobs, catalogue)
 
 
 @pytest.fixture

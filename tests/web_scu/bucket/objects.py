@@ -1,6 +1,7 @@
 """What others put into a bucket."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -25,24 +26,40 @@ def study_of(file: Path) -> str:
     return place_of(file).study
 
 
-async def put(bucket: BlobStore, origin: S3Origin, files: Iterable[Path | bytes]) -> list[str]:
-    """Put files where the origin's pattern wants them, and give their keys."""
-    keys = []
-    for file in files:
-        keys.append(origin.key_pattern.key_of(place_of(file)))
-        await bucket.put(keys[-1], file if isinstance(file, bytes) else file.read_bytes())
-    return keys
+@dataclass(frozen=True)
+class Archive:
+    """A bucket of others: as they write to it, and as faces read it."""
 
+    origin: S3Origin
+    bucket: BlobStore
+    blobs: BlobStore
+    """Our own, which finds by their keys what lies in it."""
+    catalogue: CatalogueWithInboxes
 
-async def held(catalogue: CatalogueWithInboxes, origin: S3Origin, study: str) -> list[BlobRef]:
-    """Give what faces know of a study."""
-    manifest = await catalogue.load(origin.name, study)
-    return list(manifest.blobs(Retrieve(origin.name, study))) if manifest is not None else []
+    def key_of(self, file: Path | bytes) -> str:
+        """Give the key under which the origin's pattern wants a file."""
+        return self.origin.key_pattern.key_of(place_of(file))
 
+    async def put(self, files: Iterable[Path | bytes]) -> list[str]:
+        """Put files there, and give their keys."""
+        keys = []
+        for file in files:
+            keys.append(self.key_of(file))
+            await self.bucket.put(keys[-1], file if isinstance(file, bytes) else file.read_bytes())
+        return keys
 
-async def contents(blobs: BlobStore, refs: Sequence[BlobRef]) -> list[bytes]:
-    """Read instances, in the order of their bytes."""
-    return sorted([await blobs.get(ref.key) for ref in refs])
+    async def held(self, study: str) -> list[BlobRef]:
+        """Give what faces know of a study."""
+        manifest = await self.catalogue.load(self.origin.name, study)
+        return list(manifest.blobs(Retrieve(self.origin.name, study))) if manifest is not None else []
+
+    async def read(self, refs: Sequence[BlobRef]) -> list[bytes]:
+        """Read instances, in the order of their bytes."""
+        return sorted([await self.blobs.get(ref.key) for ref in refs])
+
+    async def contents(self, study: str) -> list[bytes]:
+        """Read what faces know of a study, likewise."""
+        return await self.read(await self.held(study))
 
 
 def read(files: Iterable[Path]) -> list[bytes]:

@@ -6,16 +6,13 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from isthmus.common.blobs import BlobStore
 from isthmus.common.bus import Bus
-from isthmus.common.config import S3Origin
 from isthmus.common.errors import BlobRefused, StoreUnavailable
-from isthmus.common.inbox.catalogue import CatalogueWithInboxes
 from isthmus.common.messages import MissingInstance, Retrieve
 from isthmus.common.telemetry import metrics_text
 from isthmus.web_scu.bucket.scan import Completeness, Scanned, Scanner
 from tests.data_sets import with_sop_instance_uid
-from tests.web_scu.bucket.objects import contents, held, place_of, put, read, refuse, study_of
+from tests.web_scu.bucket.objects import Archive, place_of, read, refuse, study_of
 
 
 def _empty(_: bytes) -> bytes:
@@ -40,29 +37,27 @@ def _cut_off(data: bytes) -> bytes:
 )
 async def test_what_is_no_instance_lacks_and_is_counted(
     scanner: Scanner,
-    bucket: BlobStore,
-    origin: S3Origin,
-    catalogue: CatalogueWithInboxes,
+    archive: Archive,
     files: list[Path],
     reads: list[tuple[str, int | None]],
     spoil: Callable[[bytes], bytes],
     reason: str,
 ) -> None:
-    keys = await put(bucket, origin, files[:3])
-    await bucket.put(keys[1], spoil(files[1].read_bytes()))
+    keys = await archive.put(files[:3])
+    await archive.bucket.put(keys[1], spoil(files[1].read_bytes()))
     with capture_logs() as logs:
         assert await scanner.scan() == Scanned(studies=1, changed=1)
     (told,) = [log for log in logs if log["event"] == "objects in a bucket left out"]
     assert (told[f"left_out_{reason}"], told["instances"]) == (1, 2)
     assert not any(study_of(files[0]) in str(log) for log in logs)
-    wanted = Retrieve(origin.name, study_of(files[0]))
-    manifest = await catalogue.load(wanted.origin, wanted.study)
+    wanted = Retrieve(archive.origin.name, study_of(files[0]))
+    manifest = await archive.catalogue.load(wanted.origin, wanted.study)
     assert manifest is not None
     found = {ref.sop_instance_uid for ref in manifest.blobs(wanted)}
     assert found == {place_of(files[0]).instance, place_of(files[2]).instance}
     lacking = MissingInstance(place_of(files[1]).series, place_of(files[1]).instance)
     assert manifest.missing(wanted) == [lacking]
-    counted = f'isthmus_bucket_left_out_total{{origin="{origin.name}",reason="{reason}"}} 1.0'
+    counted = f'isthmus_bucket_left_out_total{{origin="{archive.origin.name}",reason="{reason}"}} 1.0'
     assert counted in metrics_text().decode()
     reads.clear()
     await scanner.scan()
@@ -70,61 +65,46 @@ async def test_what_is_no_instance_lacks_and_is_counted(
 
 
 async def test_of_what_is_named_by_no_uid_nothing_lacks(
-    scanner: Scanner,
-    bucket: BlobStore,
-    origin: S3Origin,
-    catalogue: CatalogueWithInboxes,
-    files: list[Path],
+    scanner: Scanner, archive: Archive, files: list[Path]
 ) -> None:
-    (key,) = await put(bucket, origin, files[:1])
-    await bucket.put(key.replace(place_of(files[0]).instance, "thumbs.db"), b"pictures")
+    (key,) = await archive.put(files[:1])
+    await archive.bucket.put(key.replace(place_of(files[0]).instance, "thumbs.db"), b"pictures")
     assert await scanner.scan() == Scanned(studies=1, changed=1)
-    wanted = Retrieve(origin.name, study_of(files[0]))
-    manifest = await catalogue.load(wanted.origin, wanted.study)
+    wanted = Retrieve(archive.origin.name, study_of(files[0]))
+    manifest = await archive.catalogue.load(wanted.origin, wanted.study)
     assert manifest is not None
     assert (manifest.missing(wanted), len(list(manifest.blobs(wanted)))) == ([], 1)
 
 
 async def test_a_study_of_which_nothing_is_an_instance_is_none(
-    scanner: Scanner, bucket: BlobStore, origin: S3Origin, catalogue: CatalogueWithInboxes, files: list[Path]
+    scanner: Scanner, archive: Archive, files: list[Path]
 ) -> None:
-    (key, _) = await put(bucket, origin, [files[0], files[5]])
-    await bucket.put(key, b"")
+    (key, _) = await archive.put([files[0], files[5]])
+    await archive.bucket.put(key, b"")
     assert await scanner.scan() == Scanned(studies=2, changed=2)
-    assert await catalogue.load(origin.name, study_of(files[0])) is None
-    assert len(await held(catalogue, origin, study_of(files[5]))) == 1
+    assert await archive.catalogue.load(archive.origin.name, study_of(files[0])) is None
+    assert len(await archive.held(study_of(files[5]))) == 1
 
 
 async def test_of_two_objects_of_one_instance_one_is_read(
-    scanner: Scanner,
-    bucket: BlobStore,
-    blobs: BlobStore,
-    origin: S3Origin,
-    catalogue: CatalogueWithInboxes,
-    files: list[Path],
+    scanner: Scanner, archive: Archive, files: list[Path]
 ) -> None:
-    (key,) = await put(bucket, origin, files[:1])
-    await bucket.put(f"{key}.dcm", files[0].read_bytes())
+    (key,) = await archive.put(files[:1])
+    await archive.bucket.put(f"{key}.dcm", files[0].read_bytes())
     with capture_logs() as logs:
         await scanner.scan()
     assert [log["left_out_duplicate"] for log in logs if "left_out_duplicate" in log] == [1]
-    assert await contents(blobs, await held(catalogue, origin, study_of(files[0]))) == read(files[:1])
+    assert await archive.contents(study_of(files[0])) == read(files[:1])
 
 
 async def test_what_is_not_given_to_us_lacks_until_it_is(
-    scanner: Scanner,
-    bucket: BlobStore,
-    blobs: BlobStore,
-    origin: S3Origin,
-    catalogue: CatalogueWithInboxes,
-    files: list[Path],
-    monkeypatch: pytest.MonkeyPatch,
+    scanner: Scanner, archive: Archive, files: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await put(bucket, origin, files)
-    refusing = refuse(monkeypatch, blobs, place_of(files[1]).instance)
+    await archive.put(files)
+    refusing = refuse(monkeypatch, archive.blobs, place_of(files[1]).instance)
     assert await scanner.scan() == Scanned(studies=2, changed=2)
-    wanted = Retrieve(origin.name, study_of(files[0]))
-    manifest = await catalogue.load(wanted.origin, wanted.study)
+    wanted = Retrieve(archive.origin.name, study_of(files[0]))
+    manifest = await archive.catalogue.load(wanted.origin, wanted.study)
     assert manifest is not None
     assert manifest.covers(wanted, 0)
     missing = MissingInstance(place_of(files[1]).series, place_of(files[1]).instance)
@@ -132,40 +112,27 @@ async def test_what_is_not_given_to_us_lacks_until_it_is(
     assert len(list(manifest.blobs(wanted))) == 4
     refusing.clear()
     assert await scanner.scan() == Scanned(studies=2, changed=1)
-    manifest = await catalogue.load(wanted.origin, wanted.study)
+    manifest = await archive.catalogue.load(wanted.origin, wanted.study)
     assert manifest is not None
     assert (manifest.missing(wanted), len(list(manifest.blobs(wanted)))) == ([], 5)
 
 
 async def test_a_study_of_which_nothing_is_given_keeps_no_other_from_being_read(
-    scanner: Scanner,
-    bus: Bus,
-    bucket: BlobStore,
-    blobs: BlobStore,
-    origin: S3Origin,
-    catalogue: CatalogueWithInboxes,
-    files: list[Path],
-    monkeypatch: pytest.MonkeyPatch,
+    scanner: Scanner, bus: Bus, archive: Archive, files: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await put(bucket, origin, files)
-    refuse(monkeypatch, blobs, study_of(files[5]))
+    await archive.put(files)
+    refuse(monkeypatch, archive.blobs, study_of(files[5]))
     assert await scanner.scan() == Scanned(studies=2, changed=2, refused=1)
-    assert len(await held(catalogue, origin, study_of(files[0]))) == 5
-    await Completeness(bus, origin).check()
+    assert len(await archive.held(study_of(files[0]))) == 5
+    await Completeness(bus, archive.origin).check()
 
 
 async def test_a_bucket_of_which_nothing_is_given_is_not_an_empty_one(
-    scanner: Scanner,
-    bus: Bus,
-    bucket: BlobStore,
-    blobs: BlobStore,
-    origin: S3Origin,
-    files: list[Path],
-    monkeypatch: pytest.MonkeyPatch,
+    scanner: Scanner, bus: Bus, archive: Archive, files: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await put(bucket, origin, files)
-    refuse(monkeypatch, blobs, origin.name)
+    await archive.put(files)
+    refuse(monkeypatch, archive.blobs, archive.origin.name)
     with pytest.raises(BlobRefused, match="nothing in it is given to us"):
         await scanner.scan()
     with pytest.raises(StoreUnavailable, match="was not read to its end yet"):
-        await Completeness(bus, origin).check()
+        await Completeness(bus, archive.origin).check()

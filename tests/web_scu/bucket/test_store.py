@@ -13,12 +13,10 @@ from isthmus.common.blobs import PART, BlobStore, spool_key
 from isthmus.common.blobs.store import ListedBlob
 from isthmus.common.bus import Bus
 from isthmus.common.bus.stores import new_job, run_store
-from isthmus.common.config import S3Origin
 from isthmus.common.errors import StoreUnavailable
-from isthmus.common.inbox.catalogue import CatalogueWithInboxes
 from isthmus.common.messages import BlobRef, InstanceStored, Store
 from tests.data_sets import make_series, with_sop_instance_uid
-from tests.web_scu.bucket.objects import contents, held, place_of, put, study_of
+from tests.web_scu.bucket.objects import Archive, place_of, study_of
 
 SUCCESS = 0x0000
 DUPLICATE = 0x0111
@@ -26,16 +24,14 @@ DUPLICATE = 0x0111
 pytestmark = pytest.mark.usefixtures("served")
 
 
-async def stored(
-    bus: Bus, blobs: BlobStore, origin: S3Origin, files: Sequence[bytes]
-) -> list[InstanceStored]:
+async def stored(bus: Bus, archive: Archive, files: Sequence[bytes]) -> list[InstanceStored]:
     """Store files as stow would."""
-    job, refs = new_job(), []
+    job, refs, blobs = new_job(), [], archive.blobs
     for number, data in enumerate(files):
         key = spool_key(job, number)
         await blobs.put(key, data)
         refs.append(BlobRef(blobs.bucket, key, len(data), "1", "2", "3", "4", "5"))
-    async with run_store(bus, Store(origin.name, job, tuple(refs))) as results:
+    async with run_store(bus, Store(archive.origin.name, job, tuple(refs))) as results:
         return sorted([one async for one in results], key=lambda one: one.index)
 
 
@@ -60,27 +56,17 @@ def written(ds: Dataset) -> bytes:
 
 
 async def test_it_lies_where_the_pattern_says_and_is_there_at_once(
-    bus: Bus,
-    blobs: BlobStore,
-    bucket: BlobStore,
-    origin: S3Origin,
-    catalogue: CatalogueWithInboxes,
-    files: list[Path],
+    bus: Bus, archive: Archive, files: list[Path]
 ) -> None:
     data = [file.read_bytes() for file in files]
-    assert [one.status for one in await stored(bus, blobs, origin, data)] == [SUCCESS] * len(files)
+    assert [one.status for one in await stored(bus, archive, data)] == [SUCCESS] * len(files)
     for file in files:
-        assert await bucket.get(origin.key_pattern.key_of(place_of(file))) == file.read_bytes()
-    assert await contents(blobs, await held(catalogue, origin, study_of(files[0]))) == sorted(data[:5])
+        assert await archive.bucket.get(archive.key_of(file)) == file.read_bytes()
+    assert await archive.contents(study_of(files[0])) == sorted(data[:5])
 
 
 async def test_a_study_that_comes_instance_by_instance_is_not_listed_for_each(
-    bus: Bus,
-    blobs: BlobStore,
-    origin: S3Origin,
-    catalogue: CatalogueWithInboxes,
-    monkeypatch: pytest.MonkeyPatch,
-    tmp_path: Path,
+    bus: Bus, archive: Archive, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     files, listed, listing = make_series(tmp_path, 40), [], BlobStore.list
 
@@ -93,9 +79,9 @@ async def test_a_study_that_comes_instance_by_instance_is_not_listed_for_each(
     monkeypatch.setattr(BlobStore, "list", noting)
 
     async def store(file: bytes) -> None:
-        (result,) = await stored(bus, blobs, origin, [file])
+        (result,) = await stored(bus, archive, [file])
         assert result.status == SUCCESS
-        there = {ref.sop_instance_uid for ref in await held(catalogue, origin, place_of(file).study)}
+        there = {ref.sop_instance_uid for ref in await archive.held(place_of(file).study)}
         assert place_of(file).instance in there
 
     await asyncio.gather(*(store(file.read_bytes()) for file in files))
@@ -103,79 +89,75 @@ async def test_a_study_that_comes_instance_by_instance_is_not_listed_for_each(
 
 
 async def test_what_was_deleted_since_it_was_seen_is_written_again(
-    bus: Bus, blobs: BlobStore, bucket: BlobStore, origin: S3Origin, files: list[Path]
+    bus: Bus, archive: Archive, files: list[Path]
 ) -> None:
     for _ in range(2):
-        (result,) = await stored(bus, blobs, origin, [files[0].read_bytes()])
+        (result,) = await stored(bus, archive, [files[0].read_bytes()])
         assert result.status == SUCCESS
-        await bucket.delete(origin.key_pattern.key_of(place_of(files[0])))
-    (result, *_) = await stored(bus, blobs, origin, [file.read_bytes() for file in files[:2]])
+        await archive.bucket.delete(archive.key_of(files[0]))
+    (result, *_) = await stored(bus, archive, [file.read_bytes() for file in files[:2]])
     assert result.status == SUCCESS
-    assert await bucket.get(origin.key_pattern.key_of(place_of(files[0]))) == files[0].read_bytes()
+    assert await archive.bucket.get(archive.key_of(files[0])) == files[0].read_bytes()
 
 
-async def test_the_same_again_is_no_other(
-    bus: Bus, blobs: BlobStore, bucket: BlobStore, origin: S3Origin, files: list[Path]
-) -> None:
-    await put(bucket, origin, files[:2])
-    results = await stored(bus, blobs, origin, [file.read_bytes() for file in files[:2]])
+async def test_the_same_again_is_no_other(bus: Bus, archive: Archive, files: list[Path]) -> None:
+    await archive.put(files[:2])
+    results = await stored(bus, archive, [file.read_bytes() for file in files[:2]])
     assert [one.status for one in results] == [SUCCESS, SUCCESS]
 
 
 @pytest.mark.parametrize("suffix", ["", ".dcm"])
 async def test_the_same_data_set_from_another_sender_is_no_other(
-    bus: Bus, blobs: BlobStore, bucket: BlobStore, origin: S3Origin, files: list[Path], suffix: str
+    bus: Bus, archive: Archive, files: list[Path], suffix: str
 ) -> None:
-    key = origin.key_pattern.key_of(place_of(files[0])) + suffix
-    await bucket.put(key, files[0].read_bytes())
+    key = archive.key_of(files[0]) + suffix
+    await archive.bucket.put(key, files[0].read_bytes())
     other = with_source(files[0], "ROUTER")
     assert other != files[0].read_bytes()
-    (result,) = await stored(bus, blobs, origin, [other])
+    (result,) = await stored(bus, archive, [other])
     assert result.status == SUCCESS
-    assert await bucket.get(key) == files[0].read_bytes()
+    assert await archive.bucket.get(key) == files[0].read_bytes()
 
 
 async def test_the_same_data_set_in_another_transfer_syntax_is_another_one(
-    bus: Bus, blobs: BlobStore, bucket: BlobStore, origin: S3Origin, files: list[Path]
+    bus: Bus, archive: Archive, files: list[Path]
 ) -> None:
-    await put(bucket, origin, files[:1])
+    await archive.put(files[:1])
     other = with_transfer_syntax(files[0], ImplicitVRLittleEndian)
-    (result,) = await stored(bus, blobs, origin, [other])
+    (result,) = await stored(bus, archive, [other])
     assert result.status == DUPLICATE
 
 
-async def test_another_one_of_the_same_uid_is_refused(
-    bus: Bus, blobs: BlobStore, bucket: BlobStore, origin: S3Origin, files: list[Path]
-) -> None:
-    (key,) = await put(bucket, origin, files[:1])
+async def test_another_one_of_the_same_uid_is_refused(bus: Bus, archive: Archive, files: list[Path]) -> None:
+    (key,) = await archive.put(files[:1])
     other = files[0].read_bytes()[:-2] + b"xy"
-    (result,) = await stored(bus, blobs, origin, [other])
+    (result,) = await stored(bus, archive, [other])
     assert (result.status, result.failure and result.failure.kind) == (DUPLICATE, "OperationFailed")
-    assert await bucket.get(key) == files[0].read_bytes()
+    assert await archive.bucket.get(key) == files[0].read_bytes()
 
 
 async def test_what_lies_under_another_key_is_there_too(
-    bus: Bus, blobs: BlobStore, bucket: BlobStore, origin: S3Origin, files: list[Path]
+    bus: Bus, archive: Archive, files: list[Path]
 ) -> None:
-    key = origin.key_pattern.key_of(place_of(files[0]))
-    await bucket.put(f"{key}.dcm", files[0].read_bytes())
+    key = archive.key_of(files[0])
+    await archive.bucket.put(f"{key}.dcm", files[0].read_bytes())
     other = files[0].read_bytes()[:-2] + b"xy"
-    results = await stored(bus, blobs, origin, [files[0].read_bytes(), other])
+    results = await stored(bus, archive, [files[0].read_bytes(), other])
     assert [one.status for one in results] == [SUCCESS, DUPLICATE]
-    assert await bucket.size(key) is None
+    assert await archive.bucket.size(key) is None
 
 
 async def test_what_is_large_is_stored_and_never_overwritten_too(
-    bus: Bus, blobs: BlobStore, bucket: BlobStore, origin: S3Origin, tmp_path: Path
+    bus: Bus, archive: Archive, tmp_path: Path
 ) -> None:
     (file,) = make_series(tmp_path, 1, rows=2304, columns=2304)
     data = file.read_bytes()
     assert len(data) > PART
     other = data[:-2] + b"xy"
-    assert [one.status for one in await stored(bus, blobs, origin, [data])] == [SUCCESS]
-    results = await stored(bus, blobs, origin, [data, other])
+    assert [one.status for one in await stored(bus, archive, [data])] == [SUCCESS]
+    results = await stored(bus, archive, [data, other])
     assert [one.status for one in results] == [SUCCESS, DUPLICATE]
-    assert await bucket.get(origin.key_pattern.key_of(place_of(file))) == data
+    assert await archive.bucket.get(archive.key_of(file)) == data
 
 
 @pytest.mark.parametrize(
@@ -187,30 +169,21 @@ async def test_what_is_large_is_stored_and_never_overwritten_too(
     ],
 )
 async def test_what_cannot_be_stored_says_why_and_the_rest_is_stored(
-    bus: Bus,
-    blobs: BlobStore,
-    origin: S3Origin,
-    files: list[Path],
-    spoil: Callable[[bytes], bytes],
-    status: int,
+    bus: Bus, archive: Archive, files: list[Path], spoil: Callable[[bytes], bytes], status: int
 ) -> None:
     data = [files[0].read_bytes(), spoil(files[1].read_bytes()), files[2].read_bytes()]
-    results = await stored(bus, blobs, origin, data)
+    results = await stored(bus, archive, data)
     assert [one.status for one in results] == [SUCCESS, status, SUCCESS]
     assert results[1].failure is not None
 
 
 async def test_where_we_may_not_write_nothing_is_acknowledged(
-    bus: Bus,
-    blobs: BlobStore,
-    origin: S3Origin,
-    files: list[Path],
-    monkeypatch: pytest.MonkeyPatch,
+    bus: Bus, archive: Archive, files: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def refused(self: BlobStore, key: str, data: bytes) -> bool:
         raise StoreUnavailable("The bucket of 'archive': put: 403 AccessDenied")
 
     monkeypatch.setattr(BlobStore, "create", refused)
-    results = await stored(bus, blobs, origin, [file.read_bytes() for file in files[:2]])
+    results = await stored(bus, archive, [file.read_bytes() for file in files[:2]])
     assert [one.status for one in results] == [0x0110, 0x0110]
     assert {one.failure and one.failure.kind for one in results} == {"StoreUnavailable"}

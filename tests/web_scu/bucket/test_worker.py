@@ -28,7 +28,7 @@ from isthmus.web_scu.bucket.scan import Completeness, Scanner
 from isthmus.web_scu.bucket.search import BucketSearchWork
 from isthmus.web_scu.worker import worker
 from tests.wado.serving import ended
-from tests.web_scu.bucket.objects import contents, held, place_of, put, study_of
+from tests.web_scu.bucket.objects import Archive, place_of, study_of
 
 
 @pytest.fixture
@@ -48,37 +48,31 @@ def key(keyword: str, *values: str) -> MatchingKey:
 
 @pytest.mark.usefixtures("served")
 async def test_what_was_scanned_is_found_at_every_level(
-    scanner: Scanner, bus: Bus, bucket: BlobStore, origin: S3Origin, files: list[Path]
+    scanner: Scanner, bus: Bus, archive: Archive, files: list[Path]
 ) -> None:
-    await put(bucket, origin, files)
+    await archive.put(files)
     await scanner.scan()
-    assert len(await found(bus, origin, Level.STUDY)) == 2
+    assert len(await found(bus, archive.origin, Level.STUDY)) == 2
     study = key("StudyInstanceUID", study_of(files[0]))
-    (match,) = await found(bus, origin, Level.STUDY, study)
+    (match,) = await found(bus, archive.origin, Level.STUDY, study)
     assert match["00201208"] == {"vr": "IS", "Value": [5]}
     assert match["00080054"] == {"vr": "AE", "Value": ["ARCHIVE"]}
     assert match["00100020"]["Value"]
-    series = await found(bus, origin, Level.SERIES, study)
+    series = await found(bus, archive.origin, Level.SERIES, study)
     assert [one["00201209"]["Value"] for one in series] == [[3], [2]]
-    assert len(await found(bus, origin, Level.IMAGE, study)) == 5
-    assert await found(bus, origin, Level.STUDY, key("PatientID", "nobody")) == []
+    assert len(await found(bus, archive.origin, Level.IMAGE, study)) == 5
+    assert await found(bus, archive.origin, Level.STUDY, key("PatientID", "nobody")) == []
 
 
 async def test_before_all_was_read_no_search_says_what_there_is(
-    scanner: Scanner,
-    bus: Bus,
-    blobs: BlobStore,
-    bucket: BlobStore,
-    origin: S3Origin,
-    refresher: Refresher,
-    files: list[Path],
+    scanner: Scanner, bus: Bus, archive: Archive, refresher: Refresher, files: list[Path]
 ) -> None:
     index = Index(bus)
-    work = BucketSearchWork(bus, blobs, bucket, origin, index, refresher)
-    query = Query(origin.name, Level.STUDY, (), DEFAULT_RETURN[Level.STUDY])
+    work = BucketSearchWork(bus, archive.blobs, archive.bucket, archive.origin, index, refresher)
+    query = Query(archive.origin.name, Level.STUDY, (), DEFAULT_RETURN[Level.STUDY])
     with pytest.raises(StoreUnavailable, match="was not read to its end yet"):
         await work(query, _Matches())  # type: ignore[arg-type]
-    await put(bucket, origin, files)
+    await archive.put(files)
     await scanner.scan()
     matches = _Matches()
     async with index.following():
@@ -87,15 +81,15 @@ async def test_before_all_was_read_no_search_says_what_there_is(
 
 
 async def test_studies_that_are_named_are_found_before_any_scan_has_seen_them(
-    bus: Bus, blobs: BlobStore, bucket: BlobStore, origin: S3Origin, refresher: Refresher, files: list[Path]
+    bus: Bus, refresher: Refresher, archive: Archive, files: list[Path]
 ) -> None:
     index = Index(bus)
-    work = BucketSearchWork(bus, blobs, bucket, origin, index, refresher)
-    await put(bucket, origin, files)
+    work = BucketSearchWork(bus, archive.blobs, archive.bucket, archive.origin, index, refresher)
+    await archive.put(files)
 
     async def found_of(*studies: str, level: Level = Level.IMAGE) -> int:
         matches = _Matches()
-        query = Query(origin.name, level, (key("StudyInstanceUID", *studies),), DEFAULT_RETURN[level])
+        query = Query(archive.origin.name, level, (key("StudyInstanceUID", *studies),), DEFAULT_RETURN[level])
         await work(query, matches)  # type: ignore[arg-type]
         return len(matches.found)
 
@@ -119,26 +113,31 @@ class _Matches:
 
 @pytest.mark.usefixtures("served")
 async def test_what_no_scan_has_seen_yet_is_read_when_it_is_asked_for(
-    bus: Bus, bucket: BlobStore, blobs: BlobStore, origin: S3Origin, retrieval: Retrieval, files: list[Path]
+    bus: Bus, archive: Archive, retrieval: Retrieval, files: list[Path]
 ) -> None:
-    await put(bucket, origin, files[:3])
-    async with retrieval.read(Retrieve(origin.name, study_of(files[0]))) as reading:
+    await archive.put(files[:3])
+    async with retrieval.read(Retrieve(archive.origin.name, study_of(files[0]))) as reading:
         refs = [ref async for ref in reading]
-    assert await contents(blobs, refs) == sorted(file.read_bytes() for file in files[:3])
-    await put(bucket, origin, files[3:5])
+    assert await archive.read(refs) == sorted(file.read_bytes() for file in files[:3])
+    await archive.put(files[3:5])
     place = place_of(files[4])
-    async with retrieval.read(Retrieve(origin.name, place.study, place.series, place.instance)) as reading:
+    async with retrieval.read(
+        Retrieve(archive.origin.name, place.study, place.series, place.instance)
+    ) as reading:
         (ref,) = [ref async for ref in reading]
-    assert await blobs.get(ref.key) == files[4].read_bytes()
+    assert await archive.blobs.get(ref.key) == files[4].read_bytes()
 
 
 @pytest.mark.usefixtures("served")
 async def test_what_is_not_there_is_no_such_object(
-    bucket: BlobStore, origin: S3Origin, retrieval: Retrieval, files: list[Path]
+    archive: Archive, retrieval: Retrieval, files: list[Path]
 ) -> None:
-    await put(bucket, origin, files)
+    await archive.put(files)
     study = study_of(files[0])
-    for wanted in (Retrieve(origin.name, "1.2.3"), Retrieve(origin.name, study, "1.2.3", "4")):
+    for wanted in (
+        Retrieve(archive.origin.name, "1.2.3"),
+        Retrieve(archive.origin.name, study, "1.2.3", "4"),
+    ):
         with pytest.raises(NoSuchObject):
             async with retrieval.read(wanted):
                 pass
@@ -146,27 +145,22 @@ async def test_what_is_not_there_is_no_such_object(
 
 @pytest.mark.usefixtures("served")
 async def test_a_reader_who_missed_something_has_the_study_looked_at(
-    bus: Bus,
-    bucket: BlobStore,
-    origin: S3Origin,
-    catalogue: CatalogueWithInboxes,
-    refresher: Refresher,
-    files: list[Path],
+    bus: Bus, refresher: Refresher, archive: Archive, files: list[Path]
 ) -> None:
-    keys = await put(bucket, origin, files[:3])
+    keys = await archive.put(files[:3])
     await refresher.refresh(study_of(files[0]))
-    assert len(await held(catalogue, origin, study_of(files[0]))) == 3
-    await bucket.delete(keys[1])
+    assert len(await archive.held(study_of(files[0]))) == 3
+    await archive.bucket.delete(keys[1])
     before = (await bus.jetstream.stream_info(streams.JOBS)).state.last_seq
-    await catalogue.mend(origin.name, study_of(files[0]))
+    await archive.catalogue.mend(archive.origin.name, study_of(files[0]))
     assert (await bus.jetstream.stream_info(streams.JOBS)).state.last_seq == before + 1
-    submitted = await submit_retrieve(bus, Retrieve(origin.name, study_of(files[0])))
-    subject = subjects.progress(origin.name, study_of(files[0]), submitted.generation)
+    submitted = await submit_retrieve(bus, Retrieve(archive.origin.name, study_of(files[0])))
+    subject = subjects.progress(archive.origin.name, study_of(files[0]), submitted.generation)
     async with progress.follow(bus, subject, retrieve_fact, _yes) as facts:
         async for fact in facts:
             if isinstance(fact, RetrieveDone):
                 break
-    assert len(await held(catalogue, origin, study_of(files[0]))) == 2
+    assert len(await archive.held(study_of(files[0]))) == 2
 
 
 async def _yes() -> bool:
@@ -233,14 +227,9 @@ async def test_what_is_wrong_with_a_bucket_is_said_by_a_search(
 
 
 async def test_the_worker_scans_by_itself(
-    bus: Bus,
-    bucket: BlobStore,
-    parts: Parts,
-    origin: S3Origin,
-    files: list[Path],
-    monkeypatch: pytest.MonkeyPatch,
+    bus: Bus, archive: Archive, parts: Parts, files: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await put(bucket, origin, files)
+    await archive.put(files)
     tell, told = Completeness.tell, asyncio.Event()
 
     async def noting(self: Completeness, now: float) -> None:
@@ -251,20 +240,19 @@ async def test_the_worker_scans_by_itself(
     async with worker(parts):
         async with asyncio.timeout(10):
             await told.wait()
-        assert len(await found(bus, origin, Level.STUDY)) == 2
+        assert len(await found(bus, archive.origin, Level.STUDY)) == 2
 
 
 async def test_the_scan_goes_on_when_the_bucket_is_there_again(
     scanner: Scanner,
     refresher: Refresher,
+    archive: Archive,
     bus: Bus,
-    bucket: BlobStore,
-    origin: S3Origin,
     files: list[Path],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    await put(bucket, origin, files[:1])
-    listing, refresh = bucket.list, refresher.refresh
+    await archive.put(files[:1])
+    listing, refresh = archive.bucket.list, refresher.refresh
     broken, refreshed = [StoreUnavailable("S3 list: 500")], asyncio.Event()
 
     async def list_later(prefix: str, *, deadline: float | None = None) -> AsyncIterator[object]:
@@ -277,10 +265,10 @@ async def test_the_scan_goes_on_when_the_bucket_is_there_again(
         await refresh(study)
         refreshed.set()
 
-    monkeypatch.setattr(bucket, "list", list_later)
+    monkeypatch.setattr(archive.bucket, "list", list_later)
     monkeypatch.setattr(refresher, "refresh", noting)
-    quick = origin.model_copy(update={"refresh_seconds": 0.01})
-    running = asyncio.create_task(Scanner(bus, bucket, quick, scanner._index, refresher).run())
+    quick = archive.origin.model_copy(update={"refresh_seconds": 0.01})
+    running = asyncio.create_task(Scanner(bus, archive.bucket, quick, scanner._index, refresher).run())
     try:
         async with asyncio.timeout(10):
             await refreshed.wait()

@@ -49,8 +49,9 @@ def test_a_few_instances_are_fetched_by_themselves_and_many_with_their_series() 
     assert many.instances == tuple(uids)
 
 
-def test_keys_below_the_level_do_not_count() -> None:
-    wished = read(wish("STUDY", StudyInstanceUID="1.2", SeriesInstanceUID="1.4", PatientID="77"))
+@pytest.mark.parametrize("below", ["1.4", "", "*"])
+def test_keys_below_the_level_do_not_count(below: str) -> None:
+    wished = read(wish("STUDY", StudyInstanceUID="1.2", SeriesInstanceUID=below, PatientID="77"))
     assert wished == Wished(None, ("1.2",))
 
 

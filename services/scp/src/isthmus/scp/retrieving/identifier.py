@@ -17,11 +17,11 @@ from isthmus.scp.normalized import Refused, read_data_set
 EACH_BY_ITSELF: Final = 4
 """Instances of a series that are fetched one by one; for more of them the series is."""
 _UNIQUE_KEYS: Final = {
-    "PATIENT": "PatientID",
     "STUDY": "StudyInstanceUID",
     "SERIES": "SeriesInstanceUID",
     "IMAGE": "SOPInstanceUID",
 }
+"""Of the levels below that of a patient, from the top down."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,19 +65,19 @@ def read_wished(identifier: bytes, transfer_syntax_uid: str, model: Model) -> Wi
         if not patient_id or "\\" in patient_id or "*" in patient_id or "?" in patient_id:
             raise Refused(DATA_SET_MISMATCH, "PatientID is not a single value")
         return Wished(patient_id)
-    found = {name: _uids(data, _UNIQUE_KEYS[name]) for name in ("STUDY", "SERIES", "IMAGE")}
-    levels = ("STUDY", "SERIES", "IMAGE")[: ("STUDY", "SERIES", "IMAGE").index(level) + 1]
-    for name in levels:
-        if not found[name]:
-            raise Refused(DATA_SET_MISMATCH, f"{_UNIQUE_KEYS[name]} is missing")
-        if name != level and len(found[name]) > 1:
-            raise Refused(DATA_SET_MISMATCH, f"{_UNIQUE_KEYS[name]} has several values above its level")
-    return Wished(
-        None,
-        found["STUDY"],
-        found["SERIES"] if "SERIES" in levels else (),
-        found["IMAGE"] if "IMAGE" in levels else (),
-    )
+    levels = tuple(_UNIQUE_KEYS)
+    return Wished(None, *(_named(data, one, level) for one in levels[: levels.index(level) + 1]))
+
+
+def _named(data: Dataset, at: str, level: str) -> tuple[str, ...]:
+    """Give the UIDs at a level: above the one that is asked for, a single one."""
+    keyword = _UNIQUE_KEYS[at]
+    uids = _uids(data, keyword)
+    if not uids:
+        raise Refused(DATA_SET_MISMATCH, f"{keyword} is missing")
+    if at != level and len(uids) > 1:
+        raise Refused(DATA_SET_MISMATCH, f"{keyword} has several values above its level")
+    return uids
 
 
 def _uids(data: Dataset, keyword: str) -> tuple[str, ...]:

@@ -29,6 +29,10 @@ TOGETHER: Final[Mapping[str, tuple[str, ...]]] = {
     "faults": ("tests/system/faults/",),
     "bench": ("tests/bench/",),
     "inverse": ("tests/inverse/",),
+    "demo": (
+        "tests/system/test_ohif.py",
+        "tests/system/test_up.py",
+    ),
     "inboxes": (
         "tests/system/test_arrivals.py",
         "tests/system/test_bucket.py",
@@ -41,6 +45,7 @@ SHARED: Final[Mapping[str, str]] = {
     "gateway": "gateway",
     "faulty_gateway": "gateway",
     "inboxes": "inboxes",
+    "start_demo": "demo",
     "_running": "faults",
 }
 """The fixtures that start a system for the session, and where the files go that use them."""

@@ -1,7 +1,8 @@
 """The systems that tests share: before PACS that nobody here wrote, before one that fails, with inboxes."""
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
 from uuid import uuid4
@@ -10,6 +11,7 @@ import httpx2
 import pytest
 from minio import Minio
 
+from isthmus.cli.viewer import viewer
 from isthmus.common.config.settings import S3
 from tests.data_sets import make_series
 from tests.pacs import FaultyPacs
@@ -209,3 +211,19 @@ def inboxes_http(inboxes: Gateway) -> Iterator[httpx2.Client]:
     """A client of the third system."""
     with httpx2.Client(base_url=inboxes.url, timeout=60, trust_env=False) as client:
         yield client
+
+
+@pytest.fixture(scope="session")
+def start_demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], Gateway]]:
+    """Gives the running system that `make viewer` and `make up` leave: a new one if none runs."""
+    with ExitStack() as started:
+        systems: list[Gateway] = []
+
+        def running() -> Gateway:
+            if not systems or systems[-1].process.poll() is not None:
+                system = Gateway(tmp_path_factory.mktemp("demo"))
+                viewer(system.data)
+                systems.append(started.enter_context(system))
+            return systems[-1]
+
+        yield running

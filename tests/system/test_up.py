@@ -4,7 +4,6 @@ import os
 import signal
 import stat
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from pathlib import Path
 
 import httpx2
@@ -29,24 +28,10 @@ CT_STUDY = "1.3.6.1.4.1.5962.1.2.1.20040119072730.12322"
 CT_INSTANCE = "1.3.6.1.4.1.5962.1.1.1.1.1.20040119072730.12322"
 
 
-@pytest.fixture(scope="module")
-def start(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], Gateway]]:
-    """Gives the running system: a new one if none runs."""
-    with ExitStack() as started:
-        systems: list[Gateway] = []
-
-        def running() -> Gateway:
-            if not systems or systems[-1].process.poll() is not None:
-                systems.append(started.enter_context(Gateway(tmp_path_factory.mktemp("up"))))
-            return systems[-1]
-
-        yield running
-
-
 @pytest.fixture
-def system(start: Callable[[], Gateway]) -> Gateway:
+def system(start_demo: Callable[[], Gateway]) -> Gateway:
     """The running system, until a test stops it."""
-    return start()
+    return start_demo()
 
 
 @pytest.fixture

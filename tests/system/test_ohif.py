@@ -3,7 +3,7 @@
 import base64
 import io
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -15,7 +15,6 @@ from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 from pydicom.pixels.utils import pixel_array
 
-from isthmus.cli.viewer import viewer
 from tests.system.gateway import Gateway
 
 CHROMIUM: Final = "/usr/bin/chromium"
@@ -53,12 +52,9 @@ Picture = NDArray[np.float64]
 
 
 @pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+def demo(start_demo: Callable[[], Gateway]) -> Gateway:
     """A system as `make viewer` and `make up` leave it."""
-    system = Gateway(tmp_path_factory.mktemp("viewer"))
-    viewer(system.data)
-    with system:
-        yield system
+    return start_demo()
 
 
 @pytest.fixture(scope="module")

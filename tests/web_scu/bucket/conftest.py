@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
@@ -17,8 +16,7 @@ from isthmus.common.threads import Threads
 from isthmus.web_scu.bucket.refresh import Refresher
 from isthmus.web_scu.bucket.scan import Scanner
 from isthmus.web_scu.worker import worker
-from tests.data_sets import make_series
-from tests.web_scu.bucket.objects import Archive, study_of
+from tests.web_scu.bucket.objects import Archive
 
 
 @pytest.fixture
@@ -95,15 +93,6 @@ def archive(
 @pytest.fixture
 def parts(bus: Bus, blobs: BlobStore, settings: Settings) -> Parts:
     return Parts(settings, bus, blobs)
-
-
-@pytest.fixture(scope="session")
-def files(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """Two series of one patient's study, of three images and of two, and one image of another."""
-    first = make_series(tmp_path_factory.mktemp("one"), 3)
-    second = make_series(tmp_path_factory.mktemp("two"), 2, study_uid=study_of(first[0]), seed=1)
-    (other,) = make_series(tmp_path_factory.mktemp("other"), 1, seed=2)
-    return [*first, *second, other]
 
 
 @pytest.fixture

@@ -31,7 +31,7 @@ async def site(authority: Authority) -> AsyncIterator[Http2Site]:
 
 @pytest.fixture
 async def client(site: Http2Site, authority: Authority) -> AsyncIterator[WebClient]:
-    origin = origin_at(site.url, ca_file=authority.certificate, connections=2, timeout_seconds=1)
+    origin = origin_at(site.url, ca_file=authority.certificate, connections=2)
     async with WebClient(origin) as client:
         yield client
 
@@ -107,8 +107,11 @@ async def test_who_leaves_ends_the_request_and_nobody_is_held_up(site: Http2Site
         assert (await client.get_json("studies")).data_sets == []
 
 
-async def test_the_silence_of_one_stream_is_not_broken_by_another(site: Http2Site, client: WebClient) -> None:
+async def test_the_silence_of_one_stream_is_not_broken_by_another(
+    site: Http2Site, authority: Authority
+) -> None:
     over = asyncio.Event()
+    impatient = origin_at(site.url, ca_file=authority.certificate, connections=2, timeout_seconds=1)
 
     async def behaviour(stream: Stream) -> None:
         stream.begin(200, content_type=MULTIPART)
@@ -118,21 +121,21 @@ async def test_the_silence_of_one_stream_is_not_broken_by_another(site: Http2Sit
             await asyncio.sleep(0.05)
         await asyncio.Event().wait()
 
-    async def speaks() -> None:
+    async def speaks(client: WebClient) -> None:
         with pytest.raises(OriginTimeout):
-            await read("studies/1")
+            await read(client, "studies/1")
 
-    async def read(path: str) -> None:
+    async def read(client: WebClient, path: str) -> None:
         async with client.stream_parts(path) as parts:
             async for part in parts:
                 async for _ in part:
                     pass
 
     site.behaviour = behaviour
-    async with asyncio.TaskGroup() as group:
-        group.create_task(speaks())
+    async with WebClient(impatient) as client, asyncio.TaskGroup() as group:
+        group.create_task(speaks(client))
         with pytest.raises(OriginTimeout):
-            await read("studies/2")
+            await read(client, "studies/2")
         over.set()
 
 

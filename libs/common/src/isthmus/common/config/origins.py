@@ -178,7 +178,7 @@ class DicomwebOrigin(Origin):
     key_file: Path | None = None
     """Its private key (PEM), without a passphrase."""
     ca_file: Path | None = None
-    """Certificates (PEM) that its own is verified by; without it those of `SSL_CERT_FILE`, or the usual ones."""
+    """Certificates (PEM) that its own is verified by; else those of `SSL_CERT_FILE`, or the usual ones."""
     proxy: Annotated[ProxyUrl | None, Field(repr=False)] = None
     """URL of the HTTP proxy on the way there; it may hold a user and a password, which are shown nowhere."""
     http2: bool = True
@@ -235,7 +235,7 @@ class S3Origin(Origin):
     refresh_seconds: Annotated[float, Field(gt=0, le=86_400)] = 60.0
     """How often it is looked for what is new, changed or gone."""
     ca_file: Path | None = None
-    """Certificates (PEM) that its own is verified by; without it those of `SSL_CERT_FILE`, or the usual ones."""
+    """Certificates (PEM) that its own is verified by; else those of `SSL_CERT_FILE`, or the usual ones."""
 
     @field_validator("pattern")
     @classmethod

@@ -26,6 +26,20 @@ def study_of(file: Path) -> str:
     return place_of(file).study
 
 
+def key_of(origin: S3Origin, file: Path | bytes) -> str:
+    """Give the key under which an origin's pattern wants a file."""
+    return origin.key_pattern.key_of(place_of(file))
+
+
+async def put(bucket: BlobStore, origin: S3Origin, files: Iterable[Path | bytes]) -> list[str]:
+    """Put files where the origin's pattern wants them, and give their keys."""
+    keys = []
+    for file in files:
+        keys.append(key_of(origin, file))
+        await bucket.put(keys[-1], file if isinstance(file, bytes) else file.read_bytes())
+    return keys
+
+
 @dataclass(frozen=True)
 class Archive:
     """A bucket of others: as they write to it, and as faces read it."""
@@ -38,15 +52,11 @@ class Archive:
 
     def key_of(self, file: Path | bytes) -> str:
         """Give the key under which the origin's pattern wants a file."""
-        return self.origin.key_pattern.key_of(place_of(file))
+        return key_of(self.origin, file)
 
     async def put(self, files: Iterable[Path | bytes]) -> list[str]:
         """Put files there, and give their keys."""
-        keys = []
-        for file in files:
-            keys.append(self.key_of(file))
-            await self.bucket.put(keys[-1], file if isinstance(file, bytes) else file.read_bytes())
-        return keys
+        return await put(self.bucket, self.origin, files)
 
     async def held(self, study: str) -> list[BlobRef]:
         """Give what faces know of a study."""

@@ -36,7 +36,7 @@ from isthmus.scp.asked import Asked, AssociationOver, Cancelled, Response, Stop
 from isthmus.scp.finding.negotiated import agreed
 from isthmus.scp.models import TRANSFER_SYNTAXES, Model
 from isthmus.scp.normalized import Refused
-from isthmus.scp.sender import Sender
+from isthmus.scp.sender import IsAllowed, Sender, SenderOf
 
 if TYPE_CHECKING:
     from pynetdicom.dimse_primitives import DimseServiceType
@@ -62,8 +62,6 @@ _C_CANCEL: Final = 0x0FFF
 
 Serve: TypeAlias = Callable[[Asked], Response]
 """Answers a request in the association's thread: sends what is pending, and gives the final response."""
-SenderOf: TypeAlias = Callable[[Association], Sender]
-IsAllowed: TypeAlias = Callable[[Sender, CallerOperation, str], bool]
 
 log = get_logger(__name__)
 

@@ -1,9 +1,14 @@
 """Who is at the other end of an association."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TypeAlias
 from uuid import uuid4
 
+from pynetdicom.association import Association
+
 from isthmus.common.config import Inbox, Origin
+from isthmus.common.config.arriving import CallerOperation
 from isthmus.scp.callers import Calling
 
 
@@ -32,3 +37,9 @@ class Sender:
     def calling_ae_title(self) -> str:
         """Its own AE title."""
         return self.calling.calling_ae_title
+
+
+SenderOf: TypeAlias = Callable[[Association], Sender]
+"""Tells who is at the other end of an association."""
+IsAllowed: TypeAlias = Callable[[Sender, CallerOperation, str], bool]
+"""Tells whether somebody may do something, which is named as the DIMSE service; who may not is recorded."""

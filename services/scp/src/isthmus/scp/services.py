@@ -44,7 +44,7 @@ from isthmus.scp.provider import Provider, Serve
 from isthmus.scp.reports.reading import read_change, read_new_step, read_notification
 from isthmus.scp.reports.reports import INSTANCE_AVAILABILITY, PERFORMED_PROCEDURE_STEP, Reports, new_uid
 from isthmus.scp.retrieving.serving import retrieving
-from isthmus.scp.sender import Sender
+from isthmus.scp.sender import IsAllowed, Sender, SenderOf
 from isthmus.scp.settings import ScpSettings
 
 if TYPE_CHECKING:
@@ -63,10 +63,6 @@ ASSOCIATION_THREADS: Final = 4
 """For results of storage commitment on associations of ours."""
 
 N = TypeVar("N")
-SenderOf = Callable[[Association], Sender]
-"""Tells who is at the other end of an association."""
-IsAllowed = Callable[[Sender, CallerOperation, str], bool]
-"""Tells whether somebody may do something, which is named as the DIMSE service; who may not is recorded."""
 
 
 def accept_services(entity: ApplicationEntity) -> None:

@@ -1,4 +1,4 @@
-"""The server of associations: C-ECHO, and C-STORE into inboxes and of what was asked for."""
+"""The server of associations: C-ECHO and C-STORE over them; what else there is, is in `services`."""
 
 import asyncio
 import time

@@ -1,7 +1,7 @@
 """Storing to a DICOMweb server: what a job names arrives as it is, and each instance has its own answer."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -56,21 +56,38 @@ async def results_of(bus: Bus, store: Store) -> list[InstanceStored]:
         return sorted([one async for one in results], key=lambda one: one.index)
 
 
-async def stored(
-    bus: Bus, blobs: BlobStore, origin: DicomwebOrigin, files: Sequence[Path]
-) -> list[tuple[int, str | None]]:
-    """Store files, and give the status of each and the kind of its failure."""
-    results = await results_of(bus, await job_of(blobs, origin.name, files))
-    assert [one.index for one in results] == list(range(len(files)))
-    assert [one.sop_instance_uid for one in results] == [identity(file).sop_instance_uid for file in files]
-    return [(one.status, one.failure.kind if one.failure else None) for one in results]
+StoreTo = Callable[[Sequence[Path]], Awaitable[list[tuple[int, str | None]]]]
+"""Stores files, and gives the status of each and the kind of its failure."""
+
+
+def storing_to(bus: Bus, blobs: BlobStore, origin: DicomwebOrigin) -> StoreTo:
+    async def stored(files: Sequence[Path]) -> list[tuple[int, str | None]]:
+        results = await results_of(bus, await job_of(blobs, origin.name, files))
+        assert [one.index for one in results] == list(range(len(files)))
+        uids = [identity(file).sop_instance_uid for file in files]
+        assert [one.sop_instance_uid for one in results] == uids
+        return [(one.status, one.failure.kind if one.failure else None) for one in results]
+
+    return stored
+
+
+@pytest.fixture
+def store(bus: Bus, blobs: BlobStore, origin: DicomwebOrigin) -> StoreTo:
+    """Stores to the server."""
+    return storing_to(bus, blobs, origin)
+
+
+@pytest.fixture
+def store_impatiently(bus: Bus, blobs: BlobStore, impatient: DicomwebOrigin) -> StoreTo:
+    """Likewise, without waiting for very long."""
+    return storing_to(bus, blobs, impatient)
 
 
 async def test_a_server_that_takes_no_chunks_is_told_the_length(
-    bus: Bus, blobs: BlobStore, impatient: DicomwebOrigin, site: Site, series: list[Path]
+    store_impatiently: StoreTo, site: Site, series: list[Path]
 ) -> None:
     site.does(Takes())
-    assert await stored(bus, blobs, impatient, series) == [STORED] * 4
+    assert await store_impatiently(series) == [STORED] * 4
     (request,) = site.requests
     assert "transfer-encoding" not in request.headers
     assert int(request.headers["content-length"]) == len(request.body)
@@ -87,12 +104,13 @@ async def test_what_is_stored_is_there_as_it_was_sent(
 ) -> None:
     origin = await serve(origin_name, dicomweb_of(empty_orthanc))
     files = [*series, *make_series(tmp_path, 2, seed=1)]
-    assert await stored(bus, blobs, origin, files) == [STORED] * 6
+    store = storing_to(bus, blobs, origin)
+    assert await store(files) == [STORED] * 6
     held = {one.sop_instance_uid: key for key, one in empty_orthanc.held().items()}
     for file in files:
         sent = empty_orthanc.file(held[identity(file).sop_instance_uid])
         assert raw_dataset(sent) == raw_dataset(file)
-    assert await stored(bus, blobs, origin, files) == [STORED] * 6  # it has them already
+    assert await store(files) == [STORED] * 6  # it has them already
 
 
 async def test_what_is_no_dicom_is_refused_and_the_others_are_stored(
@@ -112,20 +130,20 @@ async def test_what_is_no_dicom_is_refused_and_the_others_are_stored(
 
 
 async def test_instances_of_one_study_go_together(
-    bus: Bus, blobs: BlobStore, origin: DicomwebOrigin, site: Site, series: list[Path], uids: list[str]
+    store: StoreTo, site: Site, series: list[Path], uids: list[str]
 ) -> None:
     site.does(Takes())
-    assert await stored(bus, blobs, origin, series) == [STORED] * 4
+    assert await store(series) == [STORED] * 4
     (request,) = site.requests
     assert (request.method, request.target) == ("POST", "/dicom-web/studies")
     assert instances_in(request) == uids
 
 
 async def test_10_5_3_each_instance_has_its_own_answer(
-    bus: Bus, blobs: BlobStore, origin: DicomwebOrigin, site: Site, series: list[Path], uids: list[str]
+    store: StoreTo, site: Site, series: list[Path], uids: list[str]
 ) -> None:
     site.does(Takes("202 Accepted", failed={uids[0]: 0xA700, uids[1]: 0xC122}, warned={uids[2]: 0xB007}))
-    assert await stored(bus, blobs, origin, series) == [
+    assert await store(series) == [
         (0xA700, "HttpOperationFailed"),
         (0xC122, "HttpOperationFailed"),
         (0xB007, None),
@@ -136,54 +154,42 @@ async def test_10_5_3_each_instance_has_its_own_answer(
 
 @pytest.mark.parametrize("reason", [0x0000, 0x0001, 0xB000, 0xB00E, 0xFF00, 70000])
 async def test_a_failure_whose_reason_is_none_is_a_failure(
-    bus: Bus,
-    blobs: BlobStore,
-    origin: DicomwebOrigin,
-    site: Site,
-    series: list[Path],
-    uids: list[str],
-    reason: int,
+    store: StoreTo, site: Site, series: list[Path], uids: list[str], reason: int
 ) -> None:
     site.does(Takes("202 Accepted", failed={uids[0]: reason}))
-    assert await stored(bus, blobs, origin, series[:1]) == [(0x0110, "HttpOperationFailed")]
+    assert await store(series[:1]) == [(0x0110, "HttpOperationFailed")]
 
 
 async def test_a_warning_whose_reason_is_none_is_a_warning(
-    bus: Bus, blobs: BlobStore, origin: DicomwebOrigin, site: Site, series: list[Path], uids: list[str]
+    store: StoreTo, site: Site, series: list[Path], uids: list[str]
 ) -> None:
     site.does(Takes("202 Accepted", warned={uids[0]: 1}))
-    assert await stored(bus, blobs, origin, series[:1]) == [(0xB000, None)]
+    assert await store(series[:1]) == [(0xB000, None)]
 
 
 async def test_what_the_server_says_nothing_of_is_not_stored(
-    bus: Bus, blobs: BlobStore, origin: DicomwebOrigin, site: Site, series: list[Path], uids: list[str]
+    store: StoreTo, site: Site, series: list[Path], uids: list[str]
 ) -> None:
     site.does(Takes(unsaid=(uids[2],)))
-    assert await stored(bus, blobs, origin, series) == [STORED, STORED, (0x0110, "MalformedAnswer"), STORED]
+    assert await store(series) == [STORED, STORED, (0x0110, "MalformedAnswer"), STORED]
     site.does(says("202 Accepted"))
-    assert await stored(bus, blobs, origin, series[:1]) == [(0x0110, "MalformedAnswer")]
+    assert await store(series[:1]) == [(0x0110, "MalformedAnswer")]
 
 
 @pytest.mark.parametrize("behaviour", [says("200 OK"), says("204 No Content"), says("200 OK", "{}")])
 async def test_a_server_that_says_that_all_is_stored_need_not_name_it(
-    bus: Bus, blobs: BlobStore, origin: DicomwebOrigin, site: Site, series: list[Path], behaviour: Behaviour
+    store: StoreTo, site: Site, series: list[Path], behaviour: Behaviour
 ) -> None:
     site.does(behaviour)
-    assert await stored(bus, blobs, origin, series) == [STORED] * 4
+    assert await store(series) == [STORED] * 4
 
 
 @pytest.mark.parametrize("status", ["400 Bad Request", "409 Conflict", "413 Too Large", "500 Broken"])
 async def test_what_is_refused_together_is_sent_one_by_one(
-    bus: Bus,
-    blobs: BlobStore,
-    origin: DicomwebOrigin,
-    site: Site,
-    series: list[Path],
-    uids: list[str],
-    status: str,
+    store: StoreTo, site: Site, series: list[Path], uids: list[str], status: str
 ) -> None:
     site.does(says(status), Takes(), says(status, "P1"), Takes())
-    assert await stored(bus, blobs, origin, series) == [
+    assert await store(series) == [
         STORED,
         (0x0110, "HttpOperationFailed"),
         STORED,
@@ -194,9 +200,7 @@ async def test_what_is_refused_together_is_sent_one_by_one(
 
 @pytest.mark.parametrize("refuses", [says("413 Too Large"), writes(b"", ends=True)], ids=["413", "gone"])
 async def test_a_server_for_which_several_are_too_much_gets_no_others_together(
-    bus: Bus,
-    blobs: BlobStore,
-    impatient: DicomwebOrigin,
+    store_impatiently: StoreTo,
     site: Site,
     series: list[Path],
     monkeypatch: pytest.MonkeyPatch,
@@ -212,15 +216,15 @@ async def test_a_server_for_which_several_are_too_much_gets_no_others_together(
         await (refuses if sent > 1 else Takes())(request, writer)
 
     site.does(behaviour)
-    assert await stored(bus, blobs, impatient, series) == [STORED] * 4
+    assert await store_impatiently(series) == [STORED] * 4
     assert together in ([2, 1, 1, 1, 1], [2, 2, 1, 1, 1, 1])
 
 
 async def test_a_server_that_breaks_off_over_each_instance_is_not_sent_all_of_them(
-    bus: Bus, blobs: BlobStore, impatient: DicomwebOrigin, site: Site, series: list[Path]
+    store_impatiently: StoreTo, site: Site, series: list[Path]
 ) -> None:
     site.does(writes(b"", ends=True))
-    results = await stored(bus, blobs, impatient, series)
+    results = await store_impatiently(series)
     assert [kind for _, kind in results] == ["OriginUnreachable"] * 4
     singles = [request for request in site.requests if len(instances_in(request)) == 1]
     assert len(singles) == sending.BROKE_OFF_AT_MOST * sending.TRIES
@@ -228,42 +232,25 @@ async def test_a_server_that_breaks_off_over_each_instance_is_not_sent_all_of_th
 
 @pytest.mark.parametrize("status", ["409 Conflict", "400 Bad Request"])
 async def test_what_all_is_refused_by_name_is_not_sent_again(
-    bus: Bus,
-    blobs: BlobStore,
-    origin: DicomwebOrigin,
-    site: Site,
-    series: list[Path],
-    uids: list[str],
-    status: str,
+    store: StoreTo, site: Site, series: list[Path], uids: list[str], status: str
 ) -> None:
     site.does(Takes(status, failed=dict.fromkeys(uids, 0x0122)))
-    assert await stored(bus, blobs, origin, series) == [(0x0122, "HttpOperationFailed")] * 4
+    assert await store(series) == [(0x0122, "HttpOperationFailed")] * 4
     assert len(site.requests) == 1
 
 
 @pytest.mark.parametrize("status", ["401 Unauthorized", "403 Forbidden", "404 Not Found", "501 Not There"])
 async def test_a_refusal_that_is_for_all_ends_the_job(
-    bus: Bus,
-    blobs: BlobStore,
-    impatient: DicomwebOrigin,
-    site: Site,
-    series: list[Path],
-    monkeypatch: pytest.MonkeyPatch,
-    status: str,
+    store_impatiently: StoreTo, site: Site, series: list[Path], monkeypatch: pytest.MonkeyPatch, status: str
 ) -> None:
     monkeypatch.setattr(sending, "INSTANCES_AT_ONCE", 2)
     site.does(says(status))
-    assert await stored(bus, blobs, impatient, series) == [(0x0110, "HttpOperationFailed")] * 4
+    assert await store_impatiently(series) == [(0x0110, "HttpOperationFailed")] * 4
     assert len(site.requests) == 1
 
 
 async def test_two_requests_of_a_job_are_under_way_at_one_time(
-    bus: Bus,
-    blobs: BlobStore,
-    origin: DicomwebOrigin,
-    site: Site,
-    series: list[Path],
-    monkeypatch: pytest.MonkeyPatch,
+    store: StoreTo, site: Site, series: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sending, "INSTANCES_AT_ONCE", 1)
     both = asyncio.Barrier(2)
@@ -274,21 +261,19 @@ async def test_two_requests_of_a_job_are_under_way_at_one_time(
         await Takes()(request, writer)
 
     site.does(waits)
-    assert await stored(bus, blobs, origin, series) == [STORED] * 4
+    assert await store(series) == [STORED] * 4
 
 
-async def test_a_server_that_is_busy_is_asked_again(
-    bus: Bus, blobs: BlobStore, origin: DicomwebOrigin, site: Site, series: list[Path]
-) -> None:
+async def test_a_server_that_is_busy_is_asked_again(store: StoreTo, site: Site, series: list[Path]) -> None:
     site.does(says("503 Service Unavailable", "", "Retry-After: 0"), Takes())
-    assert await stored(bus, blobs, origin, series) == [STORED] * 4
+    assert await store(series) == [STORED] * 4
 
 
 async def test_an_answer_that_got_lost_is_asked_for_again(
-    bus: Bus, blobs: BlobStore, origin: DicomwebOrigin, site: Site, series: list[Path], uids: list[str]
+    store: StoreTo, site: Site, series: list[Path], uids: list[str]
 ) -> None:
     site.does(writes(b"", ends=True), Takes())
-    assert await stored(bus, blobs, origin, series) == [STORED] * 4
+    assert await store(series) == [STORED] * 4
     assert [instances_in(request) for request in site.requests] == [uids, uids]
 
 
@@ -302,9 +287,7 @@ async def test_an_answer_that_got_lost_is_asked_for_again(
     ],
 )
 async def test_without_an_answer_nothing_is_stored_and_the_next_job_works(
-    bus: Bus,
-    blobs: BlobStore,
-    impatient: DicomwebOrigin,
+    store_impatiently: StoreTo,
     site: Site,
     series: list[Path],
     monkeypatch: pytest.MonkeyPatch,
@@ -314,10 +297,10 @@ async def test_without_an_answer_nothing_is_stored_and_the_next_job_works(
 ) -> None:
     monkeypatch.setattr(sending, "INSTANCES_AT_ONCE", 2)
     site.does(behaviour)
-    assert await stored(bus, blobs, impatient, series) == [(0x0110, kind) for kind in kinds]
+    assert await store_impatiently(series) == [(0x0110, kind) for kind in kinds]
     assert len(site.requests) == requests
     site.does(Takes())
-    assert await stored(bus, blobs, impatient, series) == [STORED] * 4
+    assert await store_impatiently(series) == [STORED] * 4
 
 
 async def test_what_s3_does_not_have_fails_alone(

@@ -14,7 +14,7 @@ from isthmus.stow.app import routes
 from tests.data_sets import make_series
 from tests.stow.payloads import Sent
 from tests.stow.worker import Employ, employing
-from tests.wado.serving import serving
+from tests.wado.serving import client_of
 
 
 @pytest.fixture
@@ -22,11 +22,7 @@ async def client(bus: Bus, blobs: BlobStore, origin_name: str) -> AsyncIterator[
     """A client of a stow that knows one origin; URLs are relative to the origin."""
     settings = Settings(origins=(DimseOrigin(name=origin_name, ae_title="PACS", port=104),))
     parts = Parts(settings, bus, blobs)
-    async with (
-        parts.closing,
-        serving(routes(parts)) as url,
-        httpx2.AsyncClient(base_url=f"{url}/aets/{origin_name}/", timeout=30) as http,
-    ):
+    async with client_of(parts, routes, f"/aets/{origin_name}/") as http:
         yield http
 
 

@@ -15,7 +15,7 @@ from isthmus.common.service import Parts
 from isthmus.stow.app import routes
 from tests.data_sets import identity
 from tests.stow.worker import Employ, stores
-from tests.wado.serving import serving
+from tests.wado.serving import client_of
 
 SINGLE = {"Content-Type": "application/dicom"}
 
@@ -32,11 +32,7 @@ def client(bus: Bus, blobs: BlobStore) -> Client:
         # Settings that are loaded name an origin that there is; without origins in them there is the demo.
         settings = Settings(dicomweb=Dicomweb(store=default)).model_copy(update={"origins": origins})
         parts = Parts(settings, bus, blobs)
-        async with (
-            parts.closing,
-            serving(routes(parts)) as url,
-            httpx2.AsyncClient(base_url=f"{url}/dicomweb/", timeout=30) as http,
-        ):
+        async with client_of(parts, routes, "/dicomweb/") as http:
             yield http
 
     return make

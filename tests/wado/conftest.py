@@ -18,7 +18,7 @@ from isthmus.common.pixels.processes import PixelProcesses
 from isthmus.common.service import Parts
 from isthmus.wado.app import routes
 from tests.data_sets import make_series
-from tests.wado.serving import ended, serving
+from tests.wado.serving import client_of, ended
 from tests.wado.worker import Job, Script
 
 
@@ -49,21 +49,29 @@ def _reuse_processes(_reused_processes: None, monkeypatch: pytest.MonkeyPatch) -
 
 @asynccontextmanager
 async def replica(bus: Bus, blobs: BlobStore, origin_name: str) -> AsyncIterator[httpx2.AsyncClient]:
-    """A client of a wado that knows one origin; URLs are relative to the origin's studies."""
+    """A client of a wado that knows one origin."""
     settings = Settings(origins=(DimseOrigin(name=origin_name, ae_title="PACS", port=104),))
     parts = Parts(settings, bus, blobs)
-    async with (
-        parts.closing,
-        serving(routes(parts)) as url,
-        httpx2.AsyncClient(base_url=f"{url}/aets/{origin_name}/studies/", timeout=30) as http,
-    ):
+    async with client_of(parts, routes) as http:
+        yield http
+
+
+def at_studies(http: httpx2.AsyncClient, origin_name: str) -> httpx2.AsyncClient:
+    """Make URLs relative to the origin's studies."""
+    http.base_url = http.base_url.join(f"/aets/{origin_name}/studies/")
+    return http
+
+
+@pytest.fixture
+async def gateway(bus: Bus, blobs: BlobStore, origin_name: str) -> AsyncIterator[httpx2.AsyncClient]:
+    async with replica(bus, blobs, origin_name) as http:
         yield http
 
 
 @pytest.fixture
-async def client(bus: Bus, blobs: BlobStore, origin_name: str) -> AsyncIterator[httpx2.AsyncClient]:
-    async with replica(bus, blobs, origin_name) as http:
-        yield http
+async def client(gateway: httpx2.AsyncClient, origin_name: str) -> httpx2.AsyncClient:
+    """URLs are relative to the origin's studies."""
+    return at_studies(gateway, origin_name)
 
 
 @pytest.fixture
@@ -73,7 +81,7 @@ async def other_client(
     """A client of another replica, with a connection to the bus of its own."""
     bus = await Bus.connect(nats_settings, "test")
     async with replica(bus, blobs, origin_name) as http:
-        yield http
+        yield at_studies(http, origin_name)
     await bus.close()
 
 

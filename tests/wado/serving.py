@@ -2,12 +2,14 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 
+import httpx2
 from starlette.routing import BaseRoute
 
 from isthmus.common.config import ListenAddress
+from isthmus.common.service import Parts
 from isthmus.common.service.server import application, server
 
 
@@ -24,6 +26,19 @@ async def serving(routes: Sequence[BaseRoute]) -> AsyncIterator[str]:
         finally:
             running.should_exit = True
             await task
+
+
+@asynccontextmanager
+async def client_of(
+    parts: Parts, routes: Callable[[Parts], Sequence[BaseRoute]], path: str = "/"
+) -> AsyncIterator[httpx2.AsyncClient]:
+    """Run a face with these parts, which it closes; URLs of the client are relative to the path."""
+    async with (
+        parts.closing,
+        serving(routes(parts)) as url,
+        httpx2.AsyncClient(base_url=f"{url}{path}", timeout=30) as http,
+    ):
+        yield http
 
 
 async def ended(tasks: Iterable["asyncio.Task[None]"]) -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,7 +21,7 @@ from isthmus.wado.app import routes
 from tests.data_sets import identity, make_series
 from tests.qido.pacs import Pacs, attributes
 from tests.wado.bodies import broken_body, parts_of
-from tests.wado.serving import ended, serving
+from tests.wado.serving import client_of, ended
 from tests.wado.test_held import manifest, missing, put_all
 from tests.wado.urls import instance_of, series_of, study_of
 from tests.wado.worker import Job
@@ -117,12 +116,8 @@ async def client(
         for site in sites
     ]
     parts = Parts(Settings(origins=tuple(origins)), bus, blobs)
-    async with AsyncExitStack() as stack:
-        await stack.enter_async_context(parts.closing)
-        url = await stack.enter_async_context(serving(routes(parts)))
-        yield await stack.enter_async_context(
-            httpx2.AsyncClient(base_url=f"{url}/dicomweb/studies/", timeout=30)
-        )
+    async with client_of(parts, routes, "/dicomweb/studies/") as http:
+        yield http
 
 
 @pytest.fixture(scope="session")

@@ -16,7 +16,7 @@ from isthmus.wado.app import routes
 from isthmus.web_scu.bucket.refresh import Refresher
 from tests.data_sets import identity, make_series
 from tests.wado.bodies import AS_HELD, contents, parts_of, read
-from tests.wado.serving import serving
+from tests.wado.serving import client_of
 from tests.wado.urls import instance_of, series_of, study_of
 from tests.web_scu.bucket.conftest import blobs, bucket, origin, parts, refresher, served, settings
 from tests.web_scu.bucket.objects import put
@@ -36,19 +36,8 @@ def series(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 @pytest.fixture
 async def gateway(parts: Parts) -> AsyncIterator[httpx2.AsyncClient]:
-    async with (
-        parts.closing,
-        serving(routes(parts)) as url,
-        httpx2.AsyncClient(base_url=url, timeout=30) as http,
-    ):
+    async with client_of(parts, routes) as http:
         yield http
-
-
-@pytest.fixture
-async def client(gateway: httpx2.AsyncClient, origin_name: str) -> httpx2.AsyncClient:
-    """URLs are relative to the bucket's studies."""
-    gateway.base_url = gateway.base_url.join(f"/aets/{origin_name}/studies/")
-    return gateway
 
 
 async def test_it_is_read_byte_for_byte_at_every_level_and_copied_nowhere(

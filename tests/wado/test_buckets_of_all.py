@@ -16,7 +16,7 @@ from isthmus.common.service import Parts
 from isthmus.wado.app import routes
 from tests.data_sets import make_series
 from tests.wado.bodies import parts_of
-from tests.wado.serving import serving
+from tests.wado.serving import client_of
 from tests.wado.urls import study_of
 from tests.web_scu.bucket.conftest import blobs, bucket, origin, parts, served
 from tests.web_scu.bucket.objects import put
@@ -42,11 +42,7 @@ def settings(origin: S3Origin) -> Settings:
 
 @pytest.fixture
 async def client(parts: Parts) -> AsyncIterator[httpx2.AsyncClient]:
-    async with (
-        parts.closing,
-        serving(routes(parts)) as url,
-        httpx2.AsyncClient(base_url=f"{url}/dicomweb/studies/", timeout=30) as http,
-    ):
+    async with client_of(parts, routes, "/dicomweb/studies/") as http:
         yield http
 
 

@@ -17,7 +17,7 @@ from tests.common.inbox.studies import arrived, inbox_of
 from tests.common.inbox.studies import study_of as uid_of
 from tests.data_sets import make_series
 from tests.wado.bodies import AS_HELD, contents, read
-from tests.wado.serving import serving
+from tests.wado.serving import client_of
 from tests.wado.urls import instance_of, series_of, study_of
 
 
@@ -27,19 +27,8 @@ async def gateway(bus: Bus, blobs: BlobStore, origin_name: str) -> AsyncIterator
     inboxes = (inbox_of(origin_name), inbox_of(f"{origin_name}-2").model_copy(update={"ae_title": "INBOX2"}))
     settings = Settings.model_validate({"origins": inboxes, "cache": {"fresh_seconds": 3600}})
     parts = Parts(settings, bus, blobs)
-    async with (
-        parts.closing,
-        serving(routes(parts)) as url,
-        httpx2.AsyncClient(base_url=url, timeout=30) as http,
-    ):
+    async with client_of(parts, routes) as http:
         yield http
-
-
-@pytest.fixture
-async def client(gateway: httpx2.AsyncClient, origin_name: str) -> httpx2.AsyncClient:
-    """URLs are relative to the inbox's studies."""
-    gateway.base_url = gateway.base_url.join(f"/aets/{origin_name}/studies/")
-    return gateway
 
 
 async def test_it_is_read_byte_for_byte_at_every_level(

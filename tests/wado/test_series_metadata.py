@@ -3,8 +3,8 @@
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 import httpx2
@@ -25,7 +25,7 @@ from isthmus.wado.sources.series_metadata import SeriesMetadata
 from tests.data_sets import identity, make_series
 from tests.wado.bodies import broken_body
 from tests.wado.conftest import Employ
-from tests.wado.serving import serving
+from tests.wado.serving import client_of
 from tests.wado.urls import instance_of, series_of, study_of
 from tests.wado.worker import Job, put
 
@@ -180,16 +180,11 @@ class TestServing:
 
     @pytest.fixture
     def site(self, bus: Bus, blobs: BlobStore, origin_name: str) -> Site:
-        @asynccontextmanager
-        async def site() -> AsyncIterator[httpx2.AsyncClient]:
-            settings = Settings(
-                origins=(DimseOrigin(name=origin_name, ae_title="PACS", port=104, prefetch=False),)
-            )
-            async with (
-                serving(routes(Parts(settings, bus, blobs))) as url,
-                httpx2.AsyncClient(base_url=f"{url}/aets/{origin_name}/studies/", timeout=30) as http,
-            ):
-                yield http
+        origin = DimseOrigin(name=origin_name, ae_title="PACS", port=104, prefetch=False)
+
+        def site() -> AbstractAsyncContextManager[httpx2.AsyncClient]:
+            parts = Parts(Settings(origins=(origin,)), bus, blobs)
+            return client_of(parts, routes, f"/aets/{origin_name}/studies/")
 
         return site
 

@@ -3,17 +3,20 @@
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from typing import Any
 from uuid import uuid4
 
 import pytest
 from nats.js.api import ConsumerConfig
 from nats.js.errors import NotFoundError
 
+from isthmus.arrivals.forwarding.routing import Router
 from isthmus.common.blobs import BlobStore
 from isthmus.common.bus import Bus, end_tasks, streams, subjects
 from isthmus.common.bus.dead import is_wanted, replay
 from isthmus.common.bus.forwards import consumer_name, enqueue, is_pending, send
 from isthmus.common.messages import Forwarding
+from isthmus.common.messages.events import CloudEvent
 from tests.arrivals.forwards import Site, Taken, site_of, uids, until
 
 
@@ -101,6 +104,28 @@ async def test_what_waits_for_its_next_attempt_is_not_tried_before(site: Site) -
         assert await taken.next() == uids(site.ref(2))
         await until(lambda: is_pending(site.bus, site.inbox, site.study), bool)
     assert taken.jobs == [uids(site.ref(2))]
+
+
+async def test_events_of_one_who_stops_are_routed_by_the_next_at_once(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stopped_at = asyncio.Event()
+
+    async def hangs(_: Router, event: CloudEvent[Any], __: int) -> None:
+        if event.data.study == site.study:
+            stopped_at.set()
+            await asyncio.Event().wait()
+
+    await site.announce(site.ref(1))
+    await site.announce(site.ref(1), site.ref(2), revision=2)
+    with monkeypatch.context() as patched:
+        patched.setattr(Router, "route", hangs)
+        async with site.forwarding(), asyncio.timeout(20):
+            await stopped_at.wait()
+    site.employ()
+    async with site.forwarding():
+        await site.routed()
+        await site.done()
 
 
 async def test_consumers_that_are_lost_are_made_anew(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,7 @@
 """Events to destinations: what the rules of `arrivals.forward` send where."""
 
 import asyncio
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import replace
@@ -66,7 +67,7 @@ class Router:
         self._forwarded = ForwardedStudies(parts.bus)
 
     async def run(self) -> None:
-        """Take events for as long as there are rules for them; runs until cancelled."""
+        """Take events for as long as there are rules for them, until cancelled; then what is left goes on."""
         filters = [one for unit in {rule.each for rule in self._rules} for one in _KINDS[unit]]
         if not filters:
             await self._forget()
@@ -83,8 +84,14 @@ class Router:
         async with aclosing(events.batches(AT_ONCE)) as batches:
             async for batch in batches:
                 # Each in its own place: an amendment looks whether what came before it went there.
-                for message in batch:
-                    await self._take(message)
+                left = deque(batch)
+                try:
+                    while left:
+                        await self._take(left[0])
+                        left.popleft()
+                except asyncio.CancelledError:
+                    await give_back(left)
+                    raise
 
     async def _forget(self) -> None:
         """Without rules nobody keeps the place: a rule of later days is not for what arrives until then."""

@@ -1,25 +1,18 @@
 import asyncio
 
-import pytest
-
 from isthmus.common.blobs import BlobStore
 from isthmus.common.bus import Bus
 from isthmus.common.config import Settings
-from isthmus.common.retrieval.sweep import Sweeper
 from isthmus.common.service import Parts
 from isthmus.web_scu.worker import worker
+from tests.common.retrieval.turning import turns
+
+__all__ = ["turns"]  # a fixture
 
 
 async def test_a_worker_makes_room_for_what_comes_as_long_as_it_runs(
-    bus: Bus, blobs: BlobStore, monkeypatch: pytest.MonkeyPatch
+    bus: Bus, blobs: BlobStore, turns: "asyncio.Queue[float]"
 ) -> None:
-    monkeypatch.setattr("isthmus.common.bus.turns.EVERY_SECONDS", 0.01)
-    turns: asyncio.Queue[float] = asyncio.Queue()
-
-    async def turn(_: Sweeper, now: float) -> None:
-        turns.put_nowait(now)
-
-    monkeypatch.setattr(Sweeper, "turn", turn)
     async with worker(Parts(Settings(), bus, blobs)), asyncio.timeout(20):
         # Whoever was killed before has its turn for ten seconds more.
         assert await turns.get() < await turns.get()

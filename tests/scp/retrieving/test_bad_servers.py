@@ -12,7 +12,6 @@ from isthmus.common.bus import Bus
 from tests.common.webclient.web_origin import (
     MULTIPART,
     Behaviour,
-    Request,
     multipart,
     says,
     writes,
@@ -25,28 +24,11 @@ from tests.scp.move.receiver import Receiver
 from tests.scp.retrieving.client import STUDY_ROOT, Answer, associate, move, wish
 from tests.scp.retrieving.conftest import Ask
 from tests.scp.retrieving.getter import Getter
+from tests.scp.retrieving.half import COUNT, WITHIN_SECONDS, half, path_of, sends_half, two_of
 from tests.web_scu.dicomweb.holding import Holding
 
-COUNT = 4
 SUCCESS, SOME_FAILED, UNABLE, NOT_AUTHORIZED, CANCELLED = 0x0000, 0xB000, 0xC000, 0x0124, 0xFE00
 LONGEST_COMMENT = 64
-WITHIN_SECONDS = 2.0
-"""After which a request to the server has ended that nobody waits for."""
-
-
-def path_of(files: list[Path]) -> str:
-    """The path of their series."""
-    one = identity(files[0])
-    return f"studies/{one.study_instance_uid}/series/{one.series_instance_uid}"
-
-
-def half(files: list[Path]) -> bytes:
-    """An answer that has come as far as the middle of its third part."""
-    contents = [file.read_bytes() for file in files]
-    head = f"HTTP/1.1 200 OK\r\nContent-Type: {MULTIPART}\r\nContent-Length: 9999999\r\n\r\n".encode()
-    parts = multipart(*contents[:3])
-    return head + parts[: len(parts) - 100]
-
 
 Make = Callable[[list[Path], bytes], Behaviour]
 """Gives what the server does, from what it should send, and something else that it might."""
@@ -216,16 +198,11 @@ async def test_the_request_to_the_server_ends_soon_when_the_client_has_enough(
     files = await asyncio.to_thread(make_series, tmp_path, COUNT, seed=3501)
     wanted = wish("STUDY", StudyInstanceUID=identity(files[0]).study_instance_uid)
     ended = asyncio.Event()
-
-    async def sends_half(request: Request, writer: asyncio.StreamWriter) -> None:
-        await writes_then_is_silent(half(files))(request, writer)
-        ended.set()
-
     async with (
         Holding.of(files) as holding,
         bridge(bus, blobs, origin_name, holding.url, destinations=[receiver.peer]) as server,
     ):
-        holding.does(path_of(files), sends_half)
+        holding.does(path_of(files), sends_half(files, ended))
         called = Peer(CLOUD, "127.0.0.1", server.port)
         if operation == "C-MOVE":
             model = f"{STUDY_ROOT}.2"
@@ -235,9 +212,7 @@ async def test_the_request_to_the_server_ends_soon_when_the_client_has_enough(
             model = f"{STUDY_ROOT}.3"
             association = await asyncio.to_thread(Getter().associate, called)
             responses = association.send_c_get(wanted, model, msg_id=7)
-        answer = Answer()
-        while not answer.pending or answer.pending[-1].completed != 2:
-            answer.take(*await asyncio.to_thread(next, responses))
+        answer = await two_of(responses)
         await asyncio.to_thread(leave, association, model)
         async with asyncio.timeout(WITHIN_SECONDS):
             if leave is _cancel:

@@ -11,15 +11,14 @@ import pytest
 from isthmus.common.blobs import BlobStore
 from isthmus.common.bus import Bus
 from isthmus.common.config.settings import S3, Nats
-from tests.common.webclient.web_origin import Request, writes_then_is_silent
 from tests.data_sets import identity, make_series
 from tests.peers import Peer, Process, free_port
 from tests.peers.process import accepts_connections
 from tests.scp.bridge import CLOUD, bridge
 from tests.scp.move.receiver import Receiver
 from tests.scp.process import environment
-from tests.scp.retrieving.client import STUDY_ROOT, Answer, associate, move, wish
-from tests.scp.retrieving.test_bad_servers import COUNT, WITHIN_SECONDS, half, path_of
+from tests.scp.retrieving.client import STUDY_ROOT, associate, move, wish
+from tests.scp.retrieving.half import COUNT, WITHIN_SECONDS, path_of, sends_half, two_of
 from tests.web_scu.dicomweb.holding import Holding
 
 MOVE = f"{STUDY_ROOT}.2"
@@ -66,20 +65,14 @@ async def test_the_server_is_let_go_and_the_next_c_move_brings_all(
     wanted = wish("STUDY", StudyInstanceUID=study)
     ended = asyncio.Event()
 
-    async def sends_half(request: Request, writer: asyncio.StreamWriter) -> None:
-        await writes_then_is_silent(half(files))(request, writer)
-        ended.set()
-
     async with (
         Holding.of(files) as holding,
         bridge(bus, blobs, origin_name, holding.url, destinations=[receiver.peer]) as another,
     ):
-        holding.does(path_of(files), sends_half)
+        holding.does(path_of(files), sends_half(files, ended))
         association = await asyncio.to_thread(associate, Peer(CLOUD, "127.0.0.1", port), MOVE)
         responses = association.send_c_move(wanted, receiver.peer.ae_title, MOVE)
-        answer = Answer()
-        while not answer.pending or answer.pending[-1].completed != 2:
-            answer.take(*await asyncio.to_thread(next, responses))
+        await two_of(responses)
         await asyncio.to_thread(process.kill)
         async with asyncio.timeout(WITHIN_SECONDS):
             await ended.wait()

@@ -21,10 +21,9 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from isthmus.common.errors import IsthmusError
 from isthmus.common.telemetry import configure_logging, get_logger
 from isthmus.common.telemetry.spans import install
-from isthmus.common.webclient import WebClient
-from tests.common.webclient import web_origin
+from isthmus.common.webclient import OutgoingPart, WebClient
 from tests.common.webclient.http2_site import Http2Site
-from tests.common.webclient.web_origin import Site, origin_at, says, writes
+from tests.common.webclient.web_origin import MULTIPART, Site, multipart, origin_at, says, writes
 
 exporter = InMemorySpanExporter()
 provider = TracerProvider()
@@ -34,11 +33,27 @@ configure_logging("web-scu", "DEBUG")
 log = get_logger("isthmus.web_scu")
 directory = Path(sys.argv[1])
 
+async def search(client):
+    await client.get_json("studies", [("PatientName", "DOE^JOHN")])
+
+async def retrieve(client):
+    async with client.stream_parts("studies/1.2.3.4567") as parts:
+        async for part in parts:
+            async for _ in part:
+                pass
+
+async def store(client):
+    async def content():
+        yield b"DOE^JOHN"
+    async def parts():
+        yield OutgoingPart(content())
+    await client.post_parts("studies/1.2.3.4567", parts)
+
 async def asked(origin):
     async with WebClient(origin) as client:
-        for path in ("studies", "studies/1.2.3.4567"):
+        for work in (search, retrieve, store):
             try:
-                await client.get_json(path, [("PatientName", "DOE^JOHN")])
+                await work(client)
             except IsthmusError:
                 log.exception("failed")
 
@@ -53,6 +68,9 @@ async def main():
             says("200 OK", "[]", "X-Patient: DOE^JOHN", "Set-Cookie: a=s3cret"),
             says("200 OK", "DOE^JOHN", kind="text/DOE^JOHN"),
             says("200 OK", '{"DOE^JOHN": 1}'),
+            says("200 OK", "--DOE^JOHN\\r\\nDOE^JOHN: DOE^JOHN", kind=MULTIPART),
+            says("200 OK", multipart(b"DOE^JOHN").replace(b"Type:", b"Type\\0DOE^JOHN:"), kind=MULTIPART),
+            says("200 OK", '<N><DicomAttribute tag="DOE^JOHN"/></N>', kind="application/dicom+xml"),
             says("400 DOE^JOHN", "DOE^JOHN"),
             says("302 There", "", "Location: http://127.0.0.1:9/DOE^JOHN"),
             says("302 There", "", "Location: ftp://DOE^JOHN"),
@@ -70,7 +88,7 @@ async def main():
         await asked(origin_at(site.url, proxy=f"http://me:s3cret@127.0.0.1:{site.port}"))
         await asked(origin_at(other.url, token_file=token, ca_file=AUTHORITY.certificate))
         await asked(origin_at(other.url, token_file=token))
-        assert len(other.streams) == 2, other.streams
+        assert len(other.streams) == 3, other.streams
 
 from tests.common.webclient.certificates import Authority
 AUTHORITY = Authority(directory)

@@ -3,10 +3,12 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import certifi
 import pytest
 
 from tests.data_sets import distinct_files
 from tests.distribution import FilesTogether, long_ones_first
+from tests.pacs.faulty import PROCESSES
 from tests.peers import Dcmqrscp, Leftovers, Orthanc, Peer, Storescp, free_port
 from tests.servers import blobs, bus, nats_settings, origin_name, retrieval, s3_settings
 
@@ -36,6 +38,24 @@ def nothing_is_left_running() -> Iterator[None]:
     yield
     left = leftovers.end()
     assert not left, f"left running: {left}"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _processes_of_pacs(nothing_is_left_running: None) -> Iterator[None]:
+    """What FaultyPacs are forked from ends with the run."""
+    yield
+    PROCESSES.close()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_authority(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Whoever trusts the usual authorities trusts one: to read all takes each client 20 ms."""
+    end = "-----END CERTIFICATE-----\n"
+    file = tmp_path_factory.mktemp("authority") / "one.pem"
+    file.write_text("".join(Path(certifi.where()).read_text().partition(end)[:2]))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SSL_CERT_FILE", str(file))
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -1,8 +1,7 @@
 """The PACS as a test holds it."""
 
 import json
-import subprocess
-import sys
+import os
 import tempfile
 import threading
 from collections.abc import Callable, Iterable, Sequence
@@ -18,11 +17,13 @@ from tests.pacs.behaviours import to_json
 from tests.pacs.events import Event, Kind, Operation
 from tests.pacs.server import Configuration
 from tests.peers import Peer, PeerDied
+from tests.peers.forks import Forks
 from tests.peers.process import LOOPBACK, TERMINATE_SECONDS
 
 START_SECONDS: Final = 20.0
 WAIT_SECONDS: Final = 5.0
-ROOT: Final = Path(__file__).parents[2]
+PROCESSES: Final = Forks("tests.pacs", "tests.pacs.server")
+"""Of all of them; the fixture that ends it is in the conftest.py of all tests."""
 
 
 class FaultyPacs:
@@ -55,17 +56,12 @@ class FaultyPacs:
         self._changed = threading.Condition()
         self._ended = False
         self._asking = threading.Lock()
-        self._popen = subprocess.Popen(
-            [sys.executable, "-W", "ignore", "-m", "tests.pacs"],
-            cwd=ROOT,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        if self._popen.stdin is None or self._popen.stdout is None:
-            raise RuntimeError("Popen gives the pipes that it is asked for")
-        self._input: IO[str] = self._popen.stdin
-        self._reader = threading.Thread(target=self._read, args=[self._popen.stdout], daemon=True)
+        (its_input, our_output), (our_input, its_output) = os.pipe(), os.pipe()
+        self._process = PROCESSES.start([its_input, its_output])
+        os.close(its_input)
+        os.close(its_output)
+        self._input: IO[str] = os.fdopen(our_output, "w")
+        self._reader = threading.Thread(target=self._read, args=[os.fdopen(our_input)], daemon=True)
         self._reader.start()
         configuration = Configuration(
             ae_title=ae_title,
@@ -189,18 +185,15 @@ class FaultyPacs:
         """End it, and wait until it has ended. A second call does nothing."""
         with suppress(BrokenPipeError):
             self._input.close()
-        try:
-            self._popen.wait(TERMINATE_SECONDS)
-        except subprocess.TimeoutExpired:
-            self._popen.kill()
-            self._popen.wait()
+        self._reader.join(TERMINATE_SECONDS)  # its output is open until it ends
+        self.kill()
         self._reader.join()
         self._received.cleanup()
 
     def kill(self) -> None:
         """End it at once, as a crash would; its peers see their connections break."""
-        self._popen.kill()
-        self._popen.wait()
+        self._process.kill()
+        self._process.wait()
 
     def _ask(self, value: object, answer: Kind) -> None:
         """Say something, and wait for the event that answers it; only one thread asks at a time."""

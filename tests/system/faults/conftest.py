@@ -1,4 +1,4 @@
-"""One system for all faults but that of a full store; after each kind of fault nothing of it is left."""
+"""One system for all faults; after each kind of fault nothing of it is left."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,6 +1,7 @@
-"""`isthmus` with a blob store that holds some megabytes."""
+"""`isthmus` with a blob store that can be given less room."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Final
 
 from isthmus.cli import system
@@ -10,12 +11,21 @@ from isthmus.cli.process import Program
 
 LIMITS: Final = "limits"
 """The file, in the store's folder, of options that say how much it holds; read whenever it starts."""
-SMALL: Final = "-volume.max=8 -master.volumeSizeLimitMB=1"
-"""A bucket has seven volumes at once."""
+_MIB: Final = 2**20
+
+
+def few_megabytes(store: Path) -> str:
+    """Give limits that leave room for one or two more in each volume that is there, and for no new one.
+
+    Args:
+        store: the store's folder.
+    """
+    volumes = [file.stat().st_size for file in (store / "data").glob("*.dat")]
+    return f"-volume.max={len(volumes)} -master.volumeSizeLimitMB={max(volumes) // _MIB + 2}"
 
 
 class SmallS3(EmbeddedS3):
-    """A store that is soon full, until its limits are changed and it starts again."""
+    """A store whose limits can be changed; they hold when it starts again."""
 
     @property
     def program(self) -> Program:
@@ -26,7 +36,7 @@ class SmallS3(EmbeddedS3):
 
     def prepare(self) -> None:
         super().prepare()
-        (self.directory / LIMITS).write_text(SMALL)
+        (self.directory / LIMITS).write_text("")
 
 
 if __name__ == "__main__":

@@ -3,11 +3,12 @@
 import asyncio
 import os
 import signal
-from collections.abc import Callable, Iterator, Mapping
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import ClassVar, Final
 
 import urllib3
 from minio import Minio
@@ -24,6 +25,7 @@ from tests.system.faults.client import Answer, Client
 from tests.system.faults.sockets import connections
 from tests.system.gateway import Gateway
 
+ROOT: Final = Path(__file__).parents[3]
 ASSOCIATIONS: Final = 2
 ORIGINS: Final = 12
 MOVING: Final = "faulty-0"
@@ -87,7 +89,9 @@ class Origin:
 
 
 class FaultySystem(Gateway):
-    """The whole system, with two wado and two dimse-scu."""
+    """The whole system, with two wado and two dimse-scu, and a store that can be given less room."""
+
+    COMMAND: ClassVar[Sequence[str]] = (sys.executable, "-m", "tests.system.faults.small_store")
 
     def __init__(self, directory: Path) -> None:
         """Write its settings; the directory takes them, its data, log and temporary files."""
@@ -113,7 +117,7 @@ class FaultySystem(Gateway):
         return origin
 
     def _variables(self) -> Mapping[str, str]:
-        return {"TMPDIR": str(self.temporary)}
+        return {"TMPDIR": str(self.temporary), "PYTHONPATH": str(ROOT)}
 
     def faces(self, name: str) -> dict[int, str]:
         """The process ids of a service, and where each listens."""

@@ -51,11 +51,12 @@ class ForPeers:
             NotDelivered: what the origin sent cannot be read.
             StoreUnavailable: S3 does not give it, or does not take what is made.
         """
-        held = blob.transfer_syntax_uid
-        possible = producible(held)
-        wanted = [syntax for syntax in possible if syntax in accepted]
-        if held in accepted or EXPLICIT_VR_LITTLE_ENDIAN not in possible:
+        if blob.transfer_syntax_uid in accepted:
             return blob
+        possible = producible(blob.transfer_syntax_uid)
+        if EXPLICIT_VR_LITTLE_ENDIAN not in possible:
+            return blob
+        wanted = [syntax for syntax in possible if syntax in accepted]
         if wanted:
             return await self._transcoded.given(blob, wanted)
         if IMPLICIT_VR_LITTLE_ENDIAN not in accepted:

@@ -35,12 +35,12 @@ class Subscriber:
         info = await bus.jetstream.add_consumer("EVENTS", config)
         return cls(await bus.jetstream.pull_subscribe_bind(info.name, "EVENTS"))
 
-    async def next(self, timeout: float = 20.0) -> CloudEvent[StudyEvent]:
+    async def next(self, timeout: float = 40.0) -> CloudEvent[StudyEvent]:
         """Wait for the next event, which is as the description of events says."""
         (message,) = await self.reader.fetch(1, timeout=timeout)
         return _read(message)
 
-    async def events(self, count: int, timeout: float = 30.0) -> list[CloudEvent[StudyEvent]]:
+    async def events(self, count: int, timeout: float = 60.0) -> list[CloudEvent[StudyEvent]]:
         """Wait for so many."""
         until = time.monotonic() + timeout
         found: list[CloudEvent[Any]] = []

@@ -1,5 +1,6 @@
 """Forwarding from one inbox into another, by the real workers of both."""
 
+import asyncio
 import hashlib
 import time
 from collections.abc import AsyncIterator
@@ -31,7 +32,7 @@ from tests.arrivals.subscriber import Subscriber
 from tests.common.inbox.studies import study_of
 from tests.data_sets import make_series
 
-QUIET = 0.3
+QUIET = 0.8
 
 
 class Pair:
@@ -68,16 +69,17 @@ class Pair:
             yield
 
     async def send(self, files: list[Path]) -> None:
-        """Let files come into the first inbox, as by C-STORE."""
+        """Let files come into the first inbox, as by C-STORE, at the same time."""
         deposits = Deposits(self.bus, self.blobs, "http://127.0.0.1")
-        for file in files:
-            data = file.read_bytes()
 
-            async def write(key: str, data: bytes = data) -> None:
+        async def deposit(data: bytes) -> None:
+            async def write(key: str) -> None:
                 await self.blobs.put(key, data)
 
             one = incoming(data, len(data), hashlib.sha256(data).hexdigest())
             await deposits.deposit(self.first, one, write)
+
+        await asyncio.gather(*(deposit(file.read_bytes()) for file in files))
 
     async def contents(self, inbox: Inbox, study: str) -> set[bytes]:
         """Give the bytes of all that is read of a study in an inbox."""

@@ -71,12 +71,12 @@ async def test_before_all_was_read_no_search_says_what_there_is(
     work = BucketSearchWork(bus, archive.blobs, archive.bucket, archive.origin, index, refresher)
     query = Query(archive.origin.name, Level.STUDY, (), DEFAULT_RETURN[Level.STUDY])
     with pytest.raises(StoreUnavailable, match="was not read to its end yet"):
-        await work(query, _Matches())  # type: ignore[arg-type]
+        await work(query, _Matches())  # type: ignore[arg-type]  # which only adds
     await archive.put(files)
     await scanner.scan()
     matches = _Matches()
     async with index.following():
-        await work(query, matches)  # type: ignore[arg-type]
+        await work(query, matches)  # type: ignore[arg-type]  # which only adds
     assert len(matches.found) == 2
 
 
@@ -90,7 +90,7 @@ async def test_studies_that_are_named_are_found_before_any_scan_has_seen_them(
     async def found_of(*studies: str, level: Level = Level.IMAGE) -> int:
         matches = _Matches()
         query = Query(archive.origin.name, level, (key("StudyInstanceUID", *studies),), DEFAULT_RETURN[level])
-        await work(query, matches)  # type: ignore[arg-type]
+        await work(query, matches)  # type: ignore[arg-type]  # which only adds
         return len(matches.found)
 
     first, other = study_of(files[0]), study_of(files[5])

@@ -62,7 +62,7 @@ class Archive:
 
     def has(self, **habits: object) -> None:
         """Let it have these habits besides those that it has."""
-        self.habits = replace(self.habits, **habits)  # type: ignore[arg-type]
+        self.habits = replace(self.habits, **habits)  # type: ignore[arg-type]  # a test names fields of its own
 
     async def __call__(self, request: Request, writer: asyncio.StreamWriter) -> None:
         """Answer."""

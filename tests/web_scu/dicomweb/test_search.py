@@ -82,12 +82,6 @@ async def test_a_list_of_uids_finds_each(bus: Bus, cloud: DicomwebOrigin, orthan
     )
 
 
-async def test_an_attribute_of_a_sequence_is_matched_here(bus: Bus, cloud: DicomwebOrigin) -> None:
-    path = "RequestAttributesSequence.RequestedProcedureID"
-    series = await found(bus, query(cloud.name, Level.SERIES, (path, "no such thing"), returned=(path,)))
-    assert all("00400275" not in match for match in series)
-
-
 async def test_the_server_answers_an_echo(bus: Bus, cloud: DicomwebOrigin) -> None:
     answer = await bus.request(subjects.echo(cloud.name), Echo(cloud.name), EchoDone)
     assert answer.failure is None

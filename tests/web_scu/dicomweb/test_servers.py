@@ -1,6 +1,7 @@
 """What a DICOMweb server may do to a search, and what comes of it: all that matches, or a failure."""
 
 import asyncio
+import json
 from collections.abc import Iterable
 from dataclasses import replace
 
@@ -22,7 +23,16 @@ from isthmus.common.errors import (
 from isthmus.common.messages import Echo, EchoDone
 from tests.common.webclient.web_origin import Behaviour, Site, says, writes, writes_then_is_silent
 from tests.peers import free_port
-from tests.web_scu.dicomweb.archive import MODALITIES, MODALITY, NAME, PATIENT, STUDY, Archive, instances
+from tests.web_scu.dicomweb.archive import (
+    MODALITIES,
+    MODALITY,
+    NAME,
+    PATIENT,
+    SERIES,
+    STUDY,
+    Archive,
+    instances,
+)
 from tests.web_scu.dicomweb.asking import Key, asked, found, query, uids_of
 from tests.web_scu.dicomweb.conftest import Serve
 
@@ -223,6 +233,24 @@ async def test_what_is_matched_here_alone_and_is_not_there_does_not_match(
     assert await found(bus, replace(asks, fuzzy=True)) == []
     archive.has(leaves_out=[])
     assert uids_of(await found(bus, replace(asks, fuzzy=True)), Level.STUDY) == ["1.2"]
+
+
+async def test_an_attribute_of_a_sequence_is_matched_here(
+    bus: Bus, origin: DicomwebOrigin, site: Site
+) -> None:
+    series = [
+        {
+            SERIES: {"vr": "UI", "Value": [uid]},
+            "00400275": {"vr": "SQ", "Value": [{"00401001": {"vr": "SH", "Value": [procedure]}}]},
+        }
+        for uid, procedure in (("1.1.1", "A1"), ("1.1.2", "B2"))
+    ]
+    site.does(says("200 OK", json.dumps(series)))
+    path = "RequestAttributesSequence.RequestedProcedureID"
+    keys = (("StudyInstanceUID", "1.1"), (path, "B2"))
+    matches = await found(bus, query(origin.name, Level.SERIES, *keys, returned=(path,)))
+    assert uids_of(matches, Level.SERIES) == ["1.1.2"]
+    assert matches[0]["00400275"] == series[1]["00400275"]
 
 
 @pytest.mark.parametrize("lists", [True, False])

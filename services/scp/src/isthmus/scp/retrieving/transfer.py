@@ -65,6 +65,11 @@ class Transfer:
         self._changed = asyncio.Event()
         self._listing: set[asyncio.Task[None]] = set()
         self._listed: dict[Retrieve, frozenset[str] | None] = {}
+        self._unlisted = 0
+        """How many of them are not."""
+        self._there = 0
+        """How many instances are, as far as that is known."""
+        self._instances = frozenset(wished.instances)
         self._asked_to_list: set[Retrieve] = set()
         self._broken: list[Retrieve] = []
         """Those that failed, and did not say what lacks."""
@@ -107,6 +112,7 @@ class Transfer:
 
     async def _send_all(self, retrieves: Sequence[Retrieve], send: Send) -> None:
         self._listed = dict.fromkeys(retrieves)
+        self._unlisted = len(self._listed)
         for one in retrieves:
             if one.instance is not None:
                 self._note_listed(one, (one.instance,))
@@ -153,8 +159,8 @@ class Transfer:
     async def _fail_what_is_listed(self, retrieves: Iterable[Retrieve]) -> None:
         """Take note of what the origin has of these and was not sent."""
         retrieves = list(retrieves)
-        if retrieves:
-            self._start_listing(retrieves)
+        self._start_listing(retrieves)
+        if retrieves and self._listing:
             await asyncio.wait(self._listing)
         for wanted in retrieves:
             self.note_failed(self._listed[wanted] or ())
@@ -186,27 +192,33 @@ class Transfer:
             self._start_listing([wanted])
 
     def _is_wished(self, sop_instance_uid: str) -> bool:
-        return not self._wished.instances or sop_instance_uid in self._wished.instances
+        return not self._instances or sop_instance_uid in self._instances
 
     def _start_listing(self, retrieves: Iterable[Retrieve]) -> None:
         """Have those listed that are not, and nobody asks for yet."""
         unlisted = [one for one in retrieves if self._listed[one] is None and one not in self._asked_to_list]
         self._asked_to_list.update(unlisted)
-        self._listing.add(asyncio.create_task(self._list(unlisted)))
+        if unlisted:
+            self._listing.add(asyncio.create_task(self._list(unlisted)))
 
     async def _list(self, retrieves: Sequence[Retrieve]) -> None:
         """Find out what there is, beside the transfer."""
+        reasons: set[str] = set()
         for wanted in retrieves:
             try:
                 self._note_listed(wanted, await self._source.listed(wanted))
             except IsthmusError as error:  # then nobody knows how many remain
-                log.info("not listed", origin=wanted.origin, reason=error.title)
+                reasons.add(error.title)
+        if reasons:
+            log.info("not listed", origin=self._asked.origin.name, reason=", ".join(sorted(reasons)))
 
     def _note_listed(self, wanted: Retrieve, uids: Iterable[str]) -> None:
-        self._listed[wanted] = frozenset(filter(self._is_wished, uids))
-        counts = [len(one) for one in self._listed.values() if one is not None]
-        if len(counts) == len(self._listed):
-            self.counts.total = sum(counts)
+        before, now = self._listed[wanted], frozenset(filter(self._is_wished, uids))
+        self._listed[wanted] = now
+        self._unlisted -= before is None
+        self._there += len(now) - len(before or ())
+        if not self._unlisted:
+            self.counts.total = self._there
             self._changed.set()
 
     def _note_failure(self, wanted: Retrieve, error: IsthmusError) -> None:

@@ -67,8 +67,8 @@ async def test_a_trickle_is_alive_though_no_message_completes(
     study: str,
     series: str,
 ) -> None:
-    await serve(origin_name, timeout_seconds=0.5)
-    pacs.behave(Trickles(fragments=5, seconds=0.2))
+    await serve(origin_name, timeout_seconds=1)
+    pacs.behave(Trickles(fragments=7, seconds=0.2))
     uid, data = next(iter(raw_datasets(images).items()))
     assert await read(Retrieve(origin_name, study, series, uid)) == {uid: data}
     assert len(pacs.operations(Operation.GET)) == 1

@@ -8,7 +8,7 @@ from typing import Annotated, Final, Literal, Self
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
-from isthmus.common.config.kinds import AETitle, ExactUrl, OriginName, Section
+from isthmus.common.config.kinds import AETitle, ExactUrl, NonEmpty, OriginName, Port, Section
 from isthmus.common.config.signing import signing_keys
 
 MOST_CODE: Final = 16
@@ -56,9 +56,9 @@ class Caller(Section):
     """The inboxes that it may call."""
     origins: frozenset[OriginName] | None = None
     """The origins that it may call, of any kind; `all`: all as one. Without this and `inboxes` every one."""
-    host: Annotated[str, StringConstraints(min_length=1)] | None = None
+    host: NonEmpty | None = None
     """Where it takes the results of Storage Commitment when its own association has ended."""
-    port: Annotated[int, Field(ge=1, le=65535)] | None = None
+    port: Port | None = None
     """Likewise; both, or neither."""
 
     @model_validator(mode="after")

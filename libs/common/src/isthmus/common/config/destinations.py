@@ -1,11 +1,8 @@
 """Where a C-MOVE of a DIMSE client may have instances sent."""
 
 from collections.abc import Iterable
-from typing import Annotated
 
-from pydantic import Field, StringConstraints
-
-from isthmus.common.config.kinds import AETitle, Section
+from isthmus.common.config.kinds import AETitle, Few, NonEmpty, Port, Seconds, Section
 
 
 class Destination(Section):
@@ -13,13 +10,13 @@ class Destination(Section):
 
     ae_title: AETitle
     """The Move Destination that clients name; also how it is called."""
-    host: Annotated[str, StringConstraints(min_length=1)]
+    host: NonEmpty
     """Its name or address."""
-    port: Annotated[int, Field(ge=1, le=65535)]
+    port: Port
     """Where it listens."""
-    associations: Annotated[int, Field(ge=1, le=64)] = 2
+    associations: Few = 2
     """Most associations with it at one time, of each process."""
-    timeout_seconds: Annotated[float, Field(gt=0, le=3600)] = 30.0
+    timeout_seconds: Seconds = 30.0
     """Of silence, not in total."""
 
 

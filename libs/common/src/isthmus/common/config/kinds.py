@@ -9,6 +9,7 @@ from pydantic import (
     AfterValidator,
     BaseModel,
     ConfigDict,
+    Field,
     StringConstraints,
     ValidationInfo,
     field_validator,
@@ -139,6 +140,12 @@ def _proxy_url(text: str) -> str:
     return url
 
 
+NonEmpty = Annotated[str, StringConstraints(min_length=1)]
+Port = Annotated[int, Field(ge=1, le=65535)]
+Few = Annotated[int, Field(ge=1, le=64)]
+"""How many of something there are, or are used at one time."""
+Seconds = Annotated[float, Field(gt=0, le=3600)]
+"""A time to wait, an hour at most."""
 Listen = Annotated[str, AfterValidator(_listen_address)]
 AETitle = Annotated[str, AfterValidator(_ae_title)]
 Url = Annotated[str, AfterValidator(_url)]

@@ -22,10 +22,14 @@ from isthmus.common.config.kinds import (
     BucketName,
     CharacterSet,
     Endpoint,
+    Few,
+    NonEmpty,
     OriginName,
     PlainUrl,
+    Port,
     ProxyUrl,
     ResourcePath,
+    Seconds,
     Section,
     is_in_clear,
 )
@@ -76,7 +80,7 @@ class Origin(Section):
     """Of a PACS, how it is called; also the called AE title by which DIMSE clients reach it here."""
     prefetch: bool = True
     """Whether the rest of a study follows when one of its series is opened."""
-    search_seconds: Annotated[float, Field(gt=0, le=3600)] = 15.0
+    search_seconds: Seconds = 15.0
     """How long a search over all origins waits for this one."""
 
     RESERVED: ClassVar[frozenset[str]] = frozenset({"all"})
@@ -92,18 +96,18 @@ class DimseOrigin(Origin):
     """A PACS."""
 
     protocol: Annotated[Literal[Protocol.DIMSE], BeforeValidator(_supported)] = Protocol.DIMSE
-    host: Annotated[str, StringConstraints(min_length=1)] = "127.0.0.1"
+    host: NonEmpty = "127.0.0.1"
     """Its name or address."""
-    port: Annotated[int, Field(ge=1, le=65535)]
+    port: Port
     """Where it listens."""
     retrieve: Annotated[tuple[RetrieveMethod, ...], Field(min_length=1)] = (
         RetrieveMethod.C_GET,
         RetrieveMethod.C_MOVE,
     )
     """The methods allowed, in the order in which they are tried."""
-    associations: Annotated[int, Field(ge=1, le=64)] = 4
+    associations: Few = 4
     """Most associations at one time, over all workers."""
-    timeout_seconds: Annotated[float, Field(gt=0, le=3600)] = 30.0
+    timeout_seconds: Seconds = 30.0
     """Of silence, not in total."""
     character_set: CharacterSet = "ISO_IR 192"
     """Specific Character Set (PS3.3 C.12.1.1.2) of the queries that we send."""
@@ -138,7 +142,7 @@ class OAuth2(Section):
 
     token_url: PlainUrl
     """The token endpoint; `https`, but on loopback (RFC 6749 3.2)."""
-    client_id: Annotated[str, StringConstraints(min_length=1)]
+    client_id: NonEmpty
     """Who we are there."""
     client_secret_file: Path
     """A file that holds the client secret, read anew when it changes."""
@@ -161,9 +165,9 @@ class DicomwebOrigin(Origin):
     protocol: Literal[Protocol.DICOMWEB]
     url: PlainUrl
     """Where its resources begin: `studies` comes after it."""
-    connections: Annotated[int, Field(ge=1, le=64)] = 4
+    connections: Few = 4
     """Most requests at one time, of each worker."""
-    timeout_seconds: Annotated[float, Field(gt=0, le=3600)] = 30.0
+    timeout_seconds: Seconds = 30.0
     """Of silence, not in total."""
     user: Annotated[str, StringConstraints(min_length=1, pattern=r"^[^:]*$")] | None = None
     """Who we are there (RFC 7617), with `password_file`."""
@@ -226,7 +230,7 @@ class S3Origin(Origin):
     """What requests are signed with; better in the environment than in the file."""
     secret_key_file: Path | None = None
     """A file that holds the same."""
-    region: Annotated[str, StringConstraints(min_length=1)] | None = None
+    region: NonEmpty | None = None
     """Where it is; without it the server is asked."""
     prefix: str = ""
     """The folder in it that is looked at; without it all of it."""

@@ -10,7 +10,17 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from isthmus.common.config.arriving import Arrivals, Caller
 from isthmus.common.config.destinations import Destination, check_destinations
 from isthmus.common.config.forwarding import check_deletions
-from isthmus.common.config.kinds import AETitle, Listen, ListenAddress, OriginName, Section, Url, WebOrigin
+from isthmus.common.config.kinds import (
+    AETitle,
+    Few,
+    Listen,
+    ListenAddress,
+    OriginName,
+    Seconds,
+    Section,
+    Url,
+    WebOrigin,
+)
 from isthmus.common.config.origins import AnyOrigin, DimseOrigin, Inbox, Origin, S3Origin
 
 
@@ -66,12 +76,12 @@ class Replicas(Section):
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
-    qido: Annotated[int, Field(ge=1, le=64)] = 1
-    wado: Annotated[int, Field(ge=1, le=64)] = 1
-    stow: Annotated[int, Field(ge=1, le=64)] = 1
+    qido: Few = 1
+    wado: Few = 1
+    stow: Few = 1
     dimse_scu: Annotated[int, Field(ge=1, le=64, alias="dimse-scu")] = 1
     web_scu: Annotated[int, Field(ge=1, le=64, alias="web-scu")] = 1
-    arrivals: Annotated[int, Field(ge=1, le=64)] = 1
+    arrivals: Few = 1
 
 
 class Up(Section):
@@ -103,11 +113,11 @@ class Cache(Section):
 class Pixels(Section):
     """Decoding, transcoding and rendering."""
 
-    processes: Annotated[int, Field(ge=1, le=64)] = 2
+    processes: Few = 2
     """Worker processes of each wado, and of each stow."""
     max_frame_bytes: Annotated[int, Field(ge=1024)] = 512 * 1024 * 1024
     """Bytes of one decoded frame; a frame that says that it is larger is refused."""
-    timeout_seconds: Annotated[float, Field(gt=0, le=3600)] = 60.0
+    timeout_seconds: Seconds = 60.0
     """For one piece of work; then its process is killed."""
 
 

@@ -3,8 +3,6 @@
 Each match is decoded, element by element; the clock runs from the request to the last of them.
 """
 
-import json
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -14,6 +12,7 @@ from pydicom.tag import Tag
 from pynetdicom import AE
 from pynetdicom.sop_class import StudyRootQueryRetrieveInformationModelFind  # type: ignore[attr-defined]  # made at run time
 
+from bench.told import answer
 from isthmus.common.dimse.sockets import MAX_PDU, install
 
 _PENDING: Final = (0xFF00, 0xFF01)
@@ -57,10 +56,7 @@ def find(
 
 def main() -> None:
     """Do what standard input says."""
-    wanted = json.load(sys.stdin)
-    if wanted.pop("tuned"):
-        install()
-    json.dump(find(**wanted), sys.stdout)
+    answer(find, tune=install)
 
 
 if __name__ == "__main__":

@@ -3,9 +3,7 @@
 One association, open before the clock starts, one presentation context for what the study holds.
 """
 
-import json
 import os
-import sys
 import time
 from typing import Final
 
@@ -15,6 +13,7 @@ from pynetdicom import AE, build_role, evt
 from pynetdicom.dimse_primitives import C_STORE
 from pynetdicom.sop_class import StudyRootQueryRetrieveInformationModelGet  # type: ignore[attr-defined]  # made at run time
 
+from bench.told import answer
 from isthmus.common.dimse.sockets import MAX_PDU, install
 
 _SUCCESS: Final = 0x0000
@@ -60,11 +59,7 @@ def get(host: str, port: int, ae_title: str, study: str, sop_class: str) -> dict
 
 def main() -> None:
     """Do what standard input says."""
-    wanted = json.load(sys.stdin)
-    if wanted.pop("tuned"):
-        install()
-    json.dump(get(**wanted), sys.stdout)
-    sys.stdout.flush()
+    answer(get, tune=install)
     # What was received is not worth taking down piece by piece.
     os._exit(0)
 

@@ -3,9 +3,7 @@
 The association is open before the clock starts, and has TCP_NODELAY; the files are read as they are sent.
 """
 
-import json
 import socket
-import sys
 import time
 from collections.abc import Sequence
 from typing import Final
@@ -14,6 +12,7 @@ from pydicom.uid import UID, ExplicitVRLittleEndian
 from pynetdicom import AE, evt
 from pynetdicom.association import Association
 
+from bench.told import answer
 from isthmus.common.dimse.sockets import MAX_PDU, install
 
 _ATTEMPTS: Final = 3
@@ -55,10 +54,7 @@ def _without_delay(event: evt.Event) -> None:
 
 def main() -> None:
     """Do what standard input says."""
-    wanted = json.load(sys.stdin)
-    if wanted.pop("tuned"):
-        install()
-    json.dump(send(**wanted), sys.stdout)
+    answer(send, tune=install)
 
 
 if __name__ == "__main__":

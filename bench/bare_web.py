@@ -3,14 +3,13 @@
 A multipart body is read to its end, JSON is decoded.
 """
 
-import json
-import sys
 import time
 
 import httpx2
 
 from bench.contestants import TIMEOUT_SECONDS
 from bench.exchange import JSON
+from bench.told import answer
 
 
 def get(url: str, accept: str) -> dict[str, object]:
@@ -35,7 +34,7 @@ def get(url: str, accept: str) -> dict[str, object]:
 
 def main() -> None:
     """Do what standard input says."""
-    json.dump(get(**json.load(sys.stdin)), sys.stdout)
+    answer(get)
 
 
 if __name__ == "__main__":

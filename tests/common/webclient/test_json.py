@@ -237,7 +237,7 @@ async def test_nobody_is_there(site: Site) -> None:
 
 async def test_a_host_of_no_name() -> None:
     async with WebClient(origin_at("http://no-such-host.invalid/dicom-web")) as client:
-        with pytest.raises(OriginUnreachable, match="No connection"):
+        with pytest.raises(OriginUnreachable, match="A host of this name is not known"):
             await client.get_json("studies")
 
 

@@ -3,6 +3,7 @@
 The texts of foreign exceptions stay out: they may hold URLs, and so what was asked for.
 """
 
+import socket
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -116,6 +117,8 @@ def _why_not_connected(error: BaseException) -> str:
             return "Its certificate does not verify"
         if isinstance(cause, ssl.SSLError):
             return "No TLS with it"
+        if isinstance(cause, socket.gaierror):
+            return "A host of this name is not known"
     return "No connection"
 
 

@@ -65,6 +65,16 @@ async def test_what_the_client_did_not_negotiate_fails(
     assert not getter.came
 
 
+async def test_the_status_of_a_cancel_is_a_refusal_too_and_said_to_be_one(
+    called: Peer, uids: list[str], study: str
+) -> None:
+    getter = Getter()
+    getter.answer = lambda _: CANCELLED
+    answer = await asyncio.to_thread(getter.get, called, wish("STUDY", StudyInstanceUID=study))
+    assert (answer.status, answer.counts) == (ALL_FAILED, (0, len(uids), 0))
+    assert answer.comment == "C-STORE was cancelled"
+
+
 async def test_pending_responses_tell_what_remains(called: Peer, images: list[Path], study: str) -> None:
     answer = await asyncio.to_thread(Getter().get, called, wish("STUDY", StudyInstanceUID=study))
     assert answer.pending

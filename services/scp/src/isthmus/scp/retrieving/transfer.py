@@ -239,7 +239,7 @@ class Transfer:
         self._unread = 0
         self._ended.add(sop_instance_uid)
         self.counts.note(sop_instance_uid, status)
-        if category(status) is Category.FAILURE:
+        if category(status) not in (Category.SUCCESS, Category.WARNING):
             self._error = self._error or failure(status, Operation.C_STORE, self._asked.origin.name)
         self._changed.set()
 

@@ -1,6 +1,7 @@
 """What every test may ask for: the corpus, and PACS that nobody here wrote, one of each for the whole run."""
 
-from collections.abc import Iterator
+import gc
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import certifi
@@ -13,6 +14,17 @@ from tests.peers import Dcmqrscp, Leftovers, Orthanc, Peer, Storescp, free_port
 from tests.servers import blobs, bus, nats_settings, origin_name, retrieval, s3_settings
 
 __all__ = ["blobs", "bus", "nats_settings", "origin_name", "retrieval", "s3_settings"]  # fixtures
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Look for no garbage among ten thousand tests, while they are collected or later: all of them stay."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
+        gc.freeze()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -136,6 +136,16 @@ async def test_another_one_of_the_same_uid_is_refused(bus: Bus, archive: Archive
     assert await archive.bucket.get(key) == files[0].read_bytes()
 
 
+async def test_of_two_with_one_uid_that_come_together_one_is_refused(
+    bus: Bus, archive: Archive, files: list[Path]
+) -> None:
+    ds = dcmread(files[0])
+    ds.SeriesInstanceUID = "1.2.3.4"
+    results = await stored(bus, archive, [files[0].read_bytes(), written(ds)])
+    assert sorted(one.status for one in results) == [SUCCESS, DUPLICATE]
+    assert len(await archive.held(study_of(files[0]))) == 1
+
+
 async def test_what_lies_under_another_key_is_there_too(
     bus: Bus, archive: Archive, files: list[Path]
 ) -> None:

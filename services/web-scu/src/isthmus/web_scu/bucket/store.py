@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import aclosing, suppress
 from typing import Final
+from weakref import WeakValueDictionary
 
 from isthmus.common.blobs import BlobStore, Exists
 from isthmus.common.bus import Bus
@@ -46,6 +47,8 @@ class BucketStoreWork:
         self._before = KnownBefore(self._known)
         self._after = ListedAfter(origin.name, refresher.refresh)
         self._room = asyncio.Semaphore(WRITTEN_AT_ONCE)
+        self._turns: WeakValueDictionary[tuple[str, str], asyncio.Lock] = WeakValueDictionary()
+        """By study and instance: two that name different series have different keys."""
 
     async def __call__(self, running: Running[Store]) -> None:
         """Write every instance, publish what became of each, then the end, when searches find what is new.
@@ -75,17 +78,21 @@ class BucketStoreWork:
         if reason is not None:
             raise refusal(self._origin.name, reason, INVALID_SOP_INSTANCE)
         place = Place(uids.study_instance_uid, uids.series_instance_uid, uids.sop_instance_uid)
+        async with self._turns.setdefault((place.study, place.instance), asyncio.Lock()):
+            await self._take_at(ref, place)
+        return place.study
+
+    async def _take_at(self, ref: BlobRef, place: Place) -> None:
         known = await self._before.of(place.study)
         there = known.get(place.instance)
         if there is not None:
             with suppress(BlobMissing):  # then it is gone meanwhile, and is written
                 await self._check_same(ref, *there)
-                return place.study
+                return
         key = self._origin.key_pattern.key_of(place)
         if not await self._write(ref, key):
             await self._check_same(ref, self._bucket, key)
         known[place.instance] = self._bucket, key
-        return place.study
 
     async def _check_same(self, ref: BlobRef, store: BlobStore, key: str) -> None:
         """Make sure that what is there is what is to be stored: its data set, byte for byte.

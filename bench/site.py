@@ -33,6 +33,9 @@ WEB: Final = "web"
 """The same PACS by its DICOMweb only."""
 COUNTED_WEB: Final = "counted-web"
 """The same, behind a meter."""
+INBOX: Final = "inbox"
+"""What is pushed, and announced soon after the last of it."""
+QUIET_SECONDS: Final = 3.0
 TIMED: Final = "TIMED"
 """A destination of C-MOVE for whom it is noted what has been sent."""
 STUDIES: Final = "SYNTHETIC-900*"
@@ -172,7 +175,7 @@ class Site:
             self._load([ct_study(directory, 1, seed=number, rows=_SMALL).files[0] for number in numbers])
 
     def called(self, origin: str) -> Peer:
-        """Where legacy clients reach a DICOMweb origin."""
+        """Where legacy clients reach an origin that is no PACS."""
         return self.gateway.scp._replace(ae_title=origin.upper())
 
     def url(self, origin: str = ORIGIN) -> str:
@@ -243,7 +246,7 @@ def profile_note(used: Mapping[str, float], rounds: int) -> str:
 
 
 def _settings(origins: Mapping[str, Peer], web: Mapping[str, int], destinations: Sequence[Peer]) -> str:
-    """Write the settings of PACS, of DICOMweb servers by their ports, and of destinations of C-MOVE."""
+    """Write the settings of PACS, of DICOMweb servers by their ports, of an inbox, and of destinations."""
     lines = []
     for name, peer in origins.items():
         lines += [
@@ -261,6 +264,13 @@ def _settings(origins: Mapping[str, Peer], web: Mapping[str, int], destinations:
             f'ae_title = "{name.upper()}"',
             f'url = "http://127.0.0.1:{port}/dicom-web"',
         ]
+    lines += [
+        "[[origins]]",
+        f'name = "{INBOX}"',
+        'protocol = "inbox"',
+        f'ae_title = "{INBOX.upper()}"',
+        f"quiet_seconds = {QUIET_SECONDS}",
+    ]
     for peer in destinations:
         lines += ["[[scp.destinations]]", *_reach(peer)]
     return "\n".join(lines)

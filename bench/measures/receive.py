@@ -20,28 +20,17 @@ from bench import bare_store
 from bench.contestants import ROOT, ContestantFailed
 from bench.data import Study, ct_study
 from bench.dcmtk import storescu
-from bench.processes import cpu_seconds
 from bench.rounds import alternate
-from bench.site import Site, profile_note
+from bench.site import INBOX, QUIET_SECONDS, Site, profile_note
 from bench.table import Section, below, speed, within
 from tests.peers import Peer
 from tests.system.gateway import Gateway
 
-INBOX: Final = "inbox"
-QUIET_SECONDS: Final = 3.0
 SENDERS: Final = 10
 _SMALL: Final = 90
 """Rows of an image of 16 KB."""
 _FEW: Final = 10
 _SEED: Final = 100
-_SETTINGS: Final = f"""
-[arrivals]
-quiet_seconds = {QUIET_SECONDS}
-[[origins]]
-name = "{INBOX}"
-protocol = "inbox"
-ae_title = "INBOX"
-"""
 
 
 @dataclass(frozen=True)
@@ -94,28 +83,26 @@ class Subscriber:
 
 
 def measure(site: Site) -> Section:
-    """Measure on a system of its own, with a short quiet time."""
+    """Measure one sender, then small studies one after the other, then many senders."""
     section = Section("Receiving")
     directory = site.directory / "receive"
     directory.mkdir()
-    with Gateway(directory, _SETTINGS) as gateway, _subscribed(gateway) as subscriber:
-        _one_sender(site, gateway, subscriber, section)
-        _announced(site, gateway, subscriber, section, directory)
-        _many_senders(site, gateway, subscriber, section, directory)
+    with _subscribed(site.gateway) as subscriber:
+        _one_sender(site, subscriber, section)
+        _announced(site, subscriber, section, directory)
+        _many_senders(site, subscriber, section, directory)
     return section
 
 
-def _one_sender(site: Site, gateway: Gateway, subscriber: Subscriber, section: Section) -> None:
+def _one_sender(site: Site, subscriber: Subscriber, section: Section) -> None:
     study, rounds = site.study, min(site.options.rounds, 3)
     used: dict[str, float] = {}
 
     def ours() -> float:
-        before = cpu_seconds(gateway.pids)
-        seconds = storescu(_inbox(gateway), study.files, no_delay=True)
-        for name, after in cpu_seconds(gateway.pids).items():
-            used[name] = used.get(name, 0) + after - before.get(name, 0)
+        with site.profile(used):
+            seconds = storescu(site.called(INBOX), study.files, no_delay=True)
         subscriber.arrived(1, 60)
-        _delete(gateway, study)
+        _delete(site, study)
         return seconds
 
     with _bare() as bare, _bare(bare_store.TUNED) as tuned:
@@ -140,23 +127,19 @@ def _one_sender(site: Site, gateway: Gateway, subscriber: Subscriber, section: S
     section.notes.append(f"Processor seconds of one such study: {profile_note(used, rounds)}.")
 
 
-def _announced(
-    site: Site, gateway: Gateway, subscriber: Subscriber, section: Section, directory: Path
-) -> None:
+def _announced(site: Site, subscriber: Subscriber, section: Section, directory: Path) -> None:
     """Small studies, one after the other: when the quiet time is over, all that is needed is known."""
     delays = []
     for number in range(site.options.rounds):
         study = ct_study(directory / f"few-{number}", _FEW, seed=_SEED + number, rows=_SMALL)
-        storescu(_inbox(gateway), study.files, no_delay=True)
+        storescu(site.called(INBOX), study.files, no_delay=True)
         ended = time.time()
         event = subscriber.arrived(1, QUIET_SECONDS + 30)[study.uid]
         delays.append(event.at - ended - QUIET_SECONDS)
     section.rows.append(within("study.arrived at a subscriber, after the quiet time", delays, 1))
 
 
-def _many_senders(
-    site: Site, gateway: Gateway, subscriber: Subscriber, section: Section, directory: Path
-) -> None:
+def _many_senders(site: Site, subscriber: Subscriber, section: Section, directory: Path) -> None:
     each = site.options.matches
     studies = [
         ct_study(directory / f"many-{number}", each, seed=_SEED * 2 + number, rows=_SMALL)
@@ -167,7 +150,7 @@ def _many_senders(
 
     def send(study: Study) -> None:
         try:
-            storescu(_inbox(gateway), study.files, no_delay=True)
+            storescu(site.called(INBOX), study.files, no_delay=True)
         except (ContestantFailed, subprocess.TimeoutExpired) as error:
             refused.append(error)
         ended[study.uid] = time.time()
@@ -191,13 +174,9 @@ def _many_senders(
     )
 
 
-def _inbox(gateway: Gateway) -> Peer:
-    return Peer("INBOX", gateway.scp.host, gateway.scp.port)
-
-
-def _delete(gateway: Gateway, study: Study) -> None:
+def _delete(site: Site, study: Study) -> None:
     """Delete a study, so that the same bytes are new the next time."""
-    answer = httpx2.delete(f"{gateway.url}/aets/{INBOX}{study.path}", timeout=60, trust_env=False)
+    answer = httpx2.delete(f"{site.url(INBOX)}{study.path}", timeout=60, trust_env=False)
     if not answer.is_success:
         raise ContestantFailed(f"DELETE: status {answer.status_code}")
 

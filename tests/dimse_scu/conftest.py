@@ -54,10 +54,7 @@ def _pacs(images: list[Path]) -> Iterator[FaultyPacs]:
 @pytest.fixture
 def pacs(_pacs: FaultyPacs) -> FaultyPacs:
     """A PACS that holds the study, and behaves until told otherwise."""
-    _pacs.wait_until_closed()
-    _pacs.forget()
-    _pacs.behave()
-    return _pacs
+    return _pacs.renewed()
 
 
 class Serve:

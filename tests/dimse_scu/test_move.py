@@ -44,10 +44,7 @@ def _moving_pacs(images: list[Path], scp_peer: Peer) -> Iterator[FaultyPacs]:
 @pytest.fixture
 def pacs(_moving_pacs: FaultyPacs) -> FaultyPacs:
     """A PACS that knows our scp."""
-    _moving_pacs.wait_until_closed()
-    _moving_pacs.forget()
-    _moving_pacs.behave()
-    return _moving_pacs
+    return _moving_pacs.renewed()
 
 
 @pytest.fixture

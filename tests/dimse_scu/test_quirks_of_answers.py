@@ -54,10 +54,7 @@ def _mixed(two_series: list[Path]) -> Iterator[FaultyPacs]:
 @pytest.fixture
 def mixed(_mixed: FaultyPacs) -> FaultyPacs:
     """A PACS that holds a study of two series."""
-    _mixed.wait_until_closed()
-    _mixed.forget()
-    _mixed.behave()
-    return _mixed
+    return _mixed.renewed()
 
 
 @pytest.mark.parametrize("lie", LIES)

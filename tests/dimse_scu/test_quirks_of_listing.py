@@ -44,9 +44,7 @@ def _paired(two_series: list[Path]) -> Iterator[FaultyPacs]:
 @pytest.fixture
 async def paired(_paired: FaultyPacs, serve: Serve, origin_name: str) -> FaultyPacs:
     """A PACS that holds a study of two series, as an origin of this test."""
-    _paired.wait_until_closed()
-    _paired.forget()
-    _paired.behave()
+    _paired.renewed()
     await serve(origin_name, ae_title=_paired.peer.ae_title, port=_paired.peer.port)
     return _paired
 

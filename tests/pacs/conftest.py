@@ -46,7 +46,4 @@ def _pacs(images: list[Path], others: list[Path], _storescp: Storescp) -> Iterat
 
 @pytest.fixture
 def pacs(_pacs: FaultyPacs) -> FaultyPacs:
-    _pacs.behave()
-    _pacs.wait_until_closed()
-    _pacs.forget()
-    return _pacs
+    return _pacs.renewed()

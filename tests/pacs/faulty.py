@@ -174,6 +174,13 @@ class FaultyPacs:
         for file in Path(self._received.name).iterdir():
             file.unlink()
 
+    def renewed(self, *behaviours: Behaviour) -> Self:
+        """Have these behaviours, with no association open and nothing remembered: for the next test."""
+        self.behave(*behaviours)
+        self.wait_until_closed()
+        self.forget()
+        return self
+
     def stored(self) -> dict[str, list[bytes]]:
         """The data sets that C-STORE brought and that it kept, by the SOP Instance UID in each."""
         stored: dict[str, list[bytes]] = {}

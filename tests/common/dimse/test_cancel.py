@@ -39,9 +39,7 @@ def _pacs(images: list[Path]) -> Iterator[FaultyPacs]:
 
 @pytest.fixture
 def pacs(_pacs: FaultyPacs) -> FaultyPacs:
-    _pacs.wait_until_closed()
-    _pacs.forget()
-    return _pacs
+    return _pacs.renewed()
 
 
 @pytest.fixture

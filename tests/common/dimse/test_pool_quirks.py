@@ -29,10 +29,7 @@ def _pacs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FaultyPacs]:
 
 @pytest.fixture
 def pacs(_pacs: FaultyPacs) -> FaultyPacs:
-    _pacs.wait_until_closed()
-    _pacs.behave()
-    _pacs.forget()
-    return _pacs
+    return _pacs.renewed()
 
 
 @pytest.fixture

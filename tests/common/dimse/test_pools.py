@@ -30,9 +30,7 @@ def _pacs() -> Iterator[FaultyPacs]:
 
 @pytest.fixture
 def pacs(_pacs: FaultyPacs) -> FaultyPacs:
-    _pacs.wait_until_closed()
-    _pacs.forget()
-    return _pacs
+    return _pacs.renewed()
 
 
 @pytest.fixture

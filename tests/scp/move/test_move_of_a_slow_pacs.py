@@ -39,10 +39,7 @@ def _pacs(images: list[Path]) -> Iterator[FaultyPacs]:
 
 @pytest.fixture
 def pacs(_pacs: FaultyPacs) -> FaultyPacs:
-    _pacs.wait_until_closed()
-    _pacs.forget()
-    _pacs.behave(Slow(seconds=0.3))
-    return _pacs
+    return _pacs.renewed(Slow(seconds=0.3))
 
 
 @pytest.fixture

@@ -41,10 +41,7 @@ def _pacs(tmp_path_factory: pytest.TempPathFactory, held: list[Identity]) -> Ite
 
 @pytest.fixture
 def pacs(_pacs: FaultyPacs) -> FaultyPacs:
-    _pacs.wait_until_closed()
-    _pacs.forget()
-    _pacs.behave()
-    return _pacs
+    return _pacs.renewed()
 
 
 @pytest.fixture

@@ -1,13 +1,22 @@
 """The line of what waits to be sent: bounded in memory, over all requests."""
 
 import asyncio
+from collections.abc import Collection
+from dataclasses import replace
 
 import pytest
+from pydicom.uid import JPEG2000Lossless
 
 from isthmus.common.blobs import BlobStore
-from isthmus.common.errors import BlobMissing
+from isthmus.common.derived.for_peers import ForPeers
+from isthmus.common.dimse import Context
+from isthmus.common.dimse.results import SubOperationOf
+from isthmus.common.errors import BlobMissing, PixelsUnreadable
 from isthmus.common.messages import BlobRef
+from isthmus.common.threads import Threads
 from isthmus.scp.retrieving.line import SMALL_BYTES, Line, Room
+from isthmus.scp.retrieving.outlet import Outlet, Outlets
+from tests.common.dimse.acceptor import CT, acceptor, opened
 
 SIZE = 1000
 
@@ -81,6 +90,31 @@ async def test_room_comes_back_from_what_is_dropped(blobs: BlobStore, stored: li
     line.drop(waiting)
     assert room.take(SIZE)
     assert not room.take(1)
+
+
+class _MakesNothing(ForPeers):
+    """Of no instance another transfer syntax."""
+
+    def __init__(self) -> None:
+        """Need nothing."""
+
+    async def given(self, blob: BlobRef, accepted: Collection[str]) -> BlobRef:
+        raise PixelsUnreadable("The pixels are corrupt", instance=blob.sop_instance_uid)
+
+
+async def test_room_comes_back_from_what_a_peer_cannot_be_given(
+    blobs: BlobStore, stored: list[BlobRef]
+) -> None:
+    room = Room(SIZE)
+    line = Line(blobs, room)
+    await line.put(replace(stored[0], sop_class_uid=CT))
+    waiting = await line.take()
+    assert waiting is not None
+    with acceptor(classes=[CT]) as peer, opened(peer, [Context(CT, (JPEG2000Lossless,))]) as association:
+        outlet = Outlet(Outlets(blobs, Threads("sending", 1), _MakesNothing()), line, SubOperationOf(0))
+        with pytest.raises(PixelsUnreadable):
+            await outlet.send(association, waiting)
+    assert room.take(SIZE)
 
 
 async def test_what_is_large_waits_in_s3(blobs: BlobStore) -> None:

@@ -7,6 +7,7 @@ from isthmus.common.derived.for_peers import ForPeers
 from isthmus.common.dicom.part10 import read_file_meta
 from isthmus.common.dimse import Association, StoreResult
 from isthmus.common.dimse.results import SubOperationOf
+from isthmus.common.errors import IsthmusError
 from isthmus.common.messages import BlobRef
 from isthmus.common.threads import Threads
 from isthmus.scp.retrieving.line import Line, Waiting, open_blob
@@ -46,7 +47,11 @@ class Outlet:
             for context in association.accepted
             if context.abstract_syntax == blob.sop_class_uid
         }
-        given = await self._outlets.for_peers.given(blob, accepted) if accepted else blob
+        try:
+            given = await self._outlets.for_peers.given(blob, accepted) if accepted else blob
+        except IsthmusError:
+            self._line.drop(waiting)
+            raise
         if given is blob:
             data = await self._line.open(waiting)
         else:

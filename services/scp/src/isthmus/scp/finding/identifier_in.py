@@ -30,11 +30,12 @@ from isthmus.scp.normalized import Refused
 
 MOST_ATTRIBUTES: Final = 1_000
 """Of one Identifier, those in sequences among them."""
+OF_ANY_LEVEL: Final = frozenset(tags_of(("RetrieveAETitle", "InstanceAvailability")))
+"""What is told of every entity, and not searched by."""
 _LONGEST_VALUE: Final = 1024 * 1024
 _CHARACTER_SET: Final = tag_of("SpecificCharacterSet")
 _LEVEL: Final = tag_of("QueryRetrieveLevel")
 _RANGED: Final = frozenset({"DA", "TM", "DT", "AS"})
-_ASKED_FOR: Final = tags_of(("RetrieveAETitle", "InstanceAvailability"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +154,7 @@ def _read_key(
     elif len(path) == 1 and tag == _CHARACTER_SET:
         found.character_set = "\\".join(_split(raw.decode("ascii", "replace")))
     elif tag in NOT_SEARCHED:
-        if tag in _ASKED_FOR:
+        if tag in OF_ANY_LEVEL:
             found.asked[path] = vr
     elif values and not _matches_all(vr, values):
         _match(found, path, vr, values)

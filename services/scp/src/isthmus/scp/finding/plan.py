@@ -18,7 +18,7 @@ from isthmus.common.dicom.matching import MatchingKey
 from isthmus.common.dicom.search_attributes import UNIQUE_KEYS, level_of
 from isthmus.common.dicom.statuses import DATA_SET_MISMATCH
 from isthmus.common.messages import Query
-from isthmus.scp.finding.identifier_in import FindIdentifier
+from isthmus.scp.finding.identifier_in import OF_ANY_LEVEL, FindIdentifier
 from isthmus.scp.models import Model
 from isthmus.scp.normalized import Refused
 
@@ -45,7 +45,6 @@ STUDY_COUNTS: Final = {
     tag_of("NumberOfPatientRelatedInstances"): tag_of("NumberOfStudyRelatedInstances"),
 }
 """What of each study is summed up for its patient."""
-_OF_ANY_LEVEL: Final = frozenset(tags_of(("RetrieveAETitle", "InstanceAvailability")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +146,7 @@ def _by_level(
         else:
             below = True
     for path in identifier.asked:
-        if path[0] in _OF_ANY_LEVEL:
+        if path[0] in OF_ANY_LEVEL:
             found[target][1].append(path)
         elif path[0] in _PATIENT_COUNTS or is_private(path):
             continue

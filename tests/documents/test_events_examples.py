@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -17,8 +16,8 @@ from isthmus.common.bus import Bus, subjects
 from isthmus.common.bus.events import publish_event
 from isthmus.common.bus.streams import EVENTS
 from isthmus.common.config.settings import S3, Nats
-from isthmus.common.messages.cloud_events import to_json
-from isthmus.common.messages.events import Blob, InstanceBlob
+from isthmus.common.messages.cloud_events import CloudEvent, to_json
+from isthmus.common.messages.events import Blob, InstanceBlob, StudyEvent
 from tests.common.bus.server import Server
 from tests.documents.asyncapi import check, check_manifest
 from tests.documents.sample_events import instance, study
@@ -164,7 +163,7 @@ class Images:
             return to_json(replace(event, data=replace(event.data, blobs=None, manifest=where)))
         return to_json(self._event(tuple(self.refs)))
 
-    def _event(self, refs: tuple[InstanceBlob, ...]) -> Any:  # noqa: ANN401
+    def _event(self, refs: tuple[InstanceBlob, ...]) -> CloudEvent[StudyEvent]:
         event = study(self.origin)
         return replace(event, data=replace(event.data, blobs=refs))
 

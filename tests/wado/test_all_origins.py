@@ -350,6 +350,6 @@ async def test_a_thumbnail_takes_one_instance_from_one_origin(
         await Site.deliver(sites[1], job)
 
     sites[1].holds(study[0])
-    sites[1].deliver = deliver  # type: ignore[method-assign]
+    sites[1].deliver = deliver  # type: ignore[method-assign]  # counted on its way to the same
     assert (await client.get(f"{study_of(study[0][0])}/thumbnail")).status_code == 200
     assert wanted == [identity(study[0][1]).sop_instance_uid]

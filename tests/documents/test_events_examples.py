@@ -16,8 +16,8 @@ from isthmus.common.bus import Bus, subjects
 from isthmus.common.bus.events import publish_event
 from isthmus.common.bus.streams import EVENTS
 from isthmus.common.config.settings import S3, Nats
-from isthmus.common.messages.cloud_events import CloudEvent, to_json
-from isthmus.common.messages.events import Blob, InstanceBlob, StudyEvent
+from isthmus.common.messages.cloud_events import to_json
+from isthmus.common.messages.events import Blob, CloudEvent, InstanceBlob, StudyEvent
 from tests.common.bus.server import Server
 from tests.documents.asyncapi import check, check_manifest
 from tests.documents.sample_events import instance, study

@@ -8,7 +8,7 @@ from isthmus.common.messages import Lacking, Retrieve
 from isthmus.common.retrieval import Catalogue, Retrieval
 from tests.data_sets import raw_dataset
 
-PATIENCE_SECONDS = 20
+PATIENCE_SECONDS = 60
 
 
 class Reader:

@@ -98,7 +98,7 @@ async def test_a_worker_killed_in_a_store_is_replaced_and_each_instance_has_one_
     bus: Bus, blobs: BlobStore, pacs: FaultyPacs, workers: Workers, images: list[Path]
 ) -> None:
     first = workers.start()
-    store = Store(workers.name, token_hex(8), await spooled(blobs, images * 20))
+    store = Store(workers.name, token_hex(8), await spooled(blobs, images * 10))
     results = []
     async with asyncio.timeout(PATIENCE), run_store(bus, store) as answers:
         async for answer in answers:
@@ -106,7 +106,7 @@ async def test_a_worker_killed_in_a_store_is_replaced_and_each_instance_has_one_
             if len(results) == 20:
                 workers.start()
                 first.kill()
-    assert sorted(result.index for result in results) == list(range(len(images) * 20))
+    assert sorted(result.index for result in results) == list(range(len(images) * 10))
     assert {result.status for result in results} == {0}
     sent = len(pacs.operations(Operation.STORE))
     # What was answered and not yet published is sent again; nothing else is.

@@ -70,6 +70,23 @@ async def test_leaving_early_cancels_what_still_runs() -> None:
     assert sorted(cancelled) == [1, 2]
 
 
+async def test_items_that_are_left_early_have_ended_with_the_block() -> None:
+    ended = False
+
+    async def endless() -> AsyncIterator[int]:
+        nonlocal ended
+        try:
+            while True:
+                yield 1
+        finally:
+            await asyncio.sleep(0)
+            ended = True
+
+    async with fan_out(endless(), double, 3) as results:
+        assert await anext(results) == (1, 2)
+    assert ended
+
+
 async def test_no_more_are_begun_than_the_bound_while_the_reader_waits() -> None:
     begun = []
 

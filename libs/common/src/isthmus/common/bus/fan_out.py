@@ -18,7 +18,8 @@ async def fan_out(
     """Give each item with the result of its work, in order, while up to `width` of them are worked on.
 
     A result does not wait for the next item. A failure, of an item's work or of `items`, is raised in its
-    place, after all that came before it. Whatever still runs when the block is left is cancelled.
+    place, after all that came before it. Whatever still runs when the block is left is cancelled, and `items`
+    is closed where it is a generator.
     """
     running: set[asyncio.Task[R]] = set()
     queue: asyncio.Queue[tuple[T, asyncio.Task[R]] | None] = asyncio.Queue()
@@ -27,11 +28,12 @@ async def fan_out(
     async def begin() -> None:
         try:
             await room.acquire()
-            async for item in items if isinstance(items, AsyncIterable) else _each(items):
-                task = asyncio.create_task(work(item))
-                running.add(task)
-                queue.put_nowait((item, task))
-                await room.acquire()
+            async with _source(items) as source:
+                async for item in source:
+                    task = asyncio.create_task(work(item))
+                    running.add(task)
+                    queue.put_nowait((item, task))
+                    await room.acquire()
         finally:
             queue.put_nowait(None)
 
@@ -51,6 +53,17 @@ async def fan_out(
     finally:
         await end_tasks([beginning])
         await end_tasks(running)
+
+
+@asynccontextmanager
+async def _source(items: AsyncIterable[T] | Iterable[T]) -> AsyncIterator[AsyncIterable[T]]:
+    """Give the items; a generator of them ends with the block, and not when it is garbage."""
+    source = items if isinstance(items, AsyncIterable) else _each(items)
+    try:
+        yield source
+    finally:
+        if isinstance(source, AsyncGenerator):
+            await source.aclose()
 
 
 async def _each(items: Iterable[T]) -> AsyncGenerator[T, None]:

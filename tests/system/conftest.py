@@ -17,6 +17,7 @@ from tests.data_sets import make_series
 from tests.pacs import FaultyPacs
 from tests.peers import Dcmqrscp, Orthanc, Peer, Storescp, free_port
 from tests.system.collector import Collector
+from tests.system.commands import PROCESSES
 from tests.system.gateway import Gateway
 from tests.system.patient_data import leaks, patient_data
 
@@ -42,6 +43,13 @@ def settings(origins: dict[str, tuple[Peer, list[str]]], *, timeout_seconds: int
             f"timeout_seconds = {timeout_seconds}",
         ]
     return "\n".join(lines)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _processes_of_commands(nothing_is_left_running: None) -> Iterator[None]:
+    """What commands are forked from ends with the run."""
+    yield
+    PROCESSES.close()
 
 
 @pytest.fixture(scope="session")

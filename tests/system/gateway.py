@@ -14,6 +14,7 @@ from typing import IO, Any, ClassVar, Final, Self
 
 from isthmus.cli.run_file import RunFile
 from tests.peers import Peer, free_ports
+from tests.system.commands import command
 
 ISTHMUS: Final = Path(sys.executable).with_name("isthmus")
 
@@ -38,7 +39,7 @@ class Gateway:
     """
 
     COMMAND: ClassVar[Sequence[str]] = (str(ISTHMUS),)
-    """How `isthmus` is called."""
+    """How `isthmus` is called to run the system."""
 
     def __init__(
         self,
@@ -87,9 +88,9 @@ class Gateway:
         return self.run_file.services
 
     def __enter__(self) -> Self:
-        command = [*self.COMMAND, "up", "--config", str(self.config), "--data", str(self.data)]
+        up = [*self.COMMAND, "up", "--config", str(self.config), "--data", str(self.data)]
         self._process = subprocess.Popen(
-            command, env=self._environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            up, env=self._environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
         assert self._process.stdout is not None
         assert self._process.stderr is not None
@@ -124,10 +125,7 @@ class Gateway:
 
     def isthmus(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run a command against it, to its end."""
-        command = [*self.COMMAND, *arguments, "--data", str(self.data)]
-        return subprocess.run(
-            command, env=environment(), capture_output=True, text=True, timeout=60, check=False
-        )
+        return command([*arguments, "--data", str(self.data)])
 
     def json_of(self, *arguments: str) -> Any:  # noqa: ANN401  (as json.loads)
         """Run a command that succeeds, and give what it prints for scripts."""

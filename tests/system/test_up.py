@@ -9,6 +9,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from tests.peers import eventually
 from tests.system.gateway import Gateway
 
 NAMES = {
@@ -98,9 +99,13 @@ def test_a_study_that_was_retrieved_can_be_stored_again(system: Gateway, tmp_pat
 def test_the_trace_of_a_request_is_printed(system: Gateway, client: httpx2.Client) -> None:
     response = client.get("/aets/demo/studies")
     trace_id = response.headers["traceresponse"].split("-")[1]
-    shown = system.isthmus("trace", trace_id)
-    assert shown.returncode == 0
-    assert "qido" in shown.stdout
+
+    def is_printed() -> bool:
+        shown = system.isthmus("trace", trace_id)
+        return shown.returncode == 0 and "qido" in shown.stdout
+
+    # A service writes its spans a moment after the answer.
+    assert eventually(is_printed, timeout_seconds=10)
 
 
 def test_a_service_that_is_killed_comes_back(system: Gateway, client: httpx2.Client) -> None:

@@ -76,7 +76,6 @@ def malformed(data: bytes) -> dict[str, list[bytes]]:
         "a command of no known kind": [
             p_data((IMAGES, LAST_OF_COMMAND, command(CommandField=0x7777, CommandDataSetType=0x0101)))
         ],
-        "a priority that is none": [p_data((IMAGES, LAST_OF_COMMAND, storing(Priority=77)), (1, 2, data))],
     }
 
 

@@ -36,7 +36,7 @@ async def client_of(
     async with (
         parts.closing,
         serving(routes(parts)) as url,
-        httpx2.AsyncClient(base_url=f"{url}{path}", timeout=30) as http,
+        httpx2.AsyncClient(base_url=f"{url}{path}", timeout=60) as http,
     ):
         yield http
 

@@ -157,7 +157,7 @@ def test_the_attributes_are_those_of_cloud_events() -> None:
     }
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(EVENTS)
 def test_an_event_is_what_it_was_after_the_way_and_agrees_with_the_schema(event: CloudEvent[Any]) -> None:
     data = to_json(event)
@@ -165,7 +165,7 @@ def test_an_event_is_what_it_was_after_the_way_and_agrees_with_the_schema(event:
     assert from_json(data) == event
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(EVENTS)
 def test_extension_attributes_have_names_that_cloud_events_allows(event: CloudEvent[Any]) -> None:
     assert all(name.isascii() and name.isalnum() and name.islower() for name in json.loads(to_json(event)))

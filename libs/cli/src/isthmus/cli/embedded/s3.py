@@ -88,7 +88,7 @@ class EmbeddedS3(Embedded):
             environment={"HOME": str(self.directory)},
             directory=self.directory,
             # It takes up to half a minute to stop, after it has stopped serving; a kill loses nothing.
-            stop_within=2,
+            stop_within=0.5,
             # The paths in its other lines name studies.
             shows=_Telling(),
         )

@@ -3,6 +3,7 @@
 import random
 import resource
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -44,14 +45,20 @@ def test_hostile_frames_come_in_instances(tmp_path: Path) -> None:
         assert identity(file).sop_instance_uid
 
 
-async def test_no_hostile_frame_ends_the_process_that_decodes_it() -> None:
+@pytest.fixture(scope="module")
+def processes() -> Iterator[PixelProcesses]:
+    """One process; where it ends, the next test has another."""
     processes = PixelProcesses(1, timeout_seconds=120)
+    yield processes
+    processes.close()
+
+
+async def test_no_hostile_frame_ends_the_process_that_decodes_it(processes: PixelProcesses) -> None:
     before = await processes.run(work.process_id)
     for hostile in _HOSTILE.values():
         with pytest.raises(hostile.error):
             await processes.run(decode_frame, hostile.frame, hostile.description)
     assert await processes.run(work.process_id) == before
-    processes.close()
 
 
 def mutated(frame: bytes, rng: random.Random) -> bytes:
@@ -70,9 +77,10 @@ def mutated(frame: bytes, rng: random.Random) -> bytes:
 
 
 @pytest.mark.parametrize("name", good_frames())
-async def test_whatever_becomes_of_a_frame_it_is_decoded_or_refused(name: str) -> None:
+async def test_whatever_becomes_of_a_frame_it_is_decoded_or_refused(
+    name: str, processes: PixelProcesses
+) -> None:
     frame, description = good_frames()[name]
-    processes = PixelProcesses(1, timeout_seconds=120)
     rng = random.Random(name)
     before = await processes.run(work.process_id)
     outcomes: Counter[str] = Counter()
@@ -84,7 +92,6 @@ async def test_whatever_becomes_of_a_frame_it_is_decoded_or_refused(name: str) -
             outcomes["refused"] += 1
     assert outcomes["refused"] > 5
     assert await processes.run(work.process_id) == before
-    processes.close()
 
 
 def test_bombs_take_no_memory() -> None:

@@ -13,6 +13,7 @@ from isthmus.common.bus import Bus
 from isthmus.common.config import Inbox, Settings
 from isthmus.common.config.settings import Nats
 from isthmus.common.service import Parts
+from tests.arrivals.killed import DYING, FORWARD_DYING
 from tests.arrivals.sender import Sender
 from tests.arrivals.subscriber import Subscriber
 from tests.arrivals.webhook_events import Site
@@ -25,6 +26,14 @@ from tests.servers import started
 QUIET = 0.4
 ACK_WAIT = 1.0
 """Seconds, instead of the ten that a real replica may be silent for."""
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _processes_that_die(nothing_is_left_running: None) -> Iterator[None]:
+    """What replicas that are to die are forked from ends with the run."""
+    yield
+    DYING.close()
+    FORWARD_DYING.close()
 
 
 @pytest.fixture(scope="session")

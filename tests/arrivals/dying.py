@@ -1,6 +1,7 @@
-"""A replica that dies at one place: `python -m tests.arrivals.dying PLACE`, settings in the environment."""
+"""A replica that dies at one place: `python -m tests.arrivals.dying PLACE SETTINGS`, variables in JSON."""
 
 import asyncio
+import json
 import os
 import signal
 import sys
@@ -55,4 +56,5 @@ async def main(place: str) -> None:
 
 
 if __name__ == "__main__":
+    os.environ.update(json.loads(sys.argv[2]))
     asyncio.run(main(sys.argv[1]))

@@ -1,6 +1,7 @@
-"""A replica that dies at one place: `python -m tests.arrivals.forward_dying PLACE`."""
+"""A replica that dies at one place: `python -m tests.arrivals.forward_dying PLACE SETTINGS`."""
 
 import asyncio
+import json
 import os
 import signal
 import sys
@@ -48,4 +49,5 @@ async def main(place: str) -> None:
 
 
 if __name__ == "__main__":
+    os.environ.update(json.loads(sys.argv[2]))
     asyncio.run(main(sys.argv[1]))

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -30,20 +29,19 @@ from isthmus.common.messages import Delete
 from isthmus.common.messages.events import CloudEvent, EventType, Reason, StudyEvent
 from tests.arrivals import dying
 from tests.arrivals.conftest import Arrivals
-from tests.arrivals.killed import run_until_killed
+from tests.arrivals.killed import DYING, run_until_killed
 from tests.arrivals.sender import Sender
 from tests.arrivals.subscriber import Subscriber
 
 
 @pytest.fixture
 def environment(own_nats_settings: Nats, s3_settings: S3, arrivals: Arrivals) -> dict[str, str]:
-    """The settings of a process."""
-    values = {
+    """The settings of a process, as variables."""
+    return {
         **{f"ISTHMUS_NATS__{name.upper()}": str(value) for name, value in own_nats_settings},
         **{f"ISTHMUS_S3__{name.upper()}": str(value) for name, value in s3_settings},
         "ISTHMUS_ORIGINS": json.dumps([arrivals.inbox.model_dump(mode="json")]),
     }
-    return {**os.environ, **values}
 
 
 @pytest.mark.parametrize("place", dying.PLACES)
@@ -55,7 +53,7 @@ async def test_another_replica_goes_on(
     subscriber: Subscriber,
 ) -> None:
     await send.instances("1.2", range(5))
-    await run_until_killed("tests.arrivals.dying", place, environment)
+    await run_until_killed(DYING, place, environment)
     async with arrivals.running():
         event = await subscriber.next()
         assert (event.type, event.data.study, event.data.instances) == (EventType.STUDY_ARRIVED, "1.2", 5)

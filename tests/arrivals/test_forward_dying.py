@@ -1,7 +1,6 @@
 """Replicas that are killed while they forward: nothing is lost, and nothing is sent twice."""
 
 import json
-import os
 from collections.abc import AsyncIterator
 
 import pytest
@@ -12,7 +11,7 @@ from isthmus.common.bus import Bus
 from isthmus.common.config.settings import S3, Nats
 from tests.arrivals import forward_dying
 from tests.arrivals.forwards import REFUSED, Site, site_of
-from tests.arrivals.killed import run_until_killed
+from tests.arrivals.killed import FORWARD_DYING, run_until_killed
 from tests.stow.worker import Job
 
 
@@ -24,10 +23,9 @@ async def site(bus: Bus, blobs: BlobStore, origin_name: str) -> AsyncIterator[Si
 
 @pytest.fixture
 def environment(site: Site, nats_settings: Nats, s3_settings: S3) -> dict[str, str]:
-    """The settings of a process."""
+    """The settings of a process, as variables."""
     settings = site.settings({}).model_dump(mode="json", include={"origins", "arrivals"})
     return {
-        **os.environ,
         **{f"ISTHMUS_NATS__{name.upper()}": str(value) for name, value in nats_settings},
         **{f"ISTHMUS_S3__{name.upper()}": str(value) for name, value in s3_settings},
         "ISTHMUS_ORIGINS": json.dumps(settings["origins"]),
@@ -53,7 +51,7 @@ async def test_another_replica_goes_on(
     one, two = site.ref(1), site.ref(2)
     taken = site.employ(refuses_the_first_once)
     await site.announce(one, two)
-    await run_until_killed("tests.arrivals.forward_dying", place, environment)
+    await run_until_killed(FORWARD_DYING, place, environment)
     async with site.forwarding():
         await site.routed()
         await site.noted()

@@ -29,11 +29,13 @@ def patient_data(files: Iterable[Path]) -> set[str]:
 
 def leaks(values: Iterable[str], system: Gateway) -> set[tuple[str, str]]:
     """Give what of these values is in which log or trace file."""
+    # Most are the same in JSON, and looked for once: the files are large.
+    spelled = [(value, {value, json.dumps(value)[1:-1]}) for value in values]
     return {
         (file.name, value)
         for file, text in _texts(system).items()
-        for value in values
-        if value in text or json.dumps(value)[1:-1] in text
+        for value, spellings in spelled
+        if any(spelling in text for spelling in spellings)
     }
 
 

@@ -35,9 +35,7 @@ async def put(blobs: BlobStore, origin: str, content: bytes) -> BlobRef:
         sha256(content).hexdigest(),
     )
     await blobs.put(key, content)
-    ds = pydicom.dcmread(
-        BytesIO(content), force=True, stop_before_pixels=True, specific_tags=["SOPClassUID"]
-    )
+    ds = pydicom.dcmread(BytesIO(content), force=True, stop_before_pixels=True, specific_tags=["SOPClassUID"])
     return BlobRef(
         blobs.bucket,
         key,

@@ -36,7 +36,7 @@ async def test_the_process_ends_with_a_failure(
     assert scp.stderr is not None
     said = b""
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while b'"started"' not in said:
                 said += await scp.stderr.readuntil()
             _, writer = await asyncio.open_connection("127.0.0.1", port)

@@ -26,8 +26,14 @@ SUCCESS, SOME_FAILED, ALL_FAILED = 0x0000, 0xB000, 0xA702
 
 
 @pytest.fixture
-def destinations(receiver: Receiver) -> tuple[Destination, ...]:
-    return (destination_of(receiver.peer, timeout_seconds=1.0),)
+def patience() -> float:
+    """Seconds that the destination may be silent."""
+    return 30.0
+
+
+@pytest.fixture
+def destinations(receiver: Receiver, patience: float) -> tuple[Destination, ...]:
+    return (destination_of(receiver.peer, timeout_seconds=patience),)
 
 
 @pytest.fixture
@@ -55,6 +61,7 @@ async def test_a_blob_that_is_lost_is_one_failure_and_not_the_end(
     assert lost not in answer.comment
 
 
+@pytest.mark.parametrize("patience", [1.0])
 async def test_a_destination_that_falls_silent(
     called: Peer, receiver: Receiver, uids: list[str], study: str
 ) -> None:

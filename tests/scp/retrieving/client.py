@@ -84,7 +84,7 @@ def wish(level: str, /, **keys: object) -> Dataset:
 def associate(peer: Peer, *sop_classes: str, calling: str = "WORKSTATION") -> Association:
     """Open an association; its operations wait 20 s."""
     entity = AE(calling)
-    entity.dimse_timeout = entity.acse_timeout = 20
+    entity.dimse_timeout = entity.acse_timeout = 60
     for sop_class_uid in sop_classes:
         entity.add_requested_context(sop_class_uid)
     association = entity.associate(peer.host, peer.port, ae_title=peer.ae_title)

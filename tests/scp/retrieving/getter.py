@@ -32,7 +32,7 @@ class Getter:
         self.answer: Callable[[int], int] = lambda _: 0
         self.reached = threading.Event()
         self._entity = AE("GETTER")
-        self._entity.dimse_timeout = self._entity.acse_timeout = 20
+        self._entity.dimse_timeout = self._entity.acse_timeout = 60
         self._roles = [build_role(name, scp_role=True) for name in sop_classes] if takes else []
         self._contexts = [
             build_context(sop_class_uid, syntax) for sop_class_uid in sop_classes for syntax in syntaxes

@@ -133,6 +133,28 @@ async def test_no_more_are_at_work_than_there_is_room_for(queue: Consumer) -> No
     assert most == 2
 
 
+async def test_what_was_asked_for_before_it_may_not_be_worked_on_is_left_to_others(queue: Consumer) -> None:
+    go, worked = asyncio.Event(), list[bytes]()
+    stopped = asyncio.Event()
+
+    async def work(message: Msg) -> None:
+        worked.append(message.data)
+        go.clear()
+        await message.ack_sync()
+        stopped.set()
+
+    go.set()
+    await publish(queue, "a")
+    serving = asyncio.create_task(queue.serve(work, 2, go))
+    async with asyncio.timeout(20):
+        await stopped.wait()
+        await publish(queue, "b")
+        async with aclosing(queue.batches()) as others:
+            assert texts(await anext(others)) == ["b"]
+    await end_tasks([serving])
+    assert worked == [b"a"]
+
+
 async def test_an_error_costs_one_message(queue: Consumer) -> None:
     second = asyncio.Event()
 

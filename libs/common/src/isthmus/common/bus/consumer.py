@@ -144,9 +144,14 @@ class Consumer:
                     waiting.extend(batch)
                     while waiting:
                         await room.acquire()
+                        if go is not None and not go.is_set():  # it was asked for before
+                            room.release()
+                            break
                         task = asyncio.create_task(one(waiting.popleft()))
                         running.add(task)
                         task.add_done_callback(running.discard)
+                    await give_back(waiting)
+                    waiting.clear()
         finally:
             await give_back(waiting)
             await end_tasks(running)

@@ -84,7 +84,6 @@ async def test_who_leaves_takes_nothing_from_who_wants_the_same(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(retrieve, "INTEREST_SECONDS", 0.1)
-    monkeypatch.setattr(retrieve, "SECOND_THOUGHT_SECONDS", 0.05)
     wanted = wish("STUDY", StudyInstanceUID=identity(files[0]).study_instance_uid)
     body = multipart(*(file.read_bytes() for file in files))
     go_on = asyncio.Event()

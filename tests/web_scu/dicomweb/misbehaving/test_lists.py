@@ -53,7 +53,6 @@ async def test_a_list_that_is_waited_for_ends_when_nobody_waits_any_more(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(retrieve, "INTEREST_SECONDS", 0.2)
-    monkeypatch.setattr(retrieve, "SECOND_THOUGHT_SECONDS", 0.1)
     await serve(origin_name, holding.url, timeout_seconds=30)
     one = identity(images[0])
     study = f"studies/{one.study_instance_uid}"

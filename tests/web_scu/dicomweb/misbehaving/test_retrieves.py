@@ -318,9 +318,8 @@ async def test_the_request_ends_when_nobody_waits_any_more(
     contents: list[bytes],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    assert retrieve.INTEREST_SECONDS + retrieve.SECOND_THOUGHT_SECONDS < 2
+    assert 2 * retrieve.INTEREST_SECONDS < 2
     monkeypatch.setattr(retrieve, "INTEREST_SECONDS", 0.2)
-    monkeypatch.setattr(retrieve, "SECOND_THOUGHT_SECONDS", 0.1)
     holding.does(series, writes_then_is_silent(in_part(*contents[:2]) + b"--frontier\r\n"))
     async with following(bus, study, interested=False) as facts:
         end = done([fact async for fact in facts])

@@ -33,10 +33,8 @@ from isthmus.common.retrieving.source import Source
 from isthmus.common.retrieving.study import StudyRetrieve
 from isthmus.common.telemetry import get_logger
 
-INTEREST_SECONDS: Final = 1.0
-"""How often a job asks whether anyone waits."""
-SECOND_THOUGHT_SECONDS: Final = 0.5
-"""How soon it asks again when nobody said so."""
+INTEREST_SECONDS: Final = 0.5
+"""How often a job asks whether anyone waits. Twice nobody: the request ends within 2 s, also when busy."""
 ANSWER_SECONDS: Final = 0.5
 CANCEL_SECONDS: Final = 3.0
 """How long a cancelled transfer may take to end, before it is broken off."""
@@ -132,7 +130,7 @@ class RetrieveWork:
         subject = subjects.interest(wanted.origin, wanted.study, running.generation)
         nobody = False
         while True:
-            await asyncio.sleep(SECOND_THOUGHT_SECONDS if nobody else INTEREST_SECONDS)
+            await asyncio.sleep(INTEREST_SECONDS)
             try:
                 await self._bus.client.request(subject, b"", ANSWER_SECONDS)
                 nobody = False

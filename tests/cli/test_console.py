@@ -1,4 +1,6 @@
+import os
 import re
+from contextlib import suppress
 from io import StringIO
 
 import pytest
@@ -35,3 +37,16 @@ def test_a_terminal_gets_colours(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_terminal_that_wants_no_colours_gets_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
     assert "\x1b" not in shown(Terminal(), '{"event": "broken", "level": "error"}')
+
+
+def test_a_line_that_nobody_reads_ends_nothing() -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    stream = os.fdopen(writing, "w")
+    try:
+        Console(stream).line("scp", "listening")
+        with pytest.raises(BrokenPipeError):
+            stream.flush()
+    finally:
+        with suppress(BrokenPipeError):
+            stream.close()

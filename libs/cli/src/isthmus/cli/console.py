@@ -5,6 +5,7 @@ import sys
 import time
 import zlib
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import TextIO
 
 import orjson
@@ -28,11 +29,15 @@ class Console:
         return cls(sys.stderr)
 
     def line(self, label: str, text: str) -> None:
-        """Write a line: the event of a JSON log line with what belongs to it, or the text as it is."""
+        """Write a line: the event of a JSON log line with what belongs to it, or the text as it is.
+
+        Who read it may be gone, or the disk full: what runs goes on, and can be stopped.
+        """
         name = self._colour(f"{label:<11}", _NAME_COLOURS[zlib.crc32(label.encode()) % len(_NAME_COLOURS)])
         now = self._colour(time.strftime("%H:%M:%S"), _DIM)
-        self._stream.write(f"{now} {name} {self._readable(text)}\n")
-        self._stream.flush()
+        with suppress(OSError):
+            self._stream.write(f"{now} {name} {self._readable(text)}\n")
+            self._stream.flush()
 
     def _readable(self, text: str) -> str:
         event = _log_event(text)

@@ -49,8 +49,9 @@ async def _run(system: System, data: Path) -> None:
         announced = True
         system.run_file(running).write(data)
         console.line("isthmus", "listens on loopback only: there is no access control yet")
-        sys.stdout.write(f"isthmus is ready: {system.url}\n")
-        sys.stdout.flush()
+        with suppress(OSError):  # nobody reads it
+            sys.stdout.write(f"isthmus is ready: {system.url}\n")
+            sys.stdout.flush()
 
     supervisor = Supervisor(system.stages(), report=console.line, pids_changed=pids_changed)
     task = asyncio.create_task(supervisor.run(ready=ready))

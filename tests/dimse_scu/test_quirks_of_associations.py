@@ -130,7 +130,7 @@ async def test_associations_that_are_dropped_without_a_word_are_opened_anew(
 async def test_associations_that_are_forgotten_are_opened_anew_after_the_time_out(
     read: Reader, serve: Serve, pacs: FaultyPacs, origin_name: str, images: list[Path], study: str
 ) -> None:
-    await serve(origin_name, timeout_seconds=0.5)
+    await serve(origin_name, timeout_seconds=1.5)
     pacs.behave(ForgetsAssociation())
     assert await read(Retrieve(origin_name, study)) == raw_datasets(images)
 

@@ -135,13 +135,13 @@ async def test_a_slot_that_cannot_be_renewed_is_lost_and_never_released(
 async def test_a_slot_is_held_for_longer_than_jetstream_waits(
     open_slots: Open, other_bus: Bus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(slot_queue, "ACK_WAIT", 1.0)
-    for name, seconds in {"LOST_AFTER": 0.7, "RENEW": 0.1, "LOOK": 0.1}.items():
+    monkeypatch.setattr(slot_queue, "ACK_WAIT", 2.0)
+    for name, seconds in {"LOST_AFTER": 1.7, "RENEW": 0.1, "LOOK": 0.1}.items():
         monkeypatch.setattr(slots, name, seconds)
     one, other = await open_slots(), await open_slots(over=other_bus)
     held = await one.take(0)
     with pytest.raises(TimeoutError):
-        async with asyncio.timeout(2.5):
+        async with asyncio.timeout(4.5):
             await other.take(0)
     assert not held.lost.done()
 

@@ -73,7 +73,7 @@ def test_an_origin_that_falls_silent() -> None:
         silence.wait(10)
         yield 0x0000, None
 
-    with acceptor(on(evt.EVT_C_FIND, handle), classes=[STUDY_ROOT_FIND], timeout=0.5) as pacs:
+    with acceptor(on(evt.EVT_C_FIND, handle), classes=[STUDY_ROOT_FIND], timeout=1.0) as pacs:
         association = Association.open(pacs, [FIND])
         began = time.monotonic()
         with pytest.raises(OriginTimeout):

@@ -80,7 +80,7 @@ def test_an_origin_that_falls_silent() -> None:
         yield 0xFF00, instance(2)
 
     received: list[str] = []
-    with acceptor(on(evt.EVT_C_GET, handle), classes=[STUDY_ROOT_GET, CT], timeout=0.5) as pacs:
+    with acceptor(on(evt.EVT_C_GET, handle), classes=[STUDY_ROOT_GET, CT], timeout=1.0) as pacs:
         with pytest.raises(OriginTimeout):
             got(pacs, stored(received))
         silence.set()

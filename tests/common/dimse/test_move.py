@@ -39,7 +39,7 @@ def test_an_origin_that_falls_silent() -> None:
         acceptor(
             on(evt.EVT_C_MOVE, moving(destination.port, lambda: silence.wait(10))),
             classes=[STUDY_ROOT_MOVE, CT],
-            timeout=0.5,
+            timeout=1.0,
         ) as pacs,
     ):
         association = Association.open(pacs, [MOVE])

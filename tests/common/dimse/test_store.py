@@ -122,7 +122,7 @@ def test_an_origin_that_aborts_in_the_middle() -> None:
 def test_an_origin_that_never_answers() -> None:
     silence = threading.Event()
     with acceptor(
-        on(evt.EVT_C_STORE, lambda _: int(silence.wait(10)) * 0), classes=[CT], timeout=0.5
+        on(evt.EVT_C_STORE, lambda _: int(silence.wait(10)) * 0), classes=[CT], timeout=1.0
     ) as pacs:
         association = Association.open(pacs, [CONTEXT])
         with pytest.raises(OriginTimeout):

@@ -66,7 +66,7 @@ async def test_a_process_does_not_know_the_settings_of_the_service(monkeypatch: 
 
 
 async def test_twenty_come_back_beside_those_that_die_hang_and_raise(tmp_path: Path) -> None:
-    processes = PixelProcesses(2, timeout_seconds=4)
+    processes = PixelProcesses(2, timeout_seconds=8)
     bad = (
         processes.run(work.leave),
         processes.run(work.hang, tmp_path / "a file"),

@@ -216,7 +216,7 @@ async def test_other_statuses_are_failures(site: Site, client: WebClient, status
 
 
 async def test_silence_ends(site: Site) -> None:
-    async with WebClient(origin_at(site.url, timeout_seconds=0.5)) as client:
+    async with WebClient(origin_at(site.url, timeout_seconds=1.5)) as client:
         for data, words in (
             (b"", "No answer in time"),
             (b"HTTP/1.1 200", "No answer in time"),

@@ -45,7 +45,7 @@ def study(images: list[Path]) -> str:
 async def test_who_answers_nothing_is_let_go(
     called: Peer, server: Server, study: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("isthmus.scp.get.SILENCE_SECONDS", 0.5)
+    monkeypatch.setattr("isthmus.scp.get.SILENCE_SECONDS", 2.0)
     getter, may_go_on = Getter(), threading.Event()
 
     def hang(_: int) -> int:
@@ -56,7 +56,7 @@ async def test_who_answers_nothing_is_let_go(
     association = await asyncio.to_thread(getter.associate, called)
     responses = association.send_c_get(wish("STUDY", StudyInstanceUID=study), f"{STUDY_ROOT}.3")
     getting = asyncio.create_task(asyncio.to_thread(_to_the_end, responses))
-    assert await asyncio.to_thread(eventually, lambda: server.associations == 0, timeout_seconds=10)
+    assert await asyncio.to_thread(eventually, lambda: server.associations == 0, timeout_seconds=20)
     may_go_on.set()
     await getting
     assert len(getter.came) == 1

@@ -96,6 +96,23 @@ async def test_what_it_refused_meanwhile_is_tried_again(
     assert len(slow.taken) == 2
 
 
+async def test_what_failed_is_tried_again_though_its_job_is_still_in_the_queue(
+    server: Server, employ: Employ, dataset: Dataset
+) -> None:
+    statuses, may_leave = iter((0xC000, 0x0000)), asyncio.Event()
+
+    async def answers_and_stays(job: Job) -> None:
+        status = next(statuses)
+        failure = Failure.of(OperationFailed("no", origin="pacs", status=status)) if status else None
+        await job.answer_all(status, failure)
+        await may_leave.wait()
+
+    employ(answers_and_stays)
+    assert (await send_one(server, dataset())).status == 0xC000
+    assert (await send_one(server, dataset())).status == 0x0000
+    may_leave.set()
+
+
 async def test_what_was_answered_is_sent_again_when_it_comes_again(
     server: Server, employ: Employ, dataset: Dataset
 ) -> None:

@@ -46,9 +46,10 @@ def is_inline(store: Store) -> bool:
 
 
 async def submit_store_once(bus: Bus, store: Store, name: str) -> tuple[Store, int]:
-    """Queue a store job, unless one of this name was queued within two minutes and is not done with.
+    """Queue a store job, unless one of this name was queued within two minutes and has no result yet.
 
-    Gives the job that is in the queue now, and its sequence in the stream.
+    Gives the job that is in the queue now, and its sequence in the stream. One whose result is published is
+    over, though its worker has not taken it off the queue yet: who repeats what failed wants it tried again.
 
     Raises:
         BusUnavailable: NATS does not take it.
@@ -56,14 +57,23 @@ async def submit_store_once(bus: Bus, store: Store, name: str) -> tuple[Store, i
     subject, message = subjects.store(store.origin), encode(store)
     with span("send dicom.store", MESSAGING, kind=SpanKind.PRODUCER), bus_errors("dicom.store"):
         ack = await bus.jetstream.publish(subject, message, headers={**inject(), "Nats-Msg-Id": name})
-        if not ack.duplicate:
-            return store, ack.seq
-        try:
-            there = await bus.jetstream.get_msg(streams.STORES, ack.seq)
-        except NotFoundError:  # it has ended
+        if ack.duplicate:
+            there = await _without_result(bus, ack.seq)
+            if there is not None:
+                return there, ack.seq
             ack = await bus.jetstream.publish(subject, message, headers=inject())
-            return store, ack.seq
-    return decode(there.data or b"", Store), ack.seq
+        return store, ack.seq
+
+
+async def _without_result(bus: Bus, sequence: int) -> Store | None:
+    """Give the store job at this sequence, unless it is done with, or all but."""
+    try:
+        message = await bus.jetstream.get_msg(streams.STORES, sequence)
+    except NotFoundError:
+        return None
+    there = decode(message.data or b"", Store)
+    told = await progress.last(bus, subjects.stored(there.origin, there.job), store_fact)
+    return there if told is None else None
 
 
 @asynccontextmanager

@@ -10,9 +10,9 @@ from typing import Final
 from pydicom.dataset import Dataset
 from pydicom.tag import Tag
 from pynetdicom import AE
-from pynetdicom.association import Association
 from pynetdicom.sop_class import StudyRootQueryRetrieveInformationModelFind  # type: ignore[attr-defined]  # made at run time
 
+from bench.resting import resting
 from bench.told import answer
 from isthmus.common.dimse.sockets import MAX_PDU, install
 
@@ -41,25 +41,19 @@ def find(
     association = ae.associate(host, port, ae_title=ae_title)
     seconds = []
     matches: list[list[object]] = []
-    for _ in range(repeat):
-        started = time.perf_counter()
-        matches = [
-            [element.value for element in match]
-            for status, match in association.send_c_find(
-                identifier, StudyRootQueryRetrieveInformationModelFind
-            )
-            if status.Status in _PENDING and match is not None
-        ]
-        seconds.append(time.perf_counter() - started)
-        _let_go_on(association)
+    with resting(association):
+        for _ in range(repeat):
+            started = time.perf_counter()
+            matches = [
+                [element.value for element in match]
+                for status, match in association.send_c_find(
+                    identifier, StudyRootQueryRetrieveInformationModelFind
+                )
+                if status.Status in _PENDING and match is not None
+            ]
+            seconds.append(time.perf_counter() - started)
     association.release()
     return {"seconds": seconds, "matches": len(matches)}
-
-
-def _let_go_on(association: Association) -> None:
-    """Wait for pynetdicom's reactor: it may take a response to the next request before."""
-    while association.is_established and association._is_paused:  # noqa: SLF001  # nothing public tells
-        time.sleep(0)
 
 
 def main() -> None:

@@ -12,6 +12,7 @@ from pydicom.uid import UID, ExplicitVRLittleEndian
 from pynetdicom import AE, evt
 from pynetdicom.association import Association
 
+from bench.resting import resting
 from bench.told import answer
 from isthmus.common.dimse.sockets import MAX_PDU, install
 
@@ -21,9 +22,10 @@ _ATTEMPTS: Final = 3
 def send(host: str, port: int, ae_title: str, sop_class: str, files: Sequence[str]) -> dict[str, object]:
     """Send them one after the other: the seconds, and how many were taken."""
     association = _associate(host, port, ae_title, sop_class)
-    started = time.perf_counter()
-    statuses = [association.send_c_store(file).get("Status") for file in files]
-    seconds = time.perf_counter() - started
+    with resting(association):
+        started = time.perf_counter()
+        statuses = [association.send_c_store(file).get("Status") for file in files]
+        seconds = time.perf_counter() - started
     association.release()
     return {"seconds": seconds, "stored": statuses.count(0x0000)}
 

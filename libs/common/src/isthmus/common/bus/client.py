@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Final, Self, TypeVar
 
 import nats.errors
@@ -15,7 +15,7 @@ from opentelemetry import context
 from opentelemetry.trace import SpanKind
 
 from isthmus.common.bus import streams
-from isthmus.common.bus.connection import Connection
+from isthmus.common.bus.connection import FINISH_TIMEOUT, Connection, drain
 from isthmus.common.bus.ending import end_tasks
 from isthmus.common.bus.followers import Followers
 from isthmus.common.bus.generations import Generations
@@ -30,8 +30,6 @@ PUBLISH_TIMEOUT: Final = 5.0
 SUBSCRIBE_TIMEOUT: Final = 5
 """Seconds for the server to take note of a subscription."""
 CONNECT_TIMEOUT: Final = 30.0
-FINISH_TIMEOUT: Final = 3.0
-"""Seconds for what is being answered to finish, when the connection is to be closed."""
 
 MESSAGING: Final = {"messaging.system": "nats"}
 """Attributes of every span around a message."""
@@ -71,8 +69,7 @@ class Serving:
 
     async def unsubscribe(self) -> None:
         """Take no more than was sent already; what is being answered goes on."""
-        with suppress(nats.errors.Error, TimeoutError):
-            await self._subscription.drain()  # type: ignore[no-untyped-call]  # nats-py has no annotation
+        await drain(self._subscription)
 
     async def finish(self) -> None:
         """Take no more, and let what is being answered end; what takes too long is cancelled."""

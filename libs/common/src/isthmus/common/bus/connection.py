@@ -1,8 +1,15 @@
 """The client of NATS, where nats-py's own does otherwise than it says."""
 
 import asyncio
+from contextlib import suppress
+from typing import Final
 
+import nats.errors
 from nats.aio.client import Client
+from nats.aio.subscription import Subscription
+
+FINISH_TIMEOUT: Final = 3.0
+"""Seconds for what is on its way, or being answered, when nothing more is to come."""
 
 
 class Connection(Client):
@@ -24,3 +31,10 @@ class Connection(Client):
         if self._pongs and self._pongs[0].done():
             self._pongs[0] = asyncio.get_running_loop().create_future()
         await super()._process_pong()
+
+
+async def drain(subscription: Subscription) -> None:
+    """Take no more than the server has sent already, all of which is taken; at most for `FINISH_TIMEOUT`."""
+    with suppress(nats.errors.Error, TimeoutError):
+        async with asyncio.timeout(FINISH_TIMEOUT):
+            await subscription.drain()  # type: ignore[no-untyped-call]  # nats-py has no annotation

@@ -7,11 +7,11 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Final, Self, TypeAlias
 
-import nats.errors
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 
-from isthmus.common.bus.client import FINISH_TIMEOUT, Bus
+from isthmus.common.bus.client import Bus
+from isthmus.common.bus.connection import drain
 from isthmus.common.errors import BusUnavailable
 
 PULL_SECONDS: Final = 2.0
@@ -119,9 +119,7 @@ class Pull:
         while self._come:
             await self._give_back(self._come.popleft())
         if self._subscription is not None:
-            with suppress(nats.errors.Error, TimeoutError):
-                async with asyncio.timeout(FINISH_TIMEOUT):
-                    await self._subscription.drain()  # type: ignore[no-untyped-call]  # nats-py has no annotation
+            await drain(self._subscription)
 
 
 async def leave(pull: Pull | None) -> None:

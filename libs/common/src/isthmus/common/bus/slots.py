@@ -19,7 +19,8 @@ from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 
 from isthmus.common.bus import slot_queue, subjects
-from isthmus.common.bus.client import FINISH_TIMEOUT, SUBSCRIBE_TIMEOUT, Bus, bus_errors
+from isthmus.common.bus.client import SUBSCRIBE_TIMEOUT, Bus, bus_errors
+from isthmus.common.bus.connection import FINISH_TIMEOUT, drain
 from isthmus.common.bus.ending import end_tasks
 from isthmus.common.bus.slot_queue import NO_MESSAGE, Pull, status
 from isthmus.common.errors import BusUnavailable
@@ -167,12 +168,12 @@ class Slots:
         JetStream drops a request when nobody listens for its answer; what is on its way by then comes before
         the drain is over.
         """
-        with suppress(nats.errors.Error, TimeoutError):
-            if late is None:
+        if late is None:
+            with suppress(nats.errors.Error):
                 await subscription.unsubscribe()  # a request has one answer
-            else:
-                await subscription.drain()  # type: ignore[no-untyped-call]  # nats-py has no annotation
-        if late is not None and late.done() and status(late.result()) is None:
+            return
+        await drain(subscription)
+        if late.done() and status(late.result()) is None:
             await self.hand_back(late.result())
 
     async def _wait_for(self, request: Pull, reminder: bytes) -> None:

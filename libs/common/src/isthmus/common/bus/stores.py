@@ -46,7 +46,7 @@ def is_inline(store: Store) -> bool:
 
 
 async def submit_store_once(bus: Bus, store: Store, name: str) -> tuple[Store, int]:
-    """Queue a store job, unless one of this name was queued within two minutes and has no result yet.
+    """Queue a job of one instance, unless one of this name was queued within two minutes and has no result.
 
     Gives the job that is in the queue now, and its sequence in the stream. One whose result is published is
     over, though its worker has not taken it off the queue yet: who repeats what failed wants it tried again.

@@ -67,8 +67,8 @@ async def test_a_trickle_is_alive_though_no_message_completes(
     study: str,
     series: str,
 ) -> None:
-    await serve(origin_name, timeout_seconds=1)
-    pacs.behave(Trickles(fragments=7, seconds=0.2))
+    await serve(origin_name, timeout_seconds=2)
+    pacs.behave(Trickles(fragments=7, seconds=0.4))
     uid, data = next(iter(raw_datasets(images).items()))
     assert await read(Retrieve(origin_name, study, series, uid)) == {uid: data}
     assert len(pacs.operations(Operation.GET)) == 1
@@ -130,7 +130,7 @@ async def test_associations_that_are_dropped_without_a_word_are_opened_anew(
 async def test_associations_that_are_forgotten_are_opened_anew_after_the_time_out(
     read: Reader, serve: Serve, pacs: FaultyPacs, origin_name: str, images: list[Path], study: str
 ) -> None:
-    await serve(origin_name, timeout_seconds=1.5)
+    await serve(origin_name, timeout_seconds=2)
     pacs.behave(ForgetsAssociation())
     assert await read(Retrieve(origin_name, study)) == raw_datasets(images)
 

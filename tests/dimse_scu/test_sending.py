@@ -73,7 +73,7 @@ async def test_one_association_that_falls_silent_loses_one_instance(
 async def test_an_origin_that_is_silent_on_both_is_not_sent_the_rest(
     bus: Bus, blobs: BlobStore, serve: Serve, origin_name: str, pacs: FaultyPacs, many: list[Path]
 ) -> None:
-    origin = await serve(origin_name, timeout_seconds=1)
+    origin = await serve(origin_name, timeout_seconds=2)
     pacs.behave(Silent())
     results = await store(bus, origin, await spooled(blobs, many))
     kinds = Counter(result.failure.kind for result in results if result.failure is not None)

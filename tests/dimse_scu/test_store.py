@@ -200,7 +200,7 @@ async def test_an_origin_that_falls_silent_on_a_used_association_is_asked_once(
 async def test_an_origin_that_stays_silent_is_not_waited_for_with_each_instance(
     bus: Bus, blobs: BlobStore, serve: Serve, origin_name: str, pacs: FaultyPacs, images: list[Path]
 ) -> None:
-    origin = await serve(origin_name, timeout_seconds=1)
+    origin = await serve(origin_name, timeout_seconds=2)
     pacs.behave(Silent())
     results = await stored(bus, Store(origin.name, token_hex(8), await spooled(blobs, images)))
     kinds = [result.failure and result.failure.kind for result in results]

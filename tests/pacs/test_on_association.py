@@ -45,7 +45,7 @@ def test_it_refuses_an_association_beyond_those_that_it_allows(pacs: FaultyPacs)
 def test_it_never_answers_the_request_for_one_more(pacs: FaultyPacs) -> None:
     pacs.behave(QueuesAssociation(beyond=1))
     first = associated(pacs)
-    second = associated(pacs, timeout=0.5)
+    second = associated(pacs, timeout=1)
     assert first.is_established
     assert not second.is_established
     assert not second.is_rejected
@@ -55,7 +55,7 @@ def test_it_never_answers_the_request_for_one_more(pacs: FaultyPacs) -> None:
 
 def test_it_forgets_an_association_after_one_operation(pacs: FaultyPacs) -> None:
     pacs.behave(ForgetsAssociation())
-    association = associated(pacs, timeout=0.5)
+    association = associated(pacs, timeout=2)
     assert association.send_c_echo().Status == 0
     assert "Status" not in association.send_c_echo()
     pacs.wait_until_closed()

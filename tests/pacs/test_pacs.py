@@ -93,7 +93,7 @@ def test_it_sends_one_instance_twice(
 
 def test_it_accepts_the_association_and_stays_silent_until_the_client_leaves(pacs: FaultyPacs) -> None:
     pacs.behave(Silent())
-    outcome = echoscu(pacs.peer, timeout_seconds=1)
+    outcome = echoscu(pacs.peer, timeout_seconds=2)
     assert outcome.code != 0
     assert "Association Accepted" in outcome.log
     pacs.wait_until_closed()

@@ -17,7 +17,7 @@ from isthmus.common.bus.slots import Slot, Slots
 from isthmus.common.config.settings import Nats
 
 ROOT = Path(__file__).parents[3]
-AT_ONCE = 2.0
+AT_ONCE = 5.0
 """Seconds: far less than what JetStream waits for a holder that says nothing."""
 PATIENCE = 6.0
 """Seconds: JetStream does not always tell that a consumer has gone."""
@@ -201,7 +201,7 @@ async def test_takers_and_holders_survive_a_restart_of_nats(tmp_path: Path, orig
             with pytest.raises(nats.errors.Error):  # reconnecting: what it asks is not answered
                 await bus.client.request("nobody", timeout=0.1)
         await held.release()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             again = await waiting
         await again.release()
         await one.close()

@@ -167,7 +167,7 @@ async def test_who_waits_for_a_token_that_does_not_come_fails_with_the_first(
     site: Site, endpoint: Tokens, tmp_path: Path
 ) -> None:
     endpoint.site.does(writes_then_is_silent())
-    async with WebClient(with_oauth2(site, endpoint, tmp_path, timeout_seconds=1)) as client:
+    async with WebClient(with_oauth2(site, endpoint, tmp_path, timeout_seconds=2)) as client:
         asked = (client.get_json("studies") for _ in range(4))
         failures = await asyncio.gather(*asked, return_exceptions=True)
         assert [type(one) for one in failures] == [OriginTimeout] * 4
@@ -232,7 +232,7 @@ async def test_no_token_is_to_be_had(
     words: str,
 ) -> None:
     endpoint.site.does(behaviour)
-    async with WebClient(with_oauth2(site, endpoint, tmp_path, timeout_seconds=1)) as client:
+    async with WebClient(with_oauth2(site, endpoint, tmp_path, timeout_seconds=2)) as client:
         with pytest.raises(kind, match=words) as caught:
             await client.get_json("studies")
         assert "s&cret" not in caught.value.detail

@@ -41,7 +41,7 @@ async def test_where_nobody_listens_it_is_soon_left_alone_until_somebody_does(
 
 async def test_whoever_stands_in_line_for_an_origin_that_is_silent_hears_of_it_too(site: Site) -> None:
     site.does(writes_then_is_silent())
-    async with WebClient(origin_at(site.url, timeout_seconds=0.2, connections=1)) as client:
+    async with WebClient(origin_at(site.url, timeout_seconds=1, connections=1)) as client:
         failures = await asyncio.gather(*(failure(client) for _ in range(FAILURES + 5)))
     assert failures == [OriginTimeout] * FAILURES + [CircuitOpen] * 5
 
@@ -60,5 +60,5 @@ async def test_one_that_answers_badly_is_there(site: Site, client: WebClient, be
 async def test_an_answer_in_between_begins_the_count_anew(site: Site) -> None:
     silent = writes_then_is_silent()
     site.does(*[silent, silent, says("200 OK", "[]")] * 2, says("200 OK", "[]"))
-    async with WebClient(origin_at(site.url, timeout_seconds=0.2)) as client:
+    async with WebClient(origin_at(site.url, timeout_seconds=1)) as client:
         assert [await failure(client) for _ in range(6)] == [OriginTimeout, OriginTimeout, None] * 2

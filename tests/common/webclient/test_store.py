@@ -199,14 +199,14 @@ async def test_an_origin_that_takes_no_more_is_silent() -> None:
 async def test_our_own_slowness_is_no_silence_of_the_origin(site: Site) -> None:
     async def slow() -> AsyncIterator[bytes]:
         yield b"x"
-        await asyncio.sleep(1)
+        await asyncio.sleep(1.5)
         yield b"y"
 
     async def parts() -> AsyncIterator[OutgoingPart]:
         yield OutgoingPart(slow())
 
     site.does(says("200 OK"))
-    async with WebClient(origin_at(site.url, timeout_seconds=0.7)) as client:
+    async with WebClient(origin_at(site.url, timeout_seconds=1)) as client:
         assert (await client.post_parts("studies", parts)).http_status == 200
 
 

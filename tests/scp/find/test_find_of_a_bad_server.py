@@ -69,7 +69,7 @@ async def test_the_client_hears_of_it_and_the_next_request_works(
     told: dict[str, Answer] = {}
     async with (
         Site().listening() as site,
-        bridge(bus, blobs, origin_name, site.url, timeout_seconds=1) as server,
+        bridge(bus, blobs, origin_name, site.url, timeout_seconds=2) as server,
     ):
         for name, (does, _, _) in ROWS.items():
             site.does(does)

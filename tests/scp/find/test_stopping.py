@@ -28,7 +28,7 @@ from tests.scp.wire import (
 pytestmark = pytest.mark.anyio
 
 SECONDS = 10.0
-AT_ONCE = 2.0
+AT_ONCE = 10.0
 IDENTIFIER = encode(request(StudyInstanceUID="", PatientName=""), False, True) or b""
 
 

@@ -88,7 +88,7 @@ async def test_what_comes_is_counted_and_nothing_stays_of_the_rest(
     async with (
         Holding.of(everything) as holding,
         bridge(
-            bus, blobs, origin_name, holding.url, destinations=[receiver.peer], timeout_seconds=1
+            bus, blobs, origin_name, holding.url, destinations=[receiver.peer], timeout_seconds=2
         ) as server,
     ):
         called = Peer(CLOUD, "127.0.0.1", server.port)

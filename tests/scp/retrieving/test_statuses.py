@@ -46,7 +46,7 @@ async def test_the_client_hears_of_it(
     told: dict[str, Answer] = {}
     async with (
         Site().listening() as site,
-        bridge(bus, blobs, origin_name, site.url, destinations=[receiver.peer], timeout_seconds=1) as server,
+        bridge(bus, blobs, origin_name, site.url, destinations=[receiver.peer], timeout_seconds=2) as server,
     ):
         called = Peer(CLOUD, "127.0.0.1", server.port)
         for number, (name, (does, _)) in enumerate(ROWS.items()):

@@ -144,7 +144,7 @@ async def test_who_has_not_waited_for_the_answer_and_repeats_it_hears_of_it(
     async with serving(parts) as server:
 
         def give_up() -> None:
-            hurried = replace(peer(server, "CT1", PACS), timeout=0.2)
+            hurried = replace(peer(server, "CT1", PACS), timeout=2.0)
             association = Association.open(hurried, [Context(CT, (EXPLICIT,))])
             with pytest.raises(OriginTimeout):
                 association.store(

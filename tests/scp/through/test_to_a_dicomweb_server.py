@@ -141,7 +141,7 @@ async def test_whatever_the_server_does_its_sender_hears_of_it(
     before = await spooled(blobs)
     async with Site().listening() as site:
         site.does(does)
-        async with bridge(bus, blobs, origin_name, site.url, timeout_seconds=1) as server:
+        async with bridge(bus, blobs, origin_name, site.url, timeout_seconds=2) as server:
             (result,) = await send(server, Sending(dataset()), calling="CT1", called="CLOUD")
             assert (f"{result.status:04X}", len(result.error_comment) <= 64) == (f"{status:04X}", True)
             assert bool(result.error_comment) == (status != 0)

@@ -9,7 +9,7 @@ import pytest
 from tests.pacs import Slow
 from tests.system.faults.system import FaultySystem, Origin
 
-SECONDS_OF_THE_NEXT: Final = 3.0
+SECONDS_OF_THE_NEXT: Final = 8.0
 
 
 @pytest.fixture

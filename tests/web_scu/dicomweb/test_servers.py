@@ -328,7 +328,7 @@ async def test_a_failure_is_told_without_what_the_server_said_and_the_next_searc
     error: type[IsthmusError],
 ) -> None:
     # A short one also bounds the time for connecting, which a busy machine may take.
-    origin = await serve(origin_name, site.url, timeout_seconds=1 if error is OriginTimeout else 30)
+    origin = await serve(origin_name, site.url, timeout_seconds=2 if error is OriginTimeout else 30)
     site.does(behaviour)
     with pytest.raises(error) as failed:
         await found(bus, query(origin.name, Level.STUDY, ("PatientID", "P1")))

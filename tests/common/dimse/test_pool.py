@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pytest
 from pynetdicom import evt
@@ -12,6 +12,8 @@ from isthmus.common.dimse import (
     STUDY_ROOT_FIND,
     VERIFICATION,
     Association,
+    Context,
+    Peer,
 )
 from isthmus.common.errors import (
     AssociationAborted,
@@ -212,3 +214,28 @@ async def test_a_lease_that_is_cancelled_while_it_connects_gives_its_place_back(
                 await task
             with pytest.raises((OriginUnreachable, OriginTimeout)):
                 await associations.run([VERIFICATION], Association.echo)
+
+
+async def test_an_association_that_opens_for_nobody_any_more_is_kept_for_the_next(
+    threads: Threads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pacs = Pacs()
+    opening, may_open = threading.Event(), threading.Event()
+    opened = Association.open
+
+    def slow(peer: Peer, contexts: Sequence[Context]) -> Association:
+        opening.set()
+        may_open.wait(20)
+        return opened(peer, contexts)
+
+    monkeypatch.setattr(Association, "open", slow)
+    with acceptor(*pacs.handlers) as to:
+        async with pool(to, threads, 1) as associations:
+            task = asyncio.create_task(associations.run([VERIFICATION], Association.echo))
+            await asyncio.to_thread(opening.wait, 20)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            may_open.set()
+            await associations.run([VERIFICATION], Association.echo)
+    assert pacs.opened == 1

@@ -194,7 +194,7 @@ class AssociationPool:
         try:
             return await asyncio.shield(opening)
         except asyncio.CancelledError:
-            self._start(self._abandon(opening))
+            self._start(self._keep_opening(opening))
             raise
 
     async def _connect(self, contexts: tuple[Context, ...], slot: Slot) -> _Open:
@@ -296,13 +296,15 @@ class AssociationPool:
             await one.slot.release()
             self._waiting.leaving -= 1
 
-    async def _abandon(self, opening: asyncio.Task[_Open]) -> None:
-        """End an association that is still being opened, for nobody waits for it any more."""
+    async def _keep_opening(self, opening: asyncio.Task[_Open]) -> None:
+        """Keep an association that is still being opened, though nobody waits for it, for its next use."""
         try:
             one = await opening
         except OriginError:
             return
-        await self._leave(one)
+        ending = self._give_back(one)
+        if ending is not None:
+            await ending
 
 
 async def _release_taken(taking: asyncio.Task[Slot]) -> None:

@@ -17,7 +17,7 @@ def resting(association: Association) -> Iterator[None]:
     checkpoint = association._reactor_checkpoint  # noqa: SLF001  # nothing public stops it
     checkpoint.clear()
     while association.is_established and not association._is_paused:  # noqa: SLF001  # nor tells
-        time.sleep(0.001)
+        time.sleep(0.001)  # no event is set when it does
     let_go_on, checkpoint.set = checkpoint.set, lambda: None  # type: ignore[method-assign]  # of this one alone
     try:
         yield

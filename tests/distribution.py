@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Final, Protocol, runtime_checkable
 
 import pytest
-from xdist.scheduler import LoadFileScheduling  # type: ignore[import-untyped]
+from xdist.scheduler import LoadFileScheduling  # type: ignore[import-untyped]  # xdist has no type information
 
 SYSTEM: Final = "tests/system/"
 
@@ -51,7 +51,7 @@ SHARED: Final[Mapping[str, str]] = {
 """The fixtures that start a system for the session, and where the files go that use them."""
 
 
-class FilesTogether(LoadFileScheduling):  # type: ignore[misc]  # xdist has no type information
+class FilesTogether(LoadFileScheduling):  # type: ignore[misc]  # likewise
     """Deals out files, and what goes together as if it were one file."""
 
     def _split_scope(self, nodeid: str) -> str:

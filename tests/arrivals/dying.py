@@ -29,12 +29,12 @@ async def before(*_: object, **__: object) -> None:
     die()
 
 
-async def after_publishing(*what: Any) -> None:  # noqa: ANN401
+async def after_publishing(*what: Any) -> None:  # noqa: ANN401  # whatever it takes
     await publish_event(*what)
     die()
 
 
-async def after_saving(*what: Any) -> None:  # noqa: ANN401
+async def after_saving(*what: Any) -> None:  # noqa: ANN401  # whatever it takes
     await _save(*what)
     die()
 

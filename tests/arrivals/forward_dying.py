@@ -22,7 +22,7 @@ ACK_WAIT: Final = 1.0
 def after(does: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[None]]:
     """Do something, then die."""
 
-    async def do_and_die(*what: Any, **more: Any) -> None:  # noqa: ANN401
+    async def do_and_die(*what: Any, **more: Any) -> None:  # noqa: ANN401  # whatever it takes
         await does(*what, **more)
         os.kill(os.getpid(), signal.SIGKILL)
 

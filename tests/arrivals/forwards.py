@@ -1,7 +1,7 @@
 """An inbox whose studies go to a destination, and a worker of that destination that does as it is told."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, Final, Literal, TypeVar
@@ -38,6 +38,7 @@ from isthmus.common.service import Parts
 from tests.common.inbox.studies import arrived
 from tests.stow.worker import Job, Script, stores
 from tests.wado.serving import ended
+from tests.waiting import until
 
 QUICK: Final = Pace(away=0.02, away_longest=0.1, refused=0.02, refused_longest=0.1)
 CT: Final = "1.2.840.10008.5.1.4.1.1.2"
@@ -219,21 +220,11 @@ class Site:
         """Wait until every event has been looked at."""
 
         last = (await self.bus.jetstream.stream_info(streams.EVENTS)).state.last_seq
-        await until(lambda: has_passed(self.bus, streams.EVENTS, CONSUMER, last), bool)
+        await until(lambda: has_passed(self.bus, streams.EVENTS, CONSUMER, last))
 
     async def dead(self) -> list[Buried]:
         """Give the dead letters of the destination."""
         return [buried async for buried in letters(self.bus, self.destination)]
-
-
-async def until(read: Callable[[], Awaitable[T]], wanted: Callable[[T], object]) -> T:
-    """Read until it is as wanted."""
-    async with asyncio.timeout(20):
-        while True:
-            found = await read()
-            if wanted(found):
-                return found
-            await asyncio.sleep(0.02)
 
 
 @asynccontextmanager

@@ -69,7 +69,7 @@ class Sender:
             traceparent=traceparent,
         )
 
-    async def instances(self, study: str, numbers: Iterable[int], **what: Any) -> None:  # noqa: ANN401
+    async def instances(self, study: str, numbers: Iterable[int], **what: Any) -> None:  # noqa: ANN401  # what `event` takes
         """Tell that instances were stored."""
         for chunk in _chunks([self.event(study, number, **what) for number in numbers]):
             await asyncio.gather(*(publish_event(self._bus, event) for event in chunk))

@@ -24,6 +24,7 @@ from tests.arrivals.conftest import QUIET, Arrivals
 from tests.arrivals.sender import Sender
 from tests.arrivals.subscriber import Subscriber
 from tests.documents.asyncapi import check_manifest
+from tests.waiting import until
 
 ARRIVED, AMENDED = EventType.STUDY_ARRIVED, EventType.STUDY_AMENDED
 
@@ -232,9 +233,7 @@ async def test_a_study_that_cannot_be_written_down_holds_up_no_other(
         found = (await States(own_bus).get(origin, "1.666")).state
         kept = {key for key in (found.contents, found.arrival.announced) if key is not None}
         assert kept
-        async with asyncio.timeout(20):
-            while await _lists(blobs, origin, "1.666") != kept:  # noqa: ASYNC110
-                await asyncio.sleep(0.05)
+        await until(lambda: _lists(blobs, origin, "1.666"), kept.__eq__)
     await _forget_events(own_bus)
 
 

@@ -1,6 +1,5 @@
 """Replicas that are killed: no event of a study is lost, and none comes twice."""
 
-import asyncio
 import json
 import time
 from collections.abc import AsyncIterator
@@ -32,6 +31,7 @@ from tests.arrivals.conftest import Arrivals
 from tests.arrivals.killed import DYING, run_until_killed
 from tests.arrivals.sender import Sender
 from tests.arrivals.subscriber import Subscriber
+from tests.waiting import until
 
 
 @pytest.fixture
@@ -219,6 +219,4 @@ async def _forgotten(bus: Bus, sender: Sender) -> None:
     """Wait until the stream takes a repeat for new."""
     event = sender.event("1.8", 1)
     await publish_event(bus, event)
-    async with asyncio.timeout(10):
-        while not await publish_event(bus, event):  # noqa: ASYNC110  # nothing tells when it forgets
-            await asyncio.sleep(0.05)
+    await until(lambda: publish_event(bus, event))

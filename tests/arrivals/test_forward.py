@@ -13,8 +13,9 @@ from isthmus.common.bus.forwards import ForwardedStudies, is_pending
 from isthmus.common.config.settings import Nats
 from isthmus.common.messages import Failure
 from isthmus.common.messages.events import Blob
-from tests.arrivals.forwards import REFUSED, UNREACHABLE, Site, site_of, uids, until
+from tests.arrivals.forwards import REFUSED, UNREACHABLE, Site, site_of, uids
 from tests.stow.worker import Job, stores
+from tests.waiting import until
 
 
 @pytest.fixture
@@ -167,7 +168,7 @@ async def test_what_is_refused_too_often_becomes_a_dead_letter(site: Site) -> No
     taken = site.employ(refuses_one)
     async with site.forwarding(max_attempts=3):
         await site.announce(good, bad)
-        (buried,) = await until(site.dead, bool)
+        (buried,) = await until(site.dead)
         await site.done()
     assert taken.jobs == [uids(good, bad), uids(bad), uids(bad)]
     assert (buried.letter.attempts, buried.letter.reason) == (3, "1 x A900")
@@ -240,7 +241,7 @@ async def test_a_destination_that_answers_all_but_an_instance_refuses_it(site: S
     site.employ(stays_silent)
     async with site.forwarding(max_attempts=2):
         await site.announce(site.ref(1))
-        (buried,) = await until(site.dead, bool)
+        (buried,) = await until(site.dead)
     assert buried.letter.reason == f"1 x 0110 ({kind})"
 
 

@@ -10,10 +10,11 @@ from isthmus.common.bus import Bus
 from isthmus.common.inbox.contents import ContentsStore
 from isthmus.common.inbox.state import States
 from isthmus.common.messages import Failure
-from tests.arrivals.forwards import REFUSED, Site, refs_of, site_of, uids, until
+from tests.arrivals.forwards import REFUSED, Site, refs_of, site_of, uids
 from tests.common.inbox.studies import arrived
 from tests.data_sets import make_series
 from tests.stow.worker import Job
+from tests.waiting import until
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +46,7 @@ async def test_what_was_replaced_meanwhile_is_not_tried_again(site: Site, series
     taken = site.employ(refuses)
     async with site.forwarding(max_attempts=3):
         await site.announce(*replaced, *stays)
-        (buried,) = await until(site.dead, bool)
+        (buried,) = await until(site.dead)
         await site.done()
     assert taken.jobs == [uids(*replaced, *stays), uids(*stays), uids(*stays)]
     assert uids(*buried.forwarding.blobs) == uids(*stays)
@@ -74,7 +75,7 @@ async def test_what_is_lost_becomes_a_dead_letter(site: Site, series: list[Path]
     site.employ(misses)
     async with site.forwarding(max_attempts=1):
         await site.announce(*refs, site.ref(9))
-        (buried,) = await until(site.dead, bool)
+        (buried,) = await until(site.dead)
         await site.done()
     assert sorted(uids(*buried.forwarding.blobs)) == sorted(uids(*refs))
     assert buried.letter.reason == "2 x 0110 (BlobMissing)"
@@ -93,7 +94,7 @@ async def test_a_list_that_is_lost_does_not_make_the_destination_away(site: Site
     taken = site.employ(misses)
     async with site.forwarding(max_attempts=1):
         await site.announce(*refs)
-        (buried,) = await until(site.dead, bool)
+        (buried,) = await until(site.dead)
         await site.done()
     assert len(taken.jobs) == 1
     assert buried.letter.reason == "2 x 0110 (BlobMissing)"

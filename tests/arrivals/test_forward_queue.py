@@ -17,7 +17,8 @@ from isthmus.common.bus.dead import is_wanted, replay
 from isthmus.common.bus.forwards import consumer_name, enqueue, is_pending, send
 from isthmus.common.messages import Forwarding
 from isthmus.common.messages.events import CloudEvent
-from tests.arrivals.forwards import Site, Taken, site_of, uids, until
+from tests.arrivals.forwards import Site, Taken, site_of, uids
+from tests.waiting import until
 
 
 @pytest.fixture
@@ -50,7 +51,7 @@ async def died_before(site: Site, waiting: Forwarding, *, results: bool) -> None
         await send(site.bus, waiting, is_repeat=False)
     else:
         sending = asyncio.create_task(send(site.bus, waiting, is_repeat=False))
-        await until(lambda: _stores(site), bool)
+        await until(lambda: _stores(site))
         await end_tasks([sending])
     await message.nak()
     await pulling.unsubscribe()
@@ -85,7 +86,7 @@ async def test_a_job_that_was_taken_back_is_submitted_anew(site: Site) -> None:
     """JetStream remembers its id, and would take the second submission for the first."""
     waiting = Forwarding(uuid4().hex, site.inbox, site.study, site.destination, (site.ref(1),), 1.0)
     sending = asyncio.create_task(send(site.bus, waiting, is_repeat=False))
-    await until(lambda: _stores(site), bool)
+    await until(lambda: _stores(site))
     await end_tasks([sending])
     await site.bus.jetstream.purge_stream(streams.STORES, subject=subjects.store(site.destination))
     site.employ()
@@ -102,7 +103,7 @@ async def test_what_waits_for_its_next_attempt_is_not_tried_before(site: Site) -
     await enqueue(site.bus, replace(early, id=uuid4().hex, blobs=(site.ref(2),), not_before=0.0))
     async with site.forwarding():
         assert await taken.next() == uids(site.ref(2))
-        await until(lambda: is_pending(site.bus, site.inbox, site.study), bool)
+        await until(lambda: is_pending(site.bus, site.inbox, site.study))
     assert taken.jobs == [uids(site.ref(2))]
 
 
@@ -179,7 +180,7 @@ async def test_what_waits_for_an_origin_that_is_gone_becomes_dead_letters(site: 
     await enqueue(site.bus, waiting)
     await enqueue(site.bus, replace(waiting, id=uuid4().hex, blobs=(gone.ref(2),)))
     async with gone.forwarding():
-        await until(lambda: tried(gone), bool)
+        await until(lambda: tried(gone))
     async with site.forwarding():
         assert not await is_pending(site.bus, gone.inbox, gone.study)
     letters = await gone.dead()
@@ -191,7 +192,7 @@ async def test_what_waits_for_an_origin_that_is_gone_becomes_dead_letters(site: 
     got: set[tuple[str, ...]] = set()
     try:
         async with gone.forwarding():
-            await until(lambda: is_wanted(site.bus, letters[0].letter), bool)
+            await until(lambda: is_wanted(site.bus, letters[0].letter))
             for buried in letters:
                 await replay(site.bus, buried)
             # The store job of the first may still be queued: who asked for it ended before taking it back.

@@ -15,9 +15,10 @@ from isthmus.common.config.arriving import Arrivals
 from isthmus.common.messages import BlobRef
 from isthmus.common.service import Parts
 from isthmus.dimse_scu.worker import worker
-from tests.arrivals.forwards import CT, QUICK, Site, until
+from tests.arrivals.forwards import CT, QUICK, Site
 from tests.data_sets import identity, make_series, raw_dataset, transfer_syntax
 from tests.peers import Storescp, free_port
+from tests.waiting import until
 
 
 @pytest.fixture(scope="module")

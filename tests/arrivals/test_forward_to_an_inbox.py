@@ -27,10 +27,11 @@ from isthmus.common.inbox.state import States
 from isthmus.common.service import Parts
 from isthmus.web_scu.inbox.head import incoming
 from isthmus.web_scu.worker import worker
-from tests.arrivals.forwards import QUICK, until
+from tests.arrivals.forwards import QUICK
 from tests.arrivals.subscriber import Subscriber
 from tests.common.inbox.studies import study_of
 from tests.data_sets import make_series
+from tests.waiting import until
 
 QUIET = 0.8
 

@@ -1,6 +1,5 @@
 """Lists that nobody names are deleted, and no others."""
 
-import asyncio
 import time
 from dataclasses import replace
 
@@ -17,6 +16,7 @@ from isthmus.common.errors import ContractError
 from isthmus.common.inbox.contents import Contents, ContentsStore
 from isthmus.common.inbox.state import Arrival, Removal, States, StudyState
 from isthmus.common.service import Parts
+from tests.waiting import until
 
 
 async def a_list(blobs: BlobStore, origin: str, study: str) -> str:
@@ -101,6 +101,4 @@ async def test_replicas_take_turns_at_it_for_as_long_as_they_run(
     async with leftovers(parts), leftovers(parts):
         for _ in range(2):
             await a_list(blobs, origin_name, "1.2")
-            async with asyncio.timeout(20):
-                while await keys(blobs, origin_name) != named:  # noqa: ASYNC110 - S3 tells nobody
-                    await asyncio.sleep(0.02)
+            await until(lambda: keys(blobs, origin_name), named.__eq__)

@@ -23,6 +23,7 @@ from tests.arrivals.sender import Sender
 from tests.arrivals.subscriber import Subscriber
 from tests.common.bus.server import Server
 from tests.peers import free_port
+from tests.waiting import until
 
 
 async def test_what_cannot_be_written_waits(
@@ -32,9 +33,7 @@ async def test_what_cannot_be_written_waits(
     away = BlobStore(f"127.0.0.1:{free_port()}", "key", "secret", "bucket", threads=threads, deadline=0.2)
     await send.instances("1.2", range(3))
     async with arriving(Parts(arrivals.settings(), own_bus, away), ack_wait=ACK_WAIT):
-        async with asyncio.timeout(10):
-            while not await _redelivered(own_bus):  # noqa: ASYNC110
-                await asyncio.sleep(0.05)
+        await until(lambda: _redelivered(own_bus))
     away.close()
     threads.close()
     async with arrivals.running():
@@ -58,9 +57,7 @@ async def test_a_restart_of_nats_loses_nothing(arrivals: Arrivals, blobs: BlobSt
     send = Sender(bus, arrivals.inbox.name)
     async with arriving(Parts(arrivals.settings(), bus, blobs), ack_wait=ACK_WAIT):
         await send.instances("1.2", range(3))
-        async with asyncio.timeout(10):
-            while not (await States(bus).get(arrivals.inbox.name, "1.2")).revision:  # noqa: ASYNC110
-                await asyncio.sleep(0.02)
+        await until(lambda: States(bus).get(arrivals.inbox.name, "1.2"), lambda found: found.revision)
         await server.kill()
         await asyncio.sleep(QUIET)
         await server.start()

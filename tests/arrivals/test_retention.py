@@ -24,9 +24,10 @@ from isthmus.common.messages import DeadLetter, Forwarded, Forwarding, encode
 from isthmus.common.retrieval import LastReads
 from isthmus.common.service import Parts
 from isthmus.web_scu.inbox.head import incoming
-from tests.arrivals.forwards import Site, until
+from tests.arrivals.forwards import Site
 from tests.common.inbox.studies import arrived, inbox_of
 from tests.data_sets import make_series
+from tests.waiting import until
 
 DAY = 86_400.0
 
@@ -54,7 +55,7 @@ class Ward(Site):
 
     async def turn(self, *rules: dict[str, object], later: float = 0.0, **inbox: float) -> Turn:
         """Let retention look once, so many seconds from now."""
-        settings = self.settings(*rules, **inbox)  # type: ignore[arg-type]
+        settings = self.settings(*rules, **inbox)  # type: ignore[arg-type]  # each is a field of it
         return await Retention(Parts(settings, self.bus, self.blobs)).turn(time.time() + later)
 
     async def keys(self) -> list[str]:

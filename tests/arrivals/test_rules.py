@@ -106,7 +106,7 @@ def test_an_instance_without_modality_is_none_of_those_named() -> None:
     ],
 )
 def test_what_is_no_text_counts_as_none(element: object) -> None:
-    assert text({} if element is None else {"00081030": element}, "00081030") == ""  # type: ignore[dict-item]
+    assert text({} if element is None else {"00081030": element}, "00081030") == ""  # type: ignore[dict-item]  # also what is none
 
 
 def test_blanks_around_a_text_do_not_count() -> None:

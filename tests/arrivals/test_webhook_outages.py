@@ -13,9 +13,10 @@ from isthmus.common.blobs import BlobStore
 from isthmus.common.bus import Bus, streams
 from isthmus.common.bus.webhooks import WebhookState, consumer_name
 from isthmus.common.errors import UnavailableError
-from tests.arrivals.webhook_events import Site, until
+from tests.arrivals.webhook_events import Site
 from tests.arrivals.webhook_receiver import OK, Request, WebhookReceiver, say, status
 from tests.common.bus.server import Server
+from tests.waiting import until
 
 ACK_WAIT = 1.0
 """Seconds, instead of the ten that a real replica may be silent for."""

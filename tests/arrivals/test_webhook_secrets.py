@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from isthmus.common.errors import SettingsError
-from tests.arrivals.webhook_events import PATIENT, QUICK, SECRET, Site, until
+from tests.arrivals.webhook_events import PATIENT, QUICK, SECRET, Site
 from tests.arrivals.webhook_receiver import (
     OK,
     WebhookReceiver,
@@ -20,6 +20,7 @@ from tests.arrivals.webhook_receiver import (
     signatures,
     status,
 )
+from tests.waiting import until
 
 SLOW = replace(QUICK, first=60, longest=60)
 """So slow that nothing is tried twice."""

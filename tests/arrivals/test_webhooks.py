@@ -15,7 +15,7 @@ from isthmus.common.bus.webhooks import consumer_name
 from isthmus.common.config.arriving import Webhook
 from isthmus.common.messages.events import EventType
 from isthmus.common.telemetry import metrics_text
-from tests.arrivals.webhook_events import SECRET, Site, instance_event, until
+from tests.arrivals.webhook_events import SECRET, Site, instance_event
 from tests.arrivals.webhook_receiver import (
     OK,
     Request,
@@ -27,6 +27,7 @@ from tests.arrivals.webhook_receiver import (
     signatures,
     status,
 )
+from tests.waiting import until
 
 AT_ONCE = 1e-6
 """Hours after which an event is given up."""

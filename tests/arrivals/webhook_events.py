@@ -1,7 +1,6 @@
 """Events, and webhooks that deliver them without delay."""
 
-import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 from uuid import uuid4
@@ -22,6 +21,7 @@ from isthmus.common.messages.events import (
     StudyEvent,
 )
 from isthmus.common.service import Parts
+from tests.waiting import until
 
 SECRET = "correct-horse-battery"
 QUICK = Pace(
@@ -108,13 +108,3 @@ class Site:
     async def state(self, hook: Webhook, wanted: Callable[[WebhookState], object]) -> WebhookState:
         """Wait until the record of a webhook is as wanted."""
         return await until(lambda: self.states.get(hook.name), wanted)
-
-
-async def until(read: Callable[[], Awaitable[T]], wanted: Callable[[T], object]) -> T:
-    """Read until it is as wanted."""
-    async with asyncio.timeout(30):
-        while True:
-            found = await read()
-            if wanted(found):
-                return found
-            await asyncio.sleep(0.02)

@@ -33,7 +33,7 @@ async def printed(
 ) -> list[str]:
     """Give the lines of what is there now."""
     capsys.readouterr()
-    await events(data, origin=origin, follow=False, **{"as_json": False, **options})  # type: ignore[arg-type]
+    await events(data, origin=origin, follow=False, **{"as_json": False, **options})  # type: ignore[arg-type]  # options of any kind
     return capsys.readouterr().out.splitlines()
 
 

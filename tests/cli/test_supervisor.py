@@ -12,6 +12,7 @@ import pytest
 
 from isthmus.cli.process import Process, Program, StartError
 from isthmus.cli.supervisor import Supervisor
+from tests.waiting import until_gone
 
 NOTES = """
 import signal, sys
@@ -223,19 +224,3 @@ asyncio.run(main())
     os.kill(process.pid, signal.SIGKILL)
     await process.wait()
     await until_gone(orphan)
-
-
-async def until_gone(pid: int) -> None:
-    """Wait until a process that is not our child has ended."""
-    try:
-        descriptor = os.pidfd_open(pid)
-    except ProcessLookupError:
-        return
-    ended = asyncio.Event()
-    asyncio.get_running_loop().add_reader(descriptor, ended.set)
-    try:
-        async with asyncio.timeout(10):
-            await ended.wait()
-    finally:
-        asyncio.get_running_loop().remove_reader(descriptor)
-        os.close(descriptor)

@@ -14,8 +14,9 @@ from isthmus.common.bus.dead import bury
 from isthmus.common.bus.webhooks import WebhookStates
 from isthmus.common.config.arriving import Webhook
 from isthmus.common.messages import DeadLetter
-from tests.arrivals.webhook_events import SECRET, Site, until
+from tests.arrivals.webhook_events import SECRET, Site
 from tests.arrivals.webhook_receiver import listening, say, status
+from tests.waiting import until
 
 pytestmark = pytest.mark.usefixtures("running")
 

@@ -72,7 +72,7 @@ async def test_a_search_ends_before_its_reader_though_that_one_is_cancelled_agai
     pool = Stuck()
 
     async def read() -> None:
-        async with aclosing(find(pool, Dataset())) as matches:  # type: ignore[arg-type]
+        async with aclosing(find(pool, Dataset())) as matches:  # type: ignore[arg-type]  # all that `find` uses of one
             async for _ in matches:
                 pass
 

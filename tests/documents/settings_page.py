@@ -116,7 +116,7 @@ client_secret_file = "/run/secrets/cloud"
 class _Schema(GenerateJsonSchema):
     """Of defaults it says nothing: they are taken from the models."""
 
-    ignored_warning_kinds: set[JsonSchemaWarningKind] = {"non-serializable-default", "skipped-choice"}  # noqa: RUF012
+    ignored_warning_kinds: set[JsonSchemaWarningKind] = {"non-serializable-default", "skipped-choice"}  # noqa: RUF012  # as pydantic declares it
 
 
 def page() -> str:

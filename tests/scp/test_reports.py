@@ -10,7 +10,7 @@ from pynetdicom.association import Association
 from isthmus.common.blobs import BlobStore
 from isthmus.common.bus import Bus
 from isthmus.common.bus.events import tell
-from isthmus.common.config import Inbox, Settings
+from isthmus.common.config import Inbox, Protocol, Settings
 from isthmus.common.config.arriving import Caller, CallerOperation
 from isthmus.common.errors import BusUnavailable
 from isthmus.common.messages import AssociationEnded, InstancesReported
@@ -37,7 +37,7 @@ from tests.scp.reporting import (
 
 @pytest.fixture
 def inbox(origin_name: str) -> Inbox:
-    return Inbox(name=origin_name, protocol="inbox", ae_title="INBOX")  # type: ignore[arg-type]
+    return Inbox(name=origin_name, protocol=Protocol.INBOX, ae_title="INBOX")
 
 
 @pytest.fixture

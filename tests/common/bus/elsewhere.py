@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from isthmus.common.bus import Bus
 from isthmus.common.config.settings import Nats
+from tests.waiting import until
 
 
 def deliver_unread(settings: Nats, stream: str, consumer: str, subject: str, payloads: list[bytes]) -> None:
@@ -18,9 +19,7 @@ def deliver_unread(settings: Nats, stream: str, consumer: str, subject: str, pay
         try:
             for payload in payloads:
                 await bus.jetstream.publish(subject, payload)
-            async with asyncio.timeout(20):
-                while await unacknowledged(bus) < len(payloads):  # noqa: ASYNC110  # the server tells it to nobody
-                    await asyncio.sleep(0.005)
+            await until(lambda: unacknowledged(bus), lambda number: number >= len(payloads))
         finally:
             await bus.close()
 

@@ -13,6 +13,7 @@ from isthmus.common.bus import Bus, end_tasks
 from isthmus.common.bus.consumer import Consumer, acknowledge
 from isthmus.common.config.settings import Nats
 from tests.common.bus.elsewhere import deliver_unread
+from tests.waiting import until
 
 
 @pytest.fixture
@@ -87,8 +88,7 @@ async def test_what_there_was_no_room_for_comes_to_another_at_once(queue: Consum
 async def test_a_consumer_that_is_lost_is_made_anew(queue: Consumer) -> None:
     async with aclosing(queue.batches()) as batches:
         waiting = asyncio.ensure_future(anext(batches))
-        while not await queue.bus.jetstream.consumers_info(queue.stream):  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
+        await until(lambda: queue.bus.jetstream.consumers_info(queue.stream))
         await queue.bus.jetstream.delete_consumer(queue.stream, "all")
         await publish(queue, "a")
         assert texts(await waiting) == ["a"]

@@ -103,9 +103,9 @@ def as_read(attributes: DicomJson) -> DicomJson:
     for tag, element in attributes.items():
         values = element.get("Value", [])
         if element["vr"] == "SQ" and values:
-            read[tag] = {"vr": "SQ", "Value": [as_read(item) for item in values]}  # type: ignore[arg-type]
+            read[tag] = {"vr": "SQ", "Value": [as_read(item) for item in values]}  # type: ignore[arg-type]  # by its VR
         elif element["vr"] == "PN" and values:
-            read[tag] = {"vr": "PN", "Value": [name and trimmed(name) for name in values]}  # type: ignore[arg-type]
+            read[tag] = {"vr": "PN", "Value": [name and trimmed(name) for name in values]}  # type: ignore[arg-type]  # by its VR
         else:
             read[tag] = element
     return read
@@ -119,9 +119,9 @@ def numbers_as_numbers(attributes: DicomJson) -> DicomJson:
     for element in attributes.values():
         for place, value in enumerate(element.get("Value", [])):
             if element["vr"] in ("DS", "IS") and isinstance(value, str):
-                element["Value"][place] = pytest.approx(float(value), rel=1e-9)  # type: ignore[call-overload]
+                element["Value"][place] = pytest.approx(float(value), rel=1e-9)  # type: ignore[call-overload]  # by its VR
             elif element["vr"] == "SQ":
-                numbers_as_numbers(value)  # type: ignore[arg-type]
+                numbers_as_numbers(value)  # type: ignore[arg-type]  # by its VR
     return attributes
 
 

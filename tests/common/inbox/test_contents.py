@@ -12,7 +12,7 @@ def row(instance: str, digest: str = "aa", **more: object) -> Row:
     key = f"inbox/i/1.2/1.2.1/{instance}/{digest}.dcm"
     ref = BlobRef("isthmus", key, 10, "1.2", "1.2.1", instance, "1.2.840", "1.2.840.10008.1.2.1")
     attributes = {"00200013": {"vr": "IS", "Value": [1]}}
-    return Row(ref, digest, 12.5, attributes, **more)  # type: ignore[arg-type]
+    return Row(ref, digest, 12.5, attributes, **more)  # type: ignore[arg-type]  # fields of any kind
 
 
 def rows(*instances: str) -> dict[str, Row]:

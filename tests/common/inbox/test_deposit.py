@@ -9,9 +9,10 @@ import pytest
 
 from isthmus.common.blobs import BlobStore, inbox_key
 from isthmus.common.bus import Bus
-from isthmus.common.config import Inbox
+from isthmus.common.config import Inbox, Protocol
 from isthmus.common.config.origins import Conflicts
 from isthmus.common.config.settings import Nats
+from isthmus.common.dicom.json_values import DicomJson
 from isthmus.common.dicom.part10 import Identity
 from isthmus.common.errors import BusUnavailable, StoreUnavailable
 from isthmus.common.inbox.contents import Contents, ContentsStore, Row
@@ -34,14 +35,14 @@ Send = Callable[..., Awaitable[Deposited]]
 
 def incoming(data: bytes, instance: str = "1.2.3.4") -> Incoming:
     identity = Identity("1.2.3", "1.2.3.9", instance, CT)
-    attributes = {"00100020": {"vr": "LO", "Value": ["4711"]}}
+    attributes: DicomJson = {"00100020": {"vr": "LO", "Value": ["4711"]}}
     digest = hashlib.sha256(data).hexdigest()
-    return Incoming(identity, EXPLICIT, digest, len(data), attributes, "CT1", "one")  # type: ignore[arg-type]
+    return Incoming(identity, EXPLICIT, digest, len(data), attributes, "CT1", "one")
 
 
 @pytest.fixture
 def inbox(origin_name: str) -> Inbox:
-    return Inbox(name=origin_name, protocol="inbox", ae_title="INBOX")  # type: ignore[arg-type]
+    return Inbox(name=origin_name, protocol=Protocol.INBOX, ae_title="INBOX")
 
 
 @pytest.fixture

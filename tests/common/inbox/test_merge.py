@@ -104,8 +104,10 @@ def test_what_comes_after_an_event_is_of_the_next_one() -> None:
 
 
 @pytest.mark.parametrize(("policy", "read"), [("newest", "bb"), ("first", "aa")])
-def test_one_of_two_contents_is_read_whichever_is_told_first(policy: str, read: str) -> None:
-    first, second = stored(digest="aa", time=1.0), stored(digest="bb", time=2.0, conflict=policy)  # type: ignore[arg-type]
+def test_one_of_two_contents_is_read_whichever_is_told_first(
+    policy: Literal["newest", "first"], read: str
+) -> None:
+    first, second = stored(digest="aa", time=1.0), stored(digest="bb", time=2.0, conflict=policy)
     for order in permutations((first, second)):
         after = merged(*order, conflicts=Conflicts(policy))
         (row,) = after.contents.rows.values()

@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 import random
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -27,6 +27,7 @@ from isthmus.common.service import Parts
 from isthmus.web_scu.inbox.head import incoming
 from tests.common.inbox.studies import inbox_of, study_of
 from tests.data_sets import make_series
+from tests.waiting import until
 
 ROUNDS: Final = 8
 
@@ -80,7 +81,7 @@ class Site:
     async def caught_up(self) -> None:
         """Wait until `arrivals` has read all events."""
         last = (await self._bus.jetstream.stream_info(streams.EVENTS)).state.last_seq
-        assert await until(lambda: has_passed(self._bus, streams.EVENTS, streams.ARRIVALS_CONSUMER, last))
+        await until(lambda: has_passed(self._bus, streams.EVENTS, streams.ARRIVALS_CONSUMER, last))
 
     async def contents(self) -> Contents:
         _, contents = await read_study(
@@ -101,16 +102,6 @@ class Site:
             and delete.instance in (None, uids.sop_instance_uid)
         ]
         return self.sent.get(place, 0) > max(ends, default=0)
-
-
-async def until(condition: Callable[[], Awaitable[bool]]) -> bool:
-    """Ask until it is so, for 20 s at most."""
-    ends = time.monotonic() + 20
-    while time.monotonic() < ends:
-        if await condition():
-            return True
-        await asyncio.sleep(0.02)
-    return False
 
 
 @pytest.fixture

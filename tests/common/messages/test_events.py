@@ -45,7 +45,7 @@ VALUES = st.recursive(
 ELEMENTS = st.fixed_dictionaries(
     {"vr": st.sampled_from(["LO", "PN", "SQ", "US", "DS"])}, optional={"Value": st.lists(VALUES, max_size=2)}
 )
-ATTRIBUTES: st.SearchStrategy[DicomJson] = st.dictionaries(TAGS, ELEMENTS, max_size=3)  # type: ignore[arg-type]
+ATTRIBUTES: st.SearchStrategy[DicomJson] = st.dictionaries(TAGS, ELEMENTS, max_size=3)  # type: ignore[arg-type]  # their type is a TypedDict, which Hypothesis does not know
 
 BLOBS = st.builds(Blob, FILLED, FILLED, SIZES)
 INSTANCE_BLOBS = st.builds(InstanceBlob, FILLED, FILLED, SIZES, UIDS, UIDS, UIDS, UIDS, DIGESTS)

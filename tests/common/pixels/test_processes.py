@@ -3,10 +3,8 @@
 import asyncio
 import os
 import signal
-import subprocess
 import sys
 import threading
-import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -20,6 +18,7 @@ from isthmus.common.pixels.processes import PixelProcesses, _Process
 from isthmus.common.telemetry import spans
 from isthmus.common.threads import Threads
 from tests.common.pixels import work
+from tests.waiting import until_gone
 
 
 def pipe(directory: Path) -> Path:
@@ -202,19 +201,15 @@ async def test_after_the_end_nothing_is_run_and_nothing_is_left(tmp_path: Path) 
         os.kill(first, 0)
 
 
-def test_processes_end_with_a_service_that_is_killed(tmp_path: Path) -> None:
-    service = subprocess.Popen(
-        [sys.executable, "-c", _SERVICE, str(pipe(tmp_path))], stdout=subprocess.PIPE, text=True
+async def test_processes_end_with_a_service_that_is_killed(tmp_path: Path) -> None:
+    service = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", _SERVICE, str(pipe(tmp_path)), stdout=asyncio.subprocess.PIPE
     )
     assert service.stdout
-    busy, idle = (int(number) for number in service.stdout.readline().split())
+    busy, idle = (int(number) for number in (await service.stdout.readline()).split())
     service.kill()
-    service.wait()
-    service.stdout.close()
-    deadline = time.monotonic() + 20
-    while _is_there(busy) or _is_there(idle):
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    await service.wait()
+    await asyncio.gather(until_gone(busy), until_gone(idle))
 
 
 _SERVICE = """
@@ -234,14 +229,6 @@ async def main():
 
 asyncio.run(main())
 """
-
-
-def _is_there(process: int) -> bool:
-    """Whether a process runs; one that nobody has waited for yet does not."""
-    try:
-        return "Z" not in Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
-    except (FileNotFoundError, ProcessLookupError):
-        return False
 
 
 async def test_a_trace_tells_what_was_done_how_long_and_nothing_of_what_it_was_done_with(

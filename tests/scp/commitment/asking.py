@@ -24,6 +24,7 @@ from tests.scp.modality import (
     Result,
     ask,
 )
+from tests.waiting import until
 
 EXPLICIT = "1.2.840.10008.1.2.1"
 Deposit = Callable[[str], Awaitable[str]]
@@ -53,10 +54,8 @@ async def waiting(bus: Bus, inbox: Inbox) -> int:
 
 
 async def nothing_waits(bus: Bus, inbox: Inbox) -> None:
-    """Wait until the work queue is empty; NATS tells nobody of an acknowledgement."""
-    async with asyncio.timeout(SECONDS):
-        while await waiting(bus, inbox):  # noqa: ASYNC110
-            await asyncio.sleep(0.02)
+    """Wait until the work queue is empty."""
+    await until(lambda: waiting(bus, inbox), lambda number: number == 0)
 
 
 async def listed(bus: Bus, blobs: BlobStore, inbox: Inbox, study: str, *instances: str) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from isthmus.common.blobs import BlobStore
 from isthmus.common.bus import Bus
-from isthmus.common.config import Inbox, Settings
+from isthmus.common.config import Inbox, Protocol, Settings
 from isthmus.common.dicom.part10 import Identity
 from isthmus.common.inbox.deposit import Deposits, Incoming
 from isthmus.common.service import Parts
@@ -20,7 +20,7 @@ from tests.scp.modality import (
 
 @pytest.fixture
 def inbox(origin_name: str) -> Inbox:
-    return Inbox(name=origin_name, protocol="inbox", ae_title="INBOX")  # type: ignore[arg-type]
+    return Inbox(name=origin_name, protocol=Protocol.INBOX, ae_title="INBOX")
 
 
 @pytest.fixture

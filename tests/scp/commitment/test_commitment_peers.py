@@ -7,7 +7,7 @@ import pytest
 
 from isthmus.common.blobs import BlobStore
 from isthmus.common.bus import Bus
-from isthmus.common.config import Inbox, Settings
+from isthmus.common.config import Inbox, Protocol, Settings
 from isthmus.common.config.arriving import Caller
 from isthmus.common.service import Parts
 from tests.peers import Orthanc, Peer
@@ -19,7 +19,7 @@ PENDING = "Pending"
 
 @pytest.fixture
 def inbox(origin_name: str) -> Inbox:
-    return Inbox(name=origin_name, protocol="inbox", ae_title="INBOX")  # type: ignore[arg-type]
+    return Inbox(name=origin_name, protocol=Protocol.INBOX, ae_title="INBOX")
 
 
 async def outcome(orthanc: Orthanc, *references: tuple[str, str]) -> dict[str, object]:

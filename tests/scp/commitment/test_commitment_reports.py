@@ -40,6 +40,7 @@ from tests.scp.modality import (
     services,
     with_callers,
 )
+from tests.waiting import until
 
 
 async def test_after_a_release_the_result_goes_to_the_address_of_the_caller(
@@ -323,6 +324,7 @@ async def test_while_s3_is_away_nothing_is_reported_and_afterwards_the_truth(
 
 async def delivered_twice(bus: Bus, inbox: Inbox) -> None:
     name = f"commit-{subjects.token(inbox.name)}"
-    async with asyncio.timeout(SECONDS):
-        while (await bus.jetstream.consumer_info(streams.COMMITMENTS, name)).delivered.consumer_seq < 2:  # noqa: ASYNC110
-            await asyncio.sleep(0.02)
+    await until(
+        lambda: bus.jetstream.consumer_info(streams.COMMITMENTS, name),
+        lambda info: info.delivered.consumer_seq >= 2,
+    )

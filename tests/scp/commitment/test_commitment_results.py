@@ -7,7 +7,7 @@ import pytest
 
 from isthmus.common.blobs import BlobStore
 from isthmus.common.bus import Bus
-from isthmus.common.config import Inbox
+from isthmus.common.config import Inbox, Protocol
 from isthmus.common.inbox.state import Removal, States, StudyState
 from isthmus.common.service import Parts
 from isthmus.scp.commitment import committer, search
@@ -153,7 +153,7 @@ async def test_what_another_inbox_has_is_not_committed_to(
     parts: Parts, deposit: Deposit, bus: Bus, blobs: BlobStore, inbox: Inbox
 ) -> None:
     await deposit("1.2.3.4")
-    other = Inbox(name=f"{inbox.name}-b", protocol="inbox", ae_title="INBOX")  # type: ignore[arg-type]
+    other = Inbox(name=f"{inbox.name}-b", protocol=Protocol.INBOX, ae_title="INBOX")
     modality = Modality()
 
     def run(port: int) -> Result:

@@ -56,13 +56,13 @@ class Receiver:
         for sop_class_uid in sop_classes:
             self._entity.add_supported_context(sop_class_uid, list(syntaxes))
         self._taken = {(name, syntax) for name in sop_classes for syntax in syntaxes}
-        handlers = [
+        handlers: list[evt.EventHandlerType] = [
             (evt.EVT_REQUESTED, self._restrict),
             (evt.EVT_C_STORE, self._take),
             (evt.EVT_ESTABLISHED, self._associated),
             (evt.EVT_CONN_CLOSE, self._closed),
         ]
-        started = self._entity.start_server(("127.0.0.1", 0), block=False, evt_handlers=handlers)  # type: ignore[arg-type]
+        started = self._entity.start_server(("127.0.0.1", 0), block=False, evt_handlers=handlers)
         self._server = cast("ThreadedAssociationServer", started)
         self.peer = Peer(ae_title, "127.0.0.1", int(self._server.server_address[1]))
         self.reset()

@@ -1,6 +1,5 @@
 """A called origin whose store jobs are done as the test says."""
 
-import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
@@ -10,9 +9,9 @@ from isthmus.common.blobs import BlobStore
 from isthmus.common.bus import Bus, streams, subjects
 from isthmus.common.bus.queues import holds
 from tests.stow.worker import Employ, Job, employing
+from tests.waiting import until
 
 QUICK = Pace(away=0.02, away_longest=0.05, refused=0.02, refused_longest=0.05)
-SECONDS = 20.0
 
 
 @pytest.fixture
@@ -23,15 +22,14 @@ async def employ(bus: Bus, blobs: BlobStore, origin_name: str) -> AsyncIterator[
 
 
 async def cleared(blobs: BlobStore, *jobs: Job) -> None:
-    """Wait until nothing of these jobs is in the spool; S3 tells nobody."""
-    prefixes = [f"spool/{job.store.job}/" for job in jobs]
-    async with asyncio.timeout(SECONDS):
-        while [one.key for prefix in prefixes async for one in blobs.list(prefix)]:  # noqa: ASYNC110
-            await asyncio.sleep(0.02)
+    """Wait until nothing of these jobs is in the spool."""
+
+    async def left() -> list[str]:
+        return [one.key for job in jobs async for one in blobs.list(f"spool/{job.store.job}/")]
+
+    await until(left, lambda keys: not keys)
 
 
 async def nothing_is_on_its_way(bus: Bus, origin: str) -> None:
-    """Wait until its queue is empty; NATS tells nobody of an acknowledgement."""
-    async with asyncio.timeout(SECONDS):
-        while await holds(bus, streams.FORWARDS, subjects.forwards(origin)):  # noqa: ASYNC110
-            await asyncio.sleep(0.02)
+    """Wait until its queue is empty."""
+    await until(lambda: holds(bus, streams.FORWARDS, subjects.forwards(origin)), lambda it_does: not it_does)

@@ -11,6 +11,7 @@ from pydicom import dcmread
 from isthmus.common.bus import Bus, MatchWriter, serve_queries, streams
 from isthmus.common.config import DimseOrigin
 from isthmus.common.dicom.attributes import tag_of
+from isthmus.common.dicom.json_values import DicomJson
 from isthmus.common.dicom.levels import Level
 from isthmus.common.errors import HttpOperationFailed, IsthmusError, OperationFailed, OriginUnreachable
 from isthmus.common.messages import Query
@@ -23,6 +24,7 @@ from tests.peers import Orthanc
 from tests.scp.commitment.asking import transaction
 from tests.scp.conftest import PACS
 from tests.scp.modality import CT, MR, SECONDS, Modality, Result, action_information, ask, committed, failed
+from tests.waiting import until
 
 INSTANCE, CLASS = tag_of("SOPInstanceUID"), tag_of("SOPClassUID")
 
@@ -50,10 +52,10 @@ class Archive:
             raise self.fails_with.pop(0)
         (key,) = query.keys
         for uid in sorted(self.holds & set(key.values)):
-            match = {INSTANCE: {"vr": "UI", "Value": [uid]}}
+            match: DicomJson = {INSTANCE: {"vr": "UI", "Value": [uid]}}
             if self.tells_class:
                 match[CLASS] = {"vr": "UI", "Value": [CT]}
-            await writer.add(match)  # type: ignore[arg-type]
+            await writer.add(match)
 
 
 @pytest.fixture
@@ -141,10 +143,8 @@ async def test_an_origin_that_does_not_answer_such_questions_commits_to_nothing(
 
 
 async def tried(bus: Bus, consumer: str) -> None:
-    """Wait until a request was given back; NATS tells nobody."""
-    async with asyncio.timeout(SECONDS):
-        while not await was_given_back(bus, consumer):  # noqa: ASYNC110
-            await asyncio.sleep(0.02)
+    """Wait until a request was given back."""
+    await until(lambda: was_given_back(bus, consumer))
 
 
 async def was_given_back(bus: Bus, consumer: str) -> bool:

@@ -19,6 +19,7 @@ from isthmus.scp.worker import Server, serving
 from tests.scp.conftest import CT, EXPLICIT, PACS, Sending, peer, send
 from tests.scp.through.conftest import cleared
 from tests.stow.worker import Employ, Job
+from tests.waiting import until
 
 Dataset = Callable[..., bytes]
 
@@ -154,13 +155,16 @@ async def test_who_has_not_waited_for_the_answer_and_repeats_it_hears_of_it(
                     transfer_syntax_uid=EXPLICIT,
                 )
 
+        async def all_are_gone() -> bool:
+            return all(one.is_gone for one in server._listener._senders.values())
+
+        async def none_is_open() -> bool:
+            return not server.associations
+
         await asyncio.to_thread(give_up)
-        async with asyncio.timeout(20):
-            while not all(one.is_gone for one in server._listener._senders.values()):  # noqa: ASYNC110
-                await asyncio.sleep(0.01)
-            slow.may_answer.set()
-            while server.associations:  # noqa: ASYNC110
-                await asyncio.sleep(0.01)
+        await until(all_are_gone)
+        slow.may_answer.set()
+        await until(none_is_open)
         assert (await send_one(server, dataset())).status == 0xB000
     assert len(slow.taken) == 1
 

@@ -19,6 +19,7 @@ from isthmus.common.messages import Failure, Forwarding
 from isthmus.common.service import Parts
 from isthmus.scp.commitment import committer, report
 from isthmus.scp.worker import Server, serving
+from tests.peers.process import eventually
 from tests.scp.conftest import ANY_PORT, CT, PACS, Sending, send
 from tests.scp.modality import committed, failed
 from tests.scp.through.conftest import QUICK, nothing_is_on_its_way
@@ -53,10 +54,8 @@ async def send_one(server: Server, data: bytes) -> StoreResult:
     return result
 
 
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(SECONDS):
-        while not condition():  # noqa: ASYNC110
-            await asyncio.sleep(0.02)
+async def soon(condition: Callable[[], bool]) -> None:
+    assert await asyncio.to_thread(eventually, condition, timeout_seconds=SECONDS)
 
 
 class Destination:
@@ -105,7 +104,7 @@ async def test_it_is_answered_while_the_origin_is_away_and_sent_on_when_it_is_th
     assert (result.status, result.error_comment) == (0x0000, "")
     employ(there := Destination().reading(blobs))
     async with sending_on(parts):
-        await until(lambda: bool(there.jobs))
+        await soon(lambda: bool(there.jobs))
         await nothing_is_on_its_way(parts.bus, origin_name)
     assert [file.endswith(dataset()) for file in there.files] == [True]
     assert await blobs.size(there.key) is None
@@ -118,7 +117,7 @@ async def test_an_origin_that_is_busy_gets_it_later_and_no_attempt_is_counted(
     employ(there := Destination(busy, busy, busy))
     assert (await send_one(server, dataset())).status == 0x0000
     async with sending_on(parts):
-        await until(lambda: len(there.jobs) == 4)
+        await soon(lambda: len(there.jobs) == 4)
         await nothing_is_on_its_way(parts.bus, origin_name)
     assert await blobs.size(there.key) is None
     assert await buried_for(parts.bus, origin_name) == []
@@ -131,13 +130,13 @@ async def test_what_the_origin_refuses_becomes_a_dead_letter_and_can_be_replayed
     employ(there := Destination(no, no))
     assert (await send_one(server, dataset())).status == 0x0000
     async with sending_on(parts):
-        await until(lambda: len(there.jobs) == 2)
+        await soon(lambda: len(there.jobs) == 2)
         await nothing_is_on_its_way(parts.bus, origin_name)
         (buried,) = await buried_for(parts.bus, origin_name)
         assert buried.letter.reason == "1 x A900"
         assert await blobs.size(there.key) is not None
         await replay(parts.bus, buried)
-        await until(lambda: len(there.jobs) == 3)
+        await soon(lambda: len(there.jobs) == 3)
         await nothing_is_on_its_way(parts.bus, origin_name)
     assert await blobs.size(there.key) is None
     assert await buried_for(parts.bus, origin_name) == []
@@ -199,7 +198,7 @@ async def test_nothing_is_said_of_what_is_on_its_way_until_it_is_there(
         await job.answer_all(0x0000)
 
     try:
-        await until(lambda: bool(archive.asked))
+        await soon(lambda: bool(archive.asked))
         employ(take)
         async with sending_on(parts):
             result = await asking

@@ -46,8 +46,7 @@ class _ShowByDefault(TyperGroup):
 
     default: ClassVar = "show"
 
-    # Typer's own type of a context is private, and another one in each version.
-    def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:  # type: ignore[override]
+    def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:  # type: ignore[override]  # Typer's type of it is private
         """Name it where nothing but its options is named."""
         is_named = bool(args) and (not args[0].startswith("-") or args[0] == "--help")
         return super().parse_args(ctx, args if is_named else [self.default, *args])

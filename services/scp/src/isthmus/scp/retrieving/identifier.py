@@ -92,7 +92,7 @@ def _uids(data: Dataset, keyword: str) -> tuple[str, ...]:
 def _text(data: Dataset, keyword: str) -> str:
     try:
         value: object = data.get(keyword)
-    except Exception:  # noqa: BLE001 - a value is read when it is asked for
+    except Exception:  # noqa: BLE001 - pydicom reads it only now, and raises anything
         raise Refused(DATA_SET_MISMATCH, f"{keyword} cannot be read") from None
     if value is None:
         return ""

@@ -1,5 +1,6 @@
 """Many instances go over two associations, where the origin allows it and nobody else wants one."""
 
+import threading
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 from isthmus.common.blobs import BlobStore
 from isthmus.common.bus import Bus
 from isthmus.common.config import DimseOrigin
+from isthmus.common.dimse import Association, Context, Peer
 from isthmus.common.messages import BlobRef, InstanceStored, Store
 from tests.data_sets import identity, make_series, raw_dataset
 from tests.dimse_scu.conftest import Serve
@@ -59,6 +61,31 @@ async def test_an_origin_that_refuses_the_second_gets_all_over_the_first(
     results = await store(bus, origin, await spooled(blobs, many))
     assert {result.failure for result in results} == {None}
     assert pacs.associations() == 1
+
+
+async def test_the_second_is_not_asked_for_before_the_first_is_there(
+    bus: Bus,
+    blobs: BlobStore,
+    origin: DimseOrigin,
+    pacs: FaultyPacs,
+    many: list[Path],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """An origin that allows one may refuse the first otherwise."""
+    opened, another, overlaps = Association.open, threading.Event(), list[bool]()
+
+    def slow(peer: Peer, contexts: Sequence[Context]) -> Association:
+        if overlaps:
+            another.set()
+        else:
+            overlaps.append(False)
+            overlaps[0] = another.wait(0.5)
+        return opened(peer, contexts)
+
+    monkeypatch.setattr(Association, "open", slow)
+    results = await store(bus, origin, await spooled(blobs, many))
+    assert {result.failure for result in results} == {None}
+    assert overlaps == [False]
 
 
 async def test_one_association_that_falls_silent_loses_one_instance(

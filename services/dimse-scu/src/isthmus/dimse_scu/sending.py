@@ -68,6 +68,8 @@ class Sending:
         self._outgoing = outgoing
         self._answers: asyncio.Queue[InstanceStored | None] = asyncio.Queue()
         self._silences = 0
+        self._begun = asyncio.Event()
+        """Set when the first association is open."""
         self._is_helped = False
         """Whether the second association is open."""
 
@@ -111,6 +113,7 @@ class Sending:
         try:
             while self._left:
                 async with self._pool.lease(self._contexts) as association:
+                    self._begun.set()
                     await self._send_over(association)
                 self._give_up_if_silent()
         except OriginError as error:
@@ -118,7 +121,11 @@ class Sending:
         return None
 
     async def _help(self) -> None:
-        """Send over a second association while there is one; what fails here is left to the first."""
+        """Send over a second association while there is one; what fails here is left to the first.
+
+        It is asked for when the first is there: an origin that allows one would refuse the first otherwise.
+        """
+        await self._begun.wait()
         with suppress(OriginError, BusUnavailable):
             while self._left:
                 async with self._pool.lease(self._contexts, priority=1) as association:

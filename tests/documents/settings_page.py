@@ -19,6 +19,7 @@ from pydantic.fields import FieldInfo
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaWarningKind
 
 from isthmus.common.config import DicomwebOrigin, DimseOrigin, Inbox, OAuth2, S3Origin, Settings
+from isthmus.common.config.access import Access, Oidc, Rule, StudyFilter, Subscriber
 from isthmus.common.config.arriving import Arrivals, Caller, Forward, Webhook
 from isthmus.common.config.destinations import Destination
 from isthmus.common.config.quirks import Quirk
@@ -42,9 +43,15 @@ _TABLES: Final[Mapping[str, type[BaseModel]]] = {
     "[[scp.callers]]": Caller,
     "[[scp.destinations]]": Destination,
     **{f"[{name}]": model for name, model in _SECTIONS.items()},
+    "[[access.rules]]": Rule,
+    "[access.rules.studies]": StudyFilter,
+    "[[access.oidc]]": Oidc,
+    "[[access.subscribers]]": Subscriber,
     "[up.replicas]": Replicas,
 }
-_ELSEWHERE: Final = frozenset({"callers", "destinations", "forward", "oauth2", "webhooks"})
+_ELSEWHERE: Final = frozenset(
+    {"callers", "destinations", "forward", "oauth2", "oidc", "rules", "studies", "subscribers", "webhooks"}
+)
 """Tables of their own."""
 _INTRODUCTION: Final = """\
 # Settings

@@ -6,8 +6,8 @@ import httpx2
 import pytest
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
+from isthmus.common.access import PublicRoute
 from isthmus.common.errors import NoSuchObject
 from isthmus.common.service.server import application
 
@@ -23,7 +23,7 @@ async def nothing(_: Request) -> Response:
 
 
 def client(*cors_origins: str) -> httpx2.AsyncClient:
-    app = application([Route("/studies", studies), Route("/nothing", nothing)], cors_origins)
+    app = application([PublicRoute("/studies", studies), PublicRoute("/nothing", nothing)], cors_origins)
     return httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://gateway")
 
 
@@ -86,14 +86,15 @@ async def test_who_uses_a_wrong_method_is_told_those_of_all_faces(
 ) -> None:
     """RFC 9110 15.5.6; each face serves but some of them."""
     own = [
-        Route(root + path, studies)
+        PublicRoute(root + path, studies)
         for root in ("/aets/{origin}", "/dicomweb")
         for path in ("/studies", "/studies/{study}", "/studies/{study}/series")
     ]
     own += [
-        Route(path, studies) for path in ("/aets/{origin}/studies/{study}/series/{series}", "/aets/{origin}")
+        PublicRoute(path, studies)
+        for path in ("/aets/{origin}/studies/{study}/series/{series}", "/aets/{origin}")
     ]
-    own.append(Route("/dicomweb", studies, methods=["OPTIONS"]))
+    own.append(PublicRoute("/dicomweb", studies, methods=["OPTIONS"]))
     app = application(own, inboxes=["inbox"])
     async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://gateway") as http:
         response = await http.request(method, path)

@@ -8,6 +8,9 @@ Every failure is one of these. `isthmus.common.dicomweb.problem` maps each class
       ContractError               a message on the bus that is not what the contract says
       RequestError                what the client sent cannot be done
         InvalidParameter            a query parameter, a UID or a header; names it
+        Unauthenticated             nobody knows who asks: no credential, or one that does not hold
+        Forbidden                   who asks is known, and may not do this
+        TooManyRequests             more at a time than one client may have
         UnknownOrigin
         NoSuchObject                the origin has no such study, series, instance or value
         MethodNotAllowed            the resource is there, but not for this method; lists those that it has
@@ -15,6 +18,8 @@ Every failure is one of these. `isthmus.common.dicomweb.problem` maps each class
           PixelsUnreadable            the pixels are corrupt, or in a form that nobody here can read
         RangeNotSatisfiable         the bytes that are wanted lie beyond the end
         TooLarge                    more than a limit of ours; names the instance or the parameter
+        QueryTooLong                the query of the URL is longer than a limit of ours
+        TooSlow                     the body of the request does not go on
         UnsupportedMediaType        no payload that we take
         UnreadablePayload           the payload cannot be read at all
           TruncatedPayload          it ended before its end was marked; what came before may be good
@@ -40,6 +45,7 @@ Every failure is one of these. `isthmus.common.dicomweb.problem` maps each class
         StoreUnavailable            S3
           BlobMissing                 S3 has no such blob, though something names it
         NoWorker                    nobody serves this origin
+        IdentityProviderAway        nobody can tell whether a token that is new holds
 """
 
 from collections.abc import Collection, Sequence
@@ -82,6 +88,34 @@ class InvalidParameter(RequestError):
     def __init__(self, parameter: str, detail: str) -> None:
         super().__init__(f"{parameter}: {detail}")
         self.parameter = parameter
+
+
+class Unauthenticated(RequestError):
+    """Nobody knows who asks (RFC 9110 15.5.2): there is no credential, or one that does not hold."""
+
+    title = "A credential is needed"
+
+    def __init__(self, detail: str, *, error: str | None = None) -> None:
+        super().__init__(detail)
+        self.error = error
+        """The code of RFC 6750 3.1, where a credential was given: `invalid_token`, `invalid_request`."""
+
+
+class Forbidden(RequestError):
+    """Who asks is known, and may not do this (RFC 9110 15.5.4)."""
+
+    title = "This is not allowed"
+
+
+class TooManyRequests(RequestError):
+    """One client has more under way at a time than it may (RFC 6585 4)."""
+
+    title = "Too many requests at a time"
+
+    def __init__(self, detail: str, *, retry_after: float) -> None:
+        super().__init__(detail)
+        self.retry_after = retry_after
+        """Seconds after which it is worth trying again."""
 
 
 class UnknownOrigin(RequestError):
@@ -152,6 +186,18 @@ class TooLarge(RequestError):
         super().__init__(detail)
         self.instance = instance
         """The SOP Instance UID, where one instance is too large."""
+
+
+class QueryTooLong(RequestError):
+    """The query of the URL is longer than we take (RFC 9110 15.5.15)."""
+
+    title = "The query is too long"
+
+
+class TooSlow(RequestError):
+    """The body of the request does not go on (RFC 9110 15.5.9)."""
+
+    title = "The body does not go on"
 
 
 class UnsupportedMediaType(RequestError):
@@ -357,3 +403,9 @@ class NoWorker(UnavailableError):
     """Nobody on the bus serves this origin."""
 
     title = "No worker serves the origin"
+
+
+class IdentityProviderAway(UnavailableError):
+    """The identity provider does not answer, so that a token that is new cannot be judged."""
+
+    title = "The identity provider is away"

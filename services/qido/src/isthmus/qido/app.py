@@ -2,8 +2,10 @@
 
 from collections.abc import Sequence
 
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute
 
+from isthmus.common.access import AccessRoute
+from isthmus.common.auth import Right
 from isthmus.common.dicom.levels import Level
 from isthmus.common.dicomweb.resource import ROOTS
 from isthmus.common.retrieval import Catalogue
@@ -35,8 +37,15 @@ def routes(parts: Parts) -> Sequence[BaseRoute]:
         ("/studies/{study}/series/{series}/instances", instances),
     ]
     return [
-        Route("/aets", origins.index),
-        Route("/aets/{origin}", origins.check),
-        *(Route(root, capabilities.describe, methods=["OPTIONS"]) for root in ("/", *ROOTS)),
-        *(Route(root + path, endpoint) for root in ROOTS for path, endpoint in resources),
+        AccessRoute("/aets", origins.index, right=None),
+        AccessRoute("/aets/{origin}", origins.check, right=None),
+        *(
+            AccessRoute(root, capabilities.describe, right=None, methods=["OPTIONS"])
+            for root in ("/", *ROOTS)
+        ),
+        *(
+            AccessRoute(root + path, endpoint, right=Right.SEARCH)
+            for root in ROOTS
+            for path, endpoint in resources
+        ),
     ]

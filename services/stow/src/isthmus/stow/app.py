@@ -3,8 +3,10 @@
 from collections.abc import Sequence
 from functools import partial
 
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute
 
+from isthmus.common.access import AccessRoute
+from isthmus.common.auth import Right
 from isthmus.common.dicomweb.resource import ROOTS
 from isthmus.common.dicomweb.transactions import DELETIONS, STORES
 from isthmus.common.pixels.processes import PixelProcesses
@@ -23,8 +25,11 @@ def routes(parts: Parts) -> Sequence[BaseRoute]:
     storing = partial(store, Storing(settings, parts.bus, parts.blobs, processes))
     deleting = Deleting(settings, parts.bus).delete
     return [
-        Route(root + transaction.path, endpoint, methods=[transaction.method])
+        AccessRoute(root + transaction.path, endpoint, right=right, methods=[transaction.method])
         for root in ROOTS
-        for endpoint, transactions in ((storing, STORES), (deleting, DELETIONS))
+        for endpoint, transactions, right in (
+            (storing, STORES, Right.STORE),
+            (deleting, DELETIONS, Right.DELETE),
+        )
         for transaction in transactions
     ]

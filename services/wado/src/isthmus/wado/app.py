@@ -7,8 +7,10 @@ from functools import partial
 from typing import Final
 
 from starlette.requests import Request
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute
 
+from isthmus.common.access import AccessRoute
+from isthmus.common.auth import Right
 from isthmus.common.derived.images import Images
 from isthmus.common.derived.transcoded import Transcoded
 from isthmus.common.dicomweb.resource import ROOTS
@@ -98,7 +100,12 @@ def routes(parts: Parts) -> Sequence[BaseRoute]:
         ("/wado", uri),
     ]
     return [
-        Route(root + path, Streamed(partial(_answer, instances, endpoint)), methods=["GET"])
+        AccessRoute(
+            root + path,
+            Streamed(partial(_answer, instances, endpoint)),
+            right=Right.RETRIEVE,
+            methods=["GET"],
+        )
         for root in ROOTS
         for path, endpoint in resources
     ]

@@ -38,6 +38,11 @@ class ListenAddress(str):
         """The port."""
         return int(self.rpartition(":")[2])
 
+    @property
+    def is_loopback(self) -> bool:
+        """Whether only this machine reaches it."""
+        return self.host == "localhost" or ip_address(self.host).is_loopback
+
 
 def _listen_address(text: str) -> ListenAddress:
     host, colon, port = text.rpartition(":")

@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import ConfigDict, Field, StringConstraints, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from isthmus.common.config.access import Access
 from isthmus.common.config.arriving import Arrivals, Caller
 from isthmus.common.config.destinations import Destination, check_destinations
 from isthmus.common.config.forwarding import check_deletions
@@ -21,6 +22,7 @@ from isthmus.common.config.kinds import (
     Url,
     WebOrigin,
 )
+from isthmus.common.config.limits import Limits
 from isthmus.common.config.origins import AnyOrigin, DimseOrigin, Inbox, Origin, S3Origin
 
 
@@ -58,6 +60,16 @@ class Scp(Section):
     """Loopback address and port; port 0: any free one."""
     max_associations: Annotated[int, Field(ge=1, le=1024)] = 64
     """At one time; one more is refused."""
+    max_associations_per_ae_title: Annotated[int, Field(ge=1, le=1024)] = 32
+    """Of one calling AE title, at one time; one more is refused for now."""
+    max_associations_per_address: Annotated[int, Field(ge=1, le=1024)] = 48
+    """From one IP address, at one time; one more is refused for now."""
+    max_pdu: Annotated[int, Field(ge=4096, le=1024 * 1024)] = 128 * 1024
+    """Bytes of the variable field of a P-DATA-TF PDU, as we announce it (Maximum Length, PS3.8 D.1)."""
+    negotiation_seconds: Seconds = 10.0
+    """For the request of an association to come, and after a rejection for its end (ARTIM, PS3.8 9.1.5)."""
+    idle_seconds: Seconds = 60.0
+    """Of silence, before an association is aborted."""
     max_receiving_bytes: Annotated[int, Field(ge=1024 * 1024)] = 512 * 1024 * 1024
     """Of data sets on their way into S3; who comes then waits for the acknowledgement of the one before."""
     callers: tuple[Caller, ...] = ()
@@ -179,7 +191,9 @@ class Settings(BaseSettings):
     nats: Nats = Nats()
     s3: S3 = S3()
     telemetry: Telemetry = Telemetry()
+    limits: Limits = Limits()
     arrivals: Arrivals = Arrivals()
+    access: Access = Access()
     origins: tuple[AnyOrigin, ...] = ()
 
     @property
@@ -276,6 +290,8 @@ class Settings(BaseSettings):
         for number, caller in enumerate(self.scp.callers):
             yield f"scp.callers[{number}].inboxes", caller.inboxes or (), "inboxes"
             yield f"scp.callers[{number}].origins", (caller.origins or frozenset()) - {"all"}, "origins"
+        for number, rule in enumerate(self.access.rules):
+            yield f"access.rules[{number}].origins", rule.origins or (), "origins"
         for number, forward in enumerate(self.arrivals.forward):
             yield f"arrivals.forward[{number}].inbox", filter(None, [forward.inbox]), "inboxes"
             yield f"arrivals.forward[{number}].to", forward.to, "origins"

@@ -22,6 +22,8 @@ from isthmus.common.errors import IsthmusError
 
 _log = logging.getLogger(__name__)
 
+REALM: Final = "isthmus"
+"""What a credential is asked for (RFC 9110 11.5)."""
 RETRY_AFTER_SECONDS: Final = 5
 """With each 503: by then a part that was restarted is back."""
 
@@ -31,6 +33,9 @@ _KINDS: Final[Mapping[type[IsthmusError], tuple[HTTPStatus, str]]] = {
     IsthmusError: (HTTPStatus.INTERNAL_SERVER_ERROR, "internal"),
     errors.RequestError: (HTTPStatus.BAD_REQUEST, "request"),
     errors.InvalidParameter: (HTTPStatus.BAD_REQUEST, "invalid-parameter"),
+    errors.Unauthenticated: (HTTPStatus.UNAUTHORIZED, "unauthenticated"),
+    errors.Forbidden: (HTTPStatus.FORBIDDEN, "forbidden"),
+    errors.TooManyRequests: (HTTPStatus.TOO_MANY_REQUESTS, "too-many-requests"),
     errors.UnknownOrigin: (HTTPStatus.NOT_FOUND, "unknown-origin"),
     errors.NoSuchObject: (HTTPStatus.NOT_FOUND, "no-such-object"),
     errors.MethodNotAllowed: (HTTPStatus.METHOD_NOT_ALLOWED, "method-not-allowed"),
@@ -38,6 +43,8 @@ _KINDS: Final[Mapping[type[IsthmusError], tuple[HTTPStatus, str]]] = {
     errors.PixelsUnreadable: (HTTPStatus.NOT_ACCEPTABLE, "pixels-unreadable"),
     errors.RangeNotSatisfiable: (HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE, "range-not-satisfiable"),
     errors.TooLarge: (HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too-large"),
+    errors.QueryTooLong: (HTTPStatus.REQUEST_URI_TOO_LONG, "query-too-long"),
+    errors.TooSlow: (HTTPStatus.REQUEST_TIMEOUT, "too-slow"),
     errors.UnsupportedMediaType: (HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type"),
     errors.UnreadablePayload: (HTTPStatus.BAD_REQUEST, "unreadable-payload"),
     errors.TruncatedPayload: (HTTPStatus.BAD_REQUEST, "truncated-payload"),
@@ -61,6 +68,7 @@ _KINDS: Final[Mapping[type[IsthmusError], tuple[HTTPStatus, str]]] = {
     errors.BusUnavailable: (HTTPStatus.SERVICE_UNAVAILABLE, "bus-unavailable"),
     errors.StoreUnavailable: (HTTPStatus.SERVICE_UNAVAILABLE, "store-unavailable"),
     errors.NoWorker: (HTTPStatus.SERVICE_UNAVAILABLE, "no-worker"),
+    errors.IdentityProviderAway: (HTTPStatus.SERVICE_UNAVAILABLE, "identity-provider-away"),
 }
 
 _NOT_IMPLEMENTED: Final = {0x0122, 0x0211}
@@ -186,7 +194,15 @@ def _headers(error: IsthmusError) -> Mapping[str, str]:
         return {"Content-Range": f"bytes */{error.size}"}
     if isinstance(error, errors.MethodNotAllowed):
         return {"Allow": ", ".join(error.allowed)}
-    if isinstance(error, errors.HttpOperationFailed) and error.retry_after is not None:
+    if isinstance(error, errors.TooSlow):
+        return {"Connection": "close"}
+    if isinstance(error, errors.Unauthenticated):
+        code = "" if error.error is None else f', error="{error.error}"'
+        return {"WWW-Authenticate": f'Bearer realm="{REALM}"{code}, Basic realm="{REALM}"'}
+    if (
+        isinstance(error, errors.HttpOperationFailed | errors.TooManyRequests)
+        and error.retry_after is not None
+    ):
         return {"Retry-After": str(ceil(error.retry_after))}
     return {}
 

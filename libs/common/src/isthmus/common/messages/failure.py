@@ -26,6 +26,7 @@ _OTHERS: Final[dict[str, type[IsthmusError]]] = {
     kind.__name__: kind
     for kind in (
         errors.ContractError,
+        errors.Forbidden,
         errors.NoSuchObject,
         errors.TooManyMatches,
         errors.MalformedDataset,

@@ -4,8 +4,11 @@ from collections.abc import Sequence
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute
 
+from isthmus.common.access import AccessRoute, PublicRoute
+from isthmus.common.auth import Right
+from isthmus.common.config import ListenAddress
 from isthmus.common.service.parts import Parts
 from isthmus.common.telemetry import metrics_text
 
@@ -23,4 +26,11 @@ def health_routes(parts: Parts) -> Sequence[BaseRoute]:
     async def metrics(_: Request) -> Response:
         return Response(metrics_text(), media_type="text/plain; version=0.0.4")
 
-    return Route("/healthz", healthz), Route("/readyz", readyz), Route("/metrics", metrics)
+    # Beyond this machine the numbers are not for everybody: how busy a hospital is, and with whom.
+    listen = ListenAddress(parts.settings.http.listen)
+    numbers = (
+        PublicRoute("/metrics", metrics)
+        if listen.is_loopback
+        else AccessRoute("/metrics", metrics, right=Right.ADMIN)
+    )
+    return PublicRoute("/healthz", healthz), PublicRoute("/readyz", readyz), numbers

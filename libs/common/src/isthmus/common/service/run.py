@@ -12,6 +12,7 @@ from typing import Final
 import uvloop
 from starlette.routing import BaseRoute
 
+from isthmus.common.auth import Policy
 from isthmus.common.blobs import BlobStore, buckets_of
 from isthmus.common.bus import Bus
 from isthmus.common.config import ListenAddress, Settings, load_settings
@@ -97,7 +98,12 @@ async def _serve(name: str, settings: Settings, routes: Routes | None, lifespan:
     async with open_parts(name, settings) as parts, lifespan(parts) if lifespan else nullcontext():
         own = routes(parts) if routes else ()
         inboxes = {inbox.name for inbox in settings.inboxes}
-        app = application([*health_routes(parts), *own], settings.gateway.cors_origins, inboxes)
+        app = application(
+            [*health_routes(parts), *own],
+            settings.gateway.cors_origins,
+            inboxes,
+            policy=Policy.of(settings),
+        )
         settle()
         listening = server(CollectBetweenRequests(app) if own else app, ListenAddress(settings.http.listen))
 

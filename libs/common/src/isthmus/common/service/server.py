@@ -14,6 +14,9 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp
 
+from isthmus.common.access import AccessLayer, PublicRoute
+from isthmus.common.access.http import Authenticate, anyone, check_routes
+from isthmus.common.auth import Policy
 from isthmus.common.config import ListenAddress
 from isthmus.common.dicomweb.methods import methods_at
 from isthmus.common.dicomweb.problem import exception_handlers, handle
@@ -23,6 +26,8 @@ from isthmus.common.telemetry import AsgiTracing
 DRAIN_SECONDS: Final = 5
 """How long running requests may go on after a stop."""
 
+EVERYBODY: Final = Policy((), ())
+"""The rules where there are none."""
 ANY_ORIGIN: Final = "*"
 CORS_METHODS: Final = ("GET", "HEAD", "POST", "OPTIONS")
 DELETE: Final = "DELETE"
@@ -50,18 +55,31 @@ class Server(uvicorn.Server):
 
 
 def application(
-    routes: Sequence[BaseRoute], cors_origins: Sequence[str] = (), inboxes: Collection[str] = ()
+    routes: Sequence[BaseRoute],
+    cors_origins: Sequence[str] = (),
+    inboxes: Collection[str] = (),
+    *,
+    policy: Policy = EVERYBODY,
+    authenticate: Authenticate = anyone,
 ) -> ASGIApp:
-    """Compose the routes with tracing, and with problem+json for whatever fails.
+    """Compose the routes with tracing, with who may use them, and with problem+json for whatever fails.
 
     Args:
         routes: the resources.
         cors_origins: web origins whose pages may ask and read the answers (Fetch standard, CORS protocol), or
             `*`: then none may delete.
         inboxes: names of the origins from which something can be deleted.
+        policy: who may do what; by default everybody everything.
+        authenticate: tells who sends a request.
+
+    Raises:
+        TypeError: a route does not say who may use it.
     """
+    check_routes(routes)
     handlers = {**exception_handlers, HTTPException: _handler_that_knows_methods(inboxes)}
     app: ASGIApp = Starlette(routes=list(routes), exception_handlers=handlers)
+    public = {route.path for route in routes if isinstance(route, PublicRoute)}
+    app = AccessLayer(app, policy, authenticate, public)
     if cors_origins:
         app = CORSMiddleware(
             app,

@@ -1,0 +1,122 @@
+"""Decisions on the bus: a face says on whose behalf it asks, and a worker sees that a face of ours said so.
+
+A header of each message holds who asks, which service asks for him, for what, at which origin, when, and a
+digest of the message, under an HMAC by the signing key that all services share. Who has nothing but a
+service's password for NATS can make no such header, and one that he has seen is good for that message alone.
+"""
+
+import base64
+import binascii
+import hashlib
+import hmac
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Final
+
+from isthmus.common.auth.principal import Kind, Principal
+from isthmus.common.config.access import Right
+from isthmus.common.errors import ContractError, Forbidden
+from isthmus.common.messages import decode, encode
+
+HEADER: Final = "Isthmus-Grant"
+TOLERANCE_SECONDS: Final = 60.0
+"""By how much the clocks of services may differ, and how long a message may be on its way."""
+
+_principal: ContextVar[Principal | None] = ContextVar("principal", default=None)
+
+
+@contextmanager
+def acting_as(principal: Principal) -> Iterator[None]:
+    """Do what the block does on somebody's behalf; tasks that begin in it do too."""
+    token = _principal.set(principal)
+    try:
+        yield
+    finally:
+        _principal.reset(token)
+
+
+def current_principal() -> Principal | None:
+    """Give on whose behalf this runs; None on nobody's: a service does what it does by itself."""
+    return _principal.get()
+
+
+@dataclass(frozen=True, slots=True)
+class Granted:
+    """What a face has decided."""
+
+    principal: Principal
+    service: str
+    right: Right
+    origin: str
+    at: float
+    """Seconds since 1970."""
+    digest: bytes
+    """SHA-256 of the message."""
+
+
+class Grants:
+    """Writes and reads the header."""
+
+    def __init__(self, key: str | None, service: str) -> None:
+        """Prepare.
+
+        Args:
+            key: the signing key; None where there are no rules: nothing is written, and nothing is asked for.
+            service: which of the services this is.
+        """
+        self._key = None if key is None else hashlib.sha256(b"isthmus grants\0" + key.encode()).digest()
+        self._service = service
+
+    def header(self, right: Right, origin: str, payload: bytes) -> dict[str, str]:
+        """Give the header for a message that asks for something on behalf of `current_principal()`."""
+        if self._key is None:
+            return {}
+        principal = current_principal() or Principal(Kind.SERVICE, self._service)
+        digest = hashlib.sha256(payload).digest()
+        granted = encode(Granted(principal, self._service, right, origin, time.time(), digest))
+        return {HEADER: base64.b64encode(self._code(granted) + granted).decode()}
+
+    def verify(
+        self, header: str | None, right: Right, origin: str, payload: bytes, sent_at: float | None = None
+    ) -> Principal | None:
+        """Give who asks; None where there is no signing key, so that nobody asks.
+
+        Args:
+            header: that of the message.
+            right: what it asks for.
+            origin: where.
+            payload: the message.
+            sent_at: when it was sent (seconds since 1970), of one that may have waited; without it now.
+
+        Raises:
+            Forbidden: there is no header, or it is none of ours, or of another message, or too old.
+        """
+        if self._key is None:
+            return None
+        granted = self._read(self._key, header)
+        digest = hashlib.sha256(payload).digest()
+        asked = (granted.right, granted.origin, granted.digest)
+        now = time.time() if sent_at is None else sent_at
+        if asked != (right, origin, digest) or abs(now - granted.at) > TOLERANCE_SECONDS:
+            raise Forbidden("The grant of the message is another one's")
+        return granted.principal
+
+    def _read(self, key: bytes, header: str | None) -> Granted:
+        try:
+            content = base64.b64decode(header or "", validate=True)
+        except (binascii.Error, ValueError):
+            content = b""
+        code, granted = content[: hashlib.sha256().digest_size], content[hashlib.sha256().digest_size :]
+        if not hmac.compare_digest(code, hmac.digest(key, granted, "sha256")):
+            raise Forbidden("The message has no grant of ours")
+        try:
+            return decode(granted, Granted)
+        except ContractError:
+            raise Forbidden("The grant of the message is of another version") from None
+
+    def _code(self, granted: bytes) -> bytes:
+        assert self._key is not None  # noqa: S101 - who calls has seen to that
+        return hmac.digest(self._key, granted, "sha256")

@@ -1,0 +1,220 @@
+"""Who may do what: the rules for both sides, HTTP and DIMSE."""
+
+from datetime import date
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Final, Literal, Self
+
+from pydantic import AfterValidator, Field, model_validator
+
+from isthmus.common.config.arriving import Modality
+from isthmus.common.config.files import secret_in
+from isthmus.common.config.kinds import AETitle, NonEmpty, OriginName, PlainUrl, Section, is_in_clear
+from isthmus.common.config.networks import Network
+
+LEAST_SECRET: Final = 32
+"""Characters of a key that signs: 24 random bytes in base64."""
+Days = Annotated[int, Field(ge=1, le=36_500)]
+
+
+class Right(StrEnum):
+    """What somebody may do at an origin."""
+
+    SEARCH = "search"
+    """QIDO-RS; C-FIND, of a worklist too."""
+    RETRIEVE = "retrieve"
+    """WADO-RS and WADO-URI; C-MOVE and C-GET."""
+    STORE = "store"
+    """STOW-RS; C-STORE, Storage Commitment, procedure steps and instance availability."""
+    DELETE = "delete"
+    """DELETE, of what is in an inbox."""
+    EVENTS = "events"
+    """To hear of what arrives, over NATS."""
+    ADMIN = "admin"
+    """`/metrics` of a service that listens beyond loopback."""
+
+
+Algorithm = Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
+"""Signatures by a key pair (RFC 7518 3.1, RFC 8037): none by a shared secret, and never `none`."""
+
+
+def _secret(text: str) -> str:
+    if len(text.strip()) < LEAST_SECRET:
+        raise ValueError(f"has fewer than {LEAST_SECRET} characters: make one by openssl rand -base64 32")
+    return text.strip()
+
+
+Secret = Annotated[str, AfterValidator(_secret)]
+
+
+class Oidc(Section):
+    """An OpenID Connect provider, whose access tokens are taken as `Authorization: Bearer`."""
+
+    issuer: PlainUrl
+    """The issuer (`iss`), as its tokens name it; below it is `.well-known/openid-configuration`."""
+    audience: NonEmpty
+    """What the tokens are for (`aud`): tokens for others are refused."""
+    algorithms: Annotated[tuple[Algorithm, ...], Field(min_length=1)] = ("RS256", "PS256", "ES256", "EdDSA")
+    """Signatures that are taken."""
+    name_claim: NonEmpty = "sub"
+    """Which claim names the user, in rules and audit records."""
+    leeway_seconds: Annotated[float, Field(ge=0, le=300)] = 30.0
+    """By how much the provider's clock may differ from ours."""
+    refresh_seconds: Annotated[float, Field(ge=1, le=86_400)] = 3600.0
+    """After which its keys are read anew; a token by a key that is not known has them read at once."""
+    timeout_seconds: Annotated[float, Field(gt=0, le=60)] = 5.0
+    """For an answer of the provider."""
+    ca_file: Path | None = None
+    """Certificates by which the provider's is verified, where the usual ones do not do."""
+
+    @model_validator(mode="after")
+    def _keys_come_safely(self) -> Self:
+        if is_in_clear(self.issuer):
+            raise ValueError("issuer: must begin with https://, or anyone on the way could replace its keys")
+        return self
+
+
+class StudyFilter(Section):
+    """Which studies; all that is named must hold, and an attribute that nobody tells does not."""
+
+    modality: frozenset[Modality] = frozenset()
+    """One of its series is of one of these."""
+    institution: frozenset[NonEmpty] = frozenset()
+    """It, or one of its series, has one of these Institution Names; letters of either case are alike."""
+    accession_prefix: tuple[NonEmpty, ...] = ()
+    """Its Accession Number begins with one of these."""
+    since: date | None = None
+    """Its Study Date is this or later."""
+    until: date | None = None
+    """Its Study Date is this or earlier."""
+    last_days: Days | None = None
+    """Its Study Date is at most so many days ago (1: yesterday, or today)."""
+
+    @model_validator(mode="after")
+    def _names_something(self) -> Self:
+        if not self.model_fields_set:
+            raise ValueError("names nothing; leave it out where every study is meant")
+        if self.since is not None and self.until is not None and self.since > self.until:
+            raise ValueError("since is after until")
+        return self
+
+
+class Rule(Section):
+    """One who may do something; all that it names of somebody must hold. Of several rules one is enough."""
+
+    user: NonEmpty | None = None
+    """The user of a token, as `name_claim` of its provider names him; of DICOM user identity too."""
+    claims: dict[NonEmpty, frozenset[NonEmpty]] = {}
+    """Claims of a token, each with values of which one is enough: `{groups = ["radiology"]}`."""
+    key: NonEmpty | None = None
+    """The name of an API key (`isthmus key create NAME`)."""
+    certificate: NonEmpty | None = None
+    """The subject of a client certificate as RFC 4514 writes it (`CN=ct1,O=Hospital`), over HTTP or DIMSE."""
+    ae_title: AETitle | None = None
+    """The calling AE title of a DIMSE client. Anybody can claim one: name `network` or `certificate` too."""
+    network: Network | None = None
+    """The IP address or network (`10.1.0.0/16`) that somebody comes from."""
+    subscriber: OriginName | None = None
+    """One of `access.subscribers`, for `events`."""
+    anyone: bool = False
+    """Everybody, also without a credential."""
+    origins: frozenset[OriginName] | None = None
+    """At which origins; without it at all."""
+    operations: Annotated[frozenset[Right], Field(min_length=1)]
+    """What may be done."""
+    studies: StudyFilter | None = None
+    """With which studies; without it with all. For `search` and `retrieve` alone."""
+
+    @model_validator(mode="after")
+    def _is_someone(self) -> Self:
+        who = (self.user, self.key, self.certificate, self.ae_title, self.network, self.subscriber)
+        if not any(who) and not self.claims and not self.anyone:
+            raise ValueError("names nobody: anyone = true is for everybody")
+        if self.anyone and (any(who) or self.claims):
+            raise ValueError("anyone, and somebody in particular, do not go together")
+        if any(not values for values in self.claims.values()):
+            raise ValueError("claims: a claim without values holds for nobody")
+        return self
+
+    @model_validator(mode="after")
+    def _can_be_kept(self) -> Self:
+        beyond = self.operations - {Right.SEARCH, Right.RETRIEVE}
+        if self.studies is not None and beyond:
+            raise ValueError(f"studies: cannot be said for {', '.join(sorted(beyond))}: make it two rules")
+        if self.subscriber is not None and self.operations != {Right.EVENTS}:
+            raise ValueError("subscriber: can have events alone")
+        return self
+
+
+class Subscriber(Section):
+    """A user of NATS for somebody who hears of what arrives; rules say of which inboxes."""
+
+    name: OriginName
+    """The user's name."""
+    password: Secret | None = Field(default=None, repr=False)
+    """His password."""
+    password_file: Path | None = None
+    """A file that holds it; one of the two is required."""
+
+    @model_validator(mode="after")
+    def _has_a_password(self) -> Self:
+        if (self.password is None) == (self.password_file is None):
+            raise ValueError("either password or password_file says by what he is known")
+        return self
+
+    @property
+    def secret(self) -> str:
+        """His password.
+
+        Raises:
+            ValueError: its file cannot be read, or holds none; quotes nothing of it.
+        """
+        if self.password is not None:
+            return self.password
+        return _secret(secret_in(self.password_file)) if self.password_file is not None else ""
+
+
+class Access(Section):
+    """Who may do what. Without a rule everybody may do all of it, and everything listens on loopback only."""
+
+    rules: tuple[Rule, ...] = ()
+    """Who may do what."""
+    oidc: tuple[Oidc, ...] = ()
+    """OpenID Connect providers whose tokens are taken."""
+    subscribers: tuple[Subscriber, ...] = ()
+    """Users of NATS that hear of what arrives."""
+    signing_key: Secret | None = Field(default=None, repr=False)
+    """By which services know each other's decisions on the bus; `isthmus up` makes one at every start."""
+    signing_key_file: Path | None = None
+    """A file that holds it, for services that are run alone; the same for all of them."""
+    link_key: Secret | None = Field(default=None, repr=False)
+    """By which links to studies are signed (`isthmus link`); `isthmus up` makes and keeps one."""
+    link_key_file: Path | None = None
+    """A file that holds it; another one ends all links."""
+
+    @model_validator(mode="after")
+    def _keys_are_said_once(self) -> Self:
+        for name in ("signing_key", "link_key"):
+            if getattr(self, name) is not None and getattr(self, f"{name}_file") is not None:
+                raise ValueError(f"{name} and {name}_file do not go together")
+        return self
+
+    @model_validator(mode="after")
+    def _names_differ(self) -> Self:
+        for setting, names in (
+            ("subscribers", [subscriber.name for subscriber in self.subscribers]),
+            ("oidc", [provider.issuer for provider in self.oidc]),
+        ):
+            for name in names:
+                if names.count(name) > 1:
+                    raise ValueError(f"access.{setting}: {name!r} is there twice")
+        known = {subscriber.name for subscriber in self.subscribers}
+        for number, rule in enumerate(self.rules):
+            if rule.subscriber is not None and rule.subscriber not in known:
+                raise ValueError(f"access.rules[{number}].subscriber: {rule.subscriber!r} is no subscriber")
+        return self
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there are no rules: everybody may do everything."""
+        return not self.rules

@@ -1,0 +1,32 @@
+"""IP addresses and networks: of callers, of clients."""
+
+from ipaddress import IPv6Address, ip_address, ip_network
+from typing import Annotated
+
+from pydantic import AfterValidator
+
+
+def _network(text: str) -> str:
+    try:
+        ip_network(text, strict=False)
+    except ValueError:
+        raise ValueError(f"{text!r} is no IP address or network") from None
+    return text
+
+
+Network = Annotated[str, AfterValidator(_network)]
+"""An IP address, or a network as `10.1.0.0/16`."""
+
+
+def is_in(address: str, network: str) -> bool:
+    """Tell whether an IP address is one of a network's; what is no address is in none.
+
+    A link-local IPv6 address may name its interface; an IPv4 address may be mapped into IPv6.
+    """
+    try:
+        known = ip_address(address.partition("%")[0])
+    except ValueError:
+        return False
+    if isinstance(known, IPv6Address) and known.ipv4_mapped is not None:
+        known = known.ipv4_mapped
+    return known in ip_network(network, strict=False)

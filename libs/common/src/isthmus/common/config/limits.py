@@ -34,7 +34,7 @@ class Limits(Section):
     header_seconds: Seconds = 10.0
     """From the first byte of a request to the end of its headers; then the connection is closed, with 408."""
     body_seconds: Seconds = 30.0
-    """In which a body must go on by `min_body_bytes`, where it is not we who keep it waiting; else it is 408."""
+    """In which a body must go on by `min_body_bytes`, but for the time that we keep it waiting; else 408."""
     min_body_bytes: Annotated[int, Field(ge=1, le=1024**3)] = 16 * 1024
     """Of a body in each `body_seconds`: who is slower is not uploading, but holding a place."""
     max_requests_per_principal: Clients = 128

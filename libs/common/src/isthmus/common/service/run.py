@@ -15,6 +15,7 @@ from starlette.routing import BaseRoute
 from isthmus.common.auth import Policy
 from isthmus.common.blobs import BlobStore, buckets_of
 from isthmus.common.bus import Bus
+from isthmus.common.bus.loads import shared_loads
 from isthmus.common.config import ListenAddress, Settings, load_settings
 from isthmus.common.errors import IsthmusError, SettingsError
 from isthmus.common.service.failing import has_failed
@@ -98,14 +99,18 @@ async def _serve(name: str, settings: Settings, routes: Routes | None, lifespan:
     async with open_parts(name, settings) as parts, lifespan(parts) if lifespan else nullcontext():
         own = routes(parts) if routes else ()
         inboxes = {inbox.name for inbox in settings.inboxes}
+        loads = await parts.closing.enter_async_context(shared_loads(parts.bus, name)) if own else None
         app = application(
             [*health_routes(parts), *own],
             settings.gateway.cors_origins,
             inboxes,
             policy=Policy.of(settings),
+            limits=settings.limits,
+            loads=loads,
         )
         settle()
-        listening = server(CollectBetweenRequests(app) if own else app, ListenAddress(settings.http.listen))
+        listen = ListenAddress(settings.http.listen)
+        listening = server(CollectBetweenRequests(app) if own else app, listen, settings.limits)
 
         def stop() -> None:
             listening.should_exit = True

@@ -16,11 +16,16 @@ from starlette.types import ASGIApp
 
 from isthmus.common.access import AccessLayer, PublicRoute
 from isthmus.common.access.http import Authenticate, anyone, check_routes
+from isthmus.common.access.load import LimitLoad
 from isthmus.common.auth import Policy
+from isthmus.common.bus.loads import Loads
 from isthmus.common.config import ListenAddress
+from isthmus.common.config.limits import Limits
 from isthmus.common.dicomweb.methods import methods_at
 from isthmus.common.dicomweb.problem import exception_handlers, handle
 from isthmus.common.errors import MethodNotAllowed
+from isthmus.common.service.limiting import LimitRequests
+from isthmus.common.service.protocol import bounded
 from isthmus.common.telemetry import AsgiTracing
 
 DRAIN_SECONDS: Final = 5
@@ -28,6 +33,7 @@ DRAIN_SECONDS: Final = 5
 
 EVERYBODY: Final = Policy((), ())
 """The rules where there are none."""
+DEFAULT_LIMITS: Final = Limits()
 ANY_ORIGIN: Final = "*"
 CORS_METHODS: Final = ("GET", "HEAD", "POST", "OPTIONS")
 DELETE: Final = "DELETE"
@@ -61,6 +67,8 @@ def application(
     *,
     policy: Policy = EVERYBODY,
     authenticate: Authenticate = anyone,
+    limits: Limits = DEFAULT_LIMITS,
+    loads: Loads | None = None,
 ) -> ASGIApp:
     """Compose the routes with tracing, with who may use them, and with problem+json for whatever fails.
 
@@ -71,6 +79,8 @@ def application(
         inboxes: names of the origins from which something can be deleted.
         policy: who may do what; by default everybody everything.
         authenticate: tells who sends a request.
+        limits: what a request may be, and how many of them a client may have under way.
+        loads: what clients have under way; without it that is not bounded.
 
     Raises:
         TypeError: a route does not say who may use it.
@@ -78,6 +88,9 @@ def application(
     check_routes(routes)
     handlers = {**exception_handlers, HTTPException: _handler_that_knows_methods(inboxes)}
     app: ASGIApp = Starlette(routes=list(routes), exception_handlers=handlers)
+    app = LimitRequests(app, limits)
+    if loads is not None:
+        app = LimitLoad(app, loads, limits)
     public = {route.path for route in routes if isinstance(route, PublicRoute)}
     app = AccessLayer(app, policy, authenticate, public)
     if cors_origins:
@@ -106,14 +119,20 @@ def _handler_that_knows_methods(
     return handle_http
 
 
-def server(app: ASGIApp, listen: ListenAddress) -> Server:
-    """Make the server; `serve()` runs it until `should_exit` is set."""
+def server(app: ASGIApp, listen: ListenAddress, limits: Limits = DEFAULT_LIMITS) -> Server:
+    """Make the server; `serve()` runs it until `should_exit` is set.
+
+    Args:
+        app: the application.
+        listen: where it listens.
+        limits: of headers.
+    """
     return Server(
         uvicorn.Config(
             app,
             host=listen.host,
             port=listen.port,
-            http="httptools",
+            http=bounded(limits),
             ws="none",  # else each Upgrade or CONNECT logs the advice to install a library
             lifespan="off",
             log_config=None,

@@ -48,7 +48,7 @@ async def audited(bus: Bus, outcome: str, calling: str, least: int = 0) -> list[
         many = max(many + 1, least)
         records = [
             decode(data, AuditRecord)
-            for data in await _all(bus, "AUDIT", subjects.audit("scp", outcome), many)
+            for data in await _all(bus, "AUDIT", subjects.audits(service="scp", outcome=outcome), many)
         ]
         many = max(many, len(records))
         found = [record for record in records if record.calling_ae_title == calling]

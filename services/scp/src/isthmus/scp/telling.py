@@ -1,21 +1,21 @@
 """What is told to the bus behind the back of the associations: their ends, and who was let in."""
 
 import asyncio
-import time
 from collections.abc import Coroutine
 from typing import Final
 
 from isthmus.common.bus import Bus
-from isthmus.common.bus.audit import audit
+from isthmus.common.bus.audit import audit, now, trace_id
 from isthmus.common.bus.events import tell
 from isthmus.common.errors import BusUnavailable
 from isthmus.common.messages import AssociationEnded
-from isthmus.common.messages.audit import AuditRecord, Outcome
-from isthmus.common.messages.events import timestamp
+from isthmus.common.messages.audit import AuditEvent, AuditRecord, AuditType, Outcome
 from isthmus.common.telemetry import get_logger, span
 from isthmus.scp.callers import Calling
 from isthmus.scp.sender import Sender
 
+SERVICE: Final = "scp"
+ASSOCIATION: Final = "association"
 MOST_RECORDS: Final = 1_000
 """Of the audit, waiting for NATS; more are in the log alone."""
 AGAIN_SECONDS: Final = 1.0
@@ -70,15 +70,27 @@ class Telling:
         if self._records >= MOST_RECORDS:
             return
         self._records += 1
+        is_association = action == ASSOCIATION
+        if refusal is None:
+            event, event_type = AuditEvent.USER_AUTHENTICATION, AuditType.LOGIN
+        else:
+            event = AuditEvent.SECURITY_ALERT
+            restricted = AuditType.USE_OF_RESTRICTED_FUNCTION
+            event_type = AuditType.NODE_AUTHENTICATION if is_association else restricted
         record = AuditRecord(
-            time=timestamp(time.time()),
-            service="scp",
+            time=now(),
+            service=SERVICE,
             action=action,
             outcome=Outcome.ACCEPTED if refusal is None else Outcome.REFUSED,
+            event=event,
+            event_type=event_type,
             reason=refusal or "",
+            kind="ae-title",
+            name=calling.calling_ae_title,
             calling_ae_title=calling.calling_ae_title,
             called_ae_title=calling.called_ae_title,
             address=calling.address,
+            trace_id=trace_id(),
         )
         self._start(self._record(record))
 

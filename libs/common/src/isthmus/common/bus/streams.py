@@ -47,8 +47,9 @@ COMMITMENTS: Final = "COMMITMENTS"
 COMMITMENTS_SECONDS: Final = 2 * 86_400.0
 """Of what nobody takes any more: the inbox is no longer in the settings."""
 AUDIT: Final = "AUDIT"
-"""Who wanted what of us, and whether they might."""
+"""Who did what with which study, and whether he might (PS3.15 A.5)."""
 AUDIT_SECONDS: Final = 30 * 86_400.0
+"""Until `bus.audit.keep_for` says another."""
 INBOXES_BUCKET: Final = "INBOXES"
 """A KV bucket: the record of each study in an inbox."""
 REPORTS_BUCKET: Final = "REPORTS"
@@ -164,6 +165,8 @@ _STREAMS: Final = (
         retention=RetentionPolicy.LIMITS,
         storage=StorageType.FILE,
         max_age=AUDIT_SECONDS,
+        deny_delete=True,  # what is recorded nobody takes back
+        deny_purge=True,
         allow_direct=True,
     ),
     _bucket(GUARD_BUCKET).evolve(

@@ -193,9 +193,22 @@ def committed(process: str) -> str:
     return f"dicom.committed.{token(process)}"
 
 
-def audit(service: str, outcome: str) -> str:
-    """Records of what a service decided: `accepted` or `refused`."""
-    return f"dicom.audit.{token(service)}.{outcome}"
+def audit(service: str, event: str, outcome: str, origin: str) -> str:
+    """Records of what a service tells: by what happened, what became of it, and at which origin."""
+    return f"dicom.audit.{token(service)}.{event}.{outcome}.{token(origin)}"
+
+
+def audits(
+    *,
+    service: str | None = None,
+    event: str | None = None,
+    outcome: str | None = None,
+    origin: str | None = None,
+) -> str:
+    """All of them, or those alone that are named so."""
+    of_service = "*" if service is None else token(service)
+    at_origin = "*" if origin is None else token(origin)
+    return f"dicom.audit.{of_service}.{event or '*'}.{outcome or '*'}.{at_origin}"
 
 
 def load(service: str, process: str) -> str:

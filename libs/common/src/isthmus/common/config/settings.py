@@ -9,6 +9,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from isthmus.common.config.access import Access
 from isthmus.common.config.arriving import Arrivals, Caller
+from isthmus.common.config.audit import Audit
 from isthmus.common.config.destinations import Destination, check_destinations
 from isthmus.common.config.forwarding import check_deletions
 from isthmus.common.config.kinds import (
@@ -194,6 +195,7 @@ class Settings(BaseSettings):
     limits: Limits = Limits()
     arrivals: Arrivals = Arrivals()
     access: Access = Access()
+    audit: Audit = Audit()
     origins: tuple[AnyOrigin, ...] = ()
 
     @property

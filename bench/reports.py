@@ -20,7 +20,7 @@ def report(directory: Path, findings: int, *, seed: int) -> Study:
     ds.SOPClassUID = ComprehensiveSRStorage
     for name in ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID"):
         setattr(ds, name, generate_uid(entropy_srcs=["report", name, str(seed)]))
-    ds.PatientName, ds.PatientID = f"Synthetic^Report {seed}", f"SYNTHETIC-{seed}"
+    ds.PatientName, ds.PatientID = f"Synthetic^Report {seed}", f"IMPLANTED-{seed}"
     ds.Modality, ds.StudyDate, ds.SeriesNumber, ds.InstanceNumber = "SR", "20240229", 1, 1
     ds.CompletionFlag, ds.VerificationFlag = "COMPLETE", "UNVERIFIED"
     ds.ValueType, ds.ContinuityOfContent = "CONTAINER", "SEPARATE"

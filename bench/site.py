@@ -38,7 +38,7 @@ INBOX: Final = "inbox"
 QUIET_SECONDS: Final = 3.0
 TIMED: Final = "TIMED"
 """A destination of C-MOVE for whom it is noted what has been sent."""
-STUDIES: Final = "SYNTHETIC-900*"
+STUDIES: Final = "IMPLANTED-900*"
 """The Patient IDs of those who have one of the many studies each."""
 ASSOCIATIONS: Final = 4
 _FIRST_OF_STUDIES: Final = 900_000

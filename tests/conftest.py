@@ -8,6 +8,7 @@ import certifi
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests import planted
 from tests.data_sets import distinct_files
 from tests.distribution import FilesTogether, long_ones_first
 from tests.pacs.faulty import PROCESSES
@@ -26,6 +27,30 @@ def pytest_collection() -> Generator[None, object, object]:
     finally:
         gc.enable()
         gc.freeze()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Fail a test in whose output, or in whose errors, something is that tests plant."""
+    report = yield
+    told = planted.errors_since()
+    told += [
+        f"{name}: {sorted(found)}" for name, text in report.sections if (found := planted.found_in(text))
+    ]
+    if told and report.passed:
+        report.outcome = "failed"
+        report.longrepr = "it tells what nobody may know:\n" + "\n".join(told)
+    return report
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _nothing_planted_is_told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Search the errors of this run as they are made, and at its end the logs and traces of its systems."""
+    with planted.watching_errors():
+        yield
+    assert planted.found_in_files(tmp_path_factory.getbasetemp()) == []
 
 
 # How long an example takes tells of the machine, and of who else is at work on it.

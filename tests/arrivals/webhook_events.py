@@ -21,9 +21,10 @@ from isthmus.common.messages.events import (
     StudyEvent,
 )
 from isthmus.common.service import Parts
+from tests import planted
 from tests.waiting import until
 
-SECRET = "correct-horse-battery"
+SECRET = planted.secret("webhook")
 QUICK = Pace(
     first=0.02,
     longest=0.1,

@@ -13,6 +13,8 @@ from pydicom.uid import (
     generate_uid,
 )
 
+from tests.planted import NAME, PATIENT_ID
+
 
 def make_series(
     directory: Path,
@@ -71,8 +73,8 @@ def _image(seed: int, study: str, number: int) -> Dataset:
     ds.ReferringPhysicianName = "Refer^Rita"
     ds.StudyDescription = "Synthetic"
     ds.SeriesDescription = f"Series {seed}"
-    ds.PatientName = f"Synthetic^Müller {seed}"
-    ds.PatientID = f"SYNTHETIC-{seed}"
+    ds.PatientName = f"{NAME} {seed}"
+    ds.PatientID = f"{PATIENT_ID}{seed}"
     ds.PatientBirthDate = "19700101"
     ds.PatientSex = "O"
     ds.PatientAge = "054Y"

@@ -171,10 +171,10 @@ def test_it_finds_on_each_level(pacs: FaultyPacs, images: list[Path], study: dic
 @pytest.mark.parametrize(
     ("keyword", "value", "found"),
     [
-        ("PatientName", "synthetic^*", True),
+        ("PatientName", "implanted^*", True),
         ("PatientName", "*[M]*", False),
-        ("PatientID", "SYNTHETIC-?", True),
-        ("PatientID", "synthetic-0", False),
+        ("PatientID", "IMPLANTED-?", True),
+        ("PatientID", "implanted-0", False),
         ("StudyDate", "20240201-20240229", True),
         ("StudyDate", "20240301-", False),
         ("StudyDate", "-20240228", False),

@@ -14,6 +14,7 @@ from typing import IO, Any, ClassVar, Final, Self
 
 from isthmus.cli.run_file import RunFile
 from tests.peers import Peer, free_ports
+from tests.planted import plant
 from tests.system.commands import command
 
 ISTHMUS: Final = Path(sys.executable).with_name("isthmus")
@@ -102,6 +103,7 @@ class Gateway:
             self._readers.append(work)
         try:
             self.wait_for(lambda: bool(self.stdout), _READY_WITHIN)
+            self._watch_for_its_secrets()
         except BaseException:
             self.stop()
             raise
@@ -151,6 +153,12 @@ class Gateway:
             if line is not None:
                 kept.append(line)
         return code
+
+    def _watch_for_its_secrets(self) -> None:
+        """Let nothing of what run.json keeps for itself be in logs, traces and errors."""
+        nats, s3 = self.run_file.nats, self.run_file.s3
+        for one in (nats.password, s3.access_key, s3.secret_key):
+            plant(one)
 
     def _read(self, stream: IO[str], kept: list[str]) -> None:
         with stream:

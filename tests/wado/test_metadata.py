@@ -125,7 +125,7 @@ async def test_an_instance_is_an_array_of_one(
     response = await client.get(f"{instance_of(series[1])}/metadata", headers=JSON)
     (instance,) = response.json()
     assert instance["00080018"] == {"vr": "UI", "Value": [identity(series[1]).sop_instance_uid]}
-    assert instance["00100010"]["Value"] == [{"Alphabetic": "Synthetic^Müller 0"}]
+    assert instance["00100010"]["Value"] == [{"Alphabetic": "Implanted^Müller 0"}]
 
 
 async def test_pixel_data_is_a_url_by_which_the_client_reaches_us(

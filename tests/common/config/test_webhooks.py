@@ -8,9 +8,10 @@ import pytest
 from isthmus.common.config import load_settings
 from isthmus.common.config.signing import signing_keys
 from isthmus.common.errors import SettingsError
+from tests import planted
 from tests.common.config.settings_file import written
 
-SECRET = "correct-horse-battery"
+SECRET = planted.secret("webhook")
 HOOK = f"""
 [[arrivals.webhooks]]
 name = "ai"

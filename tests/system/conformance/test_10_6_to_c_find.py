@@ -142,7 +142,7 @@ async def test_c_2_2_1_3_what_the_origin_does_not_match_is_matched_here(
 ) -> None:
     """It ignores optional keys, and some ignore required ones."""
     pacs.behave(IgnoresMatchingKeys())
-    assert all_values(await found(http, "studies?PatientID=SYNTHETIC-1"), "PatientID") == {"SYNTHETIC-1"}
+    assert all_values(await found(http, "studies?PatientID=IMPLANTED-1"), "PatientID") == {"IMPLANTED-1"}
     assert await found(http, "studies?PatientBirthDate=19710101&ModalitiesInStudy=CT") == []
 
 
@@ -174,10 +174,10 @@ async def test_c_4_1_1_3_1_the_query_is_in_the_character_set_of_the_origin(
 ) -> None:
     """Its setting; the answer is UTF-8 whatever the origin's is."""
     (match,) = await found(http, "studies?PatientName=Synthetic%5EM%C3%BCller 1")
-    assert value(match, "PatientName") == "Synthetic^Müller 1"
+    assert value(match, "PatientName") == "Implanted^Müller 1"
     (query,) = asked(pacs)
     assert query.keys["SpecificCharacterSet"] == "ISO_IR 192"
-    assert query.keys["PatientName"] == "Synthetic^Müller 1"
+    assert query.keys["PatientName"] == "Implanted^Müller 1"
     assert "00080005" not in match
 
 

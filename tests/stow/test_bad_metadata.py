@@ -7,8 +7,7 @@ import pydicom
 import pytest
 
 from isthmus.common.blobs import BlobStore
-from isthmus.stow import bulkdata, receive
-from isthmus.stow import metadata as metadata_module
+from isthmus.stow import receive
 from tests.data_sets import identity, make_series
 from tests.stow.payloads import (
     JSON,
@@ -80,13 +79,6 @@ class TestBadMetadata:
         assert response.status_code == 400
         assert response.headers["Content-Type"] == "application/problem+json"
 
-    async def test_metadata_beyond_the_limit_are_413(
-        self, client: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr(metadata_module, "MOST_BYTES", 1000)
-        response = await client.post("studies", content=body([Part(bytes(1001), JSON)]), headers=headers())
-        assert response.status_code == 413
-
 
 class TestBadBulkdata:
     async def test_bulkdata_that_nothing_refers_to_are_named(
@@ -137,14 +129,6 @@ class TestBadBulkdata:
         content = body([metadata(*found)], closed=False)[:-20]
         response = await client.post("studies", content=content, headers=headers())
         assert response.status_code == 400
-
-    async def test_too_many_parts_are_413(
-        self, client: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr(bulkdata, "MOST_PARTS", 2)
-        parts = [Part(b"x", OCTETS, f"bulk/{number}") for number in range(3)]
-        response = await client.post("studies", content=body(parts), headers=headers())
-        assert response.status_code == 413
 
     async def test_no_more_is_remembered_of_parts_than_fits_into_memory(
         self, client: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch

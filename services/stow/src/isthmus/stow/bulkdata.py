@@ -8,7 +8,6 @@ from typing import Final
 from isthmus.common.blobs import BlobStore
 from isthmus.common.dicom.encapsulated import is_encapsulated
 from isthmus.common.dicom.from_json import Stretch
-from isthmus.common.errors import TooLarge
 from isthmus.common.pixels.errors import PixelsError
 from isthmus.common.pixels.processes import PixelProcesses
 from isthmus.stow.parts import BulkPart, Located, Native, PayloadPart, absolute
@@ -18,8 +17,6 @@ from isthmus.stow.pictures.raster import GIF, PNG, TooLargePicture, native_pixel
 from isthmus.stow.reasons import Refusal
 from isthmus.stow.spool import SMALL_BYTES, Spool
 
-MOST_PARTS: Final = 100_000
-"""Of bulkdata in one request: what is remembered of each takes memory."""
 LARGEST_RASTER: Final = 64 * 1024 * 1024
 """Bytes of a PNG or GIF file, which is held in memory to be decoded."""
 LARGEST_NATIVE: Final = 128 * 1024 * 1024
@@ -53,19 +50,14 @@ class Bulkdata:
         self._processes = processes
         self._base = base
         self._most_bytes = min(most_frame_bytes, LARGEST_NATIVE)
-        self._count = 0
 
     async def take(self, part: PayloadPart, location: str) -> None:
         """Spool a part, in constant memory, and look what it is.
 
         Raises:
-            TooLarge: there are too many of them.
             UnreadablePayload: the body ended in this part; it is as if it had not come.
             StoreUnavailable: S3 does not take it.
         """
-        if self._count == MOST_PARTS:
-            raise TooLarge(f"The request has more than {MOST_PARTS} parts")
-        self._count += 1
         beginning = _Beginning(part.content)
         stretch = await self._spool.keep(beginning)
         declared = (part.media_type.parameter("transfer-syntax") or "").strip() or None

@@ -11,8 +11,6 @@ from isthmus.common.pixels.processes import PixelProcesses
 from isthmus.stow.composing import Composed, Refused, compose
 from isthmus.stow.parts import Kind, Located, PayloadPart, absolute
 
-MOST_BYTES: Final = 32 * 1024 * 1024
-"""Of all metadata of a request, which are in memory until its end."""
 LARGE_BYTES: Final = 256 * 1024
 """A part of more than this is read in a worker process: in a thread it would hold up the loop."""
 
@@ -31,6 +29,8 @@ class Metadata:
     processes: PixelProcesses
     base: str
     """The URL of the request, which makes relative locations absolute."""
+    most_bytes: int
+    """Of all parts together, which are in memory until the end of the request."""
     _parts: list[_Kept] = field(default_factory=list)
     _size: int = 0
 
@@ -44,8 +44,8 @@ class Metadata:
         chunks = []
         async for chunk in part.content:
             self._size += len(chunk)
-            if self._size > MOST_BYTES:
-                raise TooLarge(f"The metadata of the request have more than {MOST_BYTES} bytes")
+            if self._size > self.most_bytes:
+                raise TooLarge(f"The metadata of the request have more than {self.most_bytes} bytes")
             chunks.append(chunk)
         self._parts.append(_Kept(b"".join(chunks), part.kind, absolute(self.base, part.location or "")))
 

@@ -11,7 +11,7 @@ from starlette.datastructures import Headers
 from starlette.requests import Request
 
 from isthmus.common.dicomweb.media_type import MediaType
-from isthmus.common.dicomweb.multipart_in import Part, read_parts
+from isthmus.common.dicomweb.multipart_in import Part, PartLimits, read_parts
 from isthmus.common.errors import InvalidParameter, UnsupportedMediaType
 from isthmus.stow.parts import Kind, PayloadPart
 
@@ -26,12 +26,13 @@ _PLAIN: Final = {"application/json": Kind.JSON, "application/xml": Kind.XML, "te
 _SINGLE: Final = {Kind.OBJECT.value: Kind.OBJECT, **_METADATA}
 
 
-def parts_of(request: Request) -> AsyncGenerator[PayloadPart, None]:
+def parts_of(request: Request, limits: PartLimits) -> AsyncGenerator[PayloadPart, None]:
     """Read objects, or metadata and bulkdata, from a payload that is multipart/related or a single part.
 
     Raises:
         UnsupportedMediaType: the payload is neither, or it is compressed on its way.
         UnreadablePayload: it has no boundary; while iterating: it is malformed, or ends too early.
+        TooLarge: while iterating: it has more parts than there may be.
     """
     content_type = request.headers.get("content-type")
     encoding = request.headers.get("content-encoding", "identity")
@@ -48,7 +49,7 @@ def parts_of(request: Request) -> AsyncGenerator[PayloadPart, None]:
     if part_type is not None and root is None:
         raise UnsupportedMediaType(f"Of {_MULTIPART} only the types {', '.join(_SINGLE)} are supported")
     start = _content_id(media_type.parameter("start"))
-    return _parts(read_parts(_body(request), content_type), root, start)
+    return _parts(read_parts(_body(request), content_type, limits), root, start)
 
 
 async def _body(request: Request) -> AsyncGenerator[bytes, None]:

@@ -4,13 +4,14 @@ from dataclasses import dataclass
 from typing import Self
 
 from isthmus.common.config import Settings
+from isthmus.common.dicomweb.multipart_in import PartLimits
 from isthmus.common.dicomweb.resource import ALL
 from isthmus.common.errors import NoDestination, UnknownOrigin
 
 
 @dataclass(frozen=True, slots=True)
 class StowSettings:
-    """The origins that there are, which of them takes what is stored at all of them, and what is decoded."""
+    """The origins that there are, which of them takes what is stored at all of them, and what is too much."""
 
     origins: tuple[str, ...]
     inboxes: frozenset[str]
@@ -18,6 +19,9 @@ class StowSettings:
     default: str | None
     most_frame_bytes: int
     """Of a picture that must be decoded to be stored."""
+    most_metadata_bytes: int
+    """Of all metadata of a request."""
+    part_limits: PartLimits
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
@@ -27,6 +31,12 @@ class StowSettings:
             frozenset(inbox.name for inbox in settings.inboxes),
             settings.dicomweb.store,
             settings.pixels.max_frame_bytes,
+            settings.limits.max_metadata_bytes,
+            PartLimits(
+                settings.limits.max_part_headers,
+                settings.limits.max_part_header_bytes,
+                settings.limits.max_parts,
+            ),
         )
 
     def destination(self, name: str) -> str:

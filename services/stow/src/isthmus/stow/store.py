@@ -71,7 +71,7 @@ async def store(storing: Storing, request: Request) -> Response:
     offer = negotiate(accepted_by(request), STORES[0].offers).offer
     base = public_base_url(request)
     service, url = base + service_path(origin), base + request.url.path
-    parts = parts_of(request)
+    parts = parts_of(request, storing.settings.part_limits)
     async with Spool(storing.blobs) as spool:
         received = await _receiver(storing, spool, url, study).receive(parts)
         answers = await _send(storing.bus, spool, origin)
@@ -95,7 +95,8 @@ def _receiver(storing: Storing, spool: Spool, base: str, study: str | None) -> R
         base=base,
         most_frame_bytes=storing.settings.most_frame_bytes,
     )
-    return Receiver(spool, bulkdata, Metadata(storing.processes, base), study)
+    metadata = Metadata(storing.processes, base, storing.settings.most_metadata_bytes)
+    return Receiver(spool, bulkdata, metadata, study)
 
 
 def _response(report: Report, offer: Offer, service: str) -> Response:

@@ -24,6 +24,8 @@ class WadoSettings:
     """Those of which the rest of a study follows when one of its series is opened."""
     fresh_seconds: float
     pixels: Pixels
+    max_frames: int
+    """That one URL may list."""
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
@@ -35,6 +37,7 @@ class WadoSettings:
             frozenset(origin.name for origin in settings.origins if origin.prefetch),
             settings.cache.fresh_seconds,
             settings.pixels,
+            settings.limits.max_frames,
         )
 
     def require_origin(self, name: str) -> None:

@@ -30,7 +30,7 @@ class Limits(Section):
     max_query_bytes: Annotated[int, Field(ge=256, le=16 * 1024**2)] = 32 * 1024
     """Of the query, as it is in the URL; more are 414."""
     max_frames: Annotated[int, Field(ge=1, le=1_000_000)] = 10_000
-    """That one URL may list; more are 413."""
+    """That one URL may list; more are 400."""
     header_seconds: Seconds = 10.0
     """From the first byte of a request to the end of its headers; then the connection is closed, with 408."""
     body_seconds: Seconds = 30.0

@@ -17,7 +17,13 @@ from python_multipart.exceptions import MultipartParseError
 from starlette.datastructures import Headers
 
 from isthmus.common.dicomweb.media_type import MediaType
-from isthmus.common.errors import InvalidParameter, TruncatedPayload, UnreadablePayload, UnsupportedMediaType
+from isthmus.common.errors import (
+    InvalidParameter,
+    TooLarge,
+    TruncatedPayload,
+    UnreadablePayload,
+    UnsupportedMediaType,
+)
 
 # RFC 2046 5.1.1 has fewer characters, and the same length.
 _BOUNDARY: Final = re.compile(r"[\x20-\x7e]{0,69}[\x21-\x7e]")
@@ -25,11 +31,14 @@ _BOUNDARY: Final = re.compile(r"[\x20-\x7e]{0,69}[\x21-\x7e]")
 
 @dataclass(frozen=True, slots=True)
 class PartLimits:
-    """How large the headers of a part may be; its content may have any size."""
+    """How many parts there may be, and how large their headers; their contents may have any size."""
 
     headers: int = 32
+    """Of one part."""
     header_bytes: int = 8192
     """Of one header."""
+    parts: int | None = None
+    """None: as many as there are."""
 
 
 DEFAULT_LIMITS: Final = PartLimits()
@@ -81,18 +90,23 @@ def read_parts(
     Args:
         chunks: The body as it arrives.
         content_type: The value of its Content-Type header.
-        limits: How large the headers of a part may be.
+        limits: How many parts there may be, and how large their headers.
 
     Raises:
         UnsupportedMediaType: At once: it is not multipart/related.
         UnreadablePayload: At once: there is no boundary; while iterating: the body is malformed.
+        TooLarge: While iterating: there are more parts than there may be.
         TruncatedPayload: While iterating, after all complete parts: there was no closing delimiter.
     """
-    return _parts(_Body(chunks, _boundary(content_type), limits))
+    return _parts(_Body(chunks, _boundary(content_type), limits), limits.parts)
 
 
-async def _parts(body: "_Body") -> AsyncGenerator[Part, None]:
+async def _parts(body: "_Body", most: int | None) -> AsyncGenerator[Part, None]:
+    count = 0
     while isinstance(headers := await body.next_event(), Headers):
+        if count == most:
+            raise TooLarge(f"The body has more than {most} parts")
+        count += 1
         part = Part(headers, body)
         yield part
         async for _ in part:
@@ -127,6 +141,7 @@ class _Body:
         self._events: deque[_Event] = deque()
         self._failure: UnreadablePayload | None = None
         self._preamble: _Preamble | None = _Preamble(boundary, limits.header_bytes)
+        self._limits = limits
         self._parser = _parser(boundary, limits, self._events)
 
     async def next_event(self) -> _Event:
@@ -152,9 +167,18 @@ class _Body:
                 self._preamble = None
             self._parser.write(chunk)
         except MultipartParseError as error:
-            self._failure = UnreadablePayload(f"The multipart body is malformed: {error}")
+            self._failure = UnreadablePayload(f"The multipart body is malformed: {self._explain(error)}")
         except UnreadablePayload as error:
             self._failure = error
+
+    def _explain(self, error: MultipartParseError) -> str:
+        """Say what is wrong, with the limit where it is one of ours: upstream has but these texts for it."""
+        ours = {
+            "Maximum header size exceeded": f"a header of more than {self._limits.header_bytes} bytes",
+            "Maximum header count exceeded": f"more than {self._limits.headers} headers",
+        }
+        text = str(error)
+        return f"a part has {ours[text]}" if text in ours else text
 
     def _truncated(self) -> UnreadablePayload:
         if self._preamble is not None:

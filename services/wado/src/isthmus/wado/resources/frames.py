@@ -40,7 +40,7 @@ async def frames(instances: Instances, request: Request) -> AsyncIterator[Body]:
         TooLarge: it is larger than a frame may be.
     """
     resource = instances.wanted(request)
-    numbers = frame_numbers(request.path_params["frames"])
+    numbers = frame_numbers(request.path_params["frames"], instances.settings.max_frames)
     ranges = accepted_by(request)
     image = await _image(instances, request)
     image.index.frame(max(numbers))

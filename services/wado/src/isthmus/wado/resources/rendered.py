@@ -71,7 +71,7 @@ async def rendered_frames(instances: Instances, request: Request) -> AsyncIterat
         PixelsUnreadable: it cannot be rendered. When that happens to a later part, the body is broken off.
     """
     resource = instances.wanted(request)
-    numbers = frame_numbers(request.path_params["frames"])
+    numbers = frame_numbers(request.path_params["frames"], instances.settings.max_frames)
     renderer = Renderer(instances, request, resource, rendering_parameters(query_of(request)))
     ranges = accepted_by(request)
     image = await renderer.image(await instances.instance(resource))

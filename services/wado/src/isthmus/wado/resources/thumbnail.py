@@ -56,7 +56,7 @@ async def frame_thumbnail(instances: Instances, request: Request) -> AsyncIterat
         PixelsUnreadable: the instance is no image, or one that cannot be shown.
     """
     resource = instances.wanted(request)
-    numbers = frame_numbers(request.path_params["frames"])
+    numbers = frame_numbers(request.path_params["frames"], instances.settings.max_frames)
     maker = _Maker(instances, request, resource)
     yield await maker.of(await instances.instance(resource), numbers)
 

@@ -26,6 +26,7 @@ from isthmus.common.dicomweb.problem import exception_handlers, handle
 from isthmus.common.errors import MethodNotAllowed
 from isthmus.common.service.limiting import LimitRequests
 from isthmus.common.service.protocol import bounded
+from isthmus.common.service.queries import ReadableQueries
 from isthmus.common.telemetry import AsgiTracing
 
 DRAIN_SECONDS: Final = 5
@@ -92,7 +93,7 @@ def application(
     if loads is not None:
         app = LimitLoad(app, loads, limits)
     public = {route.path for route in routes if isinstance(route, PublicRoute)}
-    app = AccessLayer(app, policy, authenticate, public)
+    app = ReadableQueries(AccessLayer(app, policy, authenticate, public))
     if cors_origins:
         app = CORSMiddleware(
             app,

@@ -119,7 +119,7 @@ class System:
                 name=name,
                 replica=number if len(ports) > 1 else 0,
                 command=[sys.executable, "-m", f"isthmus.{name.replace('-', '_')}"],
-                environment=self._environment(port),
+                environment=self._environment(name, port),
                 ready=partial(answers, LOOPBACK, port, "/readyz"),
                 # They end what clients still wait for within 5 s.
                 stop_within=5.5,
@@ -127,14 +127,14 @@ class System:
             for number, port in enumerate(ports, start=1)
         ]
 
-    def _environment(self, port: int) -> Mapping[str, str]:
+    def _environment(self, name: str, port: int) -> Mapping[str, str]:
         environment = {
             "ISTHMUS_CONFIG": str(self._config),
             "ISTHMUS_HTTP__LISTEN": f"{LOOPBACK}:{port}",
             "ISTHMUS_SCP__LISTEN": str(self._scp),
             "ISTHMUS_NATS__URL": self._nats.url,
-            "ISTHMUS_NATS__USER": self._nats.user,
-            "ISTHMUS_NATS__PASSWORD": self._nats.password,
+            "ISTHMUS_NATS__USER": name,
+            "ISTHMUS_NATS__PASSWORD": self._nats.password_of(name),
             "ISTHMUS_S3__ENDPOINT": self._s3.endpoint,
             "ISTHMUS_S3__BUCKET": self._s3.bucket,
             "ISTHMUS_S3__ACCESS_KEY": self._s3.access_key,

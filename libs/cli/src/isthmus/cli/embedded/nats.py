@@ -3,50 +3,61 @@
 import asyncio
 import json
 import secrets
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Final
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, ValidationError
 
 from isthmus.cli.embedded.base import LOOPBACK, Embedded, free_ports, port_again, write_private
+from isthmus.cli.embedded.nats_conf import NatsUser, configuration, quoted, standing_users
 from isthmus.cli.process import Program, executable
+from isthmus.common.bus.accounts import OPERATOR
 
-# fsync of each message before it is acknowledged: what we answered for survives a power cut too.
-_CONFIGURATION = """\
-listen: "{host}:{port}"
-server_name: "isthmus"
-authorization {{ user: {user}, password: {password} }}
-jetstream {{ store_dir: {store}, sync_interval: always }}
-"""
-_ACCESS: Final = "access.json"
+_KNOWN: Final = "access.json"
 
 
-class _Access(BaseModel):
-    """What a subscriber of the last time still knows."""
+class _Known(BaseModel):
+    """What stays the same over restarts."""
 
     port: int
-    password: Annotated[str, Field(min_length=1)]
 
 
 class EmbeddedNats(Embedded):
     """A NATS server on loopback with its store under the directory.
 
-    Port and password stay the same over restarts, so that subscribers find it again; the port, as long as
-    nobody takes it meanwhile.
+    The passwords of its users are new with every start, but for those of subscribers. The port stays the
+    same, as long as nobody takes it meanwhile, so that subscribers find it again.
 
     Attributes:
         url: Where it listens.
-        user: Who may connect.
+        user: Who may do everything.
         password: The password of that user.
     """
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, subscribers: Mapping[NatsUser, str] | None = None) -> None:
+        """Describe the server.
+
+        Args:
+            directory: Where its configuration and its store are.
+            subscribers: Users beside ours, each with its password.
+        """
         super().__init__(directory)
         known = self._known()
         self._port = port_again(known.port) if known is not None else free_ports(1)[0]
         self.url = f"nats://{LOOPBACK}:{self._port}"
-        self.user = "isthmus"
-        self.password = known.password if known is not None else secrets.token_urlsafe(24)
+        self.user = OPERATOR
+        ours = {user: secrets.token_urlsafe(24) for user in standing_users()}
+        self._passwords = {**ours, **(subscribers or {})}
+        self.password = self.password_of(OPERATOR)
+
+    def password_of(self, name: str) -> str:
+        """Give the password of a user.
+
+        Raises:
+            KeyError: there is no such user.
+        """
+        return {user.name: password for user, password in self._passwords.items()}[name]
 
     @property
     def program(self) -> Program:
@@ -56,27 +67,23 @@ class EmbeddedNats(Embedded):
             command=[executable("nats-server"), "--config", str(self.directory / "nats.conf")],
             ready=self._ready,
             directory=self.directory,
-            # It warns of the password in its configuration, which only we can read.
+            environment={user.variable: quoted(password) for user, password in self._passwords.items()},
+            # It warns of passwords that are not hashed: only its environment has them.
             shows=lambda line: "[INF]" not in line and "Plaintext passwords" not in line,
         )
 
     def prepare(self) -> None:
-        """Write the configuration, which holds the password, and what the next start is to know."""
-        access = _Access(port=self._port, password=self.password)
-        write_private(self.directory / _ACCESS, access.model_dump_json())
-        configuration = _CONFIGURATION.format(
-            host=LOOPBACK,
-            port=self._port,
-            user=json.dumps(self.user),
-            password=json.dumps(self.password),
-            store=json.dumps(str(self.directory / "store")),
+        """Write the configuration, and what the next start is to know."""
+        write_private(self.directory / _KNOWN, _Known(port=self._port).model_dump_json())
+        text = configuration(
+            listen=f"{LOOPBACK}:{self._port}", store=str(self.directory / "store"), users=self._passwords
         )
-        write_private(self.directory / "nats.conf", configuration)
+        write_private(self.directory / "nats.conf", text)
 
-    def _known(self) -> _Access | None:
+    def _known(self) -> _Known | None:
         """Read what is known of the last time; None if there was none, or nothing that can be read."""
         try:
-            return _Access.model_validate_json((self.directory / _ACCESS).read_bytes())
+            return _Known.model_validate_json((self.directory / _KNOWN).read_bytes())
         except (OSError, ValidationError):
             return None
 

@@ -14,7 +14,7 @@ from nats.js import JetStreamContext
 from opentelemetry import context
 from opentelemetry.trace import SpanKind
 
-from isthmus.common.bus import streams
+from isthmus.common.bus import accounts, streams
 from isthmus.common.bus.connection import FINISH_TIMEOUT, Connection, drain
 from isthmus.common.bus.ending import end_tasks
 from isthmus.common.bus.followers import Followers
@@ -30,6 +30,8 @@ PUBLISH_TIMEOUT: Final = 5.0
 SUBSCRIBE_TIMEOUT: Final = 5
 """Seconds for the server to take note of a subscription."""
 CONNECT_TIMEOUT: Final = 30.0
+DECLARED_SECONDS: Final = 0.5
+"""Between two looks at whether the streams are as they should be."""
 
 MESSAGING: Final = {"messaging.system": "nats"}
 """Attributes of every span around a message."""
@@ -86,8 +88,9 @@ async def _finish(tasks: Collection[asyncio.Task[None]]) -> None:
 class Bus:
     """A connection to NATS that reconnects for ever, with the streams of the contract declared."""
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Client, *, may_change_streams: bool = True) -> None:
         self.client = client
+        self._may_change = may_change_streams
         self.jetstream: JetStreamContext = client.jetstream(timeout=PUBLISH_TIMEOUT)
         self.generations = Generations(self.jetstream)
         self.followers = Followers(self.jetstream)
@@ -104,7 +107,7 @@ class Bus:
             BusUnavailable: no server within `CONNECT_TIMEOUT`, or it refuses us.
         """
         client = Connection()
-        bus = cls(client)
+        bus = cls(client, may_change_streams=accounts.may_change_streams(settings.user))
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT):
                 await client.connect(
@@ -112,6 +115,7 @@ class Bus:
                     name=name,
                     user=settings.user or None,
                     password=settings.password or None,
+                    inbox_prefix=accounts.inbox_prefix(settings.user) if settings.user else "_INBOX",
                     connect_timeout=2,
                     max_reconnect_attempts=-1,
                     reconnect_time_wait=0.25,  # type: ignore[arg-type]  # seconds; annotated as int
@@ -121,7 +125,7 @@ class Bus:
                     disconnected_cb=bus._disconnected,
                     reconnected_cb=bus._reconnected,
                 )
-                await streams.declare(bus.jetstream)
+                await bus._declared()
         except (TimeoutError, OSError, nats.errors.Error) as error:
             await client.close()
             raise BusUnavailable(f"No connection to NATS: {type(error).__name__}") from error
@@ -129,6 +133,10 @@ class Bus:
 
     async def _failed(self, error: Exception) -> None:
         """Log what is wrong with the connection; while there is none once, as each attempt tells it."""
+        refused = accounts.refused(str(error))
+        if refused is not None:
+            log.error("nats does not let us", subject=refused)
+            return
         name = type(error).__name__
         if self.connected or name not in self._told:
             log.warning("nats", error=name)
@@ -141,10 +149,25 @@ class Bus:
     async def _disconnected(self) -> None:
         self.generations.forget()
 
+    async def declare(self) -> bool:
+        """Declare the streams; whether all are as they should be (`streams.declare`).
+
+        Raises:
+            nats.errors.Error, TimeoutError: NATS does not do it.
+        """
+        return await streams.declare(self.jetstream, may_change=self._may_change)
+
+    async def _declared(self) -> None:
+        """Declare the streams, and wait until another service has changed what another version made."""
+        while True:
+            if await self.declare():
+                return
+            await asyncio.sleep(DECLARED_SECONDS)
+
     async def _declare(self) -> None:
         """Declare the streams again: a server may have come back without them."""
         try:
-            await streams.declare(self.jetstream)
+            await self.declare()
         except nats.errors.Error as error:
             log.warning("streams not declared", error=type(error).__name__)
 

@@ -12,7 +12,6 @@ from nats.aio.msg import Msg
 from nats.js.api import ConsumerConfig
 from nats.js.errors import APIError, NotFoundError
 
-from isthmus.common.bus import streams
 from isthmus.common.bus.client import Bus, bus_errors
 from isthmus.common.bus.ending import end_tasks
 from isthmus.common.bus.pull import Pull, leave
@@ -66,7 +65,7 @@ class Consumer:
         try:
             await jetstream.add_consumer(self.stream, self.configuration)
         except NotFoundError:  # the server came back without its streams
-            await streams.declare(jetstream)
+            await self.bus.declare()
             await jetstream.add_consumer(self.stream, self.configuration)
         except APIError:
             # Another replica was faster, and begins at another moment.

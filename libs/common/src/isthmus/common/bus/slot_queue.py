@@ -39,7 +39,7 @@ async def consumer_name(bus: Bus, origin: str) -> str:
     try:
         info = await bus.jetstream.stream_info(streams.SLOTS)
     except NotFoundError:
-        await streams.declare(bus.jetstream)
+        await bus.declare()
         info = await bus.jetstream.stream_info(streams.SLOTS)
     created = int(info.created.timestamp() * 1_000_000) if info.created else 0
     return f"slots-{subjects.token(origin)}-{created:x}"

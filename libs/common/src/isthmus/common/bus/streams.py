@@ -179,14 +179,37 @@ _STREAMS: Final = (
     _bucket(REPORTS_BUCKET).evolve(max_age=REPORTS_SECONDS),
     _bucket(WEBHOOKS_BUCKET).evolve(discard=DiscardPolicy.NEW),
 )
+NAMES: Final = tuple(stream.name for stream in _STREAMS if stream.name is not None)
+"""Of all streams, those of the KV buckets among them."""
 
 
-async def declare(jetstream: JetStreamContext) -> None:
-    """Create the streams that are not there yet, and bring those of an earlier version up to date."""
+async def declare(jetstream: JetStreamContext, *, may_change: bool = True) -> bool:
+    """Create the streams that are not there yet, and bring those of an earlier version up to date.
+
+    Args:
+        jetstream: the connection.
+        may_change: whether we may change a stream that is there (`accounts.may_change_streams`).
+
+    Returns:
+        Whether all are as they should be now: a service that may not change those of another version leaves
+        them to who may.
+    """
+    done = True
     for stream in _STREAMS:
         try:
             await jetstream.add_stream(stream)
         except APIError as error:
             if error.err_code != _OTHER_CONFIGURATION:
                 raise
-            await jetstream.update_stream(stream)
+            if may_change:
+                await jetstream.update_stream(await _with_settings(jetstream, stream))
+            # How long the audit is kept is a setting: that it differs from here says nothing.
+            done &= may_change or stream.name == AUDIT
+    return done
+
+
+async def _with_settings(jetstream: JetStreamContext, stream: StreamConfig) -> StreamConfig:
+    """Leave to a stream what `bus.audit.keep_for` has set."""
+    if stream.name != AUDIT:
+        return stream
+    return stream.evolve(max_age=(await jetstream.stream_info(AUDIT)).config.max_age)

@@ -13,7 +13,7 @@ from nats.js.errors import APIError, NotFoundError
 from opentelemetry import context
 from opentelemetry.trace import SpanKind
 
-from isthmus.common.bus import streams, subjects
+from isthmus.common.bus import subjects
 from isthmus.common.bus.client import MESSAGING, Bus, bus_errors, verb
 from isthmus.common.bus.ending import end_tasks
 from isthmus.common.bus.handed_over import HandedOver
@@ -138,7 +138,7 @@ class _Queue:
         try:
             await self._add(configuration)
         except NotFoundError:  # the server came back without its streams
-            await streams.declare(self.bus.jetstream)
+            await self.bus.declare()
             await self._add(configuration)
         return await Pull.open(self.bus, self.stream, name, self._give_back)
 

@@ -24,6 +24,7 @@ from isthmus.common.config.arriving import Arrivals, Caller, Forward, Webhook
 from isthmus.common.config.destinations import Destination
 from isthmus.common.config.quirks import Quirk
 from isthmus.common.config.settings import Replicas
+from isthmus.common.config.tls import ListenerTls, PeerTls
 
 PAGE: Final = Path(__file__).parents[2] / "docs" / "settings.md"
 _SECTIONS: Final = {
@@ -41,7 +42,9 @@ _TABLES: Final[Mapping[str, type[BaseModel]]] = {
     "[[arrivals.forward]]": Forward,
     "[[arrivals.webhooks]]": Webhook,
     "[[scp.callers]]": Caller,
+    "[scp.tls]": ListenerTls,
     "[[scp.destinations]]": Destination,
+    "[origins.tls]: of a PACS, and [scp.destinations.tls]": PeerTls,
     **{f"[{name}]": model for name, model in _SECTIONS.items()},
     "[[access.rules]]": Rule,
     "[access.rules.studies]": StudyFilter,

@@ -3,7 +3,7 @@
 import os
 import subprocess
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -27,20 +27,30 @@ class Outcome(NamedTuple):
     """What it said, with the statuses that it got."""
 
 
-def echoscu(peer: Peer, *, calling: str = "ECHOSCU", timeout_seconds: int = TIMEOUT_SECONDS) -> Outcome:
+def echoscu(
+    peer: Peer,
+    *,
+    calling: str = "ECHOSCU",
+    timeout_seconds: int = TIMEOUT_SECONDS,
+    tls: Sequence[str] = (),
+) -> Outcome:
     """C-ECHO (PS3.7 9.1.5).
 
     Args:
         peer: whom to ask.
         calling: our AE title.
         timeout_seconds: how long to wait for the response.
+        tls: its options for that.
     """
-    return _run("echoscu", peer, calling, options=["--verbose", "--dimse-timeout", str(timeout_seconds)])
+    options = ["--verbose", "--dimse-timeout", str(timeout_seconds), *tls]
+    return _run("echoscu", peer, calling, options=options)
 
 
-def storescu(peer: Peer, files: Iterable[Path], *, calling: str = "STORESCU") -> Outcome:
+def storescu(
+    peer: Peer, files: Iterable[Path], *, calling: str = "STORESCU", tls: Sequence[str] = ()
+) -> Outcome:
     """C-STORE of uncompressed instances; goes on after a failure."""
-    options = ["--verbose", "--no-halt", "--max-pdu", str(MAX_PDU)]
+    options = ["--verbose", "--no-halt", "--max-pdu", str(MAX_PDU), *tls]
     return _run("storescu", peer, calling, options=options, arguments=[str(file) for file in files])
 
 

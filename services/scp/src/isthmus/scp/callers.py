@@ -16,6 +16,10 @@ class Calling:
     called_ae_title: str
     address: str
     """An IP address."""
+    certificate: str | None = None
+    """The subject of its TLS certificate (RFC 4514), which was verified; None: it showed none."""
+    certificate_names: tuple[str, ...] = ()
+    """The alternative names in that (RFC 5280 4.2.1.6): `DNS:...`, `IP:...`, `URI:...` and `email:...`."""
 
 
 class Callers:

@@ -1,17 +1,24 @@
-"""A connection whose A-ASSOCIATE-RQ (PS3.8 9.3.2) is not yet complete: it has no thread of its own."""
+"""A connection whose A-ASSOCIATE-RQ (PS3.8 9.3.2) is not yet complete: it has no thread of its own.
 
+Where TLS is spoken its handshake comes before, on the same terms and within the same time.
+"""
+
+import selectors
 import socket
+import ssl
 import struct
 import time
 from contextlib import suppress
 from enum import Enum, auto
-from typing import Final
+from typing import Final, cast
 
+from isthmus.common.dimse.secure_socket import TLS, SecureSocket
+from isthmus.common.dimse.tls import Certificate, in_words
 from isthmus.scp.admission import Rejection
 from isthmus.scp.callers import Calling
 
 ARTIM_SECONDS: Final = 10.0
-"""For the request to come, and after a rejection for the requestor to close (PS3.8 9.1.5)."""
+"""For handshake and request to come, and after a rejection for the requestor to close (PS3.8 9.1.5)."""
 LONGEST_REQUEST: Final = 512 * 1024
 """Bytes: 128 presentation contexts of 40 transfer syntaxes each take 360 KB."""
 _SHORTEST_REQUEST: Final = 68
@@ -29,6 +36,8 @@ class Heard(Enum):
     REQUEST = auto()
     NO_REQUEST = auto()
     """Something else than an A-ASSOCIATE-RQ."""
+    NO_TLS = auto()
+    """The handshake failed; `failure` says why."""
     END = auto()
     """It is closed."""
 
@@ -45,29 +54,72 @@ class Greeting:
         self.received = bytearray()
         self.is_answered = False
         """Whether it was sent away, and only its end is waited for."""
+        self.failure = ""
+        """Why there is no TLS, or no request, in words."""
+        self.awaits = selectors.EVENT_READ
+        """What the connection must be ready for, for something to go on."""
+        self._certificate: Certificate | None = None
+        self._is_shaking = isinstance(connection, SecureSocket)
+        self._has_begun = False
 
     def read(self) -> Heard:
         """Take what is there."""
         try:
-            data = self.connection.recv(64 * 1024)
-        except BlockingIOError:
+            if self.is_answered:
+                return Heard.NOT_ENOUGH if _drop(self.connection) else Heard.END
+            if self._is_shaking and not self._shake():
+                return Heard.NO_TLS if self.failure else Heard.NOT_ENOUGH
+            data = self.connection.recv(64 * 1024)  # more than a TLS record: nothing is left decrypted
+        except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
             return Heard.NOT_ENOUGH
         except OSError:
             return Heard.END
         if not data:
             return Heard.END
-        if self.is_answered:
-            return Heard.NOT_ENOUGH
         self.received += data
         return self._judge()
 
+    def _shake(self) -> bool:
+        """Go on with the handshake, and tell whether it is done.
+
+        Raises:
+            OSError: it ended before it began, or nothing is there.
+        """
+        connection = cast("SecureSocket", self.connection)
+        if not self._has_begun and connection.begins_in_clear():
+            self.failure = "it speaks no TLS"
+            return False
+        self._has_begun = True
+        try:
+            connection.do_handshake()
+            self._certificate = Certificate.of(connection)
+        except ssl.SSLWantReadError:
+            self.awaits = selectors.EVENT_READ
+            return False
+        except ssl.SSLWantWriteError:
+            self.awaits = selectors.EVENT_WRITE
+            return False
+        except OSError as error:
+            self.failure = in_words(error)
+            return False
+        except ValueError:  # of who reads a certificate that OpenSSL has taken
+            self.failure = "its certificate cannot be read"
+            return False
+        self.awaits = selectors.EVENT_READ
+        self._is_shaking = False
+        return True
+
     def _judge(self) -> Heard:
         if self.received[0] != _ASSOCIATE_RQ:
+            in_clear = not isinstance(self.connection, SecureSocket)
+            is_tls = in_clear and self.received[:1] == TLS
+            self.failure = "it speaks TLS, on the port without" if is_tls else "it does not speak DICOM"
             return Heard.NO_REQUEST
         if len(self.received) < _HEADER.size:
             return Heard.NOT_ENOUGH
         length = _HEADER.unpack_from(self.received)[2]
         if not _SHORTEST_REQUEST <= length <= LONGEST_REQUEST:
+            self.failure = "no request is so short or so long"
             return Heard.NO_REQUEST
         is_complete = len(self.received) >= _HEADER.size + length
         return Heard.REQUEST if is_complete else Heard.NOT_ENOUGH
@@ -80,7 +132,13 @@ class Greeting:
     @property
     def calling(self) -> Calling:
         """Who asks, and for whom; for a complete request."""
-        return Calling(_title(self.received[_CALLING]), _title(self.received[_CALLED]), self.address)
+        return Calling(
+            _title(self.received[_CALLING]),
+            _title(self.received[_CALLED]),
+            self.address,
+            None if self._certificate is None else self._certificate.subject,
+            () if self._certificate is None else self._certificate.names,
+        )
 
     def take_version(self) -> bool:
         """Tell whether a complete request is of version 1, and leave no other version in it.
@@ -106,18 +164,31 @@ class Greeting:
         """Answer with an A-ABORT of the service user (PS3.8 9.3.8; AA-1 in state 2)."""
         self._answer(_HEADER.pack(0x07, 0, 4) + bytes(4))
 
+    def turn_away(self) -> None:
+        """Say no more to whom TLS failed with: it has the alert of that (RFC 8446 6.2), if it speaks TLS."""
+        self._answer(b"")
+
     def _answer(self, pdu: bytes) -> None:
         self.is_answered = True
+        self.awaits = selectors.EVENT_READ
         self.received.clear()
         self.deadline = time.monotonic() + ARTIM_SECONDS
         with suppress(OSError):
-            self.connection.send(pdu)
+            if pdu:
+                self.connection.send(pdu)
+                if isinstance(self.connection, SecureSocket):
+                    self.connection.farewell()
             # The end must not overtake the answer, as it would if something is still unread when we close.
             self.connection.shutdown(socket.SHUT_WR)
 
     def close(self) -> None:
         """Close the connection."""
         self.connection.close()
+
+
+def _drop(connection: socket.socket) -> bool:
+    """Drop what comes from whom nothing is heard any more, encrypted or not; tell whether more may come."""
+    return bool(socket.socket.recv(connection, 64 * 1024))
 
 
 def _title(field: bytearray) -> str:

@@ -1,4 +1,4 @@
-"""The listening socket: one thread holds all connections whose request for an association is not yet here.
+"""The listening sockets: one thread holds all connections whose request for an association is not yet here.
 
 Only what is admitted costs threads of its own. What is rejected, what never asks and what is no DICOM is
 dealt with here, in bounded time and memory; where too many wait, the one that has waited longest gives way.
@@ -17,11 +17,13 @@ from pynetdicom.transport import AssociationServer, RequestHandler
 
 from isthmus.common.config import Origin
 from isthmus.common.dimse.sockets import TunedSocket, wait_for_messages
+from isthmus.common.dimse.tls import ServerTls
 from isthmus.common.dimse.unserved import refuse_unserved
 from isthmus.common.service import fail
 from isthmus.common.telemetry import get_logger
 from isthmus.scp.admission import LOCAL_LIMIT, VERSION, Rejection
 from isthmus.scp.callers import Calling
+from isthmus.scp.doors import Door
 from isthmus.scp.greeting import Greeting, Heard
 from isthmus.scp.sender import Sender
 from isthmus.scp.services import SERVED
@@ -37,6 +39,7 @@ FILES_OF_AN_ASSOCIATION: Final = 4
 """Its connection, the two ends of what wakes its thread, and a large data set."""
 OTHER_FILES: Final = 256
 """Of the process: S3, NATS, and what is waiting to be collected."""
+_TO_BE_ACCEPTED: Final = 512
 _ACCEPTED_AT_ONCE: Final = 64
 _EXHAUSTED_SECONDS: Final = 0.1
 """To wait where the process can open no more files."""
@@ -49,43 +52,46 @@ class Listener(AssociationServer):
 
     Args:
         entity: what pynetdicom is to know of us.
-        address: host and port to listen on.
+        doors: where to listen; one at least.
         handlers: of pynetdicom's events.
         limit: associations at one time.
         decide: who may associate, and with which origin.
         decided: is told of each decision, on the listener's thread.
+        no_tls: is told of each handshake that failed, there too: the address that it was with, and why.
         ended: is told of each association that is over, however it ended, on the association's thread.
 
     Raises:
-        OSError: the address cannot be listened on.
+        SettingsError: an address cannot be listened on.
     """
-
-    request_queue_size = 512
 
     def __init__(
         self,
         entity: "ApplicationEntity",
-        address: tuple[str, int],
+        doors: Sequence[Door],
         handlers: "Sequence[EventHandlerType]",
         *,
         limit: int,
         decide: Callable[[Calling], Origin | Rejection | None],
         decided: Callable[[Calling, Rejection | None], None],
+        no_tls: Callable[[str, str], None],
         ended: Callable[[Sender], None],
     ) -> None:
         self.begun: tuple[Greeting, Sender] | None = None
         """The connection that becomes an association right now."""
         _allow_files(FILES_OF_AN_ASSOCIATION * limit + MOST_WAITING + OTHER_FILES)
+        self._doors = doors
+        self._listening: dict[socket.socket, Door] = {}
         self._limit = limit
         self._decide = decide
         self._decided = decided
+        self._no_tls = no_tls
         self._ended = ended
         self._senders: dict[Association, Sender] = {}
         self._waiting: dict[socket.socket, Greeting] = {}
         self._stopping = False
         super().__init__(
             entity,
-            address,
+            (doors[0].address.host, doors[0].address.port),
             entity.ae_title,
             entity.supported_contexts,
             evt_handlers=list(handlers),
@@ -95,6 +101,31 @@ class Listener(AssociationServer):
         self._bell, self._push = socket.socketpair()
         self._thread = threading.Thread(target=self._run, name="scp-listener", daemon=True)
         self._thread.start()
+
+    def server_bind(self) -> None:
+        """Listen at all doors, where upstream would at one; that is then the first.
+
+        Raises:
+            SettingsError: an address cannot be listened on.
+        """
+        cast("socket.socket", self.socket).close()
+        for door in self._doors:
+            self._listening[door.listen(_TO_BE_ACCEPTED)] = door
+        self.socket = next(iter(self._listening))
+        self.server_address = self.socket.getsockname()
+
+    def server_activate(self) -> None:
+        """Do nothing: they listen already."""
+
+    def server_close(self) -> None:
+        """Listen no more."""
+        for listening in self._listening:
+            listening.close()
+
+    def port_of(self, setting: str) -> int | None:
+        """Give the port that a setting says; None where it says none."""
+        ports = (one.getsockname()[1] for one, door in self._listening.items() if door.setting == setting)
+        return next(ports, None)
 
     @property
     def active_associations(self) -> "list[Association]":
@@ -135,15 +166,16 @@ class Listener(AssociationServer):
         self.server_close()
 
     def _listen(self) -> None:
-        listening = cast("socket.socket", self.socket)
-        listening.setblocking(False)
-        self._selector.register(listening, selectors.EVENT_READ)
+        for listening in self._listening:
+            listening.setblocking(False)
+            self._selector.register(listening, selectors.EVENT_READ)
         self._selector.register(self._bell, selectors.EVENT_READ)
         while not self._stopping:
             for key, _ in self._selector.select(self._until_next_deadline()):
-                if key.fileobj is listening:
-                    self._accept(listening)
-                elif (greeting := self._waiting.get(cast("socket.socket", key.fileobj))) is not None:
+                ready = cast("socket.socket", key.fileobj)
+                if ready in self._listening:
+                    self._accept(ready)
+                elif (greeting := self._waiting.get(ready)) is not None:
                     self._go_on(greeting)
             now = time.monotonic()
             for greeting in [one for one in self._waiting.values() if one.deadline <= now]:
@@ -165,10 +197,20 @@ class Listener(AssociationServer):
                 self._drop_oldest()
                 time.sleep(_EXHAUSTED_SECONDS)
                 return
-            if len(self._waiting) >= MOST_WAITING:
-                self._drop_oldest()
-            self._waiting[connection] = Greeting(connection, address)
-            self._selector.register(connection, selectors.EVENT_READ)
+            self._begin(connection, address, self._listening[listening].tls)
+
+    def _begin(
+        self, connection: socket.socket, address: tuple[str | int, ...], tls: ServerTls | None
+    ) -> None:
+        try:
+            greeting = Greeting(connection if tls is None else tls.secure(connection), address)
+        except OSError:  # it is broken already
+            connection.close()
+            return
+        if len(self._waiting) >= MOST_WAITING:
+            self._drop_oldest()
+        self._waiting[greeting.connection] = greeting
+        self._selector.register(greeting.connection, greeting.awaits)
 
     def _drop_oldest(self) -> None:
         if self._waiting:
@@ -183,8 +225,11 @@ class Listener(AssociationServer):
         self._selector.unregister(greeting.connection)
 
     def _go_on(self, greeting: Greeting) -> None:
+        awaited = greeting.awaits
         try:
             self._hear(greeting)
+            if greeting.awaits != awaited and greeting.connection in self._waiting:
+                self._selector.modify(greeting.connection, greeting.awaits)
         except Exception:  # the edge of this thread: the others must not suffer
             log.exception("connection not understood", address=greeting.address)
             if greeting.connection in self._waiting:
@@ -194,8 +239,11 @@ class Listener(AssociationServer):
         heard = greeting.read()
         if heard is Heard.END:
             self._drop(greeting)
+        elif heard is Heard.NO_TLS:
+            self._no_tls(greeting.address, greeting.failure)
+            greeting.turn_away()
         elif heard is Heard.NO_REQUEST:
-            log.warning("no request for an association", address=greeting.address)
+            log.warning("no request for an association", address=greeting.address, reason=greeting.failure)
             greeting.abort()
         elif heard is Heard.REQUEST:
             self._admit(greeting)

@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from typing import Self
 
-from isthmus.common.config import DimseOrigin, ListenAddress, Origin, Settings
+from isthmus.common.config import DimseOrigin, Origin, Settings
 from isthmus.common.config.arriving import Caller
+from isthmus.scp.doors import Door, doors
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,7 +13,8 @@ class ScpSettings:
     """Who we are, who may store, and where."""
 
     ae_title: str
-    listen: ListenAddress
+    doors: tuple[Door, ...]
+    """Where we listen."""
     everywhere: str | None
     """The AE title of all origins as one, if they have one."""
     origins: tuple[Origin, ...]
@@ -27,10 +29,14 @@ class ScpSettings:
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
-        """Take them from all settings."""
+        """Take them from all settings.
+
+        Raises:
+            SettingsError: a certificate cannot be used.
+        """
         return cls(
             ae_title=settings.scp.ae_title,
-            listen=ListenAddress(settings.scp.listen),
+            doors=doors(settings.scp),
             everywhere=settings.dicomweb.ae_title,
             origins=settings.origins,
             dimse_origins=settings.dimse_origins,

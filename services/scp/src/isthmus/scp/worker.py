@@ -32,7 +32,7 @@ from isthmus.common.dimse import (
 )
 from isthmus.common.dimse.contexts import COMPRESSED, RARE, UNCOMPRESSED
 from isthmus.common.dimse.sockets import TunedSocket, heard
-from isthmus.common.errors import IsthmusError, SettingsError
+from isthmus.common.errors import IsthmusError
 from isthmus.common.inbox.deposit import Deposits
 from isthmus.common.service import Parts
 from isthmus.common.telemetry import get_logger, span
@@ -76,33 +76,32 @@ class Server:
         """Listen.
 
         Raises:
-            SettingsError: the address cannot be listened on.
+            SettingsError: an address cannot be listened on.
         """
         self._callers = callers
         self._receiver = receiver
         self._telling = telling
         self._loop = loop
-        listen = settings.listen
         handlers = [
             (evt.EVT_C_ECHO, self._echo),
             (evt.EVT_C_STORE, self._store),
             (evt.EVT_CONN_CLOSE, self._closed),
             *services.handlers(self._sender_of, self._is_allowed),
         ]
-        try:
-            self._listener = Listener(
-                _entity(settings.ae_title),
-                (listen.host, listen.port),
-                handlers,
-                limit=settings.max_associations,
-                decide=Admission(settings.ae_title, settings.origins, callers, settings.everywhere).decide,
-                decided=self._decided,
-                ended=self._ended,
-            )
-        except OSError as error:
-            raise SettingsError(f"scp.listen: {listen}: {error.strerror}") from error
+        self._listener = Listener(
+            _entity(settings.ae_title),
+            settings.doors,
+            handlers,
+            limit=settings.max_associations,
+            decide=Admission(settings.ae_title, settings.origins, callers, settings.everywhere).decide,
+            decided=self._decided,
+            no_tls=self._no_tls,
+            ended=self._ended,
+        )
         self.port = int(self._listener.server_address[1])
-        """Where it listens."""
+        """Where it listens: in clear, if it does that."""
+        self.tls_port = self._listener.port_of("scp.tls.listen")
+        """Where it listens with TLS; None: nowhere."""
 
     @property
     def associations(self) -> int:
@@ -132,6 +131,9 @@ class Server:
     def _decided(self, calling: Calling, rejection: Rejection | None) -> None:
         refusal = None if rejection is None else rejection.meaning
         self._on_loop(self._telling.decided, calling, "association", refusal)
+
+    def _no_tls(self, address: str, reason: str) -> None:
+        self._on_loop(self._telling.decided, Calling("", "", address), "TLS handshake", reason)
 
     def _ended(self, sender: Sender) -> None:
         self._on_loop(self._telling.association_ended, sender)
@@ -259,7 +261,7 @@ async def serving(parts: Parts) -> AsyncIterator[Server]:
             server = await threads.run(
                 Server, settings, callers, receiver, telling, services, asyncio.get_running_loop()
             )
-            log.info("listening", ae_title=settings.ae_title, port=server.port)
+            log.info("listening", ae_title=settings.ae_title, port=server.port, tls_port=server.tls_port)
             try:
                 yield server
             finally:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from isthmus.common.config.kinds import AETitle, Few, NonEmpty, Port, Seconds, Section
+from isthmus.common.config.tls import PeerTls
 
 
 class Destination(Section):
@@ -18,6 +19,8 @@ class Destination(Section):
     """Most associations with it at one time, of each process."""
     timeout_seconds: Seconds = 30.0
     """Of silence, not in total."""
+    tls: PeerTls | None = None
+    """TLS with it; without this table everything is in clear."""
 
 
 def check_destinations(destinations: Iterable[Destination]) -> None:

@@ -157,6 +157,8 @@ Few = Annotated[int, Field(ge=1, le=64)]
 Seconds = Annotated[float, Field(gt=0, le=3600)]
 """A time to wait, an hour at most."""
 Listen = Annotated[str, AfterValidator(_listen_address)]
+ListenOrNot = Annotated[str, AfterValidator(lambda text: _listen_address(text) if text else text)]
+"""Empty where nothing listens."""
 AETitle = Annotated[str, AfterValidator(_ae_title)]
 Url = Annotated[str, AfterValidator(_url)]
 ExactUrl = Annotated[str, AfterValidator(_exact_url)]

@@ -34,6 +34,7 @@ from isthmus.common.config.kinds import (
     is_in_clear,
 )
 from isthmus.common.config.quirks import QuirkName
+from isthmus.common.config.tls import PeerTls
 
 
 class Protocol(StrEnum):
@@ -113,6 +114,8 @@ class DimseOrigin(Origin):
     """Specific Character Set (PS3.3 C.12.1.1.2) of the queries that we send."""
     quirks: frozenset[QuirkName] = frozenset()
     """What this origin does badly, and what cannot be found out; see docs/quirks.md."""
+    tls: PeerTls | None = None
+    """TLS with it; without this table everything is in clear."""
 
     @model_validator(mode="after")
     def _methods_differ(self) -> Self:

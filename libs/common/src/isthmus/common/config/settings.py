@@ -17,6 +17,7 @@ from isthmus.common.config.kinds import (
     Few,
     Listen,
     ListenAddress,
+    ListenOrNot,
     OriginName,
     Seconds,
     Section,
@@ -25,6 +26,7 @@ from isthmus.common.config.kinds import (
 )
 from isthmus.common.config.limits import Limits
 from isthmus.common.config.origins import AnyOrigin, DimseOrigin, Inbox, Origin, S3Origin
+from isthmus.common.config.tls import ListenerTls
 
 
 class Gateway(Section):
@@ -57,8 +59,10 @@ class Scp(Section):
 
     ae_title: AETitle = "ISTHMUS"
     """Also our calling AE title."""
-    listen: Listen = ListenAddress("127.0.0.1:11112")
-    """Loopback address and port; port 0: any free one."""
+    listen: ListenOrNot = ListenAddress("127.0.0.1:11112")
+    """Loopback address and port, in clear; port 0: any free one. Empty: none, where there is `[scp.tls]`."""
+    tls: ListenerTls | None = None
+    """The port with TLS, beside or instead of that in clear; without this table there is none."""
     max_associations: Annotated[int, Field(ge=1, le=1024)] = 64
     """At one time; one more is refused."""
     max_associations_per_ae_title: Annotated[int, Field(ge=1, le=1024)] = 32
@@ -77,6 +81,12 @@ class Scp(Section):
     """Who may do what; without any, everyone who can reach us may do all of it."""
     destinations: tuple[Destination, ...] = ()
     """Where a C-MOVE may have instances sent."""
+
+    @model_validator(mode="after")
+    def _listens(self) -> Self:
+        if not self.listen and self.tls is None:
+            raise ValueError("scp.listen: is empty, and there is no [scp.tls] either")
+        return self
 
     @model_validator(mode="after")
     def _destinations_differ(self) -> Self:
@@ -240,8 +250,13 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _addresses_differ(self) -> Self:
-        if self.gateway.listen == self.scp.listen and ListenAddress(self.scp.listen).port != 0:
-            raise ValueError(f"gateway.listen and scp.listen are both {self.scp.listen}")
+        listening = {"gateway.listen": self.gateway.listen, "scp.listen": self.scp.listen}
+        if self.scp.tls is not None:
+            listening["scp.tls.listen"] = self.scp.tls.listen
+        known: dict[str, str] = {}
+        for name, address in listening.items():
+            if address and ListenAddress(address).port and (other := known.setdefault(address, name)) != name:
+                raise ValueError(f"{other} and {name} are both {address}")
         return self
 
     @model_validator(mode="after")

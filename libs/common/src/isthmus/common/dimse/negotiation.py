@@ -94,6 +94,7 @@ def _prepare(peer: Peer, contexts: Sequence[Context], max_pdu: int) -> tuple[Neg
     association = Negotiated(entity, "requestor")
     association.name = f"dimse-{peer.origin}"
     connection = TunedSocket(association, address=local)
+    connection.tls = peer.tls
     association.set_socket(connection)
     association.acceptor.ae_title = peer.called_ae_title
     association.acceptor.address_info = remote
@@ -124,8 +125,8 @@ def _numbered(contexts: Sequence[Context]) -> list[PresentationContext]:
 
 def _failure(peer: Peer, association: Negotiated, connection: TunedSocket, elapsed: float) -> OriginError:
     answer = association.acceptor.primitive
-    if not connection.was_connected:
-        return OriginUnreachable(f"No connection to {peer.host}:{peer.port}", origin=peer.origin)
+    if not connection.was_connected or (connection.insecure and answer is None):
+        return OriginUnreachable(_no_connection(peer, connection), origin=peer.origin)
     rejection = answer if association.is_rejected else _rejection_unseen(association)
     if rejection is not None:
         why = f"{rejection.result_str}, {rejection.reason_str}"
@@ -144,6 +145,12 @@ def _failure(peer: Peer, association: Negotiated, connection: TunedSocket, elaps
             origin=peer.origin,
         )
     return AssociationAborted(f"{peer.called_ae_title} broke off the negotiation", origin=peer.origin)
+
+
+def _no_connection(peer: Peer, connection: TunedSocket) -> str:
+    if connection.insecure:
+        return f"No TLS with {peer.host}:{peer.port}: {connection.insecure}"
+    return f"No connection to {peer.host}:{peer.port}"
 
 
 def _rejection_unseen(association: Negotiated) -> A_ASSOCIATE | None:

@@ -5,6 +5,8 @@
   after every `recv` (the kernel takes the latter back at any time). Data are read into one buffer made in
   advance, a read or write that makes no progress ends after the association's network time-out, and a socket
   is closed whatever its state.
+- **TLS.** Why it failed is kept. A record may hold nothing for us, so what came is looked at before there is
+  said to be something: upstream would hang in reading, with something to send. The end is a close_notify.
 - **The reactor.** Upstream looks every millisecond whether there is something to read or to send: that costs
   1 ms for each C-STORE, and 1,000 wake-ups a second for each association that does nothing. Here it waits for
   both in `ready`, and `send_pdu` wakes it.
@@ -56,7 +58,9 @@ from pynetdicom.transport import T_CONNECT, AddressInformation, AssociationSocke
 from isthmus.common.dimse import answers
 from isthmus.common.dimse.incoming import receive
 from isthmus.common.dimse.provided import service_class
+from isthmus.common.dimse.secure_socket import SecureSocket
 from isthmus.common.dimse.spill import spilling_message
+from isthmus.common.dimse.tls import ClientTls, in_words
 from isthmus.common.dimse.upper_layer import do_action
 
 if TYPE_CHECKING:
@@ -78,6 +82,8 @@ LONGEST_REST: Final = 0.02
 MESSAGE_REST: Final = 0.02
 """Likewise for an acceptor that waits for messages: it looks then whether the reactor is still there."""
 _UNCONNECTED_REST: Final = 0.001
+_PDU_HEADER: Final = 6
+"""Bytes that upstream reads first (PS3.8 9.3.1)."""
 
 _QUICKACK: Final[int | None] = getattr(socket, "TCP_QUICKACK", None)  # Linux only
 
@@ -92,6 +98,10 @@ class TunedSocket(AssociationSocket):
         address: AddressInformation | None = None,
     ) -> None:
         super().__init__(assoc, client_socket, address)
+        self.tls: ClientTls | None = None
+        """TLS with whom it is to be connected to; None: in clear."""
+        self.insecure = ""
+        """Why TLS failed, in words; empty where it did not."""
         self.last_progress = time.monotonic()
         """When bytes last went in or out."""
         self.was_connected = client_socket is not None
@@ -110,7 +120,12 @@ class TunedSocket(AssociationSocket):
 
     def connect(self, primitive: T_CONNECT) -> None:
         """Connect, and bound what comes after by the network time-out, which upstream takes back here."""
+        secure = None
+        if self.tls is not None and self.socket is not None:
+            self.socket = secure = self.tls.secure(self.socket)
         super().connect(primitive)
+        if secure is not None and secure.failure is not None:
+            self.insecure = in_words(secure.failure)
         if self._is_connected and self.socket is not None:
             self.was_connected = True
             self.last_progress = time.monotonic()
@@ -125,9 +140,33 @@ class TunedSocket(AssociationSocket):
             return False
         if self._accepted and self.assoc.dimse.msg_queue.qsize() >= BACKLOG:
             return self._wait(connected, 0)
-        if self._unread or (isinstance(connected, ssl.SSLSocket) and connected.pending()):
+        if self._unread:
             return True
+        if isinstance(connected, ssl.SSLSocket):
+            there = connected.pending() or self._wait(connected, select.POLLIN)
+            return bool(there) and self._has_decrypted(connected)
         return self._wait(connected, select.POLLIN)
+
+    def _has_decrypted(self, connected: ssl.SSLSocket) -> bool:
+        """Tell whether something, or the end, can be read without waiting; the first bytes are read then."""
+        patience = connected.gettimeout()
+        connected.settimeout(0)
+        try:
+            self._unread = connected.recv(_PDU_HEADER)
+        except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            return False
+        except OSError as error:
+            self._fail(error)
+            return False
+        finally:
+            connected.settimeout(patience)
+        return True
+
+    def _fail(self, error: OSError) -> None:
+        """End the connection for the state machine (PS3.8 9.2)."""
+        if isinstance(error, ssl.SSLError):
+            self.insecure = in_words(error)
+        self.event_queue.put("Evt17")
 
     def _wait(self, connected: socket.socket, events: int) -> bool:
         self._resting = True  # first that, then the look: who sends does it the other way round
@@ -173,7 +212,11 @@ class TunedSocket(AssociationSocket):
         self._unread = self._unread[done:]
         with memoryview(buffer) as view:
             while done < nr_bytes:
-                count = connected.recv_into(view[done:])
+                try:
+                    count = connected.recv_into(view[done:])
+                except ssl.SSLError as error:
+                    self.insecure = in_words(error)
+                    raise
                 if not count:
                     break
                 done += count
@@ -194,8 +237,14 @@ class TunedSocket(AssociationSocket):
                 while done < len(view):
                     done += connected.send(view[done:])
                     self.last_progress = time.monotonic()
-        except OSError:
-            self.event_queue.put("Evt17")
+        except OSError as error:
+            self._fail(error)
+
+    def close(self) -> None:
+        """Close the connection; upstream's says nothing to who speaks TLS."""
+        if isinstance(self.socket, SecureSocket):
+            self.socket.farewell()
+        super().close()
 
     def _shutdown_socket(self) -> None:
         """Shut down and close; upstream leaves a socket open that the peer has already shut down."""

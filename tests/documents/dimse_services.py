@@ -10,7 +10,7 @@ from isthmus.common.config import DicomwebOrigin
 from isthmus.common.config.settings import Scp
 from isthmus.common.dicom import statuses
 from isthmus.common.dicom.statuses import meaning
-from isthmus.common.dimse import MAX_PDU, VERIFICATION, Operation, status_of_http
+from isthmus.common.dimse import VERIFICATION, Operation, status_of_http
 from isthmus.common.dimse.contexts import FIND, GET, MOVE, WORKLIST
 from isthmus.common.webclient import json_answer, posting
 from isthmus.scp import admission
@@ -20,7 +20,6 @@ from isthmus.scp.models import TRANSFER_SYNTAXES, Model
 from isthmus.scp.move import FALLBACKS
 from isthmus.scp.reports.reports import INSTANCE_AVAILABILITY, NOT_UPDATED_ANY_MORE, PERFORMED_PROCEDURE_STEP
 from isthmus.scp.services import accept_services
-from isthmus.scp.worker import IDLE_SECONDS
 from isthmus.web_scu.dicomweb.accepting import AS_HELD, BY_DEFAULT
 from isthmus.web_scu.dicomweb.sending import BYTES_AT_ONCE, INSTANCES_AT_ONCE
 
@@ -82,7 +81,7 @@ _REJECTIONS: Final = (
     ),
     (admission.CALLING_AE_TITLE, "it is empty; or `scp.callers` names others alone, or not for this origin"),
     (admission.VERSION, "another protocol version than 1"),
-    (admission.LOCAL_LIMIT, "`scp.max_associations` are open"),
+    (admission.LOCAL_LIMIT, "as many are open as may be, at all or of this caller"),
 )
 STORE_STATUSES: Final = (
     (statuses.DUPLICATE_SOP_INSTANCE, "other bytes are there under the UID, and `conflicts` is `refuse`"),
@@ -137,7 +136,7 @@ def provided() -> Rows:
 def dimse() -> Iterator[tuple[str, tuple[str, ...], Rows]]:
     """Give the paragraphs, each with the head and rows of the table behind it."""
     yield (
-        _LISTENING.format(max_pdu=MAX_PDU, idle=IDLE_SECONDS, scp=Scp()),
+        _LISTENING.format(scp=Scp()),
         ("SOP class", "UID", "Section", "DIMSE services", "Transfer syntaxes"),
         [
             (UID(VERIFICATION.abstract_syntax).name, *_VERIFICATION, "uncompressed ones"),
@@ -208,8 +207,12 @@ The called AE title says what an association is for: that of an origin of any ki
 store, search and retrieve there; `dicomweb.ae_title`, to do so at all of them as one; `scp.ae_title`, for
 origins that send what a C-MOVE asked them for. Who may is in `scp.callers`, by AE title, network, operation,
 inbox and origin; without it everyone who can reach us. Who is let in, and whatever is refused, is recorded,
-without patient data. An association has PDUs of {max_pdu} bytes at most, and is aborted after {idle:.0f} s of
-silence; {scp.max_associations} may be open at a time where `scp.max_associations` does not say otherwise.
+without patient data. Where the settings do not say otherwise, an association has PDUs of {scp.max_pdu} bytes
+at most (`scp.max_pdu`), must be asked for within {scp.negotiation_seconds:.0f} s of its connection
+(`scp.negotiation_seconds`), and is aborted after {scp.idle_seconds:.0f} s of silence (`scp.idle_seconds`);
+{scp.max_associations} may be open at a time (`scp.max_associations`),
+{scp.max_associations_per_ae_title} of one calling AE title (`scp.max_associations_per_ae_title`),
+{scp.max_associations_per_address} from one address (`scp.max_associations_per_address`).
 Tests: `tests/scp`.
 """
 _FINDING: Final = """

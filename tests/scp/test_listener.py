@@ -5,8 +5,8 @@ import socket
 import struct
 import threading
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import ExitStack, asynccontextmanager, contextmanager
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 
 import pytest
 
@@ -14,7 +14,7 @@ from isthmus.common.config import Origin
 from isthmus.common.dimse import VERIFICATION, Association, sockets
 from isthmus.common.errors import AssociationRejected
 from isthmus.common.service import Parts
-from isthmus.scp import greeting, listener
+from isthmus.scp import listener
 from isthmus.scp.admission import Admission, Rejection
 from isthmus.scp.callers import Calling
 from isthmus.scp.worker import Server, serving
@@ -180,28 +180,19 @@ async def test_a_failure_of_ours_costs_one_connection(parts: Parts, monkeypatch:
         await echo(server)
 
 
-@asynccontextmanager
-async def impatient(parts: Parts, monkeypatch: pytest.MonkeyPatch, seconds: float) -> AsyncIterator[Server]:
-    monkeypatch.setattr(greeting, "ARTIM_SECONDS", seconds)
-    async with serving(parts) as server:
-        yield server
-
-
 @pytest.mark.parametrize("sent", [b"", b"\x01", request()[:-1]])
-async def test_who_never_asks_is_cut_off(parts: Parts, monkeypatch: pytest.MonkeyPatch, sent: bytes) -> None:
+async def test_who_never_asks_is_cut_off(parts: Parts, sent: bytes) -> None:
     def run(server: Server) -> bytes:
         with connected(server, sent) as connection:
             return rest(connection)
 
-    async with impatient(parts, monkeypatch, 0.2) as server:
+    async with serving(with_scp(parts, negotiation_seconds=0.2)) as server:
         assert await asyncio.to_thread(run, server) == b""
         assert server.waiting == 0
 
 
-async def test_who_never_closes_after_a_rejection_is_cut_off(
-    parts: Parts, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async with impatient(parts, monkeypatch, 0.2) as server:
+async def test_who_never_closes_after_a_rejection_is_cut_off(parts: Parts) -> None:
+    async with serving(with_scp(parts, negotiation_seconds=0.2)) as server:
         with connected(server, request(b"OTHER")) as connection:
             await asyncio.to_thread(rest, connection)
             assert await asyncio.to_thread(eventually, lambda: server.waiting == 0, timeout_seconds=SECONDS)
@@ -245,6 +236,73 @@ async def test_over_the_limit_who_comes_is_rejected_for_now_and_let_in_when_one_
         assert await asyncio.to_thread(eventually, lambda: server.associations == 1, timeout_seconds=SECONDS)
         await echo(server)
         await asyncio.to_thread(second.release)
+
+
+async def rejected(server: Server, calling: str) -> bool:
+    """Tell whether an association is rejected for now."""
+    try:
+        association = await asyncio.to_thread(Association.open, peer(server, calling, INBOX), [VERIFICATION])
+    except AssociationRejected as error:
+        return "Local limit exceeded" in error.detail
+    await asyncio.to_thread(association.release)
+    return False
+
+
+async def test_one_ae_title_cannot_take_the_associations_of_all(parts: Parts) -> None:
+    async with serving(with_scp(parts, max_associations_per_ae_title=2)) as server:
+        there = peer(server, "CT1", INBOX)
+        held = [await asyncio.to_thread(Association.open, there, [VERIFICATION]) for _ in range(2)]
+        assert await rejected(server, "CT1")
+        assert not await rejected(server, "CT2")
+        await asyncio.to_thread(held[0].release)
+        assert await asyncio.to_thread(eventually, lambda: server.associations == 1, timeout_seconds=SECONDS)
+        assert not await rejected(server, "CT1")
+        await asyncio.to_thread(held[1].release)
+
+
+async def test_nor_can_one_address_whatever_it_calls_itself(parts: Parts) -> None:
+    def opened_from(address: str, server: Server) -> socket.socket:
+        connection = socket.create_connection(("127.0.0.1", server.port), SECONDS, (address, 0))
+        connection.sendall(request(calling=b"CT9"))
+        return connection
+
+    async with serving(with_scp(parts, max_associations_per_address=2)) as server:
+        held = [
+            await asyncio.to_thread(Association.open, peer(server, f"CT{number}", INBOX), [VERIFICATION])
+            for number in range(2)
+        ]
+        assert await rejected(server, "CT3")
+        with opened_from("127.0.0.2", server) as other:
+            assert (await asyncio.to_thread(other.recv, 1)) == b"\x02"
+        for association in held:
+            await asyncio.to_thread(association.release)
+
+
+async def test_the_maximum_length_of_pdus_is_the_one_of_the_settings(parts: Parts) -> None:
+    """PS3.8 D.1."""
+
+    def run(server: Server) -> bytes:
+        with connected(server, request()) as connection:
+            length = struct.unpack(">BBL", connection.recv(6))[2]
+            answer = b""
+            while len(answer) < length:
+                answer += connection.recv(length - len(answer))
+            return answer
+
+    async with serving(with_scp(parts, max_pdu=20_480)) as server:
+        answer = await asyncio.to_thread(run, server)
+    assert struct.pack(">BBHL", 0x51, 0, 4, 20_480) in answer
+
+
+async def test_an_association_that_is_silent_for_too_long_is_aborted(parts: Parts) -> None:
+    def run(server: Server) -> bytes:
+        with connected(server, request()) as connection:
+            assert connection.recv(1) == b"\x02"
+            return rest(connection)
+
+    async with serving(with_scp(parts, idle_seconds=0.3)) as server:
+        assert (await asyncio.to_thread(run, server))[-10:-9] == b"\x07"
+        assert await asyncio.to_thread(eventually, lambda: server.associations == 0, timeout_seconds=SECONDS)
 
 
 @pytest.mark.parametrize("cut", [1, 6, 50])

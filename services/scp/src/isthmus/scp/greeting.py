@@ -17,8 +17,6 @@ from isthmus.common.dimse.tls import Certificate, in_words
 from isthmus.scp.admission import Rejection
 from isthmus.scp.callers import Calling
 
-ARTIM_SECONDS: Final = 10.0
-"""For handshake and request to come, and after a rejection for the requestor to close (PS3.8 9.1.5)."""
 LONGEST_REQUEST: Final = 512 * 1024
 """Bytes: 128 presentation contexts of 40 transfer syntaxes each take 360 KB."""
 _SHORTEST_REQUEST: Final = 68
@@ -45,12 +43,19 @@ class Heard(Enum):
 class Greeting:
     """One connection."""
 
-    def __init__(self, connection: socket.socket, peer: tuple[str | int, ...]) -> None:
-        """Begin to wait for the request; `peer` is the socket address of the other end."""
+    def __init__(self, connection: socket.socket, peer: tuple[str | int, ...], seconds: float) -> None:
+        """Begin to wait for the request.
+
+        Args:
+            connection: the connection.
+            peer: the socket address of the other end.
+            seconds: for the request to come, and after a rejection for the requestor to close.
+        """
+        self._seconds = seconds
         connection.setblocking(False)
         self.connection = connection
         self.peer = peer
-        self.deadline = time.monotonic() + ARTIM_SECONDS
+        self.deadline = time.monotonic() + self._seconds
         self.received = bytearray()
         self.is_answered = False
         """Whether it was sent away, and only its end is waited for."""
@@ -172,7 +177,7 @@ class Greeting:
         self.is_answered = True
         self.awaits = selectors.EVENT_READ
         self.received.clear()
-        self.deadline = time.monotonic() + ARTIM_SECONDS
+        self.deadline = time.monotonic() + self._seconds
         with suppress(OSError):
             if pdu:
                 self.connection.send(pdu)

@@ -25,6 +25,7 @@ from isthmus.scp.admission import LOCAL_LIMIT, VERSION, Rejection
 from isthmus.scp.callers import Calling
 from isthmus.scp.doors import Door
 from isthmus.scp.greeting import Greeting, Heard
+from isthmus.scp.limits import AssociationLimits
 from isthmus.scp.sender import Sender
 from isthmus.scp.services import SERVED
 
@@ -54,7 +55,7 @@ class Listener(AssociationServer):
         entity: what pynetdicom is to know of us.
         doors: where to listen; one at least.
         handlers: of pynetdicom's events.
-        limit: associations at one time.
+        limits: how many associations at one time, and how long one may take to begin.
         decide: who may associate, and with which origin.
         decided: is told of each decision, on the listener's thread.
         no_tls: is told of each handshake that failed, there too: the address that it was with, and why.
@@ -70,7 +71,7 @@ class Listener(AssociationServer):
         doors: Sequence[Door],
         handlers: "Sequence[EventHandlerType]",
         *,
-        limit: int,
+        limits: AssociationLimits,
         decide: Callable[[Calling], Origin | Rejection | None],
         decided: Callable[[Calling, Rejection | None], None],
         no_tls: Callable[[str, str], None],
@@ -78,10 +79,10 @@ class Listener(AssociationServer):
     ) -> None:
         self.begun: tuple[Greeting, Sender] | None = None
         """The connection that becomes an association right now."""
-        _allow_files(FILES_OF_AN_ASSOCIATION * limit + MOST_WAITING + OTHER_FILES)
+        _allow_files(FILES_OF_AN_ASSOCIATION * limits.associations + MOST_WAITING + OTHER_FILES)
         self._doors = doors
         self._listening: dict[socket.socket, Door] = {}
-        self._limit = limit
+        self._limits = limits
         self._decide = decide
         self._decided = decided
         self._no_tls = no_tls
@@ -203,7 +204,11 @@ class Listener(AssociationServer):
         self, connection: socket.socket, address: tuple[str | int, ...], tls: ServerTls | None
     ) -> None:
         try:
-            greeting = Greeting(connection if tls is None else tls.secure(connection), address)
+            greeting = Greeting(
+                connection if tls is None else tls.secure(connection),
+                address,
+                self._limits.negotiation_seconds,
+            )
         except OSError:  # it is broken already
             connection.close()
             return
@@ -251,7 +256,8 @@ class Listener(AssociationServer):
     def _admit(self, greeting: Greeting) -> None:
         calling = greeting.calling
         origin = self._decide(calling) if greeting.take_version() else VERSION
-        if not isinstance(origin, Rejection) and len(self._senders) >= self._limit:
+        running = [sender.calling for sender in list(self._senders.values())]  # others end meanwhile
+        if not isinstance(origin, Rejection) and self._limits.reached_for(calling, running):
             origin = LOCAL_LIMIT
         if isinstance(origin, Rejection):
             greeting.reject(origin)

@@ -6,6 +6,7 @@ from typing import Self
 from isthmus.common.config import DimseOrigin, Origin, Settings
 from isthmus.common.config.arriving import Caller
 from isthmus.scp.doors import Door, doors
+from isthmus.scp.limits import AssociationLimits
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +21,11 @@ class ScpSettings:
     origins: tuple[Origin, ...]
     dimse_origins: tuple[DimseOrigin, ...]
     callers: tuple[Caller, ...]
-    max_associations: int
+    limits: AssociationLimits
+    max_pdu: int
+    """Bytes of a P-DATA-TF PDU that we announce to take."""
+    idle_seconds: float
+    """Of silence, before an association is aborted."""
     max_receiving_bytes: int
     store: str | None
     """The name of the origin that takes what is stored at all of them as one."""
@@ -41,7 +46,9 @@ class ScpSettings:
             origins=settings.origins,
             dimse_origins=settings.dimse_origins,
             callers=settings.scp.callers,
-            max_associations=settings.scp.max_associations,
+            limits=AssociationLimits.of(settings.scp),
+            max_pdu=settings.scp.max_pdu,
+            idle_seconds=settings.scp.idle_seconds,
             max_receiving_bytes=settings.scp.max_receiving_bytes,
             store=settings.dicomweb.store,
             base_url=settings.gateway.base_url,

@@ -19,7 +19,6 @@ from isthmus.common.config.arriving import CallerOperation
 from isthmus.common.dicom.statuses import NOT_AUTHORIZED, OUT_OF_RESOURCES, SUCCESS, UNABLE_TO_PROCESS
 from isthmus.common.dicom.uids import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from isthmus.common.dimse import (
-    MAX_PDU,
     NON_PATIENT_OBJECTS,
     VERIFICATION,
     Category,
@@ -39,7 +38,6 @@ from isthmus.common.telemetry import get_logger, span
 from isthmus.common.threads import LoopStopped, Threads, run_coroutine_from_thread
 from isthmus.scp.admission import Admission, Rejection
 from isthmus.scp.callers import Callers, Calling
-from isthmus.scp.greeting import ARTIM_SECONDS
 from isthmus.scp.listener import Listener
 from isthmus.scp.sender import Sender
 from isthmus.scp.services import Services, accept_services
@@ -51,8 +49,6 @@ from isthmus.scp.storing.receive import Receiver
 from isthmus.scp.storing.store_through import StoreThrough
 from isthmus.scp.telling import Telling
 
-IDLE_SECONDS: Final = 60.0
-"""Of silence, before an association is aborted."""
 STOP_SECONDS: Final = 3.0
 """For all associations together to end."""
 
@@ -89,10 +85,10 @@ class Server:
             *services.handlers(self._sender_of, self._is_allowed),
         ]
         self._listener = Listener(
-            _entity(settings.ae_title),
+            _entity(settings),
             settings.doors,
             handlers,
-            limit=settings.max_associations,
+            limits=settings.limits,
             decide=Admission(settings.ae_title, settings.origins, callers, settings.everywhere).decide,
             decided=self._decided,
             no_tls=self._no_tls,
@@ -219,16 +215,16 @@ def _command(request: C_STORE, transfer_syntax_uid: str) -> Command:
     return Command(sop_class, instance, transfer_syntax_uid)
 
 
-def _entity(ae_title: str) -> ApplicationEntity:
-    entity = ApplicationEntity(ae_title)
+def _entity(settings: ScpSettings) -> ApplicationEntity:
+    entity = ApplicationEntity(settings.ae_title)
     entity.implementation_class_uid = UID(IMPLEMENTATION_CLASS_UID)
     entity.implementation_version_name = IMPLEMENTATION_VERSION_NAME
     # Who is called, who calls, and how many there are at a time: the listener has seen to that.
     entity.require_called_aet = False
     entity.maximum_associations = 1_000_000
-    entity.maximum_pdu_size = MAX_PDU
-    entity.acse_timeout = ARTIM_SECONDS
-    entity.network_timeout = IDLE_SECONDS
+    entity.maximum_pdu_size = settings.max_pdu
+    entity.acse_timeout = settings.limits.negotiation_seconds
+    entity.network_timeout = settings.idle_seconds
     entity.add_supported_context(VERIFICATION.abstract_syntax)
     for sop_class_uid in NON_PATIENT_OBJECTS:  # which "unrestricted storage" does not cover
         entity.add_supported_context(sop_class_uid, [*UNCOMPRESSED, *COMPRESSED, *RARE])

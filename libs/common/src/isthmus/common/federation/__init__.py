@@ -2,6 +2,16 @@
 
 from isthmus.common.federation.asking import Answers, Silence, ask_all
 from isthmus.common.federation.reading import FederatedReading, Federation
+from isthmus.common.federation.visible import Visible, visible
 from isthmus.common.federation.whereabouts import Wanted
 
-__all__ = ["Answers", "FederatedReading", "Federation", "Silence", "Wanted", "ask_all"]
+__all__ = [
+    "Answers",
+    "FederatedReading",
+    "Federation",
+    "Silence",
+    "Visible",
+    "Wanted",
+    "ask_all",
+    "visible",
+]

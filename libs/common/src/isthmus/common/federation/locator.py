@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
+from isthmus.common.auth import acting_as
 from isthmus.common.bus import Bus
 from isthmus.common.config import Origin
 from isthmus.common.errors import ContractError, OriginTimeout, UnavailableError
@@ -35,6 +36,10 @@ class Located:
     """Whether no origin was left alone."""
     inboxes: tuple[Manifest | None, ...] = ()
     """What was in each of the inboxes."""
+
+
+_Asked = tuple[str, tuple[str, ...]]
+"""A study, and the origins that somebody may look into for it: who may look elsewhere is told otherwise."""
 
 
 @dataclass(slots=True)
@@ -70,53 +75,61 @@ class Locator:
         self._catalogue = catalogue
         self._origins = tuple(origins)
         self._fresh_seconds = fresh_seconds
-        self._known: OrderedDict[str, Located] = OrderedDict()
-        self._looking: dict[tuple[str, bool], _Looking] = {}
+        self._known: OrderedDict[_Asked, Located] = OrderedDict()
+        self._looking: dict[tuple[_Asked, bool], _Looking] = {}
         self._late: dict[str, tuple[float, Silence]] = {}
 
-    async def locate(self, study: str, *, anew: bool = False) -> Located:
-        """Give what is remembered of a study, or ask all origins at the same time; `anew`: ask in any case.
+    async def locate(self, study: str, among: Sequence[str], *, anew: bool = False) -> Located:
+        """Give what is remembered of a study, or ask origins for it at the same time.
+
+        Args:
+            study: its Study Instance UID.
+            among: the names of the origins that count, in the order of the settings; no other is asked.
+            anew: ask in any case.
 
         Raises:
             RequestError: they cannot be asked so.
         """
-        known = self._known.get(study)
+        asked = (study, tuple(among))
+        known = self._known.get(asked)
         if (
             known is not None
             and not anew
             and time.monotonic() - known.at < self._memory(known)
-            and known.inboxes == await self._in_inboxes(study)
+            and known.inboxes == await self._in_inboxes(asked)
         ):
-            self._known.move_to_end(study)
+            self._known.move_to_end(asked)
             return known
         # Who comes while they are asked waits for the same answers; when nobody waits, nobody is asked.
-        looking = self._looking.get((study, anew))
+        looking = self._looking.get((asked, anew))
         if looking is None:
-            task = asyncio.create_task(self._look(study, everywhere=anew))
-            looking = self._looking[study, anew] = _Looking(task)
+            with acting_as(None):
+                task = asyncio.create_task(self._look(asked, everywhere=anew))
+            looking = self._looking[asked, anew] = _Looking(task)
         looking.waiting += 1
         try:
             return await asyncio.shield(looking.task)
         finally:
             looking.waiting -= 1
             if not looking.waiting:
-                self._looking.pop((study, anew), None)
+                self._looking.pop((asked, anew), None)
                 looking.task.cancel()
 
     def _memory(self, known: Located) -> float:
         silent = known.whereabouts.silent
         return min(self._fresh_seconds, SILENT_SECONDS) if silent else self._fresh_seconds
 
-    async def _look(self, study: str, *, everywhere: bool) -> Located:
+    async def _look(self, wanted: _Asked, *, everywhere: bool) -> Located:
+        study, among = wanted
         at = time.monotonic()
-        inboxes = await self._in_inboxes(study)
-        left_alone = {} if everywhere else self._left_alone(at)
-        asked = [origin for origin in self._origins if origin.name not in left_alone]
+        inboxes = await self._in_inboxes(wanted)
+        left_alone = {} if everywhere else self._left_alone(at, among)
+        asked = [one for one in self._origins if one.name in among and one.name not in left_alone]
         answers = await ask_all(asked, lambda origin: self._ask(origin.name, study))
         self._note(answers, at)
         silent = (*answers.silent, *left_alone.values())
         held = [(origin, holding) for origin, holding in answers.heard if holding is not None]
-        before = self._as_before(study, [origin.name for origin, _ in held], silent)
+        before = self._as_before(wanted, [origin.name for origin, _ in held], silent)
         if before is not None:
             whereabouts = before
         elif len(held) > 1:
@@ -124,12 +137,14 @@ class Locator:
         else:
             whereabouts = Whereabouts(tuple(origin.name for origin, _ in held), silent)
         located = Located(whereabouts, at, not left_alone, inboxes)
-        self._remember(study, located)
+        self._remember(wanted, located)
         return located
 
-    def _as_before(self, study: str, held: Sequence[str], silent: Sequence[Silence]) -> Whereabouts | None:
+    def _as_before(
+        self, wanted: _Asked, held: Sequence[str], silent: Sequence[Silence]
+    ) -> Whereabouts | None:
         """Give what was known before, where an origin that had the study is late: it may be busy sending."""
-        known = self._known.get(study)
+        known = self._known.get(wanted)
         if known is None:
             return None
         before = known.whereabouts
@@ -140,13 +155,14 @@ class Locator:
             return None
         return replace(before, silent=tuple(one for one in silent if one.origin not in late))
 
-    async def _in_inboxes(self, study: str) -> tuple[Manifest | None, ...]:
+    async def _in_inboxes(self, wanted: _Asked) -> tuple[Manifest | None, ...]:
         """Give what is in them, which is known at once; one that does not tell is as one that has nothing."""
+        study, among = wanted
         manifests: list[Manifest | None] = []
-        for origin in self._origins:
-            if self._catalogue.is_the_origin(origin.name):
+        for name in among:
+            if self._catalogue.is_the_origin(name):
                 try:
-                    manifests.append(await self._catalogue.load(origin.name, study))
+                    manifests.append(await self._catalogue.load(name, study))
                 except (UnavailableError, ContractError):
                     manifests.append(None)  # whoever asks it for what it has is told so
         return tuple(manifests)
@@ -197,8 +213,10 @@ class Locator:
         silent = (*silent, *listed.silent, *found.silent)
         return Whereabouts(tuple(contents), silent, Listing.of(contents) if len(contents) > 1 else None)
 
-    def _left_alone(self, now: float) -> dict[str, Silence]:
-        return {name: silence for name, (until, silence) in self._late.items() if now < until}
+    def _left_alone(self, now: float, among: Sequence[str]) -> dict[str, Silence]:
+        return {
+            name: silence for name, (until, silence) in self._late.items() if now < until and name in among
+        }
 
     def _note(self, answers: Answers[_Holding | None], at: float) -> None:
         for origin, _ in answers.heard:
@@ -207,8 +225,8 @@ class Locator:
             if isinstance(silence.error, OriginTimeout):
                 self._late[silence.origin] = (at + LEFT_ALONE_SECONDS, silence)
 
-    def _remember(self, study: str, located: Located) -> None:
-        self._known[study] = located
-        self._known.move_to_end(study)
+    def _remember(self, wanted: _Asked, located: Located) -> None:
+        self._known[wanted] = located
+        self._known.move_to_end(wanted)
         if len(self._known) > REMEMBERED:
             self._known.popitem(last=False)

@@ -3,7 +3,7 @@
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, NoReturn
 
 from isthmus.common.bus import Bus
@@ -11,6 +11,7 @@ from isthmus.common.config import Origin
 from isthmus.common.errors import NoSuchObject, NotDelivered, NoWorker, OriginError
 from isthmus.common.federation.asking import Silence
 from isthmus.common.federation.locator import Locator
+from isthmus.common.federation.visible import Visible
 from isthmus.common.federation.whereabouts import Listing, Wanted, Whereabouts
 from isthmus.common.messages import BlobRef, Lacking, Retrieve
 from isthmus.common.retrieval import Catalogue, Manifest, Reading, Retrieval
@@ -56,15 +57,19 @@ class Federation:
             fresh_seconds: for how long what an origin answered is taken to be still so.
         """
         self._retrieval = retrieval
-        self._origins = tuple(origin.name for origin in origins)
+        self._everything = Visible(tuple(origin.name for origin in origins))
         self._locator = Locator(bus, catalogue, origins, fresh_seconds)
 
     @asynccontextmanager
-    async def read(self, wanted: Wanted) -> AsyncIterator[FederatedReading]:
+    async def read(self, wanted: Wanted, among: Visible | None = None) -> AsyncIterator[FederatedReading]:
         """Give what is wanted, each SOP Instance UID once; enters as `Retrieval.read` does.
 
         It does what `Retrieval.read` does where one origin has it. Where several have parts of it, it reads
         all of them; where one of those fails whose part another has too, it reads the other.
+
+        Args:
+            wanted: what is read.
+            among: the origins that count, where that is not all of them.
 
         Raises:
             NoSuchObject: all origins answered, and none has anything of what is wanted.
@@ -73,7 +78,7 @@ class Federation:
             UnavailableError: a part of ours is away.
         """
         async with AsyncExitStack() as stack:
-            opened = await self._open(wanted, stack)
+            opened = await self._open(wanted, among or self._everything, stack)
             readings = [reading for _, reading in opened.parts]
             instances = await stack.enter_async_context(aclosing(_each_once(readings)))
             yield FederatedReading(
@@ -84,21 +89,23 @@ class Federation:
                 opened.silent,
             )
 
-    async def origins_of(self, study: str) -> list[str]:
+    async def origins_of(self, study: str, among: Visible | None = None) -> list[str]:
         """Give the origins from which a whole study would be read, as far as they answered."""
-        whereabouts, _ = await self._locate(study)
+        whereabouts, _ = await self._locate(study, among or self._everything)
         return list(dict.fromkeys(part.origin for part in whereabouts.plan(Wanted(study))))
 
-    async def _locate(self, study: str, *, anew: bool = False) -> tuple[Whereabouts, float]:
+    async def _locate(self, study: str, among: Visible, *, anew: bool = False) -> tuple[Whereabouts, float]:
         """Tell where a study is, and when (by the monotonic clock) all were asked; 0 if not all were."""
-        if len(self._origins) < 2:
-            return Whereabouts(self._origins), time.monotonic()
-        located = await self._locator.locate(study, anew=anew)
-        return located.whereabouts, located.at if located.all_asked else 0
+        if len(among.origins) < 2:
+            return Whereabouts(among.origins, among.silent), time.monotonic()
+        located = await self._locator.locate(study, among.origins, anew=anew)
+        where = located.whereabouts
+        silent = (*among.silent, *where.silent)
+        return replace(where, silent=silent), located.at if located.all_asked else 0
 
-    async def _open(self, wanted: Wanted, stack: AsyncExitStack) -> "_Opened":
+    async def _open(self, wanted: Wanted, among: Visible, stack: AsyncExitStack) -> "_Opened":
         began = time.monotonic()
-        where, asked_at = await self._locate(wanted.study)
+        where, asked_at = await self._locate(wanted.study, among)
         failed: list[Silence] = []
         while True:
             plan = where.plan(wanted)
@@ -111,7 +118,7 @@ class Federation:
             if is_gone and asked_at < began:
                 # It may have come meanwhile. That it is nowhere is said only by origins that were asked now.
                 asked_at = began
-                where, _ = await self._locate(wanted.study, anew=True)
+                where, _ = await self._locate(wanted.study, among, anew=True)
                 continue
             others = where.without(failure.origin, wanted) if failure is not None else None
             if others is None:
@@ -154,8 +161,9 @@ def _fail(failure: Silence | None, silent: Iterable[Silence], plan: Sequence[Ret
     if is_gone:
         for silence in silent:
             silence.fail()
-    if failure is not None:
+    if failure is not None and not is_gone:
         failure.fail()
+    # In the same words wherever it was looked for: some may not know of all origins.
     raise NoSuchObject("No origin has such an object")
 
 

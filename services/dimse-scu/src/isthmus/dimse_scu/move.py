@@ -5,7 +5,8 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import Final
 
-from isthmus.common.bus import Bus, Serving, subjects
+from isthmus.common.bus import Bus, Serving
+from isthmus.common.bus.received import serve_received
 from isthmus.common.config import RetrieveMethod
 from isthmus.common.dicom.statuses import OUT_OF_RESOURCES, SUCCESS
 from isthmus.common.dimse import MOVE, STUDY_ROOT_MOVE, Association, AssociationPool, Operation, SubOperations
@@ -83,8 +84,8 @@ class Move:
         """
         async with self._begins:
             if self._serving is None:
-                subject = subjects.received(self._wanted.origin, self._wanted.study)
-                self._serving = await self._bus.serve(subject, "", self._answer, Received)
+                wanted = self._wanted
+                self._serving = await serve_received(self._bus, wanted.origin, wanted.study, self._answer)
 
     async def _wait_for_the_late(self, arrived: int) -> None:
         """Wait for what the origin says it sent: some answer before they have sent all of it."""

@@ -6,12 +6,13 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final, Self
 
-from isthmus.common.bus import Serving, end_tasks, serve_queries, serve_worklists, streams, subjects
+from isthmus.common.bus import Serving, end_tasks, serve_queries, serve_worklists, streams
+from isthmus.common.bus.echo import serve_echo
 from isthmus.common.bus.jobs import Lane, work
 from isthmus.common.bus.slots import Slots
 from isthmus.common.config import DimseOrigin
 from isthmus.common.dimse import AssociationPool, Peer
-from isthmus.common.messages import Echo, Retrieve, Store
+from isthmus.common.messages import Retrieve, Store
 from isthmus.common.retrieval.sweep import Sweeper
 from isthmus.common.retrieving.retrieve import RetrieveWork
 from isthmus.common.service import Parts
@@ -63,7 +64,7 @@ class _OriginWorker:
         pool = AssociationPool(Peer.of(origin, ae_title), slots, threads)
         searches = await serve_queries(parts.bus, origin.name, FindWork(pool, origin))
         worklists = await serve_worklists(parts.bus, origin.name, WorklistWork(pool, origin))
-        echoes = await parts.bus.serve(subjects.echo(origin.name), "workers", EchoWork(pool), Echo)
+        echoes = await serve_echo(parts.bus, origin.name, EchoWork(pool))
         retrieving = RetrieveWork(
             parts.bus, parts.blobs, DimseSource(parts.bus, pool, threads, origin, ae_title)
         )

@@ -7,10 +7,11 @@ from typing import Final
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from isthmus.common.bus import Bus, subjects
+from isthmus.common.bus import Bus
+from isthmus.common.bus.echo import echo
 from isthmus.common.config import DicomwebOrigin, DimseOrigin
 from isthmus.common.errors import UnavailableError
-from isthmus.common.messages import Echo, EchoDone, Failure
+from isthmus.common.messages import EchoDone, Failure
 from isthmus.qido.settings import QidoSettings
 
 _GRACE_SECONDS: Final = 5.0
@@ -54,7 +55,7 @@ class Origins:
     async def _echo(self, name: str, timeout: float) -> EchoDone:
         begun = asyncio.get_running_loop().time()
         try:
-            return await self.bus.request(subjects.echo(name), Echo(name), EchoDone, timeout)
+            return await echo(self.bus, name, timeout)
         except UnavailableError as error:
             tried = asyncio.get_running_loop().time() - begun
             return EchoDone(tried * 1000, Failure.of(error))

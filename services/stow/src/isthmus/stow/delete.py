@@ -6,11 +6,12 @@ from typing import Final
 from starlette.requests import Request
 from starlette.responses import Response
 
-from isthmus.common.bus import Bus, subjects
+from isthmus.common.bus import Bus
+from isthmus.common.bus.delete import request_deletion
 from isthmus.common.dicomweb.methods import methods_at
 from isthmus.common.dicomweb.resource import ALL, Resource
 from isthmus.common.errors import MethodNotAllowed, NoSuchObject, UnknownOrigin
-from isthmus.common.messages import Delete, Deleted
+from isthmus.common.messages import Delete
 from isthmus.stow.settings import StowSettings
 
 DELETE_SECONDS: Final = 60.0
@@ -37,8 +38,7 @@ class Deleting:
         resource = Resource.from_path_params(request.path_params)
         self._require_inbox(resource, request)
         delete = Delete(resource.origin, resource.study, resource.series, resource.instance)
-        subject = subjects.delete(resource.origin)
-        deleted = await self.bus.request(subject, delete, Deleted, DELETE_SECONDS)
+        deleted = await request_deletion(self.bus, delete, DELETE_SECONDS)
         if deleted.failure is not None:
             raise deleted.failure.error()
         if not deleted.instances:

@@ -119,7 +119,7 @@ class AccessRoute(Route):
         else:
             access.require_any()
         scope[_ACCESS] = access
-        with acting_as(access.principal):
+        with acting_as(access.principal, access.right):
             await super().handle(scope, receive, send)
 
 

@@ -3,7 +3,7 @@
 Nothing here knows the bus, HTTP or DIMSE: how a credential comes, and how an answer goes, is the faces' own.
 """
 
-from isthmus.common.auth.grants import Grants, acting_as, current_principal
+from isthmus.common.auth.grants import Grants, acting_as, current_principal, current_right
 from isthmus.common.auth.policy import Permit, Policy
 from isthmus.common.auth.principal import Kind, Principal, StudyLink
 from isthmus.common.config.access import Right
@@ -18,4 +18,5 @@ __all__ = [
     "StudyLink",
     "acting_as",
     "current_principal",
+    "current_right",
 ]

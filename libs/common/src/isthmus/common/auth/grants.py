@@ -24,23 +24,34 @@ from isthmus.common.messages import decode, encode
 HEADER: Final = "Isthmus-Grant"
 TOLERANCE_SECONDS: Final = 60.0
 """By how much the clocks of services may differ, and how long a message may be on its way."""
+_ANOTHER: Final = "The grant of the message is another one's"
 
-_principal: ContextVar[Principal | None] = ContextVar("principal", default=None)
+_acting: ContextVar[tuple[Principal | None, Right | None]] = ContextVar("acting", default=(None, None))
 
 
 @contextmanager
-def acting_as(principal: Principal) -> Iterator[None]:
-    """Do what the block does on somebody's behalf; tasks that begin in it do too."""
-    token = _principal.set(principal)
+def acting_as(principal: Principal | None, right: Right | None = None) -> Iterator[None]:
+    """Do what the block does on somebody's behalf; tasks that begin in it do too.
+
+    Args:
+        principal: who; None: the service itself, whoever it was before.
+        right: what he was let in for: an origin is searched for a retrieve, too.
+    """
+    token = _acting.set((principal, right))
     try:
         yield
     finally:
-        _principal.reset(token)
+        _acting.reset(token)
 
 
 def current_principal() -> Principal | None:
     """Give on whose behalf this runs; None on nobody's: a service does what it does by itself."""
-    return _principal.get()
+    return _acting.get()[0]
+
+
+def current_right() -> Right | None:
+    """Give what he was let in for; None where that was nothing in particular."""
+    return _acting.get()[1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,15 +105,25 @@ class Grants:
         Raises:
             Forbidden: there is no header, or it is none of ours, or of another message, or too old.
         """
+        granted = self.granted(header, origin, payload, sent_at)
+        if granted is None:
+            return None
+        if granted.right is not right:
+            raise Forbidden(_ANOTHER)
+        return granted.principal
+
+    def granted(
+        self, header: str | None, origin: str, payload: bytes, sent_at: float | None = None
+    ) -> Granted | None:
+        """Give what a face has decided, whatever right it was by; see `verify`."""
         if self._key is None:
             return None
         granted = self._read(self._key, header)
-        digest = hashlib.sha256(payload).digest()
-        asked = (granted.right, granted.origin, granted.digest)
         now = time.time() if sent_at is None else sent_at
-        if asked != (right, origin, digest) or abs(now - granted.at) > TOLERANCE_SECONDS:
-            raise Forbidden("The grant of the message is another one's")
-        return granted.principal
+        asked = (granted.origin, granted.digest)
+        if asked != (origin, hashlib.sha256(payload).digest()) or abs(now - granted.at) > TOLERANCE_SECONDS:
+            raise Forbidden(_ANOTHER)
+        return granted
 
     def _read(self, key: bytes, header: str | None) -> Granted:
         try:

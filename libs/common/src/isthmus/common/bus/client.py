@@ -19,9 +19,10 @@ from isthmus.common.bus.connection import FINISH_TIMEOUT, Connection, drain
 from isthmus.common.bus.ending import end_tasks
 from isthmus.common.bus.followers import Followers
 from isthmus.common.bus.generations import Generations
+from isthmus.common.bus.granted import Gate, Guarded
 from isthmus.common.bus.submitted import Submissions
 from isthmus.common.config.settings import Nats
-from isthmus.common.errors import BusUnavailable, IsthmusError, NoWorker, UnavailableError
+from isthmus.common.errors import BusUnavailable, Forbidden, IsthmusError, NoWorker, UnavailableError
 from isthmus.common.messages import decode, encode
 from isthmus.common.telemetry import extract, get_logger, inject, span
 
@@ -88,8 +89,10 @@ async def _finish(tasks: Collection[asyncio.Task[None]]) -> None:
 class Bus:
     """A connection to NATS that reconnects for ever, with the streams of the contract declared."""
 
-    def __init__(self, client: Client, *, may_change_streams: bool = True) -> None:
+    def __init__(self, client: Client, *, may_change_streams: bool = True, gate: Gate | None = None) -> None:
         self.client = client
+        self.gate = gate or Gate()
+        """Who may ask for what: without rules and a signing key everybody for everything."""
         self._may_change = may_change_streams
         self.jetstream: JetStreamContext = client.jetstream(timeout=PUBLISH_TIMEOUT)
         self.generations = Generations(self.jetstream)
@@ -100,14 +103,19 @@ class Bus:
         """Why there is no connection, as far as it was logged."""
 
     @classmethod
-    async def connect(cls, settings: Nats, name: str) -> Self:
+    async def connect(cls, settings: Nats, name: str, gate: Gate | None = None) -> Self:
         """Connect and declare the streams.
+
+        Args:
+            settings: where, and as whom.
+            name: ours, for those who look at NATS.
+            gate: who may ask for what over it.
 
         Raises:
             BusUnavailable: no server within `CONNECT_TIMEOUT`, or it refuses us.
         """
         client = Connection()
-        bus = cls(client, may_change_streams=accounts.may_change_streams(settings.user))
+        bus = cls(client, may_change_streams=accounts.may_change_streams(settings.user), gate=gate)
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT):
                 await client.connect(
@@ -181,8 +189,23 @@ class Bus:
         await _finish(self._tasks)
         await self.client.close()
 
-    async def request(self, subject: str, message: object, answer: type[A], timeout: float = 5.0) -> A:
+    async def request(
+        self,
+        subject: str,
+        message: object,
+        answer: type[A],
+        timeout: float = 5.0,
+        *,
+        guarded: Guarded | None = None,
+    ) -> A:
         """Ask, and wait for one answer.
+
+        Args:
+            subject: whom.
+            message: what.
+            answer: the type of the answer.
+            timeout: seconds.
+            guarded: what it takes to be answered, where it takes anything.
 
         Raises:
             NoWorker: nobody serves the subject.
@@ -190,22 +213,42 @@ class Bus:
             ContractError: the answer is none of this type.
         """
         with span(f"send {verb(subject)}", MESSAGING, kind=SpanKind.PRODUCER):
+            payload, headers = encode(message), inject()
+            if guarded is not None:
+                headers |= self.gate.header(guarded.right, guarded.origin, payload)
             with bus_errors(verb(subject)):
-                reply = await self.client.request(subject, encode(message), timeout, headers=inject())
+                reply = await self.client.request(subject, payload, timeout, headers=headers)
             return decode(reply.data, answer)
 
     async def serve(
-        self, subject: str, queue: str, handler: Callable[[M], Awaitable[object]], kind: type[M]
+        self,
+        subject: str,
+        queue: str,
+        handler: Callable[[M], Awaitable[object]],
+        kind: type[M],
+        *,
+        guarded: Guarded | None = None,
     ) -> Serving:
         """Answer requests, each in a task of its own and in the trace of whoever asked.
 
         A handler says what failed in its answer; an error that it raises is logged, and nobody gets an
-        answer.
+        answer. What is `guarded` is done only for whom a face vouches, and who may by the rules of here.
         """
+
+        async def answered(message: Msg) -> object:
+            try:
+                if guarded is not None:
+                    self.gate.check(message, guarded.origin, guarded.right)
+            except Forbidden as error:
+                if guarded is None or guarded.refusal is None:
+                    raise
+                log.error("request refused", subject=verb(subject), reason=error.detail)
+                return guarded.refusal(error)
+            return await handler(decode(message.data, kind))
 
         async def answer(message: Msg) -> None:
             with bus_errors(verb(subject)):
-                await message.respond(encode(await handler(decode(message.data, kind))))
+                await message.respond(encode(await answered(message)))
 
         return await self.subscribe(subject, queue, answer)
 

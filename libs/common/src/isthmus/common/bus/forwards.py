@@ -10,13 +10,16 @@ from typing import Final
 
 from nats.js.errors import NotFoundError
 
+from isthmus.common.auth import Right
 from isthmus.common.bus import progress, streams, subjects
 from isthmus.common.bus.buckets import Records
 from isthmus.common.bus.client import Bus, bus_errors
 from isthmus.common.bus.queues import holds, is_queued
 from isthmus.common.bus.stores import follow_store
-from isthmus.common.errors import ContractError
+from isthmus.common.dicom.statuses import PROCESSING_FAILURE
+from isthmus.common.errors import ContractError, Forbidden
 from isthmus.common.messages import (
+    Failure,
     Forwarded,
     Forwarding,
     InstanceStored,
@@ -81,22 +84,36 @@ async def send(bus: Bus, forwarding: Forwarding, *, is_repeat: bool) -> dict[int
     if sequence is None and is_repeat:
         # It may have ended while it was looked for: its results are asked for afterwards.
         facts = await progress.replay(bus, subjects.stored(store.origin, store.job), store_fact)
-        if any(isinstance(fact, StoreDone) for fact in facts):
+        done = next((fact for fact in facts if isinstance(fact, StoreDone)), None)
+        if done is not None and done.failure is not None:
+            return _none_stored(store, done.failure)
+        if done is not None:
             return {fact.index: fact for fact in facts if isinstance(fact, InstanceStored)}
     if sequence is None:
         sequence = await _submit(bus, store)
-    async with follow_store(bus, store, sequence) as results:
-        return {result.index: result async for result in results}
+    try:
+        async with follow_store(bus, store, sequence) as results:
+            return {result.index: result async for result in results}
+    except Forbidden as error:
+        return _none_stored(store, Failure.of(error))
+
+
+def _none_stored(store: Store, failure: Failure) -> dict[int, InstanceStored]:
+    """Give the results of a job that its worker has refused."""
+    return {
+        index: InstanceStored(index, ref.sop_class_uid, ref.sop_instance_uid, PROCESSING_FAILURE, failure)
+        for index, ref in enumerate(store.blobs)
+    }
 
 
 async def _submit(bus: Bus, store: Store) -> int:
     subject, message = subjects.store(store.origin), encode(store)
     with bus_errors("dicom.store"):
-        headers = {**inject(), _MSG_ID: store.job}
-        ack = await bus.jetstream.publish(subject, message, headers=headers)
+        headers = inject() | bus.gate.header(Right.STORE, store.origin, message)
+        ack = await bus.jetstream.publish(subject, message, headers={**headers, _MSG_ID: store.job})
         if ack.duplicate and not await is_queued(bus, streams.STORES, ack.seq):
             # Taken back, because nobody served the destination; JetStream remembers its id for two minutes.
-            ack = await bus.jetstream.publish(subject, message, headers=inject())
+            ack = await bus.jetstream.publish(subject, message, headers=headers)
         return ack.seq
 
 

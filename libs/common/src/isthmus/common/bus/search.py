@@ -19,7 +19,7 @@ from isthmus.common.bus import subjects
 from isthmus.common.bus.client import MESSAGING, Bus, Serving, bus_errors
 from isthmus.common.bus.ending import end_tasks
 from isthmus.common.dicom.json_model import DicomJson
-from isthmus.common.errors import BusUnavailable, IsthmusError, NoWorker
+from isthmus.common.errors import BusUnavailable, Forbidden, IsthmusError, NoWorker
 from isthmus.common.messages import Failure, Matches, Query, QueryDone, WorklistQuery, decode, encode
 from isthmus.common.telemetry import get_logger, inject, span
 
@@ -53,7 +53,9 @@ async def search(
             subscription = await bus.client.subscribe(inbox)
             of_worklist = isinstance(query, WorklistQuery)
             subject = subjects.worklist(query.origin) if of_worklist else subjects.query(query.origin)
-            await bus.client.publish(subject, encode(query), reply=inbox, headers=inject())
+            payload = encode(query)
+            headers = inject() | bus.gate.header(None, query.origin, payload)
+            await bus.client.publish(subject, payload, reply=inbox, headers=headers)
         try:
             async with aclosing(_matches(subscription, query.origin, silence)) as matches:
                 yield matches
@@ -229,16 +231,16 @@ async def serve_queries(bus: Bus, origin: str, searcher: Searcher) -> Serving:
 
     The searcher adds matches to the writer and raises what fails; it is cancelled when the reader is gone.
     """
-    return await _serve(bus, subjects.query(origin), Query, searcher)
+    return await _serve(bus, subjects.query(origin), origin, Query, searcher)
 
 
 async def serve_worklists(bus: Bus, origin: str, searcher: WorklistSearcher) -> Serving:
     """Answer the queries of an origin's worklist, likewise."""
-    return await _serve(bus, subjects.worklist(origin), WorklistQuery, searcher)
+    return await _serve(bus, subjects.worklist(origin), origin, WorklistQuery, searcher)
 
 
 async def _serve(
-    bus: Bus, subject: str, kind: type[Q], searcher: Callable[[Q, MatchWriter], Awaitable[None]]
+    bus: Bus, subject: str, origin: str, kind: type[Q], searcher: Callable[[Q, MatchWriter], Awaitable[None]]
 ) -> Serving:
     async def search_all(query: Q, writer: MatchWriter) -> None:
         try:
@@ -249,8 +251,15 @@ async def _serve(
         await writer.flush()
 
     async def handle(message: Msg) -> None:
-        query = decode(message.data, kind)
         writer = MatchWriter(bus, message.reply)
+        try:
+            # What a retrieve, a deletion, a commitment needs to know of a study is searched for too.
+            bus.gate.check(message, origin, None)
+        except Forbidden as error:
+            log.error("query refused", origin=origin, reason=error.detail)
+            await writer.end(Failure.of(error))
+            return
+        query = decode(message.data, kind)
         async with writer.listening() as sending:
             searching = asyncio.create_task(search_all(query, writer))
             leaving = asyncio.create_task(writer.abandoned.wait())

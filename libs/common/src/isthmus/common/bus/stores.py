@@ -12,6 +12,7 @@ import nats.errors
 from nats.js.errors import NotFoundError
 from opentelemetry.trace import SpanKind
 
+from isthmus.common.auth import Right
 from isthmus.common.bus import jobs, progress, streams, subjects
 from isthmus.common.bus.client import MESSAGING, Bus, bus_errors
 from isthmus.common.errors import BusUnavailable, NoWorker
@@ -56,12 +57,13 @@ async def submit_store_once(bus: Bus, store: Store, name: str) -> tuple[Store, i
     """
     subject, message = subjects.store(store.origin), encode(store)
     with span("send dicom.store", MESSAGING, kind=SpanKind.PRODUCER), bus_errors("dicom.store"):
-        ack = await bus.jetstream.publish(subject, message, headers={**inject(), "Nats-Msg-Id": name})
+        headers = inject() | bus.gate.header(Right.STORE, store.origin, message)
+        ack = await bus.jetstream.publish(subject, message, headers={**headers, "Nats-Msg-Id": name})
         if ack.duplicate:
             there = await _without_result(bus, ack.seq)
             if there is not None:
                 return there, ack.seq
-            ack = await bus.jetstream.publish(subject, message, headers=inject())
+            ack = await bus.jetstream.publish(subject, message, headers=headers)
         return store, ack.seq
 
 
@@ -111,6 +113,7 @@ async def run_store(bus: Bus, store: Store) -> AsyncIterator[AsyncIterator[Insta
     Leaving the block early leaves the job running. When nobody serves the origin, the job is taken back.
 
     Raises:
+        Forbidden: the worker has refused the job; nothing was sent.
         NoWorker: nobody serves the origin; nothing was sent, nothing will be.
         BusUnavailable: NATS is away, or the job was lost.
     """
@@ -123,6 +126,7 @@ async def follow_store(bus: Bus, store: Store, sequence: int) -> AsyncIterator[A
     """Give the results of a store job that is, or was, in the stream STORES at `sequence`; as `run_store`.
 
     Raises:
+        Forbidden: the worker has refused the job; nothing was sent.
         NoWorker: nobody serves the origin; nothing was sent, nothing will be.
         BusUnavailable: NATS is away, or the job was lost.
     """
@@ -147,6 +151,8 @@ async def follow_store(bus: Bus, store: Store, sequence: int) -> AsyncIterator[A
             async for fact in facts:
                 began = True
                 if isinstance(fact, StoreDone):
+                    if fact.failure is not None:
+                        raise fact.failure.error()
                     return
                 if fact.index not in seen:
                     seen.add(fact.index)

@@ -5,6 +5,7 @@ from typing import Final
 from nats.js.errors import APIError, NotFoundError
 from opentelemetry.trace import SpanKind
 
+from isthmus.common.auth import Right
 from isthmus.common.bus import progress, streams, subjects
 from isthmus.common.bus.client import MESSAGING, Bus, bus_errors
 from isthmus.common.bus.guard import running
@@ -64,11 +65,12 @@ async def _at_work(bus: Bus, wanted: Retrieve, lane: Lane) -> Submitted | None:
 
 
 async def _queue(bus: Bus, wanted: Retrieve, lane: Lane) -> Submitted:
-    subject = subjects.retrieve(wanted.origin, lane, wanted.study)
+    subject, payload = subjects.retrieve(wanted.origin, lane, wanted.study), encode(wanted)
     while True:
         with bus_errors("dicom.retrieve"):
             try:
-                ack = await bus.jetstream.publish(subject, encode(wanted), headers=inject())
+                headers = inject() | bus.gate.header(Right.RETRIEVE, wanted.origin, payload)
+                ack = await bus.jetstream.publish(subject, payload, headers=headers)
                 generation = await bus.generations.name(streams.JOBS, ack.seq, new=True)
                 return Submitted(generation, wanted, lane)
             except APIError as error:
@@ -110,8 +112,9 @@ async def submit_store(bus: Bus, store: Store) -> int:
     Raises:
         BusUnavailable: NATS does not take it.
     """
-    subject = subjects.store(store.origin)
+    subject, payload = subjects.store(store.origin), encode(store)
     sending = span("send dicom.store", MESSAGING, kind=SpanKind.PRODUCER)
     with sending, bus_errors("dicom.store"):
-        ack = await bus.jetstream.publish(subject, encode(store), headers=inject())
+        headers = inject() | bus.gate.header(Right.STORE, store.origin, payload)
+        ack = await bus.jetstream.publish(subject, payload, headers=headers)
         return ack.seq

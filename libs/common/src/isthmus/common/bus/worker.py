@@ -13,15 +13,16 @@ from nats.js.errors import APIError, NotFoundError
 from opentelemetry import context
 from opentelemetry.trace import SpanKind
 
-from isthmus.common.bus import subjects
+from isthmus.common.auth import Right
+from isthmus.common.bus import progress, subjects
 from isthmus.common.bus.client import MESSAGING, Bus, bus_errors, verb
 from isthmus.common.bus.ending import end_tasks
 from isthmus.common.bus.handed_over import HandedOver
 from isthmus.common.bus.pull import Pull, leave
 from isthmus.common.bus.queues import durable_name, jobs_subject
 from isthmus.common.bus.submitted import Lane
-from isthmus.common.errors import BusUnavailable, ContractError, UnavailableError
-from isthmus.common.messages import Retrieve, Store, decode
+from isthmus.common.errors import BusUnavailable, ContractError, Forbidden, UnavailableError
+from isthmus.common.messages import Failure, Retrieve, RetrieveDone, Store, StoreDone, decode
 from isthmus.common.telemetry import extract, get_logger, span
 
 ACK_WAIT: Final = 10.0
@@ -189,6 +190,40 @@ async def _take(queue: _Queue, message: Msg, kind: type[J]) -> Running[J]:
     return Running(message, job, generation, queue.lane, handed_over)
 
 
+async def _is_refused(queue: _Queue, message: Msg, running: Running[J]) -> bool:
+    """Tell whether no face of ours vouches for a job, or the rules do not allow it; then it is ended.
+
+    A job may have waited for long: its grant is as old as the job is, whenever it is taken.
+    """
+    job = running.job
+    study = job.study if isinstance(job, Retrieve) else None
+    right = Right.STORE if study is None else Right.RETRIEVE
+    try:
+        queue.bus.gate.check(
+            message, queue.origin, right, sent_at=message.metadata.timestamp.timestamp(), study=study
+        )
+    except Forbidden as error:
+        log.error("job refused", stream=queue.stream, origin=queue.origin, reason=error.detail)
+        await _end(queue, running, Failure.of(error))
+        return True
+    return False
+
+
+async def _end(queue: _Queue, running: Running[J], failure: Failure) -> None:
+    """End a job of which nothing is done: whoever waits for it hears why."""
+    job = running.job
+    if isinstance(job, Retrieve):
+        subject = subjects.progress(queue.origin, job.study, running.generation)
+        # Under names of its own: what is said of the job itself is not lost to it.
+        done = RetrieveDone(0, (), failure, unlisted=True)
+        await progress.publish(queue.bus, subject, done, f"{running.generation}.refused")
+    else:
+        subject = subjects.stored(queue.origin, job.job)
+        refused = StoreDone(0, len(job.blobs), failure)
+        await progress.publish(queue.bus, subject, refused, f"{running.generation}.refused")
+    await running.acknowledge()
+
+
 async def _work_on(
     queue: _Queue,
     message: Msg,
@@ -200,6 +235,8 @@ async def _work_on(
     try:
         with span(f"process {verb(message.subject)}", MESSAGING, kind=SpanKind.CONSUMER):
             running = await _take(queue, message, kind)
+            if await _is_refused(queue, message, running):
+                return
             keeping = asyncio.create_task(running.keep())
             try:
                 await worker(running)

@@ -189,13 +189,15 @@ class Access(Section):
     subscribers: tuple[Subscriber, ...] = ()
     """Users of NATS that hear of what arrives."""
     signing_key: Secret | None = Field(default=None, repr=False)
-    """By which services know each other's decisions on the bus; `isthmus up` makes one at every start."""
+    """By which services know each other's decisions on the bus; `isthmus up` makes and keeps one."""
     signing_key_file: Path | None = None
-    """A file that holds it, for services that are run alone; the same for all of them."""
+    """A file that holds it, for services that are run alone; with another one jobs that wait are refused."""
     link_key: Secret | None = Field(default=None, repr=False)
     """By which links to studies are signed (`isthmus link`); `isthmus up` makes and keeps one."""
     link_key_file: Path | None = None
     """A file that holds it; another one ends all links."""
+    operator_key: Secret | None = Field(default=None, repr=False)
+    """What the `isthmus` command shows the faces: it may do everything; `isthmus up` makes one at every start."""
 
     @model_validator(mode="after")
     def _keys_are_said_once(self) -> Self:
@@ -223,3 +225,25 @@ class Access(Section):
     def is_open(self) -> bool:
         """Whether there are no rules: everybody may do everything."""
         return not self.rules
+
+    @property
+    def signing_secret(self) -> str | None:
+        """The key by which services know each other's decisions; None where there is none.
+
+        Raises:
+            ValueError: its file cannot be read, or holds none; quotes nothing of it.
+        """
+        if self.signing_key is not None or self.signing_key_file is None:
+            return self.signing_key
+        return _secret(secret_in(self.signing_key_file))
+
+    @property
+    def link_secret(self) -> str | None:
+        """The key of links; None where there is none.
+
+        Raises:
+            ValueError: its file cannot be read, or holds none; quotes nothing of it.
+        """
+        if self.link_key is not None or self.link_key_file is None:
+            return self.link_key
+        return _secret(secret_in(self.link_key_file))

@@ -34,10 +34,12 @@ class InstanceStored:
 
 @dataclass(frozen=True, slots=True)
 class StoreDone:
-    """Every instance of the job has its `InstanceStored`."""
+    """Every instance of the job has its `InstanceStored`, or there is why none has."""
 
     stored: int
     failed: int
+    failure: Failure | None = None
+    """Why the job was refused as a whole: nothing of it was sent."""
 
 
 StoreFact = InstanceStored | StoreDone

@@ -8,8 +8,10 @@ from typing import Final
 import nats.errors
 from nats.aio.msg import Msg
 
+from isthmus.common.auth import Right
 from isthmus.common.bus import Bus, end_tasks, jobs, progress, streams, subjects
 from isthmus.common.bus.client import bus_errors
+from isthmus.common.bus.granted import Guarded
 from isthmus.common.bus.jobs import Lane, Submitted
 from isthmus.common.errors import IsthmusError, OriginCancelled
 from isthmus.common.messages import (
@@ -134,8 +136,9 @@ async def _noted(
 
 async def _bring_ahead(bus: Bus, wanted: Retrieve) -> None:
     subject = subjects.ahead(wanted.origin, wanted.study)
+    ahead, guarded = Ahead(wanted.series or "", wanted.instance), Guarded(wanted.origin, Right.RETRIEVE)
     try:
-        await bus.request(subject, Ahead(wanted.series or "", wanted.instance), AheadTaken, AHEAD_SECONDS)
+        await bus.request(subject, ahead, AheadTaken, AHEAD_SECONDS, guarded=guarded)
     except IsthmusError as error:  # it comes all the same, only later
         log.debug("not brought ahead", origin=wanted.origin, reason=error.detail)
 

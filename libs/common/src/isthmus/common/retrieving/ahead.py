@@ -3,7 +3,9 @@
 import asyncio
 from typing import Final, Self
 
+from isthmus.common.auth import Right
 from isthmus.common.bus import Bus, Serving, end_tasks, subjects
+from isthmus.common.bus.granted import Guarded
 from isthmus.common.errors import IsthmusError, OriginCancelled
 from isthmus.common.messages import Ahead, AheadTaken, Retrieve
 from isthmus.common.retrieving.ask import Ask
@@ -40,7 +42,8 @@ class AheadRequests:
         """
         requests = cls()
         subject = subjects.ahead(wanted.origin, wanted.study)
-        requests._serving = await bus.serve(subject, "", requests._take, Ahead)
+        guarded = Guarded(wanted.origin, Right.RETRIEVE)
+        requests._serving = await bus.serve(subject, "", requests._take, Ahead, guarded=guarded)
         return requests
 
     async def _take(self, ahead: Ahead) -> AheadTaken:

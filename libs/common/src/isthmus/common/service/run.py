@@ -12,6 +12,8 @@ from typing import Final
 import uvloop
 from starlette.routing import BaseRoute
 
+from isthmus.common.access.audit import AuditTrail
+from isthmus.common.access.patients import Patients
 from isthmus.common.auth import Policy
 from isthmus.common.blobs import BlobStore, buckets_of
 from isthmus.common.bus import Bus
@@ -20,6 +22,7 @@ from isthmus.common.config import ListenAddress, Settings, load_settings
 from isthmus.common.errors import IsthmusError, SettingsError
 from isthmus.common.service.failing import has_failed
 from isthmus.common.service.garbage import CollectBetweenRequests, settle
+from isthmus.common.service.gate import gate_of
 from isthmus.common.service.health import health_routes
 from isthmus.common.service.parts import Parts
 from isthmus.common.service.server import application, server
@@ -77,14 +80,19 @@ def _reason(error: BaseException) -> IsthmusError | None:
 
 @asynccontextmanager
 async def open_parts(name: str, settings: Settings) -> AsyncIterator[Parts]:
-    """Connect to NATS and S3."""
-    s3 = settings.s3
+    """Connect to NATS and S3.
+
+    Raises:
+        SettingsError: there are rules, but nothing by which services know each other's decisions.
+        UnavailableError: NATS or S3 is away.
+    """
+    s3, gate = settings.s3, gate_of(settings, name)
     threads = Threads("s3", S3_THREADS)
     with buckets_of(settings.s3_origins) as buckets:
         blobs = BlobStore(
             s3.endpoint, s3.access_key, s3.secret_key, s3.bucket, threads=threads, others=buckets
         )
-        bus = await Bus.connect(settings.nats, name)
+        bus = await Bus.connect(settings.nats, name, gate)
         try:
             await blobs.ensure_bucket()
             async with AsyncExitStack() as closing:
@@ -107,6 +115,7 @@ async def _serve(name: str, settings: Settings, routes: Routes | None, lifespan:
             policy=Policy.of(settings),
             limits=settings.limits,
             loads=loads,
+            trail=AuditTrail(parts.bus, name, Patients(parts.blobs)) if own else None,
         )
         settle()
         listen = ListenAddress(settings.http.listen)

@@ -22,12 +22,13 @@ from isthmus.common.bus import streams, subjects
 from isthmus.common.bus.client import MESSAGING, bus_errors, verb
 from isthmus.common.bus.consumer import Consumer, give_back, kept
 from isthmus.common.bus.dead import bury
+from isthmus.common.bus.echo import echo
 from isthmus.common.bus.forwards import consumer_name, derived_id, enqueue, send
 from isthmus.common.errors import BlobMissing, ContractError, UnavailableError
 from isthmus.common.inbox.contents import ContentsStore
 from isthmus.common.inbox.reading import read_study
 from isthmus.common.inbox.state import States
-from isthmus.common.messages import BlobRef, Echo, EchoDone, Forwarding, Refusal, decode
+from isthmus.common.messages import BlobRef, Forwarding, Refusal, decode
 from isthmus.common.service import Parts
 from isthmus.common.telemetry import counter, extract, gauge, get_logger, span
 
@@ -217,9 +218,7 @@ class Destination:
     async def _echoes(self) -> bool:
         """Tell whether it answers at all: then it is the instance that it cannot do with."""
         try:
-            done = await self._bus.request(
-                subjects.echo(self._name), Echo(self._name), EchoDone, timeout=ECHO_SECONDS
-            )
+            done = await echo(self._bus, self._name, ECHO_SECONDS)
         except UnavailableError:
             return False
         return done.failure is None

@@ -19,6 +19,7 @@ AWAY: Final = SILENT | {
     "AssociationRejected",
     "BusUnavailable",
     "CircuitOpen",
+    "Forbidden",  # its worker takes us for nobody of ours
     "NoWorker",
     "NotTried",
     "OriginCancelled",

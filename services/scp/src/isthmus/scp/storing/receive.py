@@ -4,7 +4,8 @@ from contextlib import aclosing
 from typing import Final
 
 from isthmus.common.blobs import PART, BlobStore, held_key
-from isthmus.common.bus import Bus, subjects
+from isthmus.common.bus import Bus
+from isthmus.common.bus.received import offer
 from isthmus.common.config import Inbox
 from isthmus.common.dicom.statuses import (
     DATA_SET_MISMATCH,
@@ -17,7 +18,7 @@ from isthmus.common.dicom.statuses import (
 from isthmus.common.errors import NoWorker
 from isthmus.common.inbox.addressable import unaddressable
 from isthmus.common.inbox.deposit import Deposits, Incoming
-from isthmus.common.messages import Received, ReceivedAnswer
+from isthmus.common.messages import Received
 from isthmus.scp.callers import Callers
 from isthmus.scp.sender import Sender
 from isthmus.scp.storing.answer import Answer
@@ -133,9 +134,7 @@ class Receiver:
         await self._blobs.put(key, arrived.file)
         blob = arrived.ref(self._blobs.bucket, key)
         try:
-            answer = await self._bus.request(
-                subjects.received(origin, study), Received(blob, sender.calling_ae_title), ReceivedAnswer
-            )
+            answer = await offer(self._bus, origin, study, Received(blob, sender.calling_ae_title))
         except NoWorker:
             if not keep:
                 await self._blobs.delete(key)

@@ -6,12 +6,13 @@ from contextlib import asynccontextmanager
 from typing import Final
 
 from isthmus.common.blobs import BlobStore, buckets_of
-from isthmus.common.bus import serve_queries, streams, subjects
+from isthmus.common.bus import serve_queries, streams
+from isthmus.common.bus.echo import serve_echo
 from isthmus.common.bus.jobs import Lane, work
 from isthmus.common.config import S3Origin
 from isthmus.common.inbox.catalogue import CatalogueWithInboxes
 from isthmus.common.inbox.index import Index
-from isthmus.common.messages import Echo, Retrieve, Store
+from isthmus.common.messages import Retrieve, Store
 from isthmus.common.service import Parts
 from isthmus.web_scu.bucket.echo import BucketEchoWork
 from isthmus.web_scu.bucket.refresh import Refresher
@@ -53,7 +54,7 @@ async def _serve(
     searching = BucketSearchWork(bus, blobs, bucket, origin, index, refresher)
     answering = (
         await serve_queries(bus, name, searching),
-        await bus.serve(subjects.echo(name), "workers", BucketEchoWork(bucket, origin), Echo),
+        await serve_echo(bus, name, BucketEchoWork(bucket, origin)),
     )
     catalogue = CatalogueWithInboxes(blobs, bus, (), (name,))
     retrieving = RetrieveWork(bus, catalogue, refresher.refresh)

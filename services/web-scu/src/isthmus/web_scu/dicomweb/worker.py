@@ -4,10 +4,11 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, closing
 
-from isthmus.common.bus import serve_queries, serve_worklists, streams, subjects
+from isthmus.common.bus import serve_queries, serve_worklists, streams
+from isthmus.common.bus.echo import serve_echo
 from isthmus.common.bus.jobs import Lane, work
 from isthmus.common.config import DicomwebOrigin
-from isthmus.common.messages import Echo, Retrieve, Store
+from isthmus.common.messages import Retrieve, Store
 from isthmus.common.retrieving import RetrieveWork
 from isthmus.common.service import Parts
 from isthmus.common.threads import Threads
@@ -59,7 +60,7 @@ async def _serve(
     answering = (
         await serve_queries(bus, name, SearchWork(asking, origin)),
         await serve_worklists(bus, name, WorklistWork(client, origin)),
-        await bus.serve(subjects.echo(name), "workers", EchoWork(client), Echo),
+        await serve_echo(bus, name, EchoWork(client)),
     )
     retrieving = RetrieveWork(bus, blobs, DicomwebSource(client, asking, threads))
     storing = StoreWork(bus, blobs, client, origin)

@@ -5,13 +5,15 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
 
-from isthmus.common.bus import end_tasks, serve_queries, streams, subjects
+from isthmus.common.bus import end_tasks, serve_queries, streams
+from isthmus.common.bus.delete import serve_deletions
+from isthmus.common.bus.echo import serve_echo
 from isthmus.common.bus.jobs import Lane, work
 from isthmus.common.config import Inbox
 from isthmus.common.inbox.catalogue import CatalogueWithInboxes
 from isthmus.common.inbox.deposit import Deposits
 from isthmus.common.inbox.index import Index
-from isthmus.common.messages import Delete, Echo, Retrieve, Store
+from isthmus.common.messages import Retrieve, Store
 from isthmus.common.service import Parts
 from isthmus.web_scu.inbox.delete import DeleteWork, finishing
 from isthmus.web_scu.inbox.echo import EchoWork
@@ -53,8 +55,8 @@ async def _serve(
     bus, blobs, name = parts.bus, parts.blobs, inbox.name
     answering = (
         await serve_queries(bus, name, SearchWork(bus, blobs, inbox, index)),
-        await bus.serve(subjects.echo(name), "workers", EchoWork(bus, blobs, name), Echo),
-        await bus.serve(subjects.delete(name), "workers", DeleteWork(bus, blobs), Delete),
+        await serve_echo(bus, name, EchoWork(bus, blobs, name)),
+        await serve_deletions(bus, name, DeleteWork(bus, blobs)),
     )
     retrieving = RetrieveWork(bus, CatalogueWithInboxes(blobs, bus, (name,)))
     storing = StoreWork(bus, blobs, inbox, deposits)

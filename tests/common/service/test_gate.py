@@ -32,7 +32,7 @@ def test_a_key_signs_whether_there_are_rules_or_not(rules: list[object], tmp_pat
 
 
 def test_rules_without_a_key_are_refused_with_both_ways_out() -> None:
-    with pytest.raises(SettingsError, match="signing_key_file.*isthmus up"):
+    with pytest.raises(SettingsError, match=r"signing_key_file.*isthmus up"):
         gate_of(settings(rules=RULES), "qido")
 
 

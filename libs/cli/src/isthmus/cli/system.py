@@ -9,6 +9,7 @@ from pathlib import Path
 from isthmus.cli.embedded import EmbeddedDemoPacs, EmbeddedGateway, EmbeddedNats, EmbeddedS3
 from isthmus.cli.embedded.base import LOOPBACK, Embedded, free_ports
 from isthmus.cli.embedded.probe import answers
+from isthmus.cli.kept_secret import kept_secret
 from isthmus.cli.named_files import check_files
 from isthmus.cli.process import Program, port_is_free
 from isthmus.cli.run_file import CachePart, NatsPart, RunFile, S3Part, ScpPart
@@ -33,6 +34,7 @@ class System:
         self._settings = settings
         self._config = config.resolve()
         self._traces = data / "traces"
+        self._signing_key = data / "signing.key"
         gateway = _free_address("gateway.listen", settings.gateway.listen)
         self._scp = _free_address("scp.listen", settings.scp.listen)
         self._nats = EmbeddedNats(data / "nats")
@@ -142,6 +144,10 @@ class System:
             "ISTHMUS_GATEWAY__URL": self._settings.gateway.url or self.url,
             "ISTHMUS_TELEMETRY__TRACES": str(self._traces),
         }
+        access = self._settings.access
+        if access.signing_key is None and access.signing_key_file is None:
+            # It is kept, and so are the queues: what was asked for before a restart goes on after it.
+            environment["ISTHMUS_ACCESS__SIGNING_KEY"] = kept_secret(self._signing_key)
         if self._demo is not None:
             origin = {
                 "name": DEMO_ORIGIN,

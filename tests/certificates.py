@@ -42,11 +42,11 @@ class Identity:
 class Authority:
     """One that signs certificates; they hold for an hour."""
 
-    def __init__(self, directory: Path, name: str = "authority") -> None:
+    def __init__(self, directory: Path, name: str = "authority", key: Key | None = None) -> None:
         self._directory = directory
         directory.mkdir(parents=True, exist_ok=True)
         self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-        self._key = rsa_key(name)
+        self._key = key or rsa_key(name)
         constraints = x509.BasicConstraints(ca=True, path_length=None)
         builder = self._builder(self._name, self._key, -_HOUR, _HOUR)
         usage = x509.KeyUsage(False, False, False, False, False, True, True, False, False)

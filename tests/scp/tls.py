@@ -1,9 +1,10 @@
 """The DIMSE face with TLS, and who speaks it with it."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from isthmus.common.config.tls import PeerTls
 from isthmus.common.dimse import Peer
@@ -69,11 +70,24 @@ class Pki:
 
 @asynccontextmanager
 async def serving_tls(
-    parts: Parts, pki: Pki, *, clear: bool = True, **settings: object
+    parts: Parts,
+    pki: Pki,
+    *,
+    clear: bool = True,
+    scp: Mapping[str, object] = MappingProxyType({}),
+    **settings: object,
 ) -> AsyncIterator[Server]:
-    """Run the face with both ports, or with that for TLS alone."""
+    """Run the face with both ports, or with that for TLS alone.
+
+    Args:
+        parts: what it runs on.
+        pki: whose certificate it has, and whose clients'.
+        clear: whether there is a port in clear.
+        scp: more settings of the face.
+        settings: of TLS.
+    """
     listen = f"{LOOPBACK}:0" if clear else ""
-    async with serving(with_scp(parts, listen=listen, tls=pki.tls(**settings))) as server:
+    async with serving(with_scp(parts, listen=listen, tls=pki.tls(**settings), **scp)) as server:
         yield server
 
 

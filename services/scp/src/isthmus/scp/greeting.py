@@ -22,6 +22,7 @@ LONGEST_REQUEST: Final = 512 * 1024
 _SHORTEST_REQUEST: Final = 68
 _ASSOCIATE_RQ: Final = 0x01
 _HEADER: Final = struct.Struct(">BBL")
+_ABORT: Final = _HEADER.pack(0x07, 0, 4) + bytes(4)
 _VERSION: Final = slice(6, 8)
 _CALLED: Final = slice(10, 26)
 _CALLING: Final = slice(26, 42)
@@ -167,11 +168,11 @@ class Greeting:
 
     def abort(self) -> None:
         """Answer with an A-ABORT of the service user (PS3.8 9.3.8; AA-1 in state 2)."""
-        self._answer(_HEADER.pack(0x07, 0, 4) + bytes(4))
+        self._answer(_ABORT)
 
     def turn_away(self) -> None:
-        """Say no more to whom TLS failed with: it has the alert of that (RFC 8446 6.2), if it speaks TLS."""
-        self._answer(b"")
+        """Send away whom TLS failed with: it has its alert (RFC 8446 6.2), or is answered in clear."""
+        self._answer(b"" if self._has_begun else _ABORT)
 
     def _answer(self, pdu: bytes) -> None:
         self.is_answered = True
@@ -179,10 +180,11 @@ class Greeting:
         self.received.clear()
         self.deadline = time.monotonic() + self._seconds
         with suppress(OSError):
-            if pdu:
+            if isinstance(self.connection, SecureSocket) and not self._is_shaking:
                 self.connection.send(pdu)
-                if isinstance(self.connection, SecureSocket):
-                    self.connection.farewell()
+                self.connection.farewell()
+            else:
+                socket.socket.send(self.connection, pdu)
             # The end must not overtake the answer, as it would if something is still unread when we close.
             self.connection.shutdown(socket.SHUT_WR)
 

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 from structlog.testing import capture_logs
 
+from isthmus.common.access.studies import Studies
 from isthmus.common.blobs import BlobStore
 from isthmus.common.bus import Bus
 from isthmus.common.config import DimseOrigin, Settings
@@ -74,6 +75,7 @@ def instances(bus: Bus, blobs: BlobStore, retrieval: Noted) -> Instances:
         Transcoded(blobs, threads, derived.kept, images, processes, largest),
         Pictures(images, processes, derived.kept, largest),
         Representatives(bus, catalogue, federation),
+        Studies(bus, 0),
     )
 
 

@@ -9,7 +9,8 @@ from typing import Final
 from starlette.requests import Request
 from starlette.routing import BaseRoute
 
-from isthmus.common.access import AccessRoute
+from isthmus.common.access import AccessRoute, access_of
+from isthmus.common.access.studies import Studies
 from isthmus.common.auth import Right
 from isthmus.common.derived.images import Images
 from isthmus.common.derived.transcoded import Transcoded
@@ -80,6 +81,7 @@ def routes(parts: Parts) -> Sequence[BaseRoute]:
         transcoded,
         Pictures(images, processes, derived.kept, pixels.max_frame_bytes),
         Representatives(parts.bus, catalogue, federation),
+        Studies.of(parts.bus, parts.settings),
     )
     # Below each origin, and below all of them as one.
     resources: list[tuple[str, Endpoint]] = [
@@ -113,7 +115,7 @@ def routes(parts: Parts) -> Sequence[BaseRoute]:
 
 @asynccontextmanager
 async def _answer(instances: Instances, endpoint: Endpoint, request: Request) -> AsyncIterator[Body]:
-    instances = instances.for_request()
+    instances = instances.for_request(access_of(request))
     async with instances.mended(), AsyncExitStack() as opened:
         try:
             body = await opened.enter_async_context(endpoint(instances, request))

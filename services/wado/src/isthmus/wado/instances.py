@@ -1,19 +1,21 @@
 """What a request is about: a study, a series or an instance, and its blobs as they arrive."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Self
 
 from starlette.requests import Request
 
+from isthmus.common.access import RequestAccess
+from isthmus.common.access.studies import Studies
 from isthmus.common.blobs import BlobStore
 from isthmus.common.derived.images import Images
 from isthmus.common.derived.transcoded import Transcoded
 from isthmus.common.dicomweb.resource import ALL, Resource
 from isthmus.common.errors import BlobMissing, IsthmusError
-from isthmus.common.federation import Federation, Wanted
+from isthmus.common.federation import Federation, Visible, Wanted, visible
 from isthmus.common.messages import BlobRef, Retrieve
 from isthmus.common.pixels.processes import PixelProcesses
 from isthmus.common.retrieval import Catalogue, Reading, Retrieval
@@ -51,15 +53,21 @@ class Instances:
     transcoded: Transcoded
     pictures: Pictures
     representatives: Representatives
+    studies: Studies
+    """What is known of studies, where somebody may see some of them only."""
+    access: RequestAccess | None = None
+    """What the rules say of one request; without it nothing is read."""
     warnings: list[str] = field(default_factory=list)
     """What the client of one request is told of the origins that were asked for it."""
     _wanted: list[Resource] = field(default_factory=list)
     """What was read for one request."""
+    _visible: dict[tuple[str, str], Visible] = field(default_factory=dict)
+    """Where the client of one request may see its studies, by the origin that he names and the study."""
     _prefetching: set[asyncio.Task[None]] = field(default_factory=set)
 
-    def for_request(self) -> Self:
-        """Give the same, to answer one request."""
-        return replace(self, warnings=[], _wanted=[])
+    def for_request(self, access: RequestAccess) -> Self:
+        """Give the same, to answer one request; nothing of a study is given before its rules are asked."""
+        return replace(self, access=access, warnings=[], _wanted=[], _visible={})
 
     def wanted(self, request: Request) -> Resource:
         """Read the resource out of the path.
@@ -72,17 +80,26 @@ class Instances:
         self.settings.require_origin(resource.origin)
         return resource
 
-    def read(self, resource: Resource) -> AbstractAsyncContextManager[Reading]:
+    @asynccontextmanager
+    async def read(self, resource: Resource) -> AsyncIterator[Reading]:
         """Give the blobs of a resource, one at least, as `Retrieval.read` does, and raise what it raises.
 
         The origin of a blob is that of its key: a resource may be of `ALL`.
+
+        Raises:
+            NoSuchObject: there is no such resource, or none that the client may see.
         """
         self._wanted.append(resource)
+        where = await self._where(resource)
         if resource.origin == ALL:
-            return self._read_everywhere(Wanted(resource.study, resource.series, resource.instance))
-        return self.retrieval.read(
-            Retrieve(resource.origin, resource.study, resource.series, resource.instance)
-        )
+            wanted = Wanted(resource.study, resource.series, resource.instance)
+            async with self.federation.read(wanted, where) as everywhere:
+                self.warnings.extend(silence.warning for silence in everywhere.silent)
+                yield everywhere
+            return
+        retrieve = Retrieve(resource.origin, resource.study, resource.series, resource.instance)
+        async with self.retrieval.read(retrieve) as reading:
+            yield reading
 
     async def instance(self, resource: Resource) -> BlobRef:
         """Give the blob of a single instance; at once where its study was just read, and then it may be gone.
@@ -91,7 +108,8 @@ class Instances:
             Exception: as `read` does.
         """
         self._wanted.append(resource)
-        found = self.recent.blob(resource)
+        where = await self._where(resource)
+        found = None if where.silent else self.recent.blob(resource, where.origins)
         if found is not None:
             return found
         async with self.read(resource) as reading:
@@ -105,15 +123,39 @@ class Instances:
                 self.recent.note(resource, reading.manifest)
             return blob
 
+    async def representatives_of(self, resource: Resource) -> Sequence[Resource]:
+        """Give some instances that may stand for a study or a series, as `Representatives.of` does.
+
+        Raises:
+            NoSuchObject: there is no such study, or none that the client may see.
+            OriginError: its origin does not tell whether he may.
+            UnavailableError: a part of ours is away.
+        """
+        return await self.representatives.of(resource, await self._where(resource))
+
+    async def _where(self, resource: Resource) -> Visible:
+        """Tell where the client may see the study of a resource; at an origin that it names he must.
+
+        Raises:
+            NoSuchObject: he may not.
+        """
+        access = self.access
+        if access is None:
+            raise RuntimeError("nothing is read for nobody")
+        key = (resource.origin, resource.study)
+        if key not in self._visible:
+            if resource.origin == ALL:
+                permits = access.permits(self.settings.origins)
+                origins = tuple(self.settings.origins.values())
+                self._visible[key] = await visible(self.studies, permits, origins, resource.study)
+            else:
+                await self.studies.require(access.permit(resource.origin), *key)
+                self._visible[key] = Visible((resource.origin,))
+        return self._visible[key]
+
     def forget_recent(self) -> bool:
         """Forget what was just read of what is wanted; tell whether there was anything."""
         return sum(self.recent.forget(resource) for resource in self._wanted) > 0
-
-    @asynccontextmanager
-    async def _read_everywhere(self, wanted: Wanted) -> AsyncIterator[Reading]:
-        async with self.federation.read(wanted) as reading:
-            self.warnings.extend(silence.warning for silence in reading.silent)
-            yield reading
 
     def open_series(self, resource: Resource) -> None:
         """Let the rest of a study follow when one of its series is opened, where the origin is set so.
@@ -129,7 +171,7 @@ class Instances:
         origins = [resource.origin]
         try:
             if resource.origin == ALL:
-                origins = await self.federation.origins_of(resource.study)
+                origins = await self.federation.origins_of(resource.study, await self._where(resource))
             for origin in self.settings.prefetch.intersection(origins):
                 await self.retrieval.prefetch(origin, resource.study)
         except IsthmusError as error:  # it is fetched when it is asked for
@@ -146,6 +188,6 @@ class Instances:
             yield
         except BlobMissing:
             for resource in self._wanted:
-                for origin in self.settings.origins if resource.origin == ALL else [resource.origin]:
+                for origin in (await self._where(resource)).origins:
                     await self.catalogue.mend(origin, resource.study)
             raise

@@ -4,7 +4,7 @@
 the studies with which. A route that is neither an `AccessRoute` nor a `PublicRoute` is refused at start.
 """
 
-from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -53,6 +53,15 @@ class RequestAccess:
         if not self.principal.is_known:
             raise Unauthenticated("There is no credential, or none that allows it")
         raise UnknownOrigin(origin)
+
+    def permits(self, origins: Iterable[str]) -> Mapping[str, Permit]:
+        """Give with which studies of some origins the request may deal; one where with none is left out."""
+        if self.policy.is_open and self.principal.link is None:
+            return dict.fromkeys(origins, WHOLE)
+        if self.right is None:
+            return dict.fromkeys(self.among(origins), WHOLE)
+        permits = self.policy.permits(self.principal, self.right)
+        return {name: permits[name] for name in origins if name in permits}
 
     def among(self, origins: Iterable[str]) -> list[str]:
         """Give those of some origins with which the request may deal at all, in their order."""

@@ -11,7 +11,7 @@ from isthmus.common.dicom.search_attributes import UNIQUE_KEYS
 from isthmus.common.dicomweb.offers import GIF
 from isthmus.common.dicomweb.resource import ALL, Resource
 from isthmus.common.errors import IsthmusError
-from isthmus.common.federation import Federation
+from isthmus.common.federation import Federation, Visible
 from isthmus.common.messages import Query, Retrieve
 from isthmus.common.retrieval import Catalogue, Manifest
 from isthmus.common.telemetry import get_logger
@@ -41,13 +41,17 @@ class Representatives:
         self._catalogue = catalogue
         self._federation = federation
 
-    async def of(self, resource: Resource) -> Sequence[Resource]:
+    async def of(self, resource: Resource, among: Visible) -> Sequence[Resource]:
         """Give some instances that may stand for a study or a series, the best first; none if nobody tells.
 
         What is held is found at the cost of its manifest, what is not by two searches.
+
+        Args:
+            resource: the study or series, at one origin or at `ALL`.
+            among: the origins that count.
         """
         try:
-            for origin in await self._origins(resource):
+            for origin in await self._origins(resource, among):
                 manifest = await self._catalogue.load(origin, resource.study)
                 held = [] if manifest is None else _held(manifest, resource)
                 if found := held or await self._listed(origin, resource):
@@ -56,10 +60,10 @@ class Representatives:
             log.info("no representative found", reason=error.title)
         return []
 
-    async def _origins(self, resource: Resource) -> Sequence[str]:
+    async def _origins(self, resource: Resource, among: Visible) -> Sequence[str]:
         if resource.origin != ALL:
-            return [resource.origin]
-        return await self._federation.origins_of(resource.study)
+            return among.origins
+        return await self._federation.origins_of(resource.study, among)
 
     async def _listed(self, origin: str, resource: Resource) -> list[Resource]:
         series = resource.series or await self._series(origin, resource.study)

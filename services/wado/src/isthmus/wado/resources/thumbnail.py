@@ -82,7 +82,7 @@ class _Maker:
 
 async def _representative(instances: Instances, resource: Resource, maker: _Maker) -> Body:
     failure: Exception | None = None
-    for candidate in await instances.representatives.of(resource):
+    for candidate in await instances.representatives_of(resource):
         try:
             return await maker.of(await instances.instance(candidate))
         except _USELESS as error:

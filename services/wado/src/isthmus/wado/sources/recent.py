@@ -2,6 +2,7 @@
 
 import time
 from collections import OrderedDict
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
 
@@ -40,11 +41,18 @@ class Recent:
         while len(self._studies) > STUDIES:
             self._studies.popitem(last=False)
 
-    def blob(self, resource: Resource) -> BlobRef | None:
-        """Give a single instance, if its study was just read and what is held of it is fresh."""
+    def blob(self, resource: Resource, origins: Collection[str]) -> BlobRef | None:
+        """Give a single instance, if its study was just read and what is held of it is fresh.
+
+        Args:
+            resource: the instance; at `ALL` it may be any origin's.
+            origins: where it may be seen.
+        """
         read = self._studies.get((resource.origin, resource.study))
         now = time.time()
         if read is None or not read.at <= now < read.at + SECONDS:
+            return None
+        if read.manifest.origin not in origins:
             return None
         wanted = Retrieve(read.manifest.origin, resource.study, resource.series, resource.instance)
         if not read.manifest.covers(wanted, now - self._fresh_seconds):

@@ -8,6 +8,7 @@ from typing import Final
 from starlette.requests import Request
 from starlette.responses import Response
 
+from isthmus.common.access.auditing import about_to_store
 from isthmus.common.blobs import BlobStore
 from isthmus.common.bus import Bus
 from isthmus.common.bus.stores import run_store
@@ -74,6 +75,8 @@ async def store(storing: Storing, request: Request) -> Response:
     parts = parts_of(request, storing.settings.part_limits)
     async with Spool(storing.blobs) as spool:
         received = await _receiver(storing, spool, url, study).receive(parts)
+        await spool.settled()
+        await about_to_store(request, origin, spool.refs)
         answers = await _send(storing.bus, spool, origin)
         outcomes = tuple(
             _outcome(spool.refs[each], answers.get(each)) if isinstance(each, int) else each

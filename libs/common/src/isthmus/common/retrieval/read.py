@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from typing import Final
 
+from isthmus.common.access.audit import noted
 from isthmus.common.bus import Bus, jobs
 from isthmus.common.bus.jobs import Lane, Submitted
 from isthmus.common.errors import BusUnavailable, NoSuchObject
@@ -47,9 +48,9 @@ class Reading(AsyncIterator[BlobRef]):
             UnavailableError: a part of ours is away.
         """
         if self._first is None:
-            return await anext(self._others)
+            return noted(await anext(self._others))
         first, self._first = self._first, None
-        return first
+        return noted(first)
 
 
 class Retrieval:

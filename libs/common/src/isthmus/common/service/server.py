@@ -15,6 +15,8 @@ from starlette.routing import BaseRoute
 from starlette.types import ASGIApp
 
 from isthmus.common.access import AccessLayer, PublicRoute
+from isthmus.common.access.audit import AuditTrail
+from isthmus.common.access.auditing import AuditLayer
 from isthmus.common.access.http import Authenticate, anyone, check_routes
 from isthmus.common.access.load import LimitLoad
 from isthmus.common.auth import Policy
@@ -70,6 +72,7 @@ def application(
     authenticate: Authenticate = anyone,
     limits: Limits = DEFAULT_LIMITS,
     loads: Loads | None = None,
+    trail: AuditTrail | None = None,
 ) -> ASGIApp:
     """Compose the routes with tracing, with who may use them, and with problem+json for whatever fails.
 
@@ -82,6 +85,7 @@ def application(
         authenticate: tells who sends a request.
         limits: what a request may be, and how many of them a client may have under way.
         loads: what clients have under way; without it that is not bounded.
+        trail: where it is recorded who did what; without it nowhere.
 
     Raises:
         TypeError: a route does not say who may use it.
@@ -94,6 +98,8 @@ def application(
         app = LimitLoad(app, loads, limits)
     public = {route.path for route in routes if isinstance(route, PublicRoute)}
     app = ReadableQueries(AccessLayer(app, policy, authenticate, public))
+    if trail is not None:
+        app = AuditLayer(app, trail)
     if cors_origins:
         app = CORSMiddleware(
             app,

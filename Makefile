@@ -1,4 +1,4 @@
-# install: .venv   viewer: OHIF at /   up: the whole system on this machine   test: all tests   bench: bench/results.md   lint: all checks   docs: docs/conformance.md, docs/settings.md   lock: new pins
+# install: .venv   viewer: OHIF at /   up: the whole system on this machine   test: all tests   bench: bench/results.md   lint: all checks   docs: docs/conformance.md, docs/settings.md, docs/openapi.yaml   lock: new pins
 PYTHON ?= python3
 DISTRIBUTIONS := $(wildcard libs/* services/*)
 EDITABLE := $(foreach d,$(DISTRIBUTIONS),-e ./$(d))
@@ -34,6 +34,7 @@ bench: install
 docs: install
 	.venv/bin/python -m tests.documents.conformance
 	.venv/bin/python -m tests.documents.settings_page
+	.venv/bin/python -m tests.documents.openapi
 
 lint: install
 	.venv/bin/ruff format --check

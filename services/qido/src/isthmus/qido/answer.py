@@ -9,12 +9,14 @@ from typing import Final, TypeVar
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
+from isthmus.common.access import access_of
 from isthmus.common.dicom.attributes import tag_of
 from isthmus.common.dicom.json_model import DicomJson, JsonElement
 from isthmus.common.dicom.levels import Level
 from isthmus.common.dicom.search_attributes import uid_of
 from isthmus.common.dicom.uids import check_uid
 from isthmus.common.dicomweb import (
+    ALL,
     Resource,
     accepted_by,
     additional_results,
@@ -82,8 +84,11 @@ class SearchTransaction:
         path = request.path_params
         origin = origin_in(path)
         self.settings.require_origin(origin)
+        access = access_of(request)
+        everywhere = origin == ALL
         return Scope(
             origin=origin,
+            permits=access.permits(self.settings.origins) if everywhere else {origin: access.permit(origin)},
             level=self.level,
             uids={
                 level: check_uid(path[name], keyword)

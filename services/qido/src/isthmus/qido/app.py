@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from starlette.routing import BaseRoute
 
 from isthmus.common.access import AccessRoute
+from isthmus.common.access.studies import Studies
 from isthmus.common.auth import Right
 from isthmus.common.dicom.levels import Level
 from isthmus.common.dicomweb.resource import ROOTS
@@ -24,7 +25,8 @@ def routes(parts: Parts) -> Sequence[BaseRoute]:
     settings = QidoSettings.of(parts.settings)
     origins = Origins(settings, parts.bus)
     capabilities = Capabilities(settings)
-    one = OriginSearch(parts.bus, Catalogue(parts.blobs), settings)
+    studies_seen = Studies.of(parts.bus, parts.settings)
+    one = OriginSearch(parts.bus, Catalogue(parts.blobs), settings, studies_seen)
     pages = Pages(parts.bus, settings, EverySearch(settings, one.find).find)
     studies, series, instances = (SearchTransaction(settings, pages.find, level).answer for level in Level)
     # Below each origin, and below all of them as one.

@@ -1,5 +1,7 @@
 """Searching all origins as one: each is asked at the same time, and their matches become one list.
 
+All are those that the client may search: of others nothing is asked, and nothing of an answer tells of them.
+
 The list has the matches of the first origin of the settings, in its order, then those of the second that the
 first has not, and so on: so it stays the same from page to page, as long as the same origins answer.
 """
@@ -48,7 +50,7 @@ class EverySearch:
         """
         if scope.origin != ALL:
             return await self.one(scope, parameters, window)
-        if len(self.settings.origins) == 1:
+        if len(scope.permits) == 1:
             return await self._find_at_the_only_one(scope, parameters, window)
         if window.offset > MOST_BEFORE:
             raise TooManyMatches(f"A page of all origins at once has {MOST_BEFORE} matches before it at most")
@@ -81,8 +83,8 @@ class EverySearch:
     async def _find_at_the_only_one(
         self, scope: Scope, parameters: SearchParameters, window: Window
     ) -> Found:
-        (name,) = self.settings.origins
-        found = await self.one(replace(scope, origin=name), parameters, window)
+        (name,) = scope.permits
+        found = await self.one(scope.at(name), parameters, window)
         matches = [
             MergedMatch({name: match}).attributes(self.settings.origins)
             async for match in in_turns(found.matches)
@@ -91,9 +93,9 @@ class EverySearch:
 
     async def _ask(self, scope: Scope, parameters: SearchParameters, window: Window) -> Answers[Found]:
         async def ask(origin: Origin) -> Found:
-            return await self.one(replace(scope, origin=origin.name), parameters, window)
+            return await self.one(scope.at(origin.name), parameters, window)
 
-        return await ask_all(list(self.settings.origins.values()), ask)
+        return await ask_all([self.settings.origin(name) for name in scope.permits], ask)
 
     async def _complete(
         self,
@@ -115,7 +117,7 @@ class EverySearch:
             for start in range(0, len(uids), UIDS_AT_ONCE):
                 some = uids[start : start + UIDS_AT_ONCE]
                 narrowed = replace(parameters, keys=(*others, MatchingKey(_STUDY, tuple(some))))
-                answer = await self.one(replace(scope, origin=origin.name), narrowed, Window(len(some)))
+                answer = await self.one(scope.at(origin.name), narrowed, Window(len(some)))
                 found += answer.matches
             return found
 

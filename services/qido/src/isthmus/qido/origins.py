@@ -7,6 +7,7 @@ from typing import Final
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from isthmus.common.access import access_of
 from isthmus.common.bus import Bus
 from isthmus.common.bus.echo import echo
 from isthmus.common.config import DicomwebOrigin, DimseOrigin
@@ -25,12 +26,13 @@ class Origins:
     settings: QidoSettings
     bus: Bus
 
-    async def index(self, _: Request) -> Response:
-        """List the origins, in the order of the settings."""
+    async def index(self, request: Request) -> Response:
+        """List the origins that the client may know of, in the order of the settings."""
+        names = access_of(request).among(self.settings.origins)
         return JSONResponse(
             [
                 {"name": origin.name, "protocol": origin.protocol.value, "ae_title": origin.ae_title}
-                for origin in self.settings.origins.values()
+                for origin in map(self.settings.origin, names)
             ]
         )
 

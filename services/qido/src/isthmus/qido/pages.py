@@ -20,6 +20,7 @@ import orjson
 from nats.js.errors import KeyNotFoundError
 from nats.js.kv import KeyValue
 
+from isthmus.common.auth import Permit
 from isthmus.common.bus import Bus
 from isthmus.common.bus.buckets import bucket
 from isthmus.common.bus.streams import PAGES_BUCKET
@@ -135,10 +136,21 @@ def _without(identities: Identities, others: Identities) -> Identities:
 
 
 def _key(scope: Scope, parameters: SearchParameters) -> str:
-    """Name a search, whatever the page and whatever it returns."""
+    """Name a search and who may see what of it, whatever the page and whatever it returns."""
     keys: Sequence[object] = sorted(
         [list(key.path), sorted(key.values), key.wanted.value] for key in parameters.keys
     )
     uids = [scope.uids.get(level) for level in Level]
-    search = orjson.dumps([scope.origin, scope.level.value, uids, keys, parameters.fuzzy])
+    permits = [[origin, _written(permit)] for origin, permit in scope.permits.items()]
+    search = orjson.dumps([scope.origin, scope.level.value, uids, keys, parameters.fuzzy, permits])
     return hashlib.blake2b(search, digest_size=20).hexdigest()
+
+
+def _written(permit: Permit) -> Sequence[object]:
+    """Write what may be seen, in the same way in every process: others are not on the same pages."""
+    filters = (one.model_dump(mode="json", exclude_defaults=True) for one in permit.filters)
+    ordered = (
+        [[name, sorted(value) if isinstance(value, list) else value] for name, value in sorted(one.items())]
+        for one in filters
+    )
+    return [permit.study, sorted(orjson.dumps(one).decode() for one in ordered)]

@@ -7,9 +7,10 @@ is asked, needs none.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Final, Self
 
+from isthmus.common.auth import Permit
 from isthmus.common.dicom.attributes import AttributePath, tag_of, vr_of
 from isthmus.common.dicom.json_model import DicomJson
 from isthmus.common.dicom.levels import Level
@@ -39,6 +40,17 @@ class Scope:
     """Of the resources it looks for."""
     uids: Mapping[Level, str]
     """The study, or the study and series, that it is confined to."""
+    permits: Mapping[str, Permit] = field(default_factory=dict)
+    """What may be seen, by the name of the origin, in the order of the settings; nothing of any other."""
+
+    @property
+    def permit(self) -> Permit:
+        """What may be seen of the origin that it looks into."""
+        return self.permits[self.origin]
+
+    def at(self, origin: str) -> Self:
+        """Look into one of the origins."""
+        return replace(self, origin=origin)
 
     def attributes(self) -> DicomJson:
         """Give the UIDs of the path as the attributes that they are."""

@@ -6,6 +6,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Final
 
+from isthmus.common.access.studies import Studies
 from isthmus.common.bus import Bus, end_tasks, search
 from isthmus.common.bus.fan_out import fan_out
 from isthmus.common.config import DimseOrigin, Quirk
@@ -14,6 +15,7 @@ from isthmus.common.dicom.levels import Level
 from isthmus.common.dicom.search_attributes import uid_of
 from isthmus.common.dicom.summaries import NUMBER_OF_INSTANCES, SUMMED_UP
 from isthmus.common.errors import OriginError, TooManyMatches, UnavailableError
+from isthmus.common.messages import Query
 from isthmus.common.retrieval import Catalogue
 from isthmus.common.telemetry import get_logger
 from isthmus.qido.complete import Completing
@@ -45,6 +47,8 @@ class OriginSearch:
     bus: Bus
     catalogue: Catalogue
     settings: QidoSettings
+    studies: Studies
+    """Tells which of them may be seen."""
 
     async def find(self, scope: Scope, parameters: SearchParameters, window: Window) -> Found:
         """Search, in the origin's order, and stop it there as soon as the answer is known.
@@ -55,6 +59,9 @@ class OriginSearch:
             NoWorker: nobody serves the origin.
             BusUnavailable: its worker is silent.
         """
+        study = scope.uids.get(Level.STUDY)
+        if study is not None and not await self.studies.sees(scope.permit, scope.origin, study):
+            return Found([], more=False)
         plan = Plan.of(scope, parameters)
         held = HeldSyntaxes(self.catalogue, scope)
         try:
@@ -72,7 +79,7 @@ class OriginSearch:
     ) -> Found:
         needed = window.offset + window.limit + 1
         cap = self.settings.max_parents
-        queries = _Queries(self.bus, plan, untold, cap=cap, needed=needed, has_limit=has_limit)
+        queries = _Queries(self.bus, self.studies, plan, untold, cap=cap, needed=needed, has_limit=has_limit)
         page = Filling(window, plan.scope.level)
         came = 0
         async with aclosing(queries.matches()) as matches:
@@ -104,7 +111,7 @@ async def _count_on(matches: AsyncGenerator[DicomJson, None], page: Filling) -> 
                 page.add(match)
                 if page.surplus > COUNTED:
                     return None
-    except (TimeoutError, OriginError, UnavailableError):
+    except (TimeoutError, TooManyMatches, OriginError, UnavailableError):
         return None  # the page itself is right
     return page.surplus
 
@@ -113,9 +120,18 @@ class _Queries:
     """The queries of one search."""
 
     def __init__(
-        self, bus: Bus, plan: Plan, untold: Untold, *, cap: int, needed: int, has_limit: bool
+        self,
+        bus: Bus,
+        studies: Studies,
+        plan: Plan,
+        untold: Untold,
+        *,
+        cap: int,
+        needed: int,
+        has_limit: bool,
     ) -> None:
         self._bus = bus
+        self._studies = studies
         self._plan = plan
         self._untold = untold
         self._cap = cap
@@ -136,10 +152,23 @@ class _Queries:
 
     async def _stream(self, step: Step, parent: DicomJson) -> AsyncGenerator[DicomJson, None]:
         query = step.query(self._plan.scope.origin, parent, fuzzy=self._plan.fuzzy)
-        async with search(self._bus, query) as matches:
+        async with aclosing(self._found(query)) as matches:
             async for match in matches:
                 self._untold.look_at(match, step)
                 yield step.merge(parent, match)
+
+    async def _found(self, query: Query) -> AsyncGenerator[DicomJson, None]:
+        """Give the matches that may be seen; below STUDY they are of studies that may."""
+        if query.level is Level.STUDY:
+            async with aclosing(
+                self._studies.seen(self._plan.scope.permit, query, most=self._cap)
+            ) as studies:
+                async for match in studies:
+                    yield match
+            return
+        async with search(self._bus, query) as matches:
+            async for match in matches:
+                yield match
 
     async def _collect(self, step: Step, parent: DicomJson, most: int) -> list[DicomJson]:
         """Give the first matches; when this returns, the query is over and its association free again."""

@@ -6,6 +6,7 @@ from typing import Final
 from starlette.requests import Request
 from starlette.responses import Response
 
+from isthmus.common.access.auditing import about_to_delete
 from isthmus.common.bus import Bus
 from isthmus.common.bus.delete import request_deletion
 from isthmus.common.dicomweb.methods import methods_at
@@ -38,6 +39,7 @@ class Deleting:
         resource = Resource.from_path_params(request.path_params)
         self._require_inbox(resource, request)
         delete = Delete(resource.origin, resource.study, resource.series, resource.instance)
+        await about_to_delete(request, resource.origin, resource.study)
         deleted = await request_deletion(self.bus, delete, DELETE_SECONDS)
         if deleted.failure is not None:
             raise deleted.failure.error()

@@ -6,6 +6,7 @@ from functools import partial
 from starlette.routing import BaseRoute
 
 from isthmus.common.access import AccessRoute
+from isthmus.common.access.studies import Studies
 from isthmus.common.auth import Right
 from isthmus.common.dicomweb.resource import ROOTS
 from isthmus.common.dicomweb.transactions import DELETIONS, STORES
@@ -23,7 +24,7 @@ def routes(parts: Parts) -> Sequence[BaseRoute]:
     processes = PixelProcesses(pixels.processes, pixels.timeout_seconds)
     parts.closing.callback(processes.close)
     storing = partial(store, Storing(settings, parts.bus, parts.blobs, processes))
-    deleting = Deleting(settings, parts.bus).delete
+    deleting = Deleting(settings, parts.bus, Studies.of(parts.bus, parts.settings)).delete
     return [
         AccessRoute(root + transaction.path, endpoint, right=right, methods=[transaction.method])
         for root in ROOTS

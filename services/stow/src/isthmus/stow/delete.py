@@ -6,7 +6,9 @@ from typing import Final
 from starlette.requests import Request
 from starlette.responses import Response
 
+from isthmus.common.access import access_of
 from isthmus.common.access.auditing import about_to_delete
+from isthmus.common.access.studies import Studies
 from isthmus.common.bus import Bus
 from isthmus.common.bus.delete import request_deletion
 from isthmus.common.dicomweb.methods import methods_at
@@ -25,6 +27,8 @@ class Deleting:
 
     settings: StowSettings
     bus: Bus
+    studies: Studies
+    """Tells which of them may be seen."""
 
     async def delete(self, request: Request) -> Response:
         """Delete a study, series or instance; when the answer is out, it is gone.
@@ -33,11 +37,13 @@ class Deleting:
             UnknownOrigin: no such origin is configured.
             InvalidParameter: a UID is outside the grammar.
             MethodNotAllowed: the origin is no inbox, or it is all of them.
-            NoSuchObject: the inbox has no such object.
+            NoSuchObject: the inbox has no such object, or none that the client may know of.
             UnavailableError: the worker, NATS or S3 is away; some of it may still be there.
         """
         resource = Resource.from_path_params(request.path_params)
         self._require_inbox(resource, request)
+        permit = access_of(request).permit(resource.origin)
+        await self.studies.require(permit, resource.origin, resource.study)
         delete = Delete(resource.origin, resource.study, resource.series, resource.instance)
         await about_to_delete(request, resource.origin, resource.study)
         deleted = await request_deletion(self.bus, delete, DELETE_SECONDS)

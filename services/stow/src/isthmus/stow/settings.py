@@ -1,12 +1,13 @@
 """What stow uses of the settings."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Self
 
 from isthmus.common.config import Settings
 from isthmus.common.dicomweb.multipart_in import PartLimits
 from isthmus.common.dicomweb.resource import ALL
-from isthmus.common.errors import NoDestination, UnknownOrigin
+from isthmus.common.errors import Forbidden, NoDestination, UnknownOrigin
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,20 +40,28 @@ class StowSettings:
             ),
         )
 
-    def destination(self, name: str) -> str:
+    def destination(self, name: str, allowed: Collection[str]) -> str:
         """Give the origin that takes what is stored at an origin, or at `ALL`.
+
+        Args:
+            name: the origin's, or `ALL`.
+            allowed: where the client may store.
 
         Raises:
             UnknownOrigin: it is not configured.
+            Forbidden: the one that takes what is stored at `ALL` is not open to the client.
             NoDestination: of several origins none is set to take what is stored at `ALL`.
         """
         if name != ALL:
             if name not in self.origins:
                 raise UnknownOrigin(name)
             return name
-        if self.default is None and len(self.origins) == 1:
-            return self.origins[0]
-        if self.default is None or self.default not in self.origins:
+        origins = [origin for origin in self.origins if origin in allowed]
+        if self.default is None and len(origins) == 1:
+            return origins[0]
+        if self.default in self.origins and self.default not in origins:
+            raise Forbidden("What is stored at all origins goes where you may not store")
+        if self.default not in origins:
             raise NoDestination(
                 "Several origins could take it, or none: the setting dicomweb.store names the one that does"
             )

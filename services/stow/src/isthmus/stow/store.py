@@ -8,6 +8,7 @@ from typing import Final
 from starlette.requests import Request
 from starlette.responses import Response
 
+from isthmus.common.access import access_of
 from isthmus.common.access.auditing import about_to_store
 from isthmus.common.blobs import BlobStore
 from isthmus.common.bus import Bus
@@ -58,6 +59,7 @@ async def store(storing: Storing, request: Request) -> Response:
 
     Raises:
         UnknownOrigin: no such origin is configured.
+        Forbidden: the client may not store where what is stored at all origins goes.
         NoDestination: nobody said which of the origins takes what is stored at all of them.
         UnsupportedMediaType: it is no payload that is taken.
         UnreadablePayload: nothing in it can be read.
@@ -65,7 +67,8 @@ async def store(storing: Storing, request: Request) -> Response:
         OriginError: the origin gave no answer, not to a single instance.
         UnavailableError: the worker, NATS or S3 is away.
     """
-    origin = storing.settings.destination(origin_in(request.path_params))
+    allowed = access_of(request).among(storing.settings.origins)
+    origin = storing.settings.destination(origin_in(request.path_params), allowed)
     study = request.path_params.get("study")
     if study is not None:
         check_uid(study, "StudyInstanceUID")

@@ -5,7 +5,7 @@ DCMTK has no setting for the address to listen on; both listen on all of them.
 
 import shutil
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -127,7 +127,13 @@ class Storescp(_Server):
     """A receiver that takes every SOP class and every standard transfer syntax, and keeps every byte."""
 
     def __init__(
-        self, directory: Path, *, ae_title: str = "STORESCP", port: int | None = None, forks: bool = True
+        self,
+        directory: Path,
+        *,
+        ae_title: str = "STORESCP",
+        port: int | None = None,
+        forks: bool = True,
+        tls: Sequence[str] = (),
     ) -> None:
         """Start it, and wait until it takes connections.
 
@@ -137,6 +143,7 @@ class Storescp(_Server):
             port: where it listens; None: on a free one.
             forks: whether it serves several associations at one time; else, as it does unless told to, one
                 after the other, and who asks for another one waits.
+            tls: its options for that.
         """
         self._received = directory / "received"
         self._received.mkdir(parents=True)
@@ -146,7 +153,7 @@ class Storescp(_Server):
             *(("--fork",) if forks else ()),
             *("--promiscuous", "--accept-all", "--bit-preserving", "--unique-filenames"),
             *("--output-directory", str(self._received), "--max-pdu", str(MAX_PDU)),
-            *("--aetitle", ae_title, "--disable-host-lookup", "--log-level", "warn", str(port)),
+            *("--aetitle", ae_title, "--disable-host-lookup", "--log-level", "warn", *tls, str(port)),
         ]
         super().__init__(ae_title, command, port=port, log=directory / "storescp.log")
 

@@ -49,6 +49,7 @@ class Orthanc:
         dicom_port: int | None = None,
         encoding: str = "Latin1",
         environment: Mapping[str, str] = MappingProxyType({}),
+        tls: Mapping[str, object] = MappingProxyType({}),
     ) -> None:
         """Start it, and wait until it answers.
 
@@ -59,6 +60,7 @@ class Orthanc:
             dicom_port: where its DICOM server listens; any free port by default.
             encoding: of its answers to C-FIND, by Orthanc's name; what it cannot hold is dropped from them.
             environment: added to ours.
+            tls: more settings, by Orthanc's names: of DICOM TLS.
         """
         self.ae_title = ae_title
         self.host = LOOPBACK
@@ -67,7 +69,8 @@ class Orthanc:
         self.url = f"http://{self.host}:{self.http_port}"
         directory.mkdir(parents=True, exist_ok=True)
         settings = directory / "orthanc.json"
-        settings.write_text(json.dumps(self._settings(directory, destinations, encoding), indent=2))
+        written = {**self._settings(directory, destinations, encoding), **tls}
+        settings.write_text(json.dumps(written, indent=2))
         program = shutil.which("Orthanc") or "/usr/sbin/Orthanc"
         self._process = Process(
             [program, str(settings)], log=directory / "orthanc.log", environment=environment

@@ -1,6 +1,7 @@
 """The other end, for tests: a pynetdicom acceptor, and sockets that do what no DICOM peer should."""
 
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -28,6 +29,7 @@ def acceptor(
     classes: Sequence[str] = (VERIFICATION_CLASS,),
     max_pdu: int = 16382,
     timeout: float = 5.0,
+    tls: ssl.SSLContext | None = None,
 ) -> Iterator[Peer]:
     """Accept associations for these classes, in all common syntaxes, with the SCP and the SCU role."""
     install()
@@ -38,7 +40,10 @@ def acceptor(
         entity.add_supported_context(sop_class, [*UNCOMPRESSED, *COMPRESSED], scu_role=True, scp_role=True)
         entity.add_requested_context(sop_class)  # for the sub-operations of a C-MOVE
     server = entity.make_server(
-        ("127.0.0.1", 0), evt_handlers=list(handlers), server_class=ThreadedAssociationServer
+        ("127.0.0.1", 0),
+        ssl_context=tls,
+        evt_handlers=list(handlers),
+        server_class=ThreadedAssociationServer,
     )
     entity._servers.append(server)  # from where its shutdown removes it
     serving = threading.Thread(target=server.serve_forever, args=(0.01,))  # stops sooner than upstream's own

@@ -2,9 +2,11 @@
 
 from collections.abc import Iterator
 
-from isthmus.common.config import DicomwebOrigin, S3Origin, Settings
+from isthmus.common.config import DicomwebOrigin, DimseOrigin, S3Origin, Settings
+from isthmus.common.config.certificates import client_context, server_context
 from isthmus.common.config.files import secret_in, verifying
 from isthmus.common.config.signing import signing_keys_in
+from isthmus.common.config.tls import PeerTls
 from isthmus.common.errors import SettingsError
 from isthmus.common.webclient.tls import tls_context
 
@@ -15,10 +17,12 @@ def check_files(settings: Settings) -> None:
     Raises:
         SettingsError: a line for each that cannot, with its key; it quotes nothing of what they hold.
     """
-    complaints = [*_of_webhooks(settings)]
+    complaints = [*_of_webhooks(settings), *_of_scp(settings)]
     for number, origin in enumerate(settings.origins):
         if isinstance(origin, DicomwebOrigin):
             complaints += _of_server(f"origins[{number}]", origin)
+        if isinstance(origin, DimseOrigin):
+            complaints += _of_peer(f"origins[{number}]", origin.tls)
         if isinstance(origin, S3Origin):
             complaints += _of_bucket(f"origins[{number}]", origin)
     if complaints:
@@ -32,6 +36,24 @@ def _of_webhooks(settings: Settings) -> Iterator[str]:
                 signing_keys_in(webhook.secret_file)
             except ValueError as error:
                 yield f"arrivals.webhooks[{number}].secret_file: {error}"
+
+
+def _of_scp(settings: Settings) -> Iterator[str]:
+    if settings.scp.tls is not None:
+        try:
+            server_context(settings.scp.tls)
+        except ValueError as error:
+            yield f"scp.tls.{error}"
+    for number, destination in enumerate(settings.scp.destinations):
+        yield from _of_peer(f"scp.destinations[{number}]", destination.tls)
+
+
+def _of_peer(place: str, tls: PeerTls | None) -> Iterator[str]:
+    if tls is not None:
+        try:
+            client_context(tls)
+        except ValueError as error:
+            yield f"{place}.tls.{error}"
 
 
 def _of_server(place: str, origin: DicomwebOrigin) -> Iterator[str]:

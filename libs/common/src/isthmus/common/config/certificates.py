@@ -35,7 +35,7 @@ def client_context(tls: PeerTls) -> ssl.SSLContext:
         ValueError: a file cannot be read, or used; says which setting names it, and why.
     """
     context = _context(ssl.PROTOCOL_TLS_CLIENT)
-    place = "environment: SSL_CERT_FILE" if tls.ca_file is None else "ca_file"
+    place = "ca_file (by SSL_CERT_FILE)" if tls.ca_file is None else "ca_file"
     _trust(context, place, certificates_file(tls.ca_file))
     if tls.certificate_file is not None and tls.key_file is not None:
         _identify(context, tls.certificate_file, tls.key_file)

@@ -37,6 +37,7 @@ TOGETHER: Final[Mapping[str, tuple[str, ...]]] = {
         "tests/system/test_arrivals.py",
         "tests/system/test_bucket.py",
         "tests/system/test_inbox.py",
+        "tests/system/test_openapi.py",
     ),
 }
 """How the paths of files begin that go together, by a name; what takes longest comes first."""

@@ -16,7 +16,10 @@ _QUALITY: Final[Json] = {"type": "integer", "minimum": 1, "maximum": 100}
 _UID: Final[Json] = {"$ref": "#/components/schemas/uid"}
 
 QUERY_SCHEMAS: Final[Mapping[str, Json]] = {
-    "includefield": {"type": "array", "items": _TEXT},
+    "includefield": {
+        "type": "array",
+        "items": {"type": "string", "pattern": "^(all|[0-9A-F]{8}|[A-Z][0-9A-Za-z]{0,63})$"},
+    },
     "fuzzymatching": _BOOLEAN,
     "emptyvaluematching": _BOOLEAN,
     "multiplevaluematching": _BOOLEAN,

@@ -1,7 +1,7 @@
 """Queries that are no text: refused before anything reads them (RFC 3986 2.5).
 
-Whatever asks Starlette for the URL of a request decodes its query from UTF-8, and fails where that is none;
-servers and proxies hand any byte on.
+Whatever asks Starlette for the URL of a request decodes its query from UTF-8, and fails where that is none.
+Caddy hands any byte on; whether uvicorn does depends on how strict its parser was built.
 """
 
 from starlette.types import ASGIApp, Receive, Scope, Send

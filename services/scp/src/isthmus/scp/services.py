@@ -17,6 +17,7 @@ from pynetdicom.ae import ApplicationEntity
 from pynetdicom.association import Association
 from pynetdicom.dimse_primitives import C_ECHO, N_ACTION, N_CREATE, N_EVENT_REPORT, N_SET
 
+from isthmus.common.access.patients import Patients
 from isthmus.common.config import Inbox, Origin
 from isthmus.common.config.arriving import CallerOperation
 from isthmus.common.dicom.statuses import (
@@ -32,6 +33,7 @@ from isthmus.common.errors import InvalidParameter
 from isthmus.common.service import Parts
 from isthmus.common.threads import Threads
 from isthmus.scp.admission import AllOrigins
+from isthmus.scp.auditing import Auditing
 from isthmus.scp.callers import Callers, Calling
 from isthmus.scp.commitment.committer import Committer
 from isthmus.scp.commitment.report import OpenAssociations
@@ -41,7 +43,7 @@ from isthmus.scp.finding.everywhere import Searcher
 from isthmus.scp.normalized import Admit, Handled, Refused, Requester, handle, read_data_set
 from isthmus.scp.provider import SERVED as QUERIES_AND_RETRIEVALS
 from isthmus.scp.provider import Provider, Serve
-from isthmus.scp.reports.reading import read_change, read_new_step, read_notification
+from isthmus.scp.reports.reading import Named, read_change, read_new_step, read_notification
 from isthmus.scp.reports.reports import INSTANCE_AVAILABILITY, PERFORMED_PROCEDURE_STEP, Reports, new_uid
 from isthmus.scp.retrieving.serving import retrieving
 from isthmus.scp.sender import IsAllowed, Sender, SenderOf
@@ -84,11 +86,14 @@ class Services:
         self._destination_of_all = ScpSettings.of(parts.settings).destination_of_all
         self._open = OpenAssociations(loop)
         self._reports = Reports(parts.bus)
+        self._auditing = Auditing(parts.bus, Patients(parts.blobs))
         self._retrieval: dict[Operation, Serve] = {
-            Operation.C_FIND: Finder(
-                parts.bus,
-                Searcher(parts.bus, parts.settings.origins).search,
-                parts.settings.search.max_parents,
+            Operation.C_FIND: self._auditing.query(
+                Finder(
+                    parts.bus,
+                    Searcher(parts.bus, parts.settings.origins).search,
+                    parts.settings.search.max_parents,
+                )
             )
         }
         self._threads = Threads("commitment", ASSOCIATION_THREADS)
@@ -105,7 +110,9 @@ class Services:
                 self._committer.working(),
                 retrieving(self._parts) as answering,
             ):
-                self._retrieval.update(answering)
+                self._retrieval.update(
+                    {operation: self._auditing.retrieval(serve) for operation, serve in answering.items()}
+                )
                 yield
         finally:
             self._threads.close()
@@ -132,6 +139,8 @@ class Services:
 
         async def service(requester: Requester) -> None:
             asked = await asyncio.to_thread(read_request, request, syntax)
+            count = len(asked.references)
+            await self._auditing.told(requester, "N-ACTION", report=asked.transaction_uid, instances=count)
             await keep(
                 self._bus,
                 CommitmentRequest(
@@ -160,9 +169,11 @@ class Services:
             sop_class_uid, attributes = request.AffectedSOPClassUID, request.AttributeList
             if sop_class_uid == PERFORMED_PROCEDURE_STEP:
                 step = await _read(read_new_step, attributes, syntax)
+                await self._told_of(requester, report, step)
                 await self._reports.begin(requester.origin.name, report, step)
             elif sop_class_uid == INSTANCE_AVAILABILITY:
                 notification = await _read(read_notification, attributes, syntax)
+                await self._told_of(requester, report, notification)
                 await self._reports.notify(requester.origin.name, report, notification)
             else:
                 raise Refused(NO_SUCH_SOP_CLASS, "This SOP class takes no N-CREATE here")
@@ -182,9 +193,21 @@ class Services:
                 raise Refused(NO_SUCH_SOP_CLASS, "This SOP class takes no N-SET here")
             report = _checked(str(request.RequestedSOPInstanceUID or ""))
             change = await _read(read_change, request.ModificationList, syntax)
+            count = None if change.instances is None else len(change.instances)
+            await self._auditing.told(requester, "N-SET", report=report, instances=count)
             await self._reports.change(requester.origin.name, report, change)
 
         return handle(event, "N-SET", admit, service, self._loop)
+
+    async def _told_of(self, requester: Requester, report: str, named: Named) -> None:
+        await self._auditing.told(
+            requester,
+            "N-CREATE",
+            studies=named.studies,
+            patient=named.patient_id,
+            report=report,
+            instances=len(named.instances),
+        )
 
     def _address_of(self, request: CommitmentRequest) -> tuple[str, int] | None:
         origin: Origin = self._origins[request.inbox]

@@ -2,19 +2,19 @@
 
 import asyncio
 from collections.abc import Coroutine
+from dataclasses import replace
 from typing import Final
 
 from isthmus.common.bus import Bus
-from isthmus.common.bus.audit import audit, now, trace_id
 from isthmus.common.bus.events import tell
 from isthmus.common.errors import BusUnavailable
 from isthmus.common.messages import AssociationEnded
 from isthmus.common.messages.audit import AuditEvent, AuditRecord, AuditType, Outcome
 from isthmus.common.telemetry import get_logger, span
+from isthmus.scp.auditing import Auditing, of_calling
 from isthmus.scp.callers import Calling
 from isthmus.scp.sender import Sender
 
-SERVICE: Final = "scp"
 ASSOCIATION: Final = "association"
 MOST_RECORDS: Final = 1_000
 """Of the audit, waiting for NATS; more are in the log alone."""
@@ -31,11 +31,16 @@ class Telling:
 
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
+        self.auditing: Final = Auditing(bus)
+        """Of what comes by C-STORE."""
         self._tasks: set[asyncio.Task[None]] = set()
         self._records = 0
 
     def association_ended(self, sender: Sender) -> None:
         """Tell of an association that is over, for each study of which it brought something."""
+        for record in self.auditing.ended(sender):
+            self._records += 1
+            self._start(self._record(record))
         if sender.inbox is not None and sender.brought:
             self._start(self._tell_ended(sender.inbox.name, tuple(sender.brought), sender.association))
 
@@ -77,28 +82,27 @@ class Telling:
             event = AuditEvent.SECURITY_ALERT
             restricted = AuditType.USE_OF_RESTRICTED_FUNCTION
             event_type = AuditType.NODE_AUTHENTICATION if is_association else restricted
-        record = AuditRecord(
-            time=now(),
-            service=SERVICE,
-            action=action,
+        record = replace(
+            of_calling(calling, action),
             outcome=Outcome.ACCEPTED if refusal is None else Outcome.REFUSED,
             event=event,
             event_type=event_type,
             reason=refusal or "",
-            kind="ae-title",
-            name=calling.calling_ae_title,
-            calling_ae_title=calling.calling_ae_title,
-            called_ae_title=calling.called_ae_title,
-            address=calling.address,
-            trace_id=trace_id(),
         )
         self._start(self._record(record))
 
     async def _record(self, record: AuditRecord) -> None:
+        deadline = asyncio.get_running_loop().time() + GIVE_UP_SECONDS
         try:
-            await audit(self._bus, record)
-        except BusUnavailable as error:
-            log.warning("an audit record is in the log alone", reason=error.detail)
+            while True:
+                try:
+                    await self.auditing.write(record)
+                    return
+                except BusUnavailable as error:
+                    if asyncio.get_running_loop().time() > deadline:
+                        log.warning("an audit record is lost", action=record.action, reason=error.detail)
+                        return
+                    await asyncio.sleep(AGAIN_SECONDS)
         finally:
             self._records -= 1
 

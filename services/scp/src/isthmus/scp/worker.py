@@ -194,9 +194,10 @@ class Server:
             current.set_attribute("dicom.size", data.size)
             arrived = Arrived(sender, data, _command(request, transfer_syntax_uid))
             seconds = self._receiver.seconds_for(sender, data.size)
-            return run_coroutine_from_thread(
-                self._receiver.receive(sender, arrived), self._loop, seconds, arrived.describe
+            storing = self._telling.auditing.storing(
+                sender, arrived, self._receiver.receive(sender, arrived)
             )
+            return run_coroutine_from_thread(storing, self._loop, seconds, arrived.describe)
         except IsthmusError as error:
             return Answer.of(dimse_status(error, Operation.C_STORE), error.detail)
         except TimeoutError:

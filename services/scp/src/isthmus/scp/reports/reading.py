@@ -44,6 +44,8 @@ class Named:
     has_series: bool = False
     of_step: bool = False
     """Whether a notification says that its instances are those of a Performed Procedure Step."""
+    patient_id: str = ""
+    """Patient ID (0010,0020), where it names one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,8 @@ def read_new_step(data: Dataset) -> Named:
         _text(data, keyword)
     if _text(data, _STATUS) != StepStatus.IN_PROGRESS:
         raise Refused(INVALID_ATTRIBUTE_VALUE, f"{_STATUS} of a new step is not IN PROGRESS")
-    return Named(studies, tuple(_performed(data)), bool(items_of(data, _SERIES)))
+    performed, has_series = tuple(_performed(data)), bool(items_of(data, _SERIES))
+    return Named(studies, performed, has_series, patient_id=_patient_id(data))
 
 
 def read_change(data: Dataset) -> Change:
@@ -109,7 +112,15 @@ def read_notification(data: Dataset) -> Named:
             if availability != _UNAVAILABLE:
                 instances.append(instance)
     of_step = bool(items_of(data, "ReferencedPerformedProcedureStepSequence"))
-    return Named((study,), tuple(dict.fromkeys(instances)), has_series=True, of_step=of_step)
+    named, patient = tuple(dict.fromkeys(instances)), _patient_id(data)
+    return Named((study,), named, has_series=True, of_step=of_step, patient_id=patient)
+
+
+def _patient_id(data: Dataset) -> str:
+    try:
+        return str(data.get("PatientID") or "").strip("\0 ")
+    except Exception:  # noqa: BLE001 - a value is read only now, and pydicom raises anything
+        return ""
 
 
 def _performed(data: Dataset) -> dict[str, None]:

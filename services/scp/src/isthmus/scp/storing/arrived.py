@@ -8,6 +8,7 @@ from typing import Final
 from isthmus.common.blobs import digest_of, size_of
 from isthmus.common.dicom.json_values import DicomJson
 from isthmus.common.dicom.part10 import Identity, check_ending, file_header, identify
+from isthmus.common.dicom.part10.patient import patient_id
 from isthmus.common.dicom.raw_bytes import RawBytes
 from isthmus.common.dicom.summary_attributes import summary_attributes
 from isthmus.common.messages import BlobRef
@@ -75,6 +76,11 @@ class Arrived:
         """The pieces of the Part 10 file: its header, and the data set as it came."""
         self.size: Final = size_of(self.file)
         """Of the file, in bytes."""
+
+    @property
+    def patient_id(self) -> str:
+        """The Patient ID (0010,0020); empty where there is none."""
+        return patient_id(self._head, self.command.transfer_syntax_uid)
 
     def ref(self, bucket: str, key: str) -> BlobRef:
         """Refer to it as a blob."""

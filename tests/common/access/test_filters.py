@@ -4,7 +4,14 @@ from datetime import date, timedelta
 
 import pytest
 
-from isthmus.common.access.filters import SeriesFacts, StudyFacts, asked_of_studies, is_seen, narrowing
+from isthmus.common.access.filters import (
+    SeriesFacts,
+    StudyFacts,
+    asked_of_studies,
+    is_seen,
+    narrowing,
+    with_narrowing,
+)
 from isthmus.common.auth import Permit
 from isthmus.common.config.access import StudyFilter
 from isthmus.common.dicom.json_model import DicomJson
@@ -140,3 +147,27 @@ def test_what_every_filter_names_narrows_a_query() -> None:
 )
 def test_what_may_hide_a_study_that_is_seen_narrows_nothing(filters: tuple[dict[str, object], ...]) -> None:
     assert narrowing(permit(*filters)) == ()
+
+
+@pytest.mark.parametrize(
+    ("asked", "sent"),
+    [
+        ("20240601-20260101", "20240601-20241231"),
+        ("20200101-", "20240101-20241231"),
+        ("-20240601", "20240101-20240601"),
+        ("20200101-20210101", "20200101-20210101"),
+        ("20240601", "20240601"),
+        ("2024.06.01-20260101", "20240601-20241231"),
+        ("nonsense-20260101", "nonsense-20260101"),
+    ],
+)
+def test_of_a_range_of_dates_what_is_seen_is_asked_for(asked: str, sent: str) -> None:
+    key = MatchingKey(("00080020",), (asked,))
+    year = permit({"since": "2024-01-01", "until": "2024-12-31"})
+    assert with_narrowing((key,), year) == (MatchingKey(("00080020",), (sent,)),)
+
+
+def test_another_key_of_the_client_stays() -> None:
+    key = MatchingKey(("00080061",), ("US",))
+    others = with_narrowing((key,), permit({"modality": ["CT"], "accession_prefix": ["A"]}))
+    assert others == (key, MatchingKey(("00080050",), ("A*",)))

@@ -5,7 +5,7 @@ modality, its series tell. What nobody tells holds nothing.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Final, Self
 
@@ -15,9 +15,9 @@ from isthmus.common.dicom.attributes import AttributePath, tag_of
 from isthmus.common.dicom.json_model import DicomJson
 from isthmus.common.dicom.json_values import first_text
 from isthmus.common.dicom.levels import Level
-from isthmus.common.dicom.matching import MatchingKey
+from isthmus.common.dicom.matching import MatchingKey, Wanted
 from isthmus.common.dicom.search_attributes import UNIQUE_KEYS, uid_of
-from isthmus.common.dicom.temporal import parse_date
+from isthmus.common.dicom.temporal import parse_date, split_range
 
 _STUDY_DATE: Final = tag_of("StudyDate")
 _ACCESSION_NUMBER: Final = tag_of("AccessionNumber")
@@ -129,9 +129,27 @@ def narrowing(permit: Permit) -> tuple[MatchingKey, ...]:
 
 
 def with_narrowing(keys: Sequence[MatchingKey], permit: Permit) -> tuple[MatchingKey, ...]:
-    """Add to the keys of a query of studies those that narrow it, where it has none of the attribute."""
-    named = {key.path for key in keys}
-    return (*keys, *(key for key in narrowing(permit) if key.path not in named))
+    """Add to the keys of a query of studies those that narrow it.
+
+    Where it has one of the same attribute that one stays, but of two ranges of dates what they have in common.
+    """
+    added = {key.path: key for key in narrowing(permit)}
+    kept = tuple(_in_common(key, added.pop(key.path, None)) for key in keys)
+    return (*kept, *added.values())
+
+
+def _in_common(key: MatchingKey, other: MatchingKey | None) -> MatchingKey:
+    if other is None or key.path != (_STUDY_DATE,) or len(key.values) != 1 or key.wanted is not Wanted.ANY:
+        return key
+    ends = split_range(key.values[0], "DA")
+    days = [parse_date(end) for end in ends or ()]
+    if ends is None or any(end and day is None for end, day in zip(ends, days, strict=True)):
+        return key
+    first, last = (day.first if day is not None else "" for day in days)
+    least, most = other.values[0].split("-")
+    first, last = max(first, least), min(filter(None, (last, most)), default="")
+    # Where they have nothing in common nothing is seen; a range must not end before it begins.
+    return key if last and last < first else replace(key, values=(f"{first}-{last}",))
 
 
 def _holds(wanted: StudyFilter, study: StudyFacts, series: SeriesFacts | None) -> bool | None:

@@ -8,14 +8,16 @@ from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, 
 from dataclasses import dataclass
 from typing import Any, Final
 
+from starlette.datastructures import MutableHeaders
 from starlette.requests import HTTPConnection
 from starlette.routing import BaseRoute, Route
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from isthmus.common.access.credentials import take_links
 from isthmus.common.auth import Kind, Permit, Policy, Principal, Right, acting_as
 from isthmus.common.auth.policy import WHOLE
 from isthmus.common.dicomweb.problem import problem_response
-from isthmus.common.dicomweb.resource import origin_in
+from isthmus.common.dicomweb.resource import LINKS, origin_in
 from isthmus.common.errors import Forbidden, IsthmusError, Unauthenticated, UnknownOrigin
 
 PRINCIPAL: Final = "isthmus.principal"
@@ -176,11 +178,27 @@ class AccessLayer:
         if scope["type"] != "http" or scope["path"] in self._public:
             await self._app(scope, receive, send)
             return
+        # In this very dictionary, as what follows: around us the trace and the audit trail look into it.
+        take_links(scope)
+        if LINKS in scope:
+            send = _kept_to_himself(send)
         try:
             principal = await self._authenticate(HTTPConnection(scope))
         except IsthmusError as error:
             await problem_response(error)(scope, receive, send)
             return
-        # In this very dictionary: around us the trace looks into it for the route.
         scope[PRINCIPAL], scope[_POLICY] = principal, self._policy
         await self._app(scope, receive, send)
+
+
+def _kept_to_himself(send: Send) -> Send:
+    """Have nobody between us and a client keep what its URL opens, and no page tell the URL to others."""
+
+    async def send_with_headers(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = MutableHeaders(scope=message)
+            headers.setdefault("Cache-Control", "private")
+            headers["Referrer-Policy"] = "no-referrer"
+        await send(message)
+
+    return send_with_headers

@@ -163,6 +163,11 @@ _WORK: Final = (
     *_records(streams.GUARD_BUCKET, streams.READS_BUCKET),
     *_consume(f"KV_{streams.READS_BUCKET}"),
 )
+_KEYS: Final = (
+    f"{_API}.DIRECT.GET.KV_{streams.KEYS_BUCKET}.$KV.{streams.KEYS_BUCKET}.key.*",
+    f"$KV.{streams.KEYS_BUCKET}.used.*",
+)
+"""To look at an API key, and to note its use: none can make one."""
 _FACES: Final = frozenset({"qido", "wado", "stow", "scp"})
 """They tell each other how many requests each client has under way."""
 _QUERIES_HEARD: Final = ("dicom.query.*", "dicom.worklist.*", "dicom.echo.*", "dicom.ahead.>")
@@ -251,7 +256,7 @@ def of_service(name: str) -> Permissions:
         KeyError: there is no such service.
     """
     own = SERVICES[name]
-    publish = (*_DECLARED, f"dicom.audit.{token(name)}.>", *own.publish)
+    publish = (*_DECLARED, f"dicom.audit.{token(name)}.>", *_KEYS, *own.publish)
     subscribe = own.subscribe
     if name in _FACES:
         publish, subscribe = (*publish, f"dicom.load.{token(name)}.*"), (*subscribe, "dicom.load.>")

@@ -59,6 +59,8 @@ WEBHOOKS_BUCKET: Final = "WEBHOOKS"
 """A KV bucket: how each webhook is doing."""
 FORWARDED_BUCKET: Final = "FORWARDED"
 """A KV bucket: where each study in an inbox was forwarded to."""
+KEYS_BUCKET: Final = "KEYS"
+"""A KV bucket: the API keys, and when each was used last."""
 _OTHER_CONFIGURATION: Final = 10058
 """JetStream error: stream name already in use with a different configuration."""
 
@@ -178,6 +180,7 @@ _STREAMS: Final = (
     _bucket(FORWARDED_BUCKET).evolve(discard=DiscardPolicy.NEW),
     _bucket(REPORTS_BUCKET).evolve(max_age=REPORTS_SECONDS),
     _bucket(WEBHOOKS_BUCKET).evolve(discard=DiscardPolicy.NEW),
+    _bucket(KEYS_BUCKET).evolve(discard=DiscardPolicy.NEW),
 )
 NAMES: Final = tuple(stream.name for stream in _STREAMS if stream.name is not None)
 """Of all streams, those of the KV buckets among them."""

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import ConfigDict, Field, StringConstraints, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from isthmus.common.config.access import Access
+from isthmus.common.config.access import Access, Secret
 from isthmus.common.config.arriving import Arrivals, Caller
 from isthmus.common.config.audit import Audit
 from isthmus.common.config.destinations import Destination, check_destinations
@@ -38,6 +38,8 @@ class Gateway(Section):
     """Where clients reach us, for the links in events; without it where the gateway listens."""
     cors_origins: tuple[WebOrigin, ...] = ()
     """Web origins (scheme, host, port) whose pages may read, store, delete; `*`: any, but for deleting."""
+    secret: Secret | None = Field(default=None, repr=False)
+    """By which faces know that a request came through the gateway, and believe what it says of the client."""
 
     @property
     def base_url(self) -> str:

@@ -14,6 +14,10 @@ from isthmus.common.errors import InvalidParameter, UnknownOrigin
 ALL: Final = "all"
 """In place of an origin's name: all origins as one, at `/dicomweb`."""
 
+LINKS: Final = "isthmus.links"
+"""Where the scope of a request has the link to a study that was in its URL."""
+LINKS_PATH: Final = "/links/"
+"""What a path begins with that has a link in it: `/links/isl_.../aets/pacs/studies/1.2`."""
 _ORIGIN_NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 # A registered name, an IPv4 address or an IPv6 address in brackets, and perhaps a port (RFC 3986 3.2).
 _HOST: Final = re.compile(r"(?:[0-9A-Za-z._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
@@ -106,7 +110,8 @@ class Resource:
 def public_base_url(request: Request) -> str:
     """Give the scheme and authority by which the client reached the gateway, for the URLs in answers.
 
-    The gateway's reverse proxy tells the scheme in X-Forwarded-Proto and hands Host on.
+    The gateway's reverse proxy tells the scheme in X-Forwarded-Proto and hands Host on. Who came by a link has
+    it in all URLs that he is given, as a path in front of theirs: so he can follow them.
 
     Raises:
         InvalidParameter: The Host header is no host.
@@ -115,4 +120,5 @@ def public_base_url(request: Request) -> str:
     host = request.headers.get("host", request.url.netloc)
     if not _HOST.fullmatch(host):
         raise InvalidParameter("Host", "neither a name nor an address")
-    return f"{scheme if scheme in {'http', 'https'} else request.url.scheme}://{host}"
+    shown = "".join(LINKS_PATH + link for link in request.scope.get(LINKS, ()))
+    return f"{scheme if scheme in {'http', 'https'} else request.url.scheme}://{host}{shown}"

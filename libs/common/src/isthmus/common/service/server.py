@@ -145,7 +145,7 @@ def server(app: ASGIApp, listen: ListenAddress, limits: Limits = DEFAULT_LIMITS)
             log_config=None,
             access_log=False,  # URLs hold patient data; the trace has the route
             server_header=False,
-            forwarded_allow_ips="127.0.0.1,::1",
+            proxy_headers=False,  # whom they come from is told by our gateway alone: see access.credentials
             timeout_graceful_shutdown=DRAIN_SECONDS,
         )
     )

@@ -3,16 +3,21 @@
 import pytest
 from pydicom.dataset import Dataset
 
+from isthmus.common.bus import Bus
+from isthmus.common.config import DimseOrigin
 from isthmus.common.dicom.attributes import tag_of
 from isthmus.common.dicom.json_model import DicomJson
 from isthmus.common.dicom.levels import Level
 from isthmus.common.dicom.matching import MatchingKey
 from isthmus.scp.worker import Server
+from tests.audited import audited
 from tests.scp.find.conftest import (
     ARCHIVE,
+    EXPLICIT,
     IMPLICIT,
     PATIENT_ROOT,
     PATIENT_STUDY_ONLY,
+    STUDY_ROOT,
     Played,
     ask,
     request,
@@ -224,3 +229,13 @@ async def test_responses_are_cut_to_the_pdus_that_a_client_takes(
     answer = await ask(server, request(StudyInstanceUID="", StudyComments=""), max_pdu=max_pdu)
     assert answer.status == 0x0000
     assert [told.StudyComments for told in answer.matches] == [described] * 20
+
+
+async def test_what_is_searched_for_is_recorded(server: Server, bus: Bus, origin: DimseOrigin) -> None:
+    await ask(server, request(PatientID="P-17", StudyDate="20200101-", StudyInstanceUID=""))
+    (record,) = await audited(bus, origin=origin.name)
+    assert (record.event, record.action, record.who) == ("query", "C-FIND", "ae-title:FINDER")
+    assert record.query == "StudyDate=20200101-&QueryRetrieveLevel=STUDY&PatientID=P-17"
+    assert (record.patients, record.sop_class_uid) == (("P-17",), STUDY_ROOT)
+    assert b"P-17" in record.identifier
+    assert record.transfer_syntax_uid == EXPLICIT

@@ -131,7 +131,7 @@ def narrowing(permit: Permit) -> tuple[MatchingKey, ...]:
 def with_narrowing(keys: Sequence[MatchingKey], permit: Permit) -> tuple[MatchingKey, ...]:
     """Add to the keys of a query of studies those that narrow it.
 
-    Where it has one of the same attribute that one stays, but of two ranges of dates what they have in common.
+    Where it has one of the same attribute that one stays; of two ranges of dates, what they have in common.
     """
     added = {key.path: key for key in narrowing(permit)}
     kept = tuple(_in_common(key, added.pop(key.path, None)) for key in keys)

@@ -5,10 +5,24 @@ from contextlib import suppress
 from pathlib import Path
 
 import nats
+import nats.errors
 import pytest
+from nats.js.api import AckPolicy, ConsumerConfig
 from nats.js.errors import NotFoundError
 
 from isthmus.cli.embedded import EmbeddedNats
+from isthmus.cli.embedded.nats_conf import NatsUser
+from isthmus.common.bus import Bus, accounts
+from isthmus.common.bus.accounts import SERVICES
+from isthmus.common.config.settings import Nats
+
+SUBSCRIBER = NatsUser("ai", "AI_PASSWORD", accounts.subscriber("ai", ["inbox"]))
+CONSUMER = ConsumerConfig(
+    name="ai",
+    durable_name="ai",
+    filter_subject="dicom.events.study.*.inbox",
+    ack_policy=AckPolicy.EXPLICIT,
+)
 
 
 async def test_a_wrong_password_is_refused(tmp_path: Path) -> None:
@@ -21,35 +35,42 @@ async def test_a_wrong_password_is_refused(tmp_path: Path) -> None:
         writer.close()
 
 
-async def test_the_password_is_in_a_private_file_and_not_in_the_arguments(tmp_path: Path) -> None:
-    server = EmbeddedNats(tmp_path / "nats")
+async def test_no_password_is_in_a_file_or_an_argument(tmp_path: Path) -> None:
+    server = EmbeddedNats(tmp_path / "nats", {SUBSCRIBER: "of the subscriber"})
     server.directory.mkdir()
     server.prepare()
-    configuration = server.directory / "nats.conf"
-    assert server.password in configuration.read_text()
-    assert stat.S_IMODE(configuration.stat().st_mode) == 0o600
-    assert server.password not in " ".join(server.program.command)
+    written = "".join(file.read_text() for file in server.directory.iterdir())
+    users = ("isthmus", *SERVICES, SUBSCRIBER.name)
+    passwords = {server.password_of(name) for name in users}
+    assert len(passwords) == len(users)
+    assert not [password for password in passwords if password in written]
+    assert not [password for password in passwords if password in " ".join(server.program.command)]
+    assert stat.S_IMODE((server.directory / "nats.conf").stat().st_mode) == 0o600
 
 
-async def test_a_subscriber_finds_it_again_after_a_restart(tmp_path: Path) -> None:
-    async with EmbeddedNats(tmp_path / "nats") as server:
+async def test_a_subscriber_finds_it_again_after_a_restart_and_others_have_new_passwords(
+    tmp_path: Path,
+) -> None:
+    password = 'with "quotes", $SIGNS and blanks, äöü'
+    async with EmbeddedNats(tmp_path / "nats", {SUBSCRIBER: password}) as server:
+        await declared(server)
         client = await nats.connect(
             server.url,
-            user=server.user,
-            password=server.password,
+            user=SUBSCRIBER.name,
+            password=password,
+            inbox_prefix="_INBOX_ai",
             max_reconnect_attempts=-1,
             reconnect_time_wait=0.05,
         )
-        subscription = await client.subscribe("things.>")
-        await client.flush()
-    async with EmbeddedNats(tmp_path / "nats") as server:
-        other = await nats.connect(server.url, user=server.user, password=server.password)
-        while True:  # until the first one is back
-            await other.publish("things.one", b"1")
-            with suppress(TimeoutError):
-                assert (await subscription.next_msg(timeout=0.05)).data == b"1"
+        jetstream = client.jetstream()
+        await jetstream.add_consumer("EVENTS", CONSUMER)
+        before = {name: server.password_of(name) for name in ("isthmus", *SERVICES)}
+    async with EmbeddedNats(tmp_path / "nats", {SUBSCRIBER: password}) as server:
+        assert not [name for name, was in before.items() if server.password_of(name) == was]
+        while True:  # until the client is back
+            with suppress(nats.errors.Error, TimeoutError):
+                assert (await jetstream.consumer_info("EVENTS", "ai", timeout=0.5)).name == "ai"
                 break
-        await other.close()
         await client.close()
     assert stat.S_IMODE((tmp_path / "nats" / "access.json").stat().st_mode) == 0o600
 
@@ -61,15 +82,23 @@ async def test_where_its_port_is_taken_it_has_another_one(tmp_path: Path) -> Non
     port = int(before.url.rpartition(":")[2])
     with socket.create_server(("127.0.0.1", port)):
         after = EmbeddedNats(tmp_path / "nats")
-    assert (after.url != before.url, after.password) == (True, before.password)
+    assert after.url != before.url
 
 
-@pytest.mark.parametrize("content", [b"", b"{}", b'{"port": 1, "password": ""}', b"\xff"])
+@pytest.mark.parametrize(
+    "content", [b"", b"{}", b'{"port": "no"}', b"\xff", b'{"port": 1, "password": "old"}']
+)
 def test_what_is_known_of_the_last_time_may_be_anything(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "access.json").write_bytes(content)
     server = EmbeddedNats(tmp_path)
-    assert server.password
+    assert server.password != "old"
     assert not server.url.endswith(":1")
+
+
+async def declared(server: EmbeddedNats) -> None:
+    """Have the streams there."""
+    bus = await Bus.connect(Nats(url=server.url, user=server.user, password=server.password), "test")
+    await bus.close()
 
 
 async def test_what_was_published_is_there_after_a_restart(tmp_path: Path) -> None:

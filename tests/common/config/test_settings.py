@@ -30,7 +30,7 @@ ae_title = "INBOX"
         (ORIGIN + "asociations = 2", "origins[0].asociations is no setting; did you mean associations?"),
         ("[up.replicas]\ndimse-scp = 2", "up.replicas.dimse-scp is no setting; did you mean dimse-scu?"),
         ("[gateway]\nlisten = '8080'", 'gateway.listen: is no "host:port"'),
-        ("[gateway]\nlisten = '0.0.0.0:8080'", "gateway.listen: must be a loopback address"),
+        ("[gateway]\nlisten = '0.0.0.0:8080'", "gateway.listen: 0.0.0.0:8080 is no loopback address"),
         ("[gateway]\nlisten = 'hospital:8080'", "gateway.listen: 'hospital' is no IP address"),
         (
             "[gateway]\ncors_origins = ['example.org']",
@@ -57,8 +57,8 @@ ae_title = "INBOX"
         ),
         ("[dicomweb]\nae_title = 'ISTHMUS'", "dicomweb.ae_title: 'ISTHMUS' is scp.ae_title too"),
         (
-            "[[scp.callers]]\nae_title = 'A'\norigins = ['vna']",
-            "scp.callers[0].origins: 'vna' is none of the origins",
+            "[[scp.callers]]\nae_title = 'A'\noperations = ['echo']\norigins = ['pacs']",
+            "scp.callers[0]: operations, origins: who may do what is said by [[access.rules]]",
         ),
         ("[arrivals]\nquiet_seconds = true", "arrivals.quiet_seconds: must not be true"),
         ("[[scp.callers]]\nae_title = 'A'\nhost = ''\nport = 104", "scp.callers[0].host: String should have"),

@@ -1,6 +1,7 @@
 """Everything that `isthmus up` runs, put together from the settings."""
 
 import json
+import secrets
 import sys
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -8,16 +9,21 @@ from pathlib import Path
 
 from isthmus.cli.embedded import EmbeddedDemoPacs, EmbeddedGateway, EmbeddedNats, EmbeddedS3
 from isthmus.cli.embedded.base import LOOPBACK, Embedded, free_ports
+from isthmus.cli.embedded.gateway import GatewayTls
 from isthmus.cli.embedded.probe import answers
 from isthmus.cli.kept_secret import kept_secret
 from isthmus.cli.named_files import check_files
 from isthmus.cli.process import Program, port_is_free
 from isthmus.cli.run_file import CachePart, NatsPart, RunFile, S3Part, ScpPart
+from isthmus.cli.subscribers import subscribers_of
 from isthmus.cli.viewer import viewer_folder
 from isthmus.common.config import ListenAddress, Settings
+from isthmus.common.config.settings import Gateway
 from isthmus.common.errors import SettingsError
 
 DEMO_ORIGIN = "demo"
+_HTTP_FACES = frozenset({"qido", "wado", "stow"})
+_FACES = _HTTP_FACES | {"scp"}
 
 
 class System:
@@ -31,13 +37,17 @@ class System:
     def __init__(self, settings: Settings, *, config: Path, data: Path) -> None:
         data = data.resolve()
         check_files(settings)
+        _check_ours(settings)
         self._settings = settings
         self._config = config.resolve()
         self._traces = data / "traces"
         self._signing_key = data / "signing.key"
+        self._link_key = settings.access.link_secret or kept_secret(data / "link.key")
+        self._operator_key = secrets.token_urlsafe(32)
+        self._secret = settings.gateway.secret or secrets.token_urlsafe(32)
         gateway = _free_address("gateway.listen", settings.gateway.listen)
         self._scp = _free_address("scp.listen", settings.scp.listen)
-        self._nats = EmbeddedNats(data / "nats")
+        self._nats = EmbeddedNats(data / "nats", subscribers_of(settings))
         self._s3 = EmbeddedS3(data / "s3")
         self._demo: EmbeddedDemoPacs | None = None
         if not settings.origins:
@@ -69,6 +79,9 @@ class System:
             wado=faces["wado"],
             stow=faces["stow"],
             viewer=viewer_folder(data) if viewer_folder(data).is_dir() else None,
+            limits=settings.limits,
+            secret=self._secret,
+            tls=_tls_of(settings.gateway),
         )
 
     @property
@@ -108,6 +121,10 @@ class System:
             scp=ScpPart(ae_title=self._settings.scp.ae_title, host=self._scp.host, port=self._scp.port),
             cache=CachePart(max_bytes=self._settings.cache.max_bytes),
             services={name: [*running] for name, running in pids.items()},
+            key=self._operator_key,
+            link_key=self._link_key,
+            clients=self._settings.gateway.url or self.url,
+            certificate=_resolved(self._settings.gateway.certificate_file),
         )
 
     def _servers(self) -> Sequence[Embedded]:
@@ -130,6 +147,7 @@ class System:
         ]
 
     def _environment(self, name: str, port: int) -> Mapping[str, str]:
+        access_key, secret_key = self._s3.keys_of(name)
         environment = {
             "ISTHMUS_CONFIG": str(self._config),
             "ISTHMUS_HTTP__LISTEN": f"{LOOPBACK}:{port}",
@@ -139,8 +157,9 @@ class System:
             "ISTHMUS_NATS__PASSWORD": self._nats.password_of(name),
             "ISTHMUS_S3__ENDPOINT": self._s3.endpoint,
             "ISTHMUS_S3__BUCKET": self._s3.bucket,
-            "ISTHMUS_S3__ACCESS_KEY": self._s3.access_key,
-            "ISTHMUS_S3__SECRET_KEY": self._s3.secret_key,
+            "ISTHMUS_S3__ACCESS_KEY": access_key,
+            "ISTHMUS_S3__SECRET_KEY": secret_key,
+            "ISTHMUS_GATEWAY__SECRET": self._secret,
             "ISTHMUS_GATEWAY__URL": self._settings.gateway.url or self.url,
             "ISTHMUS_TELEMETRY__TRACES": str(self._traces),
         }
@@ -148,6 +167,10 @@ class System:
         if access.signing_key is None and access.signing_key_file is None:
             # It is kept, and so are the queues: what was asked for before a restart goes on after it.
             environment["ISTHMUS_ACCESS__SIGNING_KEY"] = kept_secret(self._signing_key)
+        if name in _FACES and access.link_key is None and access.link_key_file is None:
+            environment["ISTHMUS_ACCESS__LINK_KEY"] = self._link_key
+        if name in _HTTP_FACES:
+            environment["ISTHMUS_ACCESS__OPERATOR_KEY"] = self._operator_key
         if self._demo is not None:
             origin = {
                 "name": DEMO_ORIGIN,
@@ -159,6 +182,29 @@ class System:
             }
             environment["ISTHMUS_ORIGINS"] = json.dumps([origin])
         return environment
+
+
+def _tls_of(gateway: Gateway) -> GatewayTls | None:
+    if gateway.certificate_file is None or gateway.key_file is None:
+        return None
+    client_ca = gateway.client_ca_file.resolve() if gateway.client_ca_file is not None else None
+    return GatewayTls(gateway.certificate_file.resolve(), gateway.key_file.resolve(), client_ca)
+
+
+def _resolved(path: Path | None) -> Path | None:
+    return None if path is None else path.resolve()
+
+
+def _check_ours(settings: Settings) -> None:
+    """See that no file is named for NATS and S3, which are our own here, with passwords that we make.
+
+    Raises:
+        SettingsError: one is.
+    """
+    for name, part in (("nats", settings.nats), ("s3", settings.s3)):
+        for key, value in part:
+            if key.endswith("_file") and value is not None:
+                raise SettingsError(f"{name}.{key}: isthmus up brings its own; it is for services run alone")
 
 
 def _check_demo_takes(store: str | None) -> None:

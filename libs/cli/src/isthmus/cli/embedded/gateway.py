@@ -7,9 +7,11 @@ from pathlib import Path
 from isthmus.cli.embedded.base import Embedded, reachable
 from isthmus.cli.embedded.probe import answers
 from isthmus.cli.process import Program, executable
+from isthmus.common.config.limits import Limits
 
 CADDYFILE = Path(__file__).with_name("Caddyfile")
 """A link to `compose/Caddyfile`."""
+DEFAULT_LIMITS = Limits()
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,7 @@ class EmbeddedGateway(Embedded):
         viewer: Path | None = None,
         secret: str = "",
         tls: GatewayTls | None = None,
+        limits: Limits = DEFAULT_LIMITS,
     ) -> None:
         """Describe the gateway.
 
@@ -71,6 +74,7 @@ class EmbeddedGateway(Embedded):
             viewer: The folder of a built OHIF, to be served at `/`.
             secret: By which the faces know that a request came through the gateway.
             tls: How clients speak TLS with it; None for HTTP without.
+            limits: Of the headers of requests, and how slowly a body may come.
         """
         super().__init__(directory)
         self._host = host
@@ -83,6 +87,10 @@ class EmbeddedGateway(Embedded):
             "WADO_UPSTREAMS": " ".join(wado),
             "STOW_UPSTREAMS": " ".join(stow),
             "GATEWAY_SECRET": secret,
+            "GATEWAY_HEADER_TIME": f"{limits.header_seconds:g}s",
+            # More than the faces, which say what is wrong: here it would be closed without a reason.
+            "GATEWAY_HEADER_SIZE": str(2 * limits.max_header_bytes),
+            "GATEWAY_BODY_TIME": f"{limits.body_seconds:g}s",
             **(tls.environment if tls is not None else {}),
             "XDG_CONFIG_HOME": str(self.directory),
             "XDG_DATA_HOME": str(self.directory),

@@ -5,6 +5,7 @@ import json
 import secrets
 import shutil
 import time
+from collections.abc import Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
 
@@ -13,7 +14,9 @@ from minio import Minio
 from minio.error import MinioException
 
 from isthmus.cli.embedded.base import LOOPBACK, Embedded, free_ports, write_private
+from isthmus.cli.embedded.s3_rights import actions
 from isthmus.cli.process import Program, executable
+from isthmus.common.blobs.rights import SERVICES
 
 _PROBE = ".ready"
 _SOCKETS = Path("/tmp")  # noqa: S108  (SeaweedFS chose it)
@@ -37,7 +40,7 @@ class EmbeddedS3(Embedded):
 
     Attributes:
         endpoint: Host and port of the S3 interface, without a scheme.
-        access_key: Whose the bucket is.
+        access_key: Whose the bucket is: who may do everything.
         secret_key: What requests are signed with.
         bucket: The bucket, which is there when the server is ready.
     """
@@ -49,9 +52,17 @@ class EmbeddedS3(Embedded):
         self._http = dict(zip(names, ports[: len(names)], strict=True))
         self._grpc = dict(zip(names, ports[len(names) :], strict=True))
         self.endpoint = f"{LOOPBACK}:{self._http['s3']}"
-        self.access_key = secrets.token_hex(10)
-        self.secret_key = secrets.token_urlsafe(30)
+        self.access_key, self.secret_key = _new_keys()
+        self._keys = {name: _new_keys() for name in SERVICES}
         self.bucket = "isthmus"
+
+    def keys_of(self, service: str) -> tuple[str, str]:
+        """Give access key and secret key of a service, with which it may do what it does and no more.
+
+        Raises:
+            KeyError: there is no such service.
+        """
+        return self._keys[service]
 
     @property
     def program(self) -> Program:
@@ -99,12 +110,11 @@ class EmbeddedS3(Embedded):
         data.mkdir(exist_ok=True)
         for past in data.glob("m[0-9]*"):  # what the master knew under the port that it had then
             shutil.rmtree(past)
-        identity = {
-            "name": "isthmus",
-            "credentials": [{"accessKey": self.access_key, "secretKey": self.secret_key}],
-            "actions": ["Admin", "Read", "Write", "List", "Tagging"],
-        }
-        write_private(self.directory / "s3.json", json.dumps({"identities": [identity]}))
+        everything = ("Admin", "Read", "Write", "List", "Tagging")
+        identities = [_identity("isthmus", (self.access_key, self.secret_key), everything)]
+        for name, keys in self._keys.items():
+            identities.append(_identity(name, keys, actions(SERVICES[name], self.bucket)))
+        write_private(self.directory / "s3.json", json.dumps({"identities": identities}))
 
     def clean(self) -> None:
         """Remove the sockets that it makes, under names that nobody can choose."""
@@ -134,3 +144,13 @@ class EmbeddedS3(Embedded):
             except (MinioException, urllib3.exceptions.HTTPError):
                 return False
         return True
+
+
+def _new_keys() -> tuple[str, str]:
+    return secrets.token_hex(10), secrets.token_urlsafe(30)
+
+
+def _identity(name: str, keys: tuple[str, str], allowed: Sequence[str]) -> Mapping[str, object]:
+    access_key, secret_key = keys
+    credentials = [{"accessKey": access_key, "secretKey": secret_key}]
+    return {"name": name, "credentials": credentials, "actions": [*allowed]}

@@ -1,9 +1,10 @@
 """The connection to NATS, and one message at a time over it."""
 
 import asyncio
+import ssl
 from collections.abc import Awaitable, Callable, Collection, Iterator
 from contextlib import contextmanager
-from typing import Final, Self, TypeVar
+from typing import Final, Self, TypedDict, TypeVar
 
 import nats.errors
 import nats.js.errors
@@ -15,14 +16,21 @@ from opentelemetry import context
 from opentelemetry.trace import SpanKind
 
 from isthmus.common.bus import accounts, streams
-from isthmus.common.bus.connection import FINISH_TIMEOUT, Connection, drain
+from isthmus.common.bus.connection import FINISH_TIMEOUT, Connection, drain, tls_context
 from isthmus.common.bus.ending import end_tasks
 from isthmus.common.bus.followers import Followers
 from isthmus.common.bus.generations import Generations
 from isthmus.common.bus.granted import Gate, Guarded
 from isthmus.common.bus.submitted import Submissions
 from isthmus.common.config.settings import Nats
-from isthmus.common.errors import BusUnavailable, Forbidden, IsthmusError, NoWorker, UnavailableError
+from isthmus.common.errors import (
+    BusUnavailable,
+    Forbidden,
+    IsthmusError,
+    NoWorker,
+    SettingsError,
+    UnavailableError,
+)
 from isthmus.common.messages import decode, encode
 from isthmus.common.telemetry import extract, get_logger, inject, span
 
@@ -41,6 +49,28 @@ M = TypeVar("M")
 A = TypeVar("A")
 
 log = get_logger(__name__)
+
+
+class _Login(TypedDict):
+    """By what a server knows us, and we know it."""
+
+    user: str | None
+    password: str | None
+    inbox_prefix: str
+    tls: ssl.SSLContext | None
+
+
+def _login(settings: Nats) -> _Login:
+    try:
+        password = settings.secret
+    except ValueError as error:
+        raise SettingsError(f"nats.password_file: {settings.password_file}: {error}") from None
+    return {
+        "user": settings.user or None,
+        "password": password or None,
+        "inbox_prefix": accounts.inbox_prefix(settings.user) if settings.user else "_INBOX",
+        "tls": tls_context(settings),
+    }
 
 
 @contextmanager
@@ -113,17 +143,17 @@ class Bus:
 
         Raises:
             BusUnavailable: no server within `CONNECT_TIMEOUT`, or it refuses us.
+            SettingsError: a file that the settings name does not hold what it should.
         """
-        client = Connection()
+        login = _login(settings)
+        client = Connection(needs_tls=settings.has_tls)
         bus = cls(client, may_change_streams=accounts.may_change_streams(settings.user), gate=gate)
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT):
                 await client.connect(
                     settings.url,
                     name=name,
-                    user=settings.user or None,
-                    password=settings.password or None,
-                    inbox_prefix=accounts.inbox_prefix(settings.user) if settings.user else "_INBOX",
+                    **login,
                     connect_timeout=2,
                     max_reconnect_attempts=-1,
                     reconnect_time_wait=0.25,  # type: ignore[arg-type]  # seconds; annotated as int

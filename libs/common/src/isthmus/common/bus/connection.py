@@ -1,19 +1,66 @@
 """The client of NATS, where nats-py's own does otherwise than it says."""
 
 import asyncio
+import ssl
 from contextlib import suppress
-from typing import Final
+from typing import Any, Final
 
 import nats.errors
 from nats.aio.client import Client
 from nats.aio.subscription import Subscription
 
+from isthmus.common.config.files import verifying
+from isthmus.common.config.settings import Nats
+from isthmus.common.errors import SettingsError
+
 FINISH_TIMEOUT: Final = 3.0
 """Seconds for what is on its way, or being answered, when nothing more is to come."""
 
 
+class ServerWithoutTls(nats.errors.Error):
+    """A server speaks no TLS that should, or somebody on the way says so."""
+
+
+def tls_context(settings: Nats) -> ssl.SSLContext | None:
+    """Make the context for TLS with the server; None where none is spoken.
+
+    Raises:
+        SettingsError: a file cannot be read, or does not hold what it should; says which.
+    """
+    if not settings.has_tls:
+        return None
+    try:
+        context = verifying(settings.ca_file)
+    except ValueError as error:
+        raise SettingsError(f"nats.{error}") from None
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if settings.certificate_file is not None and settings.key_file is not None:
+        try:
+            # Without a password it would ask for one on the terminal.
+            context.load_cert_chain(settings.certificate_file, settings.key_file, password="")
+        except OSError as error:
+            reason = "do not go together" if isinstance(error, ssl.SSLError) else error.strerror
+            files = f"{settings.certificate_file} and {settings.key_file}"
+            raise SettingsError(f"nats.certificate_file, nats.key_file: {files}: {reason}") from None
+    return context
+
+
 class Connection(Client):
-    """A connection whose `flush` is answered behind all that was sent, and may be given up."""
+    """A connection whose `flush` is answered behind all that was sent, and may be given up.
+
+    Args:
+        needs_tls: whether nothing may be said to a server without TLS. nats-py would log in to one that does
+            not ask for it, whatever its URL says.
+    """
+
+    def __init__(self, *, needs_tls: bool = False) -> None:
+        super().__init__()
+        self._needs_tls = needs_tls
+
+    async def _process_info(self, info: dict[str, Any], initial_connection: bool = False) -> None:
+        if initial_connection and self._needs_tls and not info.get("tls_required"):
+            raise ServerWithoutTls("nats: the server speaks no TLS")
+        await super()._process_info(info, initial_connection)
 
     async def flush(self, timeout: int = 10) -> None:
         """Wait until the server has done with what was sent; `Subscription.drain` stands on it.

@@ -1,6 +1,6 @@
 """Every setting there is, with its default. The names here are the names in `isthmus.toml`."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -11,6 +11,7 @@ from isthmus.common.config.access import Access, Secret
 from isthmus.common.config.arriving import Arrivals, Caller
 from isthmus.common.config.audit import Audit
 from isthmus.common.config.destinations import Destination, check_destinations
+from isthmus.common.config.files import secret_in
 from isthmus.common.config.forwarding import check_deletions
 from isthmus.common.config.kinds import (
     AETitle,
@@ -25,6 +26,7 @@ from isthmus.common.config.kinds import (
     WebOrigin,
 )
 from isthmus.common.config.limits import Limits
+from isthmus.common.config.listening import check_listening
 from isthmus.common.config.origins import AnyOrigin, DimseOrigin, Inbox, Origin, S3Origin
 from isthmus.common.config.tls import ListenerTls
 
@@ -33,7 +35,13 @@ class Gateway(Section):
     """The one address that HTTP clients use."""
 
     listen: Listen = ListenAddress("127.0.0.1:8080")
-    """Loopback address and port; port 0: any free one."""
+    """Address and port; port 0: any free one. Beyond loopback it listens only where there are rules."""
+    certificate_file: Path | None = None
+    """Its certificate and its chain (PEM); with it clients speak TLS, 1.2 or 1.3."""
+    key_file: Path | None = None
+    """The key of the certificate, without a passphrase."""
+    client_ca_file: Path | None = None
+    """Certificates (PEM) that those of clients are verified by; they are asked for one, and need none."""
     url: Url | None = None
     """Where clients reach us, for the links in events; without it where the gateway listens."""
     cors_origins: tuple[WebOrigin, ...] = ()
@@ -44,7 +52,15 @@ class Gateway(Section):
     @property
     def base_url(self) -> str:
         """What the links in events begin with, without a slash at its end."""
-        return self.url or f"http://{self.listen}"
+        return self.url or f"{'https' if self.certificate_file is not None else 'http'}://{self.listen}"
+
+    @model_validator(mode="after")
+    def _has_a_certificate(self) -> Self:
+        if (self.certificate_file is None) != (self.key_file is None):
+            raise ValueError("certificate_file and key_file go together")
+        if self.client_ca_file is not None and self.certificate_file is None:
+            raise ValueError("client_ca_file: without certificate_file and key_file there is no TLS")
+        return self
 
 
 class Dicomweb(Section):
@@ -150,31 +166,93 @@ class Http(Section):
     """The HTTP server that each service has: its resources, `/healthz`, `/readyz`, `/metrics`."""
 
     listen: Listen = ListenAddress("127.0.0.1:0")
-    """Loopback address and port; `isthmus up` gives each service its own."""
+    """Address and port; `isthmus up` gives each service its own. Beyond loopback where there are rules."""
+
+
+def _check_one(section: Section, name: str, file: str) -> None:
+    """See that a secret is not said twice.
+
+    Raises:
+        ValueError: it is.
+    """
+    if getattr(section, name) and getattr(section, file) is not None:
+        raise ValueError(f"{name} and {file} do not go together")
 
 
 class Nats(Section):
     """The bus."""
 
     url: str = "nats://127.0.0.1:4222"
-    """Where it listens."""
+    """Where it listens; `tls://` where it speaks TLS, without which we then say nothing to it."""
     user: str = ""
     """Who we are there; empty: nobody in particular."""
     password: str = Field(default="", repr=False)
     """Better in the environment than in the file."""
+    password_file: Path | None = None
+    """A file that holds it."""
+    ca_file: Path | None = None
+    """Certificates (PEM) by which its own is verified, where the usual ones do not do."""
+    certificate_file: Path | None = None
+    """Our certificate and its chain (PEM), where it wants to know us, with `key_file`."""
+    key_file: Path | None = None
+    """The key of that, without a passphrase."""
+
+    @model_validator(mode="after")
+    def _goes_together(self) -> Self:
+        _check_one(self, "password", "password_file")
+        if (self.certificate_file is None) != (self.key_file is None):
+            raise ValueError("certificate_file and key_file go together")
+        for name in ("ca_file", "certificate_file"):
+            if getattr(self, name) is not None and not self.has_tls:
+                raise ValueError(f"{name}: without TLS: url must begin with tls://")
+        return self
+
+    @property
+    def has_tls(self) -> bool:
+        """Whether TLS is spoken."""
+        return self.url.startswith("tls://")
+
+    @property
+    def secret(self) -> str:
+        """The password.
+
+        Raises:
+            ValueError: its file cannot be read; quotes nothing of it.
+        """
+        return self.password if self.password_file is None else secret_in(self.password_file)
 
 
 class S3(Section):
     """The blob store: anything that speaks S3."""
 
     endpoint: str = "127.0.0.1:9000"
-    """Host and port."""
+    """Host and port; with TLS a URL that begins with `https://`."""
     bucket: str = "isthmus"
     """It is made if it is not there."""
     access_key: str = Field(default="", repr=False)
     """Whose the bucket is."""
     secret_key: str = Field(default="", repr=False)
     """Better in the environment than in the file."""
+    secret_key_file: Path | None = None
+    """A file that holds it."""
+    ca_file: Path | None = None
+    """Certificates (PEM) by which its own is verified, where the usual ones do not do."""
+
+    @model_validator(mode="after")
+    def _goes_together(self) -> Self:
+        _check_one(self, "secret_key", "secret_key_file")
+        if self.ca_file is not None and not self.endpoint.startswith("https://"):
+            raise ValueError("ca_file: without TLS: endpoint must begin with https://")
+        return self
+
+    @property
+    def secret(self) -> str:
+        """The secret key.
+
+        Raises:
+            ValueError: its file cannot be read; quotes nothing of it.
+        """
+        return self.secret_key if self.secret_key_file is None else secret_in(self.secret_key_file)
 
 
 class Telemetry(Section):
@@ -249,6 +327,22 @@ class Settings(BaseSettings):
         if store is not None and self.origins and store not in {origin.name for origin in self.origins}:
             raise ValueError(f"dicomweb.store: no origin is named {store!r}")
         return self
+
+    @model_validator(mode="after")
+    def _listens_where_it_may(self) -> Self:
+        check_listening(self.listening, is_open=self.access.is_open)
+        return self
+
+    @property
+    def listening(self) -> Mapping[str, ListenAddress]:
+        """Give the addresses at which something listens, by the settings that name them."""
+        addresses = {
+            "gateway.listen": self.gateway.listen,
+            "scp.listen": self.scp.listen,
+            "scp.tls.listen": self.scp.tls.listen if self.scp.tls is not None else "",
+            "http.listen": self.http.listen,
+        }
+        return {name: ListenAddress(address) for name, address in addresses.items() if address}
 
     @model_validator(mode="after")
     def _addresses_differ(self) -> Self:

@@ -24,6 +24,7 @@ from isthmus.common.errors import IsthmusError, SettingsError
 from isthmus.common.service.failing import has_failed
 from isthmus.common.service.garbage import CollectBetweenRequests, settle
 from isthmus.common.service.gate import gate_of
+from isthmus.common.service.guessable import check_secrets
 from isthmus.common.service.health import health_routes
 from isthmus.common.service.parts import Parts
 from isthmus.common.service.server import application, server
@@ -84,14 +85,22 @@ async def open_parts(name: str, settings: Settings) -> AsyncIterator[Parts]:
     """Connect to NATS and S3.
 
     Raises:
-        SettingsError: there are rules, but nothing by which services know each other's decisions.
+        SettingsError: there are rules, but nothing by which services know each other's decisions; or a
+            secret is one that everybody knows.
         UnavailableError: NATS or S3 is away.
     """
+    check_secrets(settings)
     s3, gate = settings.s3, gate_of(settings, name)
     threads = Threads("s3", S3_THREADS)
     with buckets_of(settings.s3_origins) as buckets:
         blobs = BlobStore(
-            s3.endpoint, s3.access_key, s3.secret_key, s3.bucket, threads=threads, others=buckets
+            s3.endpoint,
+            s3.access_key,
+            s3.secret,
+            s3.bucket,
+            threads=threads,
+            ca_file=s3.ca_file,
+            others=buckets,
         )
         bus = await Bus.connect(settings.nats, name, gate)
         try:

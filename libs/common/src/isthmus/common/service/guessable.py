@@ -1,0 +1,23 @@
+"""Whether the secrets of a service can be read, and are worth that name, before it begins."""
+
+from isthmus.common.config import Settings
+from isthmus.common.config.listening import well_known
+from isthmus.common.errors import SettingsError
+
+
+def check_secrets(settings: Settings) -> None:
+    """Look at the secrets by which a service is known to NATS and S3.
+
+    Raises:
+        SettingsError: a file holds none; or, where something listens beyond loopback, one is empty, or one
+            that everybody knows. Quotes nothing of it.
+    """
+    secrets = {}
+    for name, part in (("nats.password", settings.nats), ("s3.secret_key", settings.s3)):
+        try:
+            secrets[name] = part.secret
+        except ValueError as error:
+            raise SettingsError(f"{name}_file: {error}") from None
+    complaints = [*well_known(secrets, settings.listening)]
+    if complaints:
+        raise SettingsError("\n".join(complaints))

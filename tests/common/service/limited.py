@@ -33,6 +33,7 @@ async def limited(limits: Limits) -> AsyncIterator[int]:
     """Serve on a free port of loopback, and give it."""
     routes = [
         PublicRoute("/", taken, methods=["GET", "POST"]),
+        PublicRoute("/aets/pacs/studies", taken, methods=["GET", "POST"]),
         PublicRoute("/unread", unread, methods=["GET", "POST"]),
     ]
     with socket.create_server(("127.0.0.1", 0)) as listening:

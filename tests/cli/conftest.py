@@ -5,7 +5,11 @@ import pytest
 
 from isthmus.cli.run_file import CachePart, NatsPart, RunFile, S3Part, ScpPart, hold
 from isthmus.common.config.settings import Nats
+from tests import planted
 from tests.cli.face import Face
+
+OPERATOR_KEY = planted.secret("operator")
+LINK_KEY = planted.secret("link")
 
 
 @pytest.fixture
@@ -42,6 +46,9 @@ async def gateway(data: Path) -> AsyncIterator[Face]:
             scp=ScpPart(ae_title="ISTHMUS", host="127.0.0.1", port=11112),
             cache=CachePart(max_bytes=1000),
             services={"nats": [1]},
+            key=OPERATOR_KEY,
+            link_key=LINK_KEY,
+            clients="https://pacs.example.org",
         ).write(data)
         yield face
     listening.close()

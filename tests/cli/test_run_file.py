@@ -5,6 +5,7 @@ import orjson
 import pytest
 
 from isthmus.cli.run_file import InUse, NotRunning, RunFile, hold
+from tests.cli.conftest import LINK_KEY, OPERATOR_KEY
 from tests.cli.face import Face
 
 
@@ -48,6 +49,10 @@ async def test_only_its_owner_reads_it_and_it_tells_where_everything_is(gateway:
         "scp": {"ae_title": "ISTHMUS", "host": "127.0.0.1", "port": 11112},
         "cache": {"max_bytes": 1000},
         "services": {"nats": [1]},
+        "key": OPERATOR_KEY,
+        "link_key": LINK_KEY,
+        "clients": "https://pacs.example.org",
+        "certificate": None,
     }
     assert RunFile.read(data).services == {"nats": [1]}
 

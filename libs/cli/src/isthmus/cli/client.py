@@ -1,5 +1,6 @@
 """What the commands ask of the running gateway, over HTTP."""
 
+import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
@@ -79,8 +80,11 @@ class Gateway:
         Raises:
             NotRunning: nothing does.
         """
-        url = RunFile.read(data).gateway
-        async with httpx2.AsyncClient(base_url=url, trust_env=False, timeout=_TIMEOUT) as http:
+        run = RunFile.read(data)
+        headers = {"Authorization": f"Bearer {run.key}"} if run.key else {}
+        async with httpx2.AsyncClient(
+            base_url=run.gateway, headers=headers, verify=_trusting(run), trust_env=False, timeout=_TIMEOUT
+        ) as http:
             yield cls(http)
 
     async def echo(self, origin: str) -> EchoAnswer:
@@ -164,6 +168,23 @@ class Gateway:
         except httpx2.TransportError as error:
             # Its text may hold the URL, and that a patient's name.
             raise GatewayAway(f"the connection was broken off ({type(error).__name__})") from None
+
+
+def _trusting(run: RunFile) -> ssl.SSLContext:
+    """Trust the gateway's certificate and none other: it need not be for the address at which we reach it.
+
+    Raises:
+        GatewayAway: it cannot be read.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    if run.certificate is not None:
+        context.check_hostname = False
+        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+        try:
+            context.load_verify_locations(run.certificate)
+        except OSError:
+            raise GatewayAway(f"the gateway's certificate cannot be read: {run.certificate}") from None
+    return context
 
 
 def resource_path(origin: str, study: str, series: str | None = None, instance: str | None = None) -> str:

@@ -11,11 +11,12 @@ from typing import Annotated, ClassVar, Final
 import typer
 from typer.core import TyperGroup
 
-from isthmus.cli import cache, dead, webhooks
+from isthmus.cli import cache, dead, keys, webhooks
 from isthmus.cli.echo import echo
 from isthmus.cli.events import events, since_when
 from isthmus.cli.find import FindLevel, find
 from isthmus.cli.get import get
+from isthmus.cli.links import link
 from isthmus.cli.output import write_error, write_line
 from isthmus.cli.process import StartError
 from isthmus.cli.run_file import InUse
@@ -65,6 +66,9 @@ app.add_typer(dead_app, name="dead")
 webhooks_app = typer.Typer(cls=_ShowByDefault, help="How webhooks are doing: show them, or let one go on.")
 app.add_typer(webhooks_app, name="webhooks")
 
+key_app = typer.Typer(cls=_ListByDefault, help="API keys for machines: make, list and revoke them.")
+app.add_typer(key_app, name="key")
+
 Data = Annotated[Path, typer.Option("--data", help="The folder in which the system keeps its data.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 LetterNumbers = Annotated[
@@ -74,6 +78,7 @@ AllLetters = Annotated[bool, typer.Option("--all", help="All of them, or with --
 LettersTo = Annotated[
     str | None, typer.Option("--to", metavar="NAME", help="Only those to this origin or webhook.")
 ]
+KeyName = Annotated[str, typer.Argument(metavar="NAME", help="The name of a key.")]
 OriginArgument = Annotated[str, typer.Argument(metavar="ORIGIN", help="The name of an origin.")]
 OriginOrAllArgument = Annotated[
     str, typer.Argument(metavar="ORIGIN", help="The name of an origin, or all: all of them as one.")
@@ -267,6 +272,42 @@ def _dead_drop(
     """Throw dead letters away for good; a study that lacks something elsewhere stays in its inbox."""
     _check_letters(numbers, to, everything=everything)
     _finish(dead.drop(data, numbers or [], to, everything=everything, as_json=as_json))
+
+
+@key_app.command("create")
+def _key_create(
+    name: KeyName,
+    days: Annotated[int | None, typer.Option(help="After so many days it ends.", min=1, max=36_500)] = None,
+    data: Data = DEFAULT_DATA,
+) -> None:
+    """Make a key and show it, once: on standard output, alone in a line."""
+    if not keys.is_name(name):
+        raise typer.BadParameter("a name has 1 to 63 letters, digits, dots, hyphens and underscores")
+    _finish(keys.create(data, name, days))
+
+
+@key_app.command("list")
+def _key_list(data: Data = DEFAULT_DATA, as_json: AsJson = False) -> None:
+    """List the keys, and when each was used last (what `isthmus key` alone does)."""
+    _finish(keys.list_keys(data, as_json=as_json))
+
+
+@key_app.command("revoke")
+def _key_revoke(name: KeyName, data: Data = DEFAULT_DATA) -> None:
+    """End a key: within five seconds nobody takes it any more."""
+    _finish(keys.revoke(data, name))
+
+
+@app.command("link")
+def _link(
+    study: Annotated[str, typer.Argument(metavar="STUDY", help="Study Instance UID.")],
+    origin: Annotated[str | None, typer.Option(help="Where it is; without it, where it is found.")] = None,
+    hours: Annotated[float, typer.Option(help="For how long it holds.", min=0.01, max=8760)] = 8,
+    data: Data = DEFAULT_DATA,
+    as_json: AsJson = False,
+) -> None:
+    """Make a link that opens one study, and nothing else, to whoever has it."""
+    _finish(link(data, study, origin, hours=hours, as_json=as_json))
 
 
 def run() -> None:

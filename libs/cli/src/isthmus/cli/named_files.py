@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from isthmus.common.config import DicomwebOrigin, DimseOrigin, S3Origin, Settings
+from isthmus.common.config.access import Access, key_in
 from isthmus.common.config.certificates import client_context, server_context
 from isthmus.common.config.files import secret_in, verifying
 from isthmus.common.config.signing import signing_keys_in
@@ -17,7 +18,7 @@ def check_files(settings: Settings) -> None:
     Raises:
         SettingsError: a line for each that cannot, with its key; it quotes nothing of what they hold.
     """
-    complaints = [*_of_webhooks(settings), *_of_scp(settings)]
+    complaints = [*_of_access(settings.access), *_of_webhooks(settings), *_of_scp(settings)]
     for number, origin in enumerate(settings.origins):
         if isinstance(origin, DicomwebOrigin):
             complaints += _of_server(f"origins[{number}]", origin)
@@ -27,6 +28,20 @@ def check_files(settings: Settings) -> None:
             complaints += _of_bucket(f"origins[{number}]", origin)
     if complaints:
         raise SettingsError("\n".join(complaints))
+
+
+def _of_access(access: Access) -> Iterator[str]:
+    for number, provider in enumerate(access.oidc):
+        try:
+            verifying(provider.ca_file)
+        except ValueError as error:
+            yield f"access.oidc[{number}].{error}"
+    for key, path in (("link_key", access.link_key_file), ("signing_key", access.signing_key_file)):
+        if path is not None:
+            try:
+                key_in(path)
+            except ValueError as error:
+                yield f"access.{key}_file: {path}: {error}"
 
 
 def _of_webhooks(settings: Settings) -> Iterator[str]:

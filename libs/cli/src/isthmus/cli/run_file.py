@@ -68,6 +68,14 @@ class RunFile(_Part):
     scp: ScpPart
     cache: CachePart
     services: Mapping[str, list[int]]
+    key: str = ""
+    """What the commands show the faces, which then let them do everything."""
+    link_key: str = ""
+    """By which links to studies are signed."""
+    clients: str = ""
+    """Where clients on other machines reach the gateway."""
+    certificate: Path | None = None
+    """The gateway's own, where it speaks TLS."""
 
     def write(self, data: Path) -> None:
         """Write it into the data folder, all of it at once."""

@@ -47,6 +47,15 @@ def _secret(text: str) -> str:
 Secret = Annotated[str, AfterValidator(_secret)]
 
 
+def key_in(path: Path) -> str:
+    """Give the key that a file holds.
+
+    Raises:
+        ValueError: it cannot be read, or holds none; quotes nothing of it.
+    """
+    return _secret(secret_in(path))
+
+
 class Oidc(Section):
     """An OpenID Connect provider, whose access tokens are taken as `Authorization: Bearer`."""
 
@@ -246,4 +255,4 @@ class Access(Section):
         """
         if self.link_key is not None or self.link_key_file is None:
             return self.link_key
-        return _secret(secret_in(self.link_key_file))
+        return key_in(self.link_key_file)

@@ -1,0 +1,74 @@
+"""`isthmus link`: a URL that opens one study, for a while, to whoever has it."""
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from isthmus.cli.client import Gateway, Refused, resource_path
+from isthmus.cli.output import values, write_error, write_json, write_line, written_time
+from isthmus.cli.run_file import RunFile
+from isthmus.common.auth.links import PARAMETER, Links
+from isthmus.common.dicom.json_model import DicomJson
+from isthmus.common.dicomweb.resource import ALL, LINKS_PATH, service_path
+
+_HOUR_SECONDS: Final = 3600.0
+_RETRIEVE_URL: Final = "00081190"
+
+
+async def link(data: Path, study: str, origin: str | None, *, hours: float, as_json: bool) -> None:
+    """Print a link to a study.
+
+    Args:
+        data: the data folder of a running system.
+        study: Study Instance UID.
+        origin: where it is; None: where it is found.
+        hours: for how long the link holds.
+        as_json: with all that there is to say of it.
+
+    Raises:
+        NotRunning: nothing runs with the data folder.
+        Refused: there is no such study: a link to it would open nothing.
+        GatewayAway: no answer.
+    """
+    run = RunFile.read(data)
+    where = await _origin_of(data, study, origin)
+    until = time.time() + hours * _HOUR_SECONDS
+    shown = Links(run.link_key).make(where, study, until)
+    url = f"{run.clients}{resource_path(where, study)}?{PARAMETER}={shown}"
+    if as_json:
+        write_json(
+            {
+                "url": url,
+                "link": shown,
+                "root": f"{run.clients}{LINKS_PATH}{shown}{service_path(where)}",
+                "origin": where,
+                "study": study,
+                "until": written_time(until),
+            }
+        )
+        return
+    write_line(url)
+    write_error(f"whoever has it may see this study at {where!r} until {written_time(until)}")
+
+
+async def _origin_of(data: Path, study: str, origin: str | None) -> str:
+    """Give an origin that has the study."""
+    path = f"{service_path(origin or ALL)}/studies"
+    async with Gateway.of(data) as gateway:
+        found = (await gateway.search(path, [("StudyInstanceUID", study)])).matches
+    if not found:
+        raise Refused(
+            f"there is no study {study} at {origin!r}" if origin else f"no origin has the study {study}"
+        )
+    return origin or _named_in(found)
+
+
+def _named_in(found: Sequence[DicomJson]) -> str:
+    """Read from the URL of a match where it is."""
+    url = next(iter(values(found[0], _RETRIEVE_URL)), "")
+    _, _, path = url.partition("/aets/")
+    name = path.partition("/")[0]
+    if not name:
+        raise Refused("the study is at several origins, or at none that can be named: say which by --origin")
+    return name

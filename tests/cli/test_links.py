@@ -1,0 +1,77 @@
+import time
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import orjson
+import pytest
+
+from isthmus.cli.client import Gateway as GatewayClient
+from isthmus.cli.client import GatewayAway, Refused
+from isthmus.cli.find import FindLevel, find
+from isthmus.cli.links import link
+from isthmus.cli.run_file import RunFile
+from isthmus.common.auth import StudyLink
+from isthmus.common.auth.links import Links
+from tests.cli.conftest import LINK_KEY, OPERATOR_KEY
+from tests.cli.face import Face, answer
+
+
+def match(url: str) -> bytes:
+    return orjson.dumps(
+        [{"00081190": {"vr": "UR", "Value": [url]}, "0020000D": {"vr": "UI", "Value": ["1.2"]}}]
+    )
+
+
+async def test_a_link_is_a_url_for_clients_that_opens_the_study(
+    gateway: Face, data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    gateway.handler = answer("200 OK", "application/dicom+json", match("http://x/aets/pacs/studies/1.2"))
+    await link(data, "1.2", "pacs", hours=2, as_json=False)
+    out, err = capsys.readouterr()
+    url = urlsplit(out.strip())
+    assert f"{url.scheme}://{url.netloc}{url.path}" == "https://pacs.example.org/aets/pacs/studies/1.2"
+    (shown,) = parse_qs(url.query)["link"]
+    who = Links(LINK_KEY).principal(shown)
+    assert who.link == StudyLink("pacs", "1.2")
+    assert who.until == pytest.approx(time.time() + 7200, abs=60)
+    assert shown not in err
+    assert gateway.heads[0].split()[1] == "/aets/pacs/studies?StudyInstanceUID=1.2"
+
+
+async def test_without_an_origin_it_is_for_where_the_study_is(
+    gateway: Face, data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    gateway.handler = answer("200 OK", "application/dicom+json", match("http://x/aets/cloud/studies/1.2"))
+    await link(data, "1.2", None, hours=8, as_json=True)
+    told = orjson.loads(capsys.readouterr().out)
+    assert gateway.heads[0].split()[1] == "/dicomweb/studies?StudyInstanceUID=1.2"
+    assert (told["origin"], told["study"]) == ("cloud", "1.2")
+    assert told["root"] == f"https://pacs.example.org/links/{told['link']}/aets/cloud"
+    assert Links(LINK_KEY).principal(told["link"]).link == StudyLink("cloud", "1.2")
+
+
+@pytest.mark.parametrize(("origin", "why"), [("pacs", "no study 1.2 at 'pacs'"), (None, "no origin has")])
+async def test_there_is_no_link_to_nothing(gateway: Face, data: Path, origin: str | None, why: str) -> None:
+    gateway.handler = answer("200 OK", "application/dicom+json", b"[]")
+    with pytest.raises(Refused, match=why):
+        await link(data, "1.2", origin, hours=8, as_json=False)
+
+
+async def test_a_study_at_several_origins_needs_one_named(gateway: Face, data: Path) -> None:
+    gateway.handler = answer("200 OK", "application/dicom+json", match("http://x/dicomweb/studies/1.2"))
+    with pytest.raises(Refused, match="--origin"):
+        await link(data, "1.2", None, hours=8, as_json=False)
+
+
+async def test_the_commands_show_the_faces_who_they_are(gateway: Face, data: Path) -> None:
+    gateway.handler = answer("200 OK", "application/dicom+json", b"[]")
+    await find(data, "pacs", [], level=FindLevel.STUDY, limit=None, include=[], as_json=True)
+    assert f"authorization: bearer {OPERATOR_KEY}".lower() in gateway.heads[0].lower()
+
+
+async def test_a_certificate_of_the_gateway_that_is_gone_is_named(gateway: Face, data: Path) -> None:
+    run = RunFile.read(data)
+    run.model_copy(update={"certificate": data / "gone.pem"}).write(data)
+    with pytest.raises(GatewayAway, match=r"gone\.pem"):
+        async with GatewayClient.of(data):
+            pass

@@ -80,7 +80,6 @@ class System:
             stow=faces["stow"],
             viewer=viewer_folder(data) if viewer_folder(data).is_dir() else None,
             limits=settings.limits,
-            limits=settings.limits,
             secret=self._secret,
             tls=_tls_of(settings.gateway),
         )

@@ -7,7 +7,9 @@ from pydicom.uid import UID
 from pynetdicom.ae import ApplicationEntity
 
 from isthmus.common.config import DicomwebOrigin
+from isthmus.common.config.certificates import client_context
 from isthmus.common.config.settings import Scp
+from isthmus.common.config.tls import PeerTls
 from isthmus.common.dicom import statuses
 from isthmus.common.dicom.statuses import meaning
 from isthmus.common.dimse import VERIFICATION, Operation, status_of_http
@@ -54,7 +56,7 @@ FIND_STATUSES: Final = (
     (statuses.CANCELLED, "a C-CANCEL came; the search at the origin is ended too"),
     (statuses.NO_SUCH_SOP_INSTANCE, "the origin has no such service"),
     (statuses.SOP_CLASS_NOT_SUPPORTED, "a worklist of an origin that has none"),
-    (statuses.NOT_AUTHORIZED, "not among the caller's `operations`; or the origin says so"),
+    (statuses.NOT_AUTHORIZED, "`access.rules` do not allow it to the caller; or the origin says so"),
     (statuses.OUT_OF_RESOURCES, "the origin, or a part of ours, is away or slow; or it is too wide a search"),
     (statuses.DATA_SET_MISMATCH, "no level, or another's; a value is wrong"),
     (statuses.UNABLE_TO_PROCESS, "the Identifier cannot be read; or the origin fails"),
@@ -66,7 +68,7 @@ RETRIEVE_STATUSES: Final = (
     (statuses.SUB_OPERATIONS_FAILED, "some failed or had a warning; or nobody knows whether it was all"),
     (statuses.NO_SUCH_SOP_INSTANCE, "the origin has no such service"),
     (statuses.SOP_CLASS_NOT_SUPPORTED, "the origin gives it in no form that is taken"),
-    (statuses.NOT_AUTHORIZED, "not among the caller's `operations`; or the origin says so"),
+    (statuses.NOT_AUTHORIZED, "`access.rules` do not allow it to the caller; or the origin says so"),
     (statuses.OUT_OF_RESOURCES_SUB_OPERATIONS, "all failed; or the origin or a part of ours is away or slow"),
     (statuses.MOVE_DESTINATION_UNKNOWN, "it is not in `scp.destinations`"),
     (statuses.DATA_SET_MISMATCH, "no level, another's, a unique key is missing or no UID"),
@@ -77,9 +79,12 @@ ANSWERED: Final = (*(400, 401, 403, 404, 410, 406, 415, 409, 408, 413, 429, 503,
 _REJECTIONS: Final = (
     (
         admission.CALLED_AE_TITLE,
-        "it is no origin's, `scp.ae_title` or `dicomweb.ae_title`; or several origins have it",
+        "it is no origin's, `scp.ae_title` or `dicomweb.ae_title`; several origins have it; or the caller may"
+        " do nothing there",
     ),
-    (admission.CALLING_AE_TITLE, "it is empty; or `scp.callers` names others alone, or not for this origin"),
+    (admission.CALLING_AE_TITLE, "it is empty; or `access.rules` allow the caller nothing at any origin"),
+    (admission.IDENTITY, "the passcode or token is none of ours; or it is a Kerberos ticket or SAML assertion"),
+    (admission.IDENTITY_UNKNOWN_NOW, "the identity provider, or a part of ours, is away"),
     (admission.VERSION, "another protocol version than 1"),
     (admission.LOCAL_LIMIT, "as many are open as may be, at all or of this caller"),
 )
@@ -163,6 +168,7 @@ def dimse() -> Iterator[tuple[str, tuple[str, ...], Rows]]:
             ("Storage: what is to be sent", "", "PS3.4 Annex B", "C-STORE"),
         ],
     )
+    yield _SECURE.format(scp=Scp()), ("Version", "Cipher suites"), [*_suites()]
     yield (
         _USING_DICOMWEB.format(instances=INSTANCES_AT_ONCE, mebibytes=BYTES_AT_ONCE // 2**20),
         ("Transaction", "Section", "Method and resource", "Accept, the first that is understood"),
@@ -173,6 +179,13 @@ def dimse() -> Iterator[tuple[str, tuple[str, ...], Rows]]:
             ("Store Instances", "10.5", "POST `/studies`", f"`{posting.ACCEPT}`"),
         ],
     )
+
+
+def _suites() -> Iterator[tuple[str, ...]]:
+    context = client_context(PeerTls())
+    for version in ("TLSv1.3", "TLSv1.2"):
+        names = (str(suite["name"]) for suite in context.get_ciphers() if suite["protocol"] == version)
+        yield version.replace("v", " "), ", ".join(names)
 
 
 def _translated() -> Iterator[tuple[str, ...]]:
@@ -281,6 +294,21 @@ _USING: Final = """
 Of origins, on associations that we request as `scp.ae_title`; at most `associations` of the origin at a time,
 over all processes. A C-GET proposes the SCP role for storage, as does an association on which we report the
 result of Storage Commitment.
+"""
+_SECURE: Final = """
+## Secure transport connection of DIMSE
+
+The BCP 195 RFC 8996, 9325 TLS Secure Transport Connection Profile (PS3.15 B.12), as server at the port of
+`[scp.tls]`, beside or instead of that in clear, and as client, where an origin or a destination has a `tls`.
+As server with `client_ca_file` we take no association without a certificate of the client that holds (unless
+`require_client_certificate` is false), as client none without one of the server that holds and is for its
+host, or for `server_name`; a subject's common name counts where there are no alternative names. Keys of RSA
+have 2,048 bits at least, signatures no SHA-1. No tickets are given; a session of TLS 1.2 may be resumed for
+two hours, but not once a file of certificates has changed. A handshake counts among the
+{scp.negotiation_seconds:.0f} s in which an association must be asked for; who speaks in clear there is
+answered with an A-ABORT, and closed. Whose handshake fails is recorded, with the reason. Certificates and
+keys (PEM) are read anew for the next association when they have changed. What profiles that are retired have
+beside that (TLS 1.0 and 1.1, CBC, 3DES, no encryption) is not spoken. Tests: `tests/scp/test_tls.py`.
 """
 _USING_DICOMWEB: Final = """
 ## DICOMweb services that are used

@@ -1,6 +1,8 @@
 """Associations with TLS: DCMTK's clients and ours, with certificates that hold (PS3.15 B.12)."""
 
 import asyncio
+import socket
+import ssl
 from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
@@ -9,15 +11,18 @@ import pytest
 
 from isthmus.common.blobs import BlobStore
 from isthmus.common.config import Inbox, Origin
+from isthmus.common.config.certificates import client_context
+from isthmus.common.config.tls import PeerTls
 from isthmus.common.dicom.part10 import read_file_meta
 from isthmus.common.dimse import VERIFICATION, Association, Context, Peer
 from isthmus.common.service import Parts
 from isthmus.scp.admission import Admission, Rejection
 from isthmus.scp.callers import Calling
-from tests.certificates import ec_key
+from tests.certificates import LOOPBACK, ec_key
 from tests.peers import echoscu, storescu
 from tests.scp.conftest import CT, EXPLICIT, INBOX, peer
-from tests.scp.tls import Pki, dcmtk_peer, serving_tls, tls_peer
+from tests.scp.tls import SECONDS, Pki, dcmtk_peer, serving_tls, tls_peer
+from tests.scp.wire import RELEASE, RELEASED, associate, read
 
 Dataset = Callable[..., bytes]
 
@@ -136,6 +141,36 @@ async def test_who_need_not_show_a_certificate_may(parts: Parts, pki: Pki, calls
         await echo(tls_peer(server, pki.client_tls()))
         await echo(tls_peer(server, pki.client_tls(pki.client)))
     assert [calling.certificate for calling in calls] == [None, "CN=ct1,O=Hospital,C=DE"]
+
+
+async def test_who_resumes_a_session_is_known_by_it(parts: Parts, pki: Pki, calls: list[Calling]) -> None:
+    context = client_context(
+        PeerTls(
+            ca_file=pki.authority.certificate,
+            certificate_file=pki.client.certificate,
+            key_file=pki.client.key,
+        )
+    )
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+
+    def run(port: int, session: ssl.SSLSession | None) -> ssl.SSLSession | None:
+        with (
+            socket.create_connection((LOOPBACK, port), timeout=SECONDS) as connection,
+            context.wrap_socket(connection, server_hostname=LOOPBACK, session=session) as wrapped,
+        ):
+            assert wrapped.session_reused == (session is not None)
+            wrapped.sendall(associate())
+            assert read(wrapped)[:1] == b"\x02"
+            wrapped.sendall(RELEASE)
+            assert read(wrapped) == RELEASED
+            wrapped.unwrap()
+            return wrapped.session
+
+    async with serving_tls(parts, pki) as server:
+        assert server.tls_port is not None
+        session = await asyncio.to_thread(run, server.tls_port, None)
+        await asyncio.to_thread(run, server.tls_port, session)
+    assert [calling.certificate for calling in calls] == ["CN=ct1,O=Hospital,C=DE"] * 2
 
 
 async def test_keys_may_be_of_elliptic_curves(parts: Parts, pki: Pki) -> None:

@@ -7,6 +7,7 @@ import ssl
 import struct
 import threading
 import time
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -244,6 +245,18 @@ def test_nothing_is_said_in_clear_while_a_connection_is_shut_down(pki: Pki) -> N
         connection.close()
         with pytest.raises(OSError, match="Bad file descriptor"):
             connection.send(b"Doe^John")
+
+
+def test_what_comes_in_clear_after_the_end_of_tls_is_not_heard(pki: Pki) -> None:
+    def end_and_go_on(connection: ssl.SSLSocket) -> None:
+        request = connection.recv(65536)
+        connection.settimeout(0)
+        with suppress(ssl.SSLWantReadError):
+            connection.unwrap()
+        socket.socket.send(connection, accepting(request))
+
+    with tls_listener(pki.accepting(), end_and_go_on) as pacs:
+        refused(pki.to(pacs))
 
 
 def test_the_end_is_said_by_tls_too(pki: Pki) -> None:

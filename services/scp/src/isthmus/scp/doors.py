@@ -1,5 +1,6 @@
 """The ports of the DIMSE face: one in clear, one with TLS, or both."""
 
+import os
 import socket
 from dataclasses import dataclass
 
@@ -34,7 +35,8 @@ class Door:
                 (self.address.host, self.address.port), family=family, backlog=waiting
             )
         except OSError as error:
-            raise SettingsError(f"{self.setting}: {self.address}: {error.strerror}") from error
+            reason = os.strerror(error.errno or 0)  # its own words have the address again
+            raise SettingsError(f"{self.setting}: {self.address}: {reason}") from error
 
 
 def doors(settings: Scp) -> tuple[Door, ...]:

@@ -1,7 +1,8 @@
 """The contexts for TLS over DIMSE, by the BCP 195 RFC 8996, 9325 TLS profile (PS3.15 B.12).
 
 TLS 1.2 and 1.3; with 1.2 the cipher suites of RFC 9325 4.2 and no others: neither CBC, RC4 nor 3DES, always
-forward secrecy; keys of RSA from 2,048 bits, and no signatures by SHA-1. Nothing is resumed or renegotiated.
+forward secrecy; keys of RSA from 2,048 bits, and no signatures by SHA-1. No tickets are given, and nothing is
+renegotiated.
 """
 
 import ssl
@@ -35,8 +36,11 @@ def client_context(tls: PeerTls) -> ssl.SSLContext:
         ValueError: a file cannot be read, or used; says which setting names it, and why.
     """
     context = _context(ssl.PROTOCOL_TLS_CLIENT)
-    place = "ca_file (by SSL_CERT_FILE)" if tls.ca_file is None else "ca_file"
-    _trust(context, place, certificates_file(tls.ca_file))
+    if tls.ca_file is None:
+        _trust(context, "ca_file (by SSL_CERT_FILE)", certificates_file())
+    else:
+        _check_authority("ca_file", tls.ca_file)
+        _trust(context, "ca_file", tls.ca_file)
     if tls.certificate_file is not None and tls.key_file is not None:
         _identify(context, tls.certificate_file, tls.key_file)
     return context
@@ -49,10 +53,13 @@ def server_context(tls: ListenerTls) -> ssl.SSLContext:
         ValueError: a file cannot be read, or used; says which setting names it, and why.
     """
     context = _context(ssl.PROTOCOL_TLS_SERVER)
-    context.num_tickets = 0  # each association is a handshake, so that who is trusted no more gets in no more
+    # What remains is sessions of TLS 1.2: OpenSSL keeps them with the context, and whose they are. Who is
+    # trusted no more, after the files have changed, resumes nothing.
+    context.num_tickets = 0
     context.options |= ssl.OP_CIPHER_SERVER_PREFERENCE
     _identify(context, tls.certificate_file, tls.key_file)
     if tls.client_ca_file is not None:
+        _check_authority("client_ca_file", tls.client_ca_file)
         _trust(context, "client_ca_file", tls.client_ca_file)
         required = tls.require_client_certificate
         context.verify_mode = ssl.CERT_REQUIRED if required else ssl.CERT_OPTIONAL
@@ -69,13 +76,17 @@ def _context(protocol: int) -> ssl.SSLContext:
 
 def _trust(context: ssl.SSLContext, place: str, path: Path) -> None:
     """Trust the certificates in a file that a setting names."""
-    certificates = _certificates(place, path)
-    if all(one.not_valid_after_utc < datetime.now(UTC) for one in certificates):
-        raise ValueError(f"{place}: {path}: has expired ({_written(certificates[0].not_valid_after_utc)})")
     try:
         context.load_verify_locations(path)
     except OSError as error:
         raise ValueError(f"{place}: {path}: {_reason(error)}") from None
+
+
+def _check_authority(place: str, path: Path) -> None:
+    """See that one certificate at least in a file that a setting names can verify others."""
+    certificates = _certificates(place, path)
+    if all(one.not_valid_after_utc < datetime.now(UTC) for one in certificates):
+        raise ValueError(f"{place}: {path}: has expired ({_written(certificates[0].not_valid_after_utc)})")
 
 
 def _identify(context: ssl.SSLContext, certificate_file: Path, key_file: Path) -> None:

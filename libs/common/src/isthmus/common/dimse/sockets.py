@@ -160,6 +160,8 @@ class TunedSocket(AssociationSocket):
             return False
         finally:
             connected.settimeout(patience)
+        if not self._unread and isinstance(connected, SecureSocket):
+            connected.farewell()  # which ends ours too
         return True
 
     def _fail(self, error: OSError) -> None:

@@ -33,6 +33,8 @@ class Options:
     """That wait when arrivals starts."""
     clients: tuple[int, int] = (50, 20)
     """How many at once want the small study, and the study."""
+    slow: int = 500
+    """Connections that send a byte a second."""
     rounds: int = 5
     rivals: dict[str, str] = field(default_factory=dict)
     """DICOMweb base URLs by name."""

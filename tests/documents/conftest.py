@@ -7,12 +7,13 @@ import pytest
 
 from isthmus.common.bus import Bus
 from tests.common.bus.server import Server
+from tests.documents.subscribers import subscribers
 
 
 @pytest.fixture
 async def server(tmp_path: Path) -> AsyncIterator[Server]:
     (tmp_path / "nats").mkdir()
-    own = Server(tmp_path / "nats")
+    own = Server(tmp_path / "nats", subscribers(tmp_path))
     await own.start()
     yield own
     await own.stop()

@@ -2,15 +2,20 @@
 
 import asyncio
 import json
+import os
 import re
 import sys
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Final
 
+from isthmus.cli.embedded.nats_conf import NatsUser
+from isthmus.cli.subscribers import subscribers_of
 from isthmus.common.bus import Bus
 from isthmus.common.bus.events import publish_event
 from isthmus.common.bus.streams import EVENTS
+from isthmus.common.config import load_settings
 from isthmus.common.config.settings import S3, Nats
 from isthmus.common.messages.cloud_events import to_json
 from isthmus.common.messages.events import EventType
@@ -19,6 +24,19 @@ from tests.documents.sample_events import study
 
 PAGE: Final = Path(__file__).parents[2] / "docs" / "events.md"
 EXAMPLES: Final = dict(re.findall(r"^```\w+ (\S+)\n(.*?)^```$", PAGE.read_text(), re.MULTILINE | re.DOTALL))
+
+
+PASSWORD: Final = "little, but of 32 characters and more"
+
+
+def subscribers(folder: Path) -> Mapping[NatsUser, str]:
+    """Give the users of the page's settings, whose password is in a file of the folder."""
+    (folder / "ai.password").write_text(PASSWORD)
+    (folder / "isthmus.toml").write_text(
+        EXAMPLES["isthmus.toml"].replace("/etc/isthmus/ai.password", str(folder / "ai.password"))
+        + '[[origins]]\nname = "inbox"\nprotocol = "inbox"\nae_title = "INBOX"\n'
+    )
+    return subscribers_of(load_settings(folder / "isthmus.toml"))
 
 
 class User:
@@ -46,6 +64,7 @@ class User:
             script,
             *arguments,
             cwd=self.folder,
+            env={**os.environ, "AI_PASSWORD": PASSWORD},
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,

@@ -41,7 +41,7 @@ async def user(tmp_path: Path, server: Server) -> AsyncIterator[User]:
 
 
 def test_every_example_of_the_page_is_run_here() -> None:
-    run = {"subscribe.py", "replay.py", "images.py", "durable", "yesterday", "nats.conf"}
+    run = {"subscribe.py", "replay.py", "images.py", "durable", "yesterday", "isthmus.toml"}
     assert set(EXAMPLES) == run
     assert PAGE.read_text().count("```") == 2 * len(run)
 

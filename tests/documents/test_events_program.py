@@ -5,20 +5,18 @@ import asyncio
 import json
 import shlex
 from datetime import datetime
-from pathlib import Path
 from typing import Final
 
 import nats
 import pytest
 from nats.aio.client import Client
 
-from isthmus.cli.embedded import EmbeddedNats
 from isthmus.common.bus import Bus
 from isthmus.common.bus.events import publish_event
 from isthmus.common.bus.streams import EVENTS
 from tests.common.bus.server import Server
 from tests.documents.sample_events import instance
-from tests.documents.subscribers import EXAMPLES, publish
+from tests.documents.subscribers import EXAMPLES, PASSWORD, publish
 
 NANOSECONDS: Final = 10**9
 UNITS: Final = {"s": 1, "m": 60, "h": 3600}
@@ -111,45 +109,18 @@ async def test_the_lines_for_the_nats_program_give_what_came(own_bus: Bus, name:
     assert [json.loads(event)["subject"] for event in given] == uids
 
 
-class Restricted(Server):
-    """A server with the users of the page."""
-
-    def __init__(self, directory: Path) -> None:
-        super().__init__(directory)
-        self._server = _Configured(directory)
-
-
-class _Configured(EmbeddedNats):
-    def __init__(self, directory: Path) -> None:
-        super().__init__(directory)
-        self.password = "everything"
-
-    def prepare(self) -> None:
-        super().prepare()
-        file = self.directory / "nats.conf"
-        kept = [line for line in file.read_text().splitlines() if not line.startswith("authorization")]
-        file.write_text("\n".join([*kept, EXAMPLES["nats.conf"]]))
-
-
-async def test_a_subscriber_may_read_its_events_and_nothing_else(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("ISTHMUS_PASSWORD", "everything")
-    monkeypatch.setenv("AI_PASSWORD", "little")
-    server = Restricted(tmp_path)
-    await server.start()
-    bus = await Bus.connect(server.settings, "test")
+async def test_a_subscriber_may_read_its_events_and_nothing_else(server: Server, own_bus: Bus) -> None:
     refused: asyncio.Queue[str] = asyncio.Queue()
 
     async def take_note(error: Exception) -> None:
         refused.put_nowait(str(error))
 
     subscriber = await nats.connect(
-        server.settings.url, user="ai", password="little", inbox_prefix="_INBOX_ai", error_cb=take_note
+        server.settings.url, user="ai", password=PASSWORD, inbox_prefix="_INBOX_ai", error_cb=take_note
     )
     try:
-        await NatsProgram(bus.client).run(EXAMPLES["durable"].splitlines()[0])
-        uids = await publish(bus, 1, 2)
+        await NatsProgram(own_bus.client).run(EXAMPLES["durable"].splitlines()[0])
+        uids = await publish(own_bus, 1, 2)
         mine = await subscriber.jetstream().pull_subscribe_bind("ai", EVENTS)
         for uid in uids:
             (message,) = await mine.fetch(1, timeout=5)
@@ -157,14 +128,29 @@ async def test_a_subscriber_may_read_its_events_and_nothing_else(
             await message.ack_sync()
         assert (await mine.consumer_info()).num_ack_pending == 0
 
-        for subject in ("dicom.events.>", "dicom.told.>", "_INBOX.>", ">", "$KV.INBOXES.>"):
+        for subject in (
+            "dicom.events.>",
+            "dicom.told.>",
+            "_INBOX.>",
+            "_INBOX_isthmus.>",
+            ">",
+            "$KV.INBOXES.>",
+        ):
             await subscriber.subscribe(subject)
             await subscriber.flush()
             assert "permissions violation for subscription" in (await refused.get()).lower()
         for subject in (
             "dicom.events.study.arrived.inbox",
             "$JS.API.CONSUMER.CREATE.EVENTS",
+            "$JS.API.CONSUMER.CREATE.EVENTS.ai",
+            "$JS.API.CONSUMER.CREATE.EVENTS.ai.dicom.events.>",
+            "$JS.API.CONSUMER.CREATE.EVENTS.ai.dicom.events.study.*.other",
+            "$JS.API.CONSUMER.CREATE.EVENTS.ai.dicom.told.inbox.*",
+            "$JS.API.CONSUMER.CREATE.EVENTS.arrivals.dicom.events.instance.stored.inbox",
+            "$JS.API.CONSUMER.DURABLE.CREATE.EVENTS.ai",
             "$JS.API.CONSUMER.MSG.NEXT.EVENTS.other",
+            "$JS.API.CONSUMER.DELETE.EVENTS.arrivals",
+            "$JS.API.STREAM.INFO.EVENTS",
             "$JS.API.STREAM.PURGE.EVENTS",
             "$JS.API.DIRECT.GET.EVENTS",
         ):
@@ -173,5 +159,3 @@ async def test_a_subscriber_may_read_its_events_and_nothing_else(
             assert "permissions violation for publish" in (await refused.get()).lower()
     finally:
         await subscriber.close()
-        await bus.close()
-        await server.stop()

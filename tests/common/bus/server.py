@@ -3,22 +3,28 @@
 import os
 import shutil
 import signal
+from collections.abc import Mapping
 from pathlib import Path
 
 from isthmus.cli.embedded import EmbeddedNats
+from isthmus.cli.embedded.nats_conf import NatsUser
 from isthmus.common.config.settings import Nats
 
 
 class Server:
     """A nats-server that can be killed and started again, on the same port and store."""
 
-    def __init__(self, directory: Path) -> None:
-        self._server = EmbeddedNats(directory)
+    def __init__(self, directory: Path, subscribers: Mapping[NatsUser, str] | None = None) -> None:
+        self._server = EmbeddedNats(directory, subscribers)
         self._store = directory / "store"
 
     @property
     def settings(self) -> Nats:
         return Nats(url=self._server.url, user=self._server.user, password=self._server.password)
+
+    def settings_of(self, name: str) -> Nats:
+        """Those of one of its users."""
+        return Nats(url=self._server.url, user=name, password=self._server.password_of(name))
 
     async def start(self) -> None:
         await self._server.__aenter__()

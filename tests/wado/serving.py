@@ -8,17 +8,22 @@ from contextlib import asynccontextmanager
 import httpx2
 from starlette.routing import BaseRoute
 
+from isthmus.common.access.http import Authenticate, anyone
+from isthmus.common.auth import Policy
 from isthmus.common.config import ListenAddress
 from isthmus.common.service import Parts
-from isthmus.common.service.server import application, server
+from isthmus.common.service.server import EVERYBODY, application, server
 
 
 @asynccontextmanager
-async def serving(routes: Sequence[BaseRoute]) -> AsyncIterator[str]:
+async def serving(
+    routes: Sequence[BaseRoute], policy: Policy = EVERYBODY, authenticate: Authenticate = anyone
+) -> AsyncIterator[str]:
     """Serve on a free port of loopback; gives the base URL."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         address = f"127.0.0.1:{listening.getsockname()[1]}"
-        running = server(application(routes), ListenAddress(address))
+        app = application(routes, policy=policy, authenticate=authenticate)
+        running = server(app, ListenAddress(address))
         # The socket takes connections from here on, the server answers them when it is ready.
         task = asyncio.create_task(running.serve(sockets=[listening]))
         try:
@@ -30,12 +35,18 @@ async def serving(routes: Sequence[BaseRoute]) -> AsyncIterator[str]:
 
 @asynccontextmanager
 async def client_of(
-    parts: Parts, routes: Callable[[Parts], Sequence[BaseRoute]], path: str = "/"
+    parts: Parts,
+    routes: Callable[[Parts], Sequence[BaseRoute]],
+    path: str = "/",
+    authenticate: Authenticate = anyone,
 ) -> AsyncIterator[httpx2.AsyncClient]:
-    """Run a face with these parts, which it closes; URLs of the client are relative to the path."""
+    """Run a face with these parts, which it closes, under the rules of their settings.
+
+    URLs of the client are relative to the path.
+    """
     async with (
         parts.closing,
-        serving(routes(parts)) as url,
+        serving(routes(parts), Policy.of(parts.settings), authenticate) as url,
         httpx2.AsyncClient(base_url=f"{url}{path}", timeout=60) as http,
     ):
         yield http

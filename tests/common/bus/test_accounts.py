@@ -1,0 +1,228 @@
+"""What the users of the shipped configuration may do on a real server, and what is closed to them."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from isthmus.cli.embedded import EmbeddedNats
+from isthmus.cli.embedded.nats_conf import NatsUser
+from isthmus.common.bus import Bus, accounts, streams
+from isthmus.common.bus.accounts import SERVICES
+from isthmus.common.bus.connection import Connection
+from isthmus.common.config.settings import Nats
+from tests.servers import started
+
+NAMES = tuple(SERVICES)
+MINE = NatsUser("mine", "MINE_PASSWORD", accounts.subscriber("mine", ["inbox"]))
+OTHER = NatsUser("other", "OTHER_PASSWORD", accounts.subscriber("other", None))
+
+PUBLISHED = {
+    "dicom.query.pacs": {"qido", "wado", "scp", "arrivals"},
+    "dicom.worklist.pacs": {"scp"},
+    "dicom.echo.pacs": {"qido", "scp", "arrivals"},
+    "dicom.retrieve.pacs.interactive.1=2": {"wado", "scp"},
+    "dicom.ahead.pacs.1=2": {"wado", "scp"},
+    "dicom.store.pacs": {"stow", "scp", "arrivals"},
+    "dicom.delete.inbox": {"stow"},
+    "dicom.received.pacs.1=2": {"scp"},
+    "dicom.interest.pacs.1=2.g": {"dimse-scu", "web-scu"},
+    "dicom.progress.pacs.1=2.g": {"dimse-scu", "web-scu"},
+    "dicom.stored.pacs.job": {"dimse-scu", "web-scu"},
+    "dicom.events.instance.stored.inbox": {"scp", "web-scu", "arrivals"},
+    "dicom.events.study.arrived.inbox": {"arrivals"},
+    "dicom.timer.set.inbox.1=2": {"arrivals"},
+    "dicom.timer.fired.inbox.1=2": set(),
+    "dicom.forward.pacs.inbox.1=2": {"scp", "arrivals"},
+    "dicom.dead.forward.pacs.inbox.1=2": {"arrivals"},
+    "dicom.audit.qido.accepted": {"qido"},
+    "dicom.audit.scp.accepted": {"scp"},
+    "$KV.KEYS.key.1": set(),
+    "$KV.INBOXES.inbox.1=2": {"web-scu", "arrivals"},
+    "$JS.API.STREAM.MSG.GET.JOBS": {"wado", "scp", "dimse-scu", "web-scu"},
+    "$JS.API.STREAM.MSG.GET.EVENTS": {"arrivals"},
+    "$JS.API.STREAM.MSG.GET.AUDIT": set(),
+    "$JS.API.STREAM.MSG.GET.KV_KEYS": set(),
+    "$JS.API.CONSUMER.CREATE.JOBS.spy.dicom.retrieve.>": {"dimse-scu", "web-scu"},
+    "$JS.API.CONSUMER.CREATE.EVENTS.spy.dicom.events.>": {"scp", "arrivals"},
+    "$JS.API.CONSUMER.CREATE.AUDIT.spy.dicom.audit.>": set(),
+    "$JS.API.STREAM.UPDATE.JOBS": {"arrivals"},
+    "$JS.API.STREAM.DELETE.JOBS": set(),
+    "$JS.API.STREAM.PURGE.EVENTS": set(),
+    "$JS.API.STREAM.PURGE.AUDIT": set(),
+    "$JS.API.STREAM.CREATE.SPY": set(),
+    "$JS.API.STREAM.CREATE.JOBS": set(NAMES),
+    "$JS.API.STREAM.LIST": set(),
+    "_INBOX_wado.guessed.answer": set(),
+    "_INBOX_isthmus.guessed.answer": set(),
+}
+"""Who may publish where; a subscriber nowhere of it."""
+HEARD = {
+    "dicom.query.pacs": {"dimse-scu", "web-scu"},
+    "dicom.delete.inbox": {"web-scu"},
+    "dicom.received.pacs.1=2": {"dimse-scu"},
+    "dicom.interest.pacs.1=2.g": {"wado", "scp"},
+    "dicom.stored.pacs.job": {"stow", "scp", "arrivals"},
+    "dicom.retrieve.>": set(),
+    "dicom.store.pacs": set(),
+    "dicom.events.>": set(),
+    "dicom.progress.>": set(),
+    "dicom.audit.>": set(),
+    "$KV.>": set(),
+    "$JS.>": set(),
+    "_INBOX.>": set(),
+    "_INBOX_isthmus.>": set(),
+    ">": set(),
+}
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedNats]:
+    """The embedded server, which has the users of the shipped configuration."""
+    subscribers = {MINE: "of mine", OTHER: "of the other"}
+    with started(EmbeddedNats(tmp_path_factory.mktemp("nats"), subscribers)) as server:
+        yield server
+
+
+class User:
+    """A connection of a user, and what the server refuses it."""
+
+    def __init__(self) -> None:
+        self.client = Connection()
+        self._refused: list[str] = []
+
+    async def note(self, error: Exception) -> None:
+        self._refused.append(str(error).lower())
+
+    async def may_publish(self, subject: str) -> bool:
+        # Nothing that a stream or a worker could take: what is refused is refused before that.
+        await self.client.publish(subject, b"", headers={"Nats-Expected-Stream": "none of this name"})
+        return await self._is_free("publish", subject)
+
+    async def may_subscribe(self, subject: str) -> bool:
+        subscription = await self.client.subscribe(subject)
+        free = await self._is_free("subscription", subject)
+        if free:
+            await subscription.unsubscribe()
+        return free
+
+    async def _is_free(self, what: str, subject: str) -> bool:
+        await self.client.flush()
+        refused, self._refused = self._refused, []
+        assert all(f'permissions violation for {what} to "{subject.lower()}"' in one for one in refused)
+        return not refused
+
+
+@asynccontextmanager
+async def user(server: EmbeddedNats, name: str) -> AsyncIterator[User]:
+    one = User()
+    await one.client.connect(
+        server.url,
+        user=name,
+        password=server.password_of(name),
+        inbox_prefix=accounts.inbox_prefix(name),
+        error_cb=one.note,
+    )
+    try:
+        yield one
+    finally:
+        await one.client.close()
+
+
+@pytest.fixture
+async def declared(server: EmbeddedNats) -> AsyncIterator[Bus]:
+    bus = await Bus.connect(Nats(url=server.url, user=server.user, password=server.password), "test")
+    yield bus
+    await bus.close()
+
+
+@pytest.mark.parametrize("name", [*NAMES, MINE.name])
+async def test_a_user_publishes_and_hears_what_its_work_needs_and_no_more(
+    server: EmbeddedNats, declared: Bus, name: str
+) -> None:
+    async with user(server, name) as one:
+        published = {subject for subject in PUBLISHED if await one.may_publish(subject)}
+        heard = {subject for subject in HEARD if await one.may_subscribe(subject)}
+        assert await one.may_subscribe(f"_INBOX_{name}.mine.>")
+        others = [other for other in NAMES if other != name]
+        assert not [other for other in others if await one.may_subscribe(f"_INBOX_{other}.>")]
+    assert published == {subject for subject, names in PUBLISHED.items() if name in names}
+    assert heard == {subject for subject, names in HEARD.items() if name in names}
+
+
+@pytest.mark.parametrize("name", NAMES)
+async def test_each_service_begins_with_its_own_user(server: EmbeddedNats, name: str) -> None:
+    settings = Nats(url=server.url, user=name, password=server.password_of(name))
+    bus = await Bus.connect(settings, name)
+    assert bus.connected
+    await bus.close()
+
+
+async def test_the_password_of_one_opens_no_other(server: EmbeddedNats) -> None:
+    host, port = server.url.removeprefix("nats://").split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    await reader.readline()
+    login = json.dumps({"user": "isthmus", "pass": server.password_of("qido"), "verbose": False})
+    writer.write(f"CONNECT {login}\r\nPING\r\n".encode())
+    assert await reader.readline() == b"-ERR 'Authorization Violation'\r\n"
+    writer.close()
+    await writer.wait_closed()
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"filter_subject": "dicom.events.study.arrived.elsewhere"},
+        {"filter_subjects": ["dicom.events.study.arrived.inbox", "dicom.told.>"]},
+        {"filter_subjects": ["dicom.events.>"]},
+        {},
+    ],
+)
+async def test_a_subscriber_gets_no_other_filter_past_the_subject_that_it_asks_on(
+    server: EmbeddedNats, declared: Bus, config: dict[str, object]
+) -> None:
+    subject = "$JS.API.CONSUMER.CREATE.EVENTS.mine.dicom.events.study.arrived.inbox"
+    request = {
+        "stream_name": "EVENTS",
+        "config": {"name": "mine", "durable_name": "mine", "ack_policy": "explicit", **config},
+    }
+    async with user(server, "mine") as one:
+        answer = json.loads((await one.client.request(subject, json.dumps(request).encode(), 5)).data)
+    assert "error" in answer, answer
+
+
+async def test_a_subscriber_takes_nothing_of_another_ones_consumer(
+    server: EmbeddedNats, declared: Bus
+) -> None:
+    async with user(server, "mine") as one:
+        for call in ("INFO", "DELETE", "MSG.NEXT"):
+            assert not await one.may_publish(f"$JS.API.CONSUMER.{call}.EVENTS.other")
+        assert not await one.may_publish("$JS.ACK.EVENTS.other.1.1.1.1.1")
+
+
+async def test_a_service_that_may_not_change_streams_waits_for_who_may(tmp_path: Path) -> None:
+    async with EmbeddedNats(tmp_path) as server:
+        everything = Nats(url=server.url, user=server.user, password=server.password)
+        bus = await Bus.connect(everything, "test")
+        older = (await bus.jetstream.stream_info(f"KV_{streams.READS_BUCKET}")).config
+        await bus.jetstream.update_stream(older.evolve(max_age=60 * 86_400.0))
+        qido = Nats(url=server.url, user="qido", password=server.password_of("qido"))
+        waiting = asyncio.create_task(Bus.connect(qido, "qido"))
+        done, _ = await asyncio.wait({waiting}, timeout=0.3)
+        assert not done
+        arrivals = Nats(url=server.url, user="arrivals", password=server.password_of("arrivals"))
+        for one in (await Bus.connect(arrivals, "arrivals"), await waiting, bus):
+            await one.close()
+
+
+def test_what_is_refused_is_told_without_a_study() -> None:
+    told = 'nats: permissions violation for publish to "$JS.API.DIRECT.GET.KV_GUARDS.$KV.GUARDS.pacs.1=2=840"'
+    assert accounts.refused(told) == "$js.api.direct.get.kv_guards"
+    assert (
+        accounts.refused('nats: Permissions Violation for Subscription to "dicom.ahead.pacs.1=2"')
+        == "dicom.ahead"
+    )
+    assert accounts.refused("nats: something else") is None

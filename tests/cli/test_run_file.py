@@ -46,7 +46,7 @@ async def test_only_its_owner_reads_it_and_it_tells_where_everything_is(gateway:
             "access_key": "key",
             "secret_key": "secret",
         },
-        "scp": {"ae_title": "ISTHMUS", "host": "127.0.0.1", "port": 11112},
+        "scp": {"ae_title": "ISTHMUS", "host": "127.0.0.1", "port": 11112, "tls_port": None},
         "cache": {"max_bytes": 1000},
         "services": {"nats": [1]},
         "key": OPERATOR_KEY,

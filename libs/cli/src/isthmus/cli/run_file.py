@@ -51,6 +51,9 @@ class ScpPart(_Part):
     ae_title: str
     host: str
     port: int
+    """In clear; where it listens with TLS alone, that."""
+    tls_port: int | None = None
+    """With TLS; None: nowhere."""
 
 
 class CachePart(_Part):

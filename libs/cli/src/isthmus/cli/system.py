@@ -18,7 +18,7 @@ from isthmus.cli.run_file import CachePart, NatsPart, RunFile, S3Part, ScpPart
 from isthmus.cli.subscribers import subscribers_of
 from isthmus.cli.viewer import viewer_folder
 from isthmus.common.config import ListenAddress, Settings
-from isthmus.common.config.settings import Gateway
+from isthmus.common.config.settings import Gateway, Scp
 from isthmus.common.errors import SettingsError
 
 DEMO_ORIGIN = "demo"
@@ -46,17 +46,22 @@ class System:
         self._operator_key = secrets.token_urlsafe(32)
         self._secret = settings.gateway.secret or secrets.token_urlsafe(32)
         gateway = _free_address("gateway.listen", settings.gateway.listen)
-        self._scp = _free_address("scp.listen", settings.scp.listen)
+        self._scp = _scp_addresses(settings.scp)
         self._nats = EmbeddedNats(data / "nats", subscribers_of(settings))
         self._s3 = EmbeddedS3(data / "s3")
         self._demo: EmbeddedDemoPacs | None = None
         if not settings.origins:
             _check_demo_takes(settings.dicomweb.store)
+            in_clear = self._scp.get("scp.listen")
+            if in_clear is None:
+                raise SettingsError(
+                    "scp.listen: is empty, but the demo PACS, which is there without origins, needs it"
+                )
             self._demo = EmbeddedDemoPacs(
                 data / "demo",
                 destination=settings.scp.ae_title,
-                destination_host=self._scp.host,
-                destination_port=self._scp.port,
+                destination_host=in_clear.host,
+                destination_port=in_clear.port,
             )
         replicas = settings.up.replicas
         counts = {
@@ -118,13 +123,22 @@ class System:
                 access_key=self._s3.access_key,
                 secret_key=self._s3.secret_key,
             ),
-            scp=ScpPart(ae_title=self._settings.scp.ae_title, host=self._scp.host, port=self._scp.port),
+            scp=self._scp_part(),
             cache=CachePart(max_bytes=self._settings.cache.max_bytes),
             services={name: [*running] for name, running in pids.items()},
             key=self._operator_key,
             link_key=self._link_key,
             clients=self._settings.gateway.url or self.url,
             certificate=_resolved(self._settings.gateway.certificate_file),
+        )
+
+    def _scp_part(self) -> ScpPart:
+        first, tls = next(iter(self._scp.values())), self._scp.get("scp.tls.listen")
+        return ScpPart(
+            ae_title=self._settings.scp.ae_title,
+            host=first.host,
+            port=first.port,
+            tls_port=None if tls is None else tls.port,
         )
 
     def _servers(self) -> Sequence[Embedded]:
@@ -151,7 +165,7 @@ class System:
         environment = {
             "ISTHMUS_CONFIG": str(self._config),
             "ISTHMUS_HTTP__LISTEN": f"{LOOPBACK}:{port}",
-            "ISTHMUS_SCP__LISTEN": str(self._scp),
+            **{f"ISTHMUS_{key.upper().replace('.', '__')}": str(one) for key, one in self._scp.items()},
             "ISTHMUS_NATS__URL": self._nats.url,
             "ISTHMUS_NATS__USER": name,
             "ISTHMUS_NATS__PASSWORD": self._nats.password_of(name),
@@ -210,6 +224,12 @@ def _check_ours(settings: Settings) -> None:
 def _check_demo_takes(store: str | None) -> None:
     if store not in (None, DEMO_ORIGIN):
         raise SettingsError(f"dicomweb.store: no origin is named {store!r}, only the {DEMO_ORIGIN!r}")
+
+
+def _scp_addresses(scp: Scp) -> Mapping[str, ListenAddress]:
+    """Give where the DIMSE face listens, by the settings that say it: in clear, with TLS, or both."""
+    wanted = {"scp.listen": scp.listen, "scp.tls.listen": "" if scp.tls is None else scp.tls.listen}
+    return {setting: _free_address(setting, listen) for setting, listen in wanted.items() if listen}
 
 
 def _free_address(setting: str, listen: str) -> ListenAddress:

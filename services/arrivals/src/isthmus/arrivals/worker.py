@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
 
+from isthmus.arrivals.audit_export import audit_export
 from isthmus.arrivals.forwarding import forwarding
 from isthmus.arrivals.instances import Instances
 from isthmus.arrivals.leftovers import leftovers
@@ -35,7 +36,14 @@ took a third of the time.
 async def worker(parts: Parts) -> AsyncIterator[None]:
     """Serve until left. An error in a loop ends the process, which is started again."""
     gc.set_threshold(*COLLECTIONS)
-    async with webhooks(parts), arriving(parts), forwarding(parts), retention(parts), leftovers(parts):
+    async with (
+        audit_export(parts),
+        webhooks(parts),
+        arriving(parts),
+        forwarding(parts),
+        retention(parts),
+        leftovers(parts),
+    ):
         yield
 
 

@@ -225,9 +225,10 @@ SERVICES: Final = {
             "dicom.timer.set.>",
             "dicom.forward.>",
             "dicom.dead.>",
-            *_info(streams.EVENTS, streams.FORWARDS, streams.DEAD, streams.TIMERS),
+            *_info(streams.EVENTS, streams.FORWARDS, streams.DEAD, streams.TIMERS, streams.AUDIT),
             *_read(streams.EVENTS, streams.FORWARDS, streams.DEAD),
             *_consume(streams.EVENTS, streams.TIMERS, streams.FORWARDS, f"KV_{streams.INBOXES_BUCKET}"),
+            *_consume(streams.AUDIT),
             *_remove(streams.FORWARDS),
             *_records(
                 streams.INBOXES_BUCKET,

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 
 import httpx2
 import pytest
@@ -68,11 +69,11 @@ async def test_a_principal_has_his_share_at_all_processes_together(
             one = held(http, faces[number % 2], f"10.1.0.{number}", "alice")
             assert (await stack.enter_async_context(one)).status_code == 200
         for face in faces:
-            await until(lambda face=face: status(http, face, "10.1.1.1", "alice"), lambda found: found == 429)
+            await until(partial(status, http, face, "10.1.1.1", "alice"), (429).__eq__)
             assert await status(http, face, "10.1.1.1", "bob") == 200
             assert await status(http, face, "10.1.1.1") == 200
     for face in faces:
-        await until(lambda face=face: status(http, face, "10.1.1.1", "alice"), lambda found: found == 200)
+        await until(partial(status, http, face, "10.1.1.1", "alice"), (200).__eq__)
 
 
 async def test_so_has_an_address_whoever_asks(http: httpx2.AsyncClient, faces: list[str]) -> None:
@@ -81,7 +82,7 @@ async def test_so_has_an_address_whoever_asks(http: httpx2.AsyncClient, faces: l
             one = held(http, faces[number % 2], "10.2.0.1", f"user{number}" if number % 2 else "")
             assert (await stack.enter_async_context(one)).status_code == 200
         for face in faces:
-            await until(lambda face=face: status(http, face, "10.2.0.1"), lambda found: found == 429)
+            await until(partial(status, http, face, "10.2.0.1"), (429).__eq__)
             assert await status(http, face, "10.2.0.2") == 200
 
 

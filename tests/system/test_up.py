@@ -59,7 +59,7 @@ def test_a_second_one_with_the_same_data_exits_2_and_leaves_the_first_alone(
 
 
 def test_standard_output_has_the_ready_line_and_nothing_else(system: Gateway) -> None:
-    assert system.stdout == [f"isthmus is ready: {system.url}"]
+    assert system.stdout == [f"isthmus is ready: {system.url} (open to everyone on this machine)"]
 
 
 def test_the_run_file_is_private_and_names_every_process(system: Gateway) -> None:

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from isthmus.cli.embedded import EmbeddedDemoPacs, EmbeddedGateway, EmbeddedNats, EmbeddedS3
-from isthmus.cli.embedded.base import LOOPBACK, Embedded, free_ports
+from isthmus.cli.embedded.base import LOOPBACK, Embedded, free_ports, reachable
 from isthmus.cli.embedded.gateway import GatewayTls
 from isthmus.cli.embedded.probe import answers
 from isthmus.cli.kept_secret import kept_secret
@@ -60,7 +60,7 @@ class System:
             self._demo = EmbeddedDemoPacs(
                 data / "demo",
                 destination=settings.scp.ae_title,
-                destination_host=in_clear.host,
+                destination_host=reachable(in_clear.host),
                 destination_port=in_clear.port,
             )
         replicas = settings.up.replicas
@@ -93,6 +93,23 @@ class System:
     def url(self) -> str:
         """Where HTTP clients go."""
         return self._gateway.url
+
+    @property
+    def ready_line(self) -> str:
+        """What is said when all of it is ready: where clients go, and whether anybody may."""
+        open_to = " (open to everyone on this machine)" if self._settings.access.is_open else ""
+        return f"isthmus is ready: {self.url}{open_to}"
+
+    @property
+    def warnings(self) -> Sequence[str]:
+        """What who runs it should know, beside the settings being right."""
+        gateway = self._settings.gateway
+        if ListenAddress(gateway.listen).is_loopback or gateway.certificate_file is not None:
+            return ()
+        return (
+            f"gateway.listen = {gateway.listen}, without TLS: tokens, keys and images can be read on the way."
+            " Set gateway.certificate_file and gateway.key_file, or have a proxy with TLS before it",
+        )
 
     def prepare(self) -> None:
         """Write the files that the servers need."""

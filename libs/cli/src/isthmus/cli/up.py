@@ -48,9 +48,10 @@ async def _run(system: System, data: Path) -> None:
         nonlocal announced
         announced = True
         system.run_file(running).write(data)
-        console.line("isthmus", "listens on loopback only: there is no access control yet")
+        for warning in system.warnings:
+            console.line("isthmus", f"warning: {warning}")
         with suppress(OSError):  # nobody reads it
-            sys.stdout.write(f"isthmus is ready: {system.url}\n")
+            sys.stdout.write(f"{system.ready_line}\n")
             sys.stdout.flush()
 
     supervisor = Supervisor(system.stages(), report=console.line, pids_changed=pids_changed)

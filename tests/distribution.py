@@ -36,6 +36,7 @@ TOGETHER: Final[Mapping[str, tuple[str, ...]]] = {
     "inboxes": (
         "tests/system/test_arrivals.py",
         "tests/system/test_bucket.py",
+        "tests/system/test_hostile.py",
         "tests/system/test_inbox.py",
         "tests/system/test_openapi.py",
     ),

@@ -3,6 +3,8 @@
 from datetime import date, timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from isthmus.common.access.filters import (
     SeriesFacts,
@@ -15,7 +17,7 @@ from isthmus.common.access.filters import (
 from isthmus.common.auth import Permit
 from isthmus.common.config.access import StudyFilter
 from isthmus.common.dicom.json_model import DicomJson
-from isthmus.common.dicom.matching import MatchingKey
+from isthmus.common.dicom.matching import Matcher, MatchingKey
 from tests.qido.pacs import attributes
 
 
@@ -171,3 +173,74 @@ def test_another_key_of_the_client_stays() -> None:
     key = MatchingKey(("00080061",), ("US",))
     others = with_narrowing((key,), permit({"modality": ["CT"], "accession_prefix": ["A"]}))
     assert others == (key, MatchingKey(("00080050",), ("A*",)))
+
+
+DAYS = st.dates(date(2023, 12, 28), date(2024, 1, 4))
+CODES = st.sampled_from(["CT", "MR", "SR"])
+NUMBERS = st.sampled_from(["A", "AB", "AB1", "B", "b", "A*", ""])
+
+
+@st.composite
+def filters(draw: st.DrawFn) -> dict[str, object]:
+    """A filter that names something."""
+    named = {
+        "modality": st.lists(CODES, min_size=1),
+        "accession_prefix": st.lists(NUMBERS.filter(bool), min_size=1),
+        "institution": st.lists(st.sampled_from(["Mary", "Elsewhere"]), min_size=1),
+    }
+    names = draw(st.sets(st.sampled_from([*named, "since", "until"]), min_size=1))
+    wanted: dict[str, object] = {name: draw(named[name]) for name in sorted(names & {*named})}
+    ends = sorted(draw(DAYS) for _ in names & {"since", "until"})
+    for name, day in zip(sorted(names & {"since", "until"}), ends, strict=True):
+        wanted[name] = day.isoformat()
+    return wanted
+
+
+@st.composite
+def a_study(draw: st.DrawFn) -> DicomJson:
+    """The match of a search for studies, of an origin that tells what it likes."""
+    told: DicomJson = {}
+    if draw(st.booleans()):
+        told |= attributes(StudyDate=draw(DAYS).strftime(draw(st.sampled_from(["%Y%m%d", "%Y.%m.%d"]))))
+    if draw(st.booleans()):
+        told |= attributes(AccessionNumber=draw(NUMBERS))
+    if draw(st.booleans()):
+        told["00080061"] = {"vr": "CS", "Value": [*draw(st.lists(CODES))]}
+    return told
+
+
+@given(st.lists(filters(), min_size=1, max_size=3), a_study(), st.sets(CODES))
+def test_no_query_is_narrowed_below_what_is_seen(
+    wanted: list[dict[str, object]], study: DicomJson, modalities: set[str]
+) -> None:
+    one = permit(*wanted)
+    series = SeriesFacts(frozenset(modalities), frozenset({"mary"}))
+    if is_seen(one, StudyFacts.of(study), series):
+        if not StudyFacts.of(study).modalities:
+            # As a worker fills it in before it judges a study by it.
+            study = {**study, "00080061": {"vr": "CS", "Value": [*sorted(modalities)]}}
+        assert Matcher(narrowing(one)).matches(study)
+
+
+@given(st.lists(filters(), min_size=1, max_size=3), a_study(), st.tuples(DAYS, DAYS).map(sorted))
+def test_nor_is_one_by_a_range_of_dates(
+    wanted: list[dict[str, object]], study: DicomJson, days: list[date]
+) -> None:
+    one = permit(*wanted)
+    first, last = (day.strftime("%Y%m%d") for day in days)
+    for text in (f"{first}-{last}", f"{first}-", f"-{last}", first):
+        asked = MatchingKey(("00080020",), (text,))
+        (sent,) = (key for key in with_narrowing((asked,), one) if key.path == asked.path)
+        if is_seen(one, StudyFacts.of(study)) and Matcher([asked]).matches(study):
+            assert Matcher([sent]).matches(study)
+
+
+@given(st.lists(filters(), min_size=1, max_size=3), a_study())
+def test_what_series_tell_never_makes_another_verdict_of_one_that_stood(
+    wanted: list[dict[str, object]], study: DicomJson
+) -> None:
+    one, facts = permit(*wanted), StudyFacts.of(study)
+    told = is_seen(one, facts)
+    if told is not None:
+        for series in (SeriesFacts(), SeriesFacts(frozenset({"CT", "MR", "SR"}), frozenset({"mary"}))):
+            assert is_seen(one, facts, series) is told

@@ -6,8 +6,8 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 import httpx2
 import pytest
 from starlette.requests import Request
-from starlette.routing import Route
 
+from isthmus.common.access import PublicRoute
 from isthmus.common.blobs import BlobStore
 from isthmus.common.dicom.bulk import Piece
 from isthmus.common.messages import Failure, Lacking
@@ -26,7 +26,7 @@ Endpoint = Callable[[Request], AbstractAsyncContextManager[Body]]
 
 @asynccontextmanager
 async def served(endpoint: Endpoint) -> AsyncIterator[httpx2.AsyncClient]:
-    route = Route("/aets/{origin}/", Streamed(endpoint), methods=["GET"])
+    route = PublicRoute("/aets/{origin}/", Streamed(endpoint), methods=["GET"])
     async with serving([route]) as url, httpx2.AsyncClient(base_url=f"{url}/aets/pacs") as client:
         yield client
 

@@ -213,6 +213,21 @@ async def test_2000_half_open_connections_cost_no_thread_and_keep_nobody_out(ser
     await echo(server)
 
 
+async def test_who_opens_many_pushes_out_himself_and_nobody_else(server: Server) -> None:
+    def run() -> bytes:
+        asked = request()
+        with ExitStack() as stack:
+            slow = stack.enter_context(connected(server, asked[:50]))
+            for _ in range(listener.MOST_WAITING + 50):
+                stack.enter_context(
+                    socket.create_connection(("127.0.0.1", server.port), SECONDS, ("127.0.0.2", 0))
+                )
+            slow.sendall(asked[50:])
+            return slow.recv(1)
+
+    assert await asyncio.to_thread(run) == b"\x02"
+
+
 async def test_associations_that_are_open_stay_while_garbage_comes(server: Server) -> None:
     association = await asyncio.to_thread(Association.open, peer(server, called=INBOX), [VERIFICATION])
     with ExitStack() as stack:

@@ -1,7 +1,7 @@
 """The listening sockets: one thread holds all connections whose request for an association is not yet here.
 
 Only what is admitted costs threads of its own. What is rejected, what never asks and what is no DICOM is
-dealt with here, in bounded time and memory; where too many wait, the one that has waited longest gives way.
+dealt with here, in bounded time and memory; where too many wait, one of the address with the most gives way.
 Should the thread fail, the process stops, and is started again by whoever keeps it.
 """
 
@@ -10,6 +10,7 @@ import selectors
 import socket
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final, cast
 
@@ -218,8 +219,11 @@ class Listener(AssociationServer):
         self._selector.register(greeting.connection, greeting.awaits)
 
     def _drop_oldest(self) -> None:
+        """Let one give way: of the address with the most, so that who opens many keeps out himself."""
         if self._waiting:
-            self._drop(next(iter(self._waiting.values())))
+            counts = Counter(one.address for one in self._waiting.values())
+            ((most, _),) = counts.most_common(1)
+            self._drop(next(one for one in self._waiting.values() if one.address == most))
 
     def _drop(self, greeting: Greeting) -> None:
         self._forget(greeting)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from bench.measures import (
+    access,
     ahead,
     arrivals,
     ceiling,
@@ -43,5 +44,6 @@ MEASURES: Final[Mapping[str, Callable[[Site], Section]]] = {
     "memory": memory.measure,
     "inverse": inverse.measure,
     "arrivals": arrivals.measure,
+    "access": access.measure,
 }
 """By the names that `--only` takes, in the order in which they run."""

@@ -76,7 +76,9 @@ class EmbeddedNats(Embedded):
         """Write the configuration, and what the next start is to know."""
         write_private(self.directory / _KNOWN, _Known(port=self._port).model_dump_json())
         text = configuration(
-            listen=f"{LOOPBACK}:{self._port}", store=str(self.directory / "store"), users=self._passwords
+            listen=f"{LOOPBACK}:{self._port}",
+            store=quoted(str(self.directory / "store")),
+            users=self._passwords,
         )
         write_private(self.directory / "nats.conf", text)
 

@@ -40,14 +40,14 @@ def configuration(*, listen: str, store: str, users: Iterable[NatsUser]) -> str:
 
     Args:
         listen: `host:port`.
-        store: the folder of the streams.
+        store: the folder of the streams as it is written there: in quotes, or `$` and a variable.
         users: who may log in.
     """
     lines = [
         f"listen: {json.dumps(listen)}",
         'server_name: "isthmus"',
         # fsync of each message before it is acknowledged: what we answered for survives a power cut too.
-        f"jetstream {{ store_dir: {json.dumps(store)}, sync_interval: always }}",
+        f"jetstream {{ store_dir: {store}, sync_interval: always }}",
         "authorization {",
         "  users: [",
         *(line for user in users for line in _user(user)),
@@ -89,6 +89,7 @@ def shipped() -> str:
     """Give the configuration for containers, `compose/nats/nats.conf`."""
     head = (
         "# Written by `make docs`: the configuration of nats-server for containers.\n"
-        "# Its environment holds the password of each user, in double quotes; README.md here says how.\n"
+        "# Its environment holds the password of each user, and the folder of its streams, each in double\n"
+        "# quotes; compose/README.md says how.\n"
     )
-    return head + configuration(listen="0.0.0.0:4222", store="/data", users=standing_users())
+    return head + configuration(listen="0.0.0.0:4222", store="$NATS_STORE", users=standing_users())

@@ -1,0 +1,69 @@
+"""The files for containers of NATS and MinIO: what is written is what the services may do."""
+
+import asyncio
+import json
+from pathlib import Path
+
+from isthmus.cli.embedded.base import free_ports
+from isthmus.cli.process import executable
+from isthmus.common.blobs.rights import SERVICES
+from isthmus.common.bus import Bus, accounts
+from isthmus.common.config.settings import Nats
+from tests.documents.backing_files import COMPOSE, files
+
+CONFIGURATION = COMPOSE / "nats" / "nats.conf"
+
+
+def test_the_files_say_what_the_services_may_do() -> None:
+    for path, text in files().items():
+        assert path.read_text() == text, f"{path.name}: make docs writes it"
+    assert {path.stem for path in (COMPOSE / "minio").iterdir()} == {*SERVICES}
+
+
+def test_the_policies_name_no_more_than_the_bucket() -> None:
+    for path in (COMPOSE / "minio").iterdir():
+        for statement in json.loads(path.read_text())["Statement"]:
+            assert statement["Effect"] == "Allow"
+            assert not [action for action in statement["Action"] if "*" in action]
+            assert all(resource.startswith("arn:aws:s3:::isthmus") for resource in statement["Resource"])
+
+
+def environment(store: Path) -> dict[str, str]:
+    users = ("isthmus", *accounts.SERVICES)
+    passwords = {f"{user.upper().replace('-', '_')}_PASSWORD": f'"{user} 1$"' for user in users}
+    return {**passwords, "NATS_STORE": f'"{store}"'}
+
+
+async def test_nats_server_takes_the_file_with_its_passwords_from_the_environment(tmp_path: Path) -> None:
+    (port,) = free_ports(1)
+    server = await asyncio.create_subprocess_exec(
+        *(executable("nats-server"), "-c", str(CONFIGURATION), "-a", "127.0.0.1", "-p", str(port)),
+        env=environment(tmp_path),
+        stderr=asyncio.subprocess.PIPE,
+    )
+    try:
+        assert server.stderr is not None
+        async for line in server.stderr:
+            if b"Server is ready" in line:
+                break
+        url = f"nats://127.0.0.1:{port}"
+        for user in ("isthmus", "qido", "dimse-scu"):
+            bus = await Bus.connect(Nats(url=url, user=user, password=f"{user} 1$"), "test")
+            assert bus.connected
+            await bus.close()
+    finally:
+        server.terminate()
+        await server.communicate()
+
+
+async def test_without_one_of_the_passwords_it_does_not_start(tmp_path: Path) -> None:
+    lacking = environment(tmp_path)
+    del lacking["WADO_PASSWORD"]
+    server = await asyncio.create_subprocess_exec(
+        *(executable("nats-server"), "-c", str(CONFIGURATION), "-a", "127.0.0.1", "-t"),
+        env=lacking,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    _, said = await server.communicate()
+    assert server.returncode != 0
+    assert b"WADO_PASSWORD" in said

@@ -11,6 +11,7 @@ from tests.fuzz.refusals import refusing
 from tests.fuzz.wire import associate, item, pdu
 
 _OTHER_END: Final = ("127.0.0.1", 11112)
+_SECONDS: Final = 10.0
 WORDS: Final = (b"1.2.840.10008.3.1.1.1", b"\x10\0\0\x15", b"\x20\0\0\x2e", b"\x50\0\0\x3a", b"\x58\0\0\x08")
 
 
@@ -18,7 +19,7 @@ def target(data: bytes) -> None:
     """Hear it in pieces, and decide; then decode what pynetdicom gets, which may fail as it likes."""
     ours, theirs = socket.socketpair()
     with ours, theirs:
-        greeting = Greeting(ours, _OTHER_END)
+        greeting = Greeting(ours, _OTHER_END, _SECONDS)
         heard = Heard.NOT_ENOUGH
         for start in range(0, len(data), 1000):
             theirs.sendall(data[start : start + 1000])

@@ -1,9 +1,9 @@
-# install: .venv   viewer: OHIF at /   up: the whole system on this machine   test: all tests   bench: bench/results.md   lint: all checks   docs: docs/conformance.md, docs/settings.md, docs/openapi.yaml   lock: new pins
+# install: .venv   viewer: OHIF at /   up: the whole system on this machine   test: all tests   fuzz: 100,000 inputs at each parser   bench: bench/results.md   lint: all checks   docs: docs/conformance.md, docs/settings.md, docs/openapi.yaml   lock: new pins
 PYTHON ?= python3
 DISTRIBUTIONS := $(wildcard libs/* services/*)
 EDITABLE := $(foreach d,$(DISTRIBUTIONS),-e ./$(d))
 
-.PHONY: install viewer up test bench docs lint format lock clean
+.PHONY: install viewer up test fuzz bench docs lint format lock clean
 install: .venv/.installed
 
 .venv/.installed: requirements/all.txt requirements/uv.txt pyproject.toml $(DISTRIBUTIONS:%=%/pyproject.toml)
@@ -26,6 +26,11 @@ test: install
 	.venv/bin/lint-imports
 	.venv/bin/mypy
 	PYTHONDONTWRITEBYTECODE= .venv/bin/pytest -n 4 --dist loadfile --no-loadscope-reorder $(ARGS)
+
+fuzz: install
+	tests/peers/install
+	.venv/bin/python -m tests.fuzz --inputs 100000 $(ARGS)
+	.venv/bin/python -m tests.fuzz.system --requests 20000
 
 bench: install
 	tests/peers/install

@@ -29,6 +29,8 @@ from tests.data_sets import identity, make_series
 from tests.idp import Idp
 from tests.planted import plant, secret
 
+SUBJECT = "CN=ct1,O=Hospital"
+"""Of the client certificate that a rule names; another one names the network 10.7.0.0/16."""
 Headers = Mapping[str, str]
 BOUNDARY = "0123456789abcdef"
 
@@ -83,6 +85,7 @@ class Guarded:
     keys: KeyRing
     idp: Idp
     links: Links
+    gateway_secret: str
     names: dict[str, str] = field(default_factory=dict)
     """The names of the keys that rules name."""
 
@@ -100,6 +103,11 @@ class Guarded:
         """A link to a study."""
         text = self.links.make(origin or self.mine, study, time.time() + hours * 3600)
         return {"Authorization": f"Bearer {plant(text)}"}
+
+    def through_gateway(self, *, secret: str | None = None, **headers: str) -> Headers:
+        """Headers as the gateway sets them: `isthmus_client_certificate`, `x_forwarded_for`."""
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        return {"Isthmus-Gateway": secret or self.gateway_secret, **named}
 
     async def ask(
         self, method: str, path: str, headers: Headers, target: Target | None = None
@@ -128,6 +136,8 @@ def _rules(mine: str, other: str, names: Mapping[str, str]) -> list[dict[str, ob
     return [
         {"key": names["right"], "origins": [mine], "operations": everything},
         {"user": "alice", "origins": [mine], "operations": everything},
+        {"certificate": SUBJECT, "origins": [mine], "operations": everything},
+        {"network": "10.7.0.0/16", "origins": [mine], "operations": everything},
         {"key": names["other-origin"], "origins": [other], "operations": everything[:4]},
         {
             "key": names["other-study"],
@@ -152,7 +162,7 @@ async def guarded(bus: Bus, blobs: BlobStore, name: str, directory: Path, idp: I
     names = {
         rule: f"{rule}-{name}" for rule in ("right", "other-origin", "other-study", "this-study", "events")
     }
-    link_key = secret("links")
+    link_key, gateway_secret = secret("links"), secret("gateway")
     settings = Settings.model_validate(
         {
             "origins": [
@@ -165,6 +175,7 @@ async def guarded(bus: Bus, blobs: BlobStore, name: str, directory: Path, idp: I
                 "link_key": link_key,
             },
             "dicomweb": {"store": mine},
+            "gateway": {"secret": gateway_secret},
             # Then its numbers are not for everybody, and the route is one that takes a right.
             "http": {"listen": "0.0.0.0:1"},
         }
@@ -195,5 +206,6 @@ async def guarded(bus: Bus, blobs: BlobStore, name: str, directory: Path, idp: I
                 KeyRing(bus),
                 idp,
                 Links(link_key),
+                gateway_secret,
                 names,
             )

@@ -15,7 +15,7 @@ from isthmus.common.bus import Bus
 from isthmus.common.dicomweb.resource import ROOTS
 from tests.idp import Idp, key_of
 from tests.planted import NAME, PATIENT_ID
-from tests.system.guarded import Guarded, Headers, Target, guarded, unique_uid
+from tests.system.guarded import SUBJECT, Guarded, Headers, Target, guarded, unique_uid
 from tests.wado.conftest import _reuse_processes, _reused_processes
 
 __all__ = ["_reuse_processes", "_reused_processes"]  # fixtures
@@ -142,8 +142,22 @@ class TestWhoIsNotKnown:
         expired = faces.link(faces.target.study, hours=-1)
         assert await statuses(faces, expired, _nobody, hidden=[faces.target.study]) == {}
 
+    async def test_with_what_only_the_gateway_may_say(self, faces: Guarded) -> None:
+        claims = {"Isthmus-Client-Certificate": SUBJECT, "X-Forwarded-For": "10.7.1.2"}
+        wrong = faces.through_gateway(
+            secret="guessed", isthmus_client_certificate=SUBJECT, x_forwarded_for="10.7.1.2"
+        )
+        for headers in (claims, wrong, faces.through_gateway(x_forwarded_for="10.7.1.2, 10.8.0.1")):
+            assert await statuses(faces, headers, _nobody, hidden=[faces.target.study]) == {}
+
 
 class TestWhoMaySomethingElse:
+    @pytest.fixture(autouse=True)
+    async def _another_has_just_read_it(self, faces: Guarded) -> None:
+        for method, path, right in methods_of(faces):
+            if right is Right.RETRIEVE and method == "GET":
+                assert (await faces.ask(method, path, faces.token())).status_code == HTTPStatus.OK
+
     async def test_at_another_origin(self, faces: Guarded) -> None:
         def expected(path: str, right: Right | None) -> int:
             if names_an_origin(path):
@@ -211,9 +225,14 @@ def _told(response: httpx2.Response, target: Target) -> tuple[int, object, str]:
 
 
 class TestWhoMay:
-    @pytest.mark.parametrize("by", ["key", "token"])
+    @pytest.mark.parametrize("by", ["key", "token", "certificate", "network"])
     async def test_does_everything(self, faces: Guarded, tmp_path: Path, by: str) -> None:
-        headers = await faces.key("right") if by == "key" else faces.token()
+        headers = {
+            "key": await faces.key("right"),
+            "token": faces.token(),
+            "certificate": faces.through_gateway(isthmus_client_certificate=SUBJECT),
+            "network": faces.through_gateway(x_forwarded_for="10.7.1.2"),
+        }[by]
         wrong = {}
         for method, path, right in methods_of(faces):
             target, wanted = faces.target, HTTPStatus.OK

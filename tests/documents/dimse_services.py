@@ -83,7 +83,10 @@ _REJECTIONS: Final = (
         " do nothing there",
     ),
     (admission.CALLING_AE_TITLE, "it is empty; or `access.rules` allow the caller nothing at any origin"),
-    (admission.IDENTITY, "the passcode or token is none of ours; or it is a Kerberos ticket or SAML assertion"),
+    (
+        admission.IDENTITY,
+        "the passcode or token is none of ours; or it is a Kerberos ticket or SAML assertion",
+    ),
     (admission.IDENTITY_UNKNOWN_NOW, "the identity provider, or a part of ours, is away"),
     (admission.VERSION, "another protocol version than 1"),
     (admission.LOCAL_LIMIT, "as many are open as may be, at all or of this caller"),
@@ -218,8 +221,15 @@ _LISTENING: Final = """
 
 The called AE title says what an association is for: that of an origin of any kind, an inbox among them, to
 store, search and retrieve there; `dicomweb.ae_title`, to do so at all of them as one; `scp.ae_title`, for
-origins that send what a C-MOVE asked them for. Who may is in `scp.callers`, by AE title, network, operation,
-inbox and origin; without it everyone who can reach us. Who is let in, and whatever is refused, is recorded,
+origins that send what a C-MOVE asked them for. Who may is in `access.rules`, by AE title, network,
+certificate and user, operation, origin and study; without them everyone who can reach us. What a PACS sends
+to `scp.ae_title` is let in from its `host` alone, or with a certificate for that, where there are rules. User
+identity (PS3.7 D.3.3.7) is verified where there are rules: user name and passcode are the name of an API key
+and the key, a JSON Web Token is one of a provider of `access.oidc`; who asks for a positive response gets
+one, and it is empty. A user name alone gives no right and gets no response; Kerberos tickets and SAML
+assertions are rejected. What the rules do not let somebody see is for him as if it were not there: it does
+not match, is not sent, and is not committed to; a worklist is for those who may see all studies. Who is let
+in, and whatever is refused, is recorded,
 without patient data. Where the settings do not say otherwise, an association has PDUs of {scp.max_pdu} bytes
 at most (`scp.max_pdu`), must be asked for within {scp.negotiation_seconds:.0f} s of its connection
 (`scp.negotiation_seconds`), and is aborted after {scp.idle_seconds:.0f} s of silence (`scp.idle_seconds`);

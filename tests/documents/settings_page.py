@@ -80,20 +80,22 @@ calling_ae_title = "CT?"
 [[arrivals.forward]]              # each instance at once
 each = "instance"
 to = ["archive"]
-[[scp.callers]]                   # the CTs, which ask for commitment, and where they take its results
+[[scp.callers]]                   # where a CT takes the results of Storage Commitment
 ae_title = "CT1"
-network = "10.1.0.0/16"
-operations = ["echo", "store", "commit"]
-inboxes = ["inbox"]
 host = "10.1.0.7"
 port = 104
+[[access.rules]]                  # what it may do; from here on nobody may but whom a rule names
+ae_title = "CT1"
+network = "10.1.0.0/16"
+operations = ["store"]
+origins = ["inbox"]
 [[scp.destinations]]              # where C-MOVE of legacy clients may send
 ae_title = "WORKSTATION"
 host = "10.1.0.7"
 port = 11113
-[[scp.callers]]                   # whoever is in this network may read, from these origins alone
+[[access.rules]]                  # whoever is in this network may read, from these origins alone
 network = "10.2.0.0/16"
-operations = ["echo", "find", "move", "get"]
+operations = ["search", "retrieve"]
 origins = ["pacs", "cloud"]
 [[origins]]
 name = "inbox"

@@ -95,4 +95,4 @@ def test_the_example_of_settings_is_settings(tmp_path: Path) -> None:
     (tmp_path / "isthmus.toml").write_text(example)
     read = load_settings(tmp_path / "isthmus.toml")
     assert ([inbox.name for inbox in read.inboxes], len(read.dimse_origins)) == (["inbox"], 2)
-    assert (len(read.scp.callers), len(read.arrivals.forward)) == (2, 2)
+    assert (len(read.scp.callers), len(read.access.rules), len(read.arrivals.forward)) == (1, 2, 2)

@@ -81,6 +81,7 @@ def ct(corpus: list[Path]) -> Path:
 
 def test_every_example_of_the_page_is_run_here() -> None:
     run = {"isthmus.toml", "callers", "asking", "retrieving", "storing", "http"}
+    run |= {"tls", "certificates", "encrypted"}  # in tests/scp/test_tls_page.py
     assert set(EXAMPLES) == run
     assert PAGE.read_text().count("```") == 2 * len(run)
 
@@ -94,7 +95,7 @@ def test_its_settings_are_settings(tmp_path: Path) -> None:
     check_files(settings)
     assert [one.ae_title for one in settings.origins] == ["CLOUD", "BUCKET"]
     assert [one.ae_title for one in settings.scp.destinations] == ["WORKSTATION"]
-    assert [one.origins for one in settings.scp.callers] == [frozenset({"cloud"})]
+    assert [one.origins for one in settings.access.rules] == [frozenset({"cloud"})]
 
 
 def test_studies_are_found(user: User) -> None:

@@ -10,6 +10,7 @@ import pytest
 from isthmus.common.blobs import BlobStore
 from isthmus.common.bus import Bus
 from isthmus.common.config import DimseOrigin, Inbox, ListenAddress, Settings
+from isthmus.common.config.access import Access
 from isthmus.common.config.origins import Protocol
 from isthmus.common.config.settings import Scp
 from isthmus.common.dimse import Association, Context, Peer, StoreResult
@@ -95,6 +96,12 @@ def with_scp(parts: Parts, **settings: object) -> Parts:
     """Give the same with other settings of scp."""
     scp = Scp.model_validate({"listen": ANY_PORT, **settings})
     return Parts(parts.settings.model_copy(update={"scp": scp}), parts.bus, parts.blobs)
+
+
+def with_rules(parts: Parts, *rules: dict[str, object], **access: object) -> Parts:
+    """Give the same where only what these rules say may be done."""
+    settings = Access.model_validate({"rules": rules, **access})
+    return Parts(parts.settings.model_copy(update={"access": settings}), parts.bus, parts.blobs)
 
 
 async def keys(blobs: BlobStore, origin: str) -> list[str]:

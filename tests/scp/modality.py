@@ -13,8 +13,9 @@ from pynetdicom.association import Association
 from pynetdicom.dimse_primitives import N_EVENT_REPORT
 from pynetdicom.transport import ThreadedAssociationServer
 
+from isthmus.common.auth import Policy, Right
 from isthmus.common.config import Inbox, Settings
-from isthmus.common.config.arriving import Caller, CallerOperation
+from isthmus.common.config.arriving import Caller
 from isthmus.common.config.settings import Scp
 from isthmus.common.dimse import install, unrestricted_storage
 from isthmus.common.service import Parts
@@ -47,15 +48,16 @@ async def services(parts: Parts, called: str | None = None) -> AsyncIterator[int
     loop = asyncio.get_running_loop()
     inboxes = [one for one in parts.settings.origins if isinstance(one, Inbox)]
     inbox = inboxes[0] if called is None else next((one for one in inboxes if one.name == called), None)
-    callers = Callers((), parts.settings.scp.callers)
+    policy = Policy.of(parts.settings)
+    callers = Callers(policy, parts.settings.origins, parts.settings.scp.callers)
     running = Services(parts, callers, loop)
 
     def sender_of(association: Association) -> Sender:
         title = association.requestor.ae_title.strip()
         return Sender(Calling(title, "INBOX", association.requestor.address), inbox)
 
-    def is_allowed(sender: Sender, operation: CallerOperation, _: str) -> bool:
-        return callers.may(sender.calling, operation, sender.inbox)
+    def is_allowed(sender: Sender, right: Right, _: str) -> bool:
+        return callers.may(sender.principal, right, sender.inbox)
 
     install()
     entity = AE("INBOX")

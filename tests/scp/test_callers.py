@@ -2,154 +2,145 @@
 
 import asyncio
 import socket
+import time
 from collections.abc import Callable
+from dataclasses import replace
 from uuid import uuid4
 
 import pytest
 
+from isthmus.common.auth import Kind, Policy, Principal, Right
 from isthmus.common.blobs import BlobStore
 from isthmus.common.bus import Bus
-from isthmus.common.config import DimseOrigin, Inbox
-from isthmus.common.config.arriving import Caller, CallerOperation
+from isthmus.common.config import DimseOrigin, Inbox, Origin
+from isthmus.common.config.access import Rule
+from isthmus.common.config.arriving import Caller
 from isthmus.common.config.origins import Protocol
 from isthmus.common.dimse import VERIFICATION, Association
-from isthmus.common.errors import AssociationRejected, OperationFailed
+from isthmus.common.errors import AssociationRejected
 from isthmus.common.service import Parts
-from isthmus.scp.admission import CALLED_AE_TITLE, CALLING_AE_TITLE, Admission, AllOrigins
-from isthmus.scp.callers import Callers, Calling
+from isthmus.scp.admission import CALLED_AE_TITLE, CALLING_AE_TITLE, Admission
+from isthmus.scp.callers import Callers, Calling, principal_of
+from isthmus.scp.everything import AllOrigins
 from isthmus.scp.worker import Server, serving
-from tests.scp.conftest import INBOX, PACS, Sending, peer, send, with_scp
+from tests.scp.conftest import INBOX, PACS, Sending, peer, send, with_rules, with_scp
 from tests.scp.stream import audited
 from tests.scp.wire import associate, read
 
 Dataset = Callable[..., bytes]
 
-STORE, ECHO, COMMIT = CallerOperation.STORE, CallerOperation.ECHO, CallerOperation.COMMIT
 ONE = Inbox(name="one", protocol=Protocol.INBOX, ae_title="ONE")
 TWO = Inbox(name="two", protocol=Protocol.INBOX, ae_title="TWO")
 ORIGIN = DimseOrigin(name="pacs", ae_title=PACS, port=104)
+ORIGINS = (ONE, TWO, ORIGIN)
 EVERYWHERE = AllOrigins(ae_title="ALL")
+STORE_ONE: dict[str, object] = {"ae_title": "CT1", "operations": ["store"], "origins": ["one"]}
 
 
-def calling(ae_title: str = "CT1", address: str = "10.1.2.3") -> Calling:
-    return Calling(ae_title, "ONE", address)
+def calling(ae_title: str = "CT1", address: str = "10.1.2.3", certificate: str | None = None) -> Calling:
+    return Calling(ae_title, "ONE", address, certificate)
 
 
-def test_without_callers_in_the_settings_everyone_may_everything() -> None:
-    callers = Callers([])
-    assert callers.may_associate(calling(), ONE)
-    assert callers.may_associate(calling(), None)
-    assert callers.may(calling(), STORE, ONE)
+def callers(*rules: dict[str, object], destination: Origin | None = None) -> Callers:
+    policy = Policy([Rule.model_validate(rule) for rule in rules], [origin.name for origin in ORIGINS])
+    return Callers(policy, ORIGINS, (), destination)
 
 
-def test_of_others_than_the_configured_callers_nobody_may() -> None:
-    callers = Callers([], [Caller(ae_title="CT1")])
-    assert callers.may_associate(calling(), ONE)
-    assert callers.may_associate(calling("CT1 "), ONE)
-    assert not callers.may_associate(calling("CT2"), ONE)
-    assert not callers.may_associate(calling("ct1"), ONE)
-    assert not callers.may_associate(calling("CT2"), None)
+CT1 = principal_of(calling())
+
+
+def test_who_calls_is_known_by_its_ae_title_and_its_certificate() -> None:
+    assert Principal(Kind.AE_TITLE, "CT1", address="10.1.2.3", ae_title="CT1") == CT1
+    certified = principal_of(calling("CT1 ", certificate="CN=ct1"))
+    assert (certified.kind, certified.name, certified.ae_title) == (Kind.CERTIFICATE, "CN=ct1", "CT1")
+    assert certified.certificate == "CN=ct1"
+
+
+def test_without_rules_everyone_may_everything() -> None:
+    for origin in (*ORIGINS, EVERYWHERE, None):
+        assert callers().may_associate(CT1, origin)
+        assert callers().may(CT1, Right.STORE, origin)
+
+
+def test_a_caller_may_what_the_rules_say_where_they_say_it() -> None:
+    ours = callers(STORE_ONE)
+    assert ours.may_associate(CT1, ONE)
+    assert ours.may_associate(CT1, None)
+    assert ours.may(CT1, Right.STORE, ONE)
+    assert not ours.may(CT1, Right.SEARCH, ONE)
+    assert not ours.may(CT1, Right.STORE, TWO)
+    assert not ours.may_associate(CT1, TWO)
+    assert not ours.may_associate(principal_of(calling("CT2")), None)
+    assert not ours.may(CT1, Right.STORE, None)  # with ourselves nobody may
+
+
+def test_a_right_that_is_none_over_dimse_lets_nobody_in() -> None:
+    ours = callers({"ae_title": "CT1", "operations": ["delete", "events", "admin"]})
+    assert not ours.may_associate(CT1, ONE)
+    assert not ours.may_associate(CT1, None)
+
+
+def test_who_may_at_one_origin_may_call_all_of_them_as_one() -> None:
+    ours = callers({"ae_title": "CT1", "operations": ["search", "retrieve"], "origins": ["pacs"]})
+    assert ours.may(CT1, Right.SEARCH, EVERYWHERE)
+    assert ours.may(CT1, Right.RETRIEVE, EVERYWHERE)
+    assert not ours.may(CT1, Right.STORE, EVERYWHERE)
+    assert list(ours.permits(CT1, Right.SEARCH)) == ["pacs"]
+
+
+@pytest.mark.parametrize(("destination", "is_allowed"), [(ONE, True), (TWO, False)])
+def test_what_is_stored_at_all_of_them_takes_a_right_where_it_goes(
+    destination: Inbox, is_allowed: bool
+) -> None:
+    assert callers(STORE_ONE, destination=destination).may(CT1, Right.STORE, EVERYWHERE) == is_allowed
+
+
+def test_who_is_known_until_a_time_may_nothing_after_it() -> None:
+    ours = callers({"user": "alice", "operations": ["search"]})
+    alice = Principal(Kind.USER, "alice", until=time.time() + 60)
+    assert ours.may(alice, Right.SEARCH, ONE)
+    assert not ours.may(replace(alice, until=time.time() - 1), Right.SEARCH, ONE)
 
 
 @pytest.mark.parametrize(
-    ("network", "address", "is_in"),
+    ("rule", "could"),
     [
-        ("10.1.2.3", "10.1.2.3", True),
-        ("10.1.2.0/24", "10.1.2.3", True),
-        ("10.1.2.3/24", "10.1.2.99", True),
-        ("10.1.3.0/24", "10.1.2.3", False),
-        ("10.1.2.0/24", "::ffff:10.1.2.3", True),
-        ("10.1.2.0/24", "2001:db8::1", False),
-        ("2001:db8::/32", "2001:db8::1", True),
-        ("fe80::/10", "fe80::1%eth0", True),
+        ({"user": "alice"}, True),
+        ({"key": "ai", "ae_title": "CT1"}, True),
+        ({"claims": {"groups": ["radiology"]}, "network": "10.1.0.0/16"}, True),
+        ({"user": "alice", "network": "10.2.0.0/16"}, False),
+        ({"user": "alice", "ae_title": "CT2"}, False),
+        ({"user": "alice", "certificate": "CN=ct1"}, False),
+        ({"user": "alice", "origins": ["two"]}, False),
+        ({"ae_title": "CT2"}, False),
     ],
 )
-def test_a_caller_is_known_by_its_address(network: str, address: str, is_in: bool) -> None:
-    callers = Callers([], [Caller(network=network)])
-    assert callers.may_associate(calling(address=address), ONE) == is_in
-
-
-def test_ae_title_and_address_have_to_be_right_both() -> None:
-    callers = Callers([], [Caller(ae_title="CT1", network="10.1.2.0/24")])
-    assert callers.may_associate(calling("CT1", "10.1.2.3"), ONE)
-    assert not callers.may_associate(calling("CT1", "10.1.3.3"), ONE)
-    assert not callers.may_associate(calling("CT2", "10.1.2.3"), ONE)
-
-
-def test_a_caller_may_send_to_the_inboxes_that_are_its_own() -> None:
-    callers = Callers([], [Caller(ae_title="CT1", inboxes=frozenset({"one"}))])
-    assert callers.may_associate(calling(), ONE)
-    assert not callers.may_associate(calling(), TWO)
-    assert callers.may(calling(), ECHO, None)
-
-
-def test_a_caller_may_call_the_origins_that_are_its_own() -> None:
-    callers = Callers([], [Caller(ae_title="CT1", origins=frozenset({"pacs", "two"}))])
-    assert callers.may_associate(calling(), ORIGIN)
-    assert callers.may_associate(calling(), TWO)
-    assert not callers.may_associate(calling(), ONE)
-    assert not callers.may_associate(calling(), EVERYWHERE)
-    assert callers.may(calling(), ECHO, None)
-
-
-def test_who_has_inboxes_of_its_own_may_not_read_from_origins() -> None:
-    callers = Callers([], [Caller(ae_title="CT1", inboxes=frozenset({"one"}))])
-    assert not callers.may_associate(calling(), ORIGIN)
-
-
-def test_inboxes_and_origins_add_up() -> None:
-    caller = Caller(ae_title="CT1", inboxes=frozenset({"one"}), origins=frozenset({"pacs"}))
-    callers = Callers([], [caller])
-    assert callers.may_associate(calling(), ONE)
-    assert callers.may_associate(calling(), ORIGIN)
-    assert not callers.may_associate(calling(), TWO)
-
-
-def test_who_may_call_all_origins_as_one_is_said_so() -> None:
-    callers = Callers([], [Caller(ae_title="CT1", origins=frozenset({"all"}))])
-    assert callers.may_associate(calling(), EVERYWHERE)
-    assert not callers.may_associate(calling(), ORIGIN)
-
-
-def test_of_several_rules_about_one_caller_one_is_enough() -> None:
-    callers = Callers(
-        [],
-        [
-            Caller(ae_title="CT1", inboxes=frozenset({"one"}), operations=frozenset({STORE})),
-            Caller(network="10.0.0.0/8", operations=frozenset({ECHO})),
-        ],
-    )
-    assert callers.may(calling(), STORE, ONE)
-    assert callers.may(calling(), ECHO, ONE)
-    assert not callers.may(calling(), COMMIT, ONE)
-    assert not callers.may(calling(), STORE, TWO)
-
-
-def test_an_origin_may_come_to_ourselves_whoever_the_callers_are() -> None:
-    callers = Callers([ORIGIN], [Caller(ae_title="CT1")])
-    assert callers.may_associate(calling(PACS), None)
-    assert callers.may(calling(PACS), STORE, None)
-    assert not callers.may_associate(calling(PACS), ONE)
+def test_whom_user_identity_could_let_in_is_heard(rule: dict[str, object], could: bool) -> None:
+    ours = callers({"operations": ["search"], **rule})
+    assert ours.may_become(CT1, ONE) == could
+    admission = Admission("ISTHMUS", ORIGINS, ours)
+    assert (admission.decide(calling()) is ONE) == could
+    assert admission.confirm(CT1, ONE) == CALLING_AE_TITLE  # as long as it has not
 
 
 def test_where_a_caller_takes_associations_itself() -> None:
-    callers = Callers(
-        [], [Caller(ae_title="CT1"), Caller(ae_title="CT1", host="ct1", port=104), Caller(ae_title="CT2")]
-    )
-    assert list(callers.addresses_of(calling(), ONE)) == [("ct1", 104)]
-    assert list(callers.addresses_of(calling("CT2"), ONE)) == []
+    there = [Caller(ae_title="CT1", host="ct1", port=104), Caller(ae_title="CT2", host="ct2", port=105)]
+    ours = Callers(Policy((), ()), ORIGINS, there)
+    assert list(ours.addresses_of("CT1 ")) == [("ct1", 104)]
+    assert list(ours.addresses_of("CT3")) == []
 
 
 def test_the_origins_of_an_ae_title() -> None:
-    callers = Callers(
+    ours = Callers(
+        Policy((), ()),
         [
             DimseOrigin(name="one", ae_title=PACS, port=104),
             DimseOrigin(name="two", ae_title="OTHER", port=104),
             DimseOrigin(name="three", ae_title=PACS, port=105),
-        ]
+        ],
     )
-    assert callers.origins_of("PACS  ") == ("one", "three")
-    assert callers.origins_of("pacs") == ()
+    assert ours.origins_of("PACS  ") == ("one", "three")
+    assert ours.origins_of("pacs") == ()
 
 
 def called(ae_title: str) -> Calling:
@@ -157,7 +148,7 @@ def called(ae_title: str) -> Calling:
 
 
 def test_the_called_ae_title_names_an_origin_all_of_them_or_ourselves() -> None:
-    admission = Admission("ISTHMUS", [ORIGIN, ONE], Callers([]), "ALL")
+    admission = Admission("ISTHMUS", [ORIGIN, ONE], callers(), "ALL")
     assert admission.decide(called(PACS)) is ORIGIN
     assert admission.decide(called("ONE")) is ONE
     assert admission.decide(called("ALL")) == EVERYWHERE
@@ -166,26 +157,39 @@ def test_the_called_ae_title_names_an_origin_all_of_them_or_ourselves() -> None:
 
 
 def test_all_origins_as_one_are_not_there_without_an_ae_title() -> None:
-    assert Admission("ISTHMUS", [ORIGIN], Callers([])).decide(called("ALL")) is CALLED_AE_TITLE
+    assert Admission("ISTHMUS", [ORIGIN], callers()).decide(called("ALL")) is CALLED_AE_TITLE
 
 
 def test_a_pacs_that_is_configured_twice_cannot_be_called() -> None:
     twin = DimseOrigin(name="twin", ae_title=PACS, port=105)
-    admission = Admission("ISTHMUS", [ORIGIN, twin, ONE], Callers([]))
+    admission = Admission("ISTHMUS", [ORIGIN, twin, ONE], callers())
     assert admission.decide(called(PACS)) is CALLED_AE_TITLE
     assert admission.decide(called("ONE")) is ONE
 
 
 def test_an_inbox_in_the_place_of_a_pacs_is_the_one_that_is_called() -> None:
     inbox = Inbox(name="in", protocol=Protocol.INBOX, ae_title=PACS)
-    assert Admission("ISTHMUS", [inbox, ORIGIN], Callers([])).decide(called(PACS)) is inbox
+    assert Admission("ISTHMUS", [inbox, ORIGIN], callers()).decide(called(PACS)) is inbox
 
 
-def test_an_origin_that_is_not_the_callers_is_not_admitted_to() -> None:
-    callers = Callers([], [Caller(ae_title="CT1", origins=frozenset({"one"}))])
-    admission = Admission("ISTHMUS", [ORIGIN, ONE], callers)
-    assert admission.decide(called(PACS)) is CALLING_AE_TITLE
+def test_an_origin_of_which_a_caller_may_know_nothing_is_as_if_it_were_not_there() -> None:
+    admission = Admission("ISTHMUS", ORIGINS, callers(STORE_ONE))
     assert admission.decide(called("ONE")) is ONE
+    assert admission.decide(called("TWO")) is CALLED_AE_TITLE
+    assert admission.decide(called("OTHER")) is CALLED_AE_TITLE
+    assert admission.decide(called("ISTHMUS")) is None
+
+
+@pytest.mark.parametrize("title", ["ONE", "OTHER", "ISTHMUS"])
+def test_who_may_nothing_hears_the_same_whatever_it_calls(title: str) -> None:
+    admission = Admission("ISTHMUS", ORIGINS, callers(STORE_ONE))
+    assert admission.decide(Calling("CT2", title, "10.1.2.3")) is CALLING_AE_TITLE
+
+
+def test_an_origin_may_come_to_ourselves_whoever_the_rules_are_about() -> None:
+    admission = Admission("ISTHMUS", ORIGINS, callers(STORE_ONE))
+    assert admission.decide(Calling(PACS, "ISTHMUS", "10.1.2.3")) is None
+    assert admission.decide(Calling(PACS, "ONE", "10.1.2.3")) is CALLING_AE_TITLE
 
 
 @pytest.fixture
@@ -208,7 +212,7 @@ async def echo(server: Server, calling: str, called: str) -> None:
 async def test_who_is_none_of_the_callers_is_rejected_and_that_is_recorded(
     parts: Parts, bus: Bus, caller: str
 ) -> None:
-    async with serving(with_scp(parts, callers=[{"ae_title": "ANOTHER"}])) as server:
+    async with serving(with_rules(parts, {"ae_title": "ANOTHER", "operations": ["store"]})) as server:
         with pytest.raises(AssociationRejected, match="Calling AE title not recognised"):
             await echo(server, caller, INBOX)
     (record,) = await audited(bus, "refused", caller, least=1)
@@ -247,7 +251,8 @@ async def test_so_are_a_version_that_is_not_known_and_one_too_many(
 
 
 async def test_who_is_accepted_is_recorded_too(parts: Parts, bus: Bus, caller: str) -> None:
-    async with serving(with_scp(parts, callers=[{"ae_title": caller, "network": "127.0.0.0/8"}])) as server:
+    rule: dict[str, object] = {"ae_title": caller, "network": "127.0.0.0/8", "operations": ["store"]}
+    async with serving(with_rules(parts, rule)) as server:
         await echo(server, caller, INBOX)
         await echo(server, caller, "ISTHMUS")
     first, second = await audited(bus, "accepted", caller, least=2)
@@ -258,8 +263,7 @@ async def test_who_is_accepted_is_recorded_too(parts: Parts, bus: Bus, caller: s
 async def test_an_operation_that_is_not_the_callers_is_refused_and_recorded(
     parts: Parts, bus: Bus, blobs: BlobStore, inbox: Inbox, dataset: Dataset, caller: str
 ) -> None:
-    callers = [{"ae_title": caller, "operations": ["echo"]}]
-    async with serving(with_scp(parts, callers=callers)) as server:
+    async with serving(with_rules(parts, {"ae_title": caller, "operations": ["search"]})) as server:
         await echo(server, caller, INBOX)
         (result,) = await send(server, Sending(dataset()), calling=caller, called=INBOX)
     assert (result.status, result.error_comment) == (0x0124, "This caller may not store here")
@@ -268,20 +272,46 @@ async def test_an_operation_that_is_not_the_callers_is_refused_and_recorded(
     assert (record.action, record.reason) == ("C-STORE", "Not among the caller's operations")
 
 
-async def test_an_echo_that_is_not_the_callers_is_refused(parts: Parts, caller: str) -> None:
-    async with serving(with_scp(parts, callers=[{"ae_title": caller, "operations": ["store"]}])) as server:
-        with pytest.raises(OperationFailed) as caught:
-            await echo(server, caller, INBOX)
-    assert caught.value.status == 0x0124
-
-
-async def test_an_inbox_that_is_not_the_callers_is_as_if_it_were_unknown_there(
+async def test_an_origin_that_is_not_the_callers_is_as_if_it_were_unknown(
     parts: Parts, inbox: Inbox, caller: str
 ) -> None:
     other = Inbox(name=f"{inbox.name}-b", protocol=Protocol.INBOX, ae_title="OTHERBOX")
     settings = parts.settings.model_copy(update={"origins": (inbox, other)})
-    callers = [{"ae_title": caller, "inboxes": [inbox.name]}]
-    async with serving(with_scp(Parts(settings, parts.bus, parts.blobs), callers=callers)) as server:
+    both = Parts(settings, parts.bus, parts.blobs)
+    rule: dict[str, object] = {"ae_title": caller, "operations": ["store"], "origins": [inbox.name]}
+    async with serving(with_rules(both, rule)) as server:
         await echo(server, caller, INBOX)
-        with pytest.raises(AssociationRejected):
-            await echo(server, caller, "OTHERBOX")
+        await echo(server, caller, "ISTHMUS")
+        for title in ("OTHERBOX", "ELSEWHERE"):
+            with pytest.raises(AssociationRejected, match="Called AE title not recognised"):
+                await echo(server, caller, title)
+
+
+@pytest.mark.parametrize(
+    ("host", "is_let_in"),
+    [("127.0.0.1", True), ("localhost", True), ("10.1.2.3", False), ("nowhere.invalid", False)],
+)
+async def test_an_origin_may_send_to_ourselves_from_where_it_is(
+    parts: Parts, dataset: Dataset, host: str, is_let_in: bool
+) -> None:
+    pacs = DimseOrigin(name=parts.settings.origins[0].name, ae_title=PACS, host=host, port=104)
+    settings = parts.settings.model_copy(update={"origins": (pacs,)})
+    rule: dict[str, object] = {"ae_title": "CT1", "operations": ["store"]}
+    async with serving(with_rules(Parts(settings, parts.bus, parts.blobs), rule)) as server:
+        if is_let_in:
+            (result,) = await send(server, Sending(dataset()))
+            assert (result.status, result.error_comment) == (
+                0x0124,
+                "Nobody asked for an instance of this study",
+            )
+        else:
+            with pytest.raises(AssociationRejected, match="Calling AE title not recognised"):
+                await send(server, Sending(dataset()))
+
+
+async def test_who_may_associate_with_ourselves_may_store_nothing_there(
+    parts: Parts, dataset: Dataset, caller: str
+) -> None:
+    async with serving(with_rules(parts, {"ae_title": caller, "operations": ["store"]})) as server:
+        (result,) = await send(server, Sending(dataset()), calling=caller)
+    assert (result.status, result.error_comment) == (0x0124, "This caller may not store here")

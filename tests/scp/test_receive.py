@@ -11,6 +11,7 @@ import pytest
 
 from isthmus.common.blobs import BlobStore
 from isthmus.common.bus import Bus, subjects
+from isthmus.common.bus.granted import Guarded
 from isthmus.common.config import Origin
 from isthmus.common.dicom.part10 import read_file_meta
 from isthmus.common.dicom.raw_bytes import RawBytes
@@ -95,8 +96,10 @@ async def test_a_worker_that_does_not_answer_means_out_of_resources(
 
     request = bus.request
 
-    async def impatient(subject: str, message: object, answer: type[ReceivedAnswer]) -> ReceivedAnswer:
-        return await request(subject, message, answer, timeout=0.3)
+    async def impatient(
+        subject: str, message: object, answer: type[ReceivedAnswer], *, guarded: Guarded
+    ) -> ReceivedAnswer:
+        return await request(subject, message, answer, timeout=0.3, guarded=guarded)
 
     monkeypatch.setattr(bus, "request", impatient)
     subscription = await bus.serve(subjects.received(origin_name, "1.2.3"), "worker", never, Received)

@@ -11,12 +11,12 @@ from isthmus.common.blobs import BlobStore
 from isthmus.common.bus import Bus
 from isthmus.common.bus.events import tell
 from isthmus.common.config import Inbox, Protocol, Settings
-from isthmus.common.config.arriving import Caller, CallerOperation
 from isthmus.common.errors import BusUnavailable
 from isthmus.common.messages import AssociationEnded, InstancesReported
 from isthmus.common.service import Parts
 from isthmus.scp.reports import reports
 from isthmus.scp.reports.reports import INSTANCE_AVAILABILITY
+from tests.scp.conftest import with_rules
 from tests.scp.modality import MODALITY, Modality, services, with_callers
 from tests.scp.reporting import (
     STEP,
@@ -135,11 +135,11 @@ async def test_a_change_that_is_wrong_is_refused_by_name(parts: Parts, bus: Bus,
     assert [one.final for one in await told(bus, inbox)] == [False]
 
 
-async def test_a_caller_that_may_not_report_is_told_so(parts: Parts, inbox: Inbox) -> None:
-    caller = Caller(ae_title=MODALITY, operations=frozenset({CallerOperation.STORE}))
-    async with services(with_callers(parts, inbox, [caller])) as port:
+async def test_a_caller_that_may_not_report_is_told_so(parts: Parts) -> None:
+    searches: dict[str, object] = {"ae_title": MODALITY, "operations": ["search"]}
+    async with services(with_rules(parts, searches)) as port:
         given = await answers(port, creating(new_step()), setting(change("COMPLETED")))
-    assert given == [(0x0124, "This caller may not report")] * 2
+    assert given == [(0x0124, f"{name} is not allowed to this caller") for name in ("N-CREATE", "N-SET")]
 
 
 async def test_a_second_step_with_the_same_uid_is_a_duplicate(parts: Parts, bus: Bus, inbox: Inbox) -> None:

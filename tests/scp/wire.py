@@ -33,14 +33,17 @@ def pdu(kind: int, body: bytes) -> bytes:
 
 
 def associate(
-    called: str = "INBOX", contexts: Sequence[tuple[int, str, str]] = CONTEXTS, calling: str = "EVIL"
+    called: str = "INBOX",
+    contexts: Sequence[tuple[int, str, str]] = CONTEXTS,
+    calling: str = "EVIL",
+    user: bytes = b"",
 ) -> bytes:
-    """An A-ASSOCIATE-RQ (PS3.8 9.3.2)."""
+    """An A-ASSOCIATE-RQ (PS3.8 9.3.2), with more items of User Information (PS3.7 D.3.3)."""
     proposed = b"".join(
         item(0x20, bytes((number, 0, 0, 0)) + item(0x30, name.encode()) + item(0x40, syntax.encode()))
         for number, name, syntax in contexts
     )
-    user = item(0x50, item(0x51, struct.pack(">L", 16384)) + item(0x52, b"1.2.3"))
+    user = item(0x50, item(0x51, struct.pack(">L", 16384)) + item(0x52, b"1.2.3") + user)
     titles = called.encode().ljust(16) + calling.encode().ljust(16)
     fixed = struct.pack(">HH", 1, 0) + titles + bytes(32)
     return pdu(1, fixed + item(0x10, b"1.2.840.10008.3.1.1.1") + proposed + user)

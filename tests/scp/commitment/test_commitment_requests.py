@@ -10,7 +10,6 @@ from pynetdicom.association import Association
 
 from isthmus.common.bus import Bus, streams
 from isthmus.common.config import Inbox
-from isthmus.common.config.arriving import Caller, CallerOperation
 from isthmus.common.service import Parts
 from tests.scp.commitment.asking import (
     Deposit,
@@ -18,6 +17,7 @@ from tests.scp.commitment.asking import (
     transaction,
     waiting,
 )
+from tests.scp.conftest import with_rules
 from tests.scp.modality import (
     CT,
     MODALITY,
@@ -28,7 +28,6 @@ from tests.scp.modality import (
     ask,
     committed,
     services,
-    with_callers,
 )
 
 
@@ -83,16 +82,16 @@ async def test_a_wrong_request_is_refused_by_name_and_the_association_goes_on(
     assert await waiting(bus, inbox) == 0
 
 
-async def test_a_caller_that_may_not_is_told_so(parts: Parts, inbox: Inbox) -> None:
-    caller = Caller(ae_title=MODALITY, operations=frozenset({CallerOperation.STORE}))
+async def test_a_caller_that_may_not_is_told_so(parts: Parts) -> None:
+    searches: dict[str, object] = {"ae_title": MODALITY, "operations": ["search"]}
 
     def run(port: int) -> tuple[int, str]:
         with Modality().associated(port) as association:
             status = ask(association, action_information("1.2.3", (CT, "1.2.3.4")))
             return int(status.Status), str(status.ErrorComment)
 
-    async with services(with_callers(parts, inbox, [caller])) as port:
-        assert await asyncio.to_thread(run, port) == (0x0124, "This caller may not commit")
+    async with services(with_rules(parts, searches)) as port:
+        assert await asyncio.to_thread(run, port) == (0x0124, "N-ACTION is not allowed to this caller")
 
 
 async def test_a_called_ae_title_that_is_no_origin_commits_to_nothing(parts: Parts) -> None:

@@ -11,7 +11,7 @@ from isthmus.common.dimse import provided
 from isthmus.common.service import Parts
 from isthmus.scp.worker import STOP_SECONDS, Server, serving
 from tests.peers import eventually
-from tests.scp.conftest import with_scp
+from tests.scp.conftest import with_rules
 from tests.scp.find.conftest import ARCHIVE, EXPLICIT, PATIENT_ROOT, STUDY_ROOT, Played, ask, request
 from tests.scp.find.test_stopping import AT_ONCE, connected, request_of
 from tests.scp.wire import associate, read
@@ -23,16 +23,16 @@ ACCEPTED, ABSTRACT_SYNTAX_NOT_SUPPORTED = 0, 3
 
 
 async def test_a_caller_that_may_not_search(parts: Parts, played: Played) -> None:
-    callers = [{"ae_title": "FINDER", "operations": ["store", "echo", "move"]}]
-    async with serving(with_scp(parts, callers=callers)) as server:
+    async with serving(
+        with_rules(parts, {"ae_title": "FINDER", "operations": ["store", "retrieve"]})
+    ) as server:
         answer = await ask(server, request(StudyInstanceUID=""))
-    assert (answer.status, answer.comment) == (0x0124, "This caller may not find here")
+    assert (answer.status, answer.comment) == (0x0124, "C-FIND is not allowed to this caller here")
     assert not played.queries
 
 
 async def test_a_caller_that_may(parts: Parts, played: Played) -> None:
-    callers = [{"ae_title": "FINDER", "operations": ["find"]}]
-    async with serving(with_scp(parts, callers=callers)) as server:
+    async with serving(with_rules(parts, {"ae_title": "FINDER", "operations": ["search"]})) as server:
         assert (await ask(server, request(StudyInstanceUID=""))).status == 0x0000
 
 

@@ -11,8 +11,8 @@ from isthmus.common.config import Settings
 from isthmus.common.dicom.json_model import DicomJson
 from isthmus.common.errors import OriginTimeout, OriginUnreachable
 from isthmus.common.service import Parts
-from isthmus.scp.admission import AllOrigins
 from isthmus.scp.commitment import report
+from isthmus.scp.everything import AllOrigins
 from isthmus.scp.finding import everywhere
 from isthmus.scp.storing.budget import Budget
 from isthmus.scp.storing.store_through import OWN_SECONDS, PART_SECONDS, StoreThrough

@@ -5,12 +5,13 @@ The called AE title says what an association is for: that of an origin, of all o
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import ClassVar, Final, Literal
+from typing import Final
 
+from isthmus.common.auth import Principal
 from isthmus.common.config import DimseOrigin, Origin
-from isthmus.common.config.origins import Protocol
 from isthmus.common.telemetry import get_logger
-from isthmus.scp.callers import Callers, Calling
+from isthmus.scp.callers import Callers, Calling, principal_of
+from isthmus.scp.everything import AllOrigins
 
 log = get_logger(__name__)
 
@@ -27,17 +28,11 @@ class Rejection:
 
 CALLED_AE_TITLE: Final = Rejection(1, 1, 7, "Called AE title not recognized")
 CALLING_AE_TITLE: Final = Rejection(1, 1, 3, "Calling AE title not recognized")
+IDENTITY: Final = Rejection(1, 2, 1, "User identity not verified")
+"""PS3.7 D.3.3.7: for good, by the ACSE, without a reason."""
+IDENTITY_UNKNOWN_NOW: Final = Rejection(2, 2, 1, "User identity cannot be verified now")
 VERSION: Final = Rejection(1, 2, 2, "Protocol version not supported")
 LOCAL_LIMIT: Final = Rejection(2, 3, 2, "Local limit exceeded")
-
-
-class AllOrigins(Origin):
-    """All origins as one: what `/dicomweb` is to HTTP clients."""
-
-    RESERVED: ClassVar[frozenset[str]] = frozenset()
-
-    name: Literal["all"] = "all"
-    protocol: Literal[Protocol.DICOMWEB] = Protocol.DICOMWEB
 
 
 class Admission:
@@ -69,13 +64,32 @@ class Admission:
         self._callers = callers
 
     def decide(self, calling: Calling) -> Origin | Rejection | None:
-        """Give the origin that is called, None where we ourselves are, or why not."""
-        if calling.called_ae_title not in self._called:
-            return CALLED_AE_TITLE
+        """Give the origin that is called, None where we ourselves are, or why not.
+
+        Whom user identity could let in is not sent away yet, nor an origin that calls ourselves: what may
+        take time to find out is for `confirm`.
+        """
         if not calling.calling_ae_title:
             return CALLING_AE_TITLE
+        principal = principal_of(calling)
+        is_pacs = bool(self._callers.pacs_of(calling.calling_ae_title))
+        if not (is_pacs or self._may(principal, None)):
+            return CALLING_AE_TITLE  # whatever is called: nobody learns here what there is
+        if calling.called_ae_title not in self._called:
+            return CALLED_AE_TITLE
         origin = self._called[calling.called_ae_title]
-        return origin if self._callers.may_associate(calling, origin) else CALLING_AE_TITLE
+        if (origin is None and is_pacs) or self._may(principal, origin):
+            return origin
+        return CALLED_AE_TITLE if self._may(principal, None) else CALLING_AE_TITLE
+
+    def confirm(self, principal: Principal, origin: Origin | None) -> Rejection | None:
+        """Tell why somebody is rejected of whom all is known now; None where he is not."""
+        if self._callers.may_associate(principal, origin):
+            return None
+        return CALLED_AE_TITLE if self._callers.may_associate(principal, None) else CALLING_AE_TITLE
+
+    def _may(self, principal: Principal, origin: Origin | None) -> bool:
+        return self._callers.may_associate(principal, origin) or self._callers.may_become(principal, origin)
 
 
 def _by_ae_title(origins: Iterable[Origin]) -> dict[str, list[Origin]]:

@@ -1,11 +1,17 @@
-"""Who may do what: the configured callers, and the origins, known by their AE titles."""
+"""Who calls, what the rules allow him, and which origins are known by which AE titles."""
 
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from ipaddress import IPv6Address, ip_address, ip_network
+from typing import Final
 
+from isthmus.common.auth import Kind, Permit, Policy, Principal, Right
 from isthmus.common.config import DimseOrigin, Origin
-from isthmus.common.config.arriving import Caller, CallerOperation
+from isthmus.common.config.arriving import Caller
+from isthmus.scp.everything import AllOrigins
+
+DIMSE_RIGHTS: Final = (Right.SEARCH, Right.RETRIEVE, Right.STORE)
+"""What can be done over DIMSE."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,63 +28,100 @@ class Calling:
     """The alternative names in that (RFC 5280 4.2.1.6): `DNS:...`, `IP:...`, `URI:...` and `email:...`."""
 
 
-class Callers:
-    """What the settings say of callers; without any, everyone may do everything."""
+def principal_of(calling: Calling) -> Principal:
+    """Give who calls, as far as that is known without user identity."""
+    ae_title = calling.calling_ae_title.strip()
+    if calling.certificate:
+        kind, name = Kind.CERTIFICATE, calling.certificate
+    else:
+        kind, name = Kind.AE_TITLE, ae_title
+    return Principal(
+        kind, name, address=calling.address, ae_title=ae_title, certificate=calling.certificate or ""
+    )
 
-    def __init__(self, origins: Iterable[DimseOrigin], callers: Iterable[Caller] = ()) -> None:
+
+class Callers:
+    """What the rules allow those who call; without any, everyone may do everything."""
+
+    def __init__(
+        self,
+        policy: Policy,
+        origins: Iterable[Origin],
+        callers: Iterable[Caller] = (),
+        destination_of_all: Origin | None = None,
+    ) -> None:
+        """Prepare.
+
+        Args:
+            policy: the rules.
+            origins: all.
+            callers: where the results of storage commitment go.
+            destination_of_all: the origin that takes what is stored at all of them as one.
+        """
+        self._policy = policy
         self._callers = tuple(callers)
-        self._names: dict[str, tuple[str, ...]] = {}
+        self._destination_of_all = destination_of_all
+        self._pacs: dict[str, tuple[DimseOrigin, ...]] = {}
         for origin in origins:
-            self._names[origin.ae_title] = (*self._names.get(origin.ae_title, ()), origin.name)
+            if isinstance(origin, DimseOrigin):
+                self._pacs[origin.ae_title] = (*self._pacs.get(origin.ae_title, ()), origin)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there are no rules."""
+        return self._policy.is_open
 
     def origins_of(self, calling_ae_title: str) -> tuple[str, ...]:
         """Give the names of the origins with this AE title; blanks at its ends mean nothing (PS3.5 6.2).
 
         One PACS may be configured as several origins.
         """
-        return self._names.get(calling_ae_title.strip(), ())
+        return tuple(origin.name for origin in self.pacs_of(calling_ae_title))
 
-    def may_associate(self, calling: Calling, origin: Origin | None) -> bool:
-        """Tell whether this caller has any business with an origin, or, for None, with ourselves."""
-        if not self._callers:
-            return True
-        if origin is None and self.origins_of(calling.calling_ae_title):
-            return True  # what a C-MOVE asked for comes so
-        return any(self._rules(calling, origin))
+    def pacs_of(self, calling_ae_title: str) -> tuple[DimseOrigin, ...]:
+        """Give the origins with this AE title."""
+        return self._pacs.get(calling_ae_title.strip(), ())
 
-    def may(self, calling: Calling, operation: CallerOperation, origin: Origin | None) -> bool:
-        """Tell whether this caller may ask for an operation."""
-        if not self._callers:
-            return True
-        if origin is None and self.origins_of(calling.calling_ae_title):
-            return True
-        return any(operation in caller.operations for caller in self._rules(calling, origin))
+    def permits(self, principal: Principal, right: Right) -> Mapping[str, Permit]:
+        """Give the origins at which somebody may do something, and with which of their studies."""
+        return self._policy.permits(principal, right)
 
-    def addresses_of(self, calling: Calling, origin: Origin | None) -> Iterator[tuple[str, int]]:
-        """Give where this caller itself takes associations, host and port, as far as it is configured."""
-        for caller in self._rules(calling, origin):
-            if caller.host is not None and caller.port is not None:
+    def may(self, principal: Principal, right: Right, origin: Origin | None) -> bool:
+        """Tell whether somebody may do something: at an origin, at one of all, or, for None, with ourselves.
+
+        With ourselves nobody may: what a C-MOVE of ours asked for comes there, and `Sender` knows that.
+        """
+        if self._policy.is_open:
+            return True
+        if origin is None or _has_ended(principal):
+            return False
+        if not isinstance(origin, AllOrigins):
+            return origin.name in self._policy.permits(principal, right)
+        permits = self._policy.permits(principal, right)
+        if right is Right.STORE and self._destination_of_all is not None:
+            return self._destination_of_all.name in permits
+        return bool(permits)
+
+    def may_associate(self, principal: Principal, origin: Origin | None) -> bool:
+        """Tell whether somebody has any business with an origin, or, for None, with any."""
+        if self._policy.is_open:
+            return True
+        if origin is None:
+            return any(self._policy.permits(principal, right) for right in DIMSE_RIGHTS)
+        return any(self.may(principal, right, origin) for right in DIMSE_RIGHTS)
+
+    def may_become(self, principal: Principal, origin: Origin | None) -> bool:
+        """Tell whether user identity could give somebody any business with an origin, or with any."""
+        name = None if origin is None or isinstance(origin, AllOrigins) else origin.name
+        return self._policy.may_become(principal, DIMSE_RIGHTS, name)
+
+    def addresses_of(self, calling_ae_title: str) -> Iterator[tuple[str, int]]:
+        """Give where a caller itself takes associations, host and port, as far as it is configured."""
+        for caller in self._callers:
+            if caller.ae_title == calling_ae_title.strip():
                 yield caller.host, caller.port
 
-    def _rules(self, calling: Calling, origin: Origin | None) -> Iterator[Caller]:
-        """Give those of the settings that are about this caller and this origin."""
-        for caller in self._callers:
-            if caller.ae_title not in (None, calling.calling_ae_title.strip()):
-                continue
-            if caller.network is not None and not _is_in(calling.address, caller.network):
-                continue
-            if origin is None or _reaches(caller, origin):
-                yield caller
 
-
-def _reaches(caller: Caller, origin: Origin) -> bool:
-    if caller.inboxes is None and caller.origins is None:
-        return True
-    return origin.name in (caller.inboxes or frozenset()) | (caller.origins or frozenset())
-
-
-def _is_in(address: str, network: str) -> bool:
-    known = ip_address(address.partition("%")[0])  # a link-local IPv6 address names its interface
-    if isinstance(known, IPv6Address) and known.ipv4_mapped is not None:
-        known = known.ipv4_mapped
-    return known in ip_network(network, strict=False)
+def _has_ended(principal: Principal) -> bool:
+    """Tell whether that by which somebody was known is over: an association may last longer."""
+    return principal.until is not None and principal.until <= time.time()

@@ -7,11 +7,13 @@ from typing import Final
 
 from opentelemetry.trace import get_current_span
 
+from isthmus.common.auth import Right
 from isthmus.common.bus import Bus, search
 from isthmus.common.config import DicomwebOrigin, DimseOrigin
 from isthmus.common.dicom.attributes import tag_of
 from isthmus.common.dicom.json_model import DicomJson
 from isthmus.common.dicom.statuses import (
+    NOT_AUTHORIZED,
     PENDING,
     PENDING_WITHOUT_OPTIONAL_KEYS,
     SOP_CLASS_NOT_SUPPORTED,
@@ -20,7 +22,8 @@ from isthmus.common.dicom.statuses import (
 from isthmus.common.errors import IsthmusError, NoAcceptedContext, NoSuchObject
 from isthmus.common.messages import WorklistQuery
 from isthmus.scp.asked import Asked, Response
-from isthmus.scp.finding.everywhere import Search
+from isthmus.scp.callers import Callers
+from isthmus.scp.finding.everywhere import Searcher
 from isthmus.scp.finding.identifier_in import FindIdentifier, read_identifier
 from isthmus.scp.finding.identifier_out import IdentifierWriter
 from isthmus.scp.finding.negotiated import is_fuzzy
@@ -38,16 +41,18 @@ _NO_WORKLIST: Final = "This origin has no worklist"
 class Finder:
     """Answers C-FIND requests."""
 
-    def __init__(self, bus: Bus, search: Search, max_parents: int) -> None:
+    def __init__(self, bus: Bus, callers: Callers, searcher: Searcher, max_parents: int) -> None:
         """Prepare.
 
         Args:
             bus: where worklists are searched.
-            search: searches an origin, or all of them.
+            callers: what who asks may see.
+            searcher: searches an origin, or all of them.
             max_parents: most studies or series of the levels above that one request searches in.
         """
         self._bus = bus
-        self._matches_of = search
+        self._callers = callers
+        self._searcher = searcher
         self._max_parents = max_parents
 
     def __call__(self, asked: Asked) -> Response:
@@ -68,7 +73,8 @@ class Finder:
     def _search(self, asked: Asked, identifier: FindIdentifier, model: Model) -> None:
         plan = FindPlan.of(identifier, model)
         fuzzy = is_fuzzy(asked.association, asked.sop_class_uid)
-        searching = Searching(self._matches_of, asked.origin.name, plan, self._max_parents, fuzzy=fuzzy)
+        matches_of = self._searcher.seen_with(self._callers.permits(asked.sender.principal, Right.SEARCH))
+        searching = Searching(matches_of, asked.origin.name, plan, self._max_parents, fuzzy=fuzzy)
         told = {**identifier.asked, (_LEVEL,): "CS", (_RETRIEVE_AE_TITLE,): "AE"}
         of_us: DicomJson = {
             _LEVEL: {"vr": "CS", "Value": [identifier.level]},
@@ -81,6 +87,9 @@ class Finder:
         """Search the worklist of a PACS or a DICOMweb server: buckets and inboxes have none."""
         if not isinstance(asked.origin, DimseOrigin | DicomwebOrigin):
             raise Refused(SOP_CLASS_NOT_SUPPORTED, _NO_WORKLIST)
+        permit = self._callers.permits(asked.sender.principal, Right.SEARCH)[asked.origin.name]
+        if not permit.is_whole:  # steps that are scheduled are of no study yet that could be looked at
+            raise Refused(NOT_AUTHORIZED, "The worklist is for those who may see all studies")
         query = WorklistQuery(asked.origin.name, identifier.keys, tuple(identifier.asked))
         writer = IdentifierWriter(identifier.asked, asked.transfer_syntax_uid, identifier.character_set)
         matches = self._worklist_matches(query)

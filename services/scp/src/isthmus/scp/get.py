@@ -4,12 +4,14 @@ from typing import Final, cast
 
 from pynetdicom.dimse_primitives import C_GET
 
+from isthmus.common.auth import Right
 from isthmus.common.dicom.statuses import SOP_CLASS_NOT_SUPPORTED
 from isthmus.common.dimse import Association, Peer
 from isthmus.common.dimse.hosted import hosted
 from isthmus.common.dimse.results import SubOperationOf
 from isthmus.common.errors import AssociationAborted, IsthmusError, OriginTimeout
 from isthmus.scp.asked import Asked, AssociationOver, Response
+from isthmus.scp.callers import Callers
 from isthmus.scp.normalized import Refused
 from isthmus.scp.retrieving.identifier import read_wished
 from isthmus.scp.retrieving.outlet import Outlet, Outlets
@@ -23,8 +25,9 @@ SILENCE_SECONDS: Final = 60.0
 class Get:
     """Answers C-GET requests."""
 
-    def __init__(self, source: Source, outlets: Outlets) -> None:
+    def __init__(self, callers: Callers, source: Source, outlets: Outlets) -> None:
         """Prepare."""
+        self._callers = callers
         self._source = source
         self._outlets = outlets
 
@@ -39,7 +42,8 @@ class Get:
         if asked.model is None:
             raise Refused(SOP_CLASS_NOT_SUPPORTED, "No C-GET in this information model")
         wished = read_wished(asked.identifier(), asked.transfer_syntax_uid, asked.model)
-        transfer = Transfer(self._source, asked, wished, waits_for_each=True)
+        permits = self._callers.permits(asked.sender.principal, Right.RETRIEVE)
+        transfer = Transfer(self._source, asked, wished, permits, waits_for_each=True)
         calling = asked.sender.calling
         peer = Peer(
             calling.calling_ae_title,

@@ -12,11 +12,13 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Final, cast
 
 from pynetdicom.transport import AssociationServer, RequestHandler
 
 from isthmus.common.config import Origin
+from isthmus.common.dimse.identified import Judged, UserIdentity, judge_association
 from isthmus.common.dimse.sockets import TunedSocket, wait_for_messages
 from isthmus.common.dimse.tls import ServerTls
 from isthmus.common.dimse.unserved import refuse_unserved
@@ -58,7 +60,8 @@ class Listener(AssociationServer):
         handlers: of pynetdicom's events.
         limits: how many associations at one time, and how long one may take to begin.
         decide: who may associate, and with which origin.
-        decided: is told of each decision, on the listener's thread.
+        judge: who is let in of those, on the association's thread; it is told of those decisions itself.
+        decided: is told of each rejection, on the listener's thread.
         no_tls: is told of each handshake that failed, there too: the address that it was with, and why.
         ended: is told of each association that is over, however it ended, on the association's thread.
 
@@ -74,6 +77,7 @@ class Listener(AssociationServer):
         *,
         limits: AssociationLimits,
         decide: Callable[[Calling], Origin | Rejection | None],
+        judge: Callable[[Sender, UserIdentity | None], Judged],
         decided: Callable[[Calling, Rejection | None], None],
         no_tls: Callable[[str, str], None],
         ended: Callable[[Sender], None],
@@ -85,6 +89,7 @@ class Listener(AssociationServer):
         self._listening: dict[socket.socket, Door] = {}
         self._limits = limits
         self._decide = decide
+        self._judge = judge
         self._decided = decided
         self._no_tls = no_tls
         self._ended = ended
@@ -267,7 +272,6 @@ class Listener(AssociationServer):
             greeting.reject(origin)
             self._decided(calling, origin)
             return
-        self._decided(calling, None)
         greeting.write(calling)
         self._forget(greeting)
         self._start(greeting, Sender(calling, origin))
@@ -288,6 +292,7 @@ class Listener(AssociationServer):
         """Note an association that is about to run, and when it is over, whatever ends it."""
         wait_for_messages(association)
         refuse_unserved(association, SERVED)
+        judge_association(association, partial(self._judge, sender))
         self._senders[association] = sender
         run = association.run
 

@@ -8,6 +8,7 @@ from typing import Final, cast
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 from pynetdicom.dimse_primitives import C_MOVE
 
+from isthmus.common.auth import Right
 from isthmus.common.bus import end_tasks
 from isthmus.common.dicom.statuses import MOVE_DESTINATION_UNKNOWN, SOP_CLASS_NOT_SUPPORTED
 from isthmus.common.dimse import MAX_CONTEXTS, Association, Context
@@ -21,6 +22,7 @@ from isthmus.common.errors import (
 )
 from isthmus.common.messages import BlobRef
 from isthmus.scp.asked import Asked, Response
+from isthmus.scp.callers import Callers
 from isthmus.scp.destinations import Destinations, Route
 from isthmus.scp.normalized import Refused
 from isthmus.scp.retrieving.identifier import read_wished
@@ -45,8 +47,11 @@ Pair = tuple[str, str]
 class Move:
     """Answers C-MOVE requests."""
 
-    def __init__(self, source: Source, destinations: Destinations, outlets: Outlets) -> None:
+    def __init__(
+        self, callers: Callers, source: Source, destinations: Destinations, outlets: Outlets
+    ) -> None:
         """Prepare."""
+        self._callers = callers
         self._source = source
         self._destinations = destinations
         self._outlets = outlets
@@ -66,7 +71,8 @@ class Move:
         if destination is None or destination not in self._destinations:
             raise Refused(MOVE_DESTINATION_UNKNOWN, "The Move Destination is not in the settings")
         wished = read_wished(asked.identifier(), asked.transfer_syntax_uid, asked.model)
-        transfer = Transfer(self._source, asked, wished, waits_for_each=False)
+        permits = self._callers.permits(asked.sender.principal, Right.RETRIEVE)
+        transfer = Transfer(self._source, asked, wished, permits, waits_for_each=False)
         sub_operation = SubOperationOf(request.Priority, asked.sender.calling_ae_title, asked.message_id)
         outlet = Outlet(self._outlets, transfer.line, sub_operation)
 

@@ -17,6 +17,7 @@ from pynetdicom import evt
 from pynetdicom.association import Association
 from pynetdicom.dsutils import decode
 
+from isthmus.common.auth import Principal, Right, acting_as
 from isthmus.common.config import Origin
 from isthmus.common.dicom.statuses import PROCESSING_FAILURE, RESOURCE_LIMITATION, SUCCESS, error_comment
 from isthmus.common.dicom.uids import check_uid
@@ -54,6 +55,7 @@ class Requester:
     calling: Calling
     origin: Origin
     association: Association
+    principal: Principal
 
 
 Admit: TypeAlias = Callable[[Association], Requester]
@@ -85,7 +87,8 @@ def handle(
         data: Dataset | None = None
         try:
             requester = admit(event.assoc)
-            data = run_coroutine_from_thread(service(requester), loop, ANSWER_SECONDS)
+            with acting_as(requester.principal, Right.STORE):
+                data = run_coroutine_from_thread(service(requester), loop, ANSWER_SECONDS)
         except Refused as refused:
             _refuse(answer, refused.status, refused.comment)
             if refused.error_id is not None:

@@ -17,7 +17,7 @@ from pynetdicom.association import Association
 from pynetdicom.dimse_primitives import C_FIND, C_GET, C_MOVE
 from pynetdicom.presentation import PresentationContext, build_context
 
-from isthmus.common.config.arriving import CallerOperation
+from isthmus.common.auth import Right, acting_as
 from isthmus.common.dicom.statuses import (
     CANCELLED,
     NOT_AUTHORIZED,
@@ -51,10 +51,10 @@ SERVED: Final[Mapping[str, "tuple[type[DimseServiceType], ...]"]] = {
     },
 }
 """The operations, by SOP class."""
-_OPERATIONS: Final = {
-    Operation.C_FIND: CallerOperation.FIND,
-    Operation.C_MOVE: CallerOperation.MOVE,
-    Operation.C_GET: CallerOperation.GET,
+_RIGHTS: Final = {
+    Operation.C_FIND: Right.SEARCH,
+    Operation.C_MOVE: Right.RETRIEVE,
+    Operation.C_GET: Right.RETRIEVE,
 }
 _REQUESTS: Final = frozenset({0x0010, 0x0020, 0x0021})
 """Command Fields of C-GET-RQ, C-FIND-RQ and C-MOVE-RQ (PS3.7 E.1)."""
@@ -225,7 +225,8 @@ class Provider:
         """Have a request answered, and give its final response."""
         try:
             serve = self._admitted(asked, context)
-            return serve(asked)
+            with acting_as(asked.sender.principal, _RIGHTS[asked.operation]):
+                return serve(asked)
         except Refused as refused:
             return Response(refused.status, refused.comment)
         except Cancelled:
@@ -248,8 +249,8 @@ class Provider:
         """
         if asked.sender.origin is None:
             raise Refused(SOP_CLASS_NOT_SUPPORTED, "The called AE title is not that of an origin")
-        if not self._is_allowed(asked.sender, _OPERATIONS[asked.operation], asked.operation):
-            raise Refused(NOT_AUTHORIZED, f"This caller may not {_OPERATIONS[asked.operation]} here")
+        if not self._is_allowed(asked.sender, _RIGHTS[asked.operation], asked.operation):
+            raise Refused(NOT_AUTHORIZED, f"{asked.operation} is not allowed to this caller here")
         if UID(asked.sop_class_uid) != context.abstract_syntax:
             raise Refused(SOP_CLASS_NOT_SUPPORTED, "Not the SOP class of its presentation context")
         return self._services[asked.operation]

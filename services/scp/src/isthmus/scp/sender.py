@@ -7,9 +7,9 @@ from uuid import uuid4
 
 from pynetdicom.association import Association
 
+from isthmus.common.auth import Principal, Right
 from isthmus.common.config import Inbox, Origin
-from isthmus.common.config.arriving import CallerOperation
-from isthmus.scp.callers import Calling
+from isthmus.scp.callers import Calling, principal_of
 
 
 @dataclass(slots=True)
@@ -19,6 +19,10 @@ class Sender:
     calling: Calling
     origin: Origin | None
     """Which it called, or `AllOrigins`; None: ourselves."""
+    principal: Principal = field(init=False)
+    """Who it is, by user identity too once that is verified."""
+    sends_for: tuple[str, ...] = ()
+    """The origins as which it may send to ourselves what a C-MOVE of ours asked for."""
     association: str = field(default_factory=lambda: uuid4().hex)
     """A random id."""
     is_gone: bool = False
@@ -27,6 +31,10 @@ class Sender:
     """Origin and Study Instance UID of what somebody asked for."""
     brought: set[str] = field(default_factory=set)
     """Study Instance UIDs of what came into the inbox."""
+
+    def __post_init__(self) -> None:
+        """Take what is known so far."""
+        self.principal = principal_of(self.calling)
 
     @property
     def inbox(self) -> Inbox | None:
@@ -41,5 +49,5 @@ class Sender:
 
 SenderOf: TypeAlias = Callable[[Association], Sender]
 """Tells who is at the other end of an association."""
-IsAllowed: TypeAlias = Callable[[Sender, CallerOperation, str], bool]
+IsAllowed: TypeAlias = Callable[[Sender, Right, str], bool]
 """Tells whether somebody may do something, which is named as the DIMSE service; who may not is recorded."""

@@ -18,8 +18,9 @@ from pynetdicom.association import Association
 from pynetdicom.dimse_primitives import C_ECHO, N_ACTION, N_CREATE, N_EVENT_REPORT, N_SET
 
 from isthmus.common.access.patients import Patients
+from isthmus.common.access.studies import Studies
+from isthmus.common.auth import Right
 from isthmus.common.config import Inbox, Origin
-from isthmus.common.config.arriving import CallerOperation
 from isthmus.common.dicom.statuses import (
     INVALID_ATTRIBUTE_VALUE,
     INVALID_SOP_INSTANCE,
@@ -32,12 +33,13 @@ from isthmus.common.dimse import VERIFICATION, Operation
 from isthmus.common.errors import InvalidParameter
 from isthmus.common.service import Parts
 from isthmus.common.threads import Threads
-from isthmus.scp.admission import AllOrigins
 from isthmus.scp.auditing import Auditing
-from isthmus.scp.callers import Callers, Calling
+from isthmus.scp.callers import Callers
 from isthmus.scp.commitment.committer import Committer
 from isthmus.scp.commitment.report import OpenAssociations
 from isthmus.scp.commitment.requests import STORAGE_COMMITMENT, CommitmentRequest, keep, read_request
+from isthmus.scp.commitment.seeing import Seeing
+from isthmus.scp.everything import AllOrigins
 from isthmus.scp.find import Finder
 from isthmus.scp.finding.everywhere import Searcher
 from isthmus.scp.normalized import Admit, Handled, Refused, Requester, handle, read_data_set
@@ -82,23 +84,29 @@ class Services:
         self._callers = callers
         self._loop = loop
         self._origins = {origin.name: origin for origin in parts.settings.origins}
-        self._everywhere = parts.settings.dicomweb.ae_title
         self._destination_of_all = ScpSettings.of(parts.settings).destination_of_all
         self._open = OpenAssociations(loop)
         self._reports = Reports(parts.bus)
         self._auditing = Auditing(parts.bus, Patients(parts.blobs))
+        self._studies, most_asked = Studies.of(parts.bus, parts.settings), parts.settings.search.max_parents
         self._retrieval: dict[Operation, Serve] = {
             Operation.C_FIND: self._auditing.query(
                 Finder(
                     parts.bus,
-                    Searcher(parts.bus, parts.settings.origins).search,
-                    parts.settings.search.max_parents,
+                    callers,
+                    Searcher(parts.bus, parts.settings.origins, self._studies, most_asked),
+                    most_asked,
                 )
             )
         }
         self._threads = Threads("commitment", ASSOCIATION_THREADS)
         self._committer = Committer(
-            parts.bus, parts.blobs, self._origins.values(), self._address_of, self._threads
+            parts.bus,
+            parts.blobs,
+            self._origins.values(),
+            self._address_of,
+            Seeing(callers, self._studies),
+            self._threads,
         )
 
     @asynccontextmanager
@@ -108,7 +116,7 @@ class Services:
             async with (
                 self._open.serving(self._bus),
                 self._committer.working(),
-                retrieving(self._parts) as answering,
+                retrieving(self._parts, self._callers, self._studies) as answering,
             ):
                 self._retrieval.update(
                     {operation: self._auditing.retrieval(serve) for operation, serve in answering.items()}
@@ -120,14 +128,13 @@ class Services:
     def handlers(self, sender_of: SenderOf, is_allowed: IsAllowed) -> "list[EventHandlerType]":
         """Give what pynetdicom is to call."""
 
-        def admission(operation: CallerOperation, name: str) -> Admit:
-            origin_of = self._committing if operation is CallerOperation.COMMIT else _inbox
-            return partial(_admit, sender_of, is_allowed, operation, name, origin_of)
+        def admission(name: str, origin_of: Callable[[Sender], Origin]) -> Admit:
+            return partial(_admit, sender_of, is_allowed, name, origin_of)
 
         return [
-            (evt.EVT_N_ACTION, self._commit, [admission(CallerOperation.COMMIT, "N-ACTION")]),
-            (evt.EVT_N_CREATE, self._create, [admission(CallerOperation.REPORT, "N-CREATE")]),
-            (evt.EVT_N_SET, self._change, [admission(CallerOperation.REPORT, "N-SET")]),
+            (evt.EVT_N_ACTION, self._commit, [admission("N-ACTION", self._committing)]),
+            (evt.EVT_N_CREATE, self._create, [admission("N-CREATE", _inbox)]),
+            (evt.EVT_N_SET, self._change, [admission("N-SET", _inbox)]),
             (evt.EVT_DIMSE_RECV, self._open.received),
             (evt.EVT_DIMSE_SENT, self._open.sent),
             (evt.EVT_CONN_CLOSE, self._open.closed),
@@ -155,6 +162,7 @@ class Services:
                     context_id=event.context.context_id,
                     transfer_syntax_uid=syntax,
                     called_ae_title=requester.calling.called_ae_title,
+                    principal=requester.principal,
                 ),
             )
 
@@ -210,12 +218,7 @@ class Services:
         )
 
     def _address_of(self, request: CommitmentRequest) -> tuple[str, int] | None:
-        origin: Origin = self._origins[request.inbox]
-        called = request.called_ae_title or origin.ae_title
-        if called == self._everywhere:
-            origin = AllOrigins(ae_title=called)
-        calling = Calling(request.calling_ae_title, called, request.address)
-        return next(self._callers.addresses_of(calling, origin), None)
+        return next(self._callers.addresses_of(request.calling_ae_title), None)
 
     def _committing(self, sender: Sender) -> Origin:
         """Give the origin that is to commit to what it holds: of all of them, who takes what is stored."""
@@ -231,15 +234,14 @@ class Services:
 def _admit(
     sender_of: SenderOf,
     is_allowed: IsAllowed,
-    operation: CallerOperation,
     name: str,
     origin_of: Callable[[Sender], Origin],
     association: Association,
 ) -> Requester:
     sender = sender_of(association)
-    if not is_allowed(sender, operation, name):
-        raise Refused(NOT_AUTHORIZED, f"This caller may not {operation}")
-    return Requester(sender.calling, origin_of(sender), association)
+    if not is_allowed(sender, Right.STORE, name):
+        raise Refused(NOT_AUTHORIZED, f"{name} is not allowed to this caller")
+    return Requester(sender.calling, origin_of(sender), association, sender.principal)
 
 
 def _inbox(sender: Sender) -> Inbox:

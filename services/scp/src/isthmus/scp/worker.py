@@ -15,7 +15,8 @@ from pynetdicom.ae import ApplicationEntity
 from pynetdicom.association import Association
 from pynetdicom.dimse_primitives import C_STORE
 
-from isthmus.common.config.arriving import CallerOperation
+from isthmus.common.access.authenticator import Authenticator
+from isthmus.common.auth import Policy, Right, acting_as
 from isthmus.common.dicom.statuses import NOT_AUTHORIZED, OUT_OF_RESOURCES, SUCCESS, UNABLE_TO_PROCESS
 from isthmus.common.dicom.uids import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from isthmus.common.dimse import (
@@ -38,6 +39,7 @@ from isthmus.common.telemetry import get_logger, span
 from isthmus.common.threads import LoopStopped, Threads, run_coroutine_from_thread
 from isthmus.scp.admission import Admission, Rejection
 from isthmus.scp.callers import Callers, Calling
+from isthmus.scp.doorkeeper import Doorkeeper
 from isthmus.scp.listener import Listener
 from isthmus.scp.sender import Sender
 from isthmus.scp.services import Services, accept_services
@@ -64,6 +66,7 @@ class Server:
         self,
         settings: ScpSettings,
         callers: Callers,
+        authenticator: Authenticator,
         receiver: Receiver,
         telling: Telling,
         services: Services,
@@ -84,12 +87,14 @@ class Server:
             (evt.EVT_CONN_CLOSE, self._closed),
             *services.handlers(self._sender_of, self._is_allowed),
         ]
+        admission = Admission(settings.ae_title, settings.origins, callers, settings.everywhere)
         self._listener = Listener(
             _entity(settings),
             settings.doors,
             handlers,
             limits=settings.limits,
-            decide=Admission(settings.ae_title, settings.origins, callers, settings.everywhere).decide,
+            decide=admission.decide,
+            judge=Doorkeeper(admission, callers, authenticator, loop, self._decided).judge,
             decided=self._decided,
             no_tls=self._no_tls,
             ended=self._ended,
@@ -146,18 +151,19 @@ class Server:
     def _sender_of(self, association: Association) -> Sender:
         return self._listener.sender_of(association)
 
-    def _is_allowed(self, sender: Sender, operation: CallerOperation, name: str) -> bool:
+    def _is_allowed(self, sender: Sender, right: Right, name: str) -> bool:
         """Tell whether somebody may do something; who may not is recorded."""
-        if self._callers.may(sender.calling, operation, sender.origin):
+        if right is Right.STORE and sender.origin is None and sender.sends_for:
+            return True  # what a C-MOVE of ours asked for, or nobody: whoever asked says
+        if self._callers.may(sender.principal, right, sender.origin):
             return True
         reason = "Not among the caller's operations"
         self._on_loop(self._telling.decided, sender.calling, name, reason)
         return False
 
-    def _echo(self, event: evt.Event) -> int:
-        """Answer a C-ECHO; runs in the association's thread."""
-        sender = self._listener.sender_of(event.assoc)
-        return SUCCESS if self._is_allowed(sender, CallerOperation.ECHO, Operation.C_ECHO) else NOT_AUTHORIZED
+    def _echo(self, _: evt.Event) -> int:
+        """Answer a C-ECHO, of whoever may associate; runs in the association's thread."""
+        return SUCCESS
 
     def _store(self, event: evt.Event) -> Dataset:
         """Answer a C-STORE; runs in the association's thread."""
@@ -187,17 +193,16 @@ class Server:
         return response
 
     def _answer(self, sender: Sender, request: C_STORE, transfer_syntax_uid: str, current: Span) -> Answer:
-        if not self._is_allowed(sender, CallerOperation.STORE, Operation.C_STORE):
+        if not self._is_allowed(sender, Right.STORE, Operation.C_STORE):
             return Answer.of(NOT_AUTHORIZED, "This caller may not store here")
         try:
             data = received_dataset(request.DataSet)
             current.set_attribute("dicom.size", data.size)
             arrived = Arrived(sender, data, _command(request, transfer_syntax_uid))
             seconds = self._receiver.seconds_for(sender, data.size)
-            storing = self._telling.auditing.storing(
-                sender, arrived, self._receiver.receive(sender, arrived)
-            )
-            return run_coroutine_from_thread(storing, self._loop, seconds, arrived.describe)
+            storing = self._telling.auditing.storing(sender, arrived, self._receiver.receive(sender, arrived))
+            with acting_as(sender.principal, Right.STORE):
+                return run_coroutine_from_thread(storing, self._loop, seconds, arrived.describe)
         except IsthmusError as error:
             return Answer.of(dimse_status(error, Operation.C_STORE), error.detail)
         except TimeoutError:
@@ -241,22 +246,44 @@ async def lifespan(parts: Parts) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
+async def _authenticating(parts: Parts) -> AsyncIterator[Authenticator]:
+    authenticator = Authenticator(parts.settings, parts.bus)
+    try:
+        yield authenticator
+    finally:
+        await authenticator.close()
+
+
+@asynccontextmanager
 async def serving(parts: Parts) -> AsyncIterator[Server]:
-    """Listen, and give the server."""
+    """Listen, and give the server.
+
+    Raises:
+        SettingsError: an address cannot be listened on, or a file of the settings cannot be used.
+        BusUnavailable: NATS is away.
+    """
     settings = ScpSettings.of(parts.settings)
-    callers = Callers(settings.dimse_origins, settings.callers)
+    policy = Policy.of(parts.settings)
+    callers = Callers(policy, settings.origins, settings.callers, settings.destination_of_all)
     deposits = Deposits(parts.bus, parts.blobs, settings.base_url)
     budget = Budget(settings.max_receiving_bytes)
     through = StoreThrough(parts.bus, parts.blobs, budget, settings.destination_of_all)
-    receiver = Receiver(parts.bus, parts.blobs, callers, deposits, budget, through)
+    receiver = Receiver(parts.bus, parts.blobs, deposits, budget, through)
     telling = Telling(parts.bus)
     services = Services(parts, callers, asyncio.get_running_loop())
     threads = Threads("scp", 1)
     install()
     with unrestricted_storage():
-        async with services.running():
+        async with _authenticating(parts) as authenticator, services.running():
             server = await threads.run(
-                Server, settings, callers, receiver, telling, services, asyncio.get_running_loop()
+                Server,
+                settings,
+                callers,
+                authenticator,
+                receiver,
+                telling,
+                services,
+                asyncio.get_running_loop(),
             )
             log.info("listening", ae_title=settings.ae_title, port=server.port, tls_port=server.tls_port)
             try:

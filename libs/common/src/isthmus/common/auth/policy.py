@@ -82,6 +82,23 @@ class Policy:
         """Tell whether somebody may do anything at an origin, and so may know that it is there."""
         return any(self._permit(principal, right, origin) is not None for right in Right)
 
+    def may_become(self, principal: Principal, rights: Iterable[Right], origin: str | None = None) -> bool:
+        """Tell whether a credential could let somebody do something, who has not shown one yet.
+
+        Args:
+            principal: all that is known of him so far.
+            rights: one of them is enough.
+            origin: where; None: anywhere.
+        """
+        wanted = frozenset(rights)
+        return any(
+            not wanted.isdisjoint(rule.operations)
+            and (origin is None or _reaches(rule, origin))
+            and (rule.user is not None or rule.key is not None or bool(rule.claims))
+            and _holds_besides(rule, principal)
+            for rule in self._rules
+        )
+
     def allows(self, principal: Principal, right: Right) -> bool:
         """Tell whether somebody may do something at all, for what is of no origin: `Right.ADMIN`."""
         if self.is_open or principal.kind in _OURS:
@@ -112,9 +129,16 @@ def _is_about(rule: Rule, principal: Principal) -> bool:
     return (
         (rule.user is None or (principal.kind is Kind.USER and rule.user == principal.name))
         and (rule.key is None or (principal.kind is Kind.KEY and rule.key == principal.name))
-        and (rule.certificate is None or rule.certificate == principal.certificate)
+        and all(values.intersection(principal.claims.get(name, ())) for name, values in rule.claims.items())
+        and _holds_besides(rule, principal)
+    )
+
+
+def _holds_besides(rule: Rule, principal: Principal) -> bool:
+    """Tell whether that holds of somebody which needs no credential of a user."""
+    return (
+        (rule.certificate is None or rule.certificate == principal.certificate)
         and (rule.ae_title is None or rule.ae_title == principal.ae_title)
         and (rule.network is None or is_in(principal.address, rule.network))
         and rule.subscriber is None
-        and all(values.intersection(principal.claims.get(name, ())) for name, values in rule.claims.items())
     )

@@ -1,7 +1,6 @@
-"""What arrives: who may send it, when a study is there, and where it goes then."""
+"""What arrives: where its senders are, when a study is there, and where it goes then."""
 
 from enum import StrEnum
-from ipaddress import ip_network
 from pathlib import Path
 from string import ascii_uppercase, digits
 from typing import Annotated, Final, Literal, Self
@@ -16,58 +15,27 @@ MOST_CODE: Final = 16
 _CODE: Final = frozenset(f"{ascii_uppercase}{digits}_ ")
 
 
-class CallerOperation(StrEnum):
-    """What a DIMSE client may ask of us."""
-
-    ECHO = "echo"
-    """C-ECHO."""
-    STORE = "store"
-    """C-STORE."""
-    COMMIT = "commit"
-    """Storage Commitment (N-ACTION, PS3.4 Annex J)."""
-    REPORT = "report"
-    """Modality Performed Procedure Step and Instance Availability Notification (PS3.4 Annexes F and R)."""
-    FIND = "find"
-    """C-FIND, of an origin or its worklist."""
-    MOVE = "move"
-    """C-MOVE, to one of `scp.destinations`."""
-    GET = "get"
-    """C-GET."""
-
-
-def _network(text: str) -> str:
-    try:
-        ip_network(text, strict=False)
-    except ValueError:
-        raise ValueError(f"{text!r} is no IP address or network") from None
-    return text
-
-
 class Caller(Section):
-    """One who may call, known by AE title, address, or both; of several rules about one, one is enough."""
+    """A DIMSE client that takes associations too: where the results of its Storage Commitment go."""
 
-    ae_title: AETitle | None = None
-    """The calling AE title; without it any."""
-    network: Annotated[str, AfterValidator(_network)] | None = None
-    """The IP address or network (`10.1.0.0/16`) that it calls from; without it any."""
-    operations: frozenset[CallerOperation] = frozenset(CallerOperation)
-    """What it may ask for."""
-    inboxes: frozenset[OriginName] | None = None
-    """The inboxes that it may call."""
-    origins: frozenset[OriginName] | None = None
-    """The origins that it may call, of any kind; `all`: all as one. Without this and `inboxes` every one."""
-    host: NonEmpty | None = None
-    """Where it takes the results of Storage Commitment when its own association has ended."""
-    port: Port | None = None
-    """Likewise; both, or neither."""
+    ae_title: AETitle
+    """Its calling AE title, by which we call it."""
+    host: NonEmpty
+    """Where it takes the results when its own association has ended."""
+    port: Port
+    """Likewise."""
 
-    @model_validator(mode="after")
-    def _is_someone(self) -> Self:
-        if self.ae_title is None and self.network is None:
-            raise ValueError("neither ae_title nor network says who it is")
-        if (self.host is None) != (self.port is None):
-            raise ValueError("host and port go together")
-        return self
+    @model_validator(mode="before")
+    @classmethod
+    def _says_nothing_of_rights(cls, data: object) -> object:
+        rights = {"network", "operations", "inboxes", "origins"}
+        said = sorted(rights.intersection(data if isinstance(data, dict) else ()))
+        if said:
+            raise ValueError(
+                f"{', '.join(said)}: who may do what is said by [[access.rules]]; here is only where the"
+                " results of Storage Commitment go: ae_title, host, port"
+            )
+        return data
 
 
 class ForwardUnit(StrEnum):

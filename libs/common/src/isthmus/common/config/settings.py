@@ -96,7 +96,7 @@ class Scp(Section):
     max_receiving_bytes: Annotated[int, Field(ge=1024 * 1024)] = 512 * 1024 * 1024
     """Of data sets on their way into S3; who comes then waits for the acknowledgement of the one before."""
     callers: tuple[Caller, ...] = ()
-    """Who may do what; without any, everyone who can reach us may do all of it."""
+    """Where the results of Storage Commitment go; who may do what is in `access.rules`."""
     destinations: tuple[Destination, ...] = ()
     """Where a C-MOVE may have instances sent."""
 
@@ -400,9 +400,6 @@ class Settings(BaseSettings):
         return self
 
     def _references(self) -> Iterator[tuple[str, Iterable[str], Literal["inboxes", "PACS", "origins"]]]:
-        for number, caller in enumerate(self.scp.callers):
-            yield f"scp.callers[{number}].inboxes", caller.inboxes or (), "inboxes"
-            yield f"scp.callers[{number}].origins", (caller.origins or frozenset()) - {"all"}, "origins"
         for number, rule in enumerate(self.access.rules):
             yield f"access.rules[{number}].origins", rule.origins or (), "origins"
         for number, forward in enumerate(self.arrivals.forward):

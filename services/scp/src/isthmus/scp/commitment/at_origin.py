@@ -6,6 +6,7 @@ from typing import Final
 from isthmus.common.bus import Bus, search
 from isthmus.common.config import Origin, S3Origin
 from isthmus.common.dicom.attributes import tag_of
+from isthmus.common.dicom.json_model import DicomJson
 from isthmus.common.dicom.json_values import first_text
 from isthmus.common.dicom.levels import Level
 from isthmus.common.dicom.matching import MatchingKey
@@ -14,6 +15,7 @@ from isthmus.common.errors import HttpOperationFailed, OperationFailed
 from isthmus.common.messages import Query
 from isthmus.common.telemetry import get_logger
 from isthmus.scp.commitment.requests import Reference
+from isthmus.scp.commitment.seeing import Sees
 
 ONE_QUERY: Final = 32
 """UIDs: of 64 characters each they go into a URL that every server takes."""
@@ -21,6 +23,8 @@ OF_A_BUCKET: Final = 5_000
 """UIDs in a query that only we answer, and go through all studies for; a message has room for them."""
 _SOP_CLASS_UID: Final = tag_of("SOPClassUID")
 _SOP_INSTANCE_UID: Final = tag_of("SOPInstanceUID")
+_STUDY_INSTANCE_UID: Final = tag_of("StudyInstanceUID")
+ASKED: Final = ((_SOP_CLASS_UID,), (_SOP_INSTANCE_UID,), (_STUDY_INSTANCE_UID,))
 _PADDING: Final = " \0"
 _NOT_THE_QUESTION: Final = frozenset({401, 403, 408, 429})
 _SERVER_ERRORS: Final = 500
@@ -32,9 +36,10 @@ log = get_logger(__name__)
 class OriginSearch:
     """One request's search at an origin; looked again, only what was not there is asked for."""
 
-    def __init__(self, bus: Bus, origin: Origin, references: Iterable[Reference]) -> None:
+    def __init__(self, bus: Bus, origin: Origin, references: Iterable[Reference], sees: Sees) -> None:
         self._bus = bus
         self._origin = origin.name
+        self._sees = sees
         self._at_once = OF_A_BUCKET if isinstance(origin, S3Origin) else ONE_QUERY
         self._references = tuple(references)
         self._classes: dict[str, str | None] = {}
@@ -69,20 +74,30 @@ class OriginSearch:
 
     async def _ask(self, wanted: frozenset[str]) -> None:
         key = MatchingKey((_SOP_INSTANCE_UID,), tuple(sorted(wanted)))
-        query = Query(self._origin, Level.IMAGE, (key,), ((_SOP_CLASS_UID,), (_SOP_INSTANCE_UID,)))
+        query = Query(self._origin, Level.IMAGE, (key,), ASKED)
+        found: list[DicomJson] = []
+        answers = True
         try:
             async with search(self._bus, query) as matches:
                 async for match in matches:
-                    uid = first_text(match, _SOP_INSTANCE_UID).strip(_PADDING)
-                    if uid in wanted:
-                        self._classes[uid] = first_text(match, _SOP_CLASS_UID).strip(_PADDING) or None
+                    found.append(match)  # noqa: PERF401 - what came before a failure stays
         except (OperationFailed, HttpOperationFailed) as error:
             if not _is_about_the_question(error):
                 raise
             log.warning("an origin does not tell what it holds", origin=self._origin, detail=error.detail)
-            self._unanswered |= wanted - self._classes.keys()
-        else:
+            answers = False
+        for match in found:
+            uid = _text(match, _SOP_INSTANCE_UID)
+            if uid in wanted and await self._sees(_text(match, _STUDY_INSTANCE_UID)):
+                self._classes[uid] = _text(match, _SOP_CLASS_UID) or None
+        if answers:
             self._unanswered -= wanted
+        else:
+            self._unanswered |= wanted - self._classes.keys()
+
+
+def _text(match: DicomJson, tag: str) -> str:
+    return first_text(match, tag).strip(_PADDING)
 
 
 def _is_about_the_question(error: OperationFailed | HttpOperationFailed) -> bool:

@@ -37,6 +37,7 @@ from isthmus.scp.commitment.report import event_information, report_anew, report
 from isthmus.scp.commitment.requests import CommitmentRequest
 from isthmus.scp.commitment.requests import kept as stored_request
 from isthmus.scp.commitment.search import Search
+from isthmus.scp.commitment.seeing import Seeing
 
 LOOKS: Final = (0.0, 1.0, 4.0)
 """Seconds before each look for what is missing: some ask before the last image is stored."""
@@ -80,6 +81,7 @@ class Committer:
         blobs: BlobStore,
         origins: Iterable[Origin],
         address_of: AddressOf,
+        seeing: Seeing,
         threads: Threads,
     ) -> None:
         """Prepare.
@@ -89,6 +91,7 @@ class Committer:
             blobs: where the instances are.
             origins: all; of inboxes the instances are in S3, the others are asked.
             address_of: where the callers are.
+            seeing: which studies they may know of.
             threads: for the associations.
         """
         self._bus = bus
@@ -96,6 +99,7 @@ class Committer:
         self._lists = KnownLists(bus, blobs)
         self._origins = {origin.name: origin for origin in origins}
         self._address_of = address_of
+        self._seeing = seeing
         self._threads = threads
         self._one_at_a_time: dict[Address, asyncio.Lock] = {}
         self._away_until: dict[Address, float] = {}
@@ -182,10 +186,10 @@ class Committer:
         _log("commitment reported", request, status=f"{status:04X}", failed=len(search.failures))
 
     def _search(self, request: CommitmentRequest) -> Search | OriginSearch:
-        origin = self._origins[request.inbox]
+        origin, sees = self._origins[request.inbox], self._seeing.of(request)
         if isinstance(origin, Inbox):
-            return Search(self._bus, self._blobs, self._lists, origin.name, request.references)
-        return OriginSearch(self._bus, origin, request.references)
+            return Search(self._bus, self._blobs, self._lists, origin.name, request.references, sees)
+        return OriginSearch(self._bus, origin, request.references, sees)
 
     async def _looked(self, request: CommitmentRequest) -> Search | OriginSearch:
         search = self._search(request)

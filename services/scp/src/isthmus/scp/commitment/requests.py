@@ -9,6 +9,7 @@ from typing import Final
 from pydicom.dataset import Dataset
 from pynetdicom.dimse_primitives import N_ACTION
 
+from isthmus.common.auth import Principal
 from isthmus.common.bus import Bus, subjects
 from isthmus.common.bus.client import bus_errors
 from isthmus.common.dicom.statuses import (
@@ -66,6 +67,8 @@ class CommitmentRequest:
     """Of that context."""
     called_ae_title: str = ""
     """By which the caller knows us; empty: the origin's own."""
+    principal: Principal | None = None
+    """Who asks."""
 
     @property
     def age(self) -> float:

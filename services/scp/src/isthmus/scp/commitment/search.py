@@ -26,6 +26,7 @@ from isthmus.common.messages.cloud_events import from_json
 from isthmus.common.messages.events import EventType, InstanceEvent
 from isthmus.scp.commitment.lists import KnownLists
 from isthmus.scp.commitment.requests import Reference
+from isthmus.scp.commitment.seeing import Sees
 
 AT_ONCE: Final = 8
 """Questions to S3."""
@@ -37,6 +38,8 @@ ONE_LISTING: Final = 16
 class Place:
     """Where an instance is said to be."""
 
+    study: str
+    """Study Instance UID."""
     sop_class_uid: str
     key: str
     size: int
@@ -47,13 +50,20 @@ class Search:
     """One request's search; looked again, it finds what came meanwhile."""
 
     def __init__(
-        self, bus: Bus, blobs: BlobStore, lists: KnownLists, inbox: str, references: Iterable[Reference]
+        self,
+        bus: Bus,
+        blobs: BlobStore,
+        lists: KnownLists,
+        inbox: str,
+        references: Iterable[Reference],
+        sees: Sees,
     ) -> None:
         self._bus = bus
         self._blobs = blobs
         self._lists = lists
         self._states = States(bus)
         self._inbox = inbox
+        self._sees = sees
         self._references = tuple(references)
         self._classes: dict[str, str] = {}
         """What lies in S3: the SOP class of each instance."""
@@ -87,10 +97,12 @@ class Search:
             await self._among_lists()
 
     async def _take(self, places: dict[str, Place]) -> None:
-        """Take note of those that are in S3."""
+        """Take note of those that are in S3, and of studies that whoever asks may know of."""
+        studies = {study: await self._sees(study) for study in {place.study for place in places.values()}}
         by_series: dict[str, dict[str, Place]] = {}
         for uid, place in places.items():
-            by_series.setdefault(_series_prefix(place.key), {})[uid] = place
+            if studies[place.study]:
+                by_series.setdefault(_series_prefix(place.key), {})[uid] = place
         room = asyncio.Semaphore(AT_ONCE)
         questions: list[Coroutine[object, object, None]] = []
         for prefix, its in by_series.items():
@@ -140,7 +152,7 @@ class Search:
             if data.study not in states:
                 states[data.study] = (await self._states.get(self._inbox, data.study)).state
             if not await is_deleted(self._blobs, states[data.study], data.blob.key):
-                places[data.instance] = Place(data.sop_class, data.blob.key, data.blob.size)
+                places[data.instance] = Place(data.study, data.sop_class, data.blob.key, data.blob.size)
         return places
 
     async def _first_unlisted(self) -> int:
@@ -159,7 +171,9 @@ class Search:
             async for rows in found:
                 await self._take(
                     {
-                        uid: Place(row.blob.sop_class_uid, row.blob.key, row.blob.size)
+                        uid: Place(
+                            row.blob.study_instance_uid, row.blob.sop_class_uid, row.blob.key, row.blob.size
+                        )
                         for uid, row in rows.items()
                     }
                 )

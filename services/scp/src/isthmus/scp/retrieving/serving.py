@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Final
 
+from isthmus.common.access.studies import Studies
 from isthmus.common.derived.for_peers import ForPeers
 from isthmus.common.derived.frame_indexes import FrameIndexes
 from isthmus.common.derived.images import Images
@@ -16,6 +17,7 @@ from isthmus.common.pixels.processes import PixelProcesses
 from isthmus.common.retrieval import Retrieval
 from isthmus.common.service import Parts
 from isthmus.common.threads import Threads
+from isthmus.scp.callers import Callers
 from isthmus.scp.destinations import Destinations
 from isthmus.scp.get import Get
 from isthmus.scp.move import Move
@@ -28,7 +30,9 @@ HEADER_THREADS: Final = 4
 
 
 @asynccontextmanager
-async def retrieving(parts: Parts) -> AsyncIterator[Mapping[Operation, Serve]]:
+async def retrieving(
+    parts: Parts, callers: Callers, studies: Studies
+) -> AsyncIterator[Mapping[Operation, Serve]]:
     """Give who answers C-MOVE and who answers C-GET."""
     settings, blobs = parts.settings, parts.blobs
     inboxes = [inbox.name for inbox in settings.inboxes]
@@ -37,7 +41,16 @@ async def retrieving(parts: Parts) -> AsyncIterator[Mapping[Operation, Serve]]:
     fresh_seconds = settings.cache.fresh_seconds
     retrieval = Retrieval(parts.bus, catalogue, fresh_seconds)
     federation = Federation(parts.bus, catalogue, retrieval, settings.origins, fresh_seconds)
-    source = Source(parts.bus, blobs, catalogue, retrieval, federation, settings.origins)
+    source = Source(
+        parts.bus,
+        blobs,
+        catalogue,
+        retrieval,
+        federation,
+        settings.origins,
+        studies,
+        settings.search.max_parents,
+    )
     to_destinations = sum(one.associations for one in settings.scp.destinations)
     # Each is in use for as long as an instance is sent, and one client must not wait for another.
     threads = Threads("sending", settings.scp.max_associations + to_destinations + 1)
@@ -47,8 +60,8 @@ async def retrieving(parts: Parts) -> AsyncIterator[Mapping[Operation, Serve]]:
     outlets = Outlets(blobs, threads, _for_peers(parts, headers, processes))
     try:
         yield {
-            Operation.C_MOVE: Move(source, destinations, outlets),
-            Operation.C_GET: Get(source, outlets),
+            Operation.C_MOVE: Move(callers, source, destinations, outlets),
+            Operation.C_GET: Get(callers, source, outlets),
         }
     finally:
         await source.close()

@@ -25,7 +25,7 @@ from isthmus.scp.asked import Asked, Cancelled, Response
 from isthmus.scp.retrieving.counts import Counts
 from isthmus.scp.retrieving.identifier import Wished
 from isthmus.scp.retrieving.line import Line
-from isthmus.scp.retrieving.source import Source
+from isthmus.scp.retrieving.source import Permits, Source
 
 PENDING_SECONDS: Final = 0.1
 """Between two Pending responses at least."""
@@ -45,13 +45,16 @@ log = get_logger(__name__)
 class Transfer:
     """One request, on the loop; what it came to is there when it has ended, however it did."""
 
-    def __init__(self, source: Source, asked: Asked, wished: Wished, *, waits_for_each: bool) -> None:
+    def __init__(
+        self, source: Source, asked: Asked, wished: Wished, permits: Permits, *, waits_for_each: bool
+    ) -> None:
         """Prepare.
 
         Args:
             source: where the instances come from.
             asked: the request.
             wished: what it asks for.
+            permits: what of the origins may be read.
             waits_for_each: whether a sub-operation must end before anything else is sent (C-GET).
         """
         self.counts = Counts()
@@ -59,6 +62,7 @@ class Transfer:
         self.on_association = asyncio.Lock()
         """Held while something is sent on the association of the request."""
         self._source = source
+        self._permits = permits
         self._asked = asked
         self._wished = wished
         self._waits_for_each = waits_for_each
@@ -107,7 +111,7 @@ class Transfer:
         wished, origin = self._wished, self._asked.origin.name
         studies: Sequence[str] = wished.studies
         if wished.patient_id is not None:
-            studies, self._error = await self._source.studies_of(origin, wished.patient_id)
+            studies, self._error = await self._source.studies_of(origin, wished.patient_id, self._permits)
         return wished.retrieves(origin, studies)
 
     async def _send_all(self, retrieves: Sequence[Retrieve], send: Send) -> None:
@@ -170,7 +174,7 @@ class Transfer:
             self._start_listing(retrieves[1:])
         for wanted in retrieves:
             try:
-                async with self._source.read(wanted) as reading:
+                async with self._source.read(wanted, self._permits) as reading:
                     self._note_begin(wanted, reading)
                     async for blob in reading:
                         if self._is_wished(blob.sop_instance_uid):
@@ -206,7 +210,7 @@ class Transfer:
         reasons: set[str] = set()
         for wanted in retrieves:
             try:
-                self._note_listed(wanted, await self._source.listed(wanted))
+                self._note_listed(wanted, await self._source.listed(wanted, self._permits))
             except IsthmusError as error:  # then nobody knows how many remain
                 reasons.add(error.title)
         if reasons:

@@ -19,7 +19,6 @@ from isthmus.common.errors import NoWorker
 from isthmus.common.inbox.addressable import unaddressable
 from isthmus.common.inbox.deposit import Deposits, Incoming
 from isthmus.common.messages import Received
-from isthmus.scp.callers import Callers
 from isthmus.scp.sender import Sender
 from isthmus.scp.storing.answer import Answer
 from isthmus.scp.storing.arrived import Arrived
@@ -42,14 +41,12 @@ class Receiver:
         self,
         bus: Bus,
         blobs: BlobStore,
-        callers: Callers,
         deposits: Deposits,
         budget: Budget,
         through: StoreThrough,
     ) -> None:
         self._bus = bus
         self._blobs = blobs
-        self._callers = callers
         self._deposits = deposits
         self._budget = budget
         self._through = through
@@ -114,7 +111,7 @@ class Receiver:
 
     async def _offer_to_all(self, sender: Sender, arrived: Arrived) -> Answer:
         """Store it for the origin that somebody retrieves it from; 0124 if nobody asked."""
-        origins = self._callers.origins_of(sender.calling_ae_title)
+        origins = sender.sends_for
         if not origins:
             return Answer.of(NOT_AUTHORIZED, "The calling AE title is that of no configured origin")
         for origin in origins:

@@ -19,7 +19,7 @@ from isthmus.common.dimse import Category, Operation, category, dimse_status
 from isthmus.common.errors import BusUnavailable, NoDestination, NoWorker, StoreUnavailable
 from isthmus.common.messages import BlobRef, InstanceStored, Store
 from isthmus.common.telemetry import get_logger
-from isthmus.scp.admission import AllOrigins
+from isthmus.scp.everything import AllOrigins
 from isthmus.scp.sender import Sender
 from isthmus.scp.storing.answer import Answer
 from isthmus.scp.storing.arrived import Arrived

@@ -17,6 +17,7 @@ from nats.js.api import AckPolicy, ConsumerConfig
 from opentelemetry import context
 from opentelemetry.trace import SpanKind
 
+from isthmus.arrivals.exports import Exports
 from isthmus.arrivals.forwarding.judgement import Judgement, judge, later, letter, retried
 from isthmus.common.bus import streams, subjects
 from isthmus.common.bus.client import MESSAGING, bus_errors, verb
@@ -75,6 +76,7 @@ class Destination:
         self._states = States(parts.bus)
         self._contents = ContentsStore(parts.blobs)
         self._max_attempts = parts.settings.arrivals.max_attempts
+        self._exports = Exports(parts.bus, parts.blobs)
         self._name = name
         self._pace = pace
         self._shown = 0
@@ -146,6 +148,8 @@ class Destination:
             judgement = judge(forwarding, results, is_there=True)
         refused = await self._still_there(forwarding, judgement)
         await self._settle(forwarding, replace(judgement, refused=refused))
+        stored, count = judgement.stored, len(judgement.refused)
+        await self._exports.forwarded(forwarding, self._name, stored=stored, refused=count)
         if forwarding.is_spooled:
             # Before the message is gone: who takes it again finds the results, and comes here once more.
             await self._blobs.delete_all(ref.key for ref in judgement.arrived(forwarding))

@@ -11,6 +11,7 @@ import nats.errors
 from nats.aio.msg import Msg
 from opentelemetry import context
 
+from isthmus.arrivals.exports import Exports
 from isthmus.arrivals.webhooks.gate import Gate
 from isthmus.arrivals.webhooks.pace import Pace
 from isthmus.arrivals.webhooks.receiver import AT_ONCE, Answer, Outcome, Receiver
@@ -53,6 +54,7 @@ class Hook:
         self._record = record
         self._feeds = feeds
         self._pace = pace
+        self._exports = Exports(bus)
         self._gate = Gate(pace)
         self._go = asyncio.Event()
         """Set while the webhook is not stopped."""
@@ -143,6 +145,7 @@ class Hook:
     async def _conclude(self, message: Msg, event_id: str, answer: Answer) -> None:
         if answer.outcome is Outcome.DELIVERED:
             self._record.delivered(answer.status)
+            await self._exports.told(self._webhook.name, message.data)
             with bus_errors("acknowledge"):
                 await message.ack_sync(timeout=5)
             return

@@ -6,7 +6,7 @@ import struct
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 
 import pytest
 
@@ -317,6 +317,22 @@ async def test_an_association_that_is_silent_for_too_long_is_aborted(parts: Part
 
     async with serving(with_scp(parts, idle_seconds=0.3)) as server:
         assert (await asyncio.to_thread(run, server))[-10:-9] == b"\x07"
+        assert await asyncio.to_thread(eventually, lambda: server.associations == 0, timeout_seconds=SECONDS)
+
+
+async def test_a_pdu_that_goes_on_by_a_byte_at_a_time_ends_its_association(parts: Parts) -> None:
+    def run(server: Server) -> None:
+        with connected(server, request()) as connection:
+            assert connection.recv(1) == b"\x02"
+            connection.sendall(b"\x04\0\0\0\x10\0")
+            with suppress(ConnectionError):
+                for _ in range(200):
+                    connection.sendall(b"\0")
+                    time.sleep(0.05)
+                pytest.fail("it was taken for ten seconds")
+
+    async with serving(with_scp(parts, idle_seconds=0.3)) as server:
+        await asyncio.to_thread(run, server)
         assert await asyncio.to_thread(eventually, lambda: server.associations == 0, timeout_seconds=SECONDS)
 
 

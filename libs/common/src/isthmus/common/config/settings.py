@@ -92,7 +92,7 @@ class Scp(Section):
     negotiation_seconds: Seconds = 10.0
     """For the request of an association to come, and after a rejection for its end (ARTIM, PS3.8 9.1.5)."""
     idle_seconds: Seconds = 60.0
-    """Of silence, before an association is aborted."""
+    """Of silence, or for one PDU to come to its end; then the association is aborted."""
     max_receiving_bytes: Annotated[int, Field(ge=1024 * 1024)] = 512 * 1024 * 1024
     """Of data sets on their way into S3; who comes then waits for the acknowledgement of the one before."""
     callers: tuple[Caller, ...] = ()

@@ -31,6 +31,7 @@
 """
 
 import logging
+import math
 import queue
 import select
 import socket
@@ -107,6 +108,8 @@ class TunedSocket(AssociationSocket):
         self.was_connected = client_socket is not None
         self._resting = False
         self._accepted = client_socket is not None
+        self._patience = math.inf if assoc.network_timeout is None else assoc.network_timeout
+        """Seconds for a PDU of a requestor: one that comes by a byte a second would never be silent."""
         self._unread = b""
         self._bell, self._push = socket.socketpair()
         self._bell.setblocking(False)
@@ -201,8 +204,10 @@ class TunedSocket(AssociationSocket):
         """Read `nr_bytes`, or fewer if the connection ends before.
 
         Raises:
-            OSError: no byte for the network time-out, the connection is broken, or no PDU can be so long.
+            OSError: no byte for the network time-out; from a requestor, not all of them in that time; the
+                connection is broken, or no PDU can be so long.
         """
+        began = time.monotonic()
         connected = self.socket
         if connected is None:
             raise OSError("The socket is closed")
@@ -223,6 +228,8 @@ class TunedSocket(AssociationSocket):
                     break
                 done += count
                 self.last_progress = time.monotonic()
+                if done < nr_bytes and self._accepted and self.last_progress - began > self._patience:
+                    raise OSError("The PDU does not come to its end")
                 if _QUICKACK is not None:
                     connected.setsockopt(socket.IPPROTO_TCP, _QUICKACK, 1)
         del buffer[done:]

@@ -136,7 +136,7 @@ def _origins() -> Iterator[tuple[str, Json]]:
             )
         },
     )
-    answers = {
+    answers: Json = {
         "200": _content("It answers.", {"application/json": checked}),
         "503": _content(
             "It does not answer, or a part of the gateway is away.", {"application/json": checked, **PROBLEM}
@@ -262,17 +262,12 @@ def _probes() -> Iterator[tuple[str, Json]]:
     server = {"url": "http://127.0.0.1:{port}", "variables": {"port": {"default": "8081"}}}
     health: Json = {"application/json": {"schema": {"$ref": "#/components/schemas/health"}}}
     numbers: Json = {"text/plain": {"schema": {"type": "string"}}}
-    for path, name, answers in (
-        ("/healthz", "Live", {"200": _content("The process lives.", health)}),
-        (
-            "/readyz",
-            "Ready",
-            {
-                "200": _content("It can work.", health),
-                "503": _content("A part that it needs is away.", health),
-            },
-        ),
-    ):
+    live: Json = {"200": _content("The process lives.", health)}
+    ready: Json = {
+        "200": _content("It can work.", health),
+        "503": _content("A part that it needs is away.", health),
+    }
+    for path, name, answers in (("/healthz", "Live", live), ("/readyz", "Ready", ready)):
         described = _described(name, "Probes of each service", answers)
         yield path, {"servers": [server], "get": {**described, "security": []}}
     metrics = _described("Metrics", "Probes of each service", {"200": _content("For Prometheus.", numbers)})
@@ -300,11 +295,11 @@ def _reference(status: int) -> Json:
 
 
 def _id(name: str, root: str) -> str:
-    words = re.findall(r"[A-Za-z]+", name)
+    words: list[str] = re.findall(r"[A-Za-z]+", name)
     camel = words[0].lower() + "".join(word.capitalize() for word in words[1:])
-    return camel + (
-        "" if "{origin}" in root or not root else "OfAllOrigins" if root != "/" else "OfTheGateway"
-    )
+    if not root or "{origin}" in root:
+        return camel
+    return camel + ("OfTheGateway" if root == "/" else "OfAllOrigins")
 
 
 if __name__ == "__main__":

@@ -85,7 +85,7 @@ SECURITY_SCHEMES: Final[Json] = {
         "description": "A signed link to one study, made by `isthmus link`.",
     },
 }
-SECURITY: Final[list[Json]] = [{}, *({name: []} for name in SECURITY_SCHEMES)]
+SECURITY: Final[list[Json]] = [{}, *(dict[str, object]({name: []}) for name in SECURITY_SCHEMES)]
 """Nothing is needed where there are no rules, and where a rule is for anyone."""
 
 SCHEMAS: Final[Json] = {

@@ -1,6 +1,7 @@
 """TLS with PACS and receivers that nobody here wrote: Orthanc and DCMTK."""
 
 import io
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -130,6 +131,17 @@ def test_orthanc_takes_and_gives_large_data(pacs: Orthanc, receiver: Storescp, p
     assert moved.completed == 1
     assert receiver.datasets() == {INSTANCE: got}
     assert got[0].endswith(DATA[-LARGE:])
+
+
+def test_associating_with_orthanc_waits_for_no_delayed_acknowledgement(pacs: Orthanc, pki: Pki) -> None:
+    """It sends session tickets, and holds its answer back until they are acknowledged."""
+    ours = to(pacs.peer, pki)
+    seconds = []
+    for _ in range(10):
+        began = time.monotonic()
+        with opened(ours, [VERIFICATION]):
+            seconds.append(time.monotonic() - began)
+    assert min(seconds) < 0.04
 
 
 @pytest.mark.parametrize("profile", ["--profile-bcp195", "--profile-bcp195-nd", "--profile-bcp195-ex"])

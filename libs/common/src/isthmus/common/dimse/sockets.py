@@ -152,20 +152,21 @@ class TunedSocket(AssociationSocket):
 
     def _has_decrypted(self, connected: ssl.SSLSocket) -> bool:
         """Tell whether something, or the end, can be read without waiting; the first bytes are read then."""
-        patience = connected.gettimeout()
-        connected.settimeout(0)
+        patience, there = connected.gettimeout(), True
         try:
-            self._unread = connected.recv(_PDU_HEADER)
-        except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
-            return False
+            connected.settimeout(0)
+            try:
+                self._unread = connected.recv(_PDU_HEADER)
+            except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+                there = False
+            connected.settimeout(patience)
+            _acknowledge(connected)  # tickets among it, behind which a peer may hold its answer back
         except OSError as error:
             self._fail(error)
             return False
-        finally:
-            connected.settimeout(patience)
-        if not self._unread and isinstance(connected, SecureSocket):
+        if there and not self._unread and isinstance(connected, SecureSocket):
             connected.farewell()  # which ends ours too
-        return True
+        return there
 
     def _fail(self, error: OSError) -> None:
         """End the connection for the state machine (PS3.8 9.2)."""
@@ -230,8 +231,7 @@ class TunedSocket(AssociationSocket):
                 self.last_progress = time.monotonic()
                 if done < nr_bytes and self._accepted and self.last_progress - began > self._patience:
                     raise OSError("The PDU does not come to its end")
-                if _QUICKACK is not None:
-                    connected.setsockopt(socket.IPPROTO_TCP, _QUICKACK, 1)
+                _acknowledge(connected)
         del buffer[done:]
         return buffer
 
@@ -299,6 +299,12 @@ def wait_for_messages(association: "Association") -> None:
 def heard(association: "Association") -> None:
     """Let the time-out of silence of an association begin anew: it was we who took so long."""
     association.dul._idle_timer.restart()
+
+
+def _acknowledge(connected: socket.socket) -> None:
+    """Acknowledge what was read now, not together with what is sent next."""
+    if _QUICKACK is not None:
+        connected.setsockopt(socket.IPPROTO_TCP, _QUICKACK, 1)
 
 
 def _close(*sockets: socket.socket) -> None:

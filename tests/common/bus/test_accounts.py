@@ -21,7 +21,7 @@ MINE = NatsUser("mine", "MINE_PASSWORD", accounts.subscriber("mine", ["inbox"]))
 OTHER = NatsUser("other", "OTHER_PASSWORD", accounts.subscriber("other", None))
 
 PUBLISHED = {
-    "dicom.query.pacs": {"qido", "wado", "scp", "arrivals"},
+    "dicom.query.pacs": {"qido", "wado", "stow", "scp", "arrivals"},
     "dicom.worklist.pacs": {"scp"},
     "dicom.echo.pacs": {"qido", "scp", "arrivals"},
     "dicom.retrieve.pacs.interactive.1=2": {"wado", "scp"},
@@ -48,7 +48,7 @@ PUBLISHED = {
     "$JS.API.STREAM.MSG.GET.KV_KEYS": set(),
     "$JS.API.CONSUMER.CREATE.JOBS.spy.dicom.retrieve.>": {"dimse-scu", "web-scu"},
     "$JS.API.CONSUMER.CREATE.EVENTS.spy.dicom.events.>": {"scp", "arrivals"},
-    "$JS.API.CONSUMER.CREATE.AUDIT.spy.dicom.audit.>": set(),
+    "$JS.API.CONSUMER.CREATE.AUDIT.spy.dicom.audit.>": {"arrivals"},
     "$JS.API.STREAM.UPDATE.JOBS": {"arrivals"},
     "$JS.API.STREAM.DELETE.JOBS": set(),
     "$JS.API.STREAM.PURGE.EVENTS": set(),

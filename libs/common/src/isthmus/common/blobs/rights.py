@@ -39,7 +39,8 @@ SERVICES: Final = {
         writes=(DERIVED, MANIFESTS),
         lists=(HELD, INBOX),
     ),
-    "stow": BlobRights(reads=(SPOOL,), writes=(SPOOL,), lists=(SPOOL,)),
+    # Whose a study in an inbox is that somebody deletes, the audit records.
+    "stow": BlobRights(reads=(SPOOL, INBOX), writes=(SPOOL,), lists=(SPOOL, INBOX)),
     "scp": BlobRights(
         reads=(HELD, MANIFESTS, DERIVED, INBOX, CONTENTS),
         # What a C-MOVE of ours brings is held by it, in the name of the worker that asked.

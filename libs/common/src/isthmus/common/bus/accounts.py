@@ -182,7 +182,7 @@ SERVICES: Final = {
         ),
     ),
     "wado": Permissions(("dicom.query.*", *_RETRIEVES), ("dicom.interest.>",)),
-    "stow": Permissions((*_STORES, "dicom.delete.*"), ("dicom.stored.>",)),
+    "stow": Permissions((*_STORES, "dicom.query.*", "dicom.delete.*"), ("dicom.stored.>",)),
     "scp": Permissions(
         (
             *_SEARCHES,

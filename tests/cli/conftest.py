@@ -34,14 +34,14 @@ def running(data: Path, nats_settings: Nats) -> Iterator[None]:
 
 
 @pytest.fixture
-async def gateway(data: Path) -> AsyncIterator[Face]:
+async def gateway(data: Path, nats_settings: Nats) -> AsyncIterator[Face]:
     """What answers as the gateway of a system that runs with the data folder."""
     face = Face("gateway")
     listening = await face.start()
     with hold(data):
         RunFile(
             gateway=f"http://{face.address}",
-            nats=NatsPart(url="nats://127.0.0.1:4222", user="user", password="password"),
+            nats=NatsPart.model_validate(nats_settings.model_dump()),
             s3=S3Part(endpoint="127.0.0.1:9000", bucket="isthmus", access_key="key", secret_key="secret"),
             scp=ScpPart(ae_title="ISTHMUS", host="127.0.0.1", port=11112),
             cache=CachePart(max_bytes=1000),

@@ -7,8 +7,11 @@ from typing import Final
 
 from isthmus.cli.connected import connected
 from isthmus.cli.output import new_table, write_error, write_json, write_line, write_shown, written_time
+from isthmus.cli.recording import record_own
 from isthmus.common.access.key_store import KeyRing, KeyState
 from isthmus.common.auth.api_keys import NAME
+from isthmus.common.bus import Bus
+from isthmus.common.messages.audit import ActionCode, AuditEvent, AuditType
 
 _CLIENT: Final = "isthmus key"
 _DAY_SECONDS: Final = 86_400.0
@@ -30,6 +33,8 @@ async def create(data: Path, name: str, days: int | None) -> bool:
     expires = None if days is None else time.time() + days * _DAY_SECONDS
     async with connected(data, _CLIENT) as system:
         key = await KeyRing(system.bus).create(name, expires)
+        if key is not None:  # what is not recorded is not shown, and so opens nothing
+            await _record(system.bus, "isthmus key create", f"The API key {name!r} is made")
     if key is None:
         write_error(f"there is a key {name!r} already; end it by: isthmus key revoke {name}")
         return False
@@ -63,11 +68,19 @@ async def revoke(data: Path, name: str) -> bool:
     """End a key: within seconds nobody takes it any more; whether there was one."""
     async with connected(data, _CLIENT) as system:
         was_there = await KeyRing(system.bus).revoke(name)
+        if was_there:
+            await _record(system.bus, "isthmus key revoke", f"The API key {name!r} is revoked")
     if not was_there:
         write_error(f"there is no key {name!r}")
         return False
     write_line(f"the key {name!r} is revoked")
     return True
+
+
+async def _record(bus: Bus, action: str, reason: str) -> None:
+    event, code = AuditEvent.SECURITY_ALERT, ActionCode.EXECUTE
+    changed = AuditType.USER_SECURITY_ATTRIBUTES_CHANGED
+    await record_own(bus, action, event, code, event_type=changed, reason=reason)
 
 
 def _described(state: KeyState) -> Mapping[str, object]:

@@ -6,11 +6,14 @@ from pathlib import Path
 from typing import Final
 
 from isthmus.cli.client import Gateway, Refused, resource_path
+from isthmus.cli.connected import connected
 from isthmus.cli.output import values, write_error, write_json, write_line, written_time
+from isthmus.cli.recording import record_own
 from isthmus.cli.run_file import RunFile
 from isthmus.common.auth.links import PARAMETER, Links
 from isthmus.common.dicom.json_model import DicomJson
 from isthmus.common.dicomweb.resource import ALL, LINKS_PATH, service_path
+from isthmus.common.messages.audit import ActionCode, AuditEvent, AuditType
 
 _HOUR_SECONDS: Final = 3600.0
 _RETRIEVE_URL: Final = "00081190"
@@ -30,10 +33,22 @@ async def link(data: Path, study: str, origin: str | None, *, hours: float, as_j
         NotRunning: nothing runs with the data folder.
         Refused: there is no such study: a link to it would open nothing.
         GatewayAway: no answer.
+        BusUnavailable: it cannot be recorded.
     """
     run = RunFile.read(data)
     where = await _origin_of(data, study, origin)
     until = time.time() + hours * _HOUR_SECONDS
+    async with connected(data, "isthmus link") as system:  # what is not recorded is not shown
+        await record_own(
+            system.bus,
+            "isthmus link",
+            AuditEvent.SECURITY_ALERT,
+            ActionCode.EXECUTE,
+            event_type=AuditType.OBJECT_SECURITY_ATTRIBUTES_CHANGED,
+            reason=f"A link to a study holds until {written_time(until)}",
+            origin=where,
+            study=study,
+        )
     shown = Links(run.link_key).make(where, study, until)
     url = f"{run.clients}{resource_path(where, study)}?{PARAMETER}={shown}"
     if as_json:

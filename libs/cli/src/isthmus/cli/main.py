@@ -12,6 +12,7 @@ import typer
 from typer.core import TyperGroup
 
 from isthmus.cli import cache, dead, keys, webhooks
+from isthmus.cli.audit import Wanted, show_audit
 from isthmus.cli.echo import echo
 from isthmus.cli.events import events, since_when
 from isthmus.cli.find import FindLevel, find
@@ -25,6 +26,7 @@ from isthmus.cli.trace import trace
 from isthmus.cli.up import up
 from isthmus.cli.viewer import viewer
 from isthmus.common.errors import IsthmusError, SettingsError
+from isthmus.common.messages.audit import AuditEvent, Outcome
 from isthmus.common.messages.events import EventType
 from isthmus.common.telemetry import configure_logging
 
@@ -173,12 +175,33 @@ def _events(
 
     With --no-follow and without --since: all events that are kept.
     """
-    try:
-        start = None if since is None else since_when(since, datetime.now(UTC))
-    except ValueError as error:
-        raise typer.BadParameter(str(error), param_hint="--since") from None
+    start = _since(since)
     with suppress(KeyboardInterrupt):  # how following ends
         _finish(events(data, since=start, kind=kind, origin=origin, follow=follow, as_json=as_json))
+
+
+@app.command("audit")
+def _audit(
+    patient: Annotated[str | None, typer.Option(metavar="ID", help="Only about this Patient ID.")] = None,
+    who: Annotated[
+        str | None, typer.Option(metavar="WHO", help="Only of one user, key, AE title or address.")
+    ] = None,
+    study: Annotated[str | None, typer.Option(metavar="UID", help="Only about this study.")] = None,
+    origin: Annotated[str | None, typer.Option(help="Only of one origin.")] = None,
+    event: Annotated[AuditEvent | None, typer.Option(help="Only events of one kind.")] = None,
+    outcome: Annotated[Outcome | None, typer.Option(help="Only what came out so.")] = None,
+    since: Annotated[
+        str | None, typer.Option(metavar="1h|TIME", help="From so long ago on (90s, 30m, 1h, 2d), or a time.")
+    ] = None,
+    follow: Annotated[bool, typer.Option("--follow", help="Wait for more, until Ctrl-C.")] = False,
+    data: Data = DEFAULT_DATA,
+    as_json: Annotated[bool, typer.Option("--json", help="Print each record whole, in a line.")] = False,
+) -> None:
+    """Show who did what with which study: with patients' identifiers. That you look is recorded too."""
+    wanted = Wanted(patient, who, study, origin, event, outcome)
+    start = _since(since)
+    with suppress(KeyboardInterrupt):  # how following ends
+        _finish(show_audit(data, wanted, since=start, follow=follow, as_json=as_json))
 
 
 @app.command("trace")
@@ -314,6 +337,13 @@ def run() -> None:
     """Run the command line."""
     configure_logging("isthmus", "WARNING")  # to standard error: what is found goes to standard output
     app()
+
+
+def _since(text: str | None) -> datetime | None:
+    try:
+        return None if text is None else since_when(text, datetime.now(UTC))
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--since") from None
 
 
 def _key(text: str) -> tuple[str, str]:

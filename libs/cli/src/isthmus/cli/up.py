@@ -7,11 +7,15 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from isthmus.cli.connected import connected
 from isthmus.cli.console import Console
 from isthmus.cli.run_file import hold
+from isthmus.cli.settings_changes import record_start
 from isthmus.cli.supervisor import Supervisor
 from isthmus.cli.system import System
-from isthmus.common.config import load_settings
+from isthmus.common.bus import end_tasks
+from isthmus.common.config import Settings, load_settings
+from isthmus.common.errors import IsthmusError
 
 
 def up(config: Path, data: Path) -> None:
@@ -28,13 +32,14 @@ def up(config: Path, data: Path) -> None:
         system.prepare()
         try:
             with suppress(asyncio.CancelledError):
-                asyncio.run(_run(system, data))
+                asyncio.run(_run(system, settings, data))
         finally:
             system.clean()
 
 
-async def _run(system: System, data: Path) -> None:
+async def _run(system: System, settings: Settings, data: Path) -> None:
     console = Console.on_stderr()
+    recording: set[asyncio.Task[None]] = set()
     announced = False
     running: Mapping[str, Sequence[int]] = {}
 
@@ -53,6 +58,7 @@ async def _run(system: System, data: Path) -> None:
         with suppress(OSError):  # nobody reads it
             sys.stdout.write(f"{system.ready_line}\n")
             sys.stdout.flush()
+        recording.add(asyncio.create_task(_record(settings, data, console)))
 
     supervisor = Supervisor(system.stages(), report=console.line, pids_changed=pids_changed)
     task = asyncio.create_task(supervisor.run(ready=ready))
@@ -67,4 +73,17 @@ async def _run(system: System, data: Path) -> None:
         loop.add_signal_handler(number, stop)
     if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # as nohup leaves it
         loop.add_signal_handler(signal.SIGHUP, stop)
-    await task
+    try:
+        await task
+    finally:
+        await end_tasks(recording)
+
+
+async def _record(settings: Settings, data: Path, console: Console) -> None:
+    """Record that the system is started, and with which settings."""
+    try:
+        async with connected(data, "isthmus up") as system:
+            await record_start(system.bus, settings, data)
+    except (IsthmusError, OSError) as error:
+        reason = error.detail if isinstance(error, IsthmusError) else error.strerror
+        console.line("isthmus", f"warning: the start is not in the audit: {reason}")

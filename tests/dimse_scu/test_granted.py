@@ -1,0 +1,123 @@
+"""A PACS behind a real worker hears nothing of who has a password for NATS, and no more than that."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from isthmus.cli.embedded import EmbeddedNats
+from isthmus.common.auth import Grants, Kind, Policy, Principal, Right, acting_as
+from isthmus.common.blobs import BlobStore
+from isthmus.common.bus import Bus, jobs, progress, search, subjects
+from isthmus.common.bus.echo import echo
+from isthmus.common.bus.granted import Gate
+from isthmus.common.bus.stores import new_job, run_store
+from isthmus.common.config import DimseOrigin, Settings
+from isthmus.common.config.settings import Nats
+from isthmus.common.dicom.levels import Level
+from isthmus.common.errors import Forbidden
+from isthmus.common.messages import BlobRef, Query, Retrieve, RetrieveDone, Store, retrieve_fact
+from isthmus.common.service import Parts
+from isthmus.dimse_scu.worker import worker
+from tests.pacs import FaultyPacs
+
+KEY = "k" * 32
+ALICE = Principal(Kind.USER, "alice")
+
+
+@dataclass
+class Site:
+    """A NATS with the users of the services, and a worker that knows the key."""
+
+    nats: EmbeddedNats
+    stack: AsyncExitStack
+    policy: Policy
+    origin: str
+
+    async def bus(self, user: str, key: str | None) -> Bus:
+        """Connect as a service, with its password, and with the key or without."""
+        settings = Nats(url=self.nats.url, user=user, password=self.nats.password_of(user))
+        bus = await Bus.connect(settings, user, Gate(Grants(key, user), self.policy))
+        self.stack.push_async_callback(bus.close)
+        return bus
+
+    @property
+    def query(self) -> Query:
+        return Query(self.origin, Level.STUDY, (), (("0020000D",),))
+
+    async def found(self, bus: Bus) -> int:
+        async with search(bus, self.query) as matches:
+            return len([match async for match in matches])
+
+
+@asynccontextmanager
+async def a_site(directory: Path, blobs: BlobStore, pacs: FaultyPacs) -> AsyncIterator[Site]:
+    origin = DimseOrigin(name="pacs", ae_title=pacs.peer.ae_title, port=pacs.peer.port, timeout_seconds=3)
+    rule = {"user": "alice", "operations": ["search", "retrieve", "store"]}
+    settings = Settings.model_validate({"origins": [origin.model_dump()], "access": {"rules": [rule]}})
+    async with EmbeddedNats(directory) as nats, AsyncExitStack() as stack:
+        site = Site(nats, stack, Policy.of(settings), origin.name)
+        parts = Parts(settings, await site.bus("dimse-scu", KEY), blobs)
+        await stack.enter_async_context(worker(parts))
+        yield site
+
+
+@pytest.fixture
+async def site(tmp_path: Path, blobs: BlobStore, pacs: FaultyPacs) -> AsyncIterator[Site]:
+    async with a_site(tmp_path, blobs, pacs) as one:
+        yield one
+
+
+async def test_a_face_with_the_key_reaches_the_pacs(site: Site, pacs: FaultyPacs) -> None:
+    face = await site.bus("qido", KEY)
+    with acting_as(ALICE, Right.SEARCH):
+        assert await site.found(face) == 1
+    assert pacs.associations() == 1
+
+
+async def test_a_password_alone_reaches_nothing(site: Site, pacs: FaultyPacs, study: str) -> None:
+    qido, wado, stow = [await site.bus(name, None) for name in ("qido", "wado", "stow")]
+    with pytest.raises(Forbidden):
+        await site.found(qido)
+    done = await echo(qido, site.origin, 5)
+    assert done.failure is not None
+    submitted = await jobs.submit_retrieve(wado, Retrieve(site.origin, study))
+    end = await _end_of(wado, submitted.generation, site.origin, study)
+    assert end.failure is not None
+    assert end.failure.kind == "Forbidden"
+    blob = BlobRef("b", "spool/1/0.dcm", 1, study, "1.2", "1.2.3", "1.2", "1.2.840.10008.1.2.1")
+    with pytest.raises(Forbidden):
+        async with run_store(stow, Store(site.origin, new_job(), (blob,))) as results:
+            await anext(results, None)
+    assert pacs.associations() == 0
+
+
+async def test_so_does_the_key_of_another_system(site: Site, pacs: FaultyPacs) -> None:
+    stranger = await site.bus("qido", "x" * 32)
+    with acting_as(ALICE, Right.SEARCH), pytest.raises(Forbidden):
+        await site.found(stranger)
+    assert pacs.associations() == 0
+
+
+async def test_whom_the_rules_do_not_know_reaches_nothing_though_a_face_vouches(
+    site: Site, pacs: FaultyPacs
+) -> None:
+    face = await site.bus("qido", KEY)
+    with acting_as(Principal(Kind.USER, "mallory"), Right.SEARCH), pytest.raises(Forbidden):
+        await site.found(face)
+    assert pacs.associations() == 0
+
+
+async def _end_of(bus: Bus, generation: str, origin: str, study: str) -> RetrieveDone:
+    async def still_there() -> bool:
+        return True
+
+    subject = subjects.progress(origin, study, generation)
+    async with asyncio.timeout(10), progress.follow(bus, subject, retrieve_fact, still_there) as facts:
+        async for fact in facts:
+            if isinstance(fact, RetrieveDone):
+                return fact
+    raise AssertionError("no end")

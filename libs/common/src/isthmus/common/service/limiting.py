@@ -3,13 +3,14 @@
 import asyncio
 from typing import Final
 
-from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from isthmus.common.config.limits import Limits
 from isthmus.common.dicomweb.problem import problem_response
 from isthmus.common.errors import QueryTooLong, TooLarge, TooSlow
 
+_OF_A_BODY: Final = frozenset({b"content-length", b"transfer-encoding"})
+"""A request without these has none (RFC 9112 6.3)."""
 _LONGEST_NUMBER: Final = 18
 """Digits of a Content-Length that is worth reading."""
 
@@ -26,19 +27,21 @@ class LimitRequests:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        error = self._judge(scope)
+        headers = {name: value for name, value in scope["headers"] if name in _OF_A_BODY}
+        error = self._judge(scope, headers.get(b"content-length"))
         if error is not None:
             await problem_response(error)(scope, receive, send)
-            return
-        await self._app(scope, _Body(receive, self._limits).receive, send)
+        elif headers:
+            await self._app(scope, _Body(receive, self._limits).receive, send)
+        else:
+            await self._app(scope, receive, send)
 
-    def _judge(self, scope: Scope) -> QueryTooLong | TooLarge | None:
+    def _judge(self, scope: Scope, length: bytes | None) -> QueryTooLong | TooLarge | None:
         """Tell what is wrong with what is known of a request before its body."""
         most = self._limits.max_query_bytes
         if len(scope["query_string"]) > most:
             return QueryTooLong(f"The query has more than {most} bytes (limits.max_query_bytes)")
-        length = Headers(scope=scope).get("content-length", "").strip()
-        if length.isascii() and length.isdigit():
+        if length is not None and length.isdigit():
             size = int(length) if len(length) <= _LONGEST_NUMBER else self._limits.max_body_bytes + 1
             if size > self._limits.max_body_bytes:
                 return _too_large(self._limits)

@@ -46,6 +46,30 @@ async def test_objects_are_there_after_a_restart_on_other_ports_and_a_wrong_key_
             answer.release_conn()
 
 
+async def test_what_is_behind_the_interface_gives_nothing_to_whom_it_does_not_know(tmp_path: Path) -> None:
+    with urllib3.PoolManager(retries=False, timeout=5) as http:
+        async with EmbeddedS3(tmp_path / "s3") as server:
+            client(server, http).put_object(server.bucket, "held/a", BytesIO(b"bytes"), 5)
+            ports = {
+                option.partition(".port=")[0].lstrip("-"): option.partition("=")[2]
+                for option in server.program.command
+                if ".port=" in option
+            }
+            filer = f"http://127.0.0.1:{ports['filer']}/buckets/{server.bucket}"
+            for method, url in (
+                ("GET", f"{filer}/held/a"),
+                ("GET", f"{filer}/held/"),
+                ("PUT", f"{filer}/held/b"),
+                ("DELETE", f"{filer}/held/a"),
+                ("GET", f"http://127.0.0.1:{ports['volume']}/1,0100000001"),
+            ):
+                answer = http.request(method, url, headers={"Accept": "application/json"})
+                assert (url, answer.status) == (url, 401)
+            got = client(server, http).get_object(server.bucket, "held/a")
+            assert got.data == b"bytes"
+            got.release_conn()
+
+
 async def test_nothing_is_left_in_the_folder_for_temporary_files(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -19,6 +19,8 @@ from isthmus.cli.process import Program, executable
 from isthmus.common.blobs.rights import SERVICES
 
 _PROBE = ".ready"
+_SIGNED = ("jwt.signing", "jwt.signing.read", "jwt.filer_signing", "jwt.filer_signing.read")
+"""What its parts want a token for of each other."""
 _SOCKETS = Path("/tmp")  # noqa: S108  (SeaweedFS chose it)
 
 
@@ -115,6 +117,9 @@ class EmbeddedS3(Embedded):
         for name, keys in self._keys.items():
             identities.append(_identity(name, keys, actions(SERVICES[name], self.bucket)))
         write_private(self.directory / "s3.json", json.dumps({"identities": identities}))
+        # Behind the S3 interface are servers of HTTP of its own, which would give everything to everybody.
+        keys = (f'[{name}]\nkey = "{secrets.token_urlsafe(32)}"\n' for name in _SIGNED)
+        write_private(self.directory / "security.toml", "".join(keys))
 
     def clean(self) -> None:
         """Remove the sockets that it makes, under names that nobody can choose."""

@@ -17,7 +17,9 @@ from isthmus.common.auth.links import Links
 from isthmus.common.blobs import BlobStore
 from isthmus.common.bus import Bus
 from isthmus.common.config import Settings
+from isthmus.common.config.settings import Nats
 from isthmus.common.service import Parts
+from isthmus.common.service.gate import gate_of
 from isthmus.common.service.health import health_routes
 from isthmus.common.service.server import application
 from isthmus.qido.app import routes as of_qido
@@ -156,8 +158,22 @@ def _rules(mine: str, other: str, names: Mapping[str, str]) -> list[dict[str, ob
 
 
 @asynccontextmanager
-async def guarded(bus: Bus, blobs: BlobStore, name: str, directory: Path, idp: Idp) -> AsyncIterator[Guarded]:
-    """Let two inboxes be there, of which one has a study of CT with the accession number A1."""
+async def _worker(parts: Parts) -> AsyncIterator[None]:
+    try:
+        async with parts.closing, worker(parts):
+            yield
+    finally:
+        await parts.bus.close()
+
+
+@asynccontextmanager
+async def guarded(
+    nats: Nats, blobs: BlobStore, name: str, directory: Path, idp: Idp
+) -> AsyncIterator[Guarded]:
+    """Let two inboxes be there, of which one has a study of CT with the accession number A1.
+
+    Faces and worker have connections of their own, and the worker checks what the faces have decided.
+    """
     mine, other = f"{name}-mine", f"{name}-other"
     names = {
         rule: f"{rule}-{name}" for rule in ("right", "other-origin", "other-study", "this-study", "events")
@@ -173,6 +189,7 @@ async def guarded(bus: Bus, blobs: BlobStore, name: str, directory: Path, idp: I
                 "rules": _rules(mine, other, names),
                 "oidc": [idp.oidc().model_dump()],
                 "link_key": link_key,
+                "signing_key": secret("signing"),
             },
             "dicomweb": {"store": mine},
             "gateway": {"secret": gateway_secret},
@@ -180,10 +197,13 @@ async def guarded(bus: Bus, blobs: BlobStore, name: str, directory: Path, idp: I
             "http": {"listen": "0.0.0.0:1"},
         }
     )
+    bus = await Bus.connect(nats, "faces", gate_of(settings, "faces"))
+    workers = await Bus.connect(nats, "web-scu", gate_of(settings, "web-scu"))
     files = make_series(directory / "series", 2, study_uid=unique_uid(), seed=1)
     await arrived(bus, blobs, mine, files)
     parts = Parts(settings, bus, blobs)
-    async with parts.closing, worker(parts):
+    parts.closing.push_async_callback(bus.close)
+    async with parts.closing, _worker(Parts(settings, workers, blobs)):
         routes = [
             *health_routes(parts),
             *(route for face in (of_qido, of_wado, of_stow) for route in face(parts)),

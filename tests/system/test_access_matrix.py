@@ -11,7 +11,7 @@ import pytest
 from isthmus.common.access import AccessRoute, PublicRoute
 from isthmus.common.auth import Right
 from isthmus.common.blobs import BlobStore
-from isthmus.common.bus import Bus
+from isthmus.common.config.settings import Nats
 from isthmus.common.dicomweb.resource import ROOTS
 from tests.idp import Idp, key_of
 from tests.planted import NAME, PATIENT_ID
@@ -56,10 +56,12 @@ Expected = Callable[[str, Right | None], int]
 
 
 @pytest.fixture
-async def faces(bus: Bus, blobs: BlobStore, origin_name: str, tmp_path: Path) -> AsyncIterator[Guarded]:
+async def faces(
+    nats_settings: Nats, blobs: BlobStore, origin_name: str, tmp_path: Path
+) -> AsyncIterator[Guarded]:
     idp = Idp()
     await idp.start()
-    async with guarded(bus, blobs, origin_name, tmp_path, idp) as faces:
+    async with guarded(nats_settings, blobs, origin_name, tmp_path, idp) as faces:
         yield faces
     await idp.stop()
 

@@ -15,8 +15,9 @@ from typing import Final
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute
 
+from isthmus.common.access import PublicRoute
 from isthmus.common.service import Parts, run
 
 SILENCE: Final = "/silence"
@@ -54,7 +55,7 @@ def main(service: str) -> int:
     app = import_module(f"isthmus.{service}.app")
 
     def routes(parts: Parts) -> Sequence[BaseRoute]:
-        return [*app.routes(parts), Route(SILENCE, watch.silence)]
+        return [*app.routes(parts), PublicRoute(SILENCE, watch.silence)]
 
     @asynccontextmanager
     async def watching(_: Parts) -> AsyncIterator[None]:

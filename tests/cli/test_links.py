@@ -10,6 +10,7 @@ from isthmus.cli.client import GatewayAway, Refused
 from isthmus.cli.find import FindLevel, find
 from isthmus.cli.links import link
 from isthmus.cli.run_file import RunFile
+from isthmus.cli.viewer import viewer_folder
 from isthmus.common.auth import StudyLink
 from isthmus.common.auth.links import Links
 from tests.cli.conftest import LINK_KEY, OPERATOR_KEY
@@ -48,6 +49,21 @@ async def test_without_an_origin_it_is_for_where_the_study_is(
     assert (told["origin"], told["study"]) == ("cloud", "1.2")
     assert told["root"] == f"https://pacs.example.org/links/{told['link']}/aets/cloud"
     assert Links(LINK_KEY).principal(told["link"]).link == StudyLink("cloud", "1.2")
+
+
+async def test_a_page_of_the_viewer_shows_it(
+    gateway: Face, data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    gateway.handler = answer("200 OK", "application/dicom+json", match("http://x/aets/pacs/studies/1.2"))
+    with pytest.raises(Refused, match="there is no viewer: isthmus viewer fetches it"):
+        await link(data, "1.2", "pacs", hours=2, as_viewer=True, as_json=False)
+    viewer_folder(data).mkdir()
+    await link(data, "1.2", "pacs", hours=2, as_viewer=True, as_json=False)
+    url = urlsplit(capsys.readouterr().out.strip())
+    assert f"{url.netloc}{url.path}" == "pacs.example.org/viewer"
+    asked = parse_qs(url.query)
+    assert asked["StudyInstanceUIDs"] == ["1.2"]
+    assert Links(LINK_KEY).principal(asked["token"][0]).link == StudyLink("pacs", "1.2")
 
 
 @pytest.mark.parametrize(("origin", "why"), [("pacs", "no study 1.2 at 'pacs'"), (None, "no origin has")])

@@ -145,7 +145,11 @@ async def test_a_certificate_counts_beside_another_credential(http: httpx2.Async
     assert (who["kind"], who["name"], who["certificate"]) == ("key", "ai", "CN=Jörg")
 
 
-@pytest.mark.parametrize("secret", [None, "", "wrong", GATEWAY[:-1], GATEWAY + "x"])
+@pytest.mark.parametrize(
+    "secret",
+    [None, "", "wrong", GATEWAY[:-1], GATEWAY + "x"],
+    ids=["none", "empty", "wrong", "cut", "longer"],
+)
 async def test_what_only_the_gateway_may_say_is_believed_of_it_alone(
     http: httpx2.AsyncClient, secret: str | None
 ) -> None:

@@ -4,12 +4,14 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
+from urllib.parse import quote
 
 from isthmus.cli.client import Gateway, Refused, resource_path
 from isthmus.cli.connected import connected
 from isthmus.cli.output import values, write_error, write_json, write_line, written_time
 from isthmus.cli.recording import record_own
 from isthmus.cli.run_file import RunFile
+from isthmus.cli.viewer import viewer_folder
 from isthmus.common.auth.links import PARAMETER, Links
 from isthmus.common.dicom.json_model import DicomJson
 from isthmus.common.dicomweb.resource import ALL, LINKS_PATH, service_path
@@ -19,7 +21,9 @@ _HOUR_SECONDS: Final = 3600.0
 _RETRIEVE_URL: Final = "00081190"
 
 
-async def link(data: Path, study: str, origin: str | None, *, hours: float, as_json: bool) -> None:
+async def link(
+    data: Path, study: str, origin: str | None, *, hours: float, as_viewer: bool = False, as_json: bool
+) -> None:
     """Print a link to a study.
 
     Args:
@@ -27,17 +31,22 @@ async def link(data: Path, study: str, origin: str | None, *, hours: float, as_j
         study: Study Instance UID.
         origin: where it is; None: where it is found.
         hours: for how long the link holds.
+        as_viewer: as the URL of a page, on which the viewer shows the study.
         as_json: with all that there is to say of it.
 
     Raises:
         NotRunning: nothing runs with the data folder.
-        Refused: there is no such study: a link to it would open nothing.
+        Refused: there is no such study: a link to it would open nothing; or there is no viewer.
         GatewayAway: no answer.
         BusUnavailable: it cannot be recorded.
     """
     run = RunFile.read(data)
+    if as_viewer and not viewer_folder(data).is_dir():
+        raise Refused("there is no viewer: isthmus viewer fetches it, and isthmus up then serves it")
     where = await _origin_of(data, study, origin)
     until = time.time() + hours * _HOUR_SECONDS
+    links = Links(run.link_key)
+    shown = links.make(where, study, until)
     async with connected(data, "isthmus link") as system:  # what is not recorded is not shown
         await record_own(
             system.bus,
@@ -45,12 +54,13 @@ async def link(data: Path, study: str, origin: str | None, *, hours: float, as_j
             AuditEvent.SECURITY_ALERT,
             ActionCode.EXECUTE,
             event_type=AuditType.OBJECT_SECURITY_ATTRIBUTES_CHANGED,
-            reason=f"A link to a study holds until {written_time(until)}",
+            reason=f"The link {links.principal(shown).name} to a study holds until {written_time(until)}",
             origin=where,
             study=study,
         )
-    shown = Links(run.link_key).make(where, study, until)
     url = f"{run.clients}{resource_path(where, study)}?{PARAMETER}={shown}"
+    if as_viewer:  # OHIF takes the token out of its URL, and shows it the faces
+        url = f"{run.clients}/viewer?StudyInstanceUIDs={quote(study, safe='')}&token={shown}"
     if as_json:
         write_json(
             {

@@ -326,11 +326,14 @@ def _link(
     study: Annotated[str, typer.Argument(metavar="STUDY", help="Study Instance UID.")],
     origin: Annotated[str | None, typer.Option(help="Where it is; without it, where it is found.")] = None,
     hours: Annotated[float, typer.Option(help="For how long it holds.", min=0.01, max=8760)] = 8,
+    as_viewer: Annotated[
+        bool, typer.Option("--viewer", help="As the URL of a page, on which the viewer shows it.")
+    ] = False,
     data: Data = DEFAULT_DATA,
     as_json: AsJson = False,
 ) -> None:
     """Make a link that opens one study, and nothing else, to whoever has it."""
-    _finish(link(data, study, origin, hours=hours, as_json=as_json))
+    _finish(link(data, study, origin, hours=hours, as_viewer=as_viewer, as_json=as_json))
 
 
 def run() -> None:

@@ -13,6 +13,8 @@ from tests.system.gateway import Gateway
 REQUESTS: Final = 240
 CONNECTIONS: Final = 120
 SEED: Final = 1
+LEFT: Final = 499
+"""What Caddy says to a client that it takes for gone, where it notices the end of the connection first."""
 
 
 @pytest.fixture(scope="module")
@@ -50,4 +52,4 @@ def test_a_chunked_body_that_breaks_off_is_the_clients_fault(inboxes: Gateway, b
         b'Content-Type: multipart/related; type="application/dicom"; boundary=b\r\n\r\n'
     )
     ((status, answer),) = asked((url.host, url.port or 80), head + body)
-    assert status == 400, answer
+    assert status in {400, LEFT}, answer

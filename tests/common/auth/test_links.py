@@ -60,9 +60,7 @@ def test_no_part_of_a_link_is_one(length: int) -> None:
         LINKS.principal(MADE[:length])
 
 
-@pytest.mark.parametrize(
-    "text", ["", "isl_", "isl_AAAA", "ISL_" + MADE[4:], MADE + "AA", MADE + "=", "isl_" + "A" * 2000]
-)
-def test_what_is_no_link_is_refused(text: str) -> None:
-    with pytest.raises(Unauthenticated, match="cut, or none of ours"):
-        LINKS.principal(text)
+def test_what_is_no_link_is_refused() -> None:
+    for text in ("", "isl_", "isl_AAAA", "ISL_" + MADE[4:], MADE + "AA", MADE + "=", "isl_" + "A" * 2000):
+        with pytest.raises(Unauthenticated, match="cut, or none of ours"):
+            LINKS.principal(text)

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,16 +11,20 @@ import pytest
 from isthmus.cli.embedded import EmbeddedNats
 from isthmus.common.auth import Grants, Kind, Policy, Principal, Right, acting_as
 from isthmus.common.blobs import BlobStore
-from isthmus.common.bus import Bus, jobs, progress, search, subjects
+from isthmus.common.bus import Bus, jobs, progress, search, streams, subjects
+from isthmus.common.bus.accounts import OPERATOR
 from isthmus.common.bus.echo import echo
 from isthmus.common.bus.granted import Gate
+from isthmus.common.bus.ordered import read_ordered
 from isthmus.common.bus.stores import new_job, run_store
 from isthmus.common.config import DimseOrigin, Settings
 from isthmus.common.config.settings import Nats
 from isthmus.common.dicom.levels import Level
 from isthmus.common.errors import Forbidden
-from isthmus.common.messages import BlobRef, Query, Retrieve, RetrieveDone, Store, retrieve_fact
+from isthmus.common.messages import BlobRef, Query, Retrieve, RetrieveDone, Store, decode, retrieve_fact
+from isthmus.common.messages.audit import AuditRecord
 from isthmus.common.service import Parts
+from isthmus.common.service.gate import record_refusals
 from isthmus.dimse_scu.worker import worker
 from tests.pacs import FaultyPacs
 
@@ -61,6 +65,7 @@ async def a_site(directory: Path, blobs: BlobStore, pacs: FaultyPacs) -> AsyncIt
     async with EmbeddedNats(directory) as nats, AsyncExitStack() as stack:
         site = Site(nats, stack, Policy.of(settings), origin.name)
         parts = Parts(settings, await site.bus("dimse-scu", KEY), blobs)
+        record_refusals(parts.bus, "dimse-scu")
         await stack.enter_async_context(worker(parts))
         yield site
 
@@ -93,6 +98,9 @@ async def test_a_password_alone_reaches_nothing(site: Site, pacs: FaultyPacs, st
         async with run_store(stow, Store(site.origin, new_job(), (blob,))) as results:
             await anext(results, None)
     assert pacs.associations() == 0
+    refused = [(one.action, one.origin, one.kind) for one in await _refusals(site)]
+    what = ("dicom.query", "dicom.echo", "dicom.retrieve", "dicom.store")
+    assert refused == [(action, site.origin, "anyone") for action in what]
 
 
 async def test_so_does_the_key_of_another_system(site: Site, pacs: FaultyPacs) -> None:
@@ -109,6 +117,18 @@ async def test_whom_the_rules_do_not_know_reaches_nothing_though_a_face_vouches(
     with acting_as(Principal(Kind.USER, "mallory"), Right.SEARCH), pytest.raises(Forbidden):
         await site.found(face)
     assert pacs.associations() == 0
+    (record,) = await _refusals(site)
+    assert (record.action, record.kind, record.name) == ("dicom.query", "user", "mallory")
+    assert record.reason == "The rules do not allow it"
+
+
+async def _refusals(site: Site) -> list[AuditRecord]:
+    """What the worker has recorded, in its order."""
+    bus = await site.bus(OPERATOR, None)
+    subject = subjects.audits(service="dimse-scu", outcome="refused")
+    reading = read_ordered(bus, streams.AUDIT, subject, since=1, follow=False)
+    async with aclosing(reading) as messages:
+        return [decode(message.data, AuditRecord) async for message in messages]
 
 
 async def _end_of(bus: Bus, generation: str, origin: str, study: str) -> RetrieveDone:

@@ -270,9 +270,9 @@ class Bus:
                 if guarded is not None:
                     self.gate.check(message, guarded.origin, guarded.right)
             except Forbidden as error:
-                if guarded is None or guarded.refusal is None:
+                if guarded is None or guarded.refusal is None:  # what nobody waits for
                     raise
-                log.error("request refused", subject=verb(subject), reason=error.detail)
+                await self.gate.refused(message, verb(subject), guarded.origin, error)
                 return guarded.refusal(error)
             return await handler(decode(message.data, kind))
 

@@ -4,19 +4,22 @@ A face has decided before; a worker checks that it did, and evaluates the rules 
 a service's password for NATS opens no origin with it.
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
 
 from nats.aio.msg import Msg
 
-from isthmus.common.auth import Grants, Policy, Right, current_principal, current_right
+from isthmus.common.auth import Grants, Policy, Principal, Right, current_principal, current_right
 from isthmus.common.auth.grants import HEADER
 from isthmus.common.errors import Forbidden, Unauthenticated, UnknownOrigin
+from isthmus.common.telemetry import get_logger
 
 NO_GRANTS: Final = Grants(None, "")
 """Without a signing key: nothing is written, and nothing is asked for."""
 _NOT_ALLOWED: Final = "The rules do not allow it"
+
+log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +31,21 @@ class Guarded:
     """None: any at all."""
     refusal: Callable[[Forbidden], object] | None = None
     """Makes the answer to whoever may not; without it there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """What is refused."""
+
+    action: str
+    """What was asked for: the beginning of its subject, such as `dicom.query`."""
+    origin: str
+    reason: str
+    principal: Principal | None
+    """On whose behalf, where a face of ours vouches for that."""
+
+
+Record = Callable[[Refusal], Awaitable[None]]
 
 
 class Gate:
@@ -42,6 +60,8 @@ class Gate:
         """
         self._grants = grants
         self._policy = policy or Policy((), ())
+        self.record: Record | None = None
+        """Writes down what is refused, where the service does."""
 
     def header(self, right: Right | None, origin: str, payload: bytes) -> dict[str, str]:
         """Give the header for a message that asks for something on behalf of `current_principal()`.
@@ -95,3 +115,17 @@ class Gate:
             raise Forbidden(_NOT_ALLOWED) from None
         if permit.study is not None and study not in (None, permit.study):
             raise Forbidden(_NOT_ALLOWED)
+
+    async def refused(
+        self, message: Msg, action: str, origin: str, error: Forbidden, *, sent_at: float | None = None
+    ) -> None:
+        """Write down that `check` has refused a message: no client of ours is to be."""
+        try:
+            granted = self._grants.granted((message.headers or {}).get(HEADER), origin, message.data, sent_at)
+        except Forbidden:
+            granted = None
+        principal = None if granted is None else granted.principal
+        by = "" if granted is None else granted.service
+        log.error("refused on the bus", action=action, origin=origin, reason=error.detail, vouched_by=by)
+        if self.record is not None:
+            await self.record(Refusal(action, origin, error.detail, principal))

@@ -16,7 +16,7 @@ from nats.aio.subscription import Subscription
 from opentelemetry.trace import SpanKind
 
 from isthmus.common.bus import subjects
-from isthmus.common.bus.client import MESSAGING, Bus, Serving, bus_errors
+from isthmus.common.bus.client import MESSAGING, Bus, Serving, bus_errors, verb
 from isthmus.common.bus.ending import end_tasks
 from isthmus.common.dicom.json_model import DicomJson
 from isthmus.common.errors import BusUnavailable, Forbidden, IsthmusError, NoWorker
@@ -256,7 +256,7 @@ async def _serve(
             # What a retrieve, a deletion, a commitment needs to know of a study is searched for too.
             bus.gate.check(message, origin, None)
         except Forbidden as error:
-            log.error("query refused", origin=origin, reason=error.detail)
+            await bus.gate.refused(message, verb(subject), origin, error)
             await writer.end(Failure.of(error))
             return
         query = decode(message.data, kind)

@@ -198,12 +198,11 @@ async def _is_refused(queue: _Queue, message: Msg, running: Running[J]) -> bool:
     job = running.job
     study = job.study if isinstance(job, Retrieve) else None
     right = Right.STORE if study is None else Right.RETRIEVE
+    sent_at, gate = message.metadata.timestamp.timestamp(), queue.bus.gate
     try:
-        queue.bus.gate.check(
-            message, queue.origin, right, sent_at=message.metadata.timestamp.timestamp(), study=study
-        )
+        gate.check(message, queue.origin, right, sent_at=sent_at, study=study)
     except Forbidden as error:
-        log.error("job refused", stream=queue.stream, origin=queue.origin, reason=error.detail)
+        await gate.refused(message, verb(message.subject), queue.origin, error, sent_at=sent_at)
         await _end(queue, running, Failure.of(error))
         return True
     return False

@@ -1,9 +1,20 @@
-"""Who may ask a service for what over the bus, by its settings."""
+"""Who may ask a service for what over the bus, by its settings; and what is written down of refusals."""
 
-from isthmus.common.auth import Grants, Policy
-from isthmus.common.bus.granted import Gate
+from functools import partial
+
+from isthmus.common.auth import Grants, Policy, Principal
+from isthmus.common.auth.principal import Kind
+from isthmus.common.bus import Bus
+from isthmus.common.bus.audit import audit, now, trace_id
+from isthmus.common.bus.granted import Gate, Refusal
 from isthmus.common.config import Settings
-from isthmus.common.errors import SettingsError
+from isthmus.common.errors import BusUnavailable, SettingsError
+from isthmus.common.messages.audit import AuditEvent, AuditRecord, AuditType, Outcome
+from isthmus.common.telemetry import get_logger
+
+_NOBODY = Principal(Kind.ANYONE)
+
+log = get_logger(__name__)
 
 
 def gate_of(settings: Settings, service: str) -> Gate:
@@ -27,3 +38,32 @@ def gate_of(settings: Settings, service: str) -> Gate:
             "the same for all of them; isthmus up makes one by itself"
         )
     return Gate(Grants(key, service), Policy.of(settings))
+
+
+def record_refusals(bus: Bus, service: str) -> None:
+    """Have the audit tell what the gate of a connection refuses."""
+    bus.gate.record = partial(_record, bus, service)
+
+
+async def _record(bus: Bus, service: str, refusal: Refusal) -> None:
+    who = refusal.principal or _NOBODY
+    record = AuditRecord(
+        time=now(),
+        service=service,
+        action=refusal.action,
+        outcome=Outcome.REFUSED,
+        event=AuditEvent.SECURITY_ALERT,
+        event_type=AuditType.USE_OF_RESTRICTED_FUNCTION,
+        reason=refusal.reason,
+        kind=who.kind,
+        name=who.name,
+        address=who.address,
+        certificate=who.certificate,
+        calling_ae_title=who.ae_title,
+        origin=refusal.origin,
+        trace_id=trace_id(),
+    )
+    try:
+        await audit(bus, record)
+    except BusUnavailable as error:
+        log.warning("an audit record is in the log alone", reason=error.detail)

@@ -13,8 +13,8 @@ import uvloop
 from starlette.routing import BaseRoute
 
 from isthmus.common.access.audit import AuditTrail
-from isthmus.common.access.patients import Patients
 from isthmus.common.access.authenticator import Authenticator
+from isthmus.common.access.patients import Patients
 from isthmus.common.auth import Policy
 from isthmus.common.blobs import BlobStore, buckets_of
 from isthmus.common.bus import Bus
@@ -23,7 +23,7 @@ from isthmus.common.config import ListenAddress, Settings, load_settings
 from isthmus.common.errors import IsthmusError, SettingsError
 from isthmus.common.service.failing import has_failed
 from isthmus.common.service.garbage import CollectBetweenRequests, settle
-from isthmus.common.service.gate import gate_of
+from isthmus.common.service.gate import gate_of, record_refusals
 from isthmus.common.service.guessable import check_secrets
 from isthmus.common.service.health import health_routes
 from isthmus.common.service.parts import Parts
@@ -103,6 +103,7 @@ async def open_parts(name: str, settings: Settings) -> AsyncIterator[Parts]:
             others=buckets,
         )
         bus = await Bus.connect(settings.nats, name, gate)
+        record_refusals(bus, name)
         try:
             await blobs.ensure_bucket()
             async with AsyncExitStack() as closing:

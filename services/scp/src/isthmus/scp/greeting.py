@@ -13,6 +13,7 @@ from enum import Enum, auto
 from typing import Final, cast
 
 from isthmus.common.dimse.secure_socket import TLS, SecureSocket
+from isthmus.common.dimse.sockets import acknowledge
 from isthmus.common.dimse.tls import Certificate, in_words
 from isthmus.scp.admission import Rejection
 from isthmus.scp.callers import Calling
@@ -76,6 +77,7 @@ class Greeting:
             if self._is_shaking and not self._shake():
                 return Heard.NO_TLS if self.failure else Heard.NOT_ENOUGH
             data = self.connection.recv(64 * 1024)  # more than a TLS record: nothing is left decrypted
+            acknowledge(self.connection)
         except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
             return Heard.NOT_ENOUGH
         except OSError:
@@ -97,6 +99,7 @@ class Greeting:
             return False
         self._has_begun = True
         try:
+            acknowledge(connection)  # DCMTK holds the end of a flight back until its beginning is
             connection.do_handshake()
             self._certificate = Certificate.of(connection)
         except ssl.SSLWantReadError:

@@ -160,7 +160,7 @@ class TunedSocket(AssociationSocket):
             except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
                 there = False
             connected.settimeout(patience)
-            _acknowledge(connected)  # tickets among it, behind which a peer may hold its answer back
+            acknowledge(connected)  # tickets among it, behind which a peer may hold its answer back
         except OSError as error:
             self._fail(error)
             return False
@@ -231,7 +231,7 @@ class TunedSocket(AssociationSocket):
                 self.last_progress = time.monotonic()
                 if done < nr_bytes and self._accepted and self.last_progress - began > self._patience:
                     raise OSError("The PDU does not come to its end")
-                _acknowledge(connected)
+                acknowledge(connected)
         del buffer[done:]
         return buffer
 
@@ -301,7 +301,7 @@ def heard(association: "Association") -> None:
     association.dul._idle_timer.restart()
 
 
-def _acknowledge(connected: socket.socket) -> None:
+def acknowledge(connected: socket.socket) -> None:
     """Acknowledge what was read now, not together with what is sent next."""
     if _QUICKACK is not None:
         connected.setsockopt(socket.IPPROTO_TCP, _QUICKACK, 1)

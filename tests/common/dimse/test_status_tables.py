@@ -122,6 +122,8 @@ def test_what_a_pacs_said_of_instances_is_to_an_http_client(statuses: tuple[int,
         (errors.NotAcceptable("x", []), 406, 0x0122, 0xC122, 0x0122),
         (errors.UnsupportedMediaType("x"), 415, 0x0122, 0xC122, 0x0122),
         (errors.NoDestination("x"), 501, 0x0112, 0x0112, 0x0112),
+        (errors.Unauthenticated("x"), 401, 0x0124, 0x0124, 0x0124),
+        (errors.Forbidden("x"), 403, 0x0124, 0x0124, 0x0124),
     ],
 )
 def test_an_error_of_ours_is_the_same_to_clients_of_both_kinds(

@@ -4,7 +4,11 @@ from collections.abc import Callable
 
 import pytest
 
+from isthmus.common.auth import Grants, Policy
 from isthmus.common.blobs import BlobStore
+from isthmus.common.bus import Bus
+from isthmus.common.bus.granted import Gate
+from isthmus.common.config.access import Rule
 from isthmus.common.dicom.part10 import file_header
 from isthmus.common.dimse import StoreResult
 from isthmus.common.errors import IsthmusError, NotTried, OperationFailed, OriginTimeout, OriginUnreachable
@@ -124,3 +128,24 @@ async def test_what_breaks_off_is_refused_and_not_sent(
     pixels = b"\xe0\x7f\x10\x00OW\0\0\x00\x10\x00\x00" + b"\0" * 16
     result = await send_one(server, dataset() + pixels)
     assert result.status == 0xA900
+
+
+async def test_what_the_worker_refuses_is_told_and_can_be_sent_again(
+    server: Server, bus: Bus, employ: Employ, blobs: BlobStore, dataset: Dataset, origin_name: str
+) -> None:
+    taken: list[Job] = []
+
+    async def take(job: Job) -> None:
+        taken.append(job)
+        await job.answer_all(0x0000)
+
+    employ(take)
+    grants = Grants("k" * 32, "scp")
+    others = Rule.model_validate({"user": "alice", "operations": ["store"]})
+    bus.gate = Gate(grants, Policy([others], [origin_name]))
+    result = await send_one(server, dataset())
+    assert (result.status, result.error_comment) == (0x0124, "The rules do not allow it")
+    assert not taken
+    bus.gate = Gate(grants, Policy((), [origin_name]))
+    assert (await send_one(server, dataset())).status == 0x0000
+    await cleared(blobs, *taken)

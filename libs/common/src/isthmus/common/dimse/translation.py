@@ -102,6 +102,8 @@ def dimse_status(error: IsthmusError, operation: Operation) -> int:
             status = DATA_SET_MISMATCH
         case errors.NotAcceptable() | errors.UnsupportedMediaType():
             status = _column(_NOT_IN_THIS_FORM, operation)
+        case errors.Unauthenticated() | errors.Forbidden():
+            status = NOT_AUTHORIZED
         case errors.NoDestination():
             status = NO_SUCH_SOP_INSTANCE
         case errors.Incomplete():

@@ -16,7 +16,7 @@ from isthmus.common.bus.stores import Heard, follow_store, hearing, new_timed_jo
 from isthmus.common.config import DicomwebOrigin, DimseOrigin, Origin
 from isthmus.common.dicom.statuses import DATA_SET_MISMATCH, SUCCESS, error_comment, meaning
 from isthmus.common.dimse import Category, Operation, category, dimse_status
-from isthmus.common.errors import BusUnavailable, NoDestination, NoWorker, StoreUnavailable
+from isthmus.common.errors import BusUnavailable, Forbidden, NoDestination, NoWorker, StoreUnavailable
 from isthmus.common.messages import BlobRef, InstanceStored, Store
 from isthmus.common.telemetry import get_logger
 from isthmus.scp.everything import AllOrigins
@@ -120,7 +120,7 @@ class StoreThrough:
             log.info("a store job is lost that nobody was told of", origin=sent.job.origin)
             self._untold.pop(name, None)
             return None
-        except NoWorker:
+        except (NoWorker, Forbidden):
             return None
 
     async def _send(self, origin: Origin, arrived: Arrived, job: str, name: str) -> Sent:
@@ -140,7 +140,7 @@ class StoreThrough:
         """Wait for what becomes of an instance; it is no longer in the spool then."""
         try:
             result = await self._first(sent, heard)
-        except NoWorker:  # its job was taken back
+        except (NoWorker, Forbidden):  # its job was taken back, or refused: nothing was sent
             self._untold.pop(name, None)
             self._clear(sent.job.blobs)
             raise

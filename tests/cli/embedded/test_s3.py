@@ -1,5 +1,8 @@
+import asyncio
 import os
+import ssl
 import stat
+from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
 
@@ -65,9 +68,31 @@ async def test_what_is_behind_the_interface_gives_nothing_to_whom_it_does_not_kn
             ):
                 answer = http.request(method, url, headers={"Accept": "application/json"})
                 assert (url, answer.status) == (url, 401)
+            grpc = [option.partition("=")[2] for option in server.program.command if ".port.grpc=" in option]
+            assert len(grpc) == 4
+            assert [await hears_http_2(int(port)) for port in grpc] == [False] * len(grpc)
             got = client(server, http).get_object(server.bucket, "held/a")
             assert got.data == b"bytes"
             got.release_conn()
+
+
+async def hears_http_2(port: int) -> bool:
+    """Whether a server of gRPC takes part with who shows no certificate, over TLS or without."""
+    anybody = ssl.create_default_context()
+    anybody.check_hostname, anybody.verify_mode = False, ssl.CERT_NONE
+    anybody.set_alpn_protocols(["h2"])
+    heard = b""
+    for context in (None, anybody):
+        with suppress(OSError):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=context)
+            writer.write(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0")
+            with suppress(TimeoutError):
+                async with asyncio.timeout(2):
+                    heard += await reader.read(9)
+            writer.close()
+            with suppress(OSError):
+                await writer.wait_closed()
+    return bool(heard)
 
 
 async def test_nothing_is_left_in_the_folder_for_temporary_files(

@@ -14,13 +14,17 @@ from minio import Minio
 from minio.error import MinioException
 
 from isthmus.cli.embedded.base import LOOPBACK, Embedded, free_ports, write_private
+from isthmus.cli.embedded.own_authority import own_certificate
 from isthmus.cli.embedded.s3_rights import actions
 from isthmus.cli.process import Program, executable
 from isthmus.common.blobs.rights import SERVICES
 
 _PROBE = ".ready"
 _SIGNED = ("jwt.signing", "jwt.signing.read", "jwt.filer_signing", "jwt.filer_signing.read")
-"""What its parts want a token for of each other."""
+"""What its parts want a token for of each other, over HTTP."""
+_PARTS = ("master", "volume", "filer", "s3", "client")
+"""Who of them wants and has a certificate, over gRPC."""
+_FILES = ("authority.pem", "own.pem", "own.key")
 _SOCKETS = Path("/tmp")  # noqa: S108  (SeaweedFS chose it)
 
 
@@ -117,9 +121,17 @@ class EmbeddedS3(Embedded):
         for name, keys in self._keys.items():
             identities.append(_identity(name, keys, actions(SERVICES[name], self.bucket)))
         write_private(self.directory / "s3.json", json.dumps({"identities": identities}))
-        # Behind the S3 interface are servers of HTTP of its own, which would give everything to everybody.
-        keys = (f'[{name}]\nkey = "{secrets.token_urlsafe(32)}"\n' for name in _SIGNED)
-        write_private(self.directory / "security.toml", "".join(keys))
+        self._close_what_is_behind()
+
+    def _close_what_is_behind(self) -> None:
+        """Have its parts know each other: behind the S3 interface they would give everything to everybody."""
+        for name, text in zip(_FILES, own_certificate("s3"), strict=True):
+            write_private(self.directory / name, text)
+        authority, certificate, key = (json.dumps(str(self.directory / name)) for name in _FILES)
+        over_http = (f'[{name}]\nkey = "{secrets.token_urlsafe(32)}"\n' for name in _SIGNED)
+        over_grpc = (f"[grpc.{name}]\ncert = {certificate}\nkey = {key}\n" for name in _PARTS)
+        text = "".join([*over_http, f"[grpc]\nca = {authority}\n", *over_grpc])
+        write_private(self.directory / "security.toml", text)
 
     def clean(self) -> None:
         """Remove the sockets that it makes, under names that nobody can choose."""

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Self
 
+from isthmus.common.config.networks import counted_as
 from isthmus.common.config.settings import Scp
 from isthmus.scp.callers import Calling
 
@@ -16,7 +17,7 @@ class AssociationLimits:
     per_ae_title: int
     """Of one calling AE title."""
     per_address: int
-    """From one IP address."""
+    """From one IP address; of IPv6 from one network of 64 bits."""
     negotiation_seconds: float
     """For the request of an association to come, and after a rejection for its end (ARTIM, PS3.8 9.1.5)."""
 
@@ -38,9 +39,9 @@ class AssociationLimits:
             running: whose associations there are.
         """
         others = [*running]
-        title, address = calling.calling_ae_title.strip(), calling.address
+        title, address = calling.calling_ae_title.strip(), counted_as(calling.address)
         return (
             len(others) >= self.associations
             or sum(other.calling_ae_title.strip() == title for other in others) >= self.per_ae_title
-            or sum(other.address == address for other in others) >= self.per_address
+            or sum(counted_as(other.address) == address for other in others) >= self.per_address
         )

@@ -10,6 +10,7 @@ from isthmus.common.access.http import PRINCIPAL
 from isthmus.common.auth import Principal
 from isthmus.common.bus.loads import Loads
 from isthmus.common.config.limits import Limits
+from isthmus.common.config.networks import counted_as
 from isthmus.common.dicomweb.problem import problem_response
 from isthmus.common.errors import TooManyRequests
 
@@ -32,7 +33,9 @@ def shares_of(principal: Principal, limits: Limits) -> Sequence[Share]:
     shares = []
     if principal.address:
         most = limits.max_requests_per_address
-        shares.append(Share(f"address:{principal.address}", most, "limits.max_requests_per_address"))
+        shares.append(
+            Share(f"address:{counted_as(principal.address)}", most, "limits.max_requests_per_address")
+        )
     if principal.is_known:
         most = limits.max_requests_per_principal
         shares.append(Share(f"principal:{principal.label}", most, "limits.max_requests_per_principal"))

@@ -40,4 +40,4 @@ class Limits(Section):
     max_requests_per_principal: Clients = 128
     """At one time, by one user, key, certificate or link, at all faces together; one more is 429."""
     max_requests_per_address: Clients = 256
-    """Likewise, from one IP address, whoever asks."""
+    """Likewise, from one IP address, whoever asks; of IPv6 from one network of 64 bits."""

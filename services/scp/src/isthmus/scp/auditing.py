@@ -10,14 +10,14 @@ from concurrent.futures import CancelledError
 from concurrent.futures import TimeoutError as NotInTime
 from dataclasses import dataclass, replace
 from io import BytesIO
-from typing import Final, cast
+from typing import Final
 
 from pydicom.dataset import Dataset
 from pynetdicom.dimse_primitives import C_MOVE
 
 from isthmus.common.access.audit import AuditTrail, open_notes
 from isthmus.common.access.patients import Patients
-from isthmus.common.auth import Kind
+from isthmus.common.auth import Principal
 from isthmus.common.bus import Bus
 from isthmus.common.bus.audit import now, trace_id
 from isthmus.common.dicom.statuses import DATA_SET_MISMATCH
@@ -43,17 +43,17 @@ RECORD_SECONDS: Final = 10.0
 log = get_logger(__name__)
 
 
-def of_calling(calling: Calling, action: str) -> AuditRecord:
+def of_calling(calling: Calling, principal: Principal, action: str) -> AuditRecord:
     """Give what is known of everything that comes over an association."""
     return AuditRecord(
         time=now(),
         service=SERVICE,
         action=action,
         outcome=Outcome.ACCEPTED,
-        kind=Kind.AE_TITLE,
-        name=calling.calling_ae_title,
-        address=calling.address,
-        certificate=calling.certificate or "",
+        kind=principal.kind,
+        name=principal.name,
+        address=principal.address,
+        certificate=principal.certificate,
         calling_ae_title=calling.calling_ae_title,
         called_ae_title=calling.called_ae_title,
         trace_id=trace_id(),
@@ -85,6 +85,15 @@ class Auditing:
             BusUnavailable: NATS does not take it.
         """
         await self._trail.write(record)
+
+    def wait_for(self, record: AuditRecord, loop: asyncio.AbstractEventLoop) -> None:
+        """Write a record from an association's thread.
+
+        Raises:
+            BusUnavailable: NATS does not take it.
+            LoopStopped: there is no loop any more.
+        """
+        _start(self.write(record), loop)()
 
     async def storing(self, sender: Sender, arrived: Arrived, storing: Awaitable[Answer]) -> Answer:
         """Have an instance stored, and give the answer when it is recorded that its study comes.
@@ -118,7 +127,7 @@ class Auditing:
         if stored is None:
             patient = arrived.patient_id
             record = replace(
-                of_calling(sender.calling, "C-STORE"),
+                of_calling(sender.calling, sender.principal, "C-STORE"),
                 event=AuditEvent.BEGIN_TRANSFERRING,
                 origin=sender.origin.name if sender.origin is not None else "",
                 studies=(study,),
@@ -205,7 +214,7 @@ class Auditing:
         codes = {"N-CREATE": ActionCode.CREATE, "N-SET": ActionCode.UPDATE, "N-ACTION": ActionCode.READ}
         commits = action == "N-ACTION"
         record = replace(
-            of_calling(requester.calling, action),
+            of_calling(requester.calling, requester.principal, action),
             event=AuditEvent.INSTANCES_ACCESSED if commits else AuditEvent.PROCEDURE_RECORD,
             action_code=codes[action],
             origin=requester.origin.name,
@@ -218,7 +227,9 @@ class Auditing:
 
 
 def _of(asked: Asked) -> AuditRecord:
-    return replace(of_calling(asked.sender.calling, asked.operation), origin=asked.origin.name)
+    sender = asked.sender
+    record = of_calling(sender.calling, sender.principal, asked.operation)
+    return replace(record, origin=asked.origin.name)
 
 
 def _start(work: Coroutine[object, object, None], loop: asyncio.AbstractEventLoop) -> Callable[[], None]:
@@ -241,7 +252,7 @@ def _start(work: Coroutine[object, object, None], loop: asyncio.AbstractEventLoo
 def _retrieves(asked: Asked, wished: Wished) -> AuditRecord:
     destination = asked.sender.calling_ae_title
     if isinstance(asked.request, C_MOVE):
-        destination = str(cast("C_MOVE", asked.request).MoveDestination or "").strip()
+        destination = str(asked.request.MoveDestination or "").strip()
     return replace(
         _of(asked),
         event=AuditEvent.INSTANCES_TRANSFERRED,

@@ -11,11 +11,11 @@ from isthmus.common.errors import BusUnavailable
 from isthmus.common.messages import AssociationEnded
 from isthmus.common.messages.audit import AuditEvent, AuditRecord, AuditType, Outcome
 from isthmus.common.telemetry import get_logger, span
+from isthmus.common.threads import LoopStopped
 from isthmus.scp.auditing import Auditing, of_calling
-from isthmus.scp.callers import Calling
+from isthmus.scp.callers import Calling, principal_of
 from isthmus.scp.sender import Sender
 
-ASSOCIATION: Final = "association"
 MOST_RECORDS: Final = 1_000
 """Of the audit, waiting for NATS; more are in the log alone."""
 AGAIN_SECONDS: Final = 1.0
@@ -63,33 +63,35 @@ class Telling:
                 return
 
     def decided(self, calling: Calling, action: str, refusal: str | None) -> None:
-        """Record a decision, in the log at once; `refusal` is the reason, None where it was accepted."""
-        write = log.info if refusal is None else log.warning
-        write(
-            f"{action} {'accepted' if refusal is None else 'refused'}",
-            calling_ae_title=calling.calling_ae_title,
-            called_ae_title=calling.called_ae_title,
-            address=calling.address,
-            **({} if refusal is None else {"reason": refusal}),
-        )
+        """Record a decision of an association; `refusal` is the reason, None where it was accepted."""
+        _log(calling, action, refusal)
         if self._records >= MOST_RECORDS:
             return
         self._records += 1
-        is_association = action == ASSOCIATION
+        record = of_calling(calling, principal_of(calling), action)
         if refusal is None:
-            event, event_type = AuditEvent.USER_AUTHENTICATION, AuditType.LOGIN
+            record = replace(record, event=AuditEvent.USER_AUTHENTICATION, event_type=AuditType.LOGIN)
         else:
-            event = AuditEvent.SECURITY_ALERT
-            restricted = AuditType.USE_OF_RESTRICTED_FUNCTION
-            event_type = AuditType.NODE_AUTHENTICATION if is_association else restricted
-        record = replace(
-            of_calling(calling, action),
-            outcome=Outcome.ACCEPTED if refusal is None else Outcome.REFUSED,
-            event=event,
-            event_type=event_type,
-            reason=refusal or "",
-        )
+            record = _refused(record, AuditType.NODE_AUTHENTICATION, refusal)
         self._start(self._record(record))
+
+    def refused(self, sender: Sender, operation: str, reason: str, loop: asyncio.AbstractEventLoop) -> None:
+        """Record that somebody may not do something; for the association's thread, which waits for that.
+
+        Args:
+            sender: who.
+            operation: the DIMSE service.
+            reason: why not.
+            loop: where the bus is.
+        """
+        _log(sender.calling, operation, reason)
+        record = of_calling(sender.calling, sender.principal, operation)
+        origin = "" if sender.origin is None else sender.origin.name
+        refused = _refused(record, AuditType.USE_OF_RESTRICTED_FUNCTION, reason)
+        try:
+            self.auditing.wait_for(replace(refused, origin=origin), loop)
+        except (BusUnavailable, LoopStopped):  # it is refused all the same
+            log.warning("an audit record is lost", action=operation)
 
     async def _record(self, record: AuditRecord) -> None:
         deadline = asyncio.get_running_loop().time() + GIVE_UP_SECONDS
@@ -117,3 +119,19 @@ class Telling:
             _, left = await asyncio.wait(self._tasks, timeout=FINISH_SECONDS)
             for task in left:
                 task.cancel()
+
+
+def _log(calling: Calling, action: str, refusal: str | None) -> None:
+    write = log.info if refusal is None else log.warning
+    write(
+        f"{action} {'accepted' if refusal is None else 'refused'}",
+        calling_ae_title=calling.calling_ae_title,
+        called_ae_title=calling.called_ae_title,
+        address=calling.address,
+        **({} if refusal is None else {"reason": refusal}),
+    )
+
+
+def _refused(record: AuditRecord, event_type: AuditType, reason: str) -> AuditRecord:
+    event, outcome = AuditEvent.SECURITY_ALERT, Outcome.REFUSED
+    return replace(record, event=event, event_type=event_type, outcome=outcome, reason=reason)

@@ -158,7 +158,7 @@ class Server:
         if self._callers.may(sender.principal, right, sender.origin):
             return True
         reason = "Not among the caller's operations"
-        self._on_loop(self._telling.decided, sender.calling, name, reason)
+        self._telling.refused(sender, name, reason, self._loop)
         return False
 
     def _echo(self, _: evt.Event) -> int:

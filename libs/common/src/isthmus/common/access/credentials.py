@@ -113,16 +113,14 @@ def _is_link(pair: bytes) -> bool:
 
 def _authorization(header: str) -> Credential:
     scheme, _, text = header.strip().partition(" ")
-    text = text.strip()
+    scheme, text = scheme.lower(), text.strip()
+    if scheme not in {"bearer", "basic"}:  # without a code, as for who shows nothing (RFC 6750 3.1)
+        raise Unauthenticated("The scheme of the header Authorization is not ours")
     if len(text) > LONGEST:
-        raise Unauthenticated("The credential is too long", error="invalid_request")
+        raise Unauthenticated("The credential is too long", error="invalid_token")
     if not text:
-        raise Unauthenticated("The header Authorization holds no credential", error="invalid_request")
-    if scheme.lower() == "bearer":
-        return Credential(text)
-    if scheme.lower() == "basic":
-        return _basic(text)
-    raise Unauthenticated("The scheme of the header Authorization is not ours", error="invalid_request")
+        raise Unauthenticated("The header Authorization holds no credential", error="invalid_token")
+    return Credential(text) if scheme == "bearer" else _basic(text)
 
 
 def _basic(text: str) -> Credential:
@@ -131,7 +129,7 @@ def _basic(text: str) -> Credential:
     except (binascii.Error, ValueError):
         name, colon, password = "", "", ""
     if not colon:
-        raise Unauthenticated("The header Authorization cannot be read", error="invalid_request")
+        raise Unauthenticated("The header Authorization cannot be read", error="invalid_token")
     return Credential(password, name)
 
 

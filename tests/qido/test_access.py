@@ -232,6 +232,15 @@ class TestOneOrigin:
             assert (await http.get(f"{url}/{path}", headers={"X-User": "ct"})).status_code == status
 
 
+async def test_nobody_on_the_way_keeps_what_is_for_one_alone(
+    http: httpx2.AsyncClient, names: list[str], pacs: list[Pacs]
+) -> None:
+    pacs[0].matches[Level.STUDY] += [study("1.2", "CT")]
+    for user, name, status in (("one", names[0], 200), ("one", names[1], 404), ("", names[0], 401)):
+        response = await http.get(f"/aets/{name}/studies", headers={"X-User": user})
+        assert (response.status_code, response.headers["cache-control"]) == (status, "private, no-cache")
+
+
 class TestAllOrigins:
     async def test_are_those_that_one_may_search(
         self, http: httpx2.AsyncClient, names: list[str], pacs: list[Pacs]

@@ -265,6 +265,18 @@ class TestMatches:
         # Who wants no more than could be told gets that.
         assert await found(studies, MARY, query, most=5, enough=5) == [f"1.{number}" for number in range(5)]
 
+    async def test_of_others_are_not_looked_at_without_end(
+        self, studies: Studies, pacs: Pacs, query: Query, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("isthmus.common.access.studies.HIDDEN_AT_MOST", 5)
+        either = permit({"modality": ["CT"]}, {"since": "2024-01-01"})
+        holds(pacs, "1.1", StudyDate="20240101")
+        for number in range(2, 8):
+            holds(pacs, f"1.{number}", ModalitiesInStudy="MR", StudyDate="20200101")
+        with pytest.raises(TooManyMatches):
+            await found(studies, either, query)
+        assert await found(studies, either, query, enough=1) == ["1.1"]
+
     async def test_of_a_link_are_its_study(self, studies: Studies, pacs: Pacs, query: Query) -> None:
         holds(pacs, "1.2")
         holds(pacs, "1.3")

@@ -1,4 +1,4 @@
-"""How the faces keep the rules of `isthmus.common.auth`: who sends a request, and which studies he may see."""
+"""How the faces keep the rules of `isthmus.common.auth`: who sends a request, and what he may see."""
 
 from isthmus.common.access.http import AccessLayer, AccessRoute, PublicRoute, RequestAccess, access_of
 

@@ -69,10 +69,12 @@ class StudyFacts:
     def of(cls, match: DicomJson) -> Self:
         """Read the match of a search for studies."""
         day = parse_date(first_text(match, _STUDY_DATE))
+        number = first_text(match, _ACCESSION_NUMBER).strip(_PADDING)
         return cls(
             uid_of(match, Level.STUDY).strip(_PADDING),
             "" if day is None else day.first,
-            first_text(match, _ACCESSION_NUMBER).strip(_PADDING),
+            # An origin may give back what it was asked for, in the place of what it has.
+            "" if "*" in number else number,
             frozenset(_texts(match, _MODALITIES, str.upper)),
             frozenset(_texts(match, _INSTITUTION, str.casefold)),
         )

@@ -180,8 +180,7 @@ class AccessLayer:
             return
         # In this very dictionary, as what follows: around us the trace and the audit trail look into it.
         take_links(scope)
-        if LINKS in scope:
-            send = _kept_to_himself(send)
+        send = _kept_to_himself(send, is_linked=LINKS in scope)
         try:
             principal = await self._authenticate(HTTPConnection(scope))
         except IsthmusError as error:
@@ -191,14 +190,18 @@ class AccessLayer:
         await self._app(scope, receive, send)
 
 
-def _kept_to_himself(send: Send) -> Send:
-    """Have nobody between us and a client keep what its URL opens, and no page tell the URL to others."""
+def _kept_to_himself(send: Send, *, is_linked: bool) -> Send:
+    """Have nobody between us and a client keep what is for him, or that there is nothing (RFC 9111 3).
+
+    Where the URL is what opens it, no page tells the URL to others either.
+    """
 
     async def send_with_headers(message: Message) -> None:
         if message["type"] == "http.response.start":
             headers = MutableHeaders(scope=message)
-            headers.setdefault("Cache-Control", "private")
-            headers["Referrer-Policy"] = "no-referrer"
+            headers.setdefault("Cache-Control", "private, no-cache")
+            if is_linked:
+                headers["Referrer-Policy"] = "no-referrer"
         await send(message)
 
     return send_with_headers

@@ -199,7 +199,6 @@ def audit(service: str, event: str, outcome: str, origin: str) -> str:
 
 
 def audits(
-    *,
     service: str | None = None,
     event: str | None = None,
     outcome: str | None = None,

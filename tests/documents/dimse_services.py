@@ -309,16 +309,17 @@ _SECURE: Final = """
 ## Secure transport connection of DIMSE
 
 The BCP 195 RFC 8996, 9325 TLS Secure Transport Connection Profile (PS3.15 B.12), as server at the port of
-`[scp.tls]`, beside or instead of that in clear, and as client, where an origin or a destination has a `tls`.
-As server with `client_ca_file` we take no association without a certificate of the client that holds (unless
-`require_client_certificate` is false), as client none without one of the server that holds and is for its
-host, or for `server_name`; a subject's common name counts where there are no alternative names. Keys of RSA
-have 2,048 bits at least, signatures no SHA-1. No tickets are given; a session of TLS 1.2 may be resumed for
-two hours, but not once a file of certificates has changed. A handshake counts among the
-{scp.negotiation_seconds:.0f} s in which an association must be asked for; who speaks in clear there is
-answered with an A-ABORT, and closed. Whose handshake fails is recorded, with the reason. Certificates and
-keys (PEM) are read anew for the next association when they have changed. What profiles that are retired have
-beside that (TLS 1.0 and 1.1, CBC, 3DES, no encryption) is not spoken. Tests: `tests/scp/test_tls.py`.
+`[scp.tls]`, beside or instead of that in clear, and as client, where an origin, a destination or a caller
+(for results of Storage Commitment) has a table `tls`. As server with `client_ca_file` we take no association
+without a certificate of the client that holds (unless `require_client_certificate` is false), as client none
+without one of the server that holds and is for its host, or for `server_name`; a subject's common name counts
+where there are no alternative names. Keys of RSA have 2,048 bits at least, signatures no SHA-1. No tickets
+are given; a session of TLS 1.2 may be resumed for two hours, but not once a file of certificates has changed.
+A handshake counts among the {scp.negotiation_seconds:.0f} s in which an association must be asked for; who
+speaks in clear there is answered with an A-ABORT, and closed. Whose handshake fails is recorded, with the
+reason. Certificates and keys (PEM) are read anew for the next association when they have changed. What
+profiles that are retired have beside that (TLS 1.0 and 1.1, CBC, 3DES, no encryption) is not spoken. Tests:
+`tests/scp/test_tls.py`.
 """
 _USING_DICOMWEB: Final = """
 ## DICOMweb services that are used

@@ -19,7 +19,7 @@ from pydantic.fields import FieldInfo
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaWarningKind
 
 from isthmus.common.config import DicomwebOrigin, DimseOrigin, Inbox, OAuth2, S3Origin, Settings
-from isthmus.common.config.access import Access, Oidc, Rule, StudyFilter, Subscriber
+from isthmus.common.config.access import Oidc, Rule, StudyFilter, Subscriber
 from isthmus.common.config.arriving import Arrivals, Caller, Forward, Webhook
 from isthmus.common.config.destinations import Destination
 from isthmus.common.config.quirks import Quirk
@@ -44,7 +44,7 @@ _TABLES: Final[Mapping[str, type[BaseModel]]] = {
     "[[scp.callers]]": Caller,
     "[scp.tls]": ListenerTls,
     "[[scp.destinations]]": Destination,
-    "[origins.tls]: of a PACS, and [scp.destinations.tls]": PeerTls,
+    "[origins.tls]: of a PACS, [scp.destinations.tls] and [scp.callers.tls]": PeerTls,
     **{f"[{name}]": model for name, model in _SECTIONS.items()},
     "[[access.rules]]": Rule,
     "[access.rules.studies]": StudyFilter,

@@ -1,6 +1,7 @@
 """A modality as pynetdicom plays it, and a server of the services beside storage alone."""
 
 import asyncio
+import ssl
 import threading
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
@@ -122,7 +123,7 @@ class Modality:
                     association.release()
 
     @contextmanager
-    def listening(self, port: int = 0) -> Iterator[int]:
+    def listening(self, port: int = 0, tls: ssl.SSLContext | None = None) -> Iterator[int]:
         entity = AE(MODALITY)
         entity.add_supported_context(STORAGE_COMMITMENT, scu_role=True, scp_role=True)
 
@@ -134,7 +135,9 @@ class Modality:
             (evt.EVT_N_EVENT_REPORT, self._take, [self.there]),
             (evt.EVT_ESTABLISHED, accepted),
         ]
-        started = entity.start_server(("127.0.0.1", port), block=False, evt_handlers=handlers)
+        started = entity.start_server(
+            ("127.0.0.1", port), block=False, ssl_context=tls, evt_handlers=handlers
+        )
         server = cast("ThreadedAssociationServer", started)
         try:
             yield int(server.server_address[1])

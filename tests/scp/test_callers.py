@@ -20,7 +20,7 @@ from isthmus.common.dimse import VERIFICATION, Association
 from isthmus.common.errors import AssociationRejected
 from isthmus.common.service import Parts
 from isthmus.scp.admission import CALLED_AE_TITLE, CALLING_AE_TITLE, Admission
-from isthmus.scp.callers import Callers, Calling, principal_of
+from isthmus.scp.callers import Address, Callers, Calling, principal_of
 from isthmus.scp.everything import AllOrigins
 from isthmus.scp.worker import Server, serving
 from tests.scp.conftest import INBOX, PACS, Sending, peer, send, with_rules, with_scp
@@ -126,7 +126,7 @@ def test_whom_user_identity_could_let_in_is_heard(rule: dict[str, object], could
 def test_where_a_caller_takes_associations_itself() -> None:
     there = [Caller(ae_title="CT1", host="ct1", port=104), Caller(ae_title="CT2", host="ct2", port=105)]
     ours = Callers(Policy((), ()), ORIGINS, there)
-    assert list(ours.addresses_of("CT1 ")) == [("ct1", 104)]
+    assert list(ours.addresses_of("CT1 ")) == [Address("ct1", 104)]
     assert list(ours.addresses_of("CT3")) == []
 
 

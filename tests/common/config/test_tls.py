@@ -172,6 +172,13 @@ listen = "127.0.0.1:2762"
 certificate_file = "{certificate}"
 key_file = "{key}"
 client_ca_file = "{authority}"
+[[scp.callers]]
+ae_title = "CT1"
+host = "127.0.0.1"
+port = 11114
+[scp.callers.tls]
+certificate_file = "{certificate}"
+key_file = "{key}"
 [[scp.destinations]]
 ae_title = "WORKSTATION"
 host = "127.0.0.1"
@@ -216,6 +223,7 @@ def test_every_file_that_cannot_be_used_is_named_before_anything_starts(
     no_key = f"key_file: {own.key}: No such file or directory"
     assert str(caught.value).splitlines() == [
         f"scp.tls.{no_key}",
+        f"scp.callers[0].tls.{no_key}",
         f"scp.destinations[0].tls.ca_file: {authority.certificate}: "
         "holds no certificates (PEM) that can be read",
         f"origins[0].tls.{no_key}",

@@ -59,6 +59,8 @@ def _of_scp(settings: Settings) -> Iterator[str]:
             server_context(settings.scp.tls)
         except ValueError as error:
             yield f"scp.tls.{error}"
+    for number, caller in enumerate(settings.scp.callers):
+        yield from _of_peer(f"scp.callers[{number}]", caller.tls)
     for number, destination in enumerate(settings.scp.destinations):
         yield from _of_peer(f"scp.destinations[{number}]", destination.tls)
 

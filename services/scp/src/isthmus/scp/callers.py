@@ -3,11 +3,12 @@
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from isthmus.common.auth import Kind, Permit, Policy, Principal, Right
 from isthmus.common.config import DimseOrigin, Origin
 from isthmus.common.config.arriving import Caller
+from isthmus.common.dimse.tls import ClientTls
 from isthmus.scp.everything import AllOrigins
 
 DIMSE_RIGHTS: Final = (Right.SEARCH, Right.RETRIEVE, Right.STORE)
@@ -26,6 +27,22 @@ class Calling:
     """The subject of its TLS certificate (RFC 4514), which was verified; None: it showed none."""
     certificate_names: tuple[str, ...] = ()
     """The alternative names in that (RFC 5280 4.2.1.6): `DNS:...`, `IP:...`, `URI:...` and `email:...`."""
+
+
+class Address(NamedTuple):
+    """Where a caller itself takes associations."""
+
+    host: str
+    port: int
+    tls: ClientTls | None = None
+    """TLS with it; None: in clear."""
+
+
+def _address(caller: Caller) -> Address:
+    tls = None
+    if caller.tls is not None:
+        tls = ClientTls(caller.tls, caller.host, f"scp.callers: {caller.ae_title}: tls")
+    return Address(caller.host, caller.port, tls)
 
 
 def principal_of(calling: Calling) -> Principal:
@@ -57,9 +74,12 @@ class Callers:
             origins: all.
             callers: where the results of storage commitment go.
             destination_of_all: the origin that takes what is stored at all of them as one.
+
+        Raises:
+            SettingsError: a certificate for TLS with a caller cannot be used.
         """
         self._policy = policy
-        self._callers = tuple(callers)
+        self._addresses = tuple((caller.ae_title, _address(caller)) for caller in callers)
         self._destination_of_all = destination_of_all
         self._pacs: dict[str, tuple[DimseOrigin, ...]] = {}
         for origin in origins:
@@ -115,11 +135,11 @@ class Callers:
         name = None if origin is None or isinstance(origin, AllOrigins) else origin.name
         return self._policy.may_become(principal, DIMSE_RIGHTS, name)
 
-    def addresses_of(self, calling_ae_title: str) -> Iterator[tuple[str, int]]:
-        """Give where a caller itself takes associations, host and port, as far as it is configured."""
-        for caller in self._callers:
-            if caller.ae_title == calling_ae_title.strip():
-                yield caller.host, caller.port
+    def addresses_of(self, calling_ae_title: str) -> Iterator[Address]:
+        """Give where a caller itself takes associations, as far as it is configured."""
+        for ae_title, address in self._addresses:
+            if ae_title == calling_ae_title.strip():
+                yield address
 
 
 def _has_ended(principal: Principal) -> bool:

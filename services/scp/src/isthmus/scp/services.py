@@ -34,7 +34,7 @@ from isthmus.common.errors import InvalidParameter
 from isthmus.common.service import Parts
 from isthmus.common.threads import Threads
 from isthmus.scp.auditing import Auditing
-from isthmus.scp.callers import Callers
+from isthmus.scp.callers import Address, Callers
 from isthmus.scp.commitment.committer import Committer
 from isthmus.scp.commitment.report import OpenAssociations
 from isthmus.scp.commitment.requests import STORAGE_COMMITMENT, CommitmentRequest, keep, read_request
@@ -217,7 +217,7 @@ class Services:
             instances=len(named.instances),
         )
 
-    def _address_of(self, request: CommitmentRequest) -> tuple[str, int] | None:
+    def _address_of(self, request: CommitmentRequest) -> Address | None:
         return next(self._callers.addresses_of(request.calling_ae_title), None)
 
     def _committing(self, sender: Sender) -> Origin:

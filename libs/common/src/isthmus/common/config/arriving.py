@@ -9,6 +9,7 @@ from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from isthmus.common.config.kinds import AETitle, ExactUrl, NonEmpty, OriginName, Port, Section
 from isthmus.common.config.signing import signing_keys
+from isthmus.common.config.tls import PeerTls
 
 MOST_CODE: Final = 16
 """Characters of a CS (PS3.5 6.2)."""
@@ -24,6 +25,8 @@ class Caller(Section):
     """Where it takes the results when its own association has ended."""
     port: Port
     """Likewise."""
+    tls: PeerTls | None = None
+    """TLS with it there; without this table everything is in clear."""
 
     @model_validator(mode="before")
     @classmethod
@@ -33,7 +36,7 @@ class Caller(Section):
         if said:
             raise ValueError(
                 f"{', '.join(said)}: who may do what is said by [[access.rules]]; here is only where the"
-                " results of Storage Commitment go: ae_title, host, port"
+                " results of Storage Commitment go: ae_title, host, port, tls"
             )
         return data
 

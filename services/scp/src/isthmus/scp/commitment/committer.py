@@ -31,6 +31,7 @@ from isthmus.common.errors import ContractError, OriginError, UnavailableError
 from isthmus.common.service import fail
 from isthmus.common.telemetry import extract, get_logger, span
 from isthmus.common.threads import Threads
+from isthmus.scp.callers import Address
 from isthmus.scp.commitment.at_origin import OriginSearch
 from isthmus.scp.commitment.lists import KnownLists
 from isthmus.scp.commitment.report import event_information, report_anew, report_there
@@ -56,7 +57,6 @@ ACK_WAIT: Final = 30.0
 _TRY_AGAIN: Final = frozenset({0x0110, 0x0213})
 """Processing failure and resource limitation: what a caller may get over."""
 
-Address = tuple[str, int]
 AddressOf = Callable[[CommitmentRequest], Address | None]
 """Gives host and port of the caller; None where the settings have none."""
 
@@ -217,7 +217,7 @@ class Committer:
         """Report on an association of ours; one at a time to a caller, as many take no more."""
         called = request.calling_ae_title
         calling = request.called_ae_title or self._origins[request.inbox].ae_title
-        peer = Peer(called, *address, called, calling, TIMEOUT_SECONDS)
+        peer = Peer(called, address.host, address.port, called, calling, TIMEOUT_SECONDS, tls=address.tls)
         async with self._one_at_a_time.setdefault(address, asyncio.Lock()):
             self._check_is_there(address, request)
             try:

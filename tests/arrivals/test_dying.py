@@ -38,8 +38,8 @@ from tests.waiting import until
 def environment(own_nats_settings: Nats, s3_settings: S3, arrivals: Arrivals) -> dict[str, str]:
     """The settings of a process, as variables."""
     return {
-        **{f"ISTHMUS_NATS__{name.upper()}": str(value) for name, value in own_nats_settings},
-        **{f"ISTHMUS_S3__{name.upper()}": str(value) for name, value in s3_settings},
+        **{f"ISTHMUS_NATS__{name.upper()}": str(value) for name, value in own_nats_settings if value},
+        **{f"ISTHMUS_S3__{name.upper()}": str(value) for name, value in s3_settings if value},
         "ISTHMUS_ORIGINS": json.dumps([arrivals.inbox.model_dump(mode="json")]),
     }
 

@@ -26,8 +26,8 @@ def environment(site: Site, nats_settings: Nats, s3_settings: S3) -> dict[str, s
     """The settings of a process, as variables."""
     settings = site.settings({}).model_dump(mode="json", include={"origins", "arrivals"})
     return {
-        **{f"ISTHMUS_NATS__{name.upper()}": str(value) for name, value in nats_settings},
-        **{f"ISTHMUS_S3__{name.upper()}": str(value) for name, value in s3_settings},
+        **{f"ISTHMUS_NATS__{name.upper()}": str(value) for name, value in nats_settings if value},
+        **{f"ISTHMUS_S3__{name.upper()}": str(value) for name, value in s3_settings if value},
         "ISTHMUS_ORIGINS": json.dumps(settings["origins"]),
         "ISTHMUS_ARRIVALS": json.dumps(settings["arrivals"]),
     }

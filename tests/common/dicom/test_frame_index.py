@@ -178,6 +178,7 @@ class TestExtendedOffsetTable:
             pytest.param((0, 12, 22), LENGTHS, id="an offset in a fragment"),
             pytest.param((10, 0, 22), LENGTHS, id="another order"),
             pytest.param((0, 10, 2**40), LENGTHS, id="an offset beyond the end"),
+            pytest.param((0, 10, 2**64 - 8), LENGTHS, id="an offset that no file has"),
             pytest.param(OFFSETS, (2, 3, 5000), id="a last length beyond the end"),
             pytest.param(OFFSETS, (2, 2, 6), id="a length that is none"),
         ],

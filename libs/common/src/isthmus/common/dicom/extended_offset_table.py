@@ -1,6 +1,7 @@
 """The Extended Offset Table (PS3.3 C.7.6.3.1.8), by which nobody need go from fragment to fragment."""
 
 import struct
+import sys
 from array import array
 from collections.abc import Mapping
 from itertools import pairwise
@@ -60,6 +61,8 @@ def _numbers(source: BinaryIO, table: Header | None, count: int) -> tuple[int, .
 
 def _item_length(source: BinaryIO, position: int, tag: int = ITEM) -> int | None:
     """Give the length of an item that begins somewhere; None if none does."""
+    if position > sys.maxsize:  # the table has 64 bits for it, a file one less
+        return None
     source.seek(position)
     head = source.read(HEADER)
     if len(head) < HEADER:

@@ -1,5 +1,7 @@
 """What a C-MOVE or C-GET may ask for (PS3.4 C.4.2.1.4.1, C.6.1.1, C.6.2.1)."""
 
+import struct
+
 import pytest
 from pydicom.dataset import Dataset
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
@@ -99,3 +101,12 @@ def test_no_value_comes_back_in_what_is_said() -> None:
     with pytest.raises(Refused) as refused:
         read(wish("PATIENT", PatientID="SECRET*"))
     assert "SECRET" not in refused.value.comment
+
+
+@pytest.mark.parametrize("tag", [0x00080052, 0x0020000D])
+def test_a_key_that_is_a_sequence_of_what_cannot_be_read_is_refused(tag: int) -> None:
+    item = struct.pack("<HHL", 0xFFFE, 0xE000, 8) + b"\x00\x53\x54\x55DY\0\0"  # of a VR that nobody knows
+    sequence = struct.pack("<HH2sxxL", tag >> 16, tag & 0xFFFF, b"SQ", len(item)) + item
+    level = b"" if tag == 0x00080052 else b"\x08\0\x52\0CS\x06\0STUDY "
+    with pytest.raises(Refused):
+        read_wished(level + sequence, ExplicitVRLittleEndian, Model.STUDY_ROOT)

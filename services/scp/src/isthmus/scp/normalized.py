@@ -164,7 +164,8 @@ def text_of(data: Dataset, keyword: str, *, missing: int, empty: int) -> str:
     """
     if keyword not in data:
         raise Refused(missing, f"{keyword} is missing")
-    value = str(_value(data, keyword) or "").strip("\0 ")
+    found = _value(data, keyword)
+    value = "" if isinstance(found, Sequence) else str(found or "").strip("\0 ")
     if not value:
         raise Refused(empty, f"{keyword} is empty")
     return value

@@ -92,10 +92,10 @@ def _uids(data: Dataset, keyword: str) -> tuple[str, ...]:
 def _text(data: Dataset, keyword: str) -> str:
     try:
         value: object = data.get(keyword)
-    except Exception:  # noqa: BLE001 - pydicom reads it only now, and raises anything
+        if value is None:
+            return ""
+        if isinstance(value, str):
+            return value.strip("\0 ")
+        return "\\".join(str(one) for one in value) if isinstance(value, Sequence) else str(value)
+    except Exception:  # noqa: BLE001 - pydicom reads it, or the items in it, only now, and raises anything
         raise Refused(DATA_SET_MISMATCH, f"{keyword} cannot be read") from None
-    if value is None:
-        return ""
-    if isinstance(value, str):
-        return value.strip("\0 ")
-    return "\\".join(str(one) for one in value) if isinstance(value, Sequence) else str(value)

@@ -3,6 +3,7 @@
 import argparse
 import json
 import os
+import select
 import sys
 import warnings
 from collections import deque
@@ -33,11 +34,13 @@ def main() -> int:
         "--seed", type=int, default=0, help="of the random numbers, to have the same ones again"
     )
     options.add_argument("--json", action="store_true", help="print a line of JSON for each")
+    options.add_argument("--nice", type=int, default=0, help="by how much whatever else runs goes first")
     asked = options.parse_args()
     seconds = 10.0 if asked.seconds is None and asked.inputs is None else asked.seconds
     warnings.simplefilter("ignore")
     with quiet(), atheris.instrument_imports(include=["isthmus"]):
         targets = [target_of(name) for name in asked.targets or names()]
+    os.nice(asked.nice)  # not before: what is imported and instrumented once is waited for by all
     failed = False
     if not asked.json:
         _say(f"{'parser':<22}{'inputs':>9}{'s':>7}{'slowest ms':>12}{'grown KB':>10}{'peak MB':>9}")
@@ -68,17 +71,20 @@ def is_failure(result: Result) -> bool:
 def run(
     targets: Sequence[Target], inputs: int | None, seconds: float | None, *, jobs: int, seed: int
 ) -> Iterator[Result]:
-    """Run targets, some at once, and give what comes of each in their order."""
+    """Run targets, some at once, and give what comes of each when it is over."""
+    waiting = deque(targets)
     with scratch() as directory:
-        running: deque[Fork] = deque()
-        for target in targets:
-            if len(running) == jobs:
-                yield running.popleft().result()
-            folder = Path(directory, target.name)
-            folder.mkdir()
-            running.append(fork(target, inputs, seconds, folder, seed))
-        while running:
-            yield running.popleft().result()
+        running: list[Fork] = []
+        while waiting or running:
+            while waiting and len(running) < jobs:
+                target = waiting.popleft()
+                folder = Path(directory, target.name)
+                folder.mkdir()
+                running.append(fork(target, inputs, seconds, folder, seed))
+            over, _, _ = select.select([one.answer for one in running], [], [])
+            for one in [one for one in running if one.answer in over]:
+                running.remove(one)
+                yield one.result()
 
 
 def _say(line: str) -> None:

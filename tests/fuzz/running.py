@@ -27,8 +27,6 @@ LONGEST_INPUT: Final = 8192
 TOO_SLOW_SECONDS: Final = 20
 """For one input, by the clock: others are at work on the machine."""
 TOO_LARGE_MB: Final = 1024
-NICE: Final = 10
-"""Whatever else is tested meanwhile goes first."""
 _KEPT: Final = 256
 _ROUNDS: Final = 12
 _WARM: Final = 4
@@ -130,7 +128,6 @@ def fork(target: Target, inputs: int | None, seconds: float | None, directory: P
         os.close(write)
         return Fork(target.name, pid, read, directory)
     os.close(read)
-    os.nice(NICE)
     _guarded(lambda: _fuzz(_Run(target, inputs, seconds, write), target, directory, seed))
     raise AssertionError("libFuzzer never returns")
 

@@ -19,6 +19,7 @@ from tests.fuzz.targets import names
 ROOT: Final = Path(__file__).parents[2]
 SECONDS: Final = 10
 AT_ONCE: Final = 4
+NICE: Final = 10
 LEAST_INPUTS: Final = 100
 """Those to begin with among them: fewer, and nothing was tried."""
 
@@ -39,7 +40,7 @@ def fuzz(*arguments: str) -> list[dict[str, object]]:
 @pytest.fixture(scope="module")
 def results() -> Mapping[str, dict[str, object]]:
     """What came of all of them; the numbers of chance are the same each time."""
-    found = fuzz("--seconds", str(SECONDS), "--jobs", str(AT_ONCE), "--seed", "1")
+    found = fuzz("--seconds", str(SECONDS), "--jobs", str(AT_ONCE), "--seed", "1", "--nice", str(NICE))
     return {str(result["name"]): result for result in found}
 
 

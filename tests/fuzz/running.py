@@ -60,6 +60,7 @@ class _Run:
         self._most = inputs
         self._seconds = seconds
         self._answer = answer
+        self._parent = os.getppid()
         self._inputs = 0
         self._slowest = 0.0
         self._begun = 0.0
@@ -69,6 +70,8 @@ class _Run:
         """Give the parser an input, as libFuzzer calls it."""
         if not self._inputs:
             self._begun = time.monotonic()
+        if self._inputs % 256 == 0 and os.getppid() != self._parent:
+            os._exit(1)  # nobody waits for it any more
         self._inputs += 1
         before = time.process_time()
         try:

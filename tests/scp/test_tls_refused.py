@@ -6,6 +6,7 @@ import socket
 import ssl
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 
 import pytest
 
@@ -142,9 +143,10 @@ def old_context(pki: Pki) -> ssl.SSLContext:
 
 @contextmanager
 def tls_connection(port: int, context: ssl.SSLContext) -> Iterator[ssl.SSLSocket]:
+    """Connect; who does not say that it ends makes reading fail."""
     with (
         socket.create_connection((LOOPBACK, port), timeout=SECONDS) as connection,
-        context.wrap_socket(connection, server_hostname=LOOPBACK) as wrapped,
+        context.wrap_socket(connection, server_hostname=LOOPBACK, suppress_ragged_eofs=False) as wrapped,
     ):
         yield wrapped
 
@@ -231,15 +233,11 @@ async def test_who_speaks_tls_to_the_port_in_clear_is_not_understood(
 ) -> None:
     async with serving_tls(parts, pki) as server:
         wrong = tls_peer(server, pki.client_tls(pki.client))
-        failed = await refused(Peer(**{**fields(wrong), "port": server.port}))
+        failed = await refused(replace(wrong, port=server.port))
         assert isinstance(failed, OriginUnreachable)
         assert "it speaks no TLS" in failed.detail
         await asyncio.to_thread(echo, peer(server, called=INBOX))
     assert "it speaks TLS, on the port without" in logged()
-
-
-def fields(one: Peer) -> dict[str, object]:
-    return {name: getattr(one, name) for name in Peer.__slots__}
 
 
 def client_hello(pki: Pki) -> bytes:
@@ -329,7 +327,6 @@ async def test_what_is_no_request_is_answered_with_an_abort_by_tls(parts: Parts,
 
     def run(port: int) -> bytes:
         with tls_connection(port, context) as connection:
-            connection.suppress_ragged_eofs = False  # it must say that it ends
             connection.sendall(b"\x04\0\0\0\0\x04\0\0\0\0")
             return read(connection) + read(connection)
 

@@ -3,6 +3,7 @@
 import datetime
 import ssl
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,10 @@ def port(own: Identity, **settings: object) -> ListenerTls:
         **settings,
     }
     return ListenerTls.model_validate(chosen)
+
+
+def serve(own: Identity, setting: str, file: Path) -> ssl.SSLContext:
+    return server_context(port(own, **{setting: file}))
 
 
 def complaint(make: Callable[[], object]) -> str:
@@ -90,18 +95,14 @@ def test_to_require_certificates_takes_an_authority(own: Identity) -> None:
 
 def test_a_certificate_goes_with_a_key(own: Identity) -> None:
     for one in ({"certificate_file": own.certificate}, {"key_file": own.key}):
-        assert "certificate_file and key_file go together" in complaint(
-            lambda one=one: PeerTls.model_validate(one)
-        )
+        assert "certificate_file and key_file go together" in complaint(partial(PeerTls.model_validate, one))
 
 
 def test_a_file_that_is_not_there_is_named(own: Identity, tmp_path: Path) -> None:
     nowhere = tmp_path / "nowhere.pem"
     reason = f"{nowhere}: No such file or directory"
     for name in ("certificate_file", "key_file", "client_ca_file"):
-        assert (
-            complaint(lambda name=name: server_context(port(own, **{name: nowhere}))) == f"{name}: {reason}"
-        )
+        assert complaint(partial(serve, own, name, nowhere)) == f"{name}: {reason}"
     assert complaint(lambda: client_context(PeerTls(ca_file=nowhere))) == f"ca_file: {reason}"
     assert "Is a directory" in complaint(lambda: client_context(PeerTls(ca_file=tmp_path)))
 
@@ -113,7 +114,7 @@ def test_what_is_no_certificate_and_no_key_is_named_and_not_quoted(
     broken = tmp_path / "broken.pem"
     broken.write_bytes(content)
     for name in ("certificate_file", "key_file", "client_ca_file"):
-        said = complaint(lambda name=name: server_context(port(own, **{name: broken})))
+        said = complaint(partial(serve, own, name, broken))
         kind = "private key" if name == "key_file" else "certificates"
         assert said.startswith(f"{name}: {broken}: holds no {kind} (PEM)")
         assert "s3cret" not in said

@@ -51,12 +51,21 @@ class Pki:
 
 @contextmanager
 def tls_listener(
-    context: ssl.SSLContext, behave: Callable[[ssl.SSLSocket], None], *, timeout: float = 5.0
+    context: ssl.SSLContext,
+    behave: Callable[[ssl.SSLSocket], None],
+    *,
+    timeout: float = 5.0,
+    suppress_ragged_eofs: bool = True,
 ) -> Iterator[Peer]:
     """Take one connection, do the handshake, and do something to it, in a thread."""
 
     def take(connection: socket) -> None:
-        with suppress(OSError), context.wrap_socket(connection.dup(), server_side=True) as wrapped:
+        with (
+            suppress(OSError),
+            context.wrap_socket(
+                connection.dup(), server_side=True, suppress_ragged_eofs=suppress_ragged_eofs
+            ) as wrapped,
+        ):
             behave(wrapped)
 
     with listener(take, timeout=timeout) as peer:

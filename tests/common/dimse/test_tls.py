@@ -263,14 +263,13 @@ def test_the_end_is_said_by_tls_too(pki: Pki) -> None:
     ended = threading.Event()
 
     def release(connection: ssl.SSLSocket) -> None:
-        connection.suppress_ragged_eofs = False
         connection.sendall(accepting(connection.recv(65536)))
         assert connection.recv(65536)[:1] == b"\x05"
         connection.sendall(b"\x06\0\0\0\0\x04\0\0\0\0")
         if connection.recv(1) == b"":  # without a close_notify it would raise
             ended.set()
 
-    with tls_listener(pki.accepting(), release) as pacs:
+    with tls_listener(pki.accepting(), release, suppress_ragged_eofs=False) as pacs:
         Association.open(pki.to(pacs), [VERIFICATION]).release()
         assert ended.wait(10)
 

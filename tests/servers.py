@@ -8,14 +8,15 @@ from uuid import uuid4
 
 import pytest
 
-from isthmus.cli.embedded import EmbeddedDemoPacs, EmbeddedNats, EmbeddedS3
+from isthmus.cli.embedded import EmbeddedNats, EmbeddedS3
+from isthmus.cli.embedded.base import Embedded
 from isthmus.common.blobs import BlobStore
 from isthmus.common.bus import Bus
 from isthmus.common.config.settings import S3, Nats
 from isthmus.common.retrieval import Catalogue, Retrieval
 from isthmus.common.threads import Threads
 
-E = TypeVar("E", EmbeddedNats, EmbeddedS3, EmbeddedDemoPacs)
+E = TypeVar("E", bound=Embedded)
 
 
 @contextmanager

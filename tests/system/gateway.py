@@ -113,6 +113,13 @@ class Gateway:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
+        if kind is None:
+            assert not self.refusals(), self.refusals()
+
+    def refusals(self) -> list[str]:
+        """What NATS and S3 have refused our own services, which may do what they do."""
+        signs = (" Violation - ", "nats does not let us", "AccessDenied")
+        return [line for line in self.log.read_text().splitlines() if any(sign in line for sign in signs)]
 
     def wait_for(self, condition: Callable[[], bool], timeout: float = 30.0) -> None:
         """Wait until something is true after one of the lines that are written."""

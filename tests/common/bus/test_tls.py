@@ -10,6 +10,7 @@ from isthmus.cli.embedded import EmbeddedNats
 from isthmus.cli.embedded.probe import answers
 from isthmus.cli.process import Program
 from isthmus.common.bus import Bus, client
+from isthmus.common.bus.connection import tls_context
 from isthmus.common.config.settings import Nats
 from isthmus.common.errors import BusUnavailable, SettingsError
 from tests.common.webclient.certificates import Authority, Identity
@@ -112,7 +113,7 @@ async def test_to_a_server_without_tls_nothing_is_said(
 
 
 async def test_a_server_may_want_to_know_us_by_a_certificate(
-    tmp_path: Path, authority: Authority, own: Identity, impatient: None
+    tmp_path: Path, authority: Authority, own: Identity, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ours = authority.signs("qido")
     async with SecureNats(tmp_path, own, authority.certificate) as server:
@@ -121,6 +122,7 @@ async def test_a_server_may_want_to_know_us_by_a_certificate(
         bus = await Bus.connect(server.settings(**trusting, **identified), "qido")
         assert bus.connected
         await bus.close()
+        monkeypatch.setattr(client, "CONNECT_TIMEOUT", 0.5)
         with pytest.raises(BusUnavailable, match="No connection to NATS"):
             await Bus.connect(server.settings(**trusting), "qido")
 
@@ -151,7 +153,7 @@ async def test_a_key_that_is_another_ones_is_named(
 
 
 def test_no_version_before_1_2_is_spoken(authority: Authority) -> None:
-    context = client.tls_context(Nats(url="tls://127.0.0.1:1", ca_file=authority.certificate))
+    context = tls_context(Nats(url="tls://127.0.0.1:1", ca_file=authority.certificate))
     assert context is not None
     assert context.minimum_version == ssl.TLSVersion.TLSv1_2
     assert (context.verify_mode, context.check_hostname) == (ssl.CERT_REQUIRED, True)

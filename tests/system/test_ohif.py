@@ -12,9 +12,11 @@ import pydicom
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page, Response, sync_playwright
 from pydicom.pixels.utils import pixel_array
 
+from tests.planted import plant
+from tests.system.commands import command
 from tests.system.gateway import Gateway
 
 CHROMIUM: Final = "/usr/bin/chromium"
@@ -162,3 +164,24 @@ def test_a_compressed_image_is_shown(page: Page, demo: Gateway) -> None:
     assert ds.file_meta.TransferSyntaxUID.is_compressed
     assert likeness(shown, windowed(ds)) > 0.98
     kept(page, "compressed")
+
+
+def test_a_link_shows_its_study_and_keeps_out_of_the_address(page: Page, demo: Gateway) -> None:
+    study = study_of(demo, Modality="CT", BitsStored="14")
+    made = command(["link", study, "--viewer", "--data", str(demo.data)])
+    assert made.returncode == 0, made.stderr
+    link = plant(made.stdout.strip().partition("&token=")[2])
+    asked: list[tuple[str | None, int]] = []
+
+    def note(response: Response) -> None:
+        if "/dicomweb/" in response.url:
+            asked.append((response.request.headers.get("authorization"), response.status))
+
+    page.on("response", note)
+    page.goto(made.stdout.strip())
+    page.wait_for_function(DRAWN)
+    page.remove_listener("response", note)
+    assert link not in page.url
+    assert {*asked} == {(f"Bearer {link}", 200)}
+    everything = page.request.get("/dicomweb/studies", headers={"Authorization": f"Bearer {link}"})
+    assert [one["0020000D"]["Value"] for one in everything.json()] == [[study]]

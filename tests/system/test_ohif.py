@@ -16,7 +16,6 @@ from playwright.sync_api import Page, Response, sync_playwright
 from pydicom.pixels.utils import pixel_array
 
 from tests.planted import plant
-from tests.system.commands import command
 from tests.system.gateway import Gateway
 
 CHROMIUM: Final = "/usr/bin/chromium"
@@ -168,7 +167,7 @@ def test_a_compressed_image_is_shown(page: Page, demo: Gateway) -> None:
 
 def test_a_link_shows_its_study_and_keeps_out_of_the_address(page: Page, demo: Gateway) -> None:
     study = study_of(demo, Modality="CT", BitsStored="14")
-    made = command(["link", study, "--viewer", "--data", str(demo.data)])
+    made = demo.isthmus("link", study, "--viewer")
     assert made.returncode == 0, made.stderr
     link = plant(made.stdout.strip().partition("&token=")[2])
     asked: list[tuple[str | None, int]] = []

@@ -18,7 +18,7 @@ from isthmus.common.bus.audit import audit, now
 from isthmus.common.config import Settings
 from isthmus.common.messages.audit import ActionCode, AuditEvent, AuditRecord, AuditType, Outcome
 from tests import planted
-from tests.audited import audited
+from tests.audited import NO_RECORD, audited
 
 pytestmark = pytest.mark.usefixtures("running")
 
@@ -126,7 +126,7 @@ async def test_who_looks_is_recorded_with_what_he_looked_for(
 async def test_what_is_none_of_ours_is_named(
     bus: Bus, data: Path, origin_name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    await bus.jetstream.publish(f"dicom.audit.other.query.accepted.{origin_name}", b"{}")
+    await bus.jetstream.publish(f"dicom.audit.other.query.accepted.{origin_name}", NO_RECORD)
     (line,) = await printed(data, capsys, Wanted(origin=origin_name))
     assert "not understood" in line
 

@@ -13,6 +13,8 @@ from isthmus.cli.run_file import RunFile
 from isthmus.cli.viewer import viewer_folder
 from isthmus.common.auth import StudyLink
 from isthmus.common.auth.links import Links
+from isthmus.common.bus import Bus
+from tests.audited import audited
 from tests.cli.conftest import LINK_KEY, OPERATOR_KEY
 from tests.cli.face import Face, answer
 
@@ -91,3 +93,16 @@ async def test_a_certificate_of_the_gateway_that_is_gone_is_named(gateway: Face,
     with pytest.raises(GatewayAway, match=r"gone\.pem"):
         async with GatewayClient.of(data):
             pass
+
+
+async def test_that_it_was_made_is_recorded_but_not_the_link(
+    gateway: Face, data: Path, bus: Bus, capsys: pytest.CaptureFixture[str]
+) -> None:
+    study = f"1.2.{time.time_ns()}"
+    gateway.handler = answer("200 OK", "application/dicom+json", match(f"http://x/aets/pacs/studies/{study}"))
+    await link(data, study, "pacs", hours=2, as_json=True)
+    shown = orjson.loads(capsys.readouterr().out)["link"]
+    (record,) = [one for one in await audited(bus, service="isthmus") if one.studies == (study,)]
+    assert (record.event, record.action, record.origin) == ("security-alert", "isthmus link", "pacs")
+    assert str(Links(LINK_KEY).principal(shown).name) in record.reason
+    assert shown not in repr(record)

@@ -1,5 +1,6 @@
 """What is recorded of requests, and that nothing is answered that is not (PS3.15 A.5)."""
 
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 
 import httpx2
@@ -23,6 +24,7 @@ from isthmus.common.dicom.part10 import file_header
 from isthmus.common.errors import NoSuchObject, Unauthenticated
 from isthmus.common.messages import BlobRef
 from isthmus.common.service.server import application
+from tests import planted
 from tests.audited import audited
 
 STUDY = "/aets/{origin}/studies/{study}"
@@ -50,6 +52,7 @@ class Face:
         self.origin = origin
         self.blob = blob
         self.began: list[str] = []
+        self.status = 200
         self.http: httpx2.AsyncClient
 
     async def search(self, _: Request) -> Response:
@@ -63,7 +66,7 @@ class Face:
         return Response("pixels")
 
     async def long(self, _: Request) -> Response:
-        return StreamingResponse(self._body())
+        return StreamingResponse(self._body(), self.status)
 
     async def _body(self) -> AsyncGenerator[bytes, None]:
         for number in range(3):
@@ -293,3 +296,32 @@ async def test_an_error_needs_no_record(unrecorded: httpx2.AsyncClient) -> None:
 
 async def test_a_refusal_does(unrecorded: httpx2.AsyncClient) -> None:
     assert (await unrecorded.get("studies", headers={"x-user": "mallory"})).status_code == 503
+
+
+async def test_what_a_link_is_opened_by_is_not_recorded(face: Face, bus: Bus) -> None:
+    secret = planted.secret("link")
+    await face.http.get(f"studies?link={secret}&PatientID=P-17")
+    await face.http.get(f"http://gateway/links/{secret}/aets/{face.origin}/studies")
+    records = await audited(bus, origin=face.origin)
+    assert [one.query for one in records] == ["PatientID=P-17", ""]
+    assert secret not in repr(records)
+
+
+async def test_what_lacks_something_says_so(face: Face, bus: Bus) -> None:
+    face.status = 206
+    await face.http.get("studies/1.2")
+    begins, ends = await audited(bus, origin=face.origin)
+    assert {(one.outcome, one.reason) for one in (begins, ends)} == {("accepted", "HTTP 206")}
+
+
+async def test_a_client_that_leaves_has_seen_something_perhaps(face: Face, bus: Bus) -> None:
+    async with face.http.stream("GET", "studies/1.2") as response:
+        assert response.status_code == 200
+    begins, *_ = await audited(bus, origin=face.origin)
+    assert begins.event == "begin-transferring"
+
+
+async def test_many_at_a_time_of_one_study_are_one_record(face: Face, bus: Bus) -> None:
+    answers = await asyncio.gather(*(face.http.get("studies/1.2/rendered") for _ in range(20)))
+    assert {one.status_code for one in answers} == {200}
+    assert len(await audited(bus, origin=face.origin)) == 1

@@ -288,10 +288,14 @@ class _Exchange:
 
 
 _REFUSALS: Final = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
+_IN_PART: Final = frozenset({HTTPStatus.ACCEPTED, HTTPStatus.PARTIAL_CONTENT})
+"""Something of it was not stored, or is not sent."""
 
 
 def _with(record: AuditRecord, status: HTTPStatus) -> AuditRecord:
     """Say in a record what became of it."""
+    if status in _IN_PART:
+        return replace(record, reason=f"HTTP {status.value}")
     if status < HTTPStatus.BAD_REQUEST:
         return record
     return replace(record, outcome=Outcome.FAILED, reason=f"HTTP {status.value}")

@@ -11,10 +11,14 @@ from nats.js.api import ConsumerConfig
 from nats.js.errors import NotFoundError
 
 from isthmus.arrivals.forwarding.routing import Router
+from isthmus.common.auth import Grants, Kind, Policy, Principal, Right, acting_as
 from isthmus.common.blobs import BlobStore
 from isthmus.common.bus import Bus, end_tasks, streams, subjects
-from isthmus.common.bus.dead import is_wanted, replay
+from isthmus.common.bus.dead import Buried, is_wanted, letters, replay
 from isthmus.common.bus.forwards import consumer_name, enqueue, is_pending, send
+from isthmus.common.bus.granted import Gate
+from isthmus.common.config.access import Rule
+from isthmus.common.config.settings import Nats
 from isthmus.common.messages import Forwarding
 from isthmus.common.messages.events import CloudEvent
 from tests.arrivals.forwards import Site, Taken, site_of, uids
@@ -210,3 +214,39 @@ async def tried(site: Site) -> bool:
     except NotFoundError:  # not yet
         return False
     return bool(info.delivered and info.delivered.consumer_seq)
+
+
+async def buried(site: Site) -> list[Buried]:
+    return [one async for one in letters(site.bus, site.destination)]
+
+
+async def test_what_no_service_of_ours_has_put_there_is_not_sent_on_and_not_lost(
+    site: Site, nats_settings: Nats
+) -> None:
+    thief = await Bus.connect(nats_settings, "thief")
+    site.bus.gate = Gate(Grants("k" * 32, "arrivals"), Policy((), [site.destination]))
+    waiting = Forwarding(uuid4().hex, site.inbox, site.study, site.destination, (site.ref(1),), 1.0)
+    await enqueue(thief, waiting)
+    await thief.close()
+    taken = site.employ()
+    async with site.forwarding():
+        (letter,) = await until(lambda: buried(site))
+        assert letter.letter.reason == "not signed by a service of ours, or with another signing key"
+        assert letter.forwarding == waiting
+        assert not taken.jobs
+        await replay(site.bus, letter)
+        assert await taken.next() == uids(site.ref(1))
+        await site.done()
+
+
+async def test_what_was_acknowledged_is_sent_on_whatever_its_sender_may_by_then(site: Site) -> None:
+    site.bus.gate = Gate(Grants("k" * 32, "scp"), Policy((), [site.destination]))
+    waiting = Forwarding(uuid4().hex, site.inbox, site.study, site.destination, (site.ref(1),), 1.0)
+    with acting_as(Principal(Kind.AE_TITLE, "CT1", ae_title="CT1"), Right.STORE):
+        await enqueue(site.bus, waiting)
+    nobody = Rule.model_validate({"user": "alice", "operations": ["search"]})
+    site.bus.gate = Gate(Grants("k" * 32, "arrivals"), Policy([nobody], [site.destination]))
+    taken = site.employ()
+    async with site.forwarding():
+        assert await taken.next() == uids(site.ref(1))
+        await site.done()

@@ -10,6 +10,7 @@ from tests.cli.face import Face
 
 OPERATOR_KEY = planted.secret("operator")
 LINK_KEY = planted.secret("link")
+SIGNING_KEY = planted.secret("signing")
 
 
 @pytest.fixture
@@ -48,6 +49,7 @@ async def gateway(data: Path, nats_settings: Nats) -> AsyncIterator[Face]:
             services={"nats": [1]},
             key=OPERATOR_KEY,
             link_key=LINK_KEY,
+            signing_key=SIGNING_KEY,
             clients="https://pacs.example.org",
         ).write(data)
         yield face

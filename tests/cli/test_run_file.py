@@ -5,7 +5,8 @@ import orjson
 import pytest
 
 from isthmus.cli.run_file import InUse, NotRunning, RunFile, hold
-from tests.cli.conftest import LINK_KEY, OPERATOR_KEY
+from isthmus.common.config.settings import Nats
+from tests.cli.conftest import LINK_KEY, OPERATOR_KEY, SIGNING_KEY
 from tests.cli.face import Face
 
 
@@ -34,12 +35,18 @@ def test_a_folder_belongs_to_one_at_a_time(data: Path) -> None:
         pass
 
 
-async def test_only_its_owner_reads_it_and_it_tells_where_everything_is(gateway: Face, data: Path) -> None:
+async def test_only_its_owner_reads_it_and_it_tells_where_everything_is(
+    gateway: Face, data: Path, nats_settings: Nats
+) -> None:
     path = data / "run.json"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert orjson.loads(path.read_bytes()) == {
         "gateway": f"http://{gateway.address}",
-        "nats": {"url": "nats://127.0.0.1:4222", "user": "user", "password": "password"},
+        "nats": {
+            "url": nats_settings.url,
+            "user": nats_settings.user,
+            "password": nats_settings.password,
+        },
         "s3": {
             "endpoint": "127.0.0.1:9000",
             "bucket": "isthmus",
@@ -51,6 +58,7 @@ async def test_only_its_owner_reads_it_and_it_tells_where_everything_is(gateway:
         "services": {"nats": [1]},
         "key": OPERATOR_KEY,
         "link_key": LINK_KEY,
+        "signing_key": SIGNING_KEY,
         "clients": "https://pacs.example.org",
         "certificate": None,
     }

@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Final
 
 from isthmus.cli.run_file import RunFile
+from isthmus.common.auth import Grants
 from isthmus.common.blobs import BlobStore
 from isthmus.common.bus import Bus
+from isthmus.common.bus.granted import Gate
 from isthmus.common.config.settings import Nats
 from isthmus.common.threads import Threads
 
@@ -38,7 +40,8 @@ async def connected(data: Path, name: str) -> AsyncIterator[Connected]:
     blobs = BlobStore(s3.endpoint, s3.access_key, s3.secret_key, s3.bucket, threads=threads)
     try:
         nats = Nats(url=run.nats.url, user=run.nats.user, password=run.nats.password)
-        bus = await Bus.connect(nats, name)
+        # What it puts into the queues again, it vouches for, as the services do.
+        bus = await Bus.connect(nats, name, Gate(Grants(run.signing_key or None, name)))
         try:
             yield Connected(run, bus, blobs)
         finally:

@@ -75,6 +75,8 @@ class RunFile(_Part):
     """What the commands show the faces, which then let them do everything."""
     link_key: str = ""
     """By which links to studies are signed."""
+    signing_key: str = ""
+    """By which services know each other's decisions on the bus; commands replay dead letters with it."""
     clients: str = ""
     """Where clients on other machines reach the gateway."""
     certificate: Path | None = None

@@ -41,7 +41,8 @@ class System:
         self._settings = settings
         self._config = config.resolve()
         self._traces = data / "traces"
-        self._signing_key = data / "signing.key"
+        # It is kept, and so are the queues: what was asked for before a restart goes on after it.
+        self._signing_key = settings.access.signing_secret or kept_secret(data / "signing.key")
         self._link_key = settings.access.link_secret or kept_secret(data / "link.key")
         self._operator_key = secrets.token_urlsafe(32)
         self._secret = settings.gateway.secret or secrets.token_urlsafe(32)
@@ -145,6 +146,7 @@ class System:
             services={name: [*running] for name, running in pids.items()},
             key=self._operator_key,
             link_key=self._link_key,
+            signing_key=self._signing_key,
             clients=self._settings.gateway.url or self.url,
             certificate=_resolved(self._settings.gateway.certificate_file),
         )
@@ -196,8 +198,7 @@ class System:
         }
         access = self._settings.access
         if access.signing_key is None and access.signing_key_file is None:
-            # It is kept, and so are the queues: what was asked for before a restart goes on after it.
-            environment["ISTHMUS_ACCESS__SIGNING_KEY"] = kept_secret(self._signing_key)
+            environment["ISTHMUS_ACCESS__SIGNING_KEY"] = self._signing_key
         if name in _FACES and access.link_key is None and access.link_key_file is None:
             environment["ISTHMUS_ACCESS__LINK_KEY"] = self._link_key
         if name in _HTTP_FACES:

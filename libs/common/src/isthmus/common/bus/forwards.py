@@ -10,7 +10,7 @@ from typing import Final
 
 from nats.js.errors import NotFoundError
 
-from isthmus.common.auth import Right
+from isthmus.common.auth import Right, acting_as
 from isthmus.common.bus import progress, streams, subjects
 from isthmus.common.bus.buckets import Records
 from isthmus.common.bus.client import Bus, bus_errors
@@ -49,13 +49,18 @@ def derived_id(*made_from: str) -> str:
 async def enqueue(bus: Bus, forwarding: Forwarding) -> None:
     """Put it into its destination's queue, durably; one that was put there within the last hour is the same.
 
+    It is our own act from here on, whoever brought what is to be forwarded: what was acknowledged to him goes
+    there, whatever he may by then.
+
     Raises:
         BusUnavailable: NATS does not take it.
     """
     subject = subjects.forward(forwarding.destination, forwarding.origin, forwarding.study)
+    payload = encode(forwarding)
+    with acting_as(None):
+        headers = inject() | bus.gate.header(Right.STORE, forwarding.destination, payload)
     with bus_errors("dicom.forward"):
-        headers = {**inject(), _MSG_ID: forwarding.id}
-        await bus.jetstream.publish(subject, encode(forwarding), headers=headers)
+        await bus.jetstream.publish(subject, payload, headers={**headers, _MSG_ID: forwarding.id})
 
 
 async def is_pending(bus: Bus, origin: str, study: str) -> bool:

@@ -18,14 +18,15 @@ from opentelemetry import context
 from opentelemetry.trace import SpanKind
 
 from isthmus.arrivals.exports import Exports
-from isthmus.arrivals.forwarding.judgement import Judgement, judge, later, letter, retried
+from isthmus.arrivals.forwarding.judgement import Judgement, judge, later, letter, retried, unvouched
+from isthmus.common.auth import Right
 from isthmus.common.bus import streams, subjects
 from isthmus.common.bus.client import MESSAGING, bus_errors, verb
 from isthmus.common.bus.consumer import Consumer, give_back, kept
 from isthmus.common.bus.dead import bury
 from isthmus.common.bus.echo import echo
 from isthmus.common.bus.forwards import consumer_name, derived_id, enqueue, send
-from isthmus.common.errors import BlobMissing, ContractError, UnavailableError
+from isthmus.common.errors import BlobMissing, ContractError, Forbidden, UnavailableError
 from isthmus.common.inbox.contents import ContentsStore
 from isthmus.common.inbox.reading import read_study
 from isthmus.common.inbox.state import States
@@ -114,7 +115,8 @@ class Destination:
                 return
             with span(f"process {verb(message.subject)}", MESSAGING, kind=SpanKind.CONSUMER):
                 async with kept(message):
-                    await self._try(message, forwarding)
+                    if not await self._is_refused(message, forwarding):
+                        await self._try(message, forwarding)
         except asyncio.CancelledError:
             await give_back([message])
             raise
@@ -129,6 +131,24 @@ class Destination:
             await give_back([message], FAILED_SECONDS)
         finally:
             context.detach(token)
+
+    async def _is_refused(self, message: Msg, forwarding: Forwarding) -> bool:
+        """Tell whether no service of ours vouches for a message; then it becomes a dead letter.
+
+        What we send on we vouch for: nobody is to have it done who has but a password for NATS. Nothing is
+        lost where the key is another one by now: the operator may replay it.
+        """
+        gate, sent_at = self._bus.gate, message.metadata.timestamp.timestamp()
+        try:
+            gate.check(message, self._name, Right.STORE, sent_at=sent_at)
+        except Forbidden as error:
+            await gate.refused(message, verb(message.subject), self._name, error, sent_at=sent_at)
+        else:
+            return False
+        await bury(self._bus, unvouched(forwarding), forwarding.id)
+        with bus_errors("acknowledge"):
+            await message.ack_sync(timeout=5)
+        return True
 
     async def _try(self, message: Msg, forwarding: Forwarding) -> None:
         """Send it, and put what is left into the queues; only then is it off this one."""

@@ -135,6 +135,19 @@ def letter(last_attempt: Forwarding) -> DeadLetter:
     )
 
 
+def unvouched(forwarding: Forwarding) -> DeadLetter:
+    """Write the dead letter of what no service of ours has put into the queue, as far as its key tells."""
+    return DeadLetter(
+        "forward",
+        forwarding.destination,
+        "not signed by a service of ours, or with another signing key",
+        forwarding.attempts,
+        forwarding.since,
+        forwarding.tried or time.time(),
+        encode(forwarding),
+    )
+
+
 def _reason(refusals: Sequence[Refusal]) -> str:
     """Say how many were refused how: `2 x A900, 1 x 0110 (AssociationAborted)`."""
     counted: dict[str, int] = {}

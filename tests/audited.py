@@ -17,9 +17,5 @@ async def audited(
     """Give the records that are there now, the oldest first; but for what another test has put there."""
     subject = subjects.audits(origin=origin, service=service, outcome=outcome)
     reading = read_ordered(bus, AUDIT, subject, since=None, follow=False)
-    found = []
     async with aclosing(reading) as messages:
-        async for message in messages:
-            if message.data != NO_RECORD:
-                found.append(decode(message.data, AuditRecord))
-    return found
+        return [decode(one.data, AuditRecord) async for one in messages if one.data != NO_RECORD]

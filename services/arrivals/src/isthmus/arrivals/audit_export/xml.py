@@ -51,7 +51,8 @@ def audit_message(record: AuditRecord, source: str) -> bytes:
     origin = SubElement(message, "AuditSourceIdentification", AuditSourceID=_token(source))
     SubElement(origin, "AuditSourceTypeCode", {"csd-code": _PROCESS})
     _objects(message, record)
-    return tostring(message, encoding="utf-8", xml_declaration=False)
+    written: bytes = tostring(message, encoding="utf-8", xml_declaration=False)
+    return written
 
 
 def _event(message: Element, record: AuditRecord) -> None:

@@ -12,7 +12,7 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from joserfc.jwk import OctKey, RSAKey
 
-from isthmus.common.auth import Kind, provider_keys, tokens
+from isthmus.common.auth import Kind, Policy, Right, provider_keys, tokens
 from isthmus.common.auth.tokens import Tokens
 from isthmus.common.config.access import Rule
 from isthmus.common.errors import IdentityProviderAway, SettingsError, Unauthenticated
@@ -255,6 +255,18 @@ async def test_the_issuer_chooses_the_provider() -> None:
         assert (await known.principal(other.token({"aud": "theirs"}))).name == "alice"
         with pytest.raises(Unauthenticated, match="does not have"):
             await known.principal(one.token({"iss": one.issuer}, key=other.keys[0]))
+        await known.close()
+
+
+async def test_a_rule_may_say_by_which_provider_a_user_is_known() -> None:
+    async with running() as one, running() as other:
+        wanted = {"user": "alice", "claims": {"iss": [one.issuer]}, "operations": ["search"]}
+        rules = [Rule.model_validate(wanted)]
+        known, policy = Tokens([one.oidc(), other.oidc()], rules), Policy(rules, ["pacs"])
+        ours, theirs = await known.principal(one.token()), await known.principal(other.token())
+        assert (ours.name, theirs.name) == ("alice", "alice")
+        assert [*policy.permits(ours, Right.SEARCH)] == ["pacs"]
+        assert not policy.permits(theirs, Right.SEARCH)
         await known.close()
 
 

@@ -117,7 +117,7 @@ class Rule(Section):
     """One who may do something; all that it names of somebody must hold. Of several rules one is enough."""
 
     user: NonEmpty | None = None
-    """The user of a token, as `name_claim` of its provider names him; of DICOM user identity too."""
+    """The user of a token, by its `name_claim`; with several providers say whose, by `iss` in `claims`."""
     claims: dict[NonEmpty, frozenset[NonEmpty]] = {}  # noqa: RUF012  # pydantic gives each rule its own
     """Claims of a token, each with values of which one is enough: `{groups = ["radiology"]}`."""
     key: NonEmpty | None = None
@@ -206,7 +206,7 @@ class Access(Section):
     link_key_file: Path | None = None
     """A file that holds it; another one ends all links."""
     operator_key: Secret | None = Field(default=None, repr=False)
-    """What the `isthmus` command shows the faces: it may do everything; `isthmus up` makes one at every start."""
+    """What the `isthmus` command shows the faces: it may do all; `isthmus up` makes one at every start."""
 
     @model_validator(mode="after")
     def _keys_are_said_once(self) -> Self:

@@ -11,6 +11,7 @@ from isthmus.cli.system import System
 from isthmus.common.bus.accounts import SERVICES
 from isthmus.common.config import load_settings
 from isthmus.common.errors import SettingsError
+from tests.common.webclient.certificates import Authority
 from tests.peers import free_ports
 
 RULE = "[[access.rules]]\nuser = 'ann'\noperations = ['search']\n"
@@ -98,6 +99,19 @@ def test_beyond_loopback_it_warns_where_there_is_no_tls(tmp_path: Path) -> None:
     assert beyond.url.startswith("http://127.0.0.1:")
     assert "without TLS" in beyond.warnings[0]
     assert not system(tmp_path, RULE).warnings
+
+
+def test_the_certificate_of_the_gateway_must_be_one(tmp_path: Path) -> None:
+    own = Authority(tmp_path).signs("gateway")
+    missing = f"certificate_file = '{tmp_path}/none.pem'\nkey_file = '{own.key}'\n"
+    with pytest.raises(SettingsError, match=r"^gateway\.certificate_file: .*none\.pem: "):
+        system(tmp_path, gateway=missing)
+    swapped = f"certificate_file = '{own.certificate}'\nkey_file = '{own.certificate}'\n"
+    with pytest.raises(SettingsError, match=r"^gateway\.key_file: "):
+        system(tmp_path, gateway=swapped)
+    right = f"certificate_file = '{own.certificate}'\nkey_file = '{own.key}'\n"
+    environment = programs(system(tmp_path, gateway=right))["gateway"].environment
+    assert (environment["GATEWAY_SCHEME"], environment["GATEWAY_TLS"]) == ("https", "tls")
 
 
 def test_a_subscriber_is_a_user_of_nats_with_its_own_password(tmp_path: Path) -> None:

@@ -18,7 +18,9 @@ from isthmus.cli.run_file import CachePart, NatsPart, RunFile, S3Part, ScpPart
 from isthmus.cli.subscribers import subscribers_of
 from isthmus.cli.viewer import viewer_folder
 from isthmus.common.config import ListenAddress, Settings
+from isthmus.common.config.certificates import server_context
 from isthmus.common.config.settings import Gateway, Scp
+from isthmus.common.config.tls import ListenerTls
 from isthmus.common.errors import SettingsError
 
 DEMO_ORIGIN = "demo"
@@ -217,9 +219,25 @@ class System:
 
 
 def _tls_of(gateway: Gateway) -> GatewayTls | None:
+    """Give what the gateway has for TLS, as far as the settings name any.
+
+    Raises:
+        SettingsError: a file does not hold what it should; says which, and why.
+    """
     if gateway.certificate_file is None or gateway.key_file is None:
         return None
     client_ca = gateway.client_ca_file.resolve() if gateway.client_ca_file is not None else None
+    try:
+        server_context(
+            ListenerTls(
+                listen=gateway.listen,
+                certificate_file=gateway.certificate_file,
+                key_file=gateway.key_file,
+                client_ca_file=client_ca,
+            )
+        )
+    except ValueError as error:
+        raise SettingsError(f"gateway.{error}") from None
     return GatewayTls(gateway.certificate_file.resolve(), gateway.key_file.resolve(), client_ca)
 
 

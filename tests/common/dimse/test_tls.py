@@ -1,6 +1,7 @@
 """Associations that we request with TLS (PS3.15 B.12), with peers that do it well or badly."""
 
 import datetime
+import queue
 import shutil
 import socket
 import ssl
@@ -12,6 +13,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from pynetdicom import evt
+from pynetdicom.association import Association as Negotiated
+from pynetdicom.events import EventHandlerType
 
 from isthmus.common.dimse import VERIFICATION, Association, Peer
 from isthmus.common.dimse.secure_socket import SecureSocket
@@ -19,6 +23,7 @@ from isthmus.common.errors import OriginError, OriginTimeout, OriginUnreachable,
 from tests.certificates import Authority, Identity
 from tests.common.dimse.acceptor import acceptor, listener, opened
 from tests.common.dimse.pki import Pki, tls_listener
+from tests.peers import eventually
 
 HOUR = datetime.timedelta(hours=1)
 
@@ -272,6 +277,27 @@ def test_the_end_is_said_by_tls_too(pki: Pki) -> None:
     with tls_listener(pki.accepting(), release, suppress_ragged_eofs=False) as pacs:
         Association.open(pki.to(pacs), [VERIFICATION]).release()
         assert ended.wait(10)
+
+
+def test_an_association_that_nobody_uses_is_seen_to_end(pki: Pki) -> None:
+    """So that it is not taken for one that can be used again."""
+    established: queue.Queue[Negotiated] = queue.Queue()
+    handler: EventHandlerType = (evt.EVT_ESTABLISHED, lambda event: established.put(event.assoc))
+    with acceptor(handler, tls=pki.accepting()) as pacs, opened(pki.to(pacs), [VERIFICATION]) as ours:
+        assert ours.alive
+        established.get(timeout=10).abort()
+        assert eventually(lambda: not ours.alive, timeout_seconds=10)
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_an_association_goes_on_after_it_was_idle(pki: Pki, version: ssl.TLSVersion) -> None:
+    context = pki.accepting()
+    context.maximum_version = version
+    with acceptor(tls=context) as pacs, opened(pki.to(pacs), [VERIFICATION]) as association:
+        for _ in range(3):
+            reactor = association._connection._upper_layer
+            reactor.join(0.1)  # it rests meanwhile, and runs on
+            association.echo()
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from isthmus.common.bus.jobs import Running
 from isthmus.common.config import DimseOrigin
 from isthmus.common.dicom.levels import Level
 from isthmus.common.errors import IsthmusError
-from isthmus.common.federation import Federation
+from isthmus.common.federation import FederatedReading, Federation, Visible, Wanted
 from isthmus.common.messages import BlobRef, Failure, Lacking, MissingInstance, Retrieve, RetrieveDone
 from isthmus.common.retrieval import Catalogue, Retrieval
 from tests.common.retrieval.worker import FakeWorker, at_work
@@ -18,6 +18,20 @@ from tests.qido.pacs import Pacs, attributes
 
 SECONDS = 0.5
 """How long an origin that hangs is waited for."""
+
+
+class OpenFederation(Federation):
+    """For somebody who may see all that its origins have."""
+
+    everything: Visible
+
+    @asynccontextmanager
+    async def read(self, wanted: Wanted, among: Visible | None = None) -> AsyncIterator[FederatedReading]:
+        async with super().read(wanted, among or self.everything) as reading:
+            yield reading
+
+    async def origins_of(self, study: str, among: Visible | None = None) -> list[str]:
+        return await super().origins_of(study, among or self.everything)
 
 
 class FakeOrigin:
@@ -102,7 +116,7 @@ class Origins:
 
     def federation(
         self, *fakes: FakeOrigin, fresh_seconds: float = 60, hurried: Sequence[FakeOrigin] = ()
-    ) -> Federation:
+    ) -> OpenFederation:
         """A federation of all, or of some of them; no transfer is spared by what is held.
 
         Those that hang by now, and those to be hurried, are waited for a moment; the others while they take.
@@ -117,7 +131,9 @@ class Origins:
             for fake in fakes or self._all
         ]
         retrieval = Retrieval(self._bus, self.catalogue, 0)
-        return Federation(self._bus, self.catalogue, retrieval, origins, fresh_seconds)
+        federation = OpenFederation(self._bus, self.catalogue, retrieval, origins, fresh_seconds)
+        federation.everything = Visible(tuple(origin.name for origin in origins))
+        return federation
 
 
 @asynccontextmanager

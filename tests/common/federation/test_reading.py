@@ -16,9 +16,9 @@ from isthmus.common.errors import (
     OperationFailed,
     OriginTimeout,
 )
-from isthmus.common.federation import FederatedReading, Federation, Wanted
+from isthmus.common.federation import FederatedReading, Silence, Visible, Wanted
 from isthmus.common.messages import BlobRef
-from tests.common.federation.origins import Origins, working
+from tests.common.federation.origins import OpenFederation, Origins, working
 from tests.common.retrieval.held import OTHER_SERIES, SERIES, STUDY, blob, held_series, manifest, missing
 
 THIS = Wanted(STUDY)
@@ -31,8 +31,10 @@ async def origins(bus: Bus, blobs: BlobStore, origin_name: str) -> AsyncIterator
         yield origins
 
 
-async def read(federation: Federation, wanted: Wanted = THIS) -> tuple[list[BlobRef], FederatedReading]:
-    async with federation.read(wanted) as reading:
+async def read(
+    federation: OpenFederation, wanted: Wanted = THIS, among: Visible | None = None
+) -> tuple[list[BlobRef], FederatedReading]:
+    async with federation.read(wanted, among) as reading:
         return [one async for one in reading], reading
 
 
@@ -328,3 +330,47 @@ async def test_the_rest_of_a_study_comes_from_where_it_would_be_read(origins: Or
     origins.a.holds(blob(1))
     origins.b.holds(blob(1), blob(2))
     assert await origins.federation().origins_of(STUDY) == [origins.b.name]
+
+
+class TestWhoMayNotSeeEverything:
+    async def test_reads_what_those_have_that_he_may_see_and_asks_no_other(self, origins: Origins) -> None:
+        origins.a.holds(blob(1))
+        origins.b.holds(blob(1), blob(2))
+        origins.c.pacs.hangs = True
+        federation = origins.federation()
+        for fake, instances in ((origins.a, [blob(1)]), (origins.b, [blob(1), blob(2)])):
+            found, reading = await read(federation, among=Visible((fake.name,)))
+            assert found == instances
+            assert reading.silent == ()
+        assert [one.asked for one in (origins.a, origins.b, origins.c)] == [[]] * 3
+
+    async def test_is_told_otherwise_than_who_may(self, origins: Origins) -> None:
+        origins.a.holds(blob(1))
+        origins.b.holds(blob(2))
+        origins.c.holds(blob(1), blob(2), blob(3))
+        federation = origins.federation()
+        both = Visible((origins.a.name, origins.b.name))
+        for among, instances in (
+            (None, [blob(1), blob(2), blob(3)]),
+            (both, [blob(1), blob(2)]),
+            (None, [blob(1), blob(2), blob(3)]),
+        ):
+            assert (await read(federation, among=among))[0] == instances
+        assert await federation.origins_of(STUDY, both) == [origins.a.name, origins.b.name]
+        assert await federation.origins_of(STUDY) == [origins.c.name]
+
+    async def test_has_nothing_where_he_may_see_nothing(self, origins: Origins) -> None:
+        origins.a.holds(blob(1))
+        with pytest.raises(NoSuchObject, match="No origin has such an object"):
+            await read(origins.federation(), among=Visible(()))
+        with pytest.raises(NoSuchObject, match="No origin has such an object"):
+            await read(origins.federation(), among=Visible((origins.b.name, origins.c.name)))
+
+    async def test_hears_of_an_origin_that_does_not_tell_what_he_may_see(self, origins: Origins) -> None:
+        origins.a.holds(blob(1))
+        silence = Silence(origins.b.name, CircuitOpen("away", origin=origins.b.name))
+        _, reading = await read(origins.federation(), among=Visible((origins.a.name,), (silence,)))
+        assert reading.silent == (silence,)
+        for among in ((), (origins.c.name,)):
+            with pytest.raises(CircuitOpen):
+                await read(origins.federation(), among=Visible(among, (silence,)))

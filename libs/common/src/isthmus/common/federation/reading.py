@@ -57,11 +57,10 @@ class Federation:
             fresh_seconds: for how long what an origin answered is taken to be still so.
         """
         self._retrieval = retrieval
-        self._everything = Visible(tuple(origin.name for origin in origins))
         self._locator = Locator(bus, catalogue, origins, fresh_seconds)
 
     @asynccontextmanager
-    async def read(self, wanted: Wanted, among: Visible | None = None) -> AsyncIterator[FederatedReading]:
+    async def read(self, wanted: Wanted, among: Visible) -> AsyncIterator[FederatedReading]:
         """Give what is wanted, each SOP Instance UID once; enters as `Retrieval.read` does.
 
         It does what `Retrieval.read` does where one origin has it. Where several have parts of it, it reads
@@ -69,7 +68,7 @@ class Federation:
 
         Args:
             wanted: what is read.
-            among: the origins that count, where that is not all of them.
+            among: the origins that count for whoever reads it.
 
         Raises:
             NoSuchObject: all origins answered, and none has anything of what is wanted.
@@ -78,7 +77,7 @@ class Federation:
             UnavailableError: a part of ours is away.
         """
         async with AsyncExitStack() as stack:
-            opened = await self._open(wanted, among or self._everything, stack)
+            opened = await self._open(wanted, among, stack)
             readings = [reading for _, reading in opened.parts]
             instances = await stack.enter_async_context(aclosing(_each_once(readings)))
             yield FederatedReading(
@@ -89,9 +88,9 @@ class Federation:
                 opened.silent,
             )
 
-    async def origins_of(self, study: str, among: Visible | None = None) -> list[str]:
+    async def origins_of(self, study: str, among: Visible) -> list[str]:
         """Give the origins from which a whole study would be read, as far as they answered."""
-        whereabouts, _ = await self._locate(study, among or self._everything)
+        whereabouts, _ = await self._locate(study, among)
         return list(dict.fromkeys(part.origin for part in whereabouts.plan(Wanted(study))))
 
     async def _locate(self, study: str, among: Visible, *, anew: bool = False) -> tuple[Whereabouts, float]:

@@ -5,11 +5,9 @@ from urllib.parse import parse_qs, urlsplit
 import orjson
 import pytest
 
-from isthmus.cli.client import Gateway as GatewayClient
-from isthmus.cli.client import GatewayAway, Refused
+from isthmus.cli.client import Refused
 from isthmus.cli.find import FindLevel, find
 from isthmus.cli.links import link
-from isthmus.cli.run_file import RunFile
 from isthmus.cli.viewer import viewer_folder
 from isthmus.common.auth import StudyLink
 from isthmus.common.auth.links import Links
@@ -85,14 +83,6 @@ async def test_the_commands_show_the_faces_who_they_are(gateway: Face, data: Pat
     gateway.handler = answer("200 OK", "application/dicom+json", b"[]")
     await find(data, "pacs", [], level=FindLevel.STUDY, limit=None, include=[], as_json=True)
     assert f"authorization: bearer {OPERATOR_KEY}".lower() in gateway.heads[0].lower()
-
-
-async def test_a_certificate_of_the_gateway_that_is_gone_is_named(gateway: Face, data: Path) -> None:
-    run = RunFile.read(data)
-    run.model_copy(update={"certificate": data / "gone.pem"}).write(data)
-    with pytest.raises(GatewayAway, match=r"gone\.pem"):
-        async with GatewayClient.of(data):
-            pass
 
 
 async def test_that_it_was_made_is_recorded_but_not_the_link(

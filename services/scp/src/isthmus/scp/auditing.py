@@ -15,7 +15,7 @@ from typing import Final
 from pydicom.dataset import Dataset
 from pynetdicom.dimse_primitives import C_MOVE
 
-from isthmus.common.access.audit import AuditTrail, open_notes
+from isthmus.common.access.audit import AuditTrail, Notes, open_notes
 from isthmus.common.access.patients import Patients
 from isthmus.common.auth import Principal
 from isthmus.common.bus import Bus
@@ -23,7 +23,6 @@ from isthmus.common.bus.audit import now, trace_id
 from isthmus.common.dicom.statuses import DATA_SET_MISMATCH
 from isthmus.common.dimse import Category, category
 from isthmus.common.errors import BusUnavailable, IsthmusError
-from isthmus.common.messages import BlobRef
 from isthmus.common.messages.audit import ActionCode, AuditEvent, AuditRecord, Outcome
 from isthmus.common.telemetry import get_logger
 from isthmus.common.threads import LoopStopped
@@ -176,17 +175,19 @@ class Auditing:
                 response = serve(asked)
             except (AssociationOver, Cancelled, Refused, IsthmusError) as error:
                 failed = replace(record, outcome=Outcome.FAILED, reason=_reason(error))
-                _start(self._ends(failed, None), asked.loop)()
+                _start(self._ends(failed, notes), asked.loop)()
                 raise
-            _start(self._ends(_with(record, response), notes.first), asked.loop)()
+            _start(self._ends(_with(record, response), notes), asked.loop)()
             return response
 
         return answer
 
-    async def _ends(self, record: AuditRecord, first: BlobRef | None) -> None:
-        study = record.studies[0] if record.studies else ""
-        patients = record.patients or await self._trail.patients_of(record.origin, study, first)
-        await self.write(replace(record, time=now(), patients=patients))
+    async def _ends(self, record: AuditRecord, notes: Notes) -> None:
+        """Write what went: at the level of a patient it is known only now of which studies it was."""
+        studies = record.studies or tuple(notes.studies)
+        study = studies[0] if studies else ""
+        patients = record.patients or await self._trail.patients_of(record.origin, study, notes.first)
+        await self.write(replace(record, time=now(), studies=studies, patients=patients))
 
     async def told(
         self,

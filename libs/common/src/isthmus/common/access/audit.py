@@ -9,7 +9,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Sequence
 from contextvars import ContextVar
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from isthmus.common.access.patients import Patients
@@ -20,6 +20,8 @@ from isthmus.common.messages.audit import ActionCode, AuditEvent, AuditRecord
 
 PARTS_SECONDS: Final = 60.0
 """For so long one record stands for all parts of a study that somebody reads."""
+MOST_STUDIES: Final = 1_000
+"""Of one request, that are named."""
 MOST_REMEMBERED: Final = 10_000
 
 
@@ -31,6 +33,8 @@ class Notes:
     """The first instance that was read."""
     instances: int = 0
     """How many were read."""
+    studies: dict[str, None] = field(default_factory=dict)
+    """Study Instance UIDs of what was read, in their order."""
     _last: str = ""
 
     def read(self, blob: BlobRef) -> None:
@@ -40,6 +44,8 @@ class Notes:
         if blob.sop_instance_uid != self._last:
             self._last = blob.sop_instance_uid
             self.instances += 1
+            if len(self.studies) < MOST_STUDIES:
+                self.studies[blob.study_instance_uid] = None
 
 
 _notes: ContextVar[Notes | None] = ContextVar("audit_notes", default=None)
@@ -84,8 +90,15 @@ class AuditTrail:
         """
         await audit(self._bus, replace(record, service=self.service))
 
-    async def write_once(self, record: AuditRecord, key: tuple[str, ...]) -> None:
+    async def write_once(
+        self, record: AuditRecord, key: tuple[str, ...], first: BlobRef | None = None
+    ) -> None:
         """Write a record, unless one with this key was written within the last minute.
+
+        Args:
+            record: it.
+            key: what is alike of those that it stands for.
+            first: an instance of its study, which tells whose that is if the record does not.
 
         Raises:
             BusUnavailable: NATS does not take it; then the next one of this key is written.
@@ -93,13 +106,19 @@ class AuditTrail:
         now = time.monotonic()
         until, writing = self._lately.get(key, (0.0, None))
         if writing is None or now >= until or (writing.done() and _has_failed(writing)):
-            writing = asyncio.create_task(self.write(record))
+            writing = asyncio.create_task(self._write_with_patients(record, first))
             self._lately[key] = now + PARTS_SECONDS, writing
             self._lately.move_to_end(key)
             while len(self._lately) > MOST_REMEMBERED:
                 self._lately.popitem(last=False)
         # Shielded: others wait for it too, and he who leaves has seen something perhaps.
         await asyncio.shield(writing)
+
+    async def _write_with_patients(self, record: AuditRecord, first: BlobRef | None) -> None:
+        if record.studies and not record.patients:
+            patients = await self.patients_of(record.origin, record.studies[0], first)
+            record = replace(record, patients=patients)
+        await self.write(record)
 
     async def patients_of(self, origin: str, study: str, blob: BlobRef | None) -> tuple[str, ...]:
         """Give the Patient IDs of a study, as far as they are at hand."""

@@ -218,14 +218,14 @@ class _Exchange:
         return replace(record, event=AuditEvent.INSTANCES_ACCESSED, action_code=ActionCode.DELETE)
 
     async def _retrieved(self, status: HTTPStatus, *, whole: bool) -> None:
-        record = await self._about_study(status)
-        record = replace(record, event=AuditEvent.INSTANCES_ACCESSED, action_code=ActionCode.READ)
+        if (self._is_part() or status is HTTPStatus.NOT_MODIFIED) and status < HTTPStatus.BAD_REQUEST:
+            record = self._reads(self._of_study(status))
+            key = (record.who, record.address, record.origin, *record.studies)
+            await self._trail.write_once(record, key, self._notes.first)
+            return
+        record = self._reads(await self._about_study(status))
         if status >= HTTPStatus.BAD_REQUEST:
             await self._trail.write(record)
-            return
-        if self._is_part() or status is HTTPStatus.NOT_MODIFIED:
-            key = (record.who, record.address, record.origin, *record.studies)
-            await self._trail.write_once(record, key)
             return
         goes = begins = replace(record, event=AuditEvent.INSTANCES_TRANSFERRED)
         if not whole and not record.instance:
@@ -235,6 +235,9 @@ class _Exchange:
         if not whole:
             self._broken = goes
             self._ends = None if begins is goes else goes
+
+    def _reads(self, record: AuditRecord) -> AuditRecord:
+        return replace(record, event=AuditEvent.INSTANCES_ACCESSED, action_code=ActionCode.READ)
 
     def _is_part(self) -> bool:
         """Tell whether it is less than objects as they are: metadata, bulk data, pixels."""
@@ -247,15 +250,19 @@ class _Exchange:
         return not path.endswith(f"/{deepest}")
 
     async def _about_study(self, status: HTTPStatus) -> AuditRecord:
-        record = self._record(status)
-        if not record.studies:
-            given = self._parameters()
-            study, series, instance = (given.get(name, "") for name in _URI.values())
-            record = replace(record, studies=(study,) if study else (), series=series, instance=instance)
+        record = self._of_study(status)
         if not record.studies:
             return record
         patients = await self._trail.patients_of(record.origin, record.studies[0], self._notes.first)
         return replace(record, patients=patients)
+
+    def _of_study(self, status: HTTPStatus) -> AuditRecord:
+        record = self._record(status)
+        if record.studies:
+            return record
+        given = self._parameters()
+        study, series, instance = (given.get(name, "") for name in _URI.values())
+        return replace(record, studies=(study,) if study else (), series=series, instance=instance)
 
     def _parameters(self) -> Mapping[str, str]:
         query = self._scope["query_string"][:LONGEST].decode("latin-1")

@@ -8,6 +8,7 @@ from uuid import uuid4
 import pytest
 from nats.js.kv import KeyValue
 
+from isthmus.cli.embedded import EmbeddedNats
 from isthmus.common.access import key_store
 from isthmus.common.access.key_store import KeyRing, KeyStore
 from isthmus.common.auth import api_keys
@@ -15,7 +16,9 @@ from isthmus.common.auth.api_keys import KeyRecord
 from isthmus.common.bus import Bus
 from isthmus.common.bus.buckets import bucket
 from isthmus.common.bus.streams import KEYS_BUCKET
+from isthmus.common.config.settings import Nats
 from isthmus.common.errors import BusUnavailable, Unauthenticated
+from isthmus.common.messages import encode
 from tests import planted
 from tests.common.bus.server import Server
 from tests.waiting import until
@@ -206,3 +209,25 @@ async def test_while_nats_is_away_known_keys_go_on_for_seconds_and_others_wait(
         await store.require(known)
     await store.close()
     await bus.client.close()
+
+
+async def test_a_face_may_look_at_keys_and_note_their_use_and_make_none(tmp_path: Path) -> None:
+    async with EmbeddedNats(tmp_path) as server:
+        operator = await Bus.connect(Nats(url=server.url, user=server.user, password=server.password), "test")
+        password = server.password_of("wado")
+        face = await Bus.connect(Nats(url=server.url, user="wado", password=password), "wado")
+        ring, store = KeyRing(operator), KeyStore(face)
+        key = await made(ring, "ai")
+        assert (await store.require(key)).name == "ai"
+        for task in list(store._noting):
+            await task
+        stolen = api_keys.presented(api_keys.make_key("stolen"))
+        record = encode(KeyRecord("stolen", stolen.digest, time.time()))
+        await face.client.publish(f"$KV.{KEYS_BUCKET}.key.{stolen.id}", record)
+        await face.client.flush()
+        (state,) = await ring.list()
+        assert state.record.name == "ai"
+        assert state.last_used is not None
+        await store.close()
+        await face.close()
+        await operator.close()

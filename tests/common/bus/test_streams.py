@@ -1,3 +1,6 @@
+import pytest
+from nats.js.errors import APIError
+
 from isthmus.common.bus import Bus, streams
 
 
@@ -13,3 +16,16 @@ async def test_what_is_in_a_stream_survives_its_second_declaration(bus: Bus, ori
     ack = await bus.jetstream.publish(f"dicom.stored.{origin_name}.job", b"fact")
     await streams.declare(bus.jetstream)
     assert (await bus.jetstream.get_msg(streams.PROGRESS, ack.seq)).data == b"fact"
+
+
+async def test_records_of_an_earlier_version_cannot_be_deleted_any_more(bus: Bus, origin_name: str) -> None:
+    wanted = (await bus.jetstream.stream_info(streams.AUDIT)).config
+    await bus.jetstream.delete_stream(streams.AUDIT)
+    await bus.jetstream.add_stream(wanted.evolve(deny_delete=False, deny_purge=False))
+    ack = await bus.jetstream.publish(f"dicom.audit.scp.{origin_name}", b"{}")
+    await streams.declare(bus.jetstream)
+    with pytest.raises(APIError):
+        await bus.jetstream.delete_msg(streams.AUDIT, ack.seq)
+    with pytest.raises(APIError):
+        await bus.jetstream.purge_stream(streams.AUDIT)
+    assert (await bus.jetstream.get_msg(streams.AUDIT, ack.seq)).data == b"{}"

@@ -10,8 +10,8 @@ from typing import Final
 
 from isthmus.common.bus.accounts import OPERATOR, SERVICES, Permissions, inbox_prefix, of_service
 
-# Enough for the answers to a search of a million matches, by one who reads them slowly. For so long the server
-# remembers where each request wants its answers.
+# Enough for the answers to a search of a million matches, by one who reads them slowly. For so long the
+# server remembers where each request wants its answers.
 _ANSWERS: Final = 'allow_responses: { max: 100000, expires: "1h" }'
 
 

@@ -16,6 +16,7 @@ TOGETHER: Final[Mapping[str, tuple[str, ...]]] = {
     "gateway": (
         "tests/system/conformance/",
         "tests/system/test_all_origins.py",
+        "tests/system/test_audit.py",
         "tests/system/test_bad_payloads.py",
         "tests/system/test_bad_requests.py",
         "tests/system/test_clients.py",

@@ -1,5 +1,7 @@
 """The rules: whom each is about, what it allows, and how a refusal is told."""
 
+from collections.abc import Mapping
+
 import pytest
 
 from isthmus.common.auth import Kind, Permit, Policy, Principal, Right, StudyLink
@@ -13,11 +15,13 @@ CT = Principal(Kind.AE_TITLE, "CT1", address="::ffff:10.1.0.8", ae_title="CT1")
 GUEST = Principal(Kind.LINK, "a1", link=StudyLink("pacs", "1.2.3"))
 
 
-def policy(*rules: dict[str, object]) -> Policy:
+def policy(*rules: Mapping[str, object]) -> Policy:
     return Policy([Rule.model_validate(rule) for rule in rules], ["pacs", "cloud"])
 
 
-def may(rule: dict[str, object], who: Principal, right: Right = Right.SEARCH, origin: str = "pacs") -> bool:
+def may(
+    rule: Mapping[str, object], who: Principal, right: Right = Right.SEARCH, origin: str = "pacs"
+) -> bool:
     return origin in policy({"operations": ["search"], **rule}).permits(who, right)
 
 

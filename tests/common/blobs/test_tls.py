@@ -47,8 +47,8 @@ class SecureS3(EmbeddedS3):
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecureS3]:
-    directory = tmp_path_factory.mktemp("s3")
-    with started(SecureS3(directory, Authority(directory))) as server:
+    authority = Authority(tmp_path_factory.mktemp("certificates"))
+    with started(SecureS3(tmp_path_factory.mktemp("s3"), authority)) as server:
         yield server
 
 

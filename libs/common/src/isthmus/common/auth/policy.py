@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final, Self
 
 from isthmus.common.auth.principal import Kind, Principal
+from isthmus.common.auth.subjects import is_same_subject
 from isthmus.common.config import Settings
 from isthmus.common.config.access import Right, Rule, StudyFilter
 from isthmus.common.config.networks import is_in
@@ -137,7 +138,7 @@ def _is_about(rule: Rule, principal: Principal) -> bool:
 def _holds_besides(rule: Rule, principal: Principal) -> bool:
     """Tell whether that holds of somebody which needs no credential of a user."""
     return (
-        (rule.certificate is None or rule.certificate == principal.certificate)
+        (rule.certificate is None or is_same_subject(rule.certificate, principal.certificate))
         and (rule.ae_title is None or rule.ae_title == principal.ae_title)
         and (rule.network is None or is_in(principal.address, rule.network))
         and rule.subscriber is None

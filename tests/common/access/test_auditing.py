@@ -325,3 +325,11 @@ async def test_many_at_a_time_of_one_study_are_one_record(face: Face, bus: Bus) 
     answers = await asyncio.gather(*(face.http.get("studies/1.2/rendered") for _ in range(20)))
     assert {one.status_code for one in answers} == {200}
     assert len(await audited(bus, origin=face.origin)) == 1
+
+
+async def test_bytes_out_of_an_instance_are_parts_too(face: Face, bus: Bus) -> None:
+    for start in range(3):
+        path, headers = "studies/1.2/series/1.3/instances/0", {"Range": f"bytes={start}-"}
+        await face.http.get(path, headers=headers)
+    (record,) = await audited(bus, origin=face.origin)
+    assert record.event == "instances-accessed"

@@ -242,7 +242,7 @@ class _Exchange:
     def _is_part(self) -> bool:
         """Tell whether it is less than objects as they are: metadata, bulk data, pixels."""
         path, params = self._scope["path"], self._scope["path_params"]
-        if self._scope["method"] == "HEAD":
+        if self._scope["method"] == "HEAD" or any(name == b"range" for name, _ in self._scope["headers"]):
             return True
         deepest = params.get("instance") or params.get("series") or params.get("study")
         if deepest is None:  # WADO-URI

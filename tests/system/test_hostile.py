@@ -43,13 +43,25 @@ def test_no_pdu_makes_scp_fail(siege: Siege) -> None:
     assert siege.is_well()
 
 
-@pytest.mark.parametrize("body", [b"5\r\nabcde", b"5\r\nabcde\r\n", b"5"])
-def test_a_chunked_body_that_breaks_off_is_the_clients_fault(inboxes: Gateway, body: bytes) -> None:
+CHUNKED: Final = b"Transfer-Encoding: chunked\r\n\r\n"
+COUNTED: Final = b"Content-Length: 122\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        CHUNKED + b"5\r\nabcde",
+        CHUNKED + b"5\r\nabcde\r\n",
+        CHUNKED + b"5",
+        COUNTED + b"--b",
+        COUNTED + b"x" * 121,
+    ],
+)
+def test_a_body_that_breaks_off_is_the_clients_fault(inboxes: Gateway, body: bytes) -> None:
     url = httpx2.URL(inboxes.url)
     head = (
         b"POST /aets/day/studies HTTP/1.1\r\nHost: here\r\nConnection: close\r\n"
-        b"Transfer-Encoding: chunked\r\n"
-        b'Content-Type: multipart/related; type="application/dicom"; boundary=b\r\n\r\n'
+        b'Content-Type: multipart/related; type="application/dicom"; boundary=b\r\n'
     )
     ((status, answer),) = asked((url.host, url.port or 80), head + body)
     assert status in {400, LEFT}, answer

@@ -106,7 +106,7 @@ async def _catch_up(directory: Path, studies: int, instances: int, quiet_seconds
         inbox = {"name": INBOX, "protocol": "inbox", "ae_title": "INBOX", "quiet_seconds": quiet_seconds}
         variables = {
             **environment(),
-            **{f"ISTHMUS_NATS__{name.upper()}": str(value) for name, value in settings},
+            **{f"ISTHMUS_NATS__{name.upper()}": str(value) for name, value in settings if value},
             "ISTHMUS_S3__ENDPOINT": s3.endpoint,
             "ISTHMUS_S3__BUCKET": s3.bucket,
             "ISTHMUS_S3__ACCESS_KEY": s3.access_key,

@@ -15,7 +15,7 @@ from isthmus.common.derived.images import Images
 from isthmus.common.derived.transcoded import Transcoded
 from isthmus.common.dicomweb.resource import ALL, Resource
 from isthmus.common.errors import BlobMissing, IsthmusError
-from isthmus.common.federation import Federation, Visible, Wanted, visible
+from isthmus.common.federation import Federation, Visible, Wanted
 from isthmus.common.messages import BlobRef, Retrieve
 from isthmus.common.pixels.processes import PixelProcesses
 from isthmus.common.retrieval import Catalogue, Reading, Retrieval
@@ -146,8 +146,7 @@ class Instances:
         if key not in self._visible:
             if resource.origin == ALL:
                 permits = access.permits(self.settings.origins)
-                origins = tuple(self.settings.origins.values())
-                self._visible[key] = await visible(self.studies, permits, origins, resource.study)
+                self._visible[key] = await self.federation.visible(self.studies, permits, resource.study)
             else:
                 await self.studies.require(access.permit(resource.origin), *key)
                 self._visible[key] = Visible((resource.origin,))

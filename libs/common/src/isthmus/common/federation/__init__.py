@@ -2,7 +2,7 @@
 
 from isthmus.common.federation.asking import Answers, Silence, ask_all
 from isthmus.common.federation.reading import FederatedReading, Federation
-from isthmus.common.federation.visible import Visible, visible
+from isthmus.common.federation.visible import Visible
 from isthmus.common.federation.whereabouts import Wanted
 
 __all__ = [
@@ -13,5 +13,4 @@ __all__ = [
     "Visible",
     "Wanted",
     "ask_all",
-    "visible",
 ]

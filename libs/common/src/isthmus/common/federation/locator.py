@@ -11,7 +11,8 @@ from isthmus.common.auth import acting_as
 from isthmus.common.bus import Bus
 from isthmus.common.config import Origin
 from isthmus.common.errors import ContractError, OriginTimeout, UnavailableError
-from isthmus.common.federation.asking import Answers, Silence, ask_all
+from isthmus.common.federation.asking import Silence, ask_all
+from isthmus.common.federation.late import Late
 from isthmus.common.federation.listing import Asked, contents_of, undeliverable
 from isthmus.common.federation.whereabouts import Contents, Listing, Whereabouts
 from isthmus.common.messages import Retrieve
@@ -19,8 +20,6 @@ from isthmus.common.retrieval import Catalogue, Manifest
 
 SILENT_SECONDS: Final = 5.0
 """For how long an answer is remembered in which an origin lacks: it may be back soon."""
-LEFT_ALONE_SECONDS: Final = 60.0
-"""For how long an origin that was late is asked only for what no other has: nobody waits for it each time."""
 REMEMBERED: Final = 1_000
 """Studies."""
 
@@ -77,7 +76,8 @@ class Locator:
         self._fresh_seconds = fresh_seconds
         self._known: OrderedDict[_Asked, Located] = OrderedDict()
         self._looking: dict[tuple[_Asked, bool], _Looking] = {}
-        self._late: dict[str, tuple[float, Silence]] = {}
+        self.late: Final = Late()
+        """Those that were late."""
 
     async def locate(self, study: str, among: Sequence[str], *, anew: bool = False) -> Located:
         """Give what is remembered of a study, or ask origins for it at the same time.
@@ -123,10 +123,10 @@ class Locator:
         study, among = wanted
         at = time.monotonic()
         inboxes = await self._in_inboxes(wanted)
-        left_alone = {} if everywhere else self._left_alone(at, among)
+        left_alone = {} if everywhere else self.late.among(among)
         asked = [one for one in self._origins if one.name in among and one.name not in left_alone]
         answers = await ask_all(asked, lambda origin: self._ask(origin.name, study))
-        self._note(answers, at)
+        self.late.note(answers)
         silent = (*answers.silent, *left_alone.values())
         held = [(origin, holding) for origin, holding in answers.heard if holding is not None]
         before = self._as_before(wanted, [origin.name for origin, _ in held], silent)
@@ -212,18 +212,6 @@ class Locator:
         }
         silent = (*silent, *listed.silent, *found.silent)
         return Whereabouts(tuple(contents), silent, Listing.of(contents) if len(contents) > 1 else None)
-
-    def _left_alone(self, now: float, among: Sequence[str]) -> dict[str, Silence]:
-        return {
-            name: silence for name, (until, silence) in self._late.items() if now < until and name in among
-        }
-
-    def _note(self, answers: Answers[_Holding | None], at: float) -> None:
-        for origin, _ in answers.heard:
-            self._late.pop(origin.name, None)
-        for silence in answers.silent:
-            if isinstance(silence.error, OriginTimeout):
-                self._late[silence.origin] = (at + LEFT_ALONE_SECONDS, silence)
 
     def _remember(self, wanted: _Asked, located: Located) -> None:
         self._known[wanted] = located

@@ -1,17 +1,19 @@
 """The instances of a study, series or single instance, from whichever origins have them."""
 
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Final, NoReturn
 
+from isthmus.common.access.studies import Studies
+from isthmus.common.auth import Permit
 from isthmus.common.bus import Bus
 from isthmus.common.config import Origin
 from isthmus.common.errors import NoSuchObject, NotDelivered, NoWorker, OriginError
 from isthmus.common.federation.asking import Silence
 from isthmus.common.federation.locator import Locator
-from isthmus.common.federation.visible import Visible
+from isthmus.common.federation.visible import Visible, visible
 from isthmus.common.federation.whereabouts import Listing, Wanted, Whereabouts
 from isthmus.common.messages import BlobRef, Lacking, Retrieve
 from isthmus.common.retrieval import Catalogue, Manifest, Reading, Retrieval
@@ -57,6 +59,7 @@ class Federation:
             fresh_seconds: for how long what an origin answered is taken to be still so.
         """
         self._retrieval = retrieval
+        self._origins = tuple(origins)
         self._locator = Locator(bus, catalogue, origins, fresh_seconds)
 
     @asynccontextmanager
@@ -87,6 +90,16 @@ class Federation:
                 readings[0].manifest if len(readings) == 1 else None,
                 opened.silent,
             )
+
+    async def visible(self, studies: Studies, permits: Mapping[str, Permit], study: str) -> Visible:
+        """Tell where somebody may see a study, as `visible.visible` does.
+
+        Args:
+            studies: what is known of studies.
+            permits: what he may see, by the names of the origins.
+            study: Study Instance UID.
+        """
+        return await visible(studies, permits, self._origins, study, self._locator.late)
 
     async def origins_of(self, study: str, among: Visible) -> list[str]:
         """Give the origins from which a whole study would be read, as far as they answered."""

@@ -19,7 +19,6 @@ from isthmus.common.dicomweb.resource import ALL
 from isthmus.common.errors import IsthmusError, NoSuchObject
 from isthmus.common.federation import FederatedReading, Federation, Wanted, ask_all
 from isthmus.common.federation.listing import Asked
-from isthmus.common.federation.visible import visible
 from isthmus.common.messages import BlobRef, Query, Retrieve
 from isthmus.common.retrieval import Catalogue, Reading, Retrieval
 from isthmus.scp.retrieving.line import Room
@@ -98,7 +97,7 @@ class Source:
     @asynccontextmanager
     async def _read_everywhere(self, wanted: Wanted, permits: Permits) -> AsyncIterator[Reading]:
         """Read what any origin has; one that does not answer, and may have more, fails it at its end."""
-        among = await visible(self._studies, permits, self._origins, wanted.study)
+        among = await self._federation.visible(self._studies, permits, wanted.study)
         async with self._federation.read(wanted, among) as found:
             if not found.silent:
                 yield found
@@ -151,7 +150,7 @@ class Source:
         if wanted.origin != ALL:
             await self._studies.require(permits[wanted.origin], wanted.origin, wanted.study)
             return await self._listed_at(wanted.origin, wanted)
-        among = await visible(self._studies, permits, self._origins, wanted.study)
+        among = await self._federation.visible(self._studies, permits, wanted.study)
         origins = await self._federation.origins_of(wanted.study, among)
         return frozenset().union(*[await self._listed_at(one, wanted) for one in origins])
 

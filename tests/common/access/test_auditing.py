@@ -333,3 +333,16 @@ async def test_bytes_out_of_an_instance_are_parts_too(face: Face, bus: Bus) -> N
         await face.http.get(path, headers=headers)
     (record,) = await audited(bus, origin=face.origin)
     assert record.event == "instances-accessed"
+
+
+async def test_who_is_refused_again_and_again_does_not_fill_the_disk(
+    face: Face, bus: Bus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("isthmus.common.access.audit.REFUSALS", 5)
+    for _ in range(23):
+        assert (await face.http.delete("studies/1.2")).status_code == 403
+    records = await audited(bus, origin=face.origin)
+    several = "HTTP 403, and 4 before it"
+    assert [one.reason for one in records] == ["HTTP 403"] * 5 + [several] * 3
+    assert (await face.http.delete("studies/1.2", headers={"x-user": ""})).status_code == 401
+    assert (await audited(bus, origin=face.origin))[-1].address == "10.1.0.9"

@@ -78,12 +78,15 @@ class Auditing:
         """By association, by study."""
 
     async def write(self, record: AuditRecord) -> None:
-        """Write a record.
+        """Write a record; of very many refusals of one address one stands for several.
 
         Raises:
             BusUnavailable: NATS does not take it.
         """
-        await self._trail.write(record)
+        if record.outcome is Outcome.REFUSED:
+            await self._trail.write_refusal(record)
+        else:
+            await self._trail.write(record)
 
     def wait_for(self, record: AuditRecord, loop: asyncio.AbstractEventLoop) -> None:
         """Write a record from an association's thread.

@@ -19,7 +19,12 @@ from isthmus.common.messages import BlobRef
 from isthmus.common.messages.audit import ActionCode, AuditEvent, AuditRecord
 
 PARTS_SECONDS: Final = 60.0
-"""For so long one record stands for all parts of a study that somebody reads."""
+"""For so long one record stands for all parts of a study that somebody reads, or for many refusals."""
+REFUSALS: Final = 100
+"""Of one address within a minute: so many are a record each, and of more each hundredth, which tells of them.
+
+Else whoever has no credential could fill the disk with records, and so have everybody refused.
+"""
 MOST_STUDIES: Final = 1_000
 """Of one request, that are named."""
 MOST_REMEMBERED: Final = 10_000
@@ -80,6 +85,8 @@ class AuditTrail:
         self._bus = bus
         self.service: Final = service
         self._patients = patients
+        self._refusals: OrderedDict[str, tuple[float, int]] = OrderedDict()
+        """By address: until when they count together, and how many there were."""
         self._lately: OrderedDict[tuple[str, ...], tuple[float, asyncio.Task[None]]] = OrderedDict()
 
     async def write(self, record: AuditRecord) -> None:
@@ -113,6 +120,25 @@ class AuditTrail:
                 self._lately.popitem(last=False)
         # Shielded: others wait for it too, and he who leaves has seen something perhaps.
         await asyncio.shield(writing)
+
+    async def write_refusal(self, record: AuditRecord) -> None:
+        """Write a record of what was refused; of very many of one address one stands for several.
+
+        Raises:
+            BusUnavailable: NATS does not take it.
+        """
+        now = time.monotonic()
+        until, count = self._refusals.pop(record.address, (0.0, 0))
+        if now >= until:
+            until, count = now + PARTS_SECONDS, 0
+        self._refusals[record.address] = until, count + 1
+        while len(self._refusals) > MOST_REMEMBERED:
+            self._refusals.popitem(last=False)
+        if count >= REFUSALS:
+            if (count + 1) % REFUSALS:
+                return
+            record = replace(record, reason=f"{record.reason}, and {REFUSALS - 1} before it")
+        await self.write(record)
 
     async def _write_with_patients(self, record: AuditRecord, first: BlobRef | None) -> None:
         if record.studies and not record.patients:

@@ -160,7 +160,7 @@ class _Exchange:
 
     async def _recorded(self, status: HTTPStatus, *, whole: bool) -> None:
         if status in _REFUSALS or self._is_refused(status):
-            await self._trail.write(self._refused(status))
+            await self._trail.write_refusal(self._refused(status))
             return
         route = self._scope.get("route")
         right = route.right if isinstance(route, AccessRoute) else None

@@ -14,11 +14,13 @@ class Asked:
         self.numbers: list[int] = []
         self.gate = asyncio.Event()
         self.gate.set()
+        self.begun = asyncio.Event()
         self.cancelled = asyncio.Event()
         self.fails = False
 
     async def __call__(self, number: int) -> int:
         self.numbers.append(number)
+        self.begun.set()
         try:
             await self.gate.wait()
         except asyncio.CancelledError:
@@ -61,8 +63,7 @@ async def test_nobody_is_asked_when_nobody_waits() -> None:
     asked.gate.clear()
     remembered = Remembered(asked, 60, most=2)
     waiting = [asyncio.create_task(remembered.get(1)) for _ in range(2)]
-    while not asked.numbers:
-        await asyncio.sleep(0)
+    await asked.begun.wait()
     waiting[0].cancel()
     await asyncio.wait({waiting[0]})
     assert not asked.cancelled.is_set()

@@ -19,6 +19,7 @@ def check_files(settings: Settings) -> None:
         SettingsError: a line for each that cannot, with its key; it quotes nothing of what they hold.
     """
     complaints = [*_of_access(settings.access), *_of_webhooks(settings), *_of_scp(settings)]
+    complaints += _of_audit(settings)
     for number, origin in enumerate(settings.origins):
         if isinstance(origin, DicomwebOrigin):
             complaints += _of_server(f"origins[{number}]", origin)
@@ -51,6 +52,15 @@ def _of_webhooks(settings: Settings) -> Iterator[str]:
                 signing_keys_in(webhook.secret_file)
             except ValueError as error:
                 yield f"arrivals.webhooks[{number}].secret_file: {error}"
+
+
+def _of_audit(settings: Settings) -> Iterator[str]:
+    syslog = settings.audit.syslog
+    if syslog is not None and (tls := syslog.peer_tls) is not None:
+        try:
+            client_context(tls)
+        except ValueError as error:
+            yield f"audit.syslog.{error}"
 
 
 def _of_scp(settings: Settings) -> Iterator[str]:

@@ -6,6 +6,7 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from isthmus.common.config.kinds import NonEmpty, Port, Seconds, Section
+from isthmus.common.config.tls import PeerTls
 
 
 class Syslog(Section):
@@ -33,6 +34,13 @@ class Syslog(Section):
         if not self.tls and (self.ca_file or self.certificate_file):
             raise ValueError("ca_file and certificate_file are for TLS, and tls is false")
         return self
+
+    @property
+    def peer_tls(self) -> PeerTls | None:
+        """How TLS is spoken with it; None where it is not."""
+        if not self.tls:
+            return None
+        return PeerTls(ca_file=self.ca_file, certificate_file=self.certificate_file, key_file=self.key_file)
 
 
 class Audit(Section):

@@ -13,7 +13,6 @@ from typing import Final
 
 from isthmus.common.config.audit import Syslog
 from isthmus.common.config.certificates import client_context
-from isthmus.common.config.tls import PeerTls
 
 PRIORITY: Final = 10 * 8 + 5
 """Facility 10 (security and authorization), severity notice (PS3.15 A.6, RFC 5424 6.2.1)."""
@@ -128,15 +127,8 @@ def _context(settings: Syslog) -> ssl.SSLContext | None:
     Raises:
         ValueError: a file cannot be read.
     """
-    if not settings.tls:
-        return None
-    return client_context(
-        PeerTls(
-            ca_file=settings.ca_file,
-            certificate_file=settings.certificate_file,
-            key_file=settings.key_file,
-        )
-    )
+    tls = settings.peer_tls
+    return None if tls is None else client_context(tls)
 
 
 def _why(error: Exception) -> str:

@@ -135,10 +135,16 @@ class Auditing:
                 studies=(study,),
                 patients=(patient,) if patient else (),
             )
-            stored = studies[study] = _Stored(record, asyncio.create_task(self.write(record)))
+            stored = studies[study] = _Stored(record, self._begin(record))
         elif stored.begins.done() and stored.begins.exception() is not None:
-            stored.begins = asyncio.create_task(self.write(stored.record))
+            stored.begins = self._begin(stored.record)
         return stored
+
+    def _begin(self, record: AuditRecord) -> "asyncio.Task[None]":
+        begins = asyncio.create_task(self.write(record))
+        # Where the storing itself fails nobody asks whether this did, and asyncio would complain of it.
+        begins.add_done_callback(lambda task: task.cancelled() or task.exception())
+        return begins
 
     def ended(self, sender: Sender) -> list[AuditRecord]:
         """Give what is to be recorded of an association that is over."""

@@ -18,6 +18,7 @@ from tests.scp.wire import associate, read
 
 pytestmark = pytest.mark.anyio
 
+WORKLIST = "1.2.840.10008.5.1.4.31"
 ACCEPTED, ABSTRACT_SYNTAX_NOT_SUPPORTED = 0, 3
 """Results of a presentation context (PS3.8 Table 9-18)."""
 
@@ -34,6 +35,14 @@ async def test_a_caller_that_may_not_search(parts: Parts, played: Played) -> Non
 async def test_a_caller_that_may(parts: Parts, played: Played) -> None:
     async with serving(with_rules(parts, {"ae_title": "FINDER", "operations": ["search"]})) as server:
         assert (await ask(server, request(StudyInstanceUID=""))).status == 0x0000
+
+
+async def test_a_worklist_is_for_who_may_see_all_studies(parts: Parts, played: Played) -> None:
+    some: dict[str, object] = {"ae_title": "FINDER", "operations": ["search"], "studies": {"last_days": 7}}
+    async with serving(with_rules(parts, some)) as server:
+        answer = await ask(server, request(None, PatientID=""), model=WORKLIST)
+    assert (answer.status, answer.comment) == (0x0124, "The worklist is for those who may see all studies")
+    assert not played.queries
 
 
 @pytest.mark.parametrize(

@@ -114,6 +114,7 @@ class AuditTrail:
         until, writing = self._lately.get(key, (0.0, None))
         if writing is None or now >= until or (writing.done() and _has_failed(writing)):
             writing = asyncio.create_task(self._write_with_patients(record, first))
+            writing.add_done_callback(_has_failed)  # that it was looked at: who waited may be gone
             self._lately[key] = now + PARTS_SECONDS, writing
             self._lately.move_to_end(key)
             while len(self._lately) > MOST_REMEMBERED:

@@ -146,12 +146,6 @@ class Auditing:
         begins.add_done_callback(lambda task: task.cancelled() or task.exception())
         return begins
 
-    def _begun(self, record: AuditRecord) -> "asyncio.Task[None]":
-        writing = asyncio.create_task(self.write(record))
-        # Whose instance is not stored for another reason does not wait for it: that it failed is no news.
-        writing.add_done_callback(lambda task: task.cancelled() or task.exception())
-        return writing
-
     def ended(self, sender: Sender) -> list[AuditRecord]:
         """Give what is to be recorded of an association that is over."""
         return [_end_of(stored) for stored in self._storing.pop(sender.association, {}).values()]

@@ -11,7 +11,7 @@ from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from isthmus.common.access.audit import AuditTrail, open_notes
-from isthmus.common.access.http import PRINCIPAL, AccessRoute
+from isthmus.common.access.http import ACCESS, POLICY, PRINCIPAL, AccessRoute
 from isthmus.common.auth import Principal, Right
 from isthmus.common.bus.audit import now, trace_id
 from isthmus.common.dicomweb.problem import problem_response
@@ -175,9 +175,9 @@ class _Exchange:
 
     def _is_refused(self, status: HTTPStatus) -> bool:
         """Tell whether an origin is not there for this client, where it may be for others."""
-        if status is not HTTPStatus.NOT_FOUND or "isthmus.access" in self._scope:
+        if status is not HTTPStatus.NOT_FOUND or ACCESS in self._scope:
             return False
-        policy = self._scope.get("isthmus.policy")
+        policy = self._scope.get(POLICY)
         return policy is not None and not policy.is_open and isinstance(self._scope.get("route"), AccessRoute)
 
     def _refused(self, status: HTTPStatus) -> AuditRecord:

@@ -22,8 +22,10 @@ from isthmus.common.errors import Forbidden, IsthmusError, Unauthenticated, Unkn
 
 PRINCIPAL: Final = "isthmus.principal"
 """Where the scope of a request has its `Principal`."""
-_POLICY: Final = "isthmus.policy"
-_ACCESS: Final = "isthmus.access"
+POLICY: Final = "isthmus.policy"
+"""Where it has the rules."""
+ACCESS: Final = "isthmus.access"
+"""Where it has its `RequestAccess`, once an `AccessRoute` has let it in."""
 
 Authenticate = Callable[[HTTPConnection], Awaitable[Principal]]
 """Tells who sends a request; raises Unauthenticated, or IdentityProviderAway."""
@@ -95,7 +97,7 @@ class RequestAccess:
 
 def access_of(connection: HTTPConnection) -> RequestAccess:
     """Give what the rules say of a request that an `AccessRoute` has let in."""
-    access = connection.scope[_ACCESS]
+    access = connection.scope[ACCESS]
     assert isinstance(access, RequestAccess)  # noqa: S101 - the route has put it there
     return access
 
@@ -124,12 +126,12 @@ class AccessRoute(Route):
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request, if its sender may; what fails is raised, for Starlette's handlers."""
-        access = RequestAccess(scope[PRINCIPAL], self.right, scope[_POLICY])
+        access = RequestAccess(scope[PRINCIPAL], self.right, scope[POLICY])
         if "origin" in scope["path_params"]:
             access.permit(origin_in(scope["path_params"]))
         else:
             access.require_any()
-        scope[_ACCESS] = access
+        scope[ACCESS] = access
         with acting_as(access.principal, access.right):
             await super().handle(scope, receive, send)
 
@@ -186,7 +188,7 @@ class AccessLayer:
         except IsthmusError as error:
             await problem_response(error)(scope, receive, send)
             return
-        scope[PRINCIPAL], scope[_POLICY] = principal, self._policy
+        scope[PRINCIPAL], scope[POLICY] = principal, self._policy
         await self._app(scope, receive, send)
 
 

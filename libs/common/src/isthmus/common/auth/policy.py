@@ -51,11 +51,6 @@ class Policy:
         """Whether there are no rules."""
         return not self._rules
 
-    @property
-    def claims(self) -> frozenset[str]:
-        """The claims of tokens that rules name: no others need be known."""
-        return frozenset(name for rule in self._rules for name in rule.claims)
-
     def permits(self, principal: Principal, right: Right) -> Mapping[str, Permit]:
         """Give the origins at which somebody may do something, in the order of the settings."""
         found = ((origin, self._permit(principal, right, origin)) for origin in self._origins)

@@ -30,7 +30,6 @@ MOST_BYTES: Final = 512 * 1024
 MOST_KEYS: Final = 256
 LEAST_RSA_BITS: Final = 2048
 """RFC 7518 3.3."""
-_DISCOVERY: Final = "/.well-known/openid-configuration"
 _CURVES: Final[Mapping[str, Sequence[str]]] = {
     "ES256": ("P-256",),
     "ES384": ("P-384",),
@@ -150,7 +149,7 @@ class ProviderKeys:
 
     async def _fetch(self) -> Sequence[_Known]:
         issuer = self._provider.issuer
-        described = await self._get(issuer.rstrip("/") + _DISCOVERY)
+        described = await self._get(self._provider.discovery_url)
         if described.get("issuer") != issuer:
             raise IdentityProviderAway("It describes another issuer than the settings name")
         url = described.get("jwks_uri")

@@ -114,6 +114,13 @@ def test_the_certificate_of_the_gateway_must_be_one(tmp_path: Path) -> None:
     assert (environment["GATEWAY_SCHEME"], environment["GATEWAY_TLS"]) == ("https", "tls")
 
 
+def test_the_gateway_is_told_which_proxies_are_trusted(tmp_path: Path) -> None:
+    environment = programs(system(tmp_path, gateway="trusted_proxies = ['10.1.0.0/16', '::1']\n"))["gateway"]
+    assert environment.environment["GATEWAY_TRUSTED_PROXIES"] == "10.1.0.0/16 ::1/128"
+    with pytest.raises(SettingsError, match=r"gateway\.trusted_proxies.*'private_ranges' is no IP address"):
+        system(tmp_path, gateway="trusted_proxies = ['private_ranges']\n")
+
+
 def test_a_subscriber_is_a_user_of_nats_with_its_own_password(tmp_path: Path) -> None:
     environment = programs(system(tmp_path, SUBSCRIBER.format("ai") + HEARS + INBOX))["nats"].environment
     assert environment["SUBSCRIBER_0_PASSWORD"] == '"a password of at least 32 characters"'

@@ -2,7 +2,7 @@
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 
 import httpx2
@@ -40,11 +40,21 @@ def own(authority: Authority) -> Identity:
     return authority.signs("gateway")
 
 
-def gateway(directory: Path, face: Face, tls: GatewayTls | None) -> EmbeddedGateway:
+def gateway(
+    directory: Path, face: Face, tls: GatewayTls | None, trusted_proxies: Sequence[str] = ()
+) -> EmbeddedGateway:
     behind = [face.address]
     (port,) = free_ports(1)
     return EmbeddedGateway(
-        directory, "127.0.0.1", port, qido=behind, wado=behind, stow=behind, secret=SECRET, tls=tls
+        directory,
+        "127.0.0.1",
+        port,
+        qido=behind,
+        wado=behind,
+        stow=behind,
+        secret=SECRET,
+        tls=tls,
+        trusted_proxies=trusted_proxies,
     )
 
 
@@ -55,10 +65,15 @@ def trusting(authority: Authority, client: Identity | None = None) -> ssl.SSLCon
     return context
 
 
-async def head(face: Face, server: EmbeddedGateway, context: ssl.SSLContext | bool = True) -> dict[str, str]:
+async def head(
+    face: Face,
+    server: EmbeddedGateway,
+    context: ssl.SSLContext | bool = True,
+    headers: Mapping[str, str] = FORGED,
+) -> dict[str, str]:
     """Ask with headers that only the gateway may set, and give those that the face gets."""
     async with httpx2.AsyncClient(base_url=server.url, trust_env=False, verify=context) as client:
-        response = await client.get("/aets", headers=FORGED)
+        response = await client.get("/aets", headers=headers)
     assert response.status_code == 200
     lines = face.heads.pop().splitlines()[1:]
     pairs = [line.split(": ", 1) for line in lines if line]
@@ -73,6 +88,34 @@ async def test_what_clients_say_of_themselves_reaches_no_face(tmp_path: Path, fa
     assert got["isthmus-gateway"] == SECRET
     assert got["x-forwarded-for"] == "127.0.0.1"
     assert "isthmus-client-certificate" not in got
+
+
+async def test_a_client_cannot_have_the_gateway_leave_out_who_he_is(tmp_path: Path, face: Face) -> None:
+    named = {"Connection": "close, Isthmus-Gateway, X-Forwarded-For, Isthmus-Client-Certificate"}
+    async with gateway(tmp_path, face, None) as server:
+        got = await head(face, server, headers=FORGED | named)
+    assert (got["isthmus-gateway"], got["x-forwarded-for"]) == (SECRET, "127.0.0.1")
+    assert "isthmus-client-certificate" not in got
+
+
+@pytest.mark.parametrize(
+    ("trusted", "said", "told"),
+    [
+        ((), "10.1.2.3", "127.0.0.1"),
+        (["10.0.0.0/8"], "192.0.2.7", "127.0.0.1"),
+        (["127.0.0.1"], "192.0.2.7", "192.0.2.7"),
+        (["127.0.0.1"], "2001:db8::7", "2001:db8::7"),
+        (["127.0.0.1"], "10.7.0.1, 192.0.2.7", "192.0.2.7"),
+        (["127.0.0.1", "10.0.0.0/8"], "10.7.0.1, 192.0.2.7, 10.1.2.3", "192.0.2.7"),
+        (["127.0.0.1"], "nobody", "127.0.0.1"),
+    ],
+)
+async def test_of_a_trusted_proxy_alone_the_gateway_believes_who_the_client_is(
+    tmp_path: Path, face: Face, trusted: Sequence[str], said: str, told: str
+) -> None:
+    async with gateway(tmp_path, face, None, trusted) as server:
+        got = await head(face, server, headers={"X-Forwarded-For": said})
+    assert (got["x-forwarded-for"], got["isthmus-gateway"]) == (told, SECRET)
 
 
 async def test_the_subject_of_a_verified_certificate_is_told_and_one_need_not_have_any(

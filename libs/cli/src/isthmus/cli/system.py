@@ -19,6 +19,7 @@ from isthmus.cli.subscribers import subscribers_of
 from isthmus.cli.viewer import viewer_folder
 from isthmus.common.config import ListenAddress, Settings
 from isthmus.common.config.certificates import server_context
+from isthmus.common.config.networks import written_out
 from isthmus.common.config.settings import Gateway, Scp
 from isthmus.common.config.tls import ListenerTls
 from isthmus.common.errors import SettingsError
@@ -90,6 +91,7 @@ class System:
             limits=settings.limits,
             secret=self._secret,
             tls=_tls_of(settings.gateway),
+            trusted_proxies=[written_out(network) for network in settings.gateway.trusted_proxies],
         )
 
     @property

@@ -61,6 +61,7 @@ class EmbeddedGateway(Embedded):
         secret: str = "",
         tls: GatewayTls | None = None,
         limits: Limits = DEFAULT_LIMITS,
+        trusted_proxies: Sequence[str] = (),
     ) -> None:
         """Describe the gateway.
 
@@ -75,6 +76,7 @@ class EmbeddedGateway(Embedded):
             secret: By which the faces know that a request came through the gateway.
             tls: How clients speak TLS with it; None for HTTP without.
             limits: Of the headers of requests, and how slowly a body may come.
+            trusted_proxies: IP addresses and networks of proxies in front, which say who the client is.
         """
         super().__init__(directory)
         self._host = host
@@ -91,6 +93,7 @@ class EmbeddedGateway(Embedded):
             # More than the faces, which say what is wrong: here it would be closed without a reason.
             "GATEWAY_HEADER_SIZE": str(2 * limits.max_header_bytes),
             "GATEWAY_BODY_TIME": f"{limits.body_seconds:g}s",
+            "GATEWAY_TRUSTED_PROXIES": " ".join(trusted_proxies),
             **(tls.environment if tls is not None else {}),
             "XDG_CONFIG_HOME": str(self.directory),
             "XDG_DATA_HOME": str(self.directory),

@@ -19,6 +19,11 @@ Network = Annotated[str, AfterValidator(_network)]
 """An IP address, or a network as `10.1.0.0/16`."""
 
 
+def written_out(network: str) -> str:
+    """Give an address or a network as others read it too, `10.1.0.0/16`: Python takes more forms."""
+    return str(ip_network(network, strict=False))
+
+
 def is_in(address: str, network: str) -> bool:
     """Tell whether an IP address is one of a network's; what is no address is in none.
 

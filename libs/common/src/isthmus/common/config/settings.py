@@ -27,6 +27,7 @@ from isthmus.common.config.kinds import (
 )
 from isthmus.common.config.limits import Limits
 from isthmus.common.config.listening import check_listening
+from isthmus.common.config.networks import Network
 from isthmus.common.config.origins import AnyOrigin, DimseOrigin, Inbox, Origin, S3Origin
 from isthmus.common.config.tls import ListenerTls
 
@@ -44,6 +45,8 @@ class Gateway(Section):
     """Certificates (PEM) that those of clients are verified by; they are asked for one, and need none."""
     url: Url | None = None
     """Where clients reach us, for the links in events; without it where the gateway listens."""
+    trusted_proxies: tuple[Network, ...] = ()
+    """IP addresses and networks of proxies in front, whose X-Forwarded-For is believed; nobody else's is."""
     cors_origins: tuple[WebOrigin, ...] = ()
     """Web origins (scheme, host, port) whose pages may read, store, delete; `*`: any, but for deleting."""
     secret: Secret | None = Field(default=None, repr=False)

@@ -129,9 +129,5 @@ def test_our_own_services_and_the_operator_may_do_everything() -> None:
         assert some.require(Principal(kind, "arrivals"), Right.DELETE, "cloud").is_whole
 
 
-def test_only_claims_that_rules_name_need_be_known() -> None:
-    assert policy({"claims": {"groups": ["a"]}, "operations": ["search"]}).claims == {"groups"}
-
-
 def test_a_principal_is_called_by_what_he_is_known_by() -> None:
     assert [one.label for one in (NOBODY, ALICE, AI)] == ["anyone:10.1.0.7", "user:alice", "key:ai"]

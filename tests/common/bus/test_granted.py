@@ -270,10 +270,13 @@ async def test_a_grant_that_was_heard_is_good_for_no_other_message(site: Site) -
     assert site.done == []
 
 
-async def test_a_grant_for_another_origin_is_none_here(site: Site, origin_name: str) -> None:
-    payload = encode(Store(f"{origin_name}-2", new_job(), (blob(origin_name),)))
+@pytest.mark.parametrize(("right", "elsewhere"), [(Right.STORE, "-2"), (Right.DELETE, "")])
+async def test_a_grant_for_another_origin_or_for_something_else_is_none_here(
+    site: Site, origin_name: str, right: Right, elsewhere: str
+) -> None:
+    payload = encode(Store(f"{origin_name}{elsewhere}", new_job(), (blob(origin_name),)))
     with acting_as(BOB):
-        header = site.face.gate.header(Right.STORE, f"{origin_name}-2", payload)
+        header = site.face.gate.header(right, f"{origin_name}{elsewhere}", payload)
     subject = subjects.store(origin_name)
     await site.thief.jetstream.publish(subject, payload, headers=header)
     store = decode(payload, Store)

@@ -52,7 +52,7 @@ def target(data: bytes) -> None:
     for shown in (credential or Credential(""), Credential(header.decode("latin-1"))):
         _show(shown.text)
     with refusing(Forbidden):
-        _GRANTS.verify(header.decode("latin-1"), Right.SEARCH, "pacs", query)
+        _GRANTS.verify(header.decode("latin-1"), "pacs", query)
         raise AssertionError("a grant that nobody signed")
 
 

@@ -24,7 +24,6 @@ from isthmus.common.messages import decode, encode
 HEADER: Final = "Isthmus-Grant"
 TOLERANCE_SECONDS: Final = 60.0
 """By how much the clocks of services may differ, and how long a message may be on its way."""
-_ANOTHER: Final = "The grant of the message is another one's"
 
 _acting: ContextVar[tuple[Principal | None, Right | None]] = ContextVar("acting", default=(None, None))
 
@@ -91,38 +90,26 @@ class Grants:
         return {HEADER: base64.b64encode(self._code(granted) + granted).decode()}
 
     def verify(
-        self, header: str | None, right: Right, origin: str, payload: bytes, sent_at: float | None = None
-    ) -> Principal | None:
-        """Give who asks; None where there is no signing key, so that nobody asks.
+        self, header: str | None, origin: str, payload: bytes, sent_at: float | None = None
+    ) -> Granted | None:
+        """Give what a face has decided; None where there is no signing key, so that nobody asks.
 
         Args:
             header: that of the message.
-            right: what it asks for.
-            origin: where.
+            origin: where it asks for something.
             payload: the message.
             sent_at: when it was sent (seconds since 1970), of one that may have waited; without it now.
 
         Raises:
             Forbidden: there is no header, or it is none of ours, or of another message, or too old.
         """
-        granted = self.granted(header, origin, payload, sent_at)
-        if granted is None:
-            return None
-        if granted.right is not right:
-            raise Forbidden(_ANOTHER)
-        return granted.principal
-
-    def granted(
-        self, header: str | None, origin: str, payload: bytes, sent_at: float | None = None
-    ) -> Granted | None:
-        """Give what a face has decided, whatever right it was by; see `verify`."""
         if self._key is None:
             return None
         granted = self._read(self._key, header)
         now = time.time() if sent_at is None else sent_at
         asked = (granted.origin, granted.digest)
         if asked != (origin, hashlib.sha256(payload).digest()) or abs(now - granted.at) > TOLERANCE_SECONDS:
-            raise Forbidden(_ANOTHER)
+            raise Forbidden("The grant of the message is another one's")
         return granted
 
     def _read(self, key: bytes, header: str | None) -> Granted:

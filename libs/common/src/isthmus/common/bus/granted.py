@@ -104,7 +104,7 @@ class Gate:
             Forbidden: no face of ours vouches for it, or the rules say otherwise here.
         """
         header = (message.headers or {}).get(HEADER)
-        granted = self._grants.granted(header, origin, message.data, sent_at)
+        granted = self._grants.verify(header, origin, message.data, sent_at)
         if granted is None:
             return
         if right not in (None, granted.right):
@@ -121,7 +121,7 @@ class Gate:
     ) -> None:
         """Write down that `check` has refused a message: no client of ours is to be."""
         try:
-            granted = self._grants.granted((message.headers or {}).get(HEADER), origin, message.data, sent_at)
+            granted = self._grants.verify((message.headers or {}).get(HEADER), origin, message.data, sent_at)
         except Forbidden:
             granted = None
         principal = None if granted is None else granted.principal

@@ -110,8 +110,8 @@ class Resource:
 def public_base_url(request: Request) -> str:
     """Give the scheme and authority by which the client reached the gateway, for the URLs in answers.
 
-    The gateway's reverse proxy tells the scheme in X-Forwarded-Proto and hands Host on. Who came by a link has
-    it in all URLs that he is given, as a path in front of theirs: so he can follow them.
+    The gateway's reverse proxy tells the scheme in X-Forwarded-Proto and hands Host on. Who came by a link
+    has it in all URLs that he is given, as a path in front of theirs: so he can follow them.
 
     Raises:
         InvalidParameter: The Host header is no host.

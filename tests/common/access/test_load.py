@@ -1,5 +1,6 @@
 """429 to who has too many requests under way, whichever processes answer them."""
 
+import asyncio
 import json
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import pytest
 
 from isthmus.common.config.limits import Limits
 from isthmus.common.config.settings import Nats
+from tests.common.access.holding import GATEWAY, UNDECIDED
 from tests.waiting import until
 
 LIMITS = Limits(max_requests_per_principal=4, max_requests_per_address=6)
@@ -47,12 +49,17 @@ async def http() -> AsyncIterator[httpx2.AsyncClient]:
         yield client
 
 
+def said(address: str, user: str = "") -> dict[str, str]:
+    """Headers as from the gateway."""
+    return {"Isthmus-Gateway": GATEWAY, "X-Forwarded-For": address, "user": user}
+
+
 @asynccontextmanager
 async def held(
     http: httpx2.AsyncClient, face: str, address: str, user: str = ""
 ) -> AsyncIterator[httpx2.Response]:
     """Have a request under way."""
-    async with http.stream("GET", f"{face}/hold", headers={"address": address, "user": user}) as response:
+    async with http.stream("GET", f"{face}/hold", headers=said(address, user)) as response:
         yield response
 
 
@@ -86,13 +93,28 @@ async def test_so_has_an_address_whoever_asks(http: httpx2.AsyncClient, faces: l
             assert await status(http, face, "10.2.0.2") == 200
 
 
+async def test_what_counts_for_an_address_need_not_be_of_anybody_known(
+    http: httpx2.AsyncClient, faces: list[str]
+) -> None:
+    url = f"{faces[0]}/hold"
+    asking = [asyncio.create_task(http.get(url, headers=said("10.4.0.1", UNDECIDED))) for _ in range(7)]
+    try:
+        done, _ = await asyncio.wait(asking, return_when=asyncio.FIRST_COMPLETED)
+        assert [task.result().status_code for task in done] == [429]
+        await until(partial(status, http, faces[1], "10.4.0.1"), (429).__eq__)
+    finally:
+        for task in asking:
+            task.cancel()
+        await asyncio.wait(asking)
+
+
 async def test_who_is_refused_hears_why_and_when_to_come_again(
     http: httpx2.AsyncClient, faces: list[str]
 ) -> None:
     async with AsyncExitStack() as stack:
         for _ in range(4):
             await stack.enter_async_context(held(http, faces[0], "10.3.0.1", "carol"))
-        response = await http.get(f"{faces[0]}/hold", headers={"address": "10.3.0.1", "user": "carol"})
+        response = await http.get(f"{faces[0]}/hold", headers=said("10.3.0.1", "carol"))
         assert response.status_code == 429
         assert response.headers["Retry-After"] == "1"
         assert response.headers["Content-Type"] == "application/problem+json"

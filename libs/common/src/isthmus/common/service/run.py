@@ -129,6 +129,7 @@ async def _serve(name: str, settings: Settings, routes: Routes | None, lifespan:
             authenticate=authenticator,
             limits=settings.limits,
             loads=loads,
+            gateway_secret=settings.gateway.secret,
             trail=AuditTrail(parts.bus, name, Patients(parts.blobs)) if own else None,
         )
         settle()

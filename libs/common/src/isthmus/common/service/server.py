@@ -18,7 +18,7 @@ from isthmus.common.access import AccessLayer, PublicRoute
 from isthmus.common.access.audit import AuditTrail
 from isthmus.common.access.auditing import AuditLayer
 from isthmus.common.access.http import Authenticate, anyone, check_routes
-from isthmus.common.access.load import LimitLoad
+from isthmus.common.access.load import LimitAddresses, LimitPrincipals
 from isthmus.common.auth import Policy
 from isthmus.common.bus.loads import Loads
 from isthmus.common.config import ListenAddress
@@ -72,6 +72,7 @@ def application(
     authenticate: Authenticate = anyone,
     limits: Limits = DEFAULT_LIMITS,
     loads: Loads | None = None,
+    gateway_secret: str | None = None,
     trail: AuditTrail | None = None,
 ) -> ASGIApp:
     """Compose the routes with tracing, with who may use them, and with problem+json for whatever fails.
@@ -85,6 +86,7 @@ def application(
         authenticate: tells who sends a request.
         limits: what a request may be, and how many of them a client may have under way.
         loads: what clients have under way; without it that is not bounded.
+        gateway_secret: what the gateway shows, so that its word for the address of a client counts.
         trail: where it is recorded who did what; without it nowhere.
 
     Raises:
@@ -95,9 +97,12 @@ def application(
     app: ASGIApp = Starlette(routes=list(routes), exception_handlers=handlers)
     app = LimitRequests(app, limits)
     if loads is not None:
-        app = LimitLoad(app, loads, limits)
+        app = LimitPrincipals(app, loads, limits)
     public = {route.path for route in routes if isinstance(route, PublicRoute)}
-    app = ReadableQueries(AccessLayer(app, policy, authenticate, public))
+    app = AccessLayer(app, policy, authenticate, public)
+    if loads is not None:
+        app = LimitAddresses(app, loads, limits, gateway_secret, public)
+    app = ReadableQueries(app)
     if trail is not None:
         app = AuditLayer(app, trail)
     if cors_origins:

@@ -42,7 +42,7 @@ def test_keys_come_from_files_and_are_shown_nowhere(tmp_path: Path) -> None:
     [
         ("access_key = 'a'", "origins[0]: access_key and secret_key go together"),
         ("secret_key = 'a'", "origins[0]: access_key and secret_key go together"),
-        ("access_key = 'a'\naccess_key_file = 'b'", "of access_key and access_key_file only one"),
+        ("access_key = 'a'\naccess_key_file = 'b'", "access_key and access_key_file do not go together"),
         (
             "access_key = 'a'\nsecret_key_file = '/nowhere/b'",
             "origins[0]: secret_key_file: /nowhere/b: No such file",

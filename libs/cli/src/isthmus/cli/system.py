@@ -19,8 +19,9 @@ from isthmus.cli.subscribers import subscribers_of
 from isthmus.cli.viewer import viewer_folder
 from isthmus.common.config import ListenAddress, Settings
 from isthmus.common.config.certificates import server_context
+from isthmus.common.config.http import Gateway
 from isthmus.common.config.networks import written_out
-from isthmus.common.config.settings import Gateway, Scp
+from isthmus.common.config.settings import Scp
 from isthmus.common.config.tls import ListenerTls
 from isthmus.common.errors import SettingsError
 

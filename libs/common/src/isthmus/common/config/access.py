@@ -11,6 +11,7 @@ from isthmus.common.config.arriving import Modality
 from isthmus.common.config.files import secret_in
 from isthmus.common.config.kinds import AETitle, ExactPlainUrl, NonEmpty, OriginName, Section, is_in_clear
 from isthmus.common.config.networks import Network
+from isthmus.common.config.pairs import require_said_once
 
 LEAST_SECRET: Final = 32
 """Characters of a key that signs: 24 random bytes in base64."""
@@ -54,6 +55,10 @@ def key_in(path: Path) -> str:
         ValueError: it cannot be read, or holds none; quotes nothing of it.
     """
     return _secret(secret_in(path))
+
+
+def _written(secret: str | None, file: Path | None) -> str | None:
+    return secret if file is None else key_in(file)
 
 
 class Oidc(Section):
@@ -183,9 +188,7 @@ class Subscriber(Section):
         Raises:
             ValueError: its file cannot be read, or holds none; quotes nothing of it.
         """
-        if self.password is not None:
-            return self.password
-        return _secret(secret_in(self.password_file)) if self.password_file is not None else ""
+        return _written(self.password, self.password_file) or ""
 
 
 class Access(Section):
@@ -211,8 +214,7 @@ class Access(Section):
     @model_validator(mode="after")
     def _keys_are_said_once(self) -> Self:
         for name in ("signing_key", "link_key"):
-            if getattr(self, name) is not None and getattr(self, f"{name}_file") is not None:
-                raise ValueError(f"{name} and {name}_file do not go together")
+            require_said_once(self, name)
         return self
 
     @model_validator(mode="after")
@@ -242,9 +244,7 @@ class Access(Section):
         Raises:
             ValueError: its file cannot be read, or holds none; quotes nothing of it.
         """
-        if self.signing_key is not None or self.signing_key_file is None:
-            return self.signing_key
-        return _secret(secret_in(self.signing_key_file))
+        return _written(self.signing_key, self.signing_key_file)
 
     @property
     def link_secret(self) -> str | None:
@@ -253,6 +253,4 @@ class Access(Section):
         Raises:
             ValueError: its file cannot be read, or holds none; quotes nothing of it.
         """
-        if self.link_key is not None or self.link_key_file is None:
-            return self.link_key
-        return key_in(self.link_key_file)
+        return _written(self.link_key, self.link_key_file)

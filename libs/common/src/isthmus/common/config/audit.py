@@ -6,6 +6,7 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from isthmus.common.config.kinds import NonEmpty, Port, Seconds, Section
+from isthmus.common.config.pairs import require_both_or_none
 from isthmus.common.config.tls import PeerTls
 
 
@@ -29,8 +30,7 @@ class Syslog(Section):
 
     @model_validator(mode="after")
     def _has_a_pair(self) -> Self:
-        if (self.certificate_file is None) != (self.key_file is None):
-            raise ValueError("certificate_file and key_file go together")
+        require_both_or_none(self, "certificate_file", "key_file")
         if not self.tls and (self.ca_file or self.certificate_file):
             raise ValueError("ca_file and certificate_file are for TLS, and tls is false")
         return self

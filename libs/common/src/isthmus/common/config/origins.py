@@ -33,6 +33,7 @@ from isthmus.common.config.kinds import (
     Section,
     is_in_clear,
 )
+from isthmus.common.config.pairs import require_both_or_none, require_said_once
 from isthmus.common.config.quirks import QuirkName
 from isthmus.common.config.tls import PeerTls
 
@@ -197,10 +198,8 @@ class DicomwebOrigin(Origin):
 
     @model_validator(mode="after")
     def _has_one_identity(self) -> Self:
-        if (self.user is None) != (self.password_file is None):
-            raise ValueError("user and password_file go together")
-        if (self.certificate_file is None) != (self.key_file is None):
-            raise ValueError("certificate_file and key_file go together")
+        require_both_or_none(self, "user", "password_file")
+        require_both_or_none(self, "certificate_file", "key_file")
         if sum(one is not None for one in (self.user, self.token_file, self.oauth2)) > 1:
             raise ValueError("of user, token_file and oauth2 only one says who we are")
         return self
@@ -253,8 +252,7 @@ class S3Origin(Origin):
     @model_validator(mode="after")
     def _has_both_keys_or_none(self) -> Self:
         for name in ("access_key", "secret_key"):
-            if getattr(self, name) is not None and getattr(self, f"{name}_file") is not None:
-                raise ValueError(f"of {name} and {name}_file only one says what it is")
+            require_said_once(self, name)
         access_key, secret_key = self.credentials()
         if bool(access_key) != bool(secret_key):
             raise ValueError("access_key and secret_key go together")

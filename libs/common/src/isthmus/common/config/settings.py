@@ -7,63 +7,27 @@ from typing import Annotated, Literal, Self
 from pydantic import ConfigDict, Field, StringConstraints, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from isthmus.common.config.access import Access, Secret
+from isthmus.common.config.access import Access
 from isthmus.common.config.arriving import Arrivals, Caller
 from isthmus.common.config.audit import Audit
 from isthmus.common.config.destinations import Destination, check_destinations
 from isthmus.common.config.files import secret_in
 from isthmus.common.config.forwarding import check_deletions
+from isthmus.common.config.http import Gateway, Http
 from isthmus.common.config.kinds import (
     AETitle,
     Few,
-    Listen,
     ListenAddress,
     ListenOrNot,
     OriginName,
     Seconds,
     Section,
-    Url,
-    WebOrigin,
 )
 from isthmus.common.config.limits import Limits
 from isthmus.common.config.listening import check_listening
-from isthmus.common.config.networks import Network
 from isthmus.common.config.origins import AnyOrigin, DimseOrigin, Inbox, Origin, S3Origin
+from isthmus.common.config.pairs import require_both_or_none, require_said_once
 from isthmus.common.config.tls import ListenerTls
-
-
-class Gateway(Section):
-    """The one address that HTTP clients use."""
-
-    listen: Listen = ListenAddress("127.0.0.1:8080")
-    """Address and port; port 0: any free one. Beyond loopback it listens only where there are rules."""
-    certificate_file: Path | None = None
-    """Its certificate and its chain (PEM); with it clients speak TLS, 1.2 or 1.3."""
-    key_file: Path | None = None
-    """The key of the certificate, without a passphrase."""
-    client_ca_file: Path | None = None
-    """Certificates (PEM) that those of clients are verified by; they are asked for one, and need none."""
-    url: Url | None = None
-    """Where clients reach us, for the links in events; without it where the gateway listens."""
-    trusted_proxies: tuple[Network, ...] = ()
-    """IP addresses and networks of proxies in front, whose X-Forwarded-For is believed; nobody else's is."""
-    cors_origins: tuple[WebOrigin, ...] = ()
-    """Web origins (scheme, host, port) whose pages may read, store, delete; `*`: any, but for deleting."""
-    secret: Secret | None = Field(default=None, repr=False)
-    """By which faces know that a request came through the gateway, and believe what it says of the client."""
-
-    @property
-    def base_url(self) -> str:
-        """What the links in events begin with, without a slash at its end."""
-        return self.url or f"{'https' if self.certificate_file is not None else 'http'}://{self.listen}"
-
-    @model_validator(mode="after")
-    def _has_a_certificate(self) -> Self:
-        if (self.certificate_file is None) != (self.key_file is None):
-            raise ValueError("certificate_file and key_file go together")
-        if self.client_ca_file is not None and self.certificate_file is None:
-            raise ValueError("client_ca_file: without certificate_file and key_file there is no TLS")
-        return self
 
 
 class Dicomweb(Section):
@@ -165,23 +129,6 @@ class Pixels(Section):
     """For one piece of work; then its process is killed."""
 
 
-class Http(Section):
-    """The HTTP server that each service has: its resources, `/healthz`, `/readyz`, `/metrics`."""
-
-    listen: Listen = ListenAddress("127.0.0.1:0")
-    """Address and port; `isthmus up` gives each service its own. Beyond loopback where there are rules."""
-
-
-def _check_one(section: Section, name: str, file: str) -> None:
-    """See that a secret is not said twice.
-
-    Raises:
-        ValueError: it is.
-    """
-    if getattr(section, name) and getattr(section, file) is not None:
-        raise ValueError(f"{name} and {file} do not go together")
-
-
 class Nats(Section):
     """The bus."""
 
@@ -202,9 +149,8 @@ class Nats(Section):
 
     @model_validator(mode="after")
     def _goes_together(self) -> Self:
-        _check_one(self, "password", "password_file")
-        if (self.certificate_file is None) != (self.key_file is None):
-            raise ValueError("certificate_file and key_file go together")
+        require_said_once(self, "password")
+        require_both_or_none(self, "certificate_file", "key_file")
         for name in ("ca_file", "certificate_file"):
             if getattr(self, name) is not None and not self.has_tls:
                 raise ValueError(f"{name}: without TLS: url must begin with tls://")
@@ -243,7 +189,7 @@ class S3(Section):
 
     @model_validator(mode="after")
     def _goes_together(self) -> Self:
-        _check_one(self, "secret_key", "secret_key_file")
+        require_said_once(self, "secret_key")
         if self.ca_file is not None and not self.endpoint.startswith("https://"):
             raise ValueError("ca_file: without TLS: endpoint must begin with https://")
         return self

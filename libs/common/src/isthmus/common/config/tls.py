@@ -6,6 +6,7 @@ from typing import Self
 from pydantic import model_validator
 
 from isthmus.common.config.kinds import Listen, NonEmpty, Section
+from isthmus.common.config.pairs import require_both_or_none
 
 
 class PeerTls(Section):
@@ -22,8 +23,7 @@ class PeerTls(Section):
 
     @model_validator(mode="after")
     def _has_a_pair(self) -> Self:
-        if (self.certificate_file is None) != (self.key_file is None):
-            raise ValueError("certificate_file and key_file go together")
+        require_both_or_none(self, "certificate_file", "key_file")
         return self
 
 

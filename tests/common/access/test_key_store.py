@@ -1,7 +1,9 @@
 """API keys: made, used, revoked; and what becomes of them while NATS is away."""
 
+import json
 import time
 from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
 from pathlib import Path
 from uuid import uuid4
 
@@ -11,10 +13,11 @@ from nats.js.kv import KeyValue
 from isthmus.cli.embedded import EmbeddedNats
 from isthmus.common.access import key_store
 from isthmus.common.access.key_store import KeyRing, KeyStore
-from isthmus.common.auth import api_keys
+from isthmus.common.auth import Grants, api_keys
 from isthmus.common.auth.api_keys import KeyRecord
 from isthmus.common.bus import Bus
-from isthmus.common.bus.buckets import bucket
+from isthmus.common.bus.buckets import Records, bucket
+from isthmus.common.bus.granted import Gate
 from isthmus.common.bus.streams import KEYS_BUCKET
 from isthmus.common.config.settings import Nats
 from isthmus.common.errors import BusUnavailable, Unauthenticated
@@ -231,3 +234,63 @@ async def test_a_face_may_look_at_keys_and_note_their_use_and_make_none(tmp_path
         await store.close()
         await face.close()
         await operator.close()
+
+
+@asynccontextmanager
+async def signing(server: EmbeddedNats, user: str, key: str) -> AsyncIterator[Bus]:
+    """A connection of a user, by whose signing key records are sealed."""
+    settings = Nats(url=server.url, user=user, password=server.password_of(user))
+    bus = await Bus.connect(settings, user, Gate(Grants(key, user)))
+    try:
+        yield bus
+    finally:
+        await bus.close()
+
+
+async def test_no_key_counts_that_nats_was_made_to_write(tmp_path: Path) -> None:
+    key = planted.plant("signing-" + "k" * 32)
+    async with (
+        EmbeddedNats(tmp_path) as server,
+        signing(server, server.user, key) as operator,
+        signing(server, "stow", key) as face,
+    ):
+        ring, records = KeyRing(operator), Records(operator, KEYS_BUCKET)
+        known = api_keys.presented(await made(ring, "known"))
+        forged = planted.plant(api_keys.make_key("forged"))
+        presented = api_keys.presented(forged)
+        record = encode(KeyRecord("forged", presented.digest, time.time()))
+        sealed, _ = await records.read("key", known.id)
+        assert sealed is not None
+
+        async def is_written() -> bool:
+            return (await records.read("key", presented.id))[0] == content
+
+        # The code of another key's record is no code of this one.
+        for content in (record, sealed[:32] + record):
+            await face.jetstream.publish("dicom.store.none", content)
+            await face.client.publish(
+                "$JS.API.DIRECT.GET.STORES",
+                json.dumps({"last_by_subj": "dicom.store.none"}).encode(),
+                reply=f"$KV.{KEYS_BUCKET}.key.{presented.id}",
+            )
+            await until(is_written)
+            fresh = KeyStore(face)
+            with pytest.raises(Unauthenticated, match="no such key"):
+                await fresh.require(forged)
+            await fresh.close()
+        assert [state.record.name for state in await ring.list()] == ["known"]
+
+
+async def test_with_another_signing_key_keys_count_no_more_and_can_be_revoked(tmp_path: Path) -> None:
+    async with EmbeddedNats(tmp_path) as server:
+        async with signing(server, server.user, "a" * 32) as operator:
+            text = await made(KeyRing(operator), "ai")
+        async with signing(server, server.user, "b" * 32) as operator:
+            ring, store, fresh = KeyRing(operator), KeyStore(operator), KeyStore(operator)
+            with pytest.raises(Unauthenticated, match="no such key"):
+                await store.require(text)
+            assert await ring.create("ai") is None
+            assert await ring.revoke("ai")
+            assert (await fresh.require(await made(ring, "ai"))).name == "ai"
+            for one in (store, fresh):
+                await one.close()

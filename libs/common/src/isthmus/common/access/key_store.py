@@ -1,7 +1,9 @@
 """The API keys that there are, in the KV bucket `KEYS`: what is kept of each, and when it was used last.
 
 Both are records of their own: faces may write when a key was used, and only the operator's commands may write
-a key (`isthmus.common.bus.accounts`). So who has stolen a face's password for NATS can make none.
+a key (`isthmus.common.bus.accounts`). NATS itself can be made to write for others, by a request that wants
+its answer there: so what is kept of a key is sealed with the signing key of the services, too. Who has stolen
+a password of a service for NATS can make none.
 """
 
 import asyncio
@@ -19,7 +21,7 @@ from isthmus.common.bus.buckets import Records
 from isthmus.common.bus.client import bus_errors
 from isthmus.common.bus.streams import KEYS_BUCKET
 from isthmus.common.bus.subjects import token
-from isthmus.common.errors import BusUnavailable, ContractError
+from isthmus.common.errors import BusUnavailable, ContractError, Forbidden
 from isthmus.common.messages import decode, encode
 from isthmus.common.telemetry import get_logger
 
@@ -129,7 +131,7 @@ class KeyStore:
 
     async def _look(self, key: str) -> KeyRecord | None:
         began = monotonic()
-        record = _decoded(await _content(self._bus, self._records, _KEY, key))
+        record = _decoded(self._bus, key, await _content(self._bus, self._records, _KEY, key))
         self._looked[key] = _Looked(record, began)
         self._looked.move_to_end(key)
         if len(self._looked) > MOST_KNOWN:
@@ -177,7 +179,8 @@ class KeyRing:
         text = make_key(name)
         shown = presented(text)
         record = encode(KeyRecord(name, shown.digest, time(), expires))
-        written = await self._records.write(record, 0, _KEY, shown.id)
+        sealed = self._bus.gate.grants.sealed(_sealed_as(shown.id), record)
+        written = await self._records.write(sealed, 0, _KEY, shown.id)
         return None if written is None else text
 
     async def revoke(self, name: str) -> bool:
@@ -199,7 +202,7 @@ class KeyRing:
         """
         found = []
         for key in await self._records.below(_KEY):
-            record = _decoded((await self._records.read(_KEY, key))[0])
+            record = _decoded(self._bus, key, (await self._records.read(_KEY, key))[0])
             if record is not None:
                 found.append(KeyState(record, await self._last_use(key)))
         return sorted(found, key=lambda state: state.record.name)
@@ -217,11 +220,16 @@ async def _content(bus: Bus, records: Records, *names: str) -> bytes | None:
             return (await records.read(*names))[0]
 
 
-def _decoded(content: bytes | None) -> KeyRecord | None:
+def _decoded(bus: Bus, key: str, content: bytes | None) -> KeyRecord | None:
     if content is None:
         return None
     try:
-        return decode(content, KeyRecord)
-    except ContractError as error:
-        log.error("what is kept of a key cannot be read", detail=error.detail)
+        return decode(bus.gate.grants.unsealed(_sealed_as(key), content), KeyRecord)
+    except (ContractError, Forbidden) as error:
+        log.error("what is kept of a key does not count", key_id=key, detail=error.detail)
         return None
+
+
+def _sealed_as(key: str) -> str:
+    """Name the record of a key, so that what is sealed for another purpose is none."""
+    return f"{KEYS_BUCKET}.{_KEY}.{key}"

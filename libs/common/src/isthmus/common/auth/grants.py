@@ -78,6 +78,7 @@ class Grants:
             service: which of the services this is.
         """
         self._key = None if key is None else hashlib.sha256(b"isthmus grants\0" + key.encode()).digest()
+        self._seal = None if key is None else hashlib.sha256(b"isthmus seals\0" + key.encode()).digest()
         self._service = service
 
     def header(self, right: Right, origin: str, payload: bytes) -> dict[str, str]:
@@ -111,6 +112,32 @@ class Grants:
         if asked != (origin, hashlib.sha256(payload).digest()) or abs(now - granted.at) > TOLERANCE_SECONDS:
             raise Forbidden("The grant of the message is another one's")
         return granted
+
+    def sealed(self, name: str, record: bytes) -> bytes:
+        """Give a record as it is kept on the bus: with a code in front that only services of ours can make.
+
+        Args:
+            name: what the record is kept under: under another one it does not hold.
+            record: it.
+        """
+        return record if self._seal is None else self._record_code(self._seal, name, record) + record
+
+    def unsealed(self, name: str, kept: bytes) -> bytes:
+        """Give a record without its code; where there is no signing key it has none.
+
+        Raises:
+            Forbidden: no service of ours has written it, as far as its key tells, or not under this name.
+        """
+        if self._seal is None:
+            return kept
+        code, record = kept[: hashlib.sha256().digest_size], kept[hashlib.sha256().digest_size :]
+        if not hmac.compare_digest(code, self._record_code(self._seal, name, record)):
+            raise Forbidden("The record is not signed by a service of ours, or with another signing key")
+        return record
+
+    @staticmethod
+    def _record_code(key: bytes, name: str, record: bytes) -> bytes:
+        return hmac.digest(key, name.encode() + b"\0" + record, "sha256")
 
     def _read(self, key: bytes, header: str | None) -> Granted:
         try:

@@ -58,7 +58,8 @@ class Gate:
             grants: reads and writes the header.
             policy: the rules; without them there is no origin at which anybody but a service may do anything.
         """
-        self._grants = grants
+        self.grants: Final = grants
+        """Those of this connection; they seal what is kept on the bus, too."""
         self._policy = policy or Policy((), ())
         self.record: Record | None = None
         """Writes down what is refused, where the service does."""
@@ -73,7 +74,7 @@ class Gate:
         """
         if right is None:
             right = current_right() or self._any_right(origin)
-        return self._grants.header(right, origin, payload)
+        return self.grants.header(right, origin, payload)
 
     def _any_right(self, origin: str) -> Right:
         principal = current_principal()
@@ -104,7 +105,7 @@ class Gate:
             Forbidden: no face of ours vouches for it, or the rules say otherwise here.
         """
         header = (message.headers or {}).get(HEADER)
-        granted = self._grants.verify(header, origin, message.data, sent_at)
+        granted = self.grants.verify(header, origin, message.data, sent_at)
         if granted is None:
             return
         if right not in (None, granted.right):
@@ -121,7 +122,7 @@ class Gate:
     ) -> None:
         """Write down that `check` has refused a message: no client of ours is to be."""
         try:
-            granted = self._grants.verify((message.headers or {}).get(HEADER), origin, message.data, sent_at)
+            granted = self.grants.verify((message.headers or {}).get(HEADER), origin, message.data, sent_at)
         except Forbidden:
             granted = None
         principal = None if granted is None else granted.principal

@@ -203,7 +203,8 @@ class Access(Section):
     signing_key: Secret | None = Field(default=None, repr=False)
     """By which services know each other's decisions on the bus; `isthmus up` makes and keeps one."""
     signing_key_file: Path | None = None
-    """A file that holds it, for services that are run alone; with another one jobs that wait are refused."""
+    """A file that holds it, for services that are run alone; with another one jobs that wait are refused, and
+    API keys are to be made anew."""
     link_key: Secret | None = Field(default=None, repr=False)
     """By which links to studies are signed (`isthmus link`); `isthmus up` makes and keeps one."""
     link_key_file: Path | None = None

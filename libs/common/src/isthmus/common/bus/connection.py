@@ -9,7 +9,7 @@ import nats.errors
 from nats.aio.client import Client
 from nats.aio.subscription import Subscription
 
-from isthmus.common.config.files import verifying
+from isthmus.common.config.files import identify, verifying
 from isthmus.common.config.settings import Nats
 from isthmus.common.errors import SettingsError
 
@@ -31,17 +31,11 @@ def tls_context(settings: Nats) -> ssl.SSLContext | None:
         return None
     try:
         context = verifying(settings.ca_file)
+        if settings.certificate_file is not None and settings.key_file is not None:
+            identify(context, settings.certificate_file, settings.key_file)
     except ValueError as error:
         raise SettingsError(f"nats.{error}") from None
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    if settings.certificate_file is not None and settings.key_file is not None:
-        try:
-            # Without a password it would ask for one on the terminal.
-            context.load_cert_chain(settings.certificate_file, settings.key_file, password="")
-        except OSError as error:
-            reason = "do not go together" if isinstance(error, ssl.SSLError) else error.strerror
-            files = f"{settings.certificate_file} and {settings.key_file}"
-            raise SettingsError(f"nats.certificate_file, nats.key_file: {files}: {reason}") from None
     return context
 
 

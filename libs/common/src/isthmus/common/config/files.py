@@ -55,3 +55,31 @@ def verifying(ca_file: Path | None = None) -> ssl.SSLContext:
         reason = "holds no certificate" if isinstance(error, ssl.SSLError) else error.strerror
         place = "environment: SSL_CERT_FILE" if ca_file is None else "ca_file:"
         raise ValueError(f"{place} {path}: {reason}") from None
+
+
+def identify(context: ssl.SSLContext, certificate_file: Path, key_file: Path) -> None:
+    """Have a context show a certificate of ours.
+
+    Args:
+        context: that of a client or a server.
+        certificate_file: the setting of this name.
+        key_file: likewise.
+
+    Raises:
+        ValueError: a file cannot be read, or they hold no pair; names both, and why.
+    """
+    try:
+        # Without a password it would ask for one on the terminal.
+        context.load_cert_chain(certificate_file, key_file, password="")
+    except OSError as error:
+        reason = "holds no pair that fits" if isinstance(error, ssl.SSLError) else error.strerror
+        raise ValueError(f"certificate_file, key_file: {certificate_file}, {key_file}: {reason}") from None
+
+
+def state_of(path: Path) -> tuple[int, int, int] | None:
+    """Give what tells one state of a file from another, as long as we run; None where there is none."""
+    try:
+        status = os.stat(path)  # it is small and local: that takes a few microseconds
+    except OSError:
+        return None
+    return status.st_mtime_ns, status.st_ino, status.st_size

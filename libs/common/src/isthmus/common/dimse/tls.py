@@ -1,6 +1,5 @@
 """TLS of associations (PS3.15 B.12): whose certificates, read anew when they change, and why it failed."""
 
-import os
 import socket
 import ssl
 import threading
@@ -13,7 +12,7 @@ from cryptography import x509
 from cryptography.x509.oid import NameOID
 
 from isthmus.common.config.certificates import client_context, server_context
-from isthmus.common.config.files import certificates_file
+from isthmus.common.config.files import certificates_file, state_of
 from isthmus.common.config.tls import ListenerTls, PeerTls
 from isthmus.common.dimse.secure_socket import SecureSocket
 from isthmus.common.errors import SettingsError
@@ -173,16 +172,7 @@ class _Context:
         return context
 
     def _look(self) -> _State:
-        return tuple(_version(file) for file in self._files)
-
-
-def _version(file: Path) -> tuple[int, int, int] | None:
-    """Tell one state of a file from another; None where there is none."""
-    try:
-        status = os.stat(file)  # it is small and local: that takes a few microseconds
-    except OSError:
-        return None
-    return status.st_mtime_ns, status.st_ino, status.st_size
+        return tuple(state_of(file) for file in self._files)
 
 
 def in_words(error: OSError) -> str:

@@ -1,9 +1,8 @@
 """A secret in a file, which may be replaced while we run."""
 
-import os
 from pathlib import Path
 
-from isthmus.common.config.files import secret_in
+from isthmus.common.config.files import secret_in, state_of
 from isthmus.common.errors import OriginUnreachable
 from isthmus.common.telemetry import get_logger
 
@@ -24,7 +23,7 @@ class SecretFile:
         self._path = path
         self._origin = origin
         self._in_header = in_header
-        self._version: tuple[int, int, int] | None = None
+        self._state: tuple[int, int, int] | None = None
         self._text = ""
 
     def __repr__(self) -> str:
@@ -38,14 +37,14 @@ class SecretFile:
             OriginUnreachable: it cannot be read, or holds nothing that can be sent; quotes nothing of it.
         """
         try:
-            status = os.stat(self._path)  # it is small and local: that takes a few microseconds
-            version = (status.st_mtime_ns, status.st_ino, status.st_size)
-            if version != self._version:
+            state = state_of(self._path)
+            if state is None or state != self._state:
                 self._text = secret_in(self._path, in_header=self._in_header)
-                self._version = version
-        except (OSError, ValueError) as error:
-            reason = error.strerror if isinstance(error, OSError) else str(error)
-            _log.error("a secret cannot be read", origin=self._origin, path=str(self._path), reason=reason)
+                self._state = state
+        except ValueError as error:
+            _log.error(
+                "a secret cannot be read", origin=self._origin, path=str(self._path), reason=str(error)
+            )
             detail = "Our credentials for the origin cannot be read"
             raise OriginUnreachable(detail, origin=self._origin) from None
         return self._text

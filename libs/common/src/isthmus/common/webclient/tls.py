@@ -3,7 +3,7 @@
 import ssl
 
 from isthmus.common.config import DicomwebOrigin
-from isthmus.common.config.files import verifying
+from isthmus.common.config.files import identify, verifying
 from isthmus.common.errors import SettingsError
 
 
@@ -19,14 +19,8 @@ def tls_context(origin: DicomwebOrigin, *, identified: bool) -> ssl.SSLContext:
     """
     try:
         context = verifying(origin.ca_file)
+        if identified and origin.certificate_file is not None and origin.key_file is not None:
+            identify(context, origin.certificate_file, origin.key_file)
     except ValueError as error:
         raise SettingsError(f"origin {origin.name}: {error}") from None
-    if identified and origin.certificate_file is not None:
-        try:
-            # Without a password it would ask for one on the terminal.
-            context.load_cert_chain(origin.certificate_file, origin.key_file, password="")
-        except OSError as error:
-            reason = "holds no pair that fits" if isinstance(error, ssl.SSLError) else error.strerror
-            files = f"certificate_file, key_file: {origin.certificate_file}, {origin.key_file}"
-            raise SettingsError(f"origin {origin.name}: {files}: {reason}") from None
     return context

@@ -1,10 +1,15 @@
 """What the command line does before anything is started or asked."""
 
 import os
+import re
 import socket
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from click import Command
+from typer.core import TyperGroup
+from typer.main import get_command
 from typer.testing import CliRunner, Result
 
 from isthmus.cli.main import app
@@ -27,11 +32,29 @@ COMMANDS_THAT_ASK = [
     ["dead", "show", "1"],
     ["dead", "replay", "--all"],
     ["dead", "drop", "1"],
+    ["audit", "--since", "1h"],
+    ["key"],
+    ["key", "--json"],
+    ["key", "create", "ai"],
+    ["key", "revoke", "ai"],
+    ["link", "1.2"],
+    ["link", "1.2", "--viewer"],
 ]
-COMMANDS = [
-    *("up", "viewer", "echo", "find", "get", "store", "events", "trace", "cache show", "cache clear"),
-    *("dead list", "dead show", "dead replay", "dead drop", "webhooks show", "webhooks resume"),
-]
+README = Path(__file__).parents[2] / "libs" / "cli" / "README.md"
+
+
+def commands(group: TyperGroup, before: str = "") -> Iterator[tuple[str, Command]]:
+    """Give every command there is, by the words that name it."""
+    for name, command in group.commands.items():
+        if isinstance(command, TyperGroup):
+            yield from commands(command, f"{before}{name} ")
+        else:
+            yield f"{before}{name}", command
+
+
+WHOLE = get_command(app)
+assert isinstance(WHOLE, TyperGroup)
+COMMANDS = dict(commands(WHOLE))
 
 
 @pytest.fixture(autouse=True)
@@ -49,6 +72,17 @@ def test_every_command_explains_itself(command: str) -> None:
     result = run(*command.split(), "--help")
     assert result.exit_code == 0
     assert "--data" in result.output
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_and_its_options_are_in_the_table_of_the_readme(command: str) -> None:
+    group, _, name = command.rpartition(" ")
+    begins = rf"`isthmus {group} (\[?|[a-z]+\\\|){name}\b" if group else rf"`isthmus {name}\b"
+    rows = [line for line in README.read_text().splitlines() if re.search(begins, line)]
+    options = {name for one in COMMANDS[command].params for name in one.opts if name.startswith("--")}
+    said_below = {"--data", "--json"}
+    assert rows
+    assert [one for one in sorted(options - said_below) if one not in "".join(rows)] == []
 
 
 def test_up_names_an_unknown_setting_and_the_nearest_one(tmp_path: Path) -> None:
@@ -169,6 +203,13 @@ def test_the_cache_has_no_other_commands(tmp_path: Path) -> None:
         (["events", "--since", "yesterday"], "--since"),
         (["events", "--since", "-1h"], "--since"),
         (["events", "--type", "study.deleted"], "'study.deleted' is not one of"),
+        (["audit", "--since", "5x"], "'5x' is no time"),
+        (["audit", "--outcome", "denied"], "'denied' is not one of 'accepted', 'refused', 'failed'"),
+        (["key", "create", "a b"], "a name has 1 to 63 letters"),
+        (["key", "create", "ai", "--days", "0"], "Invalid value for '--days'"),
+        (["link", ""], "STUDY: is no UID"),
+        (["link", "1.2,1.3"], "STUDY: is no UID"),
+        (["link", "1.2", "--hours", "0"], "Invalid value for '--hours'"),
         (["webhooks", "resume"], "Missing argument 'NAME'"),
         (["webhooks", "rseume", "ai"], "No such command 'rseume'"),
     ],

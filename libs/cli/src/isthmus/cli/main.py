@@ -25,7 +25,8 @@ from isthmus.cli.store import store
 from isthmus.cli.trace import trace
 from isthmus.cli.up import up
 from isthmus.cli.viewer import viewer
-from isthmus.common.errors import IsthmusError, SettingsError
+from isthmus.common.dicom.uids import check_uid
+from isthmus.common.errors import InvalidParameter, IsthmusError, SettingsError
 from isthmus.common.messages.audit import AuditEvent, Outcome
 from isthmus.common.messages.events import EventType
 from isthmus.common.telemetry import configure_logging
@@ -333,6 +334,10 @@ def _link(
     as_json: AsJson = False,
 ) -> None:
     """Make a link that opens one study, and nothing else, to whoever has it."""
+    try:
+        check_uid(study, "STUDY")  # a search takes lists of UIDs, and none at all for any study
+    except InvalidParameter as error:
+        raise typer.BadParameter(error.detail) from None
     _finish(link(data, study, origin, hours=hours, as_viewer=as_viewer, as_json=as_json))
 
 

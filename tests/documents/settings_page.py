@@ -21,9 +21,10 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaWarningKind
 from isthmus.common.config import DicomwebOrigin, DimseOrigin, Inbox, OAuth2, S3Origin, Settings
 from isthmus.common.config.access import Oidc, Rule, StudyFilter, Subscriber
 from isthmus.common.config.arriving import Arrivals, Caller, Forward, Webhook
+from isthmus.common.config.audit import Syslog
 from isthmus.common.config.destinations import Destination
 from isthmus.common.config.quirks import Quirk
-from isthmus.common.config.settings import Replicas
+from isthmus.common.config.settings import Replicas, Up
 from isthmus.common.config.tls import ListenerTls, PeerTls
 
 PAGE: Final = Path(__file__).parents[2] / "docs" / "settings.md"
@@ -46,6 +47,7 @@ _TABLES: Final[Mapping[str, type[BaseModel]]] = {
     "[[scp.destinations]]": Destination,
     "[origins.tls]: of a PACS, [scp.destinations.tls] and [scp.callers.tls]": PeerTls,
     **{f"[{name}]": model for name, model in _SECTIONS.items()},
+    "[audit.syslog]": Syslog,
     "[[access.rules]]": Rule,
     "[access.rules.studies]": StudyFilter,
     "[[access.oidc]]": Oidc,
@@ -53,7 +55,10 @@ _TABLES: Final[Mapping[str, type[BaseModel]]] = {
     "[up.replicas]": Replicas,
 }
 _ELSEWHERE: Final = frozenset(
-    {"callers", "destinations", "forward", "oauth2", "oidc", "rules", "studies", "subscribers", "webhooks"}
+    {
+        *("callers", "destinations", "forward", "oauth2", "oidc", "rules", "studies", "subscribers"),
+        *("syslog", "webhooks"),
+    }
 )
 """Tables of their own."""
 _INTRODUCTION: Final = """\
@@ -134,6 +139,18 @@ class _Schema(GenerateJsonSchema):
 def page() -> str:
     """Write the page."""
     return "\n".join([_INTRODUCTION, *_tables()])
+
+
+def without_a_table() -> list[str]:
+    """Name the models of which settings are made, and that have no table of their own."""
+    shown, waiting, made_of = {*_TABLES.values(), Up}, [Settings], set[type[BaseModel]]()
+    while waiting:
+        for field in waiting.pop().model_fields.values():
+            for kind in (field.annotation, *_arguments(field.annotation)):
+                if isinstance(kind, type) and issubclass(kind, BaseModel) and kind not in made_of:
+                    made_of.add(kind)
+                    waiting.append(kind)
+    return sorted(model.__name__ for model in made_of - shown)
 
 
 def undescribed() -> list[str]:

@@ -45,7 +45,7 @@ class Scp(Section):
     ae_title: AETitle = "ISTHMUS"
     """Also our calling AE title."""
     listen: ListenOrNot = ListenAddress("127.0.0.1:11112")
-    """Loopback address and port, in clear; port 0: any free one. Empty: none, where there is `[scp.tls]`."""
+    """Address and port, in clear, as of `gateway.listen`; empty: none, where there is `[scp.tls]`."""
     tls: ListenerTls | None = None
     """The port with TLS, beside or instead of that in clear; without this table there is none."""
     max_associations: Annotated[int, Field(ge=1, le=1024)] = 64

@@ -10,6 +10,7 @@ from isthmus.cli.embedded import EmbeddedS3
 from isthmus.cli.process import Program
 from isthmus.common.blobs import BlobStore
 from isthmus.common.config.settings import S3
+from isthmus.common.errors import SettingsError
 from isthmus.common.threads import Threads
 from tests.common.webclient.certificates import Authority
 from tests.peers import free_ports
@@ -86,3 +87,14 @@ async def test_a_store_that_another_authority_vouches_for_is_none(
     blobs = store(server.settings(Authority(tmp_path).certificate), threads)
     assert not await blobs.healthy()
     blobs.close()
+
+
+@pytest.mark.parametrize("content", [None, "s3cret"])
+def test_certificates_that_cannot_be_read_are_named(
+    threads: Threads, tmp_path: Path, content: str | None
+) -> None:
+    file = tmp_path / "ca.pem"
+    if content is not None:
+        file.write_text(content)
+    with pytest.raises(SettingsError, match=f"^S3 ca_file: {file}: (No such file|holds no certificate)"):
+        store(S3(endpoint="https://127.0.0.1:1", ca_file=file), threads)

@@ -17,6 +17,9 @@ def buckets_of(origins: Iterable[S3Origin]) -> Iterator[Mapping[str, BlobStore]]
     """Give the buckets, by the names of their origins; nothing is connected yet.
 
     They are given to the `BlobStore` of our own bucket, which finds in them what blob refs name.
+
+    Raises:
+        SettingsError: a file of certificates cannot be used.
     """
     with ExitStack() as closing:
         opened: dict[str, BlobStore] = {}

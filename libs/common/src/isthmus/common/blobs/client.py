@@ -26,8 +26,8 @@ from urllib3.exceptions import HTTPError
 from isthmus.common.blobs.body import Body
 from isthmus.common.blobs.connections import Answer, Connections, Reply
 from isthmus.common.blobs.refusal import Exists, Refused, judge
-from isthmus.common.config.files import certificates_file
-from isthmus.common.errors import BlobMissing
+from isthmus.common.config.files import certificates_file, verifying
+from isthmus.common.errors import BlobMissing, SettingsError
 
 T = TypeVar("T")
 
@@ -83,6 +83,11 @@ class S3Client:
         ca_file: Path | None = None,
         name: str = "S3",
     ) -> None:
+        if ca_file is not None:
+            try:
+                verifying(ca_file)
+            except ValueError as error:
+                raise SettingsError(f"{name} {error}") from None
         url = urlsplit(endpoint if "://" in endpoint else f"http://{endpoint}")
         self.bucket = bucket
         self._deadline = deadline

@@ -93,6 +93,9 @@ class BlobStore:
             ca_file: certificates that the server's is verified by; the usual ones, without it.
             name: what it is called in errors.
             others: the buckets of S3 origins, by the origin's name.
+
+        Raises:
+            SettingsError: the file of certificates cannot be used.
         """
         self.bucket = bucket
         self._threads = threads

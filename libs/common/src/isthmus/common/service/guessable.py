@@ -13,11 +13,15 @@ def check_secrets(settings: Settings) -> None:
             that everybody knows. Quotes nothing of it.
     """
     secrets = {}
-    for name, part in (("nats.password", settings.nats), ("s3.secret_key", settings.s3)):
+    nats, s3 = settings.nats, settings.s3
+    for name, part, file in (
+        ("nats.password", nats, nats.password_file),
+        ("s3.secret_key", s3, s3.secret_key_file),
+    ):
         try:
             secrets[name] = part.secret
         except ValueError as error:
-            raise SettingsError(f"{name}_file: {error}") from None
+            raise SettingsError(f"{name}_file: {file}: {error}") from None
     complaints = [*well_known(secrets, settings.listening)]
     if complaints:
         raise SettingsError("\n".join(complaints))

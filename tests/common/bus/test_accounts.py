@@ -10,10 +10,12 @@ import pytest
 
 from isthmus.cli.embedded import EmbeddedNats
 from isthmus.cli.embedded.nats_conf import NatsUser
-from isthmus.common.bus import Bus, accounts, streams
+from isthmus.common.bus import Bus, accounts, client, streams
 from isthmus.common.bus.accounts import SERVICES
 from isthmus.common.bus.connection import Connection
 from isthmus.common.config.settings import Nats
+from isthmus.common.errors import BusUnavailable
+from tests.planted import plant
 from tests.servers import started
 
 NAMES = tuple(SERVICES)
@@ -130,6 +132,16 @@ async def user(server: EmbeddedNats, name: str) -> AsyncIterator[User]:
         yield one
     finally:
         await one.client.close()
+
+
+async def test_who_is_not_known_hears_that_it_is_his_user_or_password(
+    server: EmbeddedNats, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(client, "CONNECT_TIMEOUT", 0.7)
+    for wrong in ({"user": "qido", "password": plant("a password of another")}, {}):
+        with pytest.raises(BusUnavailable, match="it refuses us: nats"):
+            await Bus.connect(Nats.model_validate({"url": server.url, **wrong}), "qido")
+    assert "it refuses us" in capsys.readouterr().out
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from opentelemetry import context
 from opentelemetry.trace import SpanKind
 
 from isthmus.common.bus import accounts, streams
-from isthmus.common.bus.connection import FINISH_TIMEOUT, Connection, drain, tls_context
+from isthmus.common.bus.connection import FINISH_TIMEOUT, Connection, drain, reason, tls_context
 from isthmus.common.bus.ending import end_tasks
 from isthmus.common.bus.followers import Followers
 from isthmus.common.bus.generations import Generations
@@ -166,7 +166,8 @@ class Bus:
                 await bus._declared()
         except (TimeoutError, OSError, nats.errors.Error) as error:
             await client.close()
-            raise BusUnavailable(f"No connection to NATS: {type(error).__name__}") from error
+            why = ", ".join(sorted(bus._told)) or reason(error)
+            raise BusUnavailable(f"No connection to NATS: {why}") from error
         return bus
 
     async def _failed(self, error: Exception) -> None:
@@ -175,10 +176,10 @@ class Bus:
         if refused is not None:
             log.error("nats does not let us", subject=refused)
             return
-        name = type(error).__name__
-        if self.connected or name not in self._told:
-            log.warning("nats", error=name)
-        self._told.add(name)
+        why = reason(error)
+        if self.connected or why not in self._told:
+            log.warning("nats", error=why)
+        self._told.add(why)
 
     async def _reconnected(self) -> None:
         self._told.clear()

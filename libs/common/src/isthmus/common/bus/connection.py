@@ -21,6 +21,16 @@ class ServerWithoutTls(nats.errors.Error):
     """A server speaks no TLS that should, or somebody on the way says so."""
 
 
+def reason(error: Exception) -> str:
+    """Say why there is no connection; of what a server says nothing but that it knows us not.
+
+    What else it says may name a subject, and that a study.
+    """
+    if "authorization violation" in str(error).lower():
+        return "it refuses us: nats.user, or its password, is another one there"
+    return type(error).__name__
+
+
 def tls_context(settings: Nats) -> ssl.SSLContext | None:
     """Make the context for TLS with the server; None where none is spoken.
 

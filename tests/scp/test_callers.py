@@ -19,7 +19,7 @@ from isthmus.common.config.origins import Protocol
 from isthmus.common.dimse import VERIFICATION, Association
 from isthmus.common.errors import AssociationRejected
 from isthmus.common.service import Parts
-from isthmus.scp.admission import CALLED_AE_TITLE, CALLING_AE_TITLE, Admission
+from isthmus.scp.admission import CALLED_AE_TITLE, CALLING_AE_TITLE, Admission, Rejection
 from isthmus.scp.callers import Address, Callers, Calling, principal_of
 from isthmus.scp.everything import AllOrigins
 from isthmus.scp.worker import Server, serving
@@ -111,13 +111,12 @@ def test_who_is_known_until_a_time_may_nothing_after_it() -> None:
         ({"user": "alice", "network": "10.2.0.0/16"}, False),
         ({"user": "alice", "ae_title": "CT2"}, False),
         ({"user": "alice", "certificate": "CN=ct1"}, False),
-        ({"user": "alice", "origins": ["two"]}, False),
         ({"ae_title": "CT2"}, False),
     ],
 )
 def test_whom_user_identity_could_let_in_is_heard(rule: dict[str, object], could: bool) -> None:
     ours = callers({"operations": ["search"], **rule})
-    assert ours.may_become(CT1, ONE) == could
+    assert ours.may_become(CT1) == could
     admission = Admission("ISTHMUS", ORIGINS, ours)
     assert (admission.decide(calling()) is ONE) == could
     assert admission.confirm(CT1, ONE) == CALLING_AE_TITLE  # as long as it has not
@@ -184,6 +183,26 @@ def test_an_origin_of_which_a_caller_may_know_nothing_is_as_if_it_were_not_there
 def test_who_may_nothing_hears_the_same_whatever_it_calls(title: str) -> None:
     admission = Admission("ISTHMUS", ORIGINS, callers(STORE_ONE))
     assert admission.decide(Calling("CT2", title, "10.1.2.3")) is CALLING_AE_TITLE
+
+
+@pytest.mark.parametrize("calling_ae_title", ["CT2", PACS])
+def test_who_is_nobody_yet_learns_no_more_where_a_credential_could_let_him_in(calling_ae_title: str) -> None:
+    admission = Admission(
+        "ISTHMUS", ORIGINS, callers(STORE_ONE, {"key": "ai", "operations": ["search"], "origins": ["two"]})
+    )
+    for title in ("ONE", "TWO", "OTHER"):
+        decision = admission.decide(Calling(calling_ae_title, title, "10.1.2.3"))
+        assert not isinstance(decision, Rejection)  # what he shows is looked at first, whatever he calls
+        nobody = principal_of(Calling(calling_ae_title, title, "10.1.2.3"))
+        assert admission.confirm(nobody, decision) is CALLING_AE_TITLE
+        somebody = admission.confirm(replace(nobody, kind=Kind.KEY, name="ai"), decision)
+        assert somebody is (None if title == "TWO" else CALLED_AE_TITLE)
+
+
+@pytest.mark.parametrize("title", ["ONE", "OTHER"])
+def test_who_calls_himself_as_an_origin_does_learns_not_what_there_is(title: str) -> None:
+    admission = Admission("ISTHMUS", ORIGINS, callers(STORE_ONE))
+    assert admission.decide(Calling(PACS, title, "10.1.2.3")) is CALLING_AE_TITLE
 
 
 def test_an_origin_may_come_to_ourselves_whoever_the_rules_are_about() -> None:

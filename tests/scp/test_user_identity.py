@@ -107,6 +107,17 @@ async def test_a_kind_of_identity_that_the_standard_does_not_know_lets_nobody_in
         assert (await asked(server, identity(9, secret())))[:1] == ABORTED
 
 
+@pytest.mark.parametrize("called", ["INBOX", "PACS", "ELSEWHERE", "ISTHMUS"])
+async def test_a_wrong_key_hears_the_same_whatever_is_called(
+    parts: Parts, inbox: Inbox, origin_name: str, called: str
+) -> None:
+    rule: dict[str, object] = {"key": origin_name, "operations": ["store"], "origins": [inbox.name]}
+    async with serving(with_rules(parts, rule)) as server:
+        wrong = identity(PASSCODE, origin_name, secret())
+        assert await asked(server, wrong, called=called) == NOT_VERIFIED
+        assert await asked(server, b"", called=called) == CALLING
+
+
 async def test_without_an_identity_nobody_may_anything_there(parts: Parts, origin_name: str) -> None:
     async with with_a_key(parts, origin_name) as server:
         for user in (b"", identity(USER_NAME, origin_name, wants_response=True)):

@@ -12,6 +12,7 @@ from isthmus.common.config import DimseOrigin, Origin
 from isthmus.common.telemetry import get_logger
 from isthmus.scp.callers import Callers, Calling, principal_of
 from isthmus.scp.everything import AllOrigins
+from isthmus.scp.nowhere import NOWHERE
 
 log = get_logger(__name__)
 
@@ -66,30 +67,32 @@ class Admission:
     def decide(self, calling: Calling) -> Origin | Rejection | None:
         """Give the origin that is called, None where we ourselves are, or why not.
 
-        Whom user identity could let in is not sent away yet, nor an origin that calls ourselves: what may
-        take time to find out is for `confirm`.
+        Whom user identity could let in anywhere is not sent away yet, whatever he calls (`NOWHERE`, where
+        there is nothing): by whom he is turned away he would learn what there is. Nor is an origin that calls
+        ourselves: what may take time to find out is for `confirm`.
         """
         if not calling.calling_ae_title:
             return CALLING_AE_TITLE
-        principal = principal_of(calling)
+        principal, title = principal_of(calling), calling.called_ae_title
+        if self._callers.may_become(principal):
+            return self._called.get(title, NOWHERE)
+        if title not in self._called:
+            return self._rejection(principal)
+        origin = self._called[title]
         is_pacs = bool(self._callers.pacs_of(calling.calling_ae_title))
-        if not (is_pacs or self._may(principal, None)):
-            return CALLING_AE_TITLE  # whatever is called: nobody learns here what there is
-        if calling.called_ae_title not in self._called:
-            return CALLED_AE_TITLE
-        origin = self._called[calling.called_ae_title]
-        if (origin is None and is_pacs) or self._may(principal, origin):
+        if (origin is None and is_pacs) or self._callers.may_associate(principal, origin):
             return origin
-        return CALLED_AE_TITLE if self._may(principal, None) else CALLING_AE_TITLE
+        return self._rejection(principal)
 
     def confirm(self, principal: Principal, origin: Origin | None) -> Rejection | None:
         """Tell why somebody is rejected of whom all is known now; None where he is not."""
-        if self._callers.may_associate(principal, origin):
+        if origin is not NOWHERE and self._callers.may_associate(principal, origin):
             return None
-        return CALLED_AE_TITLE if self._callers.may_associate(principal, None) else CALLING_AE_TITLE
+        return self._rejection(principal)
 
-    def _may(self, principal: Principal, origin: Origin | None) -> bool:
-        return self._callers.may_associate(principal, origin) or self._callers.may_become(principal, origin)
+    def _rejection(self, principal: Principal) -> Rejection:
+        """Tell who may do something here that it is not there, and anybody else the same of all there is."""
+        return CALLED_AE_TITLE if self._callers.may_associate(principal, None) else CALLING_AE_TITLE
 
 
 def _by_ae_title(origins: Iterable[Origin]) -> dict[str, list[Origin]]:

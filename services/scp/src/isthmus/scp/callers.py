@@ -130,10 +130,9 @@ class Callers:
             return any(self._policy.permits(principal, right) for right in DIMSE_RIGHTS)
         return any(self.may(principal, right, origin) for right in DIMSE_RIGHTS)
 
-    def may_become(self, principal: Principal, origin: Origin | None) -> bool:
-        """Tell whether user identity could give somebody any business with an origin, or with any."""
-        name = None if origin is None or isinstance(origin, AllOrigins) else origin.name
-        return self._policy.may_become(principal, DIMSE_RIGHTS, name)
+    def may_become(self, principal: Principal) -> bool:
+        """Tell whether user identity could give somebody any business with any origin."""
+        return self._policy.may_become(principal, DIMSE_RIGHTS)
 
     def addresses_of(self, calling_ae_title: str) -> Iterator[Address]:
         """Give where a caller itself takes associations, as far as it is configured."""

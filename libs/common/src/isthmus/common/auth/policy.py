@@ -78,18 +78,16 @@ class Policy:
         """Tell whether somebody may do anything at an origin, and so may know that it is there."""
         return any(self._permit(principal, right, origin) is not None for right in Right)
 
-    def may_become(self, principal: Principal, rights: Iterable[Right], origin: str | None = None) -> bool:
-        """Tell whether a credential could let somebody do something, who has not shown one yet.
+    def may_become(self, principal: Principal, rights: Iterable[Right]) -> bool:
+        """Tell whether a credential could let somebody do something anywhere, who has not shown one yet.
 
         Args:
             principal: all that is known of him so far.
             rights: one of them is enough.
-            origin: where; None: anywhere.
         """
         wanted = frozenset(rights)
         return any(
             not wanted.isdisjoint(rule.operations)
-            and (origin is None or _reaches(rule, origin))
             and (rule.user is not None or rule.key is not None or bool(rule.claims))
             and _holds_besides(rule, principal)
             for rule in self._rules

@@ -3,7 +3,7 @@
 import asyncio
 import base64
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import cache
@@ -13,7 +13,8 @@ import orjson
 from joserfc.jwk import ECKey, KeyParameters, OctKey, OKPKey, RSAKey
 from joserfc.jws import JWSRegistry
 
-from isthmus.common.config.access import Oidc
+from isthmus.common.auth.tokens import Tokens
+from isthmus.common.config.access import Oidc, Rule
 from tests.planted import plant
 
 AUDIENCE: Final = "https://pacs.example.org"
@@ -150,3 +151,13 @@ async def running() -> AsyncIterator[Idp]:
     finally:
         idp.gate.set()
         await idp.stop()
+
+
+@asynccontextmanager
+async def knowing(idp: Idp, rules: Iterable[Rule] = (), **settings: object) -> AsyncIterator[Tokens]:
+    """Take its tokens, by these settings of it."""
+    known = Tokens([idp.oidc(**settings)], rules)
+    try:
+        yield known
+    finally:
+        await known.close()

@@ -98,7 +98,7 @@ class Unauthenticated(RequestError):
     def __init__(self, detail: str, *, error: str | None = None) -> None:
         super().__init__(detail)
         self.error = error
-        """The code of RFC 6750 3.1, where a credential was given that does not hold: `invalid_token`."""
+        """The code of RFC 6750 3.1, where a bearer's credential does not hold: `invalid_token`."""
 
 
 class Forbidden(RequestError):

@@ -105,7 +105,10 @@ class Authenticator:
 
     async def _known(self, credential: Credential, address: str) -> Principal:
         if credential.name is not None:
-            return await self._key(credential, address)
+            try:
+                return await self._key(credential, address)
+            except Unauthenticated as error:  # the code is for who came as a bearer
+                raise Unauthenticated(error.detail) from None
         if self._is_operator(credential):
             return Principal(Kind.OPERATOR, "operator", address=address)
         if credential.text.startswith(api_keys.PREFIX):

@@ -83,7 +83,7 @@ def credential_of(connection: HTTPConnection) -> Credential | None:
     if headers and shown:
         raise InvalidParameter(links.PARAMETER, "is there beside Authorization: show one credential")
     if shown:
-        return Credential(shown[0])
+        return _link(shown[0])
     return _authorization(headers[0]) if headers else None
 
 
@@ -111,6 +111,13 @@ def _is_link(pair: bytes) -> bool:
     return unquote(pair.partition(b"=")[0].decode("latin-1")) == links.PARAMETER
 
 
+def _link(text: str) -> Credential:
+    """Take links alone: what opens more, and for longer, has no place in a URL, where others find it."""
+    if not text.startswith(links.PREFIX):
+        raise Unauthenticated("The parameter link holds no link", error="invalid_token")
+    return Credential(text)
+
+
 def _authorization(header: str) -> Credential:
     scheme, _, text = header.strip().partition(" ")
     scheme, text = scheme.lower(), text.strip()
@@ -129,7 +136,7 @@ def _basic(text: str) -> Credential:
     except (binascii.Error, ValueError):
         name, colon, password = "", "", ""
     if not colon:
-        raise Unauthenticated("The header Authorization cannot be read", error="invalid_token")
+        raise Unauthenticated("The header Authorization cannot be read")
     return Credential(password, name)
 
 

@@ -197,8 +197,9 @@ def _headers(error: IsthmusError) -> Mapping[str, str]:
     if isinstance(error, errors.TooSlow):
         return {"Connection": "close"}
     if isinstance(error, errors.Unauthenticated):
-        code = "" if error.error is None else f', error="{error.error}"'
-        return {"WWW-Authenticate": f'Bearer realm="{REALM}"{code}, Basic realm="{REALM}"'}
+        # Whose token or link has ended is offered no password: a browser would ask a viewer's user for one.
+        other = f'Basic realm="{REALM}"' if error.error is None else f'error="{error.error}"'
+        return {"WWW-Authenticate": f'Bearer realm="{REALM}", {other}'}
     if (
         isinstance(error, errors.HttpOperationFailed | errors.TooManyRequests)
         and error.retry_after is not None

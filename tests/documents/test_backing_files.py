@@ -30,7 +30,7 @@ def test_the_policies_name_no_more_than_the_bucket() -> None:
 
 def environment(store: Path) -> dict[str, str]:
     users = ("isthmus", *accounts.SERVICES)
-    passwords = {f"{user.upper().replace('-', '_')}_PASSWORD": f'"{user} 1$"' for user in users}
+    passwords = {f"NATS_{user.upper().replace('-', '_')}_PASSWORD": f'"{user} 1$"' for user in users}
     return {**passwords, "NATS_STORE": f'"{store}"'}
 
 
@@ -58,7 +58,7 @@ async def test_nats_server_takes_the_file_with_its_passwords_from_the_environmen
 
 async def test_without_one_of_the_passwords_it_does_not_start(tmp_path: Path) -> None:
     lacking = environment(tmp_path)
-    del lacking["WADO_PASSWORD"]
+    del lacking["NATS_WADO_PASSWORD"]
     server = await asyncio.create_subprocess_exec(
         *(executable("nats-server"), "-c", str(CONFIGURATION), "-a", "127.0.0.1", "-t"),
         env=lacking,
@@ -66,4 +66,4 @@ async def test_without_one_of_the_passwords_it_does_not_start(tmp_path: Path) ->
     )
     _, said = await server.communicate()
     assert server.returncode != 0
-    assert b"WADO_PASSWORD" in said
+    assert b"NATS_WADO_PASSWORD" in said

@@ -83,7 +83,8 @@ def _allow(what: str, subjects: Sequence[str]) -> Iterable[str]:
 
 
 def _variable(name: str) -> str:
-    return f"{name.upper().replace('-', '_')}_PASSWORD"
+    # Not ISTHMUS_PASSWORD: in one environment with a service that would be a setting that there is not.
+    return f"NATS_{name.upper().replace('-', '_')}_PASSWORD"
 
 
 def shipped() -> str:

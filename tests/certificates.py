@@ -2,6 +2,7 @@
 
 import datetime
 import ipaddress
+import ssl
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -90,6 +91,17 @@ class Authority:
         identity.certificate.write_bytes(_pem(made))
         identity.key.write_bytes(pem_of(key))
         return identity
+
+    def server(self, *, asks: bool = False, alpn: str = "http/1.1") -> ssl.SSLContext:
+        """Give what a server on 127.0.0.1 has; `asks`: it wants to know its clients."""
+        own = self.signs("server")
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(own.certificate, own.key)
+        context.set_alpn_protocols([alpn])
+        if asks:
+            context.verify_mode = ssl.CERT_OPTIONAL
+            context.load_verify_locations(self.certificate)
+        return context
 
     def _builder(
         self, name: x509.Name, key: Key, since: datetime.timedelta, until: datetime.timedelta

@@ -3,7 +3,6 @@
 import asyncio
 import base64
 import re
-import ssl
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +19,7 @@ from tests.arrivals.webhook_receiver import (
     signatures,
     status,
 )
+from tests.certificates import Authority
 from tests.waiting import until
 
 SLOW = replace(QUICK, first=60, longest=60)
@@ -94,25 +94,15 @@ async def test_authorities_that_cannot_be_read_are_told_at_the_start(
 
 
 @pytest.fixture
-async def certificate(tmp_path: Path) -> Path:
-    """A certificate for 127.0.0.1 that nobody knows, with its key beside it."""
-    certificate = tmp_path / "cert.pem"
-    made = await asyncio.create_subprocess_exec(
-        *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"),
-        *("-keyout", str(tmp_path / "key.pem"), "-out", str(certificate), "-subj", "/CN=127.0.0.1"),
-        *("-days", "1", "-addext", "subjectAltName=IP:127.0.0.1"),
-        stderr=asyncio.subprocess.DEVNULL,
-    )
-    assert await made.wait() == 0
-    return certificate
+def authority(tmp_path: Path) -> Authority:
+    """One that nobody knows."""
+    return Authority(tmp_path)
 
 
 @pytest.fixture
-async def secure(certificate: Path) -> AsyncIterator[WebhookReceiver]:
-    """A receiver that has it."""
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(certificate, certificate.with_name("key.pem"))
-    async with listening(context) as receiver:
+async def secure(authority: Authority) -> AsyncIterator[WebhookReceiver]:
+    """A receiver on 127.0.0.1 that it vouches for."""
+    async with listening(authority.server()) as receiver:
         yield receiver
 
 
@@ -121,9 +111,9 @@ async def test_who_cannot_be_trusted_gets_nothing(site: Site, secure: WebhookRec
 
 
 async def test_who_has_the_certificate_of_another_gets_nothing(
-    site: Site, secure: WebhookReceiver, certificate: Path, monkeypatch: pytest.MonkeyPatch
+    site: Site, secure: WebhookReceiver, authority: Authority, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority.certificate))
     await _gets_nothing(site, secure, f"https://localhost:{secure.port}/hook")
 
 
@@ -138,9 +128,9 @@ async def test_who_speaks_no_tls_gets_nothing(site: Site, receiver: WebhookRecei
 
 
 async def test_an_authority_of_ones_own_can_be_trusted(
-    site: Site, secure: WebhookReceiver, certificate: Path, monkeypatch: pytest.MonkeyPatch
+    site: Site, secure: WebhookReceiver, authority: Authority, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority.certificate))
     async with site.delivering(site.webhook(secure.url.replace("http:", "https:"))):
         event_id = await site.publish()
         (request,) = await secure.take(1)

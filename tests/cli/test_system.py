@@ -11,7 +11,7 @@ from isthmus.cli.system import System
 from isthmus.common.bus.accounts import SERVICES
 from isthmus.common.config import load_settings
 from isthmus.common.errors import SettingsError
-from tests.common.webclient.certificates import Authority
+from tests.certificates import Authority
 from tests.peers import free_ports
 
 RULE = "[[access.rules]]\nuser = 'ann'\noperations = ['search']\n"

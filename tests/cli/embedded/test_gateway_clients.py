@@ -10,8 +10,8 @@ import pytest
 
 from isthmus.cli.embedded import EmbeddedGateway
 from isthmus.cli.embedded.gateway import GatewayTls
+from tests.certificates import Authority, Identity
 from tests.cli.face import Face
-from tests.common.webclient.certificates import Authority, Identity
 from tests.peers import free_ports
 
 SECRET = "the-secret-of-this-gateway"
@@ -134,8 +134,7 @@ async def test_the_subject_of_a_verified_certificate_is_told_and_one_need_not_ha
 async def test_a_certificate_of_another_authority_gets_no_connection(
     tmp_path: Path, face: Face, authority: Authority, own: Identity
 ) -> None:
-    (elsewhere := tmp_path / "elsewhere").mkdir()
-    stranger = Authority(elsewhere).signs("ct1")
+    stranger = Authority(tmp_path / "elsewhere", "stranger").signs("ct1")
     tls = GatewayTls(own.certificate, own.key, authority.certificate)
     async with gateway(tmp_path, face, tls) as server:
         with pytest.raises((httpx2.TransportError, ssl.SSLError)):

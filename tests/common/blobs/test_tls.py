@@ -12,7 +12,7 @@ from isthmus.common.blobs import BlobStore
 from isthmus.common.config.settings import S3
 from isthmus.common.errors import SettingsError
 from isthmus.common.threads import Threads
-from tests.common.webclient.certificates import Authority
+from tests.certificates import Authority
 from tests.peers import free_ports
 from tests.servers import started
 
@@ -84,7 +84,7 @@ async def test_a_service_writes_and_reads_over_tls_with_its_own_key(
 async def test_a_store_that_another_authority_vouches_for_is_none(
     server: SecureS3, threads: Threads, tmp_path: Path
 ) -> None:
-    blobs = store(server.settings(Authority(tmp_path).certificate), threads)
+    blobs = store(server.settings(Authority(tmp_path, "stranger").certificate), threads)
     assert not await blobs.healthy()
     blobs.close()
 

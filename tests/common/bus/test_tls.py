@@ -13,7 +13,7 @@ from isthmus.common.bus import Bus, client
 from isthmus.common.bus.connection import tls_context
 from isthmus.common.config.settings import Nats
 from isthmus.common.errors import BusUnavailable, SettingsError
-from tests.common.webclient.certificates import Authority, Identity
+from tests.certificates import Authority, Identity, ec_key
 from tests.peers import free_ports
 from tests.servers import started
 
@@ -88,7 +88,7 @@ async def test_a_server_that_another_authority_vouches_for_hears_no_password(
     server: SecureNats, tmp_path: Path, impatient: None
 ) -> None:
     with pytest.raises(BusUnavailable, match="No connection to NATS"):
-        await Bus.connect(server.settings(ca_file=Authority(tmp_path).certificate), "qido")
+        await Bus.connect(server.settings(ca_file=Authority(tmp_path, "stranger").certificate), "qido")
 
 
 async def test_a_certificate_is_for_the_host_that_is_named(
@@ -145,8 +145,7 @@ async def test_a_file_that_is_not_there_is_named(tmp_path: Path, file: str, comp
 async def test_a_key_that_is_another_ones_is_named(
     tmp_path: Path, authority: Authority, own: Identity
 ) -> None:
-    (tmp_path / "another").mkdir()
-    another = Authority(tmp_path / "another").signs("qido")
+    another = Authority(tmp_path).signs("another", key=ec_key())
     files = {"certificate_file": own.certificate, "key_file": another.key}
     with pytest.raises(SettingsError, match="holds no pair that fits"):
         await Bus.connect(Nats.model_validate({"url": "tls://127.0.0.1:1", **files}), "qido")

@@ -3,7 +3,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from isthmus.common.webclient import WebClient
-from tests.common.webclient.certificates import Authority
+from tests.certificates import Authority
 from tests.common.webclient.web_origin import Site, origin_at
 
 

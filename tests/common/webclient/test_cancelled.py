@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from isthmus.common.webclient import OutgoingPart, WebClient
-from tests.common.webclient.certificates import Authority
+from tests.certificates import Authority
 from tests.common.webclient.http2_site import Http2Site, Stream
 from tests.common.webclient.web_origin import (
     MULTIPART,

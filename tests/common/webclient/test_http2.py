@@ -13,7 +13,7 @@ from isthmus.common.errors import (
     TruncatedAnswer,
 )
 from isthmus.common.webclient import OutgoingPart, WebClient
-from tests.common.webclient.certificates import Authority
+from tests.certificates import Authority
 from tests.common.webclient.http2_site import Behaviour, Http2Site, Stream
 from tests.common.webclient.web_origin import MULTIPART, Site, multipart, origin_at
 

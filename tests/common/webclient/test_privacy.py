@@ -90,7 +90,7 @@ async def main():
         await asked(origin_at(other.url, token_file=token))
         assert len(other.streams) == 3, other.streams
 
-from tests.common.webclient.certificates import Authority
+from tests.certificates import Authority
 AUTHORITY = Authority(directory)
 asyncio.run(main())
 spans = exporter.get_finished_spans()

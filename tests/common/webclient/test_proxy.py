@@ -8,7 +8,7 @@ import pytest
 
 from isthmus.common.errors import OriginUnreachable
 from isthmus.common.webclient import WebClient
-from tests.common.webclient.certificates import Authority
+from tests.certificates import Authority
 from tests.common.webclient.listener import Listener
 from tests.common.webclient.web_origin import Site, origin_at, says
 

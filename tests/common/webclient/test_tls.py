@@ -7,7 +7,7 @@ import pytest
 
 from isthmus.common.errors import OriginUnreachable, SettingsError
 from isthmus.common.webclient import WebClient
-from tests.common.webclient.certificates import Authority
+from tests.certificates import Authority, pem_of, rsa_key
 from tests.common.webclient.web_origin import Behaviour, Request, Site, origin_at, says, written
 
 
@@ -114,9 +114,7 @@ async def test_a_key_that_wants_a_passphrase_is_not_asked_for_on_the_terminal(
 ) -> None:
     us = authority.signs("isthmus")
     locked = tmp_path / "locked.key"
-    command = ("openssl", "ec", "-in", str(us.key), "-aes256", "-passout", "pass:x", "-out", str(locked))
-    asked = await asyncio.create_subprocess_exec(*command, stderr=asyncio.subprocess.DEVNULL)
-    assert await asked.wait() == 0
+    locked.write_bytes(pem_of(rsa_key(), b"x"))
     with pytest.raises(SettingsError, match="holds no pair that fits"):
         async with WebClient(
             origin_at("https://127.0.0.1:1", certificate_file=us.certificate, key_file=locked)

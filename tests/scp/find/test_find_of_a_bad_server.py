@@ -7,7 +7,7 @@ import pytest
 
 from isthmus.common.blobs import BlobStore
 from isthmus.common.bus import Bus
-from tests.common.webclient.certificates import Authority
+from tests.certificates import Authority
 from tests.common.webclient.web_origin import (
     STUDY,
     Behaviour,

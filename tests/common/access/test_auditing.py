@@ -41,7 +41,7 @@ async def who(connection: HTTPConnection) -> Principal:
     if name == "mallory":
         raise Unauthenticated("The token has expired", error="invalid_token")
     if not name:
-        return Principal(Kind.ANYONE, address="10.1.0.9")
+        return Principal(Kind.ANYONE, address=connection.headers.get("x-address", "10.1.0.9"))
     return Principal(Kind.USER, name, address="10.1.0.7")
 
 
@@ -346,3 +346,13 @@ async def test_who_is_refused_again_and_again_does_not_fill_the_disk(
     assert [one.reason for one in records] == ["HTTP 403"] * 5 + [several] * 3
     assert (await face.http.delete("studies/1.2", headers={"x-user": ""})).status_code == 401
     assert (await audited(bus, origin=face.origin))[-1].address == "10.1.0.9"
+
+
+async def test_the_addresses_of_one_machine_fill_it_no_sooner(
+    face: Face, bus: Bus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("isthmus.common.access.audit.REFUSALS", 5)
+    for number in range(12):
+        headers = {"x-user": "", "x-address": f"2001:db8:1:2::{number}"}
+        assert (await face.http.delete("studies/1.2", headers=headers)).status_code == 401
+    assert len(await audited(bus, origin=face.origin)) == 5 + 1

@@ -15,6 +15,7 @@ from typing import Final
 from isthmus.common.access.patients import Patients
 from isthmus.common.bus import Bus
 from isthmus.common.bus.audit import audit
+from isthmus.common.config.networks import counted_as
 from isthmus.common.messages import BlobRef
 from isthmus.common.messages.audit import ActionCode, AuditEvent, AuditRecord
 
@@ -86,7 +87,7 @@ class AuditTrail:
         self.service: Final = service
         self._patients = patients
         self._refusals: OrderedDict[str, tuple[float, int]] = OrderedDict()
-        """By address: until when they count together, and how many there were."""
+        """By what an address is counted as: until when they count together, and how many there were."""
         self._lately: OrderedDict[tuple[str, ...], tuple[float, asyncio.Task[None]]] = OrderedDict()
 
     async def write(self, record: AuditRecord) -> None:
@@ -129,10 +130,11 @@ class AuditTrail:
             BusUnavailable: NATS does not take it.
         """
         now = time.monotonic()
-        until, count = self._refusals.pop(record.address, (0.0, 0))
+        address = counted_as(record.address)
+        until, count = self._refusals.pop(address, (0.0, 0))
         if now >= until:
             until, count = now + PARTS_SECONDS, 0
-        self._refusals[record.address] = until, count + 1
+        self._refusals[address] = until, count + 1
         while len(self._refusals) > MOST_REMEMBERED:
             self._refusals.popitem(last=False)
         if count >= REFUSALS:

@@ -14,7 +14,7 @@ from isthmus.common.errors import SettingsError
 from tests.certificates import Authority
 from tests.peers import free_ports
 
-RULE = "[[access.rules]]\nuser = 'ann'\noperations = ['search']\n"
+RULE = "[[access.rules]]\nkey = 'ann'\noperations = ['search']\n"
 INBOX = "[[origins]]\nname = 'inbox'\nprotocol = 'inbox'\nae_title = 'INBOX'\n"
 SUBSCRIBER = "[[access.subscribers]]\nname = '{}'\npassword = 'a password of at least 32 characters'\n"
 HEARS = "[[access.rules]]\nsubscriber = 'ai'\noperations = ['events']\norigins = ['inbox']\n"
@@ -99,6 +99,7 @@ def test_beyond_loopback_it_warns_where_there_is_no_tls(tmp_path: Path) -> None:
     assert beyond.url.startswith("http://127.0.0.1:")
     assert "without TLS" in beyond.warnings[0]
     assert not system(tmp_path, RULE).warnings
+    assert "is for nobody" in system(tmp_path, RULE.replace("key", "user")).warnings[0]
 
 
 def test_the_certificate_of_the_gateway_must_be_one(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
+from isthmus.cli.doubtful_rules import doubtful_rules
 from isthmus.cli.embedded import EmbeddedDemoPacs, EmbeddedGateway, EmbeddedNats, EmbeddedS3
 from isthmus.cli.embedded.base import LOOPBACK, Embedded, free_ports, reachable
 from isthmus.cli.embedded.gateway import GatewayTls
@@ -109,12 +110,13 @@ class System:
     @property
     def warnings(self) -> Sequence[str]:
         """What who runs it should know, beside the settings being right."""
-        gateway = self._settings.gateway
+        gateway, doubtful = self._settings.gateway, tuple(doubtful_rules(self._settings))
         if ListenAddress(gateway.listen).is_loopback or gateway.certificate_file is not None:
-            return ()
+            return doubtful
         return (
             f"gateway.listen = {gateway.listen}, without TLS: tokens, keys and images can be read on the way."
             " Set gateway.certificate_file and gateway.key_file, or have a proxy with TLS before it",
+            *doubtful,
         )
 
     def prepare(self) -> None:

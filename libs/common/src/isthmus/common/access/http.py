@@ -40,6 +40,11 @@ class RequestAccess:
     """What it takes; None: any at all."""
     policy: Policy
 
+    @property
+    def _is_open(self) -> bool:
+        """Whether there are no rules; a link opens its study alone then too."""
+        return self.policy.is_open and self.principal.link is None
+
     def permit(self, origin: str) -> Permit:
         """Give with which studies of an origin the request may deal.
 
@@ -48,7 +53,7 @@ class RequestAccess:
             Unauthenticated: with none, and there is no credential.
             Forbidden: with none.
         """
-        if self.policy.is_open and self.principal.link is None:
+        if self._is_open:
             return WHOLE
         if self.right is not None:
             return self.policy.require(self.principal, self.right, origin)
@@ -60,21 +65,16 @@ class RequestAccess:
 
     def permits(self, origins: Iterable[str]) -> Mapping[str, Permit]:
         """Give with which studies of some origins the request may deal; one where with none is left out."""
-        if self.policy.is_open and self.principal.link is None:
+        if self._is_open:
             return dict.fromkeys(origins, WHOLE)
         if self.right is None:
-            return dict.fromkeys(self.among(origins), WHOLE)
+            return {name: WHOLE for name in origins if self.policy.knows(self.principal, name)}
         permits = self.policy.permits(self.principal, self.right)
         return {name: permits[name] for name in origins if name in permits}
 
     def among(self, origins: Iterable[str]) -> list[str]:
         """Give those of some origins with which the request may deal at all, in their order."""
-        if self.policy.is_open and self.principal.link is None:
-            return [*origins]
-        if self.right is None:
-            return [name for name in origins if self.policy.knows(self.principal, name)]
-        permits = self.policy.permits(self.principal, self.right)
-        return [name for name in origins if name in permits]
+        return [*self.permits(origins)]
 
     def require_any(self) -> None:
         """See that there is an origin with which the request may deal: one of all of them names none.
@@ -83,7 +83,7 @@ class RequestAccess:
             Unauthenticated: there is none, and no credential.
             Forbidden: there is none.
         """
-        if self.policy.is_open and self.principal.link is None:
+        if self._is_open:
             return
         rights = Right if self.right is None else (self.right,)
         if any(self.policy.permits(self.principal, right) for right in rights):

@@ -28,6 +28,7 @@ from pynetdicom.dimse_primitives import (
 )
 from pynetdicom.pdu_primitives import UserIdentityNegotiation
 
+from isthmus.common.access import key_store
 from isthmus.common.access.key_store import KeyRing
 from isthmus.common.auth import Right
 from isthmus.common.blobs import BlobStore
@@ -36,6 +37,7 @@ from isthmus.common.config import Inbox, Settings
 from isthmus.common.config.origins import Protocol
 from isthmus.common.config.settings import Scp
 from isthmus.common.service import Parts
+from isthmus.scp import doorkeeper
 from isthmus.scp.services import SERVED
 from isthmus.scp.worker import Server, serving
 from isthmus.web_scu.worker import worker as web_worker
@@ -187,3 +189,26 @@ async def test_an_operation_is_done_for_who_may_and_for_nobody_else(site: Site, 
             assert status not in (REJECTED, NOT_AUTHORIZED), other
         else:
             assert status == NOT_AUTHORIZED, other
+
+
+async def test_a_key_that_is_revoked_opens_nothing_any_more_to_an_association_that_lasts(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module, name in (
+        (doorkeeper, "AGAIN_SECONDS"),
+        (key_store, "FRESH_SECONDS"),
+        (key_store, "STALE_SECONDS"),
+    ):
+        monkeypatch.setattr(module, name, 0.0)
+    loop = asyncio.get_running_loop()
+    revoked = site.ring.revoke(f"{site.inbox}-elsewhere")
+
+    def use(association: Association) -> int:
+        assert _store(association) == SUCCESS
+        assert asyncio.run_coroutine_threadsafe(revoked, loop).result(20)
+        answers.update(do(association) for right, do in OPERATIONS.values() if right is not None)
+        return OPERATIONS[C_ECHO][1](association)
+
+    answers: set[int] = set()
+    status = await site.status(use, "elsewhere", await site.key("elsewhere"), "OTHERBOX")
+    assert (status, answers) == (SUCCESS, {NOT_AUTHORIZED})

@@ -1,6 +1,7 @@
 """The last word on whoever calls (PS3.7 D.3.3.7): who the user is, and whether an origin is what it says.
 
-Both may take time, so it is said in the association's own thread, before anything is negotiated.
+Both may take time, so it is said in the association's own thread, before anything is negotiated; and of a key
+once more while the association lasts, for it may be revoked.
 """
 
 import asyncio
@@ -8,9 +9,10 @@ import socket
 from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import replace
 from ipaddress import ip_address
+from time import monotonic
 from typing import Final, Protocol
 
-from isthmus.common.auth import Principal
+from isthmus.common.auth import Kind, Principal
 from isthmus.common.config import DimseOrigin
 from isthmus.common.config.networks import is_in
 from isthmus.common.dimse.identified import IdentityType, Judged, UserIdentity
@@ -21,6 +23,8 @@ from isthmus.scp.admission import IDENTITY, IDENTITY_UNKNOWN_NOW, Admission, Rej
 from isthmus.scp.callers import Callers, Calling
 from isthmus.scp.sender import Sender
 
+AGAIN_SECONDS: Final = 1.0
+"""Between two looks at whether a key holds still: nobody asks more often, however many instances come."""
 ANSWER_SECONDS: Final = 15.0
 """For an identity provider that has to be asked for its keys first."""
 
@@ -84,6 +88,7 @@ class Doorkeeper:
         if identity is None or self._callers.is_open or identity.kind == IdentityType.USER_NAME:
             return None, False
         address = sender.calling.address
+        asked = monotonic()
         try:
             asking = self._asking(identity, address)
             if asking is None:
@@ -100,7 +105,30 @@ class Doorkeeper:
         sender.principal = replace(
             principal, address=address, ae_title=ours.ae_title, certificate=ours.certificate
         )
+        sender.shown, sender.verified = identity, asked
         return None, True
+
+    def still_holds(self, sender: Sender) -> bool:
+        """Tell whether the key by which somebody is known holds still; in the association's thread.
+
+        What else he may be known by has an end of its own, or none. While nobody can tell he goes on: what he
+        asks for takes NATS too.
+        """
+        identity = sender.shown
+        is_key = identity is not None and sender.principal.kind is Kind.KEY
+        if identity is None or not is_key or monotonic() - sender.verified < AGAIN_SECONDS:
+            return True
+        asked = monotonic()
+        asking = self._asking(identity, sender.calling.address)
+        try:
+            if asking is not None:
+                run_coroutine_from_thread(asking, self._loop, ANSWER_SECONDS)
+        except Unauthenticated:
+            return False
+        except (UnavailableError, TimeoutError, LoopStopped):
+            return True
+        sender.verified = asked
+        return True
 
     def _asking(self, identity: UserIdentity, address: str) -> Coroutine[object, object, Principal] | None:
         """Begin to ask; None of what nobody here can verify: Kerberos tickets, SAML assertions."""

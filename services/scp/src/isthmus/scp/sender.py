@@ -9,6 +9,7 @@ from pynetdicom.association import Association
 
 from isthmus.common.auth import Principal, Right
 from isthmus.common.config import Inbox, Origin
+from isthmus.common.dimse.identified import UserIdentity
 from isthmus.scp.callers import Calling, principal_of
 
 
@@ -21,6 +22,10 @@ class Sender:
     """Which it called, or `AllOrigins`; None: ourselves."""
     principal: Principal = field(init=False)
     """Who it is, by user identity too once that is verified."""
+    shown: UserIdentity | None = None
+    """What its user has shown to be known, once that is verified."""
+    verified: float = 0.0
+    """When that held last (monotonic)."""
     sends_for: tuple[str, ...] = ()
     """The origins as which it may send to ourselves what a C-MOVE of ours asked for."""
     association: str = field(default_factory=lambda: uuid4().hex)

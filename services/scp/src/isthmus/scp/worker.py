@@ -88,13 +88,14 @@ class Server:
             *services.handlers(self._sender_of, self._is_allowed),
         ]
         admission = Admission(settings.ae_title, settings.origins, callers, settings.everywhere)
+        self._doorkeeper = Doorkeeper(admission, callers, authenticator, loop, self._decided)
         self._listener = Listener(
             _entity(settings),
             settings.doors,
             handlers,
             limits=settings.limits,
             decide=admission.decide,
-            judge=Doorkeeper(admission, callers, authenticator, loop, self._decided).judge,
+            judge=self._doorkeeper.judge,
             decided=self._decided,
             no_tls=self._no_tls,
             ended=self._ended,
@@ -155,9 +156,11 @@ class Server:
         """Tell whether somebody may do something; who may not is recorded."""
         if right is Right.STORE and sender.origin is None and sender.sends_for:
             return True  # what a C-MOVE of ours asked for, or nobody: whoever asked says
-        if self._callers.may(sender.principal, right, sender.origin):
-            return True
         reason = "Not among the caller's operations"
+        if self._callers.may(sender.principal, right, sender.origin):
+            if self._doorkeeper.still_holds(sender):
+                return True
+            reason = "The key of the user holds no more"
         self._telling.refused(sender, name, reason, self._loop)
         return False
 

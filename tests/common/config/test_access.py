@@ -39,6 +39,7 @@ name = "pacs"
 ae_title = "PACS"
 port = 104
 """
+API_KEY = f"isk_{'0' * 16}_{'k' * 43}"
 
 
 def rule(text: str) -> str:
@@ -70,6 +71,8 @@ def test_without_rules_it_is_open(tmp_path: Path) -> None:
         (rule("claims = {groups = []}"), "claims: a claim without values holds for nobody"),
         (rule('network = "10.1"'), "access.rules[0].network: '10.1' is no IP address or network"),
         (rule('user = ""'), "access.rules[0].user"),
+        (rule('certificate = "ct1"'), "access.rules[0].certificate: is no subject of a certificate"),
+        (rule(f'key = "{API_KEY}"'), "access.rules[0].key: is no name of a key"),
         (rule('user = "a"\norigins = ["elsewhere"]'), "access.rules[0].origins: 'elsewhere'"),
         (rule('user = "a"\n[access.rules.studies]'), "access.rules[0].studies: names nothing"),
         (
@@ -109,6 +112,7 @@ def test_what_is_wrong_is_named(tmp_path: Path, text: str, complaint: str) -> No
         load_settings(written(tmp_path, PACS.replace("[[origins]]", text + "\n[[origins]]", 1)))
     assert complaint in wrong.value.detail
     assert "short" not in wrong.value.detail
+    assert API_KEY not in wrong.value.detail
 
 
 def test_a_provider_on_this_machine_may_do_without_tls(tmp_path: Path) -> None:

@@ -13,11 +13,12 @@ import time
 from dataclasses import dataclass
 from typing import Final
 
+from isthmus.common.config.access import KEY_NAME
 from isthmus.common.errors import Unauthenticated
 
 PREFIX: Final = "isk_"
 """By it a key is told from a token, by us and by whoever looks for secrets in what must have none."""
-NAME: Final = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]{0,62}")
+NAME: Final = KEY_NAME
 """The grammar of names: they stand in front of the colon of Basic (RFC 7617 2)."""
 _KEY: Final = re.compile(r"isk_([0-9a-f]{16})_([0-9A-Za-z_-]{43})")
 _RANDOM_BYTES: Final = 32

@@ -1,5 +1,6 @@
 """Who may do what: the rules for both sides, HTTP and DIMSE."""
 
+import re
 from datetime import date
 from enum import StrEnum
 from pathlib import Path
@@ -15,6 +16,9 @@ from isthmus.common.config.pairs import require_said_once
 
 LEAST_SECRET: Final = 32
 """Characters of a key that signs: 24 random bytes in base64."""
+KEY_NAME: Final = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]{0,62}")
+"""What a key may be called; a key itself is longer."""
+_SUBJECT: Final = re.compile(r"\s*[0-9A-Za-z.-]+\s*=")
 Days = Annotated[int, Field(ge=1, le=36_500)]
 
 
@@ -46,6 +50,22 @@ def _secret(text: str) -> str:
 
 
 Secret = Annotated[str, AfterValidator(_secret)]
+
+
+def _key_name(text: str) -> str:
+    if not KEY_NAME.fullmatch(text):
+        raise ValueError("is no name of a key, as isthmus key create has it; the key itself is said nowhere")
+    return text
+
+
+def _subject(text: str) -> str:
+    if not _SUBJECT.match(text):
+        raise ValueError("is no subject of a certificate, such as CN=ct1,O=Hospital (RFC 4514)")
+    return text
+
+
+KeyName = Annotated[str, AfterValidator(_key_name)]
+Subject = Annotated[str, AfterValidator(_subject)]
 
 
 def key_in(path: Path) -> str:
@@ -125,9 +145,9 @@ class Rule(Section):
     """The user of a token, by its `name_claim`; with several providers say whose, by `iss` in `claims`."""
     claims: dict[NonEmpty, frozenset[NonEmpty]] = {}  # noqa: RUF012  # pydantic gives each rule its own
     """Claims of a token, each with values of which one is enough: `{groups = ["radiology"]}`."""
-    key: NonEmpty | None = None
+    key: KeyName | None = None
     """The name of an API key (`isthmus key create NAME`)."""
-    certificate: NonEmpty | None = None
+    certificate: Subject | None = None
     """The subject of a client certificate as RFC 4514 writes it (`CN=ct1,O=Hospital`), over HTTP or DIMSE."""
     ae_title: AETitle | None = None
     """The calling AE title of a DIMSE client. Anybody can claim one: name `network` or `certificate` too."""

@@ -197,6 +197,19 @@ class TestOneOrigin:
         await http.get(url, headers={"X-User": "all"})
         assert (tag_of("InstitutionName"),) not in pacs[0].queries[-1].return_keys
 
+    async def test_tells_nothing_of_what_else_there_is_of_a_patient(
+        self, http: httpx2.AsyncClient, names: list[str], pacs: list[Pacs]
+    ) -> None:
+        pacs[0].matches[Level.STUDY] += [study("1.2", "CT", NumberOfPatientRelatedStudies=2)]
+        url, count = f"/aets/{names[0]}/studies", "NumberOfPatientRelatedStudies"
+        for query in (f"includefield={count}", "includefield=all", f"{count}=2", f"{count}=1"):
+            for user in ("ct", "link:1.2"):
+                assert await found(http, user, f"{url}?{query}", "StudyInstanceUID") == ["1.2"]
+                (match,) = (await http.get(f"{url}?{query}", headers={"X-User": user})).json()
+                assert not match.get(tag_of(count), {}).get("Value")
+        assert await found(http, "all", f"{url}?{count}=2", count) == [2]
+        assert await found(http, "all", f"{url}?{count}=1") == []
+
     async def test_warns_of_nothing_that_only_hidden_studies_do_not_tell(
         self, http: httpx2.AsyncClient, names: list[str], pacs: list[Pacs]
     ) -> None:

@@ -11,7 +11,7 @@ from typing import Final, Self
 
 from isthmus.common.auth import Permit
 from isthmus.common.config.access import StudyFilter
-from isthmus.common.dicom.attributes import AttributePath, tag_of
+from isthmus.common.dicom.attributes import AttributePath, tag_of, tags_of
 from isthmus.common.dicom.json_model import DicomJson
 from isthmus.common.dicom.json_values import first_text
 from isthmus.common.dicom.levels import Level
@@ -27,6 +27,16 @@ _INSTITUTION: Final = tag_of("InstitutionName")
 _PADDING: Final = " \0"
 _WILDCARDS: Final = "*?\\"
 _LONGEST_SH: Final = 16
+OF_ALL_STUDIES: Final = frozenset(
+    tags_of(
+        (
+            "NumberOfPatientRelatedStudies",
+            "NumberOfPatientRelatedSeries",
+            "NumberOfPatientRelatedInstances",
+        )
+    )
+)
+"""What an origin tells with a study of all that its patient has, those that somebody may not see as well."""
 ASKED_OF_SERIES: Final[tuple[AttributePath, ...]] = tuple(
     (tag,) for tag in (UNIQUE_KEYS[Level.SERIES], _MODALITY, _INSTITUTION)
 )

@@ -11,6 +11,7 @@ from typing import Final
 
 from isthmus.common.access.filters import (
     ASKED_OF_SERIES,
+    OF_ALL_STUDIES,
     SeriesFacts,
     StudyFacts,
     asked_of_studies,
@@ -106,6 +107,8 @@ class Studies:
     async def seen(self, permit: Permit, query: Query, *, most: int) -> AsyncGenerator[DicomJson, None]:
         """Give those matches of a query for studies that a permit is for, in the origin's order.
 
+        Where that is not every study, how much else there is of a patient is not told, and not matched.
+
         Args:
             permit: what may be seen of the origin.
             query: at STUDY level; what it asks to be returned is returned, and some more.
@@ -126,7 +129,8 @@ class Studies:
         held: list[DicomJson] = []
         asking, hidden, is_cut = 0, 0, False
         async with search(self._bus, _judgeable(query, permit)) as matches:
-            async for match in matches:
+            async for told_match in matches:
+                match = {tag: element for tag, element in told_match.items() if tag not in OF_ALL_STUDIES}
                 told = is_seen(permit, StudyFacts.of(match))
                 if told is False:
                     hidden += 1
@@ -207,5 +211,10 @@ def _query_of_series(origin: str, *studies: str) -> Query:
 
 def _judgeable(query: Query, permit: Permit) -> Query:
     """Have a query tell by what its matches are judged, and leave out what is not seen as far as it can."""
-    asked = tuple(dict.fromkeys((*query.return_keys, *asked_of_studies(permit))))
-    return replace(query, keys=with_narrowing(query.keys, permit), return_keys=asked)
+    asked = dict.fromkeys((*query.return_keys, *asked_of_studies(permit)))
+    keys = tuple(key for key in query.keys if OF_ALL_STUDIES.isdisjoint(key.path))
+    return replace(
+        query,
+        keys=with_narrowing(keys, permit),
+        return_keys=tuple(path for path in asked if OF_ALL_STUDIES.isdisjoint(path)),
+    )

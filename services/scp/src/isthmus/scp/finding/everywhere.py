@@ -13,7 +13,6 @@ from isthmus.common.access.studies import Studies
 from isthmus.common.auth import Permit
 from isthmus.common.bus import Bus, search
 from isthmus.common.config import Origin
-from isthmus.common.dicom.attributes import tags_of
 from isthmus.common.dicom.json_model import DicomJson
 from isthmus.common.dicom.levels import Level
 from isthmus.common.dicom.search_attributes import UNIQUE_KEYS
@@ -25,16 +24,6 @@ from isthmus.common.federation.turns import in_turns
 from isthmus.common.messages import Query
 
 _STUDY: Final = (UNIQUE_KEYS[Level.STUDY],)
-_OF_ALL_STUDIES: Final = frozenset(
-    tags_of(
-        (
-            "NumberOfPatientRelatedStudies",
-            "NumberOfPatientRelatedSeries",
-            "NumberOfPatientRelatedInstances",
-        )
-    )
-)
-"""What an origin tells with a study of all that its patient has."""
 MOST_MATCHES: Final = 50_000
 """Of one origin: they are in memory, to be merged."""
 
@@ -89,7 +78,7 @@ class Searcher:
         if query.level is Level.STUDY:
             async with aclosing(self._studies.seen(permit, query, most=self._most_asked)) as matches:
                 async for match in matches:
-                    yield {tag: element for tag, element in match.items() if tag not in _OF_ALL_STUDIES}
+                    yield match
             return
         # A query below names the entities above it by their UIDs.
         named = next((key.values for key in query.keys if key.path == _STUDY), ())

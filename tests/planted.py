@@ -25,6 +25,8 @@ _SPELLINGS: Final = re.compile(
     "|".join(map(re.escape, (_MARK, "Implanted^M", "Implanted%5EM", PATIENT_ID, *OTHER_PATIENTS))),
     re.IGNORECASE,
 )
+_OUR_LOGS: Final = ("up.log", "scp.log", "gateway.log", "nats.log", "s3.log")
+"""Names of files; those of PACS and of tools may name patients."""
 _registered: set[str] = set()
 """Secrets that others made: passwords, tokens, keys."""
 _errors: list[str] = []
@@ -74,7 +76,8 @@ def errors_since() -> list[str]:
 
 def found_in_files(directory: Path) -> list[str]:
     """Give what is in the logs and traces of systems that ran below a directory."""
-    files = [*directory.rglob("up.log"), *directory.rglob("traces/*.jsonl")]
+    patterns = (*_OUR_LOGS, "traces/*.jsonl")
+    files = [file for pattern in patterns for file in directory.rglob(pattern)]
     return [
         f"{file.relative_to(directory)}: {sorted(found)}"
         for file in files

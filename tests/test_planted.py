@@ -35,7 +35,7 @@ def test_an_error_that_quotes_it_is_told_once() -> None:
     assert planted.errors_since() == []
 
 
-@pytest.mark.parametrize("name", ["up.log", "data/traces/qido-1.jsonl"])
+@pytest.mark.parametrize("name", ["up.log", "data/gateway/gateway.log", "data/traces/qido-1.jsonl"])
 def test_a_log_or_trace_that_has_it_is_named(tmp_path: Path, name: str) -> None:
     file = tmp_path / "system" / name
     file.parent.mkdir(parents=True)

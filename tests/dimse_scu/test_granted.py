@@ -26,9 +26,10 @@ from isthmus.common.messages.audit import AuditRecord
 from isthmus.common.service import Parts
 from isthmus.common.service.gate import record_refusals
 from isthmus.dimse_scu.worker import worker
+from tests import planted
 from tests.pacs import FaultyPacs
 
-KEY = "k" * 32
+KEY = planted.secret("signing")
 ALICE = Principal(Kind.USER, "alice")
 
 

@@ -25,6 +25,7 @@ from isthmus.common.service import Parts
 from isthmus.scp.commitment import committer
 from isthmus.scp.worker import Server, serving
 from isthmus.web_scu.worker import worker as web_worker
+from tests import planted
 from tests.peers import Peer
 from tests.scp.conftest import ANY_PORT, INBOX, Sending, send, with_rules
 from tests.scp.find.conftest import PATIENT_ROOT, STUDY_ROOT, Answer, find, request
@@ -34,7 +35,7 @@ from tests.scp.retrieving.client import wish
 from tests.scp.retrieving.getter import Getter
 from tests.waiting import until
 
-KEY = "k" * 32
+KEY = planted.secret("signing")
 PATIENTS = "1.2.840.10008.5.1.4.1.2.1"
 """What the UIDs of the Patient Root information model begin with."""
 SEEN, HIDDEN = "1.2.3.1", "1.2.3.2"

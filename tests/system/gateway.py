@@ -163,8 +163,9 @@ class Gateway:
 
     def _watch_for_its_secrets(self) -> None:
         """Let nothing of what run.json keeps for itself be in logs, traces and errors."""
-        nats, s3 = self.run_file.nats, self.run_file.s3
-        for one in (nats.password, s3.access_key, s3.secret_key):
+        run = self.run_file
+        servers = (run.nats.password, run.s3.access_key, run.s3.secret_key)
+        for one in (*servers, run.key, run.link_key, run.signing_key):
             plant(one)
 
     def _read(self, stream: IO[str], kept: list[str]) -> None:

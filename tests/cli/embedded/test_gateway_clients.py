@@ -10,11 +10,12 @@ import pytest
 
 from isthmus.cli.embedded import EmbeddedGateway
 from isthmus.cli.embedded.gateway import GatewayTls
+from tests import planted
 from tests.certificates import Authority, Identity
 from tests.cli.face import Face
 from tests.peers import free_ports
 
-SECRET = "the-secret-of-this-gateway"
+SECRET = planted.secret("gateway")
 FORGED = {
     "Isthmus-Gateway": "guessed",
     "isthmus-client-certificate": "CN=chief",

@@ -8,8 +8,9 @@ import pytest
 from isthmus.common.auth import Grants, Kind, Principal, Right, StudyLink, acting_as, current_principal
 from isthmus.common.auth.grants import HEADER, TOLERANCE_SECONDS
 from isthmus.common.errors import Forbidden
+from tests import planted
 
-KEY = "k" * 32
+KEY = planted.secret("signing")
 FACE = Grants(KEY, "qido")
 WORKER = Grants(KEY, "dimse-scu")
 ALICE = Principal(

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from isthmus.common.auth import Kind, StudyLink
 from isthmus.common.auth.links import Links
 from isthmus.common.errors import Unauthenticated
+from tests import planted
 
-KEY = "a key of thirty-two characters or more"
+KEY = planted.secret("link")
 LINKS = Links(KEY)
 
 
@@ -44,7 +45,7 @@ def test_a_link_ends() -> None:
         LINKS.principal(LINKS.make("pacs", "1.2.3", time.time()))
 
 
-MADE = LINKS.make("pacs", "1.2.3", time.time() + 86_400)
+MADE = planted.plant(LINKS.make("pacs", "1.2.3", time.time() + 86_400))
 
 
 @given(at=st.integers(4, len(MADE) - 2), character=st.sampled_from("ABCabc012-_"))

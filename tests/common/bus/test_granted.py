@@ -54,8 +54,9 @@ from isthmus.common.messages import (
     retrieve_fact,
     store_fact,
 )
+from tests import planted
 
-KEY = "k" * 32
+KEY = planted.secret("signing")
 STUDY = "1.2.3"
 ALICE = Principal(Kind.USER, "alice")
 """Who may search and retrieve, and echo."""

@@ -9,8 +9,9 @@ from isthmus.common.auth.grants import HEADER
 from isthmus.common.config import Settings
 from isthmus.common.errors import SettingsError
 from isthmus.common.service.gate import gate_of
+from tests import planted
 
-KEY = "s" * 32
+KEY = planted.secret("signing")
 RULES = [{"anyone": True, "operations": ["search"]}]
 
 

@@ -4,6 +4,8 @@ import asyncio
 import json
 from pathlib import Path
 
+import pytest
+
 from isthmus.cli.embedded.base import free_ports
 from isthmus.cli.process import executable
 from isthmus.common.blobs.rights import SERVICES
@@ -67,3 +69,11 @@ async def test_without_one_of_the_passwords_it_does_not_start(tmp_path: Path) ->
     _, said = await server.communicate()
     assert server.returncode != 0
     assert b"NATS_WADO_PASSWORD" in said
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_each_service_says_what_its_rights_are(name: str) -> None:
+    rights = SERVICES[name]
+    for words, prefixes in (("reads", rights.reads), ("writes and deletes", rights.writes)):
+        said = ", ".join(f"`{prefix}/`" for prefix in prefixes) or "nothing"
+        assert f"{words} {said}" in (COMPOSE.parent / "services" / name / "README.md").read_text()

@@ -1,4 +1,4 @@
-"""What documents show is so: settings can be loaded, commands have their options, rules allow what is said."""
+"""What documents show is so: settings are settings, commands have their options, rules allow what is said."""
 
 import re
 import subprocess

@@ -61,7 +61,15 @@ def test_without_a_date_it_is_in_no_window() -> None:
 
 @pytest.mark.parametrize(
     ("number", "is_there"),
-    [("AB12", True), ("AB", True), ("A", False), ("ab12", False), ("", False), ("AB*", False)],
+    [
+        ("AB12", True),
+        ("AB", True),
+        ("A", False),
+        ("ab12", False),
+        ("", False),
+        ("AB*", False),
+        ("AB?", False),
+    ],
 )
 def test_an_accession_prefix(number: str, is_there: bool) -> None:
     wanted: dict[str, object] = {"accession_prefix": ["AB", "X"]}

@@ -84,7 +84,7 @@ class StudyFacts:
             uid_of(match, Level.STUDY).strip(_PADDING),
             "" if day is None else day.first,
             # An origin may give back what it was asked for, in the place of what it has.
-            "" if "*" in number else number,
+            "" if "*" in number or "?" in number else number,
             frozenset(_texts(match, _MODALITIES, str.upper)),
             frozenset(_texts(match, _INSTITUTION, str.casefold)),
         )

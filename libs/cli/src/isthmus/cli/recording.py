@@ -1,12 +1,13 @@
 """Audit records of what the commands do, on behalf of whoever runs them."""
 
 import getpass
+from dataclasses import replace
 from typing import Final
 
-from isthmus.common.auth import Kind
+from isthmus.common.auth import Kind, Principal
 from isthmus.common.bus import Bus
-from isthmus.common.bus.audit import audit, now
-from isthmus.common.messages.audit import ActionCode, AuditEvent, AuditRecord, AuditType, Outcome
+from isthmus.common.bus.audit import audit, record_of
+from isthmus.common.messages.audit import ActionCode, AuditEvent, AuditType
 
 SERVICE: Final = "isthmus"
 """As which service the commands tell what they do."""
@@ -40,17 +41,12 @@ async def record_own(
     Raises:
         BusUnavailable: NATS does not take it: then it must not be done.
     """
-    record = AuditRecord(
-        time=now(),
-        service=SERVICE,
-        action=action,
-        outcome=Outcome.ACCEPTED,
+    record = replace(
+        record_of(SERVICE, action, Principal(Kind.OPERATOR, user_name())),
         event=event,
         event_type=event_type,
         action_code=code,
         reason=reason,
-        kind=Kind.OPERATOR,
-        name=user_name(),
         origin=origin,
         studies=(study,) if study else (),
         query=query,

@@ -5,10 +5,10 @@ from typing import Any, Final
 
 from isthmus.common.access.audit import AuditTrail
 from isthmus.common.access.patients import Patients
-from isthmus.common.auth import Kind
+from isthmus.common.auth import Kind, Principal
 from isthmus.common.blobs import BlobStore
 from isthmus.common.bus import Bus
-from isthmus.common.bus.audit import now, trace_id
+from isthmus.common.bus.audit import record_of
 from isthmus.common.errors import ContractError
 from isthmus.common.messages import Forwarding
 from isthmus.common.messages.audit import ActionCode, AuditEvent, AuditRecord, Outcome
@@ -76,15 +76,9 @@ class Exports:
 
 
 def _export(action: str, destination: str) -> AuditRecord:
-    return AuditRecord(
-        time=now(),
-        service=SERVICE,
-        action=action,
-        outcome=Outcome.ACCEPTED,
+    return replace(
+        record_of(SERVICE, action, Principal(Kind.SERVICE, SERVICE)),
         event=AuditEvent.EXPORT,
         action_code=ActionCode.READ,
-        kind=Kind.SERVICE,
-        name=SERVICE,
         destination=destination,
-        trace_id=trace_id(),
     )

@@ -19,7 +19,7 @@ from isthmus.common.access.audit import AuditTrail, Notes, open_notes
 from isthmus.common.access.patients import Patients
 from isthmus.common.auth import Principal
 from isthmus.common.bus import Bus
-from isthmus.common.bus.audit import now, trace_id
+from isthmus.common.bus.audit import now, record_of
 from isthmus.common.dicom.statuses import DATA_SET_MISMATCH
 from isthmus.common.dimse import Category, category
 from isthmus.common.errors import BusUnavailable, IsthmusError
@@ -44,18 +44,10 @@ log = get_logger(__name__)
 
 def of_calling(calling: Calling, principal: Principal, action: str) -> AuditRecord:
     """Give what is known of everything that comes over an association."""
-    return AuditRecord(
-        time=now(),
-        service=SERVICE,
-        action=action,
-        outcome=Outcome.ACCEPTED,
-        kind=principal.kind,
-        name=principal.name,
-        address=principal.address,
-        certificate=principal.certificate,
+    return replace(
+        record_of(SERVICE, action, principal),
         calling_ae_title=calling.calling_ae_title,
         called_ae_title=calling.called_ae_title,
-        trace_id=trace_id(),
     )
 
 

@@ -12,8 +12,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from isthmus.common.access.audit import AuditTrail, open_notes
 from isthmus.common.access.http import ACCESS, POLICY, PRINCIPAL, AccessRoute
-from isthmus.common.auth import Principal, Right
-from isthmus.common.bus.audit import now, trace_id
+from isthmus.common.auth import Kind, Principal, Right
+from isthmus.common.bus.audit import now, record_of
 from isthmus.common.dicomweb.problem import problem_response
 from isthmus.common.dicomweb.resource import ALL
 from isthmus.common.errors import UnavailableError
@@ -271,25 +271,19 @@ class _Exchange:
     def _record(self, status: HTTPStatus) -> AuditRecord:
         """Give what is known of every request."""
         scope = self._scope
-        principal, client = scope.get(PRINCIPAL), scope.get("client")
-        who = principal if isinstance(principal, Principal) else None
+        who, client = scope.get(PRINCIPAL), scope.get("client")
+        principal = who if isinstance(who, Principal) else None
+        nobody = Principal(Kind.ANYONE, address=client[0] if client else "")
         params: Mapping[str, str] = scope.get("path_params", {})
         study = params.get("study")
-        record = AuditRecord(
-            time=now(),
-            service=self._trail.service,
-            action=scope["method"][:16],
-            outcome=Outcome.ACCEPTED,
-            kind=who.kind if who else "",
-            name=who.name if who else "",
-            address=who.address if who else client[0] if client else "",
-            certificate=who.certificate if who else "",
+        record = replace(
+            record_of(self._trail.service, scope["method"][:16], principal or nobody),
+            kind="" if principal is None else principal.kind,  # by what does not hold nobody is known
             origin=params.get("origin", ALL if isinstance(scope.get("route"), AccessRoute) else "")[:64],
             studies=(study[:LONGEST],) if study else (),
             series=params.get("series", "")[:LONGEST],
             instance=params.get("instance", "")[:LONGEST],
             resource=scope["path"][:LONGEST],
-            trace_id=trace_id(),
         )
         return _with(record, status)
 

@@ -3,11 +3,12 @@
 import time
 from typing import Final
 
+from isthmus.common.auth import Principal
 from isthmus.common.bus import subjects
 from isthmus.common.bus.client import Bus, bus_errors
 from isthmus.common.bus.streams import AUDIT
 from isthmus.common.messages import encode
-from isthmus.common.messages.audit import AuditRecord
+from isthmus.common.messages.audit import AuditRecord, Outcome
 from isthmus.common.messages.events import timestamp
 from isthmus.common.telemetry import current_trace_id, get_logger, inject
 
@@ -19,6 +20,28 @@ log = get_logger(__name__)
 def now() -> str:
     """Give the time of a record."""
     return timestamp(time.time())
+
+
+def record_of(service: str, action: str, principal: Principal) -> AuditRecord:
+    """Give what a record has in any case, of something that was done just now.
+
+    Args:
+        service: which of our services tells it.
+        action: what was wanted, in the words of its protocol.
+        principal: who wanted it.
+    """
+    return AuditRecord(
+        time=now(),
+        service=service,
+        action=action,
+        outcome=Outcome.ACCEPTED,
+        kind=principal.kind,
+        name=principal.name,
+        address=principal.address,
+        certificate=principal.certificate,
+        calling_ae_title=principal.ae_title,
+        trace_id=trace_id(),
+    )
 
 
 async def audit(bus: Bus, record: AuditRecord) -> None:

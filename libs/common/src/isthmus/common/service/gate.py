@@ -1,15 +1,16 @@
 """Who may ask a service for what over the bus, by its settings; and what is written down of refusals."""
 
+from dataclasses import replace
 from functools import partial
 
 from isthmus.common.auth import Grants, Policy, Principal
 from isthmus.common.auth.principal import Kind
 from isthmus.common.bus import Bus
-from isthmus.common.bus.audit import audit, now, trace_id
+from isthmus.common.bus.audit import audit, record_of
 from isthmus.common.bus.granted import Gate, Refusal
 from isthmus.common.config import Settings
 from isthmus.common.errors import BusUnavailable, SettingsError
-from isthmus.common.messages.audit import AuditEvent, AuditRecord, AuditType, Outcome
+from isthmus.common.messages.audit import AuditEvent, AuditType, Outcome
 from isthmus.common.telemetry import get_logger
 
 _NOBODY = Principal(Kind.ANYONE)
@@ -46,22 +47,13 @@ def record_refusals(bus: Bus, service: str) -> None:
 
 
 async def _record(bus: Bus, service: str, refusal: Refusal) -> None:
-    who = refusal.principal or _NOBODY
-    record = AuditRecord(
-        time=now(),
-        service=service,
-        action=refusal.action,
+    record = replace(
+        record_of(service, refusal.action, refusal.principal or _NOBODY),
         outcome=Outcome.REFUSED,
         event=AuditEvent.SECURITY_ALERT,
         event_type=AuditType.USE_OF_RESTRICTED_FUNCTION,
         reason=refusal.reason,
-        kind=who.kind,
-        name=who.name,
-        address=who.address,
-        certificate=who.certificate,
-        calling_ae_title=who.ae_title,
         origin=refusal.origin,
-        trace_id=trace_id(),
     )
     try:
         await audit(bus, record)

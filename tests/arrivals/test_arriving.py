@@ -2,13 +2,14 @@
 
 import asyncio
 import time
+from dataclasses import replace
 
 import orjson
 import pytest
 
 from isthmus.arrivals import horizon
 from isthmus.common.blobs import BlobStore
-from isthmus.common.blobs.keys import contents_prefix
+from isthmus.common.blobs.keys import contents_prefix, held_key, inbox_key
 from isthmus.common.bus import Bus
 from isthmus.common.bus.events import publish_event
 from isthmus.common.bus.streams import ARRIVALS_CONSUMER
@@ -51,6 +52,25 @@ async def test_a_quiet_study_has_arrived(arrivals: Arrivals, send: Sender, subsc
     assert {blob.instance for blob in data.blobs} == {"1.2.1.0", "1.2.1.1", "1.2.1.2", "1.2.2.0", "1.2.2.1"}
     assert set(data.attributes) == {"00081030", "00100020"}
     assert (data.calling_ae_titles, data.conflicts, data.manifest) == (("CT1",), (), None)
+
+
+async def test_an_event_brings_no_blob_into_an_inbox_that_lies_elsewhere(
+    arrivals: Arrivals, send: Sender, subscriber: Subscriber
+) -> None:
+    for study, key in (
+        ("1.3", held_key("pacs", "1.3", "1.3.1", "1.3.1.1", "d")),
+        ("1.4", inbox_key("other", "1.4", "1.4.1", "1.4.1.1", "d")),
+        ("1.5", inbox_key(arrivals.inbox.name, "1.50", "1.5.1", "1.5.1.1", "d")),
+    ):
+        forged = send.event(study, 1)
+        data = replace(forged.data, blob=replace(forged.data.blob, key=key))
+        await publish_event(arrivals.bus, replace(forged, data=data))
+    async with arrivals.running():
+        await send.instances("1.2", [1])
+        assert (await subscriber.next()).data.study == "1.2"
+    states = States(arrivals.bus)
+    for study in ("1.3", "1.4", "1.5"):
+        assert (await states.get(arrivals.inbox.name, study)).revision == 0
 
 
 async def test_what_comes_later_amends_the_study_once(

@@ -1,6 +1,7 @@
 """What goes where when rules change, events come late, or something of them cannot be read."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,19 @@ async def test_who_missed_an_event_gets_the_whole_study_with_the_next(site: Site
         assert sorted(await taken.next()) == sorted(uids(*refs))
         await site.routed()
     assert (await went(site)).revision == 3
+
+
+async def test_an_event_sends_nothing_on_that_is_not_in_its_inbox(site: Site) -> None:
+    taken = site.employ()
+    elsewhere = replace(site.ref(1), key=f"held/pacs/{site.study}/1/1/d.dcm")
+    for each, tell in (("study", site.announce), ("instance", site.store)):
+        async with site.forwarding({"each": each}):
+            await tell(elsewhere)
+            await tell(site.ref(2))
+            assert await taken.next() == uids(site.ref(2))
+            await site.done()
+        await site.forget_place()
+    assert taken.jobs == [uids(site.ref(2))] * 2
 
 
 async def test_what_a_rule_left_out_once_is_not_taken_to_be_there(site: Site) -> None:

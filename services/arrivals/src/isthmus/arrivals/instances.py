@@ -14,6 +14,7 @@ from isthmus.common.bus.consumer import Consumer, acknowledge, give_back, keepin
 from isthmus.common.bus.timers import StudyTimer
 from isthmus.common.errors import BlobMissing, ContractError, UnavailableError
 from isthmus.common.inbox.merge import Happened
+from isthmus.common.inbox.own import is_own
 from isthmus.common.messages import AssociationEnded, InstancesReported, decode
 from isthmus.common.messages.cloud_events import from_json
 from isthmus.common.messages.events import InstanceEvent
@@ -128,6 +129,10 @@ async def _grouped(messages: dict[int, Msg]) -> _Groups:
             log.error("event not understood", detail=error.detail)
             await _put_off([message], messages)
             continue
+        if happened is None:
+            await acknowledge([message])
+            del messages[id(message)]
+            continue
         groups.setdefault(StudyTimer(happened.what.origin, happened.what.study), []).append(
             (message, happened)
         )
@@ -136,11 +141,14 @@ async def _grouped(messages: dict[int, Msg]) -> _Groups:
     return groups
 
 
-def _happened(message: Msg) -> Happened:
+def _happened(message: Msg) -> Happened | None:
+    """Read an event; None of one that nobody can have published who has put an instance into its inbox."""
     time = message.metadata.timestamp.timestamp()
     if message.subject.startswith(_TOLD):
         return Happened(decode(message.data, AssociationEnded, InstancesReported), time)
     event = from_json(message.data)
     if not isinstance(event.data, InstanceEvent):
         raise ContractError("event: of a study, and not of an instance")
+    if not is_own(event.data):
+        return None
     return Happened(event.data, time, event.traceparent)

@@ -25,6 +25,7 @@ from isthmus.common.bus.forwards import ForwardedStudies, derived_id, enqueue
 from isthmus.common.config.arriving import ForwardUnit
 from isthmus.common.errors import BlobMissing, ContractError, UnavailableError
 from isthmus.common.inbox.contents import ContentsStore
+from isthmus.common.inbox.own import is_own
 from isthmus.common.inbox.reading import read_study
 from isthmus.common.inbox.state import States
 from isthmus.common.messages import BlobRef, Forwarded, Forwarding, encode
@@ -211,10 +212,11 @@ def _routed(revision: int, sequence: int, wanted: Wanted, before: Forwarded) -> 
 def _read(message: Msg) -> CloudEvent[Any] | None:
     """Read an event; None if it is none of ours."""
     try:
-        return from_json(message.data)
+        event = from_json(message.data)
     except ContractError as error:
         log.error("event not understood", detail=error.detail)
         return None
+    return event if is_own(event.data) else None
 
 
 def _portions(refs: Iterable[BlobRef]) -> Iterator[tuple[BlobRef, ...]]:

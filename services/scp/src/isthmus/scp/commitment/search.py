@@ -20,6 +20,7 @@ from isthmus.common.bus.client import bus_errors
 from isthmus.common.bus.ordered import read_ordered
 from isthmus.common.dicom.statuses import CLASS_INSTANCE_CONFLICT, NO_SUCH_SOP_INSTANCE
 from isthmus.common.errors import ContractError
+from isthmus.common.inbox.own import is_own
 from isthmus.common.inbox.remove import is_deleted
 from isthmus.common.inbox.state import States, StudyState
 from isthmus.common.messages.cloud_events import from_json
@@ -140,7 +141,7 @@ class Search:
                 if _instance(message.data) in wanted:  # to read all of it takes some times as long
                     with suppress(ContractError):  # of a later version: it is in a list by and by
                         data = from_json(message.data).data
-                        if isinstance(data, InstanceEvent):
+                        if isinstance(data, InstanceEvent) and is_own(data):
                             events.append(data)
         return await self._not_deleted(events)
 

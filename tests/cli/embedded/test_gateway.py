@@ -133,7 +133,14 @@ async def test_a_face_that_is_away_is_503_as_problem_json(tmp_path: Path) -> Non
     assert "Doe" not in log
 
 
-async def test_chunks_that_are_none_are_the_client_s_fault(gateway: Gateway) -> None:
+@pytest.mark.parametrize(
+    "body",
+    ["no length\r\n", "4\r\npart\r\n0\r\nno trailer\r\n\r\n", f"0\r\n{'a' * 9000}"],
+    ids=["no chunk", "no trailer", "a trailer without end"],
+)
+async def test_chunks_that_are_none_are_the_client_s_fault(
+    gateway: Gateway, tmp_path: Path, body: str
+) -> None:
     async def wait_for_the_body(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
         await reader.read()
 
@@ -141,7 +148,7 @@ async def test_chunks_that_are_none_are_the_client_s_fault(gateway: Gateway) -> 
     url = gateway.client.base_url
     reader, writer = await asyncio.open_connection(url.host, url.port)
     head = "POST /aets/pacs/studies HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n"
-    writer.write(f"{head}Traceparent: {TRACEPARENT}\r\n\r\nno length\r\n".encode())
+    writer.write(f"{head}Traceparent: {TRACEPARENT}\r\n\r\n{body}".encode())
     async with asyncio.timeout(20):
         answer = await reader.readuntil(b"}")
     writer.close()
@@ -150,6 +157,7 @@ async def test_chunks_that_are_none_are_the_client_s_fault(gateway: Gateway) -> 
     assert b"Content-Type: application/problem+json" in answer
     assert b"Retry-After" not in answer
     assert b'"trace_id": "0af7651916cd43dd8448eb211c80319c"' in answer
+    assert "no trailer" not in (tmp_path / "gateway.log").read_text()
 
 
 async def test_of_two_replicas_the_one_that_is_there_answers(tmp_path: Path) -> None:

@@ -1,9 +1,7 @@
 """The examples of docs/dimse-clients.md, taken from the page as they are, for other names and ports."""
 
-import os
 import re
 import shutil
-import subprocess
 from pathlib import Path
 from typing import Final
 
@@ -12,6 +10,7 @@ import pytest
 from isthmus.cli.named_files import check_files
 from isthmus.common.config import load_settings
 from tests.data_sets import identity
+from tests.documents.shell import run_example
 from tests.inverse.sides import Sides
 from tests.peers.dcmtk import ENVIRONMENT
 from tests.peers.process import eventually
@@ -41,21 +40,8 @@ class User:
             commands = re.sub(rf"\b{name}\b", other, commands)
         commands = commands.replace("127.0.0.1 11112", f"127.0.0.1 {self._at.scp.port}")
         commands = commands.replace("http://127.0.0.1:8080", self._at.url)
-        # Beside ours there are pynetdicom's programs, which have the names of DCMTK's.
-        others = [one for one in os.environ["PATH"].split(":") if Path(one) != ISTHMUS.parent]
-        ended = subprocess.run(
-            ["/bin/sh", "-e", "-c", commands],
-            cwd=self.folder,
-            env={**environment(), **ENVIRONMENT, "PATH": ":".join(others)},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            timeout=60,
-            check=False,
-        )
-        said = ended.stdout.decode(errors="replace")
-        assert ended.returncode == 0, said
-        return said
+        given = {**environment(), **ENVIRONMENT}
+        return run_example(commands, self.folder, given, has_programs=lambda one: one != ISTHMUS.parent)
 
     def logged(self, words: str) -> str:
         """Give the trace id of the newest line in the log with these words."""

@@ -4,10 +4,8 @@ from collections.abc import AsyncIterator, Sequence
 
 import httpx2
 import pytest
-from starlette.requests import HTTPConnection
 
-from isthmus.common.auth import Kind, Policy, Principal
-from isthmus.common.auth.principal import StudyLink
+from isthmus.common.auth import Policy
 from isthmus.common.blobs import BlobStore
 from isthmus.common.bus import Bus
 from isthmus.common.config import DimseOrigin, Settings
@@ -18,6 +16,7 @@ from isthmus.common.errors import CircuitOpen, OriginUnreachable
 from isthmus.common.service import Parts
 from isthmus.common.service.server import application
 from isthmus.qido import routes
+from tests.common.access.faces import by_header
 from tests.qido.pacs import Pacs, attributes, value_of
 
 SEARCH = ["search", "retrieve"]
@@ -62,15 +61,10 @@ async def http(bus: Bus, unused_blobs: BlobStore, names: list[str]) -> AsyncIter
     )
     assert all(isinstance(origin, DimseOrigin) for origin in settings.origins)
 
-    async def authenticate(connection: HTTPConnection) -> Principal:
-        user = connection.headers.get("x-user", "")
-        if user.startswith("link:"):
-            link = StudyLink(names[0], user.removeprefix("link:"))
-            return Principal(Kind.LINK, "a-link", link=link)
-        return Principal(Kind.USER, user) if user else Principal(Kind.ANYONE)
-
     app = application(
-        routes(Parts(settings, bus, unused_blobs)), policy=Policy.of(settings), authenticate=authenticate
+        routes(Parts(settings, bus, unused_blobs)),
+        policy=Policy.of(settings),
+        authenticate=by_header(names[0]),
     )
     async with httpx2.AsyncClient(
         transport=httpx2.ASGITransport(app), base_url="http://gateway", timeout=30

@@ -3,7 +3,6 @@
 import asyncio
 import os
 import re
-import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -15,6 +14,7 @@ from isthmus.common.config import Settings, load_settings
 from isthmus.common.service import Parts
 from isthmus.scp.worker import serving
 from tests.common.config.settings_file import written
+from tests.documents.shell import run_example
 from tests.peers.dcmtk import ENVIRONMENT
 from tests.scp.conftest import ANY_PORT, INBOX
 
@@ -23,20 +23,8 @@ EXAMPLES: Final = dict(re.findall(r"^```\w+ (\S+)\n(.*?)^```$", PAGE, re.MULTILI
 
 
 def run(commands: str, folder: Path) -> str:
-    others = [one for one in os.environ["PATH"].split(":") if ".venv" not in one]  # it has other programs
-    ended = subprocess.run(
-        ["/bin/sh", "-e", "-c", commands],
-        cwd=folder,
-        env={**os.environ, **ENVIRONMENT, "PATH": ":".join(others)},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        timeout=60,
-        check=False,
-    )
-    said = ended.stdout.decode(errors="replace")
-    assert ended.returncode == 0, said
-    return said
+    environment = {**os.environ, **ENVIRONMENT}
+    return run_example(commands, folder, environment, has_programs=lambda one: ".venv" not in one.parts)
 
 
 @pytest.fixture

@@ -5,9 +5,8 @@ from pathlib import Path
 
 import httpx2
 import pytest
-from starlette.requests import HTTPConnection
 
-from isthmus.common.auth import Kind, Permit, Policy, Principal, Right
+from isthmus.common.auth import Permit, Policy, Principal, Right
 from isthmus.common.blobs import BlobStore
 from isthmus.common.bus import Bus, subjects
 from isthmus.common.config import Settings
@@ -17,6 +16,7 @@ from isthmus.common.messages import Delete, Deleted
 from isthmus.common.service import Parts
 from isthmus.common.service.server import application
 from isthmus.stow.app import routes
+from tests.common.access.faces import by_header
 from tests.data_sets import identity
 from tests.qido.pacs import Pacs, attributes
 from tests.stow.worker import Employ, stores
@@ -24,11 +24,6 @@ from tests.wado.serving import client_of
 
 SINGLE = {"Content-Type": "application/dicom"}
 ORIGIN = {"protocol": "dimse", "ae_title": "PACS", "host": "127.0.0.1", "port": 104}
-
-
-async def by_header(connection: HTTPConnection) -> Principal:
-    user = connection.headers.get("x-user", "")
-    return Principal(Kind.USER, user) if user else Principal(Kind.ANYONE)
 
 
 @pytest.fixture
@@ -54,7 +49,7 @@ async def http(
     settings = Settings.model_validate(
         {"origins": origins, "access": {"rules": rules}, "dicomweb": {"store": store}}
     )
-    async with client_of(Parts(settings, bus, blobs), routes, authenticate=by_header) as client:
+    async with client_of(Parts(settings, bus, blobs), routes, authenticate=by_header()) as client:
         yield client
 
 
@@ -136,7 +131,7 @@ async def test_nothing_is_deleted_of_a_study_that_one_may_not_see(
     parts = Parts(settings, bus, blobs)
     async with parts.closing:
         app = application(
-            routes(parts), policy=OfCt(settings.access.rules, [origin_name]), authenticate=by_header
+            routes(parts), policy=OfCt(settings.access.rules, [origin_name]), authenticate=by_header()
         )
         transport = httpx2.ASGITransport(app)
         async with httpx2.AsyncClient(transport=transport, base_url="http://gateway") as http:

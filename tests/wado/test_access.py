@@ -6,9 +6,7 @@ from pathlib import Path
 
 import httpx2
 import pytest
-from starlette.requests import HTTPConnection
 
-from isthmus.common.auth import Kind, Principal, StudyLink
 from isthmus.common.blobs import BlobStore
 from isthmus.common.bus import Bus, jobs, streams
 from isthmus.common.bus.jobs import Lane, Running
@@ -20,6 +18,7 @@ from isthmus.common.messages import Retrieve
 from isthmus.common.retrieval import Catalogue
 from isthmus.common.service import Parts
 from isthmus.wado.app import routes
+from tests.common.access.faces import by_header
 from tests.data_sets import identity, make_series
 from tests.wado.bodies import AS_HELD
 from tests.wado.serving import client_of, ended
@@ -55,14 +54,7 @@ async def http(bus: Bus, blobs: BlobStore, sites: list[Site]) -> AsyncIterator[h
     ]
     settings = Settings.model_validate({"origins": origins, "access": {"rules": rules(*names)}})
 
-    async def authenticate(connection: HTTPConnection) -> Principal:
-        user = connection.headers.get("x-user", "")
-        if user.startswith("link:"):
-            link = StudyLink(names[0], user.removeprefix("link:"))
-            return Principal(Kind.LINK, "a-link", link=link)
-        return Principal(Kind.USER, user) if user else Principal(Kind.ANYONE)
-
-    async with client_of(Parts(settings, bus, blobs), routes, authenticate=authenticate) as client:
+    async with client_of(Parts(settings, bus, blobs), routes, authenticate=by_header(names[0])) as client:
         yield client
 
 

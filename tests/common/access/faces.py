@@ -4,12 +4,13 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 import httpx2
-from starlette.requests import Request
+from starlette.requests import HTTPConnection, Request
 from starlette.responses import JSONResponse, Response
 
 from isthmus.common.access import AccessRoute, access_of
 from isthmus.common.access.authenticator import Authenticator
-from isthmus.common.auth import Policy, Right
+from isthmus.common.access.http import Authenticate
+from isthmus.common.auth import Kind, Policy, Principal, Right, StudyLink
 from isthmus.common.bus import Bus
 from isthmus.common.config import Settings
 from isthmus.common.dicomweb.resource import public_base_url
@@ -51,6 +52,22 @@ async def _tell(request: Request) -> Response:
             "base": public_base_url(request),
         }
     )
+
+
+def by_header(linked: str = "") -> Authenticate:
+    """Take somebody for whoever the header X-User says.
+
+    Args:
+        linked: the origin of links: `link:1.2.3` is somebody with one to this study of it.
+    """
+
+    async def authenticate(connection: HTTPConnection) -> Principal:
+        user = connection.headers.get("x-user", "")
+        if user.startswith("link:"):
+            return Principal(Kind.LINK, "a-link", link=StudyLink(linked, user.removeprefix("link:")))
+        return Principal(Kind.USER, user) if user else Principal(Kind.ANYONE)
+
+    return authenticate
 
 
 @asynccontextmanager

@@ -112,6 +112,30 @@ class TestWhetherAStudyIsSeen:
         holds(pacs, "1.2", ModalitiesInStudy="CT")
         assert await studies.sees(CT, origin_name, "1.2")
 
+    async def test_is_asked_of_its_series_anew_too_before_it_is_said_that_it_is_not(
+        self, studies: Studies, pacs: Pacs, origin_name: str
+    ) -> None:
+        holds(pacs, "1.2", {"Modality": "SR"})
+        for one in (CT, MARY):
+            assert not await studies.sees(one, origin_name, "1.2")
+        series = {"StudyInstanceUID": "1.2", "SeriesInstanceUID": "1.2.9"}
+        pacs.matches[Level.SERIES].append(attributes(**series, Modality="CT", InstitutionName="Mary"))
+        for one in (CT, MARY):
+            assert await studies.sees(one, origin_name, "1.2")
+
+    async def test_takes_as_many_queries_where_it_is_hidden_as_where_it_is_not_there(
+        self, studies: Studies, pacs: Pacs, origin_name: str
+    ) -> None:
+        holds(pacs, "1.2", {"Modality": "CT"}, ModalitiesInStudy="CT", StudyDate="20200101")
+        mary_lately = permit({"institution": ["Mary"], "since": "2024-01-01"})
+        for one in (MARY, RECENT, mary_lately):
+            asked = []
+            for uid in ("1.2", "1.9", "1.2"):
+                before = len(pacs.queries)
+                assert not await studies.sees(one, origin_name, uid)
+                asked.append(pacs.levels_asked()[before:])
+            assert asked[0] == asked[1] == asked[2]
+
     async def test_is_never_so_where_nobody_tells(
         self, studies: Studies, pacs: Pacs, origin_name: str
     ) -> None:

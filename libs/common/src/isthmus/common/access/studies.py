@@ -102,7 +102,13 @@ class Studies:
             return True
         # Of two studies of the same UID, which there should not be, nobody could tell apart what is read.
         facts = await self._studies.anew(place)
-        return bool(facts) and all([await self._is_seen(permit, origin, one) for one in facts])
+        told = [is_seen(permit, one) for one in facts]
+        # Where rules ask for what series tell those are asked in any case: by how long it takes, too, a study
+        # that is hidden is as one that is not there.
+        if None in told or any(one.institution for one in permit.filters):
+            series = await self._series.anew(place)
+            told = [is_seen(permit, one, series) for one in facts]
+        return bool(told) and all(told)
 
     async def seen(self, permit: Permit, query: Query, *, most: int) -> AsyncGenerator[DicomJson, None]:
         """Give those matches of a query for studies that a permit is for, in the origin's order.

@@ -7,8 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from click import Command
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 from typer.testing import CliRunner, Result
 
@@ -43,12 +42,13 @@ COMMANDS_THAT_ASK = [
 README = Path(__file__).parents[2] / "libs" / "cli" / "README.md"
 
 
-def commands(group: TyperGroup, before: str = "") -> Iterator[tuple[str, Command]]:
+def commands(group: TyperGroup, before: str = "") -> Iterator[tuple[str, TyperCommand]]:
     """Give every command there is, by the words that name it."""
     for name, command in group.commands.items():
         if isinstance(command, TyperGroup):
             yield from commands(command, f"{before}{name} ")
         else:
+            assert isinstance(command, TyperCommand)
             yield f"{before}{name}", command
 
 

@@ -143,7 +143,8 @@ def page() -> str:
 
 def without_a_table() -> list[str]:
     """Name the models of which settings are made, and that have no table of their own."""
-    shown, waiting, made_of = {*_TABLES.values(), Up}, [Settings], set[type[BaseModel]]()
+    shown, made_of = {*_TABLES.values(), Up}, set[type[BaseModel]]()
+    waiting: list[type[BaseModel]] = [Settings]
     while waiting:
         for field in waiting.pop().model_fields.values():
             for kind in (field.annotation, *_arguments(field.annotation)):

@@ -22,7 +22,7 @@ from isthmus.common.config import ListenAddress, Settings
 from isthmus.common.config.certificates import server_context
 from isthmus.common.config.http import Gateway
 from isthmus.common.config.networks import written_out
-from isthmus.common.config.settings import Scp
+from isthmus.common.config.settings import Replicas, Scp
 from isthmus.common.config.tls import ListenerTls
 from isthmus.common.errors import SettingsError
 
@@ -55,30 +55,8 @@ class System:
         self._scp = _scp_addresses(settings.scp)
         self._nats = EmbeddedNats(data / "nats", subscribers_of(settings))
         self._s3 = EmbeddedS3(data / "s3")
-        self._demo: EmbeddedDemoPacs | None = None
-        if not settings.origins:
-            _check_demo_takes(settings.dicomweb.store)
-            in_clear = self._scp.get("scp.listen")
-            if in_clear is None:
-                raise SettingsError(
-                    "scp.listen: is empty, but the demo PACS, which is there without origins, needs it"
-                )
-            self._demo = EmbeddedDemoPacs(
-                data / "demo",
-                destination=settings.scp.ae_title,
-                destination_host=reachable(in_clear.host),
-                destination_port=in_clear.port,
-            )
-        replicas = settings.up.replicas
-        counts = {
-            "qido": replicas.qido,
-            "wado": replicas.wado,
-            "stow": replicas.stow,
-            "dimse-scu": replicas.dimse_scu,
-            "web-scu": replicas.web_scu,
-            "arrivals": replicas.arrivals,
-            "scp": 1,
-        }
+        self._demo = None if settings.origins else _demo_pacs(settings, data / "demo", self._scp)
+        counts = _processes(settings.up.replicas)
         ports = iter(free_ports(sum(counts.values())))
         self._ports = {name: [next(ports) for _ in range(count)] for name, count in counts.items()}
         faces = {name: [f"{LOOPBACK}:{port}" for port in ports] for name, ports in self._ports.items()}
@@ -221,6 +199,39 @@ class System:
             }
             environment["ISTHMUS_ORIGINS"] = json.dumps([origin])
         return environment
+
+
+def _demo_pacs(settings: Settings, directory: Path, scp: Mapping[str, ListenAddress]) -> EmbeddedDemoPacs:
+    """Describe the PACS that is there where the settings name no origin.
+
+    Raises:
+        SettingsError: it could not send what is moved from it, or is not the origin for storing.
+    """
+    _check_demo_takes(settings.dicomweb.store)
+    in_clear = scp.get("scp.listen")
+    if in_clear is None:
+        raise SettingsError(
+            "scp.listen: is empty, but the demo PACS, which is there without origins, needs it"
+        )
+    return EmbeddedDemoPacs(
+        directory,
+        destination=settings.scp.ae_title,
+        destination_host=reachable(in_clear.host),
+        destination_port=in_clear.port,
+    )
+
+
+def _processes(replicas: Replicas) -> Mapping[str, int]:
+    """Give of each service how many processes there are."""
+    return {
+        "qido": replicas.qido,
+        "wado": replicas.wado,
+        "stow": replicas.stow,
+        "dimse-scu": replicas.dimse_scu,
+        "web-scu": replicas.web_scu,
+        "arrivals": replicas.arrivals,
+        "scp": 1,
+    }
 
 
 def _tls_of(gateway: Gateway) -> GatewayTls | None:

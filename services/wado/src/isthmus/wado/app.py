@@ -52,37 +52,7 @@ HEADER_THREADS: Final = 4
 
 def routes(parts: Parts) -> Sequence[BaseRoute]:
     """Give the routes of the service."""
-    settings = WadoSettings.of(parts.settings)
-    catalogue = CatalogueWithInboxes(parts.blobs, parts.bus, settings.inboxes, settings.buckets)
-    retrieval = Retrieval(parts.bus, catalogue, settings.fresh_seconds)
-    threads = Threads("headers", HEADER_THREADS)
-    derived, streams = Derived(parts.blobs, threads), Streams(parts.blobs)
-    federation = Federation(
-        parts.bus, catalogue, retrieval, tuple(settings.origins.values()), settings.fresh_seconds
-    )
-    pixels = settings.pixels
-    images = Images(parts.blobs, threads, derived.frame_indexes, derived.kept, pixels.max_frame_bytes)
-    processes = PixelProcesses(pixels.processes, pixels.timeout_seconds)
-    parts.closing.callback(processes.close)
-    transcoded = Transcoded(parts.blobs, threads, derived.kept, images, processes, pixels.max_frame_bytes)
-    instances = Instances(
-        settings,
-        parts.blobs,
-        catalogue,
-        retrieval,
-        threads,
-        derived,
-        streams,
-        federation,
-        images,
-        processes,
-        FrameContents(images, processes, derived.kept, pixels.max_frame_bytes),
-        Recent(settings.fresh_seconds),
-        transcoded,
-        Pictures(images, processes, derived.kept, pixels.max_frame_bytes),
-        Representatives(parts.bus, catalogue, federation),
-        Studies.of(parts.bus, parts.settings),
-    )
+    instances = _instances(parts)
     # Below each origin, and below all of them as one.
     resources: list[tuple[str, Endpoint]] = [
         (STUDY, retrieve),
@@ -111,6 +81,41 @@ def routes(parts: Parts) -> Sequence[BaseRoute]:
         for root in ROOTS
         for path, endpoint in resources
     ]
+
+
+def _instances(parts: Parts) -> Instances:
+    """Make what all resources are read from."""
+    settings = WadoSettings.of(parts.settings)
+    catalogue = CatalogueWithInboxes(parts.blobs, parts.bus, settings.inboxes, settings.buckets)
+    retrieval = Retrieval(parts.bus, catalogue, settings.fresh_seconds)
+    threads = Threads("headers", HEADER_THREADS)
+    derived, streams = Derived(parts.blobs, threads), Streams(parts.blobs)
+    federation = Federation(
+        parts.bus, catalogue, retrieval, tuple(settings.origins.values()), settings.fresh_seconds
+    )
+    pixels = settings.pixels
+    images = Images(parts.blobs, threads, derived.frame_indexes, derived.kept, pixels.max_frame_bytes)
+    processes = PixelProcesses(pixels.processes, pixels.timeout_seconds)
+    parts.closing.callback(processes.close)
+    transcoded = Transcoded(parts.blobs, threads, derived.kept, images, processes, pixels.max_frame_bytes)
+    return Instances(
+        settings,
+        parts.blobs,
+        catalogue,
+        retrieval,
+        threads,
+        derived,
+        streams,
+        federation,
+        images,
+        processes,
+        FrameContents(images, processes, derived.kept, pixels.max_frame_bytes),
+        Recent(settings.fresh_seconds),
+        transcoded,
+        Pictures(images, processes, derived.kept, pixels.max_frame_bytes),
+        Representatives(parts.bus, catalogue, federation),
+        Studies.of(parts.bus, parts.settings),
+    )
 
 
 @asynccontextmanager

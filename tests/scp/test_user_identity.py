@@ -100,6 +100,16 @@ async def test_what_is_wrong_is_rejected_for_good_and_recorded(
     assert {record.reason for record in records} == {"User identity not verified"}
 
 
+async def test_who_is_let_in_is_recorded_as_who_he_has_proved_to_be(
+    parts: Parts, bus: Bus, origin_name: str, key: str
+) -> None:
+    calling = f"CT{origin_name[-12:].upper()}"
+    async with with_a_key(parts, origin_name) as server:
+        await asked(server, identity(PASSCODE, origin_name, key), calling)
+    (record,) = await audited(bus, "accepted", calling, least=1)
+    assert (record.action, record.who) == ("association", f"key:{origin_name}")
+
+
 async def test_a_kind_of_identity_that_the_standard_does_not_know_lets_nobody_in(
     parts: Parts, origin_name: str
 ) -> None:

@@ -52,7 +52,7 @@ class Doorkeeper:
         callers: Callers,
         authenticator: Authenticates,
         loop: asyncio.AbstractEventLoop,
-        decided: Callable[[Calling, Rejection | None], None],
+        decided: Callable[[Calling, Rejection | None, Principal], None],
     ) -> None:
         """Prepare.
 
@@ -75,7 +75,7 @@ class Doorkeeper:
         sender.sends_for = tuple(self._sending(sender))
         if rejection is None and not (sender.origin is None and sender.sends_for):
             rejection = self._admission.confirm(sender.principal, sender.origin)
-        self._decided(sender.calling, rejection)
+        self._decided(sender.calling, rejection, sender.principal)
         if rejection is None:
             return Judged(None, is_identified)
         return Judged((rejection.result, rejection.source, rejection.reason), is_identified=False)

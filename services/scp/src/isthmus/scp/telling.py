@@ -5,6 +5,7 @@ from collections.abc import Coroutine
 from dataclasses import replace
 from typing import Final
 
+from isthmus.common.auth import Principal
 from isthmus.common.bus import Bus
 from isthmus.common.bus.events import tell
 from isthmus.common.errors import BusUnavailable
@@ -62,13 +63,22 @@ class Telling:
             else:
                 return
 
-    def decided(self, calling: Calling, action: str, refusal: str | None) -> None:
-        """Record a decision of an association; `refusal` is the reason, None where it was accepted."""
+    def decided(
+        self, calling: Calling, action: str, refusal: str | None, principal: Principal | None = None
+    ) -> None:
+        """Record a decision of an association.
+
+        Args:
+            calling: what is known from its request.
+            action: what was asked for.
+            refusal: the reason, None where it was accepted.
+            principal: who it is, where more was found out than that.
+        """
         _log(calling, action, refusal)
         if self._records >= MOST_RECORDS:
             return
         self._records += 1
-        record = of_calling(calling, principal_of(calling), action)
+        record = of_calling(calling, principal or principal_of(calling), action)
         if refusal is None:
             record = replace(record, event=AuditEvent.USER_AUTHENTICATION, event_type=AuditType.LOGIN)
         else:

@@ -16,7 +16,7 @@ from pynetdicom.association import Association
 from pynetdicom.dimse_primitives import C_STORE
 
 from isthmus.common.access.authenticator import Authenticator
-from isthmus.common.auth import Policy, Right, acting_as
+from isthmus.common.auth import Policy, Principal, Right, acting_as
 from isthmus.common.dicom.statuses import NOT_AUTHORIZED, OUT_OF_RESOURCES, SUCCESS, UNABLE_TO_PROCESS
 from isthmus.common.dicom.uids import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from isthmus.common.dimse import (
@@ -130,9 +130,11 @@ class Server:
             association.join(max(0.0, deadline - time.monotonic()))
             self._listener.over(association)
 
-    def _decided(self, calling: Calling, rejection: Rejection | None) -> None:
+    def _decided(
+        self, calling: Calling, rejection: Rejection | None, principal: Principal | None = None
+    ) -> None:
         refusal = None if rejection is None else rejection.meaning
-        self._on_loop(self._telling.decided, calling, "association", refusal)
+        self._on_loop(self._telling.decided, calling, "association", refusal, principal)
 
     def _no_tls(self, address: str, reason: str) -> None:
         self._on_loop(self._telling.decided, Calling("", "", address), "TLS handshake", reason)

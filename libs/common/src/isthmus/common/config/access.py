@@ -186,7 +186,7 @@ class Rule(Section):
 
 
 class Subscriber(Section):
-    """A user of NATS for somebody who hears of what arrives; rules say of which inboxes."""
+    """A user of NATS, trusted (docs/security.md), who hears of what arrives; rules say of which inboxes."""
 
     name: OriginName
     """The user's name."""

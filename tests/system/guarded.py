@@ -213,7 +213,7 @@ async def guarded(
         app = application(
             routes, inboxes={mine, other}, policy=Policy.of(settings), authenticate=authenticator
         )
-        transport = httpx2.ASGITransport(app)
+        transport, ring = httpx2.ASGITransport(app), KeyRing(bus)
         async with httpx2.AsyncClient(transport=transport, base_url="http://gateway") as http:
             yield Guarded(
                 bus,
@@ -223,9 +223,11 @@ async def guarded(
                 mine,
                 other,
                 Target.of(mine, files[0]),
-                KeyRing(bus),
+                ring,
                 idp,
                 Links(link_key),
                 gateway_secret,
                 names,
             )
+        for each in names.values():  # others list the keys of this bus, and have another signing key
+            await ring.revoke(each)

@@ -20,6 +20,7 @@ from isthmus.common.config.arriving import Caller
 from isthmus.common.config.settings import Scp
 from isthmus.common.dimse import install, unrestricted_storage
 from isthmus.common.service import Parts
+from isthmus.scp.auditing import Auditing
 from isthmus.scp.callers import Callers, Calling
 from isthmus.scp.commitment.requests import STORAGE_COMMITMENT, STORAGE_COMMITMENT_INSTANCE
 from isthmus.scp.sender import Sender
@@ -51,7 +52,7 @@ async def services(parts: Parts, called: str | None = None) -> AsyncIterator[int
     inbox = inboxes[0] if called is None else next((one for one in inboxes if one.name == called), None)
     policy = Policy.of(parts.settings)
     callers = Callers(policy, parts.settings.origins, parts.settings.scp.callers)
-    running = Services(parts, callers, loop)
+    running = Services(parts, callers, Auditing(parts.bus), loop)
 
     def sender_of(association: Association) -> Sender:
         title = association.requestor.ae_title.strip()

@@ -17,7 +17,6 @@ from pynetdicom.ae import ApplicationEntity
 from pynetdicom.association import Association
 from pynetdicom.dimse_primitives import C_ECHO, N_ACTION, N_CREATE, N_EVENT_REPORT, N_SET
 
-from isthmus.common.access.patients import Patients
 from isthmus.common.access.studies import Studies
 from isthmus.common.auth import Right
 from isthmus.common.config import Inbox, Origin
@@ -78,7 +77,9 @@ def accept_services(entity: ApplicationEntity) -> None:
 class Services:
     """All of them, for the associations of one process."""
 
-    def __init__(self, parts: Parts, callers: Callers, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self, parts: Parts, callers: Callers, auditing: Auditing, loop: asyncio.AbstractEventLoop
+    ) -> None:
         self._parts = parts
         self._bus = parts.bus
         self._callers = callers
@@ -87,7 +88,7 @@ class Services:
         self._destination_of_all = ScpSettings.of(parts.settings).destination_of_all
         self._open = OpenAssociations(loop)
         self._reports = Reports(parts.bus)
-        self._auditing = Auditing(parts.bus, Patients(parts.blobs))
+        self._auditing = auditing
         self._studies, most_asked = Studies.of(parts.bus, parts.settings), parts.settings.search.max_parents
         self._retrieval: dict[Operation, Serve] = {
             Operation.C_FIND: self._auditing.query(

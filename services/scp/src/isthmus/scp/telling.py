@@ -1,8 +1,9 @@
 """What is told to the bus behind the back of the associations: their ends, and who was let in."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import replace
+from functools import partial
 from typing import Final
 
 from isthmus.common.auth import Principal
@@ -30,10 +31,9 @@ log = get_logger(__name__)
 class Telling:
     """Publishes in tasks of its own, so that nobody waits for it; for the loop alone."""
 
-    def __init__(self, bus: Bus) -> None:
+    def __init__(self, bus: Bus, auditing: Auditing) -> None:
         self._bus = bus
-        self.auditing: Final = Auditing(bus)
-        """Of what comes by C-STORE."""
+        self.auditing: Final = auditing
         self._tasks: set[asyncio.Task[None]] = set()
         self._records = 0
 
@@ -48,20 +48,8 @@ class Telling:
     async def _tell_ended(self, inbox: str, studies: tuple[str, ...], association: str) -> None:
         with span("association ended", {"dicom.studies": len(studies)}):
             for study in studies:
-                await self._until_told(AssociationEnded(inbox, study, association))
-
-    async def _until_told(self, told: AssociationEnded) -> None:
-        deadline = asyncio.get_running_loop().time() + GIVE_UP_SECONDS
-        while True:
-            try:
-                await tell(self._bus, told)
-            except BusUnavailable as error:
-                if asyncio.get_running_loop().time() > deadline:
-                    log.warning("the end of an association is not told", reason=error.detail)
-                    return
-                await asyncio.sleep(AGAIN_SECONDS)
-            else:
-                return
+                ended = AssociationEnded(inbox, study, association)
+                await _insisting(partial(tell, self._bus, ended), "the end of an association is not told")
 
     def decided(
         self, calling: Calling, action: str, refusal: str | None, principal: Principal | None = None
@@ -104,17 +92,9 @@ class Telling:
             log.warning("an audit record is lost", action=operation)
 
     async def _record(self, record: AuditRecord) -> None:
-        deadline = asyncio.get_running_loop().time() + GIVE_UP_SECONDS
         try:
-            while True:
-                try:
-                    await self.auditing.write(record)
-                    return
-                except BusUnavailable as error:
-                    if asyncio.get_running_loop().time() > deadline:
-                        log.warning("an audit record is lost", action=record.action, reason=error.detail)
-                        return
-                    await asyncio.sleep(AGAIN_SECONDS)
+            write = partial(self.auditing.write, record)
+            await _insisting(write, "an audit record is lost", action=record.action)
         finally:
             self._records -= 1
 
@@ -129,6 +109,20 @@ class Telling:
             _, left = await asyncio.wait(self._tasks, timeout=FINISH_SECONDS)
             for task in left:
                 task.cancel()
+
+
+async def _insisting(attempt: Callable[[], Awaitable[object]], lost: str, **about: str) -> None:
+    """Try until NATS takes it, or it has been away for long; then what is lost is in the log alone."""
+    deadline = asyncio.get_running_loop().time() + GIVE_UP_SECONDS
+    while True:
+        try:
+            await attempt()
+            return
+        except BusUnavailable as error:
+            if asyncio.get_running_loop().time() > deadline:
+                log.warning(lost, reason=error.detail, **about)
+                return
+            await asyncio.sleep(AGAIN_SECONDS)
 
 
 def _log(calling: Calling, action: str, refusal: str | None) -> None:

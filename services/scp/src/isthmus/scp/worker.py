@@ -16,6 +16,7 @@ from pynetdicom.association import Association
 from pynetdicom.dimse_primitives import C_STORE
 
 from isthmus.common.access.authenticator import Authenticator
+from isthmus.common.access.patients import Patients
 from isthmus.common.auth import Policy, Principal, Right, acting_as
 from isthmus.common.dicom.statuses import NOT_AUTHORIZED, OUT_OF_RESOURCES, SUCCESS, UNABLE_TO_PROCESS
 from isthmus.common.dicom.uids import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
@@ -38,6 +39,7 @@ from isthmus.common.service import Parts
 from isthmus.common.telemetry import get_logger, span
 from isthmus.common.threads import LoopStopped, Threads, run_coroutine_from_thread
 from isthmus.scp.admission import Admission, Rejection
+from isthmus.scp.auditing import Auditing
 from isthmus.scp.callers import Callers, Calling
 from isthmus.scp.doorkeeper import Doorkeeper
 from isthmus.scp.listener import Listener
@@ -274,8 +276,9 @@ async def serving(parts: Parts) -> AsyncIterator[Server]:
     budget = Budget(settings.max_receiving_bytes)
     through = StoreThrough(parts.bus, parts.blobs, budget, settings.destination_of_all)
     receiver = Receiver(parts.bus, parts.blobs, deposits, budget, through)
-    telling = Telling(parts.bus)
-    services = Services(parts, callers, asyncio.get_running_loop())
+    auditing = Auditing(parts.bus, Patients(parts.blobs))
+    telling = Telling(parts.bus, auditing)
+    services = Services(parts, callers, auditing, asyncio.get_running_loop())
     threads = Threads("scp", 1)
     install()
     with unrestricted_storage():

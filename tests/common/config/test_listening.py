@@ -70,6 +70,12 @@ def test_what_does_not_go_together_is_named(tmp_path: Path, text: str, complaint
     assert complaint in caught.value.detail
 
 
+@pytest.mark.parametrize("network", ["0.0.0.0/0", "::/0", "10.1.2.3/0"])
+def test_not_everybody_is_a_trusted_proxy(tmp_path: Path, network: str) -> None:
+    with pytest.raises(SettingsError, match=rf"gateway: trusted_proxies: {network} is everybody"):
+        load_settings(written(tmp_path, f"[gateway]\ntrusted_proxies = ['{network}']"))
+
+
 def test_over_tls_the_links_in_events_say_so(tmp_path: Path) -> None:
     text = "[gateway]\nlisten = '127.0.0.1:8443'\ncertificate_file = 'a'\nkey_file = 'b'"
     assert load_settings(written(tmp_path, text)).gateway.base_url == "https://127.0.0.1:8443"

@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 
 from isthmus.common.config.access import Secret
 from isthmus.common.config.kinds import Listen, ListenAddress, Section, Url, WebOrigin
-from isthmus.common.config.networks import Network
+from isthmus.common.config.networks import Network, written_out
 from isthmus.common.config.pairs import require_both_or_none
 
 
@@ -35,6 +35,15 @@ class Gateway(Section):
     def base_url(self) -> str:
         """What the links in events begin with, without a slash at its end."""
         return self.url or f"{'https' if self.certificate_file is not None else 'http'}://{self.listen}"
+
+    @model_validator(mode="after")
+    def _trusts_proxies_alone(self) -> Self:
+        everybody = [network for network in self.trusted_proxies if written_out(network).endswith("/0")]
+        if everybody:
+            raise ValueError(
+                f"trusted_proxies: {everybody[0]} is everybody, who could say that he comes from anywhere"
+            )
+        return self
 
     @model_validator(mode="after")
     def _has_a_certificate(self) -> Self:

@@ -8,6 +8,7 @@ import pytest
 from isthmus.cli.client import Refused
 from isthmus.cli.find import FindLevel, find
 from isthmus.cli.links import link
+from isthmus.cli.run_file import RunFile
 from isthmus.cli.viewer import viewer_folder
 from isthmus.common.auth import StudyLink
 from isthmus.common.auth.links import Links
@@ -37,6 +38,17 @@ async def test_a_link_is_a_url_for_clients_that_opens_the_study(
     assert who.until == pytest.approx(time.time() + 7200, abs=60)
     assert shown not in err
     assert gateway.heads[0].split()[1] == "/aets/pacs/studies?StudyInstanceUID=1.2"
+
+
+async def test_who_makes_a_link_that_nobody_else_can_open_hears_so(
+    gateway: Face, data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    gateway.handler = answer("200 OK", "application/dicom+json", match("http://x/aets/pacs/studies/1.2"))
+    await link(data, "1.2", "pacs", hours=2, as_json=False)
+    assert "this machine alone" not in capsys.readouterr().err
+    RunFile.read(data).model_copy(update={"clients": "http://127.0.0.1:8080"}).write(data)
+    await link(data, "1.2", "pacs", hours=2, as_json=False)
+    assert "it opens on this machine alone: gateway.url" in capsys.readouterr().err
 
 
 async def test_without_an_origin_it_is_for_where_the_study_is(

@@ -98,6 +98,7 @@ def test_beyond_loopback_it_warns_where_there_is_no_tls(tmp_path: Path) -> None:
     beyond = system(tmp_path, RULE, host="0.0.0.0")
     assert beyond.url.startswith("http://127.0.0.1:")
     assert "without TLS" in beyond.warnings[0]
+    assert "gateway.url" in beyond.warnings[1]
     assert not system(tmp_path, RULE).warnings
     assert "is for nobody" in system(tmp_path, RULE.replace("key", "user")).warnings[0]
 

@@ -13,6 +13,7 @@ from isthmus.cli.recording import record_own
 from isthmus.cli.run_file import RunFile
 from isthmus.cli.viewer import viewer_folder
 from isthmus.common.auth.links import PARAMETER, Links
+from isthmus.common.config.kinds import is_on_this_machine
 from isthmus.common.dicom.json_model import DicomJson
 from isthmus.common.dicomweb.resource import ALL, LINKS_PATH, service_path
 from isthmus.common.messages.audit import ActionCode, AuditEvent, AuditType
@@ -75,6 +76,8 @@ async def link(
         return
     write_line(url)
     write_error(f"whoever has it may see this study at {where!r} until {written_time(until)}")
+    if is_on_this_machine(run.clients):
+        write_error("it opens on this machine alone: gateway.url says where clients of others reach us")
 
 
 async def _origin_of(data: Path, study: str, origin: str | None) -> str:

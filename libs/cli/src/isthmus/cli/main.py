@@ -194,7 +194,10 @@ def _audit(
     since: Annotated[
         str | None, typer.Option(metavar="1h|TIME", help="From so long ago on (90s, 30m, 1h, 2d), or a time.")
     ] = None,
-    follow: Annotated[bool, typer.Option("--follow", help="Wait for more, until Ctrl-C.")] = False,
+    follow: Annotated[
+        bool,
+        typer.Option("--follow", help="Wait for more, until Ctrl-C; without --since only for what is new."),
+    ] = False,
     data: Data = DEFAULT_DATA,
     as_json: Annotated[bool, typer.Option("--json", help="Print each record whole, in a line.")] = False,
 ) -> None:

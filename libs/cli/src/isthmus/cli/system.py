@@ -3,8 +3,9 @@
 import json
 import secrets
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
+from ipaddress import ip_address
 from pathlib import Path
 
 from isthmus.cli.doubtful_rules import doubtful_rules
@@ -88,14 +89,7 @@ class System:
     @property
     def warnings(self) -> Sequence[str]:
         """What who runs it should know, beside the settings being right."""
-        gateway, doubtful = self._settings.gateway, tuple(doubtful_rules(self._settings))
-        if ListenAddress(gateway.listen).is_loopback or gateway.certificate_file is not None:
-            return doubtful
-        return (
-            f"gateway.listen = {gateway.listen}, without TLS: tokens, keys and images can be read on the way."
-            " Set gateway.certificate_file and gateway.key_file, or have a proxy with TLS before it",
-            *doubtful,
-        )
+        return (*_of_gateway(self._settings.gateway), *doubtful_rules(self._settings))
 
     def prepare(self) -> None:
         """Write the files that the servers need."""
@@ -293,3 +287,17 @@ def _free_address(setting: str, listen: str) -> ListenAddress:
     if not port_is_free(address.host, address.port):
         raise SettingsError(f"{setting}: {listen} is in use by another program")
     return address
+
+
+def _of_gateway(gateway: Gateway) -> Iterator[str]:
+    listen = ListenAddress(gateway.listen)
+    if not listen.is_loopback and gateway.certificate_file is None:
+        yield (
+            f"gateway.listen = {listen}, without TLS: tokens, keys and images can be read on the way."
+            " Set gateway.certificate_file and gateway.key_file, or have a proxy with TLS before it"
+        )
+    if gateway.url is None and not listen.is_loopback and ip_address(listen.host).is_unspecified:
+        yield (
+            f"gateway.listen = {listen} is no address that clients can use, and events and links have it in"
+            " their URLs: say in gateway.url where clients reach us"
+        )

@@ -113,13 +113,16 @@ def _exact_plain_url(text: str) -> str:
 
 def is_in_clear(url: str) -> bool:
     """Tell whether what is sent to a URL can be read on the way: it has no TLS, and leaves this machine."""
-    parts = urlsplit(url)
-    if parts.scheme == "https" or parts.hostname == "localhost":
-        return False
+    return urlsplit(url).scheme != "https" and not is_on_this_machine(url)
+
+
+def is_on_this_machine(url: str) -> bool:
+    """Tell whether a URL is on loopback, by its host."""
+    host = urlsplit(url).hostname or ""
     try:
-        return not ip_address(parts.hostname or "").is_loopback
+        return host == "localhost" or ip_address(host).is_loopback
     except ValueError:
-        return True
+        return False
 
 
 def _endpoint(text: str) -> str:

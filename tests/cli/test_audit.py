@@ -89,6 +89,14 @@ async def test_those_that_are_wanted_are_shown(
     assert await shown(patient="P-17", who="bob") == 0
 
 
+async def test_that_there_is_none_is_said(
+    data: Path, origin_name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await show_audit(data, Wanted(origin=origin_name))
+    out, err = capsys.readouterr()
+    assert (out, err) == ("", "no record that is kept is one of these\n")
+
+
 async def test_for_scripts_a_record_is_json(
     bus: Bus, data: Path, origin_name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

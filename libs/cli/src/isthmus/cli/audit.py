@@ -12,7 +12,7 @@ import orjson
 from nats.aio.msg import Msg
 
 from isthmus.cli.connected import connected
-from isthmus.cli.output import write_line
+from isthmus.cli.output import write_error, write_line
 from isthmus.cli.recording import record_own
 from isthmus.common.bus import subjects
 from isthmus.common.bus.ordered import read_ordered
@@ -53,6 +53,8 @@ async def show_audit(
 ) -> None:
     """Print audit records, the oldest first; that somebody read them is recorded too, and before.
 
+    That there are none is said too, on standard error: nothing would look as if nothing had been done.
+
     Args:
         data: the data folder of a running system.
         wanted: which.
@@ -68,12 +70,16 @@ async def show_audit(
     async with connected(data, "isthmus audit") as system:
         used = ActionCode.READ
         await record_own(system.bus, "isthmus audit", AuditEvent.AUDIT_LOG_USED, used, query=str(wanted))
+        shown = 0
         reading = read_ordered(system.bus, AUDIT, subject, since=since, follow=follow)
         async with aclosing(reading) as messages:
             async for message in messages:
                 for line in _lines(message, wanted, as_json=as_json):
                     write_line(line)
                     sys.stdout.flush()
+                    shown += 1
+    if not shown:
+        write_error("no record that is kept is one of these")
 
 
 def _lines(message: Msg, wanted: Wanted, *, as_json: bool) -> Iterator[str]:

@@ -13,7 +13,7 @@ from isthmus.common.config import DimseOrigin, Inbox, ListenAddress, Settings
 from isthmus.common.config.access import Access
 from isthmus.common.config.origins import Protocol
 from isthmus.common.config.settings import Scp
-from isthmus.common.dimse import Association, Context, Peer, StoreResult
+from isthmus.common.dimse import VERIFICATION, Association, Context, Peer, StoreResult
 from isthmus.common.service import Parts
 from isthmus.scp.worker import Server, serving
 
@@ -63,6 +63,15 @@ async def server(parts: Parts) -> AsyncIterator[Server]:
 
 def peer(server: Server, calling: str = PACS, called: str = "ISTHMUS") -> Peer:
     return Peer("scp", "127.0.0.1", server.port, called, calling, 20.0)
+
+
+def echo_at(to: Peer) -> None:
+    """Associate, and have a C-ECHO answered; in a thread."""
+    association = Association.open(to, [VERIFICATION])
+    try:
+        association.echo()
+    finally:
+        association.release()
 
 
 async def send(

@@ -23,7 +23,7 @@ from isthmus.scp.admission import CALLED_AE_TITLE, CALLING_AE_TITLE, Admission, 
 from isthmus.scp.callers import Address, Callers, Calling, principal_of
 from isthmus.scp.everything import AllOrigins
 from isthmus.scp.worker import Server, serving
-from tests.scp.conftest import INBOX, PACS, Sending, peer, send, with_rules, with_scp
+from tests.scp.conftest import INBOX, PACS, Sending, echo_at, peer, send, with_rules, with_scp
 from tests.scp.stream import audited
 from tests.scp.wire import associate, read
 
@@ -218,14 +218,7 @@ def caller() -> str:
 
 
 async def echo(server: Server, calling: str, called: str) -> None:
-    def run() -> None:
-        association = Association.open(peer(server, calling, called), [VERIFICATION])
-        try:
-            association.echo()
-        finally:
-            association.release()
-
-    await asyncio.to_thread(run)
+    await asyncio.to_thread(echo_at, peer(server, calling, called))
 
 
 async def test_who_is_none_of_the_callers_is_rejected_and_that_is_recorded(

@@ -19,7 +19,7 @@ from isthmus.scp.admission import Admission, Rejection
 from isthmus.scp.callers import Calling
 from isthmus.scp.worker import Server, serving
 from tests.peers import eventually
-from tests.scp.conftest import INBOX, peer, with_scp
+from tests.scp.conftest import INBOX, echo_at, peer, with_scp
 
 SECONDS = 20.0
 
@@ -37,14 +37,7 @@ def rest(connection: socket.socket) -> bytes:
 
 
 async def echo(server: Server) -> None:
-    def run() -> None:
-        association = Association.open(peer(server, called=INBOX), [VERIFICATION])
-        try:
-            association.echo()
-        finally:
-            association.release()
-
-    await asyncio.to_thread(run)
+    await asyncio.to_thread(echo_at, peer(server, called=INBOX))
 
 
 def request(called: bytes = b"INBOX", calling: bytes = b"CT1", version: int = 1) -> bytes:

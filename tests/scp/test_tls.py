@@ -14,13 +14,13 @@ from isthmus.common.config import Inbox, Origin
 from isthmus.common.config.certificates import client_context
 from isthmus.common.config.tls import PeerTls
 from isthmus.common.dicom.part10 import read_file_meta
-from isthmus.common.dimse import VERIFICATION, Association, Context, Peer
+from isthmus.common.dimse import Association, Context, Peer
 from isthmus.common.service import Parts
 from isthmus.scp.admission import Admission, Rejection
 from isthmus.scp.callers import Calling
 from tests.certificates import LOOPBACK, ec_key
 from tests.peers import echoscu, storescu
-from tests.scp.conftest import CT, EXPLICIT, INBOX, peer
+from tests.scp.conftest import CT, EXPLICIT, INBOX, echo_at, peer
 from tests.scp.tls import SECONDS, Pki, dcmtk_peer, serving_tls, tls_peer
 from tests.scp.wire import RELEASE, RELEASED, associate, read
 
@@ -33,14 +33,7 @@ def pki(tmp_path_factory: pytest.TempPathFactory) -> Pki:
 
 
 async def echo(to: Peer) -> None:
-    def run() -> None:
-        association = Association.open(to, [VERIFICATION])
-        try:
-            association.echo()
-        finally:
-            association.release()
-
-    await asyncio.to_thread(run)
+    await asyncio.to_thread(echo_at, to)
 
 
 @pytest.mark.parametrize("profile", ["--profile-bcp195-nd", "--profile-bcp195", "--profile-bcp195-ex"])

@@ -11,14 +11,14 @@ from dataclasses import replace
 import pytest
 
 from isthmus.common.bus import Bus
-from isthmus.common.dimse import VERIFICATION, Association, Peer
+from isthmus.common.dimse import Peer
 from isthmus.common.errors import OriginError, OriginUnreachable
 from isthmus.common.service import Parts
 from isthmus.scp import listener
 from isthmus.scp.worker import Server
 from tests.certificates import LOOPBACK, Authority, rsa_key
 from tests.peers import echoscu, eventually
-from tests.scp.conftest import INBOX, peer
+from tests.scp.conftest import INBOX, echo_at, peer
 from tests.scp.stream import audited
 from tests.scp.tls import SECONDS, Pki, dcmtk_peer, serving_tls, tls_peer
 from tests.scp.wire import associate, read
@@ -38,18 +38,10 @@ def stranger(tmp_path_factory: pytest.TempPathFactory) -> Authority:
     return Authority(tmp_path_factory.mktemp("stranger"), "stranger")
 
 
-def echo(to: Peer) -> None:
-    association = Association.open(to, [VERIFICATION])
-    try:
-        association.echo()
-    finally:
-        association.release()
-
-
 async def refused(to: Peer) -> OriginError:
     """Fail to associate."""
     with pytest.raises(OriginError) as caught:
-        await asyncio.to_thread(echo, to)
+        await asyncio.to_thread(echo_at, to)
     return caught.value
 
 
@@ -236,7 +228,7 @@ async def test_who_speaks_tls_to_the_port_in_clear_is_not_understood(
         failed = await refused(replace(wrong, port=server.port))
         assert isinstance(failed, OriginUnreachable)
         assert "it speaks no TLS" in failed.detail
-        await asyncio.to_thread(echo, peer(server, called=INBOX))
+        await asyncio.to_thread(echo_at, peer(server, called=INBOX))
     assert "it speaks TLS, on the port without" in logged()
 
 
@@ -262,7 +254,7 @@ async def test_handshakes_that_stall_are_cut_off_and_others_go_on(parts: Parts, 
                 one = socket.create_connection((LOOPBACK, port_of(server)), timeout=SECONDS)
                 stalled.append(stack.enter_context(one))
                 one.sendall(hello[: int(len(hello) * share)])
-            await asyncio.to_thread(echo, tls_peer(server, pki.client_tls(pki.client)))
+            await asyncio.to_thread(echo_at, tls_peer(server, pki.client_tls(pki.client)))
             answered = [bool(await asyncio.to_thread(end_of, one)) for one in stalled]
         assert answered == [False, False, False, True]  # who has said all of it hears of us
         assert server.waiting == 0
@@ -278,8 +270,8 @@ async def test_many_that_stall_cost_no_thread_and_others_get_in(parts: Parts, pk
                 )
                 one.sendall(hello)
             assert server.associations == 0
-            await asyncio.to_thread(echo, tls_peer(server, pki.client_tls(pki.client)))
-            await asyncio.to_thread(echo, peer(server, called=INBOX))
+            await asyncio.to_thread(echo_at, tls_peer(server, pki.client_tls(pki.client)))
+            await asyncio.to_thread(echo_at, peer(server, called=INBOX))
             assert server.waiting <= listener.MOST_WAITING
         assert await asyncio.to_thread(eventually, lambda: server.waiting == 0, timeout_seconds=SECONDS)
 
@@ -292,7 +284,7 @@ async def test_a_handshake_that_is_cut_in_the_middle_costs_nothing(
             cut.sendall(client_hello(pki))
             assert cut.recv(1)
         assert await asyncio.to_thread(eventually, lambda: server.waiting == 0, timeout_seconds=SECONDS)
-        await asyncio.to_thread(echo, tls_peer(server, pki.client_tls(pki.client)))
+        await asyncio.to_thread(echo_at, tls_peer(server, pki.client_tls(pki.client)))
     assert "it broke off" in logged()
 
 
@@ -301,7 +293,7 @@ async def test_who_only_looks_whether_the_port_is_open_is_not_worth_a_word(
 ) -> None:
     async with serving_tls(parts, pki) as server:
         socket.create_connection((LOOPBACK, port_of(server)), timeout=SECONDS).close()
-        await asyncio.to_thread(echo, tls_peer(server, pki.client_tls(pki.client)))
+        await asyncio.to_thread(echo_at, tls_peer(server, pki.client_tls(pki.client)))
     assert "handshake" not in logged()
 
 
@@ -318,7 +310,7 @@ async def test_garbage_is_turned_away(parts: Parts, pki: Pki, garbage: bytes) ->
 
     async with serving_tls(parts, pki) as server:
         await asyncio.to_thread(run, port_of(server))
-        await asyncio.to_thread(echo, tls_peer(server, pki.client_tls(pki.client)))
+        await asyncio.to_thread(echo_at, tls_peer(server, pki.client_tls(pki.client)))
 
 
 async def test_what_is_no_request_is_answered_with_an_abort_by_tls(parts: Parts, pki: Pki) -> None:

@@ -10,25 +10,18 @@ from pathlib import Path
 
 import pytest
 
-from isthmus.common.dimse import VERIFICATION, Association, Peer
+from isthmus.common.dimse import VERIFICATION, Association
 from isthmus.common.errors import OriginError, SettingsError
 from isthmus.common.service import Parts
 from isthmus.scp.worker import Server
 from tests.certificates import LOOPBACK, Authority, Identity, rsa_key
+from tests.scp.conftest import echo_at
 from tests.scp.tls import SECONDS, Pki, serving_tls, tls_peer
 
 
 @pytest.fixture
 def pki(tmp_path: Path) -> Pki:
     return Pki.of(tmp_path)
-
-
-def echo(to: Peer) -> None:
-    association = Association.open(to, [VERIFICATION])
-    try:
-        association.echo()
-    finally:
-        association.release()
 
 
 def shown(server: Server) -> bytes:
@@ -67,7 +60,7 @@ async def test_a_new_certificate_is_shown_to_who_comes_next(parts: Parts, pki: P
         assert await asyncio.to_thread(shown, server) == der(new)
         await asyncio.to_thread(kept.echo)  # who is there stays
         await asyncio.to_thread(kept.release)
-        await asyncio.to_thread(echo, tls_peer(server, pki.client_tls(pki.client)))
+        await asyncio.to_thread(echo_at, tls_peer(server, pki.client_tls(pki.client)))
 
 
 Break = Callable[[Pki, Authority], None]
@@ -100,7 +93,7 @@ async def test_what_cannot_be_used_changes_nothing_and_is_said_once(
         for _ in range(3):
             assert await asyncio.to_thread(shown, server) == before
         if broken is not no_authority:  # the client has that file too
-            await asyncio.to_thread(echo, tls_peer(server, client))
+            await asyncio.to_thread(echo_at, tls_peer(server, client))
     assert capsys.readouterr().out.count("changed certificates cannot be used") >= 1
 
 
@@ -112,16 +105,16 @@ async def test_who_was_trusted_is_not_any_more(parts: Parts, pki: Pki, tmp_path:
     both.write_bytes(other.certificate.read_bytes() + pki.authority.certificate.read_bytes())
     old, new = pki.client_tls(pki.client), pki.client_tls(other.signs("new"))
     async with serving_tls(parts, pki, client_ca_file=trusted) as server:
-        await asyncio.to_thread(echo, tls_peer(server, old))
+        await asyncio.to_thread(echo_at, tls_peer(server, old))
         with pytest.raises(OriginError):
-            await asyncio.to_thread(echo, tls_peer(server, new))
+            await asyncio.to_thread(echo_at, tls_peer(server, new))
         put(trusted, both)
-        await asyncio.to_thread(echo, tls_peer(server, old))
-        await asyncio.to_thread(echo, tls_peer(server, new))
+        await asyncio.to_thread(echo_at, tls_peer(server, old))
+        await asyncio.to_thread(echo_at, tls_peer(server, new))
         put(trusted, other.certificate)
-        await asyncio.to_thread(echo, tls_peer(server, new))
+        await asyncio.to_thread(echo_at, tls_peer(server, new))
         with pytest.raises(OriginError):
-            await asyncio.to_thread(echo, tls_peer(server, old))
+            await asyncio.to_thread(echo_at, tls_peer(server, old))
 
 
 async def test_what_cannot_be_used_at_the_start_ends_it(parts: Parts, pki: Pki) -> None:

@@ -71,3 +71,15 @@ async def test_it_goes_when_the_last_request_has_ended_and_not_before() -> None:
 def test_full_collections_by_themselves_are_rare() -> None:
     CollectBetweenRequests(App())
     assert gc.get_threshold()[2] == garbage.AT_LAST
+
+
+def test_what_is_there_at_the_start_is_never_visited_and_what_comes_is() -> None:
+    gc.disable()
+    before = gc.get_freeze_count()
+    try:
+        garbage.settle()
+        assert gc.get_freeze_count() > before
+        assert gc.isenabled()
+    finally:
+        gc.enable()
+        gc.unfreeze()

@@ -1,5 +1,9 @@
 """Run the worker for DIMSE origins."""
 
+import gc
+
+gc.disable()  # until all is imported, see `settle`
+
 from isthmus.common.service import run
 from isthmus.dimse_scu.worker import worker
 

@@ -1,5 +1,9 @@
 """Run the service: `python -m isthmus.scp`."""
 
+import gc
+
+gc.disable()  # until all is imported, see `settle`
+
 from isthmus.common.service import run
 from isthmus.scp.worker import lifespan
 

@@ -1,5 +1,9 @@
 """`python -m isthmus.stow`."""
 
+import gc
+
+gc.disable()  # until all is imported, see `settle`
+
 from isthmus.common.service import run
 from isthmus.stow.app import routes
 from isthmus.stow.sweep import sweeping

@@ -1,5 +1,9 @@
 """`python -m isthmus.wado`."""
 
+import gc
+
+gc.disable()  # until all is imported, see `settle`
+
 from isthmus.common.service import run
 from isthmus.wado.app import routes
 

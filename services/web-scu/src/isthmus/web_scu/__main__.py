@@ -1,5 +1,9 @@
 """Run the service: `python -m isthmus.web_scu`."""
 
+import gc
+
+gc.disable()  # until all is imported, see `settle`
+
 from isthmus.common.service import run
 from isthmus.web_scu.worker import worker
 

@@ -4,7 +4,6 @@ import os
 import threading
 from pathlib import Path
 
-from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.environment_variables import (
     OTEL_EXPORTER_OTLP_ENDPOINT,
     OTEL_EXPORTER_OTLP_TRACES_ENDPOINT,
@@ -64,5 +63,10 @@ def setup(service: str, *, traces_file: Path | None) -> Telemetry:
 
 def _exporter(service: str, traces_file: Path | None) -> SpanExporter | None:
     if os.environ.get(OTEL_EXPORTER_OTLP_ENDPOINT) or os.environ.get(OTEL_EXPORTER_OTLP_TRACES_ENDPOINT):
+        # Imported where it is used: it is a tenth of what a process imports, and most have no collector.
+        from opentelemetry.exporter.otlp.proto.http.trace_exporter import (  # noqa: PLC0415
+            OTLPSpanExporter,
+        )
+
         return OTLPSpanExporter()
     return FileSpanExporter(traces_file, service) if traces_file is not None else None

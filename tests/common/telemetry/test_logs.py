@@ -162,13 +162,36 @@ logging.getLogger("pydicom").warning("Invalid value for VR PN: 'DOE^JOHN'")
     )
 
 
+def test_nobody_fills_the_log_with_what_is_no_http() -> None:
+    assert (
+        logged("""
+from isthmus.common.config.limits import Limits
+from isthmus.common.service.protocol import bounded
+import asyncio, uvicorn
+async def app(scope, receive, send): pass
+async def main():
+    config = uvicorn.Config(app, http=bounded(Limits()), log_config=None, lifespan="off", ws="none")
+    server = uvicorn.Server(config)
+    config.load()
+    serving = await asyncio.get_running_loop().create_server(
+        lambda: config.http_protocol_class(config=config, server_state=server.server_state, app_state={}),
+        "127.0.0.1", 0)
+    reader, writer = await asyncio.open_connection(*serving.sockets[0].getsockname())
+    writer.write(b"\\0 no HTTP\\r\\n\\r\\n")
+    assert b" 400 " in await reader.readline()
+asyncio.run(main())
+""")
+        == []
+    )
+
+
 def test_every_line_names_service_time_and_inside_a_span_the_trace() -> None:
     outside, inside, library = logged("""
 log.info("outside")
 incoming = {"traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"}
 with span("work", context=extract(incoming)):
     log.info("inside")
-    logging.getLogger("uvicorn.error").warning("Started %s", "server")
+    logging.getLogger("uvicorn.error").error("Started %s", "server")
 """)
     assert outside["service"] == inside["service"] == library["service"] == "wado"
     assert outside["timestamp"].endswith("Z")

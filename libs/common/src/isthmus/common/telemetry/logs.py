@@ -36,7 +36,9 @@ QUIETED: Mapping[str, int] = {
     "pynetdicom": logging.WARNING,  # identifiers, at INFO
     "urllib3": logging.ERROR,  # URLs, at WARNING
     "uvicorn.access": logging.CRITICAL + 1,  # URLs
-    "uvicorn.error": logging.WARNING,  # its start and stop, which we tell ourselves
+    # Its start and stop, which we tell ourselves; and at WARNING whatever is sent that is no HTTP: anybody could
+    # fill the disk with that.
+    "uvicorn.error": logging.ERROR,
 }
 
 

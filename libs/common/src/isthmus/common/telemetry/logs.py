@@ -36,8 +36,8 @@ QUIETED: Mapping[str, int] = {
     "pynetdicom": logging.WARNING,  # identifiers, at INFO
     "urllib3": logging.ERROR,  # URLs, at WARNING
     "uvicorn.access": logging.CRITICAL + 1,  # URLs
-    # Its start and stop, which we tell ourselves; and at WARNING whatever is sent that is no HTTP: anybody could
-    # fill the disk with that.
+    # Its start and stop, which we tell ourselves; and at WARNING whatever is sent that is no HTTP: with that
+    # anybody could fill the disk.
     "uvicorn.error": logging.ERROR,
 }
 

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Any, Final
 
-from isthmus.common.access.audit import AuditTrail
+from isthmus.common.access.audit_trail import AuditTrail
 from isthmus.common.access.patients import Patients
 from isthmus.common.auth import Kind, Principal
 from isthmus.common.blobs import BlobStore

@@ -15,7 +15,7 @@ from typing import Final
 from pydicom.dataset import Dataset
 from pynetdicom.dimse_primitives import C_MOVE
 
-from isthmus.common.access.audit import AuditTrail, Notes, open_notes
+from isthmus.common.access.audit_trail import AuditTrail, Notes, open_notes
 from isthmus.common.access.patients import Patients
 from isthmus.common.auth import Principal
 from isthmus.common.bus import Bus

@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from isthmus.common.access import access_of
-from isthmus.common.access.auditing import about_to_delete
+from isthmus.common.access.audit_layer import about_to_delete
 from isthmus.common.access.studies import Studies
 from isthmus.common.bus import Bus
 from isthmus.common.bus.delete import request_deletion

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from isthmus.common.access import access_of
-from isthmus.common.access.auditing import about_to_store
+from isthmus.common.access.audit_layer import about_to_store
 from isthmus.common.blobs import BlobStore
 from isthmus.common.bus import Bus
 from isthmus.common.bus.stores import run_store

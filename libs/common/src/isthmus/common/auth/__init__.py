@@ -1,6 +1,6 @@
 """Who asks, and what he may do: one set of rules for HTTP and DIMSE, and how a decision crosses the bus.
 
-Nothing here knows the bus, HTTP or DIMSE: how a credential comes, and how an answer goes, is the faces' own.
+Nothing here knows the bus, or what the faces speak: how a credential comes, and an answer goes, is theirs.
 """
 
 from isthmus.common.auth.grants import Grants, acting_as, current_principal, current_right

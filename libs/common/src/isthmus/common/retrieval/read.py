@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from typing import Final
 
-from isthmus.common.access.audit import noted
+from isthmus.common.access.audit_trail import noted
 from isthmus.common.bus import Bus, jobs
 from isthmus.common.bus.jobs import Lane, Submitted
 from isthmus.common.errors import BusUnavailable, NoSuchObject

@@ -12,7 +12,7 @@ from typing import Final
 import uvloop
 from starlette.routing import BaseRoute
 
-from isthmus.common.access.audit import AuditTrail
+from isthmus.common.access.audit_trail import AuditTrail
 from isthmus.common.access.authenticator import Authenticator
 from isthmus.common.access.patients import Patients
 from isthmus.common.auth import Policy

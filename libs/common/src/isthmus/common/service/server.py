@@ -15,8 +15,8 @@ from starlette.routing import BaseRoute
 from starlette.types import ASGIApp
 
 from isthmus.common.access import AccessLayer, PublicRoute
-from isthmus.common.access.audit import AuditTrail
-from isthmus.common.access.auditing import AuditLayer
+from isthmus.common.access.audit_layer import AuditLayer
+from isthmus.common.access.audit_trail import AuditTrail
 from isthmus.common.access.http import Authenticate, anyone, check_routes
 from isthmus.common.access.load import LimitAddresses, LimitPrincipals
 from isthmus.common.auth import Policy

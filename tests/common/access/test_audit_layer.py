@@ -12,8 +12,8 @@ from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response, StreamingResponse
 
 from isthmus.common.access import AccessRoute, PublicRoute
-from isthmus.common.access.audit import AuditTrail, noted
-from isthmus.common.access.auditing import about_to_delete, about_to_store
+from isthmus.common.access.audit_layer import about_to_delete, about_to_store
+from isthmus.common.access.audit_trail import AuditTrail, noted
 from isthmus.common.access.patients import Patients
 from isthmus.common.auth import Kind, Policy, Principal, Right
 from isthmus.common.blobs import BlobStore
@@ -338,7 +338,7 @@ async def test_bytes_out_of_an_instance_are_parts_too(face: Face, bus: Bus) -> N
 async def test_who_is_refused_again_and_again_does_not_fill_the_disk(
     face: Face, bus: Bus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("isthmus.common.access.audit.REFUSALS", 5)
+    monkeypatch.setattr("isthmus.common.access.audit_trail.REFUSALS", 5)
     for _ in range(23):
         assert (await face.http.delete("studies/1.2")).status_code == 403
     records = await audited(bus, origin=face.origin)
@@ -351,7 +351,7 @@ async def test_who_is_refused_again_and_again_does_not_fill_the_disk(
 async def test_the_addresses_of_one_machine_fill_it_no_sooner(
     face: Face, bus: Bus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("isthmus.common.access.audit.REFUSALS", 5)
+    monkeypatch.setattr("isthmus.common.access.audit_trail.REFUSALS", 5)
     for number in range(12):
         headers = {"x-user": "", "x-address": f"2001:db8:1:2::{number}"}
         assert (await face.http.delete("studies/1.2", headers=headers)).status_code == 401

@@ -1,4 +1,4 @@
-"""Who did what over HTTP, recorded before he has all of the answer (PS3.15 A.5).
+"""Who did what, recorded before he has all of the answer (PS3.15 A.5).
 
 What cannot be recorded does not happen: no answer but an error goes out before its record is on disk. Of the
 parts of a study that a viewer asks for by the thousand there is one record in a minute.

@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from isthmus.common.access.audit import AuditTrail, open_notes
+from isthmus.common.access.audit_trail import AuditTrail, open_notes
 from isthmus.common.access.http import ACCESS, POLICY, PRINCIPAL, AccessRoute
 from isthmus.common.auth import Kind, Principal, Right
 from isthmus.common.bus.audit import now, record_of

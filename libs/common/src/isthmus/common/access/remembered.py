@@ -1,22 +1,16 @@
 """What is asked once for all who want to know it at about the same time, and remembered for a while."""
 
-import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Coroutine, Hashable
-from dataclasses import dataclass
+from functools import partial
 from typing import Generic, TypeVar
 
 from isthmus.common.auth import acting_as
+from isthmus.common.joined import Joined
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
-
-
-@dataclass(slots=True)
-class _Asking(Generic[V]):
-    task: "asyncio.Task[V]"
-    waiting: int = 0
 
 
 class Remembered(Generic[K, V]):
@@ -34,7 +28,7 @@ class Remembered(Generic[K, V]):
         self._seconds = seconds
         self._most = most
         self._known: OrderedDict[K, tuple[float, V]] = OrderedDict()
-        self._asking: dict[K, _Asking[V]] = {}
+        self._asking: Joined[K, V] = Joined()
 
     def known(self, key: K) -> V | None:
         """Give what is remembered."""
@@ -66,19 +60,8 @@ class Remembered(Generic[K, V]):
         Raises:
             Exception: as `ask` did; all who wait get it, and it is not remembered.
         """
-        asking = self._asking.get(key)
-        if asking is None:
-            with acting_as(None):
-                asking = self._asking[key] = _Asking(asyncio.create_task(self._find_out(key)))
-        asking.waiting += 1
-        try:
-            return await asyncio.shield(asking.task)
-        finally:
-            asking.waiting -= 1
-            # Who is cancelled takes nothing from the others; when nobody waits, nobody is asked.
-            if not asking.waiting and self._asking.get(key) is asking:
-                del self._asking[key]
-                asking.task.cancel()
+        with acting_as(None):
+            return await self._asking.get(key, partial(self._find_out, key))
 
     async def _find_out(self, key: K) -> V:
         value = await self._ask(key)

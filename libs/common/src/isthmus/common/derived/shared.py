@@ -1,18 +1,13 @@
 """What many clients of one process want at about the same time is fetched or made once."""
 
-import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+from functools import partial
 from typing import Generic, TypeVar
 
+from isthmus.common.joined import Joined
+
 T = TypeVar("T")
-
-
-@dataclass(slots=True)
-class _Making(Generic[T]):
-    task: "asyncio.Task[T]"
-    waiting: int = 0
 
 
 class SharedObjects(Generic[T]):
@@ -32,7 +27,7 @@ class SharedObjects(Generic[T]):
         self._weigh = weigh
         self._kept: OrderedDict[str, T] = OrderedDict()
         self._size = 0
-        self._making: dict[str, _Making[T]] = {}
+        self._making: Joined[str, T] = Joined()
 
     async def get(self, name: str, make: Callable[[], Coroutine[None, None, T]]) -> T:
         """Give what is kept or being made under a name, or make it.
@@ -46,17 +41,7 @@ class SharedObjects(Generic[T]):
         if kept is not None:
             self._kept.move_to_end(name)
             return kept
-        making = self._making.get(name)
-        if making is None:
-            making = self._making[name] = _Making(asyncio.create_task(self._make(name, make)))
-        making.waiting += 1
-        try:
-            return await asyncio.shield(making.task)
-        finally:
-            making.waiting -= 1
-            if not making.waiting and self._making.get(name) is making:
-                del self._making[name]
-                making.task.cancel()
+        return await self._making.get(name, partial(self._make, name, make))
 
     def drop(self, name: str) -> None:
         """Keep nothing under a name any more."""

@@ -110,12 +110,12 @@ async def test_c_2_2_2_ranges_and_wild_cards_are_sent_as_they_are(
     http: httpx2.AsyncClient, pacs: FaultyPacs
 ) -> None:
     """A date and a time each for itself: combined matching is not negotiated."""
-    url = "studies?StudyDate=20240101-20241231&StudyTime=10-11&PatientID=SYN*"
+    url = "studies?StudyDate=20240101-20241231&StudyTime=10-11&PatientID=IMPL*"
     assert len(await found(http, url)) == STUDIES
     (query,) = asked(pacs)
     assert query.keys["StudyDate"] == "20240101-20241231"
     assert query.keys["StudyTime"] == "10-11"
-    assert query.keys["PatientID"] == "SYN*"
+    assert query.keys["PatientID"] == "IMPL*"
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,7 @@ async def test_c_2_2_2_ranges_and_wild_cards_are_sent_as_they_are(
     [
         ("PatientAge=050-060", STUDIES),
         ("PatientAge=001-020", 0),
-        ("PatientName=synth&fuzzymatching=true", STUDIES),
+        ("PatientName=implant&fuzzymatching=true", STUDIES),
         ("PatientName=nobody&fuzzymatching=true", 0),
         ("StudyDescription=%22%22&emptyvaluematching=true", 0),
         ("PatientSex=M,O", STUDIES),
@@ -173,7 +173,7 @@ async def test_c_4_1_1_3_1_the_query_is_in_the_character_set_of_the_origin(
     http: httpx2.AsyncClient, pacs: FaultyPacs
 ) -> None:
     """Its setting; the answer is UTF-8 whatever the origin's is."""
-    (match,) = await found(http, "studies?PatientName=Synthetic%5EM%C3%BCller 1")
+    (match,) = await found(http, "studies?PatientName=Implanted%5EM%C3%BCller 1")
     assert value(match, "PatientName") == "Implanted^Müller 1"
     (query,) = asked(pacs)
     assert query.keys["SpecificCharacterSet"] == "ISO_IR 192"

@@ -24,8 +24,9 @@ test: install
 	.venv/bin/ruff format --check --quiet
 	.venv/bin/ruff check --quiet
 	.venv/bin/lint-imports
-	.venv/bin/mypy
-	PYTHONDONTWRITEBYTECODE= .venv/bin/pytest -n 4 --dist loadfile --no-loadscope-reorder $(ARGS)
+	.venv/bin/mypy & types=$$!; \
+	PYTHONDONTWRITEBYTECODE= .venv/bin/pytest -n 4 --dist loadfile --no-loadscope-reorder $(ARGS); tests=$$?; \
+	wait $$types && exit $$tests
 
 fuzz: install
 	tests/peers/install

@@ -1,5 +1,6 @@
 """Certificates of our own making, by authorities of our own: good ones, and all kinds of bad."""
 
+import base64
 import datetime
 import ipaddress
 import ssl
@@ -115,6 +116,23 @@ class Authority:
             not_valid_before=now + since,
             not_valid_after=now + until,
         )
+
+
+@cache
+def shown(subject: str) -> str:
+    """Give how the gateway shows faces a certificate of this subject (RFC 4514): base64 of its DER."""
+    name = x509.Name.from_rfc4514_string(subject)
+    now = datetime.datetime.now(datetime.UTC)
+    key = rsa_key()
+    made = x509.CertificateBuilder(
+        issuer_name=name,
+        subject_name=name,
+        public_key=key.public_key(),
+        serial_number=x509.random_serial_number(),
+        not_valid_before=now - _HOUR,
+        not_valid_after=now + _HOUR,
+    ).sign(key, hashes.SHA256())
+    return base64.b64encode(made.public_bytes(serialization.Encoding.DER)).decode()
 
 
 def pem_of(key: Key, password: bytes | None = None) -> bytes:

@@ -13,6 +13,7 @@ from isthmus.common.auth import Right
 from isthmus.common.blobs import BlobStore
 from isthmus.common.config.settings import Nats
 from isthmus.common.dicomweb.resource import ROOTS
+from tests.certificates import shown
 from tests.idp import Idp, key_of
 from tests.planted import NAME, PATIENT_ID
 from tests.system.guarded import SUBJECT, Guarded, Headers, Target, guarded, unique_uid
@@ -145,9 +146,9 @@ class TestWhoIsNotKnown:
         assert await statuses(faces, expired, _nobody, hidden=[faces.target.study]) == {}
 
     async def test_with_what_only_the_gateway_may_say(self, faces: Guarded) -> None:
-        claims = {"Isthmus-Client-Certificate": SUBJECT, "X-Forwarded-For": "10.7.1.2"}
+        claims = {"Isthmus-Client-Certificate": shown(SUBJECT), "X-Forwarded-For": "10.7.1.2"}
         wrong = faces.through_gateway(
-            secret="guessed", isthmus_client_certificate=SUBJECT, x_forwarded_for="10.7.1.2"
+            secret="guessed", isthmus_client_certificate=shown(SUBJECT), x_forwarded_for="10.7.1.2"
         )
         for headers in (claims, wrong, faces.through_gateway(x_forwarded_for="10.7.1.2, 10.8.0.1")):
             assert await statuses(faces, headers, _nobody, hidden=[faces.target.study]) == {}
@@ -232,7 +233,7 @@ class TestWhoMay:
         headers = {
             "key": await faces.key("right"),
             "token": faces.token(),
-            "certificate": faces.through_gateway(isthmus_client_certificate=SUBJECT),
+            "certificate": faces.through_gateway(isthmus_client_certificate=shown(SUBJECT)),
             "network": faces.through_gateway(x_forwarded_for="10.7.1.2"),
         }[by]
         wrong = {}

@@ -17,6 +17,7 @@ from isthmus.common.bus import Bus
 from isthmus.common.errors import IdentityProviderAway, SettingsError, Unauthenticated
 from isthmus.common.telemetry.logs import QUIETED
 from tests import planted
+from tests.certificates import shown
 from tests.common.access.faces import face, settings_of
 from tests.common.telemetry.conftest import ended
 from tests.idp import Idp, running
@@ -135,14 +136,25 @@ async def test_a_link_is_in_the_urls_that_are_answered_and_nowhere_else(http: ht
 
 
 async def test_a_certificate_is_known_if_the_gateway_says_so(http: httpx2.AsyncClient) -> None:
-    who = await told(http, {"Isthmus-Client-Certificate": "CN=ct1,O=Hospital"})
+    who = await told(http, {"Isthmus-Client-Certificate": shown("CN=ct1,O=Hospital")})
     assert (who["kind"], who["name"], who["certificate"]) == ("certificate", *["CN=ct1,O=Hospital"] * 2)
 
 
 async def test_a_certificate_counts_beside_another_credential(http: httpx2.AsyncClient, key: str) -> None:
-    headers = {**bearer(key), "Isthmus-Client-Certificate": "CN=Jörg"}
-    who = (await http.get(STUDY, headers=httpx2.Headers(headers, encoding="utf-8"))).json()
+    headers = {**bearer(key), "Isthmus-Client-Certificate": shown("CN=Jörg")}
+    who = (await http.get(STUDY, headers=headers)).json()
     assert (who["kind"], who["name"], who["certificate"]) == ("key", "ai", "CN=Jörg")
+
+
+async def test_of_a_certificate_all_common_names_count(http: httpx2.AsyncClient) -> None:
+    """One is no proof of another: who may have a name of his own put in may not be somebody else by it."""
+    headers = {"Isthmus-Client-Certificate": shown("CN=evil,CN=ct1,O=Hospital")}
+    assert (await http.get(STUDY, headers=headers)).status_code == 404
+
+
+@pytest.mark.parametrize("none", ["CN=ct1,O=Hospital", "AAAA", "%"])
+async def test_what_is_no_certificate_is_nobody_s(http: httpx2.AsyncClient, none: str) -> None:
+    assert "no credential" in await refused(http, {"Isthmus-Client-Certificate": none})
 
 
 @pytest.mark.parametrize(
@@ -153,7 +165,7 @@ async def test_a_certificate_counts_beside_another_credential(http: httpx2.Async
 async def test_what_only_the_gateway_may_say_is_believed_of_it_alone(
     http: httpx2.AsyncClient, secret: str | None
 ) -> None:
-    headers = {"Isthmus-Client-Certificate": "CN=ct1,O=Hospital", "X-Forwarded-For": "10.7.0.1"}
+    headers = {"Isthmus-Client-Certificate": shown("CN=ct1,O=Hospital"), "X-Forwarded-For": "10.7.0.1"}
     if secret is None:
         del http.headers["Isthmus-Gateway"]
     else:
@@ -163,7 +175,7 @@ async def test_what_only_the_gateway_may_say_is_believed_of_it_alone(
 
 async def test_without_a_gateway_its_headers_count_for_nothing(bus: Bus) -> None:
     async with face(settings_of({}), bus) as http:
-        headers = {"Isthmus-Client-Certificate": "CN=ct1,O=Hospital", "X-Forwarded-For": "10.7.0.1"}
+        headers = {"Isthmus-Client-Certificate": shown("CN=ct1,O=Hospital"), "X-Forwarded-For": "10.7.0.1"}
         assert "no credential" in await refused(http, {**headers, "Isthmus-Gateway": ""})
 
 
@@ -222,8 +234,8 @@ async def test_a_browser_does_not_ask_for_a_password_where_a_token_does_not_hold
 
 
 async def test_nothing_but_a_link_is_taken_from_a_url(http: httpx2.AsyncClient, idp: Idp, key: str) -> None:
-    for shown in (key, OPERATOR, idp.token(), ""):
-        assert "holds no link" in await refused(http, {}, f"{STUDY}?link={shown}")
+    for other in (key, OPERATOR, idp.token(), ""):
+        assert "holds no link" in await refused(http, {}, f"{STUDY}?link={other}")
     assert "holds no link" in await refused(http, {}, f"/links/{key}{STUDY}")
 
 

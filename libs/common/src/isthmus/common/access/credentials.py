@@ -12,13 +12,14 @@ from starlette.requests import HTTPConnection
 from starlette.types import Scope
 
 from isthmus.common.auth import links
+from isthmus.common.auth.certificates import subject_in
 from isthmus.common.dicomweb.resource import LINKS, LINKS_PATH
 from isthmus.common.errors import InvalidParameter, Unauthenticated
 
 GATEWAY: Final = "Isthmus-Gateway"
 """The header with the secret that the gateway and we share."""
 CLIENT_CERTIFICATE: Final = "Isthmus-Client-Certificate"
-"""The header with the subject (RFC 4514) of the client certificate that the gateway has verified."""
+"""The header with the client certificate that the gateway has verified: base64 of its DER."""
 FORWARDED_FOR: Final = "X-Forwarded-For"
 LONGEST: Final = 32 * 1024
 """Of a header with a credential, in characters."""
@@ -60,10 +61,9 @@ def peer_of(connection: HTTPConnection, gateway_secret: str | None) -> Peer:
         return Peer(connection.client.host if connection.client else "")
     # The gateway is the last that has handed it on: what stands before is what a client says.
     forwarded = connection.headers.getlist(FORWARDED_FOR) or [""]
-    subject = connection.headers.get(CLIENT_CERTIFICATE, "")
+    certificate = connection.headers.get(CLIENT_CERTIFICATE, "")
     return Peer(
-        _address(forwarded[-1].rpartition(",")[2].strip()),
-        subject.encode("latin-1").decode(errors="replace").strip(),
+        _address(forwarded[-1].rpartition(",")[2].strip()), subject_in(certificate) if certificate else ""
     )
 
 

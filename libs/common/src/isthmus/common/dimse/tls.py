@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Final, TypeAlias, cast
 
 from cryptography import x509
-from cryptography.x509.oid import NameOID
 
+from isthmus.common.auth.certificates import subject_of
 from isthmus.common.config.certificates import client_context, server_context
 from isthmus.common.config.files import certificates_file, state_of
 from isthmus.common.config.tls import ListenerTls, PeerTls
@@ -35,8 +35,6 @@ _WORDS: Final = {
     "UNEXPECTED_EOF_WHILE_READING": "it broke off",
 }
 
-_NAMED: Final = {NameOID.SERIAL_NUMBER: "SERIALNUMBER", NameOID.POSTAL_CODE: "POSTALCODE"}
-"""Beside those of RFC 4514 3, as the gateway writes them."""
 _State: TypeAlias = tuple[tuple[int, int, int] | None, ...]
 """Of files, to tell one from another."""
 
@@ -59,7 +57,7 @@ class Certificate:
         if not encoded:
             return None
         certificate = x509.load_der_x509_certificate(encoded)
-        return cls(certificate.subject.rfc4514_string(_NAMED), tuple(_names(certificate)))
+        return cls(subject_of(certificate), tuple(_names(certificate)))
 
 
 def _names(certificate: x509.Certificate) -> list[str]:

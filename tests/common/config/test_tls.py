@@ -10,7 +10,7 @@ import pytest
 
 from isthmus.cli.named_files import check_files
 from isthmus.common.config import Settings, load_settings
-from isthmus.common.config.certificates import CIPHERS, client_context, server_context
+from isthmus.common.config.certificates import CIPHERS, client_context, out_of_time, server_context
 from isthmus.common.config.tls import ListenerTls, PeerTls
 from isthmus.common.errors import SettingsError
 from tests.certificates import Authority, Identity, pem_of, rsa_key
@@ -148,21 +148,22 @@ def test_a_key_that_is_too_short_is_named(authority: Authority) -> None:
     ("since", "until", "words"),
     [(-2 * HOUR, -HOUR, "has expired ("), (HOUR, 2 * HOUR, "is not valid before ")],
 )
-def test_a_certificate_out_of_its_time_is_named(
+def test_a_certificate_out_of_its_time_is_named_and_keeps_nobody_from_starting(
     authority: Authority, since: datetime.timedelta, until: datetime.timedelta, words: str
 ) -> None:
     own = authority.signs("untimely", since=since, until=until)
-    said = complaint(lambda: server_context(port(own)))
+    server_context(port(own))
+    (said,) = out_of_time(port(own))
     assert said.startswith(f"certificate_file: {own.certificate}: {words}")
 
 
 def test_an_authority_that_has_expired_is_named(authority: Authority, own: Identity) -> None:
     expired = authority.signs("expired", since=-2 * HOUR, until=-HOUR).certificate
-    said = complaint(lambda: client_context(PeerTls(ca_file=expired)))
+    (said,) = out_of_time(PeerTls(ca_file=expired))
     assert said.startswith(f"ca_file: {expired}: has expired")
     both = expired.with_name("both.pem")
     both.write_bytes(expired.read_bytes() + authority.certificate.read_bytes())
-    client_context(PeerTls(ca_file=both))
+    assert not [*out_of_time(PeerTls(ca_file=both))]
 
 
 TOML = """

@@ -6,6 +6,7 @@ renegotiated.
 """
 
 import ssl
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -39,7 +40,7 @@ def client_context(tls: PeerTls) -> ssl.SSLContext:
     if tls.ca_file is None:
         _trust(context, "ca_file (by SSL_CERT_FILE)", certificates_file())
     else:
-        _check_authority("ca_file", tls.ca_file)
+        _certificates("ca_file", tls.ca_file)
         _trust(context, "ca_file", tls.ca_file)
     if tls.certificate_file is not None and tls.key_file is not None:
         _identify(context, tls.certificate_file, tls.key_file)
@@ -59,11 +60,42 @@ def server_context(tls: ListenerTls) -> ssl.SSLContext:
     context.options |= ssl.OP_CIPHER_SERVER_PREFERENCE
     _identify(context, tls.certificate_file, tls.key_file)
     if tls.client_ca_file is not None:
-        _check_authority("client_ca_file", tls.client_ca_file)
+        _certificates("client_ca_file", tls.client_ca_file)
         _trust(context, "client_ca_file", tls.client_ca_file)
         required = tls.require_client_certificate
         context.verify_mode = ssl.CERT_REQUIRED if required else ssl.CERT_OPTIONAL
     return context
+
+
+def out_of_time(tls: PeerTls | ListenerTls) -> Iterator[str]:
+    """Complain about certificates that have expired, or are not valid yet.
+
+    That is no reason not to start: one peer that cannot be reached must not keep all others from being.
+
+    Yields:
+        For each file which setting names it, and since or until when.
+
+    Raises:
+        ValueError: a file cannot be read, or holds no certificate.
+    """
+    if tls.certificate_file is not None:
+        own = _certificates("certificate_file", tls.certificate_file)[:1]
+        yield from _untimely("certificate_file", tls.certificate_file, own)
+    place, authority = (
+        ("client_ca_file", tls.client_ca_file) if isinstance(tls, ListenerTls) else ("ca_file", tls.ca_file)
+    )
+    if authority is not None:
+        yield from _untimely(place, authority, _certificates(place, authority))
+
+
+def _untimely(place: str, path: Path, certificates: Sequence[x509.Certificate]) -> Iterator[str]:
+    """Complain where none of some certificates is valid now."""
+    now = datetime.now(UTC)
+    if any(one.not_valid_before_utc <= now <= one.not_valid_after_utc for one in certificates):
+        return
+    begins, ends = certificates[0].not_valid_before_utc, certificates[0].not_valid_after_utc
+    words = f"has expired ({_written(ends)})" if ends < now else f"is not valid before {_written(begins)}"
+    yield f"{place}: {path}: {words}"
 
 
 def _context(protocol: int) -> ssl.SSLContext:
@@ -82,21 +114,9 @@ def _trust(context: ssl.SSLContext, place: str, path: Path) -> None:
         raise ValueError(f"{place}: {path}: {_reason(error)}") from None
 
 
-def _check_authority(place: str, path: Path) -> None:
-    """See that one certificate at least in a file that a setting names can verify others."""
-    certificates = _certificates(place, path)
-    if all(one.not_valid_after_utc < datetime.now(UTC) for one in certificates):
-        raise ValueError(f"{place}: {path}: has expired ({_written(certificates[0].not_valid_after_utc)})")
-
-
 def _identify(context: ssl.SSLContext, certificate_file: Path, key_file: Path) -> None:
     """Have a certificate of our own."""
     certificate = _certificates("certificate_file", certificate_file)[0]
-    begins, ends = certificate.not_valid_before_utc, certificate.not_valid_after_utc
-    if ends < datetime.now(UTC):
-        raise ValueError(f"certificate_file: {certificate_file}: has expired ({_written(ends)})")
-    if begins > datetime.now(UTC):
-        raise ValueError(f"certificate_file: {certificate_file}: is not valid before {_written(begins)}")
     if _private_key(key_file).public_key() != certificate.public_key():
         raise ValueError(f"key_file: {key_file}: is not the key of {certificate_file}")
     try:

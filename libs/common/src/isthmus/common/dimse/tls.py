@@ -3,15 +3,16 @@
 import socket
 import ssl
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final, TypeAlias, cast
 
 from cryptography import x509
 
 from isthmus.common.auth.certificates import subject_of
-from isthmus.common.config.certificates import client_context, server_context
+from isthmus.common.config.certificates import client_context, out_of_time, server_context
 from isthmus.common.config.files import certificates_file, state_of
 from isthmus.common.config.tls import ListenerTls, PeerTls
 from isthmus.common.dimse.secure_socket import SecureSocket
@@ -89,7 +90,9 @@ class ClientTls:
         """
         files = [certificates_file(settings.ca_file), settings.certificate_file, settings.key_file]
         named = [one for one in files if one is not None]
-        self._context = _Context(named, lambda: client_context(settings), place)
+        self._context = _Context(
+            named, lambda: client_context(settings), partial(out_of_time, settings), place
+        )
         self._server_name = settings.server_name or host
 
     def secure(self, connection: socket.socket) -> SecureSocket:
@@ -117,7 +120,9 @@ class ServerTls:
         """
         files = [settings.certificate_file, settings.key_file, settings.client_ca_file]
         named = [one for one in files if one is not None]
-        self._context = _Context(named, lambda: server_context(settings), place)
+        self._context = _Context(
+            named, lambda: server_context(settings), partial(out_of_time, settings), place
+        )
 
     def secure(self, connection: socket.socket) -> SecureSocket:
         """Prepare a connection; its handshake is to be done.
@@ -133,9 +138,16 @@ class ServerTls:
 class _Context:
     """A context that is made anew when one of its files has changed; any thread may ask for it."""
 
-    def __init__(self, files: Sequence[Path], make: Callable[[], ssl.SSLContext], place: str) -> None:
+    def __init__(
+        self,
+        files: Sequence[Path],
+        make: Callable[[], ssl.SSLContext],
+        complaints: Callable[[], Iterable[str]],
+        place: str,
+    ) -> None:
         self._files = files
         self._make = make
+        self._complaints = complaints
         self._place = place
         self._lock = threading.Lock()
         self._failed: _State | None = None
@@ -166,6 +178,8 @@ class _Context:
 
     def _new(self) -> ssl.SSLContext:
         context = self._make()
+        for complaint in self._complaints():
+            log.warning("a certificate is out of its time", settings=self._place, reason=complaint)
         context.sslsocket_class = SecureSocket
         return context
 

@@ -36,7 +36,7 @@ async def sent(bus: Bus, blobs: BlobStore, origin: str, secret: str) -> Request:
     return request
 
 
-@pytest.mark.parametrize("secret", [SECRET, WHSEC])
+@pytest.mark.parametrize("secret", [SECRET, WHSEC], ids=["text", "base64"])
 async def test_the_example_verifies_what_is_sent_and_nothing_else(
     bus: Bus, blobs: BlobStore, origin_name: str, verify: Verify, secret: str
 ) -> None:

@@ -5,22 +5,26 @@ from pathlib import Path
 
 import pytest
 
+from isthmus.cli.subscribers import subscribers_of
 from isthmus.common.bus import Bus
+from isthmus.common.bus.subscribers import keep, subscriptions
 from tests.common.bus.server import Server
-from tests.documents.subscribers import subscribers
+from tests.documents.subscribers import settings_of_page
 
 
 @pytest.fixture
 async def server(tmp_path: Path) -> AsyncIterator[Server]:
     (tmp_path / "nats").mkdir()
-    own = Server(tmp_path / "nats", subscribers(tmp_path))
+    own = Server(tmp_path / "nats", subscribers_of(settings_of_page(tmp_path)))
     await own.start()
     yield own
     await own.stop()
 
 
 @pytest.fixture
-async def own_bus(server: Server) -> AsyncIterator[Bus]:
+async def own_bus(tmp_path: Path, server: Server) -> AsyncIterator[Bus]:
+    """With the consumers of subscribers, as arrivals makes them."""
     connection = await Bus.connect(server.settings, "test")
+    await keep(connection, subscriptions(settings_of_page(tmp_path)))
     yield connection
     await connection.close()

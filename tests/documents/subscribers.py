@@ -5,17 +5,14 @@ import json
 import os
 import re
 import sys
-from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Final
 
-from isthmus.cli.embedded.nats_conf import NatsUser
-from isthmus.cli.subscribers import subscribers_of
 from isthmus.common.bus import Bus
 from isthmus.common.bus.events import publish_event
 from isthmus.common.bus.streams import EVENTS
-from isthmus.common.config import load_settings
+from isthmus.common.config import Settings, load_settings
 from isthmus.common.config.settings import S3, Nats
 from isthmus.common.messages.cloud_events import to_json
 from isthmus.common.messages.events import EventType
@@ -29,14 +26,14 @@ EXAMPLES: Final = dict(re.findall(r"^```\w+ (\S+)\n(.*?)^```$", PAGE.read_text()
 PASSWORD: Final = "little, but of 32 characters and more"
 
 
-def subscribers(folder: Path) -> Mapping[NatsUser, str]:
-    """Give the users of the page's settings, whose password is in a file of the folder."""
+def settings_of_page(folder: Path) -> Settings:
+    """Give the page's settings, with the subscriber's password in a file of the folder."""
     (folder / "ai.password").write_text(PASSWORD)
     (folder / "isthmus.toml").write_text(
         EXAMPLES["isthmus.toml"].replace("/etc/isthmus/ai.password", str(folder / "ai.password"))
         + '[[origins]]\nname = "inbox"\nprotocol = "inbox"\nae_title = "INBOX"\n'
     )
-    return subscribers_of(load_settings(folder / "isthmus.toml"))
+    return load_settings(folder / "isthmus.toml")
 
 
 class User:

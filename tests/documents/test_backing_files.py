@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from isthmus.cli.embedded.base import free_ports
+from isthmus.cli.embedded.nats_conf import SubscriberUser, configuration, standing_users
 from isthmus.cli.process import executable
 from isthmus.common.blobs.rights import SERVICES
 from isthmus.common.bus import Bus, accounts
@@ -56,6 +57,20 @@ async def test_nats_server_takes_the_file_with_its_passwords_from_the_environmen
     finally:
         server.terminate()
         await server.communicate()
+
+
+def test_without_its_marks_the_file_has_a_subscriber_as_isthmus_up_configures_it() -> None:
+    wanted = configuration(
+        listen="0.0.0.0:4222",
+        store="$NATS_STORE",
+        users=[*standing_users(), SubscriberUser.of("ai", "AI_PASSWORD")],
+    )
+    text = CONFIGURATION.read_text()
+    assert text.count("#:") > len(accounts.asked_by_subscriber("ai"))
+    settings = text[text.index("listen:") :]
+    assert settings.replace("#:", "") == wanted
+    kept = [line for line in settings.splitlines() if not line.startswith("#:")]
+    assert not [line for line in kept if "subscriber" in line or "AI_PASSWORD" in line]
 
 
 async def test_without_one_of_the_passwords_it_does_not_start(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import json
 import sqlite3
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -15,6 +15,7 @@ from isthmus.common.blobs import BlobStore, inbox_key
 from isthmus.common.bus import Bus, subjects
 from isthmus.common.bus.events import publish_event
 from isthmus.common.bus.streams import EVENTS
+from isthmus.common.bus.subscribers import rewind
 from isthmus.common.config.settings import S3, Nats
 from isthmus.common.messages.cloud_events import to_json
 from isthmus.common.messages.events import Blob, CloudEvent, InstanceBlob, StudyEvent
@@ -41,7 +42,7 @@ async def user(tmp_path: Path, server: Server) -> AsyncIterator[User]:
 
 
 def test_every_example_of_the_page_is_run_here() -> None:
-    run = {"subscribe.py", "replay.py", "images.py", "durable", "yesterday", "isthmus.toml"}
+    run = {"subscribe.py", "images.py", "durable", "yesterday", "isthmus.toml"}
     assert set(EXAMPLES) == run
     assert PAGE.read_text().count("```") == 2 * len(run)
 
@@ -119,22 +120,18 @@ async def test_a_subscriber_goes_on_when_nats_was_away(server: Server, own_bus: 
     await publisher.close()
 
 
-async def test_what_came_since_yesterday_is_replayed(own_bus: Bus, user: User) -> None:
-    assert await user.run("replay.py") == []
-    uids = await publish(own_bus, 1, 3)
-    seen = await user.run("replay.py")
-    for line in seen:
-        check(line.encode())
-    assert [json.loads(line)["subject"] for line in seen] == uids
-
-
-async def test_what_came_since_a_time_is_replayed(own_bus: Bus, user: User) -> None:
-    await publish(own_bus, 1, 2)
+async def test_a_subscriber_that_is_rewound_while_it_runs_gets_again_what_came_since(
+    own_bus: Bus, user: User
+) -> None:
+    subscriber = await user.start("subscribe.py")
+    first = await publish(own_bus, 1, 1)
     newest = await own_bus.jetstream.get_last_msg(EVENTS, subjects.events())
     assert isinstance(newest.time, datetime)
-    uids = await publish(own_bus, 3, 4)
-    seen = await user.run("replay.py", newest.time.isoformat())
-    assert [json.loads(line)["subject"] for line in seen] == ["2.25.2", *uids]
+    later = await publish(own_bus, 2, 3)
+    assert await lines(subscriber, 3) == printed(first + later)
+    await acknowledged(own_bus, 3)
+    assert await rewind(own_bus, "ai", newest.time + timedelta(microseconds=1))
+    assert await lines(subscriber, 2) == printed(later, "repeated")
 
 
 class Images:

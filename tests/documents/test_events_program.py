@@ -119,9 +119,8 @@ async def test_a_subscriber_may_read_its_events_and_nothing_else(server: Server,
         server.settings.url, user="ai", password=PASSWORD, inbox_prefix="_INBOX_ai", error_cb=take_note
     )
     try:
-        await NatsProgram(own_bus.client).run(EXAMPLES["durable"].splitlines()[0])
         uids = await publish(own_bus, 1, 2)
-        mine = await subscriber.jetstream().pull_subscribe_bind("ai", EVENTS)
+        mine = await subscriber.jetstream(prefix="isthmus.API").pull_subscribe_bind("ai", EVENTS)
         for uid in uids:
             (message,) = await mine.fetch(1, timeout=5)
             assert json.loads(message.data)["subject"] == uid
@@ -148,8 +147,11 @@ async def test_a_subscriber_may_read_its_events_and_nothing_else(server: Server,
             "$JS.API.CONSUMER.CREATE.EVENTS.ai.dicom.told.inbox.*",
             "$JS.API.CONSUMER.CREATE.EVENTS.arrivals.dicom.events.instance.stored.inbox",
             "$JS.API.CONSUMER.DURABLE.CREATE.EVENTS.ai",
-            "$JS.API.CONSUMER.MSG.NEXT.EVENTS.other",
+            "$JS.API.CONSUMER.MSG.NEXT.EVENTS.ai",
             "$JS.API.CONSUMER.DELETE.EVENTS.arrivals",
+            "isthmus.API.CONSUMER.CREATE.EVENTS.ai.dicom.events.>",
+            "isthmus.API.CONSUMER.MSG.NEXT.EVENTS.other",
+            "isthmus.API.STREAM.INFO.EVENTS",
             "$JS.API.STREAM.INFO.EVENTS",
             "$JS.API.STREAM.PURGE.EVENTS",
             "$JS.API.DIRECT.GET.EVENTS",

@@ -2,14 +2,14 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
 from isthmus.cli.embedded import EmbeddedNats
-from isthmus.cli.embedded.nats_conf import NatsUser
+from isthmus.cli.embedded.nats_conf import NatsUser, SubscriberUser
 from isthmus.common.bus import Bus, accounts, client, streams
 from isthmus.common.bus.accounts import SERVICES
 from isthmus.common.bus.connection import Connection
@@ -19,8 +19,8 @@ from tests.planted import plant
 from tests.servers import started
 
 NAMES = tuple(SERVICES)
-MINE = NatsUser("mine", "MINE_PASSWORD", accounts.subscriber("mine", ["inbox"]))
-OTHER = NatsUser("other", "OTHER_PASSWORD", accounts.subscriber("other", None))
+MINE = SubscriberUser.of("mine", "MINE_PASSWORD")
+OTHER = SubscriberUser.of("other", "OTHER_PASSWORD")
 
 PUBLISHED = {
     "dicom.query.pacs": {"qido", "wado", "stow", "scp", "arrivals"},
@@ -84,7 +84,7 @@ HEARD = {
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedNats]:
     """The embedded server, which has the users of the shipped configuration."""
-    subscribers = {MINE: "of mine", OTHER: "of the other"}
+    subscribers: Mapping[NatsUser, str] = {MINE: "of mine", OTHER: "of the other"}
     with started(EmbeddedNats(tmp_path_factory.mktemp("nats"), subscribers)) as server:
         yield server
 
@@ -184,34 +184,17 @@ async def test_the_password_of_one_opens_no_other(server: EmbeddedNats) -> None:
     await writer.wait_closed()
 
 
-@pytest.mark.parametrize(
-    "config",
-    [
-        {"filter_subject": "dicom.events.study.arrived.elsewhere"},
-        {"filter_subjects": ["dicom.events.study.arrived.inbox", "dicom.told.>"]},
-        {"filter_subjects": ["dicom.events.>"]},
-        {},
-    ],
-)
-async def test_a_subscriber_gets_no_other_filter_past_the_subject_that_it_asks_on(
-    server: EmbeddedNats, declared: Bus, config: dict[str, object]
-) -> None:
-    subject = "$JS.API.CONSUMER.CREATE.EVENTS.mine.dicom.events.study.arrived.inbox"
-    request = {
-        "stream_name": "EVENTS",
-        "config": {"name": "mine", "durable_name": "mine", "ack_policy": "explicit", **config},
-    }
-    async with user(server, "mine") as one:
-        answer = json.loads((await one.client.request(subject, json.dumps(request).encode(), 5)).data)
-    assert "error" in answer, answer
-
-
-async def test_a_subscriber_takes_nothing_of_another_ones_consumer(
+async def test_a_subscriber_makes_no_consumer_and_takes_nothing_of_another_ones(
     server: EmbeddedNats, declared: Bus
 ) -> None:
     async with user(server, "mine") as one:
         for call in ("INFO", "DELETE", "MSG.NEXT"):
-            assert not await one.may_publish(f"$JS.API.CONSUMER.{call}.EVENTS.other")
+            for name in ("mine", "other"):
+                assert not await one.may_publish(f"$JS.API.CONSUMER.{call}.EVENTS.{name}")
+            assert not await one.may_publish(f"{accounts.SUBSCRIBER_API}.CONSUMER.{call}.EVENTS.other")
+        assert not await one.may_publish(
+            "$JS.API.CONSUMER.CREATE.EVENTS.mine.dicom.events.study.arrived.inbox"
+        )
         assert not await one.may_publish("$JS.ACK.EVENTS.other.1.1.1.1.1")
 
 

@@ -6,13 +6,13 @@ from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, ClassVar, Final
+from typing import Annotated, Final
 
 import typer
-from typer.core import TyperGroup
 
 from isthmus.cli import cache, dead, keys, webhooks
 from isthmus.cli.audit import Wanted, show_audit
+from isthmus.cli.default_commands import ListByDefault, ShowByDefault
 from isthmus.cli.echo import echo
 from isthmus.cli.events import events, since_when
 from isthmus.cli.find import FindLevel, find
@@ -22,6 +22,7 @@ from isthmus.cli.output import write_error, write_line
 from isthmus.cli.process import StartError
 from isthmus.cli.run_file import InUse
 from isthmus.cli.store import store
+from isthmus.cli.subscribers import rewind
 from isthmus.cli.trace import trace
 from isthmus.cli.up import up
 from isthmus.cli.viewer import viewer
@@ -44,32 +45,14 @@ app = typer.Typer(
     pretty_exceptions_enable=False,  # it would show the values of variables
 )
 
-
-class _ShowByDefault(TyperGroup):
-    """Commands of which `show` need not be named."""
-
-    default: ClassVar = "show"
-
-    def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:  # type: ignore[override]  # Typer's type of it is private
-        """Name it where nothing but its options is named."""
-        is_named = bool(args) and (not args[0].startswith("-") or args[0] == "--help")
-        return super().parse_args(ctx, args if is_named else [self.default, *args])
-
-
-class _ListByDefault(_ShowByDefault):
-    """Commands of which `list` need not be named."""
-
-    default = "list"
-
-
-cache_app = typer.Typer(cls=_ShowByDefault, help="What is held of the origins in S3: show it, or clear it.")
+cache_app = typer.Typer(cls=ShowByDefault, help="What is held of the origins in S3: show it, or clear it.")
 app.add_typer(cache_app, name="cache")
-dead_app = typer.Typer(cls=_ListByDefault, help="What could not be forwarded or told, and was given up.")
+dead_app = typer.Typer(cls=ListByDefault, help="What could not be forwarded or told, and was given up.")
 app.add_typer(dead_app, name="dead")
-webhooks_app = typer.Typer(cls=_ShowByDefault, help="How webhooks are doing: show them, or let one go on.")
+webhooks_app = typer.Typer(cls=ShowByDefault, help="How webhooks are doing: show them, or let one go on.")
 app.add_typer(webhooks_app, name="webhooks")
 
-key_app = typer.Typer(cls=_ListByDefault, help="API keys for machines: make, list and revoke them.")
+key_app = typer.Typer(cls=ListByDefault, help="API keys for machines: make, list and revoke them.")
 app.add_typer(key_app, name="key")
 
 Data = Annotated[Path, typer.Option("--data", help="The folder in which the system keeps its data.")]
@@ -179,6 +162,16 @@ def _events(
     start = _since(since)
     with suppress(KeyboardInterrupt):  # how following ends
         _finish(events(data, since=start, kind=kind, origin=origin, follow=follow, as_json=as_json))
+
+
+@app.command("rewind")
+def _rewind(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Of one of access.subscribers.")],
+    since: Annotated[str, typer.Option(metavar="1h|TIME", help="So long ago (90s, 30m, 1h, 2d), or a time.")],
+    data: Data = DEFAULT_DATA,
+) -> None:
+    """Have a subscriber hear again of what arrived since a time."""
+    _finish(rewind(data, name, _time(since)))
 
 
 @app.command("audit")
@@ -351,8 +344,12 @@ def run() -> None:
 
 
 def _since(text: str | None) -> datetime | None:
+    return None if text is None else _time(text)
+
+
+def _time(text: str) -> datetime:
     try:
-        return None if text is None else since_when(text, datetime.now(UTC))
+        return since_when(text, datetime.now(UTC))
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--since") from None
 

@@ -17,6 +17,7 @@ from isthmus.arrivals.timers import Timers
 from isthmus.arrivals.watch import Watch
 from isthmus.arrivals.webhooks import webhooks
 from isthmus.common.bus import end_tasks
+from isthmus.common.bus.subscribers import keep, subscriptions
 from isthmus.common.inbox.contents import ContentsStore
 from isthmus.common.service import Parts
 
@@ -34,8 +35,16 @@ took a third of the time.
 
 @asynccontextmanager
 async def worker(parts: Parts) -> AsyncIterator[None]:
-    """Serve until left. An error in a loop ends the process, which is started again."""
+    """Serve until left. An error in a loop ends the process, which is started again.
+
+    When this is entered the consumers of subscribers are there.
+
+    Raises:
+        SettingsError: what the settings say of subscribers or webhooks cannot be kept.
+        BusUnavailable: NATS is away.
+    """
     gc.set_threshold(*COLLECTIONS)
+    await keep(parts.bus, subscriptions(parts.settings))
     async with (
         audit_export(parts),
         webhooks(parts),

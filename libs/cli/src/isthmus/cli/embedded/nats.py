@@ -11,8 +11,8 @@ from pydantic import BaseModel, ValidationError
 
 from isthmus.cli.embedded.base import LOOPBACK, Embedded, free_ports, port_again, write_private
 from isthmus.cli.embedded.nats_conf import NatsUser, configuration, quoted, standing_users
-from isthmus.cli.process import Program, executable
-from isthmus.common.bus.accounts import OPERATOR
+from isthmus.cli.process import Program, StartError, executable
+from isthmus.common.bus.accounts import ACCOUNT, OPERATOR
 
 _KNOWN: Final = "access.json"
 
@@ -73,14 +73,30 @@ class EmbeddedNats(Embedded):
         )
 
     def prepare(self) -> None:
-        """Write the configuration, and what the next start is to know."""
+        """Write the configuration, and what the next start is to know.
+
+        Raises:
+            StartError: there are streams of two versions, of which we cannot make one.
+        """
+        self._move_streams()
         write_private(self.directory / _KNOWN, _Known(port=self._port).model_dump_json())
         text = configuration(
             listen=f"{LOOPBACK}:{self._port}",
             store=quoted(str(self.directory / "store")),
-            users=self._passwords,
+            users=self._passwords.keys(),
         )
         write_private(self.directory / "nats.conf", text)
+
+    def _move_streams(self) -> None:
+        """Bring the streams of an earlier version, in the folder of the default account, into ours."""
+        before, ours = (self.directory / "store" / "jetstream" / name for name in ("$G", ACCOUNT))
+        if not before.is_dir():
+            return
+        if ours.exists():
+            raise StartError(
+                "nats", f"{before} is of an earlier version, and {ours} is there: leave one of them"
+            )
+        before.rename(ours)
 
     def _known(self) -> _Known | None:
         """Read what is known of the last time; None if there was none, or nothing that can be read."""

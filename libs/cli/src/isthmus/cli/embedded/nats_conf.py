@@ -4,11 +4,20 @@ It holds no password: nats-server takes them from its environment.
 """
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Self
 
-from isthmus.common.bus.accounts import OPERATOR, SERVICES, Permissions, inbox_prefix, of_service
+from isthmus.common.bus.accounts import (
+    ACCOUNT,
+    OPERATOR,
+    SERVICES,
+    Permissions,
+    asked_by_subscriber,
+    inbox_prefix,
+    of_service,
+    subscriber,
+)
 
 # Enough for the answers to a search of a million matches, by one who reads them slowly. For so long the
 # server remembers where each request wants its answers.
@@ -30,13 +39,49 @@ class NatsUser:
     permissions: Permissions | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class SubscriberUser(NatsUser):
+    """A subscriber of events, in an account of its own: from ours it has what it may ask for, and no more."""
+
+    @classmethod
+    def of(cls, name: str, variable: str) -> Self:
+        """Give the user of a subscriber."""
+        return cls(name, variable, subscriber(name))
+
+    @property
+    def account(self) -> str:
+        """The account in which it is alone."""
+        return f"subscriber-{self.name}"
+
+    def exports(self) -> Iterable[str]:
+        """Write what our account lets this one ask for."""
+        account = json.dumps(self.account)
+        for subject in asked_by_subscriber(self.name).values():
+            # To one request for messages there are many answers; it lasts for two minutes after each of them.
+            kind = "singleton" if ".CONSUMER.INFO." in subject else "stream"
+            yield f"      {{ service: {json.dumps(subject)}, response_type: {kind}, accounts: [{account}] }}"
+
+    def lines(self) -> Iterable[str]:
+        """Write its account."""
+        yield f"  {json.dumps(self.account)} {{"
+        yield "    users: ["
+        yield from _user(self)
+        yield "    ]"
+        yield "    imports: ["
+        for there, here in asked_by_subscriber(self.name).items():
+            service = f"{{ account: {ACCOUNT}, subject: {json.dumps(here)} }}"
+            yield f"      {{ service: {service}, to: {json.dumps(there)} }}"
+        yield "    ]"
+        yield "  }"
+
+
 def standing_users() -> Sequence[NatsUser]:
     """Give the users that there always are: the operator, and one for each service."""
     services = (NatsUser(name, _variable(name), of_service(name)) for name in SERVICES)
     return (NatsUser(OPERATOR, _variable(OPERATOR)), *services)
 
 
-def configuration(*, listen: str, store: str, users: Iterable[NatsUser]) -> str:
+def configuration(*, listen: str, store: str, users: Collection[NatsUser]) -> str:
     """Write the configuration.
 
     Args:
@@ -44,15 +89,24 @@ def configuration(*, listen: str, store: str, users: Iterable[NatsUser]) -> str:
         store: the folder of the streams as it is written there: in quotes, or `$` and a variable.
         users: who may log in.
     """
+    others = [user for user in users if isinstance(user, SubscriberUser)]
+    ours = [user for user in users if user not in others]
     lines = [
         f"listen: {json.dumps(listen)}",
         'server_name: "isthmus"',
         # fsync of each message before it is acknowledged: what we answered for survives a power cut too.
         f"jetstream {{ store_dir: {store}, sync_interval: always }}",
-        "authorization {",
-        "  users: [",
-        *(line for user in users for line in _user(user)),
-        "  ]",
+        "accounts {",
+        f"  {ACCOUNT} {{",
+        "    jetstream: enabled",
+        "    users: [",
+        *(line for user in ours for line in _user(user)),
+        "    ]",
+        "    exports: [",
+        *(line for user in others for line in user.exports()),
+        "    ]",
+        "  }",
+        *(line for user in others for line in user.lines()),
         "}",
     ]
     return "\n".join(lines) + "\n"
@@ -64,7 +118,7 @@ def quoted(password: str) -> str:
 
 
 def _user(user: NatsUser) -> Iterable[str]:
-    begin = f"    {{ user: {json.dumps(user.name)}, password: ${user.variable}"
+    begin = f"      {{ user: {json.dumps(user.name)}, password: ${user.variable}"
     if user.permissions is None:
         yield f"{begin} }}"
         return
@@ -72,14 +126,14 @@ def _user(user: NatsUser) -> Iterable[str]:
     yield from _allow("publish", user.permissions.publish)
     yield from _allow("subscribe", (f"{inbox_prefix(user.name)}.>", *user.permissions.subscribe))
     if user.permissions.answers:
-        yield f"      {_ANSWERS}"
-    yield "    } }"
+        yield f"        {_ANSWERS}"
+    yield "      } }"
 
 
 def _allow(what: str, subjects: Sequence[str]) -> Iterable[str]:
-    yield f"      {what}: {{ allow: ["
-    yield from (f"        {json.dumps(subject)}" for subject in subjects)
-    yield "      ] }"
+    yield f"        {what}: {{ allow: ["
+    yield from (f"          {json.dumps(subject)}" for subject in subjects)
+    yield "        ] }"
 
 
 def _variable(name: str) -> str:
@@ -87,11 +141,19 @@ def _variable(name: str) -> str:
     return f"NATS_{name.upper().replace('-', '_')}_PASSWORD"
 
 
+EXAMPLE: Final = SubscriberUser.of("ai", "AI_PASSWORD")
+"""The subscriber that `shipped` shows, commented out."""
+
+
 def shipped() -> str:
     """Give the configuration for containers, `compose/nats/nats.conf`."""
     head = (
         "# Written by `make docs`: the configuration of nats-server for containers.\n"
         "# Its environment holds the password of each user, and the folder of its streams, each in double\n"
-        "# quotes; compose/README.md says how.\n"
+        "# quotes; compose/README.md says how. Take the marks #: away for a subscriber of events called ai.\n"
     )
-    return head + configuration(listen="0.0.0.0:4222", store="$NATS_STORE", users=standing_users())
+    text = configuration(listen="0.0.0.0:4222", store="$NATS_STORE", users=[*standing_users(), EXAMPLE])
+    for shown in (EXAMPLE.exports(), EXAMPLE.lines()):
+        lines = [*shown]
+        text = text.replace("\n".join(lines), "\n".join(f"#:{line}" for line in lines))
+    return head + text

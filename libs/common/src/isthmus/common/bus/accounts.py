@@ -1,23 +1,30 @@
 """Who may publish and hear what on the bus: a user of NATS for each service, and one for each subscriber.
 
-All of them are in one account. A service's user may do what the service does and no more, so that whoever has
-stolen its password can neither read the jobs, events and answers of others nor give orders in their place.
-The operator's user may do everything.
+The services and the operator are in one account of nats-server, with all streams. A service's user may do
+what the service does and no more, so that whoever has stolen its password can neither read the jobs, events
+and answers of others nor give orders in their place. The operator's user may do everything.
+
+Each subscriber is in an account of its own, without streams, into which nothing comes but what its consumer
+gives: nats-server answers to whatever subject a request names, and what is named in there leads nowhere else.
 """
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from isthmus.common.bus import streams
 from isthmus.common.bus.subjects import token
 
+ACCOUNT: Final = "ISTHMUS"
+"""The account of the services and the operator: the one with streams."""
 OPERATOR: Final = "isthmus"
 """The commands' user."""
 INBOX: Final = "_INBOX_"
 """What the subjects begin with on which a user hears answers; its name follows."""
 _API: Final = "$JS.API"
+SUBSCRIBER_API: Final = "isthmus.API"
+"""What it is called for subscribers: under its own name nats-server says that their accounts have none."""
 _DECLARED: Final = tuple(f"{_API}.STREAM.CREATE.{name}" for name in streams.NAMES)
 """To declare what is there already changes nothing: what is not, anybody may make who needs it."""
 _CHANGED: Final = tuple(f"{_API}.STREAM.UPDATE.{name}" for name in streams.NAMES)
@@ -44,31 +51,24 @@ def inbox_prefix(user: str) -> str:
     return f"{INBOX}{token(user)}"
 
 
-def subscriber(name: str, origins: Collection[str] | None) -> Permissions:
-    """Give what a subscriber of events may do: have two consumers of `EVENTS`, and take what they give.
+def asked_by_subscriber(name: str) -> Mapping[str, str]:
+    """Give all that a subscriber's account has of ours: subjects there, and what they are here.
 
-    The one has the subscriber's name; the other one, with `_again` behind it, is for what is read once more.
-
-    Args:
-        name: the subscriber's.
-        origins: inboxes whose events it may have; None for all.
+    A subscriber takes what its consumer of `EVENTS` gives, and acknowledges it. The consumer, with its
+    filter, is made by us (`subscribers.keep`).
     """
-    if origins is None:
-        filters = ["dicom.events.>"]
-    else:
-        filters = [f"dicom.events.*.*.{token(origin)}" for origin in sorted(origins)]
-    publish: list[str] = []
-    for consumer in consumers_of(name):
-        there = f"{streams.EVENTS}.{consumer}"
-        publish += (f"{_API}.CONSUMER.CREATE.{there}.{filtered}" for filtered in filters)
-        publish += (f"{_API}.CONSUMER.{verb}.{there}" for verb in ("INFO", "DELETE", "MSG.NEXT"))
-        publish.append(f"$JS.ACK.{there}.>")
-    return Permissions(tuple(publish), answers=False)
+    there = f"{streams.EVENTS}.{token(name)}"
+    calls = [f"CONSUMER.{verb}.{there}" for verb in ("INFO", "MSG.NEXT")]
+    acknowledgements = f"$JS.ACK.{there}.>"
+    return {
+        **{f"{SUBSCRIBER_API}.{call}": f"{_API}.{call}" for call in calls},
+        acknowledgements: acknowledgements,
+    }
 
 
-def consumers_of(name: str) -> tuple[str, str]:
-    """Name the consumers that a subscriber may have."""
-    return name, f"{name}_again"
+def subscriber(name: str) -> Permissions:
+    """Give what a subscriber of events may do in its account."""
+    return Permissions(tuple(asked_by_subscriber(name)), answers=False)
 
 
 def _info(*names: str) -> Iterable[str]:

@@ -8,7 +8,7 @@ from typing import Annotated, Final, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from isthmus.common.config.arriving import Modality
+from isthmus.common.config.arriving import STUDY_EVENTS, EventTypes, Modality
 from isthmus.common.config.files import secret_in
 from isthmus.common.config.kinds import AETitle, ExactPlainUrl, NonEmpty, OriginName, Section, is_in_clear
 from isthmus.common.config.networks import Network
@@ -186,7 +186,7 @@ class Rule(Section):
 
 
 class Subscriber(Section):
-    """A user of NATS, trusted (docs/security.md), who hears of what arrives; rules say of which inboxes."""
+    """A user of NATS, in an account of its own, who hears of what arrives; rules say of which inboxes."""
 
     name: OriginName
     """The user's name."""
@@ -194,6 +194,8 @@ class Subscriber(Section):
     """His password."""
     password_file: Path | None = None
     """A file that holds it; one of the two is required."""
+    types: EventTypes = STUDY_EVENTS
+    """Which events he gets."""
 
     @model_validator(mode="after")
     def _has_a_password(self) -> Self:

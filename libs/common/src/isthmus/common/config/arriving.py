@@ -87,6 +87,12 @@ def _secrets(text: str) -> str:
     return text
 
 
+EventTypes = Annotated[
+    frozenset[Literal["instance.stored", "study.arrived", "study.amended"]], Field(min_length=1)
+]
+STUDY_EVENTS: Final[EventTypes] = frozenset({"study.arrived", "study.amended"})
+
+
 class Webhook(Section):
     """A URL that gets events by POST."""
 
@@ -98,9 +104,7 @@ class Webhook(Section):
     """The key of the signature (HMAC-SHA256); while it is replaced two, with a blank between."""
     secret_file: Path | None = None
     """A file that holds the same, read anew for each attempt; one of the two is required."""
-    types: Annotated[
-        frozenset[Literal["instance.stored", "study.arrived", "study.amended"]], Field(min_length=1)
-    ] = frozenset({"study.arrived", "study.amended"})
+    types: EventTypes = STUDY_EVENTS
     """Which events it gets."""
     origins: Annotated[frozenset[OriginName], Field(min_length=1)] | None = None
     """Of which inboxes; without it of all."""

@@ -11,6 +11,8 @@ from isthmus.cli.subscribers import rewind
 from isthmus.common.bus import Bus, subjects
 from isthmus.common.bus.streams import EVENTS
 from isthmus.common.bus.subscribers import Subscription, keep
+from isthmus.common.messages.audit import AuditType
+from tests.audited import audited
 
 pytestmark = pytest.mark.usefixtures("running")
 AN_HOUR_AGO = datetime.now(UTC) - timedelta(hours=1)
@@ -31,6 +33,16 @@ async def test_what_a_subscriber_has_taken_comes_again(
         assert f"{origin_name} hears again of what came since" in capsys.readouterr().out
     assert await rewind(data, origin_name, datetime.now(UTC) + timedelta(hours=1))
     assert "it stays where it is, and misses nothing" in capsys.readouterr().out
+    await keep(bus, [])
+
+
+async def test_that_somebody_has_it_come_again_is_recorded(data: Path, bus: Bus, origin_name: str) -> None:
+    await keep(bus, [Subscription(origin_name, (subjects.event("study.arrived", origin_name),))])
+    assert await rewind(data, origin_name, AN_HOUR_AGO)
+    of_it = [one for one in await audited(bus, service="isthmus") if repr(origin_name) in one.reason]
+    assert [(one.action, one.event_type) for one in of_it] == [
+        ("isthmus rewind", AuditType.USE_OF_RESTRICTED_FUNCTION)
+    ]
     await keep(bus, [])
 
 

@@ -8,9 +8,11 @@ from typing import Final
 from isthmus.cli.connected import connected
 from isthmus.cli.embedded.nats_conf import NatsUser, SubscriberUser
 from isthmus.cli.output import write_error, write_line
+from isthmus.cli.recording import record_own
 from isthmus.common.bus import subscribers
 from isthmus.common.config import Settings
 from isthmus.common.errors import SettingsError
+from isthmus.common.messages.audit import ActionCode, AuditEvent, AuditType
 
 _CLIENT: Final = "isthmus rewind"
 
@@ -43,9 +45,18 @@ async def rewind(data: Path, name: str, since: datetime) -> bool:
 
     Raises:
         NotRunning: nothing runs with the data folder.
-        BusUnavailable: NATS does not answer.
+        BusUnavailable: NATS does not answer, or it cannot be recorded.
     """
     async with connected(data, _CLIENT) as system:
+        # Events hold patient data: what is not recorded is not heard again.
+        await record_own(
+            system.bus,
+            _CLIENT,
+            AuditEvent.SECURITY_ALERT,
+            ActionCode.EXECUTE,
+            event_type=AuditType.USE_OF_RESTRICTED_FUNCTION,
+            reason=f"The subscriber {name!r} is to hear again of what came since {since.isoformat()}",
+        )
         rewound = await subscribers.rewind(system.bus, name, since)
     if rewound is None:
         write_error(f"there is no subscriber {name!r}")

@@ -1,98 +1,30 @@
-"""Into an inbox: blob, then event; the same again, other bytes, after a deletion, with something away."""
+"""Into an inbox: blob, then event; the same again, other bytes, after a deletion."""
 
 import asyncio
-import hashlib
-from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import replace
 
 import pytest
 
 from isthmus.common.blobs import BlobStore, inbox_key
 from isthmus.common.bus import Bus
-from isthmus.common.config import Inbox, Protocol
+from isthmus.common.config import Inbox
 from isthmus.common.config.origins import Conflicts
-from isthmus.common.config.settings import Nats
-from isthmus.common.dicom.json_values import DicomJson
-from isthmus.common.dicom.part10 import Identity
-from isthmus.common.errors import BusUnavailable, StoreUnavailable
-from isthmus.common.inbox.contents import Contents, ContentsStore, Row
+from isthmus.common.errors import StoreUnavailable
+from isthmus.common.inbox.contents import Contents
 from isthmus.common.inbox.deposit import Deposited, Deposits, Incoming
-from isthmus.common.inbox.state import States
-from isthmus.common.messages import BlobRef
-from isthmus.common.messages.events import CloudEvent, InstanceEvent
 from isthmus.common.telemetry import span
-from isthmus.common.threads import Threads
-from tests.scp.stream import instance_events
-
-CT = "1.2.840.10008.5.1.4.1.1.2"
-EXPLICIT = "1.2.840.10008.1.2.1"
-NEW = Deposited(is_new=True)
-REPEATED = Deposited(is_new=False)
-REFUSED = Deposited(is_new=False, is_duplicate_uid=True)
-
-Send = Callable[..., Awaitable[Deposited]]
-
-
-def incoming(data: bytes, instance: str = "1.2.3.4") -> Incoming:
-    identity = Identity("1.2.3", "1.2.3.9", instance, CT)
-    attributes: DicomJson = {"00100020": {"vr": "LO", "Value": ["4711"]}}
-    digest = hashlib.sha256(data).hexdigest()
-    return Incoming(identity, EXPLICIT, digest, len(data), attributes, "CT1", "one")
-
-
-@pytest.fixture
-def inbox(origin_name: str) -> Inbox:
-    return Inbox(name=origin_name, protocol=Protocol.INBOX, ae_title="INBOX")
-
-
-@pytest.fixture
-def deposits(bus: Bus, blobs: BlobStore) -> Deposits:
-    return Deposits(bus, blobs, "http://gateway:8080")
-
-
-@pytest.fixture
-def send(deposits: Deposits, blobs: BlobStore) -> Send:
-    async def run(inbox: Inbox, data: bytes, instance: str = "1.2.3.4") -> Deposited:
-        return await deposits.deposit(inbox, incoming(data, instance), lambda key: blobs.put(key, data))
-
-    return run
-
-
-async def events(bus: Bus, inbox: Inbox) -> list[CloudEvent[InstanceEvent]]:
-    """Everything that was published of an inbox."""
-    return await instance_events(bus, inbox.name)
-
-
-async def held(blobs: BlobStore, inbox: Inbox) -> dict[str, bytes]:
-    return {blob.key: await blobs.get(blob.key) async for blob in blobs.list(f"inbox/{inbox.name}/")}
-
-
-async def listed(bus: Bus, blobs: BlobStore, inbox: Inbox, *, life: int = 0) -> None:
-    """Do what `arrivals` does: list what was published, in its order."""
-    rows: dict[str, Row] = {}
-    for event in await events(bus, inbox):
-        data = event.data
-        blob = BlobRef(
-            data.blob.bucket,
-            data.blob.key,
-            data.blob.size,
-            data.study,
-            data.series,
-            data.instance,
-            data.sop_class,
-            data.transfer_syntax,
-        )
-        before = rows.get(data.instance)
-        others = (*before.others, before.blob) if before else ()
-        rows[data.instance] = Row(blob, data.digest, 0.0, {}, others)
-    await record(bus, blobs, inbox, Contents(rows), life)
-
-
-async def record(bus: Bus, blobs: BlobStore, inbox: Inbox, contents: Contents, life: int) -> None:
-    states = States(bus)
-    found = await states.get(inbox.name, "1.2.3")
-    key = await ContentsStore(blobs).save(inbox.name, "1.2.3", contents) if contents.rows else None
-    assert await states.put(replace(found.state, contents=key, life=life), found.revision)
+from tests.common.inbox.depositing import (
+    CT,
+    EXPLICIT,
+    NEW,
+    REFUSED,
+    REPEATED,
+    Send,
+    events,
+    held,
+    incoming,
+    listed,
+    record,
+)
 
 
 async def test_an_instance_is_in_s3_and_in_the_stream(
@@ -345,57 +277,3 @@ async def test_it_is_looked_what_is_there_while_it_is_described(
             )
             == NEW
         )
-
-
-async def test_a_write_that_fails_leaves_no_event(
-    bus: Bus, blobs: BlobStore, inbox: Inbox, deposits: Deposits, send: Send
-) -> None:
-    async def fail(_: str) -> None:
-        raise StoreUnavailable("away")
-
-    with pytest.raises(StoreUnavailable):
-        await deposits.deposit(inbox, incoming(b"first"), fail)
-    assert await events(bus, inbox) == []
-    assert await send(inbox, b"first") == NEW
-
-
-@pytest.fixture
-async def away() -> AsyncIterator[BlobStore]:
-    threads = Threads("away", 2)
-    store = BlobStore("127.0.0.1:1", "key", "secret", "bucket", threads=threads, deadline=0.3)
-    yield store
-    store.close()
-    threads.close()
-
-
-async def test_without_s3_nothing_is_taken(bus: Bus, away: BlobStore, inbox: Inbox) -> None:
-    with pytest.raises(StoreUnavailable):
-        await Deposits(bus, away, "http://gateway").deposit(
-            inbox, incoming(b"first"), lambda key: away.put(key, b"first")
-        )
-    assert await events(bus, inbox) == []
-
-
-async def test_without_nats_nothing_is_taken(nats_settings: Nats, blobs: BlobStore, inbox: Inbox) -> None:
-    gone = await Bus.connect(nats_settings, "gone")
-    await gone.close()
-    with pytest.raises(BusUnavailable):
-        await Deposits(gone, blobs, "http://gateway").deposit(
-            inbox, incoming(b"first"), lambda key: blobs.put(key, b"first")
-        )
-
-
-async def test_a_repeat_after_nats_was_lost_before_the_event_makes_one_event(
-    nats_settings: Nats, bus: Bus, blobs: BlobStore, inbox: Inbox, send: Send
-) -> None:
-    leaving = await Bus.connect(nats_settings, "leaving")
-
-    async def write(key: str) -> None:
-        await blobs.put(key, b"first")
-        await leaving.close()
-
-    with pytest.raises(BusUnavailable):
-        await Deposits(leaving, blobs, "http://gateway").deposit(inbox, incoming(b"first"), write)
-    assert await events(bus, inbox) == []
-    assert await send(inbox, b"first") == NEW
-    assert len(await events(bus, inbox)) == 1

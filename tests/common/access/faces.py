@@ -8,6 +8,7 @@ from starlette.requests import HTTPConnection, Request
 from starlette.responses import JSONResponse, Response
 
 from isthmus.common.access import AccessRoute, access_of
+from isthmus.common.access.audit_trail import AuditTrail
 from isthmus.common.access.authenticator import Authenticator
 from isthmus.common.access.http import Authenticate
 from isthmus.common.auth import Kind, Policy, Principal, Right, StudyLink
@@ -81,7 +82,9 @@ async def face(settings: Settings, bus: Bus) -> AsyncIterator[httpx2.AsyncClient
     )
     routes = [AccessRoute(path, _tell, right=Right.RETRIEVE) for path in paths]
     routes.append(AccessRoute("/aets/{origin}/stored", _tell, right=Right.STORE))
-    app = application(routes, policy=Policy.of(settings), authenticate=authenticator)
+    app = application(
+        routes, policy=Policy.of(settings), authenticate=authenticator, trail=AuditTrail(bus, "wado")
+    )
     async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://gateway") as http:
         yield http
     await authenticator.close()

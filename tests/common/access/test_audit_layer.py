@@ -21,7 +21,7 @@ from isthmus.common.bus import Bus
 from isthmus.common.config.access import Rule
 from isthmus.common.config.settings import Nats
 from isthmus.common.dicom.part10 import file_header
-from isthmus.common.errors import NoSuchObject, Unauthenticated
+from isthmus.common.errors import IdentityProviderAway, InvalidParameter, NoSuchObject, Unauthenticated
 from isthmus.common.messages import BlobRef
 from isthmus.common.service.server import application
 from tests import planted
@@ -36,10 +36,18 @@ RULES = (
 )
 
 
+AWAY = "New tokens cannot be judged: It does not answer in time"
+WRONG = {
+    "mallory": Unauthenticated("The token has expired", error="invalid_token"),
+    "twofold": InvalidParameter("link", "is there twice"),
+    "new": IdentityProviderAway(AWAY),
+}
+
+
 async def who(connection: HTTPConnection) -> Principal:
     name = connection.headers.get("x-user", "")
-    if name == "mallory":
-        raise Unauthenticated("The token has expired", error="invalid_token")
+    if name in WRONG:
+        raise WRONG[name]
     if not name:
         return Principal(Kind.ANYONE, address=connection.headers.get("x-address", "10.1.0.9"))
     return Principal(Kind.USER, name, address="10.1.0.7")
@@ -233,16 +241,24 @@ async def test_what_is_deleted_is_recorded_before_and_a_whole_study_behind(
     assert {one.patients for one in (before, behind)} == {("P-18",)}
 
 
-async def test_a_wrong_credential_and_none_are_recorded(face: Face, bus: Bus) -> None:
+@pytest.mark.parametrize(
+    ("user", "status", "kind", "outcome", "why"),
+    [
+        ("mallory", 401, "", "refused", "The token has expired"),
+        ("", 401, "anyone", "refused", "There is no credential, or none that allows it"),
+        ("twofold", 400, "", "refused", "link: is there twice"),
+        ("new", 503, "", "failed", AWAY),
+    ],
+)
+async def test_an_authentication_that_fails_is_recorded_and_why(
+    face: Face, bus: Bus, user: str, status: int, kind: str, outcome: str, why: str
+) -> None:
     path = f"studies/{face.origin}"
-    assert (await face.http.get(path, headers={"x-user": "mallory"})).status_code == 401
-    assert (await face.http.get(path, headers={"x-user": ""})).status_code == 401
-    refused = [one for one in await audited(bus, outcome="refused") if one.resource.endswith(path)]
-    assert [(one.event, one.event_type, one.kind) for one in refused] == [
-        ("user-authentication", "login", ""),
-        ("user-authentication", "login", "anyone"),
-    ]
-    assert refused[1].address == "10.1.0.9"
+    assert (await face.http.get(path, headers={"x-user": user})).status_code == status
+    (record,) = [one for one in await audited(bus, outcome=outcome) if one.resource.endswith(path)]
+    assert (record.event, record.event_type, record.kind) == ("user-authentication", "login", kind)
+    assert record.reason == f"HTTP {status}: {why}"
+    assert record.address == ("10.1.0.9" if kind else "127.0.0.1")
 
 
 async def test_what_is_not_allowed_is_an_alert(face: Face, bus: Bus) -> None:
@@ -294,8 +310,9 @@ async def test_an_error_needs_no_record(unrecorded: httpx2.AsyncClient) -> None:
     assert (await unrecorded.get("studies/1.2/series/1.3/metadata")).status_code == 404
 
 
-async def test_a_refusal_does(unrecorded: httpx2.AsyncClient) -> None:
-    assert (await unrecorded.get("studies", headers={"x-user": "mallory"})).status_code == 503
+@pytest.mark.parametrize("user", ["mallory", "twofold"])
+async def test_a_refusal_does(unrecorded: httpx2.AsyncClient, user: str) -> None:
+    assert (await unrecorded.get("studies", headers={"x-user": user})).status_code == 503
 
 
 async def test_what_a_link_is_opened_by_is_not_recorded(face: Face, bus: Bus) -> None:

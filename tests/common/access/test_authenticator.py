@@ -17,6 +17,7 @@ from isthmus.common.bus import Bus
 from isthmus.common.errors import IdentityProviderAway, SettingsError, Unauthenticated
 from isthmus.common.telemetry.logs import QUIETED
 from tests import planted
+from tests.audited import audited
 from tests.certificates import shown
 from tests.common.access.faces import face, settings_of
 from tests.common.telemetry.conftest import ended
@@ -328,8 +329,9 @@ async def test_dimse_clients_are_known_by_the_same(bus: Bus, idp: Idp, key: str)
     await fresh.close()
 
 
-async def test_nothing_of_a_credential_is_in_logs_or_spans(
+async def test_nothing_of_a_credential_is_in_records_logs_or_spans(
     http: httpx2.AsyncClient,
+    bus: Bus,
     idp: Idp,
     key: str,
     ended: InMemorySpanExporter,
@@ -341,6 +343,7 @@ async def test_nothing_of_a_credential_is_in_logs_or_spans(
     caplog.set_level(logging.DEBUG)
     for name in ("httpx2", "httpcore2"):
         caplog.set_level(QUIETED[name], name)
+    before = len(await audited(bus))
     for headers, path in (
         (bearer(idp.token()), STUDY),
         (bearer(idp.token({"aud": "other"})), STUDY),
@@ -355,8 +358,16 @@ async def test_nothing_of_a_credential_is_in_logs_or_spans(
         await http.get(path, headers=headers)
     await idp.stop()
     await http.get(STUDY, headers=bearer(idp.token({"sub": "bob"}, header={"kid": "new"})))
+    records = (await audited(bus))[before:]
+    assert [record.reason for record in records if record.event == "user-authentication"] == [
+        "HTTP 401: The token is for somebody else",
+        "HTTP 401: There is no such key, or it was revoked",
+        "HTTP 401: The link has expired",
+        "HTTP 400: link: is there twice",
+        "HTTP 503: New tokens cannot be judged: It cannot be asked: ConnectError",
+    ]
     spans = "\n".join(span.to_json() for span in ended.get_finished_spans())
     assert "GET /aets/{origin}/studies/{study}" in spans
     told = caplog.text + "".join(capsys.readouterr())
     assert "identity provider is away" in told
-    assert not planted.found_in(spans + told)
+    assert not planted.found_in(spans + told + repr(records))

@@ -11,12 +11,12 @@ from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from isthmus.common.access.audit_trail import AuditTrail, open_notes
-from isthmus.common.access.http import ACCESS, POLICY, PRINCIPAL, AccessRoute
+from isthmus.common.access.http import ACCESS, FAILURE, POLICY, PRINCIPAL, AccessRoute
 from isthmus.common.auth import Kind, Principal, Right
 from isthmus.common.bus.audit import now, record_of
 from isthmus.common.dicomweb.problem import problem_response
 from isthmus.common.dicomweb.resource import ALL
-from isthmus.common.errors import UnavailableError
+from isthmus.common.errors import IsthmusError, UnavailableError
 from isthmus.common.messages import BlobRef
 from isthmus.common.messages.audit import ActionCode, AuditEvent, AuditRecord, AuditType, Outcome
 from isthmus.common.telemetry import get_logger
@@ -135,7 +135,7 @@ class _Exchange:
         try:
             await self._recorded(status, whole=whole)
         except UnavailableError as error:
-            if status < HTTPStatus.BAD_REQUEST or status in _REFUSALS:
+            if status < HTTPStatus.BAD_REQUEST or status is HTTPStatus.FORBIDDEN or self._failure is not None:
                 self._is_out = True
                 await problem_response(error)(self._scope, self._receive, self._send)
                 if whole:
@@ -159,7 +159,10 @@ class _Exchange:
             log.warning("the end of an answer is not recorded", reason=error.detail)
 
     async def _recorded(self, status: HTTPStatus, *, whole: bool) -> None:
-        if status in _REFUSALS or self._is_refused(status):
+        if self._failure is not None:
+            await self._trail.write_refusal(self._unauthenticated(status, self._failure))
+            return
+        if status is HTTPStatus.FORBIDDEN or self._is_refused(status):
             await self._trail.write_refusal(self._refused(status))
             return
         route = self._scope.get("route")
@@ -180,13 +183,29 @@ class _Exchange:
         policy = self._scope.get(POLICY)
         return policy is not None and not policy.is_open and isinstance(self._scope.get("route"), AccessRoute)
 
+    @property
+    def _failure(self) -> IsthmusError | None:
+        """Why nobody knows who sends it; None where that is no matter."""
+        failure = self._scope.get(FAILURE)
+        return failure if isinstance(failure, IsthmusError) else None
+
+    def _unauthenticated(self, status: HTTPStatus, failure: IsthmusError) -> AuditRecord:
+        """Say that an authentication failed, and why: errors quote nothing of a credential."""
+        cannot_tell = isinstance(failure, UnavailableError)
+        return replace(
+            self._record(status),
+            outcome=Outcome.FAILED if cannot_tell else Outcome.REFUSED,
+            event=AuditEvent.USER_AUTHENTICATION,
+            event_type=AuditType.LOGIN,
+            reason=f"HTTP {status.value}: {failure.detail}",
+        )
+
     def _refused(self, status: HTTPStatus) -> AuditRecord:
-        unauthenticated = status is HTTPStatus.UNAUTHORIZED
         return replace(
             self._record(status),
             outcome=Outcome.REFUSED,
-            event=AuditEvent.USER_AUTHENTICATION if unauthenticated else AuditEvent.SECURITY_ALERT,
-            event_type=AuditType.LOGIN if unauthenticated else AuditType.USE_OF_RESTRICTED_FUNCTION,
+            event=AuditEvent.SECURITY_ALERT,
+            event_type=AuditType.USE_OF_RESTRICTED_FUNCTION,
         )
 
     def _searched(self, status: HTTPStatus) -> AuditRecord:
@@ -288,7 +307,6 @@ class _Exchange:
         return _with(record, status)
 
 
-_REFUSALS: Final = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
 _IN_PART: Final = frozenset({HTTPStatus.ACCEPTED, HTTPStatus.PARTIAL_CONTENT})
 """Something of it was not stored, or is not sent."""
 

@@ -18,7 +18,7 @@ from isthmus.common.auth import Kind, Permit, Policy, Principal, Right, acting_a
 from isthmus.common.auth.policy import WHOLE
 from isthmus.common.dicomweb.problem import problem_response
 from isthmus.common.dicomweb.resource import LINKS, origin_in
-from isthmus.common.errors import Forbidden, IsthmusError, Unauthenticated, UnknownOrigin
+from isthmus.common.errors import BusUnavailable, Forbidden, IsthmusError, Unauthenticated, UnknownOrigin
 
 PRINCIPAL: Final = "isthmus.principal"
 """Where the scope of a request has its `Principal`."""
@@ -26,6 +26,8 @@ POLICY: Final = "isthmus.policy"
 """Where it has the rules."""
 ACCESS: Final = "isthmus.access"
 """Where it has its `RequestAccess`, once an `AccessRoute` has let it in."""
+FAILURE: Final = "isthmus.authentication-failure"
+"""Where it has the error of what its sender shows, or of his showing nothing: the audit tells why."""
 
 Authenticate = Callable[[HTTPConnection], Awaitable[Principal]]
 """Tells who sends a request; raises Unauthenticated, or IdentityProviderAway."""
@@ -127,10 +129,14 @@ class AccessRoute(Route):
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request, if its sender may; what fails is raised, for Starlette's handlers."""
         access = RequestAccess(scope[PRINCIPAL], self.right, scope[POLICY])
-        if "origin" in scope["path_params"]:
-            access.permit(origin_in(scope["path_params"]))
-        else:
-            access.require_any()
+        try:
+            if "origin" in scope["path_params"]:
+                access.permit(origin_in(scope["path_params"]))
+            else:
+                access.require_any()
+        except Unauthenticated as error:
+            scope[FAILURE] = error
+            raise
         scope[ACCESS] = access
         with acting_as(access.principal, access.right):
             await super().handle(scope, receive, send)
@@ -186,6 +192,8 @@ class AccessLayer:
         try:
             principal = await self._authenticate(HTTPConnection(scope))
         except IsthmusError as error:
+            if not isinstance(error, BusUnavailable):  # without which there are no records either
+                scope[FAILURE] = error
             await problem_response(error)(scope, receive, send)
             return
         scope[PRINCIPAL], scope[POLICY] = principal, self._policy

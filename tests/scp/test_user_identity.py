@@ -84,20 +84,26 @@ async def test_what_is_wrong_is_rejected_for_good_and_recorded(
     parts: Parts, bus: Bus, origin_name: str, key: str
 ) -> None:
     calling = f"CT{origin_name[-12:].upper()}"
-    wrong = [
-        identity(PASSCODE, origin_name, secret()),
-        identity(PASSCODE, "another", key),
-        identity(PASSCODE, origin_name, ""),
-        identity(PASSCODE, b"\xff\xfe", key),
-        identity(KERBEROS, secret("ticket")),
-        identity(SAML, secret("assertion")),
-        identity(JWT, secret("token")),
-    ]
+    wrong = {
+        identity(PASSCODE, origin_name, another_one_of(key)): "There is no such key, or it was revoked",
+        identity(PASSCODE, "another", key): "There is no such key, or it was revoked",
+        identity(PASSCODE, origin_name, ""): "The key is cut, or none of ours",
+        identity(PASSCODE, b"\xff\xfe", key): "It is no UTF-8",
+        identity(KERBEROS, secret("ticket")): "Nobody here can verify its type, 3",
+        identity(SAML, secret("assertion")): "Nobody here can verify its type, 4",
+        identity(JWT, secret("token")): "The token is no signed JWT",
+    }
     async with with_a_key(parts, origin_name) as server:
         for one in wrong:
             assert await asked(server, one, calling) == NOT_VERIFIED
     records = await audited(bus, "refused", calling, least=len(wrong))
-    assert {record.reason for record in records} == {"User identity not verified"}
+    reasons = sorted(record.reason for record in records)
+    assert reasons == sorted(f"User identity not verified: {why}" for why in wrong.values())
+
+
+def another_one_of(key: str) -> str:
+    """What has the form of a key, and the name of this one."""
+    return plant(key[:-8] + ("A" if key[-8] != "A" else "B") * 8)
 
 
 async def test_who_is_let_in_is_recorded_as_who_he_has_proved_to_be(
@@ -183,12 +189,18 @@ async def test_a_token_opens_by_its_claims(parts: Parts) -> None:
         assert await asked(server, identity(JWT, expired)) == NOT_VERIFIED
 
 
-async def test_what_nobody_can_verify_now_is_rejected_for_now(parts: Parts) -> None:
+async def test_what_nobody_can_verify_now_is_rejected_for_now(
+    parts: Parts, bus: Bus, origin_name: str
+) -> None:
+    calling = f"CT{origin_name[-12:].upper()}"
     async with idp.running() as provider:
         await provider.stop()
         async with with_tokens(parts, provider) as server:
             token = provider.token({"groups": ["radiology"]})
-            assert await asked(server, identity(JWT, token)) == NOT_NOW
+            assert await asked(server, identity(JWT, token), calling) == NOT_NOW
+    (record,) = await audited(bus, "refused", calling, least=1)
+    why = "New tokens cannot be judged: It cannot be asked: ConnectError"
+    assert record.reason == f"User identity cannot be verified now: {why}"
 
 
 async def test_others_are_let_in_while_a_provider_takes_its_time(parts: Parts) -> None:

@@ -4,7 +4,7 @@ The called AE title says what an association is for: that of an origin, of all o
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from isthmus.common.auth import Principal
@@ -25,6 +25,17 @@ class Rejection:
     source: int
     reason: int
     meaning: str
+    why: str = ""
+    """What it does not say: for the audit and the log alone, and nothing of what was shown."""
+
+    @property
+    def in_words(self) -> str:
+        """All that is known of why."""
+        return f"{self.meaning}: {self.why}" if self.why else self.meaning
+
+    def because(self, why: str) -> "Rejection":
+        """Give the same, with why."""
+        return replace(self, why=why)
 
 
 CALLED_AE_TITLE: Final = Rejection(1, 1, 7, "Called AE title not recognized")

@@ -92,15 +92,10 @@ class Doorkeeper:
         try:
             asking = self._asking(identity, address)
             if asking is None:
-                return IDENTITY, False
+                return IDENTITY.because(f"Nobody here can verify its type, {identity.kind}"), False
             principal = run_coroutine_from_thread(asking, self._loop, ANSWER_SECONDS)
-        except (Unauthenticated, UnicodeDecodeError):
-            return IDENTITY, False
-        except (UnavailableError, TimeoutError, LoopStopped):
-            return IDENTITY_UNKNOWN_NOW, False
         except Exception as error:  # noqa: BLE001 - the edge; a traceback might show what he has shown
-            log.error("user identity not verified", error=type(error).__name__)
-            return IDENTITY_UNKNOWN_NOW, False
+            return _rejection(error), False
         ours = sender.principal
         sender.principal = replace(
             principal, address=address, ae_title=ours.ae_title, certificate=ours.certificate
@@ -151,6 +146,21 @@ class Doorkeeper:
                 or _is_at(origin, sender.calling)
             ):
                 yield origin.name
+
+
+def _rejection(error: Exception) -> Rejection:
+    """Tell whether an identity that is not verified is none for good, or for now, and why."""
+    match error:
+        case Unauthenticated():
+            return IDENTITY.because(error.detail)
+        case UnicodeDecodeError():
+            return IDENTITY.because("It is no UTF-8")
+        case UnavailableError():
+            return IDENTITY_UNKNOWN_NOW.because(error.detail)
+        case TimeoutError() | LoopStopped():
+            return IDENTITY_UNKNOWN_NOW.because("No answer in time")
+    log.error("user identity not verified", error=type(error).__name__)
+    return IDENTITY_UNKNOWN_NOW.because("An error of ours")
 
 
 def _is_certified(origin: DimseOrigin, calling: Calling) -> bool:

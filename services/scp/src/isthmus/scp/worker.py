@@ -135,7 +135,7 @@ class Server:
     def _decided(
         self, calling: Calling, rejection: Rejection | None, principal: Principal | None = None
     ) -> None:
-        refusal = None if rejection is None else rejection.meaning
+        refusal = None if rejection is None else rejection.in_words
         self._on_loop(self._telling.decided, calling, "association", refusal, principal)
 
     def _no_tls(self, address: str, reason: str) -> None:

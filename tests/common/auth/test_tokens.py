@@ -90,6 +90,8 @@ def forged(token: str) -> str:
 
 
 NOW = time.time()
+HALF = orjson.Fragment(rb'"\ud800"')
+"""Half of a character (RFC 8259 8.2), which no UTF-8 has: whoever wrote it into a header would fail."""
 
 
 @pytest.mark.parametrize(
@@ -110,6 +112,12 @@ NOW = time.time()
         ({"sub": None}, "does not name its user"),
         ({"sub": ""}, "does not name its user"),
         ({"sub": "a\nb"}, "does not name its user"),
+        ({"sub": "a\0b"}, "does not name its user"),
+        ({"sub": "a\x1b[2Jb"}, "does not name its user"),
+        ({"sub": "a\u202eb"}, "does not name its user"),  # what follows would be shown from right to left
+        ({"sub": HALF}, "cannot be read"),
+        ({"sub": orjson.Fragment(b'"\xed\xa0\x80"')}, "cannot be read"),
+        ({"groups": ["radiology", HALF]}, "cannot be read"),
         ({"sub": "a" * 257}, "does not name its user"),
         ({"sub": ["alice"]}, "does not name its user"),
     ],
@@ -139,6 +147,7 @@ async def test_clocks_may_differ_and_an_audience_be_one_of_several(
         ({"typ": 7}, "none for access"),
         ({"crit": ["exp"]}, "extension"),
         ({"kid": 7}, "cannot be read"),
+        ({"kid": HALF}, "cannot be read"),
         ({"kid": "other"}, "does not have"),
     ],
 )

@@ -13,11 +13,11 @@ from isthmus.arrivals.leftovers import leftovers
 from isthmus.arrivals.retention import retention
 from isthmus.arrivals.settings import ArrivalsSettings
 from isthmus.arrivals.studies import Studies
+from isthmus.arrivals.subscribers import subscribers
 from isthmus.arrivals.timers import Timers
 from isthmus.arrivals.watch import Watch
 from isthmus.arrivals.webhooks import webhooks
 from isthmus.common.bus import end_tasks
-from isthmus.common.bus.subscribers import keep, subscriptions
 from isthmus.common.inbox.contents import ContentsStore
 from isthmus.common.service import Parts
 
@@ -44,8 +44,8 @@ async def worker(parts: Parts) -> AsyncIterator[None]:
         BusUnavailable: NATS is away.
     """
     gc.set_threshold(*COLLECTIONS)
-    await keep(parts.bus, subscriptions(parts.settings))
     async with (
+        subscribers(parts),
         audit_export(parts),
         webhooks(parts),
         arriving(parts),

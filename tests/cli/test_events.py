@@ -169,6 +169,9 @@ async def test_following_shows_what_comes_and_ends_on_ctrl_c(bus: Bus, data: Pat
         ("2024-05-01T10:00:00Z", datetime(2024, 5, 1, 10, tzinfo=UTC)),
         ("2024-05-01T10:00:00+02:00", datetime(2024, 5, 1, 8, tzinfo=UTC)),
         ("2024-05-01", datetime(2024, 5, 1).astimezone(UTC)),
+        ("200000d", datetime(1970, 1, 1, tzinfo=UTC)),  # nanoseconds from then on, in 64 bits, NATS counts
+        ("0500-01-01T00:00:00Z", datetime(1970, 1, 1, tzinfo=UTC)),
+        ("9999-01-01T00:00:00Z", datetime(2262, 1, 1, tzinfo=UTC)),
     ],
 )
 def test_a_time_is_so_long_ago_or_one_of_the_clock(text: str, when: datetime) -> None:

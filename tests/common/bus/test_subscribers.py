@@ -215,8 +215,10 @@ async def test_one_that_is_rewound_gets_again_what_came_since(server: EmbeddedNa
 
 async def test_one_is_not_sent_past_what_it_has_not_acknowledged(server: EmbeddedNats, bus: Bus) -> None:
     await keep(bus, [AI])
+    in_an_hour = datetime.now(UTC) + timedelta(hours=1)
+    assert await rewind(bus, "ai", in_an_hour) is False  # something may come before it is there again
     await publish(bus, "not taken")
-    assert await rewind(bus, "ai", datetime.now(UTC) + timedelta(hours=1)) is False
+    assert await rewind(bus, "ai", in_an_hour) is False
     async with subscriber(server) as ai:
         assert await taken(ai, 1) == ["not taken"]
 

@@ -21,6 +21,9 @@ from isthmus.common.messages.events import CloudEvent, EventType, InstanceEvent,
 
 _AGO: Final = re.compile(r"(\d{1,9})([smhd])", re.ASCII)
 _UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+_FIRST: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_LAST: Final = datetime(2262, 1, 1, tzinfo=UTC)
+"""NATS counts nanoseconds from 1970 on, in 64 bits: long before or after that it would be in another age."""
 
 
 async def events(
@@ -58,16 +61,20 @@ async def events(
 def since_when(text: str, now: datetime) -> datetime:
     """Read a time: so long before now (`90s`, `30m`, `1h`, `2d`), or as in RFC 3339; local without a zone.
 
+    Of a time that NATS cannot count it gives the nearest one that it can.
+
     Raises:
         ValueError: it is neither.
     """
     ago = _AGO.fullmatch(text)
     try:
         if ago is not None:
-            return now - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
-        return datetime.fromisoformat(text).astimezone(UTC)
+            time = now - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
+        else:
+            time = datetime.fromisoformat(text).astimezone(UTC)
     except (ValueError, OverflowError):
         raise ValueError(f"{text!r} is no time: 90s, 30m, 1h, 2d (ago), or 2024-05-01T10:00:00Z") from None
+    return min(max(time, _FIRST), _LAST)
 
 
 def _json_line(message: Msg) -> str:

@@ -7,7 +7,7 @@ publish wherever he likes.
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final
 
 from nats.js.api import AckPolicy, ConsumerConfig, ConsumerInfo, DeliverPolicy
@@ -91,7 +91,7 @@ async def rewind(bus: Bus, name: str, since: datetime) -> bool | None:
         if info is None or not _is_marked(info):
             return None
         first = await _time_of(bus, _floor(info) + 1)
-        if first is not None and first < since:  # it would never hear of what came between
+        if (first or datetime.now(UTC)) < since:  # it would never hear of what came between, or comes now
             return False
         consumer = _consumer(name, _filters(info))
         await _delete(bus, name)

@@ -48,7 +48,7 @@ async def test_no_password_is_in_a_file_or_an_argument(tmp_path: Path) -> None:
 async def test_a_subscriber_finds_it_again_after_a_restart_and_others_have_new_passwords(
     tmp_path: Path,
 ) -> None:
-    password = 'with "quotes", $SIGNS and blanks, äöü'
+    password = 'with "quotes", \\, $SIGNS and blanks, \b\t\x7f, äöü'
     async with EmbeddedNats(tmp_path / "nats", {SUBSCRIBER: password}) as server:
         await declared(server)
         client = await nats.connect(

@@ -4,6 +4,7 @@ It holds no password: nats-server takes them from its environment.
 """
 
 import json
+import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, Self
@@ -19,6 +20,8 @@ from isthmus.common.bus.accounts import (
     subscriber,
 )
 
+_ESCAPED: Final = re.compile(r'["\\\x00-\x1f]')
+"""What cannot stand in quotes as it is. (Of the escapes of JSON nats-server knows a few.)"""
 # Enough for the answers to a search of a million matches, by one who reads them slowly. For so long the
 # server remembers where each request wants its answers.
 _ANSWERS: Final = 'allow_responses: { max: 100000, expires: "1h" }'
@@ -114,7 +117,8 @@ def configuration(*, listen: str, store: str, users: Collection[NatsUser]) -> st
 
 def quoted(password: str) -> str:
     """Give the value of an environment variable in which nats-server reads a password, whatever is in it."""
-    return json.dumps(password, ensure_ascii=False)
+    escaped = _ESCAPED.sub(lambda found: f"\\x{ord(found[0]):02x}", password)
+    return f'"{escaped}"'
 
 
 def _user(user: NatsUser) -> Iterable[str]:

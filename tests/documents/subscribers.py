@@ -16,14 +16,13 @@ from isthmus.common.config import Settings, load_settings
 from isthmus.common.config.settings import S3, Nats
 from isthmus.common.messages.cloud_events import to_json
 from isthmus.common.messages.events import EventType
+from tests import planted
 from tests.documents.asyncapi import check
 from tests.documents.sample_events import study
 
 PAGE: Final = Path(__file__).parents[2] / "docs" / "events.md"
 EXAMPLES: Final = dict(re.findall(r"^```\w+ (\S+)\n(.*?)^```$", PAGE.read_text(), re.MULTILINE | re.DOTALL))
-
-
-PASSWORD: Final = "little, but of 32 characters and more"
+PASSWORD: Final = planted.secret("of-the-subscriber-")
 
 
 def settings_of_page(folder: Path) -> Settings:

@@ -98,6 +98,11 @@ def test_without_rules_it_is_open(tmp_path: Path) -> None:
             '[[access.oidc]]\nissuer = "https://l.example.org"\naudience = "a"\nalgorithms = ["HS256"]',
             "access.oidc[0].algorithms",
         ),
+        (rule('user = "a"\norigins = []'), "access.rules[0].origins: must not be an empty list"),
+        (
+            rule('user = "a"\n[access.rules.studies]\nsince = "yesterday"'),
+            "since: must be a date, such as 2026-01-31",
+        ),
         ('[[access.subscribers]]\nname = "ai"', "either password or password_file"),
         ('[[access.subscribers]]\nname = "ai"\npassword = "short"', "has fewer than 32 characters"),
         ('[access]\nsigning_key = "short"', "access.signing_key: has fewer than 32 characters"),
@@ -113,6 +118,14 @@ def test_what_is_wrong_is_named(tmp_path: Path, text: str, complaint: str) -> No
     assert complaint in wrong.value.detail
     assert "short" not in wrong.value.detail
     assert API_KEY not in wrong.value.detail
+
+
+def test_of_what_no_list_may_hold_it_is_not_said_that_the_list_is_empty(tmp_path: Path) -> None:
+    text = '[[access.oidc]]\nissuer = "https://l.example.org"\naudience = "a"\nalgorithms = ["none"]'
+    with pytest.raises(SettingsError) as wrong:
+        load_settings(written(tmp_path, text))
+    (line,) = wrong.value.detail.splitlines()
+    assert "access.oidc[0].algorithms[0]: Input should be 'RS256'" in line
 
 
 def test_a_provider_on_this_machine_may_do_without_tls(tmp_path: Path) -> None:

@@ -61,7 +61,7 @@ ae_title = "INBOX"
             "scp.callers[0]: operations, origins: who may do what is said by [[access.rules]]",
         ),
         ("[arrivals]\nquiet_seconds = true", "arrivals.quiet_seconds: must not be true"),
-        ("[[scp.callers]]\nae_title = 'A'\nhost = ''\nport = 104", "scp.callers[0].host: String should have"),
+        ("[[scp.callers]]\nae_title = 'A'\nhost = ''\nport = 104", "scp.callers[0].host: is neither a name"),
         (
             INBOX + "[[arrivals.forward]]\nto = ['inbox']",
             "arrivals.forward[0].to: 'inbox' would forward to itself",
@@ -98,6 +98,23 @@ ae_title = "INBOX"
         (INBOX + "keep_days = inf", "origins[0].keep_days: Input should be a finite number"),
         (INBOX + "expect = 'pacs'", "isthmus.toml: origins[0].expect: 'pacs' is none of the PACS"),
         ("[gateway", "is no TOML"),
+        (ORIGIN + "host = 'pacs.example.org:104'", "origins[0].host: is neither a name nor an IP address"),
+        (ORIGIN + "host = 'dicom://pacs'", "origins[0].host: is neither a name nor an IP address"),
+        (ORIGIN + "[origins.tls]\nserver_name = 'a b'", "origins[0].tls.server_name: is neither a name"),
+        ("[audit.syslog]\nhost = '[::1]'", "audit.syslog.host: is neither a name nor an IP address"),
+        ("[[scp.callers]]\nae_title = 'A'\nhost = 'a:1'\nport = 1", "scp.callers[0].host: is neither a name"),
+        (
+            "[[scp.destinations]]\nae_title = 'A'\nhost = 'a:1'\nport = 1",
+            "scp.destinations[0].host: is neither a name",
+        ),
+        (
+            "[scp.tls]\nlisten = '127.0.0.1:0'\ncertificate_file = 5\nkey_file = 'key'",
+            "scp.tls.certificate_file: must be the path of a file, in quotation marks",
+        ),
+        (
+            "[scp.tls]\nlisten = '127.0.0.1:0'\nca_file = 'ca'",
+            "scp.tls.ca_file is no setting; did you mean client_ca_file?",
+        ),
     ],
 )
 def test_a_wrong_setting_is_named(tmp_path: Path, text: str, complaint: str) -> None:
@@ -105,6 +122,12 @@ def test_a_wrong_setting_is_named(tmp_path: Path, text: str, complaint: str) -> 
         load_settings(written(tmp_path, text))
     assert complaint in caught.value.detail
     assert "isthmus.toml" in caught.value.detail
+
+
+@pytest.mark.parametrize("host", ["pacs", "pacs_1", "pacs.example.org.", "10.1.0.5", "::1", "fe80::1%eth0"])
+def test_a_host_is_a_name_or_an_address(tmp_path: Path, host: str) -> None:
+    (origin,) = load_settings(written(tmp_path, ORIGIN + f"host = '{host}'")).dimse_origins
+    assert origin.host == host
 
 
 def test_of_an_origin_whose_protocol_is_unknown_nothing_else_is_said(tmp_path: Path) -> None:

@@ -157,7 +157,7 @@ class Rule(Section):
     """One of `access.subscribers`, for `events`."""
     anyone: bool = False
     """Everybody, also without a credential."""
-    origins: frozenset[OriginName] | None = None
+    origins: Annotated[frozenset[OriginName], Field(min_length=1)] | None = None
     """At which origins; without it at all."""
     operations: Annotated[frozenset[Right], Field(min_length=1)]
     """What may be done."""

@@ -7,7 +7,7 @@ from typing import Annotated, Final, Literal, Self
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
-from isthmus.common.config.kinds import AETitle, ExactUrl, NonEmpty, OriginName, Port, Section
+from isthmus.common.config.kinds import AETitle, ExactUrl, Host, OriginName, Port, Section
 from isthmus.common.config.signing import signing_keys
 from isthmus.common.config.tls import PeerTls
 
@@ -21,7 +21,7 @@ class Caller(Section):
 
     ae_title: AETitle
     """Its calling AE title, by which we call it."""
-    host: NonEmpty
+    host: Host
     """Where it takes the results when its own association has ended."""
     port: Port
     """Likewise."""

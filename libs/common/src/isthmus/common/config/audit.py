@@ -5,7 +5,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from isthmus.common.config.kinds import NonEmpty, Port, Seconds, Section
+from isthmus.common.config.kinds import Host, NonEmpty, Port, Seconds, Section
 from isthmus.common.config.pairs import require_both_or_none
 from isthmus.common.config.tls import PeerTls
 
@@ -13,7 +13,7 @@ from isthmus.common.config.tls import PeerTls
 class Syslog(Section):
     """A server that is told of each record, as XML (PS3.15 A.5) over syslog (RFC 5424)."""
 
-    host: NonEmpty
+    host: Host
     """Its name or IP address."""
     port: Port = 6514
     """Its TCP port: 6514 is for TLS (RFC 5425), often 601 without."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from isthmus.common.config.kinds import AETitle, Few, NonEmpty, Port, Seconds, Section
+from isthmus.common.config.kinds import AETitle, Few, Host, Port, Seconds, Section
 from isthmus.common.config.tls import PeerTls
 
 
@@ -11,7 +11,7 @@ class Destination(Section):
 
     ae_title: AETitle
     """The Move Destination that clients name; also how it is called."""
-    host: NonEmpty
+    host: Host
     """Its name or address."""
     port: Port
     """Where it listens."""

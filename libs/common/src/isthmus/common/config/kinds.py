@@ -18,6 +18,7 @@ from pydicom.charset import python_encoding
 
 _ENDPOINT: Final = re.compile(r"(https?://)?[0-9A-Za-z.:\[\]_-]+/?")
 _RESOURCE: Final = re.compile(r"[0-9A-Za-z_~-][0-9A-Za-z._~-]*(/[0-9A-Za-z_~-][0-9A-Za-z._~-]*)*")
+_HOST: Final = re.compile(r"[^\s:/@\[\]\x00-\x1f]+")
 _BUCKET: Final = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]{1,61}[0-9A-Za-z]")
 # As browsers write it (RFC 6454 6.2): in lower case, without a path.
 _WEB_ORIGIN: Final = re.compile(r"https?://(?:[0-9a-z._-]+|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?")
@@ -54,6 +55,15 @@ def _listen_address(text: str) -> ListenAddress:
         except ValueError:
             raise ValueError(f"{host!r} is no IP address") from None
     return ListenAddress(text)
+
+
+def _host(text: str) -> str:
+    try:
+        ip_address(text)
+    except ValueError:
+        if not _HOST.fullmatch(text):
+            raise ValueError("is neither a name nor an IP address: without scheme, path and port") from None
+    return text
 
 
 def _ae_title(text: str) -> str:
@@ -152,6 +162,8 @@ def _proxy_url(text: str) -> str:
 
 
 NonEmpty = Annotated[str, StringConstraints(min_length=1)]
+Host = Annotated[str, AfterValidator(_host)]
+"""A name, or an IP address, of IPv6 without brackets."""
 Port = Annotated[int, Field(ge=1, le=65535)]
 Few = Annotated[int, Field(ge=1, le=64)]
 """How many of something there are, or are used at one time."""

@@ -21,6 +21,7 @@ NOT_SETTINGS: Final = frozenset({"ISTHMUS_CONFIG"})
 _UNREADABLE: Final = re.compile(r'Value error, error parsing value for field "(\w+)"')
 """What pydantic-settings says of a value in the environment that is no JSON."""
 _LIST_TYPES: Final = frozenset({"tuple_type", "frozen_set_type"})
+_DATE_TYPES: Final = frozenset({"date_type", "date_parsing", "date_from_datetime_parsing"})
 _MESSAGES: Final = {
     "missing": "is missing",
     **dict.fromkeys(_LIST_TYPES, "must be a list"),
@@ -28,6 +29,8 @@ _MESSAGES: Final = {
     "model_attributes_type": "must be a table",
     "dict_type": "must be a table",
     "too_short": "must not be an empty list",
+    "path_type": "must be the path of a file, in quotation marks",
+    **dict.fromkeys(_DATE_TYPES, "must be a date, such as 2026-01-31"),
 }
 """What pydantic says in words of Python, in those of TOML."""
 
@@ -91,6 +94,8 @@ def _lines(error: ValidationError, file: str) -> Iterable[str]:
     for problem in problems:
         location = _as_written(problem["loc"])
         if location[:2] in unknown and location[2:] != ("protocol",):
+            continue
+        if problem["type"] == "too_short" and problem["input"]:  # what it holds is wrong, and is said
             continue
         source = "environment" if _is_in_environment(location, os.environ) else file
         key = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location).lstrip(".")

@@ -23,6 +23,7 @@ from isthmus.common.config.kinds import (
     CharacterSet,
     Endpoint,
     Few,
+    Host,
     NonEmpty,
     OriginName,
     PlainUrl,
@@ -98,7 +99,7 @@ class DimseOrigin(Origin):
     """A PACS."""
 
     protocol: Annotated[Literal[Protocol.DIMSE], BeforeValidator(_supported)] = Protocol.DIMSE
-    host: NonEmpty = "127.0.0.1"
+    host: Host = "127.0.0.1"
     """Its name or address."""
     port: Port
     """Where it listens."""

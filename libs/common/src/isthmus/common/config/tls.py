@@ -5,7 +5,7 @@ from typing import Self
 
 from pydantic import model_validator
 
-from isthmus.common.config.kinds import Listen, NonEmpty, Section
+from isthmus.common.config.kinds import Host, Listen, Section
 from isthmus.common.config.pairs import require_both_or_none
 
 
@@ -18,7 +18,7 @@ class PeerTls(Section):
     """Our certificate and its chain (PEM), where it wants to know us, with `key_file`."""
     key_file: Path | None = None
     """Its private key (PEM), without a passphrase. All files are read anew when they change."""
-    server_name: NonEmpty | None = None
+    server_name: Host | None = None
     """The name or IP address that its certificate must be for; without it `host`."""
 
     @model_validator(mode="after")

@@ -19,6 +19,22 @@ from isthmus.common.threads import Threads
 E = TypeVar("E", bound=Embedded)
 
 
+CONSUMERS = 100_000
+"""Of a stream, at most. Each test has origins of its own, and leaves their durable consumers behind: of the
+1,000 that nats-server lets a stream have nothing is left after some hundred tests."""
+
+
+class RoomyNats(EmbeddedNats):
+    """The embedded server, with room for the consumers of a whole run."""
+
+    def prepare(self) -> None:
+        super().prepare()
+        file, before = self.directory / "nats.conf", "sync_interval: always"
+        text = file.read_text()
+        assert before in text
+        file.write_text(text.replace(before, f"{before}, limits {{ default_max_consumers: {CONSUMERS} }}"))
+
+
 @contextmanager
 def started(server: E) -> Iterator[E]:
     """Run a server for longer than one event loop lives."""
@@ -33,7 +49,7 @@ def started(server: E) -> Iterator[E]:
 @pytest.fixture(scope="session")
 def nats_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nats]:
     """A running nats-server."""
-    with started(EmbeddedNats(tmp_path_factory.mktemp("nats"))) as server:
+    with started(RoomyNats(tmp_path_factory.mktemp("nats"))) as server:
         yield Nats(url=server.url, user=server.user, password=server.password)
 
 

@@ -8,8 +8,10 @@ from uuid import uuid4
 import pytest
 from nats.aio.msg import Msg
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy, StreamConfig
+from nats.js.errors import APIError
 
 from isthmus.common.bus import Bus, end_tasks
+from isthmus.common.bus.connection import reason
 from isthmus.common.bus.consumer import Consumer, acknowledge
 from isthmus.common.config.settings import Nats
 from tests.common.bus.elsewhere import deliver_unread
@@ -92,6 +94,18 @@ async def test_a_consumer_that_is_lost_is_made_anew(queue: Consumer) -> None:
         await queue.bus.jetstream.delete_consumer(queue.stream, "all")
         await publish(queue, "a")
         assert texts(await waiting) == ["a"]
+
+
+async def test_why_there_can_be_none_is_said(queue: Consumer) -> None:
+    await queue.bus.jetstream.add_stream(StreamConfig(name=f"{queue.stream}-full", max_consumers=1))
+    first, second = (
+        Consumer(queue.bus, f"{queue.stream}-full", ConsumerConfig(durable_name=name)) for name in ("a", "b")
+    )
+    await first.make()
+    with pytest.raises(APIError, match="maximum consumers") as raised:
+        await second.make()
+    assert reason(raised.value) == "JetStream error 10026"
+    await queue.bus.jetstream.delete_stream(second.stream)
 
 
 async def test_its_place_stays_when_its_filters_and_limits_change(queue: Consumer) -> None:

@@ -8,6 +8,7 @@ from typing import Any, Final
 import nats.errors
 from nats.aio.client import Client
 from nats.aio.subscription import Subscription
+from nats.js.errors import APIError
 
 from isthmus.common.config.files import identify, verifying
 from isthmus.common.config.settings import Nats
@@ -22,10 +23,12 @@ class ServerWithoutTls(nats.errors.Error):
 
 
 def reason(error: Exception) -> str:
-    """Say why there is no connection; of what a server says nothing but that it knows us not.
+    """Say why NATS does not do something; of what a server says nothing but that it knows us not.
 
-    What else it says may name a subject, and that a study.
+    What else it says may name a subject, and that a study: of JetStream's errors the code tells which it is.
     """
+    if isinstance(error, APIError):
+        return f"JetStream error {error.err_code or error.code}"
     if "authorization violation" in str(error).lower():
         return "it refuses us: nats.user, or its password, is another one there"
     return type(error).__name__

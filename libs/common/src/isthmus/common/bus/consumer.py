@@ -13,6 +13,7 @@ from nats.js.api import ConsumerConfig
 from nats.js.errors import APIError, NotFoundError
 
 from isthmus.common.bus.client import Bus, bus_errors
+from isthmus.common.bus.connection import reason
 from isthmus.common.bus.ending import end_tasks
 from isthmus.common.bus.pull import Pull, leave
 from isthmus.common.errors import BusUnavailable
@@ -67,9 +68,12 @@ class Consumer:
         except NotFoundError:  # the server came back without its streams
             await self.bus.declare()
             await jetstream.add_consumer(self.stream, self.configuration)
-        except APIError:
-            # Another replica was faster, and begins at another moment.
-            await jetstream.consumer_info(self.stream, self.name)
+        except APIError as error:
+            # Another replica was faster, and begins at another moment; or there can be none.
+            try:
+                await jetstream.consumer_info(self.stream, self.name)
+            except NotFoundError:
+                raise error from None
 
     async def batches(
         self, most: int = 1, linger: float = 0.0, ready: Callable[[], Awaitable[None]] | None = None
@@ -92,7 +96,7 @@ class Consumer:
                         pull = await Pull.open(self.bus, self.stream, self.name, _give_back)
                     batch = await pull.batch(most, linger)
                 except (nats.errors.Error, TimeoutError, BusUnavailable) as error:
-                    log.warning("no messages", stream=self.stream, error=type(error).__name__)
+                    log.warning("no messages", stream=self.stream, error=reason(error))
                     await leave(pull)
                     pull = None
                     await asyncio.sleep(AGAIN_SECONDS)

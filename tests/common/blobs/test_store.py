@@ -16,6 +16,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import NoOpTracerProvider
 from pydicom.data import get_testdata_file
+from structlog.testing import capture_logs
 
 from isthmus.cli.embedded import EmbeddedS3
 from isthmus.common.blobs import PART, BlobStore, Buffer, digest_of, held_key, size_of
@@ -107,6 +108,17 @@ async def test_a_bucket_that_is_not_there_is_unhealthy_until_it_is_made(
     await store.ensure_bucket()
     assert await store.healthy()
     store.close()
+
+
+async def test_an_s3_that_is_waited_for_is_named_at_once_and_once(threads: Threads) -> None:
+    with away() as endpoint, capture_logs() as logs:
+        store = BlobStore(endpoint, "key", "secret", "bucket", threads=threads, deadline=0.5)
+        with pytest.raises(StoreUnavailable):
+            await store.ensure_bucket()
+        store.close()
+    (line,) = logs
+    assert (line["event"], line["endpoint"], line["seconds"]) == ("waiting for S3", endpoint, 0.5)
+    assert line["reason"] == "S3 make bucket: Connection refused"
 
 
 async def test_a_blob_that_is_not_there_is_missing(store: BlobStore) -> None:

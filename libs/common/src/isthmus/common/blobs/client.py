@@ -122,6 +122,7 @@ class S3Client:
         *,
         deadline: float | None = None,
         patience: float = READ_SECONDS,
+        waiting: Callable[[str], None] | None = None,
     ) -> T:
         """Do `attempt` until it succeeds, again and again until the deadline.
 
@@ -130,6 +131,7 @@ class S3Client:
             attempt: must be repeatable; raises what the SDK and urllib3 raise, or `Refused`.
             deadline: seconds for all attempts together, where it is not the client's own.
             patience: seconds that S3 may be silent.
+            waiting: is told, once and before the first pause, of what the first attempt failed.
 
         Raises:
             BlobMissing: S3 has no such key.
@@ -144,6 +146,9 @@ class S3Client:
                 return attempt()
             except (MinioException, HTTPError, OSError, ParseError, Refused) as error:
                 reason, again = judge(f"{self._name} {operation}", error)
+            if again and waiting is not None:
+                waiting(reason.detail)
+                waiting = None
             wait = pause * random.uniform(0.5, 1)  # noqa: S311 - jitter
             if not again or time.monotonic() + wait >= end or self._closing.wait(wait):
                 raise reason

@@ -22,12 +22,13 @@ from isthmus.common.blobs.refusal import Exists
 from isthmus.common.blobs.sink import Sink
 from isthmus.common.blobs.upload import PART, upload
 from isthmus.common.errors import BlobMissing, StoreUnavailable
-from isthmus.common.telemetry import SpanKind, span
+from isthmus.common.telemetry import SpanKind, get_logger, span
 from isthmus.common.threads import Threads
 
 CHUNK = 256 * 1024
 DEADLINE = 30.0
 HEALTH_SECONDS = 2.0
+log = get_logger(__name__)
 _PAGE = 1000  # the most that S3 lists, or deletes, by one request
 
 
@@ -98,6 +99,8 @@ class BlobStore:
             SettingsError: the file of certificates cannot be used.
         """
         self.bucket = bucket
+        self._endpoint = endpoint
+        self._deadline = deadline
         self._threads = threads
         self._others = others
         self._client = S3Client(
@@ -130,7 +133,7 @@ class BlobStore:
         self._client.close()
 
     async def ensure_bucket(self) -> None:
-        """Make the bucket if it is not there; waits for an S3 that is just starting."""
+        """Make the bucket if it is not there; waits for an S3 that is just starting, and logs that."""
 
         def attempt() -> None:
             if not self._client.sdk.bucket_exists(self.bucket):
@@ -140,7 +143,10 @@ class BlobStore:
                     if error.code not in {"BucketAlreadyOwnedByYou", "BucketAlreadyExists"}:
                         raise
 
-        await self._threads.run(self._client.retry, "make bucket", attempt)
+        def waiting(reason: str) -> None:
+            log.warning("waiting for S3", endpoint=self._endpoint, seconds=self._deadline, reason=reason)
+
+        await self._threads.run(self._client.retry, "make bucket", attempt, waiting=waiting)
 
     async def healthy(self) -> bool:
         """Tell whether S3 answers and has the bucket, within three seconds."""

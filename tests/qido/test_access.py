@@ -5,9 +5,10 @@ from collections.abc import AsyncIterator, Sequence
 import httpx2
 import pytest
 
-from isthmus.common.auth import Policy
+from isthmus.common.auth import Grants, Policy
 from isthmus.common.blobs import BlobStore
 from isthmus.common.bus import Bus
+from isthmus.common.bus.granted import Gate
 from isthmus.common.config import DimseOrigin, Settings
 from isthmus.common.dicom.attributes import tag_of
 from isthmus.common.dicom.json_model import DicomJson
@@ -16,6 +17,7 @@ from isthmus.common.errors import CircuitOpen, OriginUnreachable
 from isthmus.common.service import Parts
 from isthmus.common.service.server import application
 from isthmus.qido import routes
+from tests import planted
 from tests.common.access.faces import by_header
 from tests.qido.pacs import Pacs, attributes, value_of
 
@@ -61,9 +63,11 @@ async def http(bus: Bus, unused_blobs: BlobStore, names: list[str]) -> AsyncIter
     )
     assert all(isinstance(origin, DimseOrigin) for origin in settings.origins)
 
+    policy = Policy.of(settings)
+    bus.gate = Gate(Grants(planted.secret("signing"), "qido"), policy)  # the workers', too
     app = application(
         routes(Parts(settings, bus, unused_blobs)),
-        policy=Policy.of(settings),
+        policy=policy,
         authenticate=by_header(names[0]),
     )
     async with httpx2.AsyncClient(
@@ -166,6 +170,8 @@ class TestOneOrigin:
         assert await found(http, "ct", f"{url}/studies?StudyInstanceUID=1.2,1.3") == ["1.3"]
         assert await found(http, "link:1.4", f"{url}/studies") == ["1.4"]
         assert await found(http, "link:1.4", f"{url}/studies/1.5/series") == []
+        for asked, given in (("1.3,1.4", ["1.4"]), ("1.3", []), ("", ["1.4"])):
+            assert await found(http, "link:1.4", f"{url}/studies?StudyInstanceUID={asked}") == given
 
     async def test_gives_the_series_of_the_studies_that_one_may_see(
         self, http: httpx2.AsyncClient, url: str, pacs: list[Pacs]

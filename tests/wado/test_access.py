@@ -7,8 +7,10 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from isthmus.common.auth import Grants, Policy
 from isthmus.common.blobs import BlobStore
 from isthmus.common.bus import Bus, jobs, streams
+from isthmus.common.bus.granted import Gate
 from isthmus.common.bus.jobs import Lane, Running
 from isthmus.common.config import Settings
 from isthmus.common.dicom.attributes import tag_of
@@ -18,6 +20,7 @@ from isthmus.common.messages import Retrieve
 from isthmus.common.retrieval import Catalogue
 from isthmus.common.service import Parts
 from isthmus.wado.app import routes
+from tests import planted
 from tests.common.access.faces import by_header
 from tests.data_sets import identity, make_series
 from tests.wado.bodies import AS_HELD
@@ -53,6 +56,7 @@ async def http(bus: Bus, blobs: BlobStore, sites: list[Site]) -> AsyncIterator[h
         for name in names
     ]
     settings = Settings.model_validate({"origins": origins, "access": {"rules": rules(*names)}})
+    bus.gate = Gate(Grants(planted.secret("signing"), "wado"), Policy.of(settings))  # the workers', too
 
     async with client_of(Parts(settings, bus, blobs), routes, authenticate=by_header(names[0])) as client:
         yield client

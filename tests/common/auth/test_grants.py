@@ -49,6 +49,15 @@ def test_a_grant_is_good_for_one_message_alone(origin: str, message: bytes) -> N
         WORKER.verify(header(), origin, message)
 
 
+def test_a_grant_for_an_answer_is_good_for_that_one_alone() -> None:
+    given = FACE.header(Right.SEARCH, "pacs", MESSAGE, "_INBOX.1")[HEADER]
+    assert WORKER.verify(given, "pacs", MESSAGE, reply="_INBOX.1") is not None
+    for reply in ("_INBOX.2", ""):
+        with pytest.raises(Forbidden):
+            WORKER.verify(given, "pacs", MESSAGE, reply=reply)
+    assert WORKER.verify(header(), "pacs", MESSAGE, reply="_INBOX.1") is not None
+
+
 @pytest.mark.parametrize("wrong", [None, "", "%", "AAAA", base64.b64encode(bytes(64)).decode(), "é"])
 def test_what_is_no_grant_is_refused(wrong: str | None) -> None:
     with pytest.raises(Forbidden):

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import pytest
 from nats.aio.msg import Msg
@@ -18,22 +19,26 @@ from isthmus.common.bus import (
     progress,
     search,
     serve_queries,
+    serve_worklists,
     streams,
     subjects,
 )
 from isthmus.common.bus.delete import request_deletion, serve_deletions
 from isthmus.common.bus.echo import echo, serve_echo
 from isthmus.common.bus.forwards import send
-from isthmus.common.bus.granted import Gate
+from isthmus.common.bus.granted import Gate, Guarded, Refusal
 from isthmus.common.bus.jobs import Running
 from isthmus.common.bus.received import offer, serve_received
 from isthmus.common.bus.stores import new_job, run_store
 from isthmus.common.config.access import Rule
 from isthmus.common.config.settings import Nats
 from isthmus.common.dicom.levels import Level
+from isthmus.common.dicom.matching import MatchingKey
 from isthmus.common.dicom.statuses import NOT_AUTHORIZED, SUCCESS
-from isthmus.common.errors import Forbidden
+from isthmus.common.errors import BusUnavailable, Forbidden
 from isthmus.common.messages import (
+    Ahead,
+    AheadTaken,
     BlobRef,
     Delete,
     Deleted,
@@ -49,6 +54,7 @@ from isthmus.common.messages import (
     RetrieveDone,
     Store,
     StoreDone,
+    WorklistQuery,
     decode,
     encode,
     retrieve_fact,
@@ -57,7 +63,7 @@ from isthmus.common.messages import (
 from tests import planted
 
 KEY = planted.secret("signing")
-STUDY = "1.2.3"
+STUDY, OTHER_STUDY = "1.2.3", "1.2.4"
 ALICE = Principal(Kind.USER, "alice")
 """Who may search and retrieve, and echo."""
 BOB = Principal(Kind.USER, "bob")
@@ -78,8 +84,12 @@ class Site:
         """With a password for NATS, and nothing else."""
         self.worker = worker
         self.done: list[object] = []
+        self.refused: list[str] = []
 
-    async def search(self, query: Query, _: MatchWriter) -> None:
+    async def note(self, refusal: Refusal) -> None:
+        self.refused.append(refusal.action)
+
+    async def search(self, query: Query | WorklistQuery, _: MatchWriter) -> None:
         self.done.append(query)
 
     async def echo(self, asked: Echo) -> EchoDone:
@@ -93,6 +103,10 @@ class Site:
     async def receive(self, received: Received) -> ReceivedAnswer:
         self.done.append(received)
         return ReceivedAnswer(SUCCESS)
+
+    async def ahead(self, wanted: Ahead) -> AheadTaken:
+        self.done.append(wanted)
+        return AheadTaken()
 
     async def retrieve(self, running: Running[Retrieve]) -> None:
         self.done.append(running.job)
@@ -112,9 +126,16 @@ class Site:
     def query(self) -> Query:
         return Query(self.origin, Level.STUDY, (), (("0020000D",),))
 
-    async def search_as(self, bus: Bus) -> None:
-        async with search(bus, self.query) as matches:
+    def query_of(self, *studies: str) -> Query:
+        return replace(self.query, keys=(MatchingKey(("0020000D",), studies),))
+
+    async def search_as(self, bus: Bus, query: Query | WorklistQuery | None = None) -> None:
+        async with search(bus, query or self.query) as matches:
             assert [match async for match in matches] == []
+
+    async def want_ahead_as(self, bus: Bus, study: str = STUDY) -> None:
+        subject, guarded = subjects.ahead(self.origin, study), Guarded(self.origin, Right.RETRIEVE)
+        await bus.request(subject, Ahead("1.2.3.4"), AheadTaken, 1, guarded=guarded)
 
     async def retrieve_as(self, bus: Bus, study: str = STUDY) -> RetrieveDone:
         submitted = await jobs.submit_retrieve(bus, Retrieve(self.origin, study))
@@ -147,12 +168,17 @@ async def a_site(nats: Nats, origin: str) -> AsyncIterator[Site]:
     thief = await Bus.connect(nats, "thief")
     worker = await Bus.connect(nats, "worker", Gate(Grants(KEY, "worker"), policy))
     site = Site(origin, face, thief, worker)
+    worker.gate.record = site.note
     working: list[asyncio.Task[None]] = []
     try:
         await serve_queries(worker, origin, site.search)
         await serve_echo(worker, origin, site.echo)
         await serve_deletions(worker, origin, site.delete)
         await serve_received(worker, origin, STUDY, site.receive)
+        await serve_worklists(worker, origin, site.search)
+        for study in (STUDY, OTHER_STUDY):
+            guarded = Guarded(origin, Right.RETRIEVE, study=study)
+            await worker.serve(subjects.ahead(origin, study), "", site.ahead, Ahead, guarded=guarded)
         working = [
             asyncio.create_task(one)
             for one in (
@@ -177,6 +203,7 @@ async def test_what_the_rules_allow_is_done(site: Site) -> None:
     with acting_as(ALICE):
         await site.search_as(site.face)
         assert (await site.retrieve_as(site.face)).failure is None
+        await site.want_ahead_as(site.face)
         assert (await echo(site.face, site.origin, 5)).failure is None
     with acting_as(BOB):
         assert [result.status for result in await site.store_as(site.face)] == [SUCCESS]
@@ -185,7 +212,7 @@ async def test_what_the_rules_allow_is_done(site: Site) -> None:
         assert (await echo(site.face, site.origin, 5)).failure is None
     received = Received(blob(site.origin), "PACS")
     assert await offer(site.face, site.origin, STUDY, received) == ReceivedAnswer(SUCCESS)
-    assert len(site.done) == 7
+    assert len(site.done) == 8
 
 
 async def test_a_service_may_do_what_it_does_by_itself(site: Site) -> None:
@@ -215,6 +242,17 @@ async def test_who_has_a_password_for_nats_alone_is_refused(site: Site) -> None:
     assert deleted.failure is not None
     received = Received(blob(site.origin), "PACS")
     assert await offer(site.thief, site.origin, STUDY, received) == ReceivedAnswer(NOT_AUTHORIZED)
+    with pytest.raises(BusUnavailable):
+        await site.want_ahead_as(site.thief)
+    assert site.refused == [
+        "dicom.query",
+        "dicom.retrieve",
+        "dicom.store",
+        "dicom.echo",
+        "dicom.delete",
+        "dicom.received",
+        "dicom.ahead",
+    ]
     assert site.done == []
     info = await site.face.jetstream.stream_info(streams.JOBS, subjects_filter=f"dicom.*.{site.origin}.>")
     assert not info.state.subjects  # nobody tries them again
@@ -236,7 +274,17 @@ async def test_a_link_opens_no_other_study(site: Site) -> None:
     guest = Principal(Kind.LINK, "a1", link=StudyLink(site.origin, STUDY))
     with acting_as(guest):
         assert (await site.retrieve_as(site.face)).failure is None
-        assert (await site.retrieve_as(site.face, "1.2.4")).failure is not None
+        await site.search_as(site.face, site.query_of(STUDY))
+        await site.want_ahead_as(site.face)
+        assert len(site.done) == 3
+        assert (await site.retrieve_as(site.face, OTHER_STUDY)).failure is not None
+        worklist = WorklistQuery(site.origin, (), (("00100010",),))
+        for query in (site.query, worklist, site.query_of(OTHER_STUDY), site.query_of(STUDY, OTHER_STUDY)):
+            with pytest.raises(Forbidden):
+                await site.search_as(site.face, query)
+        with pytest.raises(BusUnavailable):
+            await site.want_ahead_as(site.face, OTHER_STUDY)
+    assert len(site.done) == 3
 
 
 async def heard(bus: Bus, subject: str, work: Callable[[], Coroutine[object, object, object]]) -> Msg:
@@ -258,10 +306,12 @@ async def test_a_grant_that_was_heard_is_good_for_no_other_message(site: Site) -
     assert message.headers is not None
     site.done.clear()
     other = Query(site.origin, Level.SERIES, (), (("0020000E",),))
-    for payload, subject in (
-        (encode(other), subjects.query(site.origin)),
-        (encode(Query(f"{site.origin}-2", Level.STUDY, (), ())), subjects.query(site.origin)),
+    for payload in (
+        encode(other),
+        encode(Query(f"{site.origin}-2", Level.STUDY, (), ())),
+        message.data,  # answered to somebody else
     ):
+        subject = subjects.query(site.origin)
         inbox = site.thief.client.new_inbox()
         answers = await site.thief.client.subscribe(inbox)
         await site.thief.client.publish(subject, payload, reply=inbox, headers=message.headers)

@@ -15,7 +15,7 @@ from isthmus.common.dicom.attributes import AttributePath, tag_of, tags_of
 from isthmus.common.dicom.json_model import DicomJson
 from isthmus.common.dicom.json_values import first_text
 from isthmus.common.dicom.levels import Level
-from isthmus.common.dicom.matching import MatchingKey, Wanted
+from isthmus.common.dicom.matching import Matcher, MatchingKey, Wanted
 from isthmus.common.dicom.search_attributes import UNIQUE_KEYS, uid_of
 from isthmus.common.dicom.temporal import parse_date, split_range
 
@@ -143,14 +143,26 @@ def narrowing(permit: Permit) -> tuple[MatchingKey, ...]:
 def with_narrowing(keys: Sequence[MatchingKey], permit: Permit) -> tuple[MatchingKey, ...]:
     """Add to the keys of a query of studies those that narrow it.
 
-    Where it has one of the same attribute that one stays; of two ranges of dates, what they have in common.
+    Where it has one of the same attribute that one stays, but for the study of a link, which is the only one;
+    of two ranges of dates, what they have in common.
     """
     added = {key.path: key for key in narrowing(permit)}
     kept = tuple(_in_common(key, added.pop(key.path, None)) for key in keys)
     return (*kept, *added.values())
 
 
+def is_out_of_reach(keys: Sequence[MatchingKey], permit: Permit) -> bool:
+    """Tell whether a query is for other studies than the one that a permit is for."""
+    if permit.study is None:
+        return False
+    tag = UNIQUE_KEYS[Level.STUDY]
+    of_studies = [key for key in keys if key.path == (tag,)]
+    return not Matcher(of_studies).matches({tag: {"vr": "UI", "Value": [permit.study]}})
+
+
 def _in_common(key: MatchingKey, other: MatchingKey | None) -> MatchingKey:
+    if other is not None and key.path == (UNIQUE_KEYS[Level.STUDY],):
+        return other
     if other is None or key.path != (_STUDY_DATE,) or len(key.values) != 1 or key.wanted is not Wanted.ANY:
         return key
     ends = split_range(key.values[0], "DA")

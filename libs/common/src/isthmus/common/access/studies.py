@@ -15,6 +15,7 @@ from isthmus.common.access.filters import (
     SeriesFacts,
     StudyFacts,
     asked_of_studies,
+    is_out_of_reach,
     is_seen,
     with_narrowing,
 )
@@ -131,6 +132,8 @@ class Studies:
             async with search(self._bus, query) as matches:
                 async for match in matches:
                     yield match
+            return
+        if is_out_of_reach(query.keys, permit):
             return
         held: list[DicomJson] = []
         asking, hidden, is_cut = 0, 0, False

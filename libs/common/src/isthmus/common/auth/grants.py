@@ -65,6 +65,8 @@ class Granted:
     """Seconds since 1970."""
     digest: bytes
     """SHA-256 of the message."""
+    reply: str = ""
+    """The only subject that may be answered to; empty: any, for what gives nothing away or is no request."""
 
 
 class Grants:
@@ -81,17 +83,29 @@ class Grants:
         self._seal = None if key is None else hashlib.sha256(b"isthmus seals\0" + key.encode()).digest()
         self._service = service
 
-    def header(self, right: Right, origin: str, payload: bytes) -> dict[str, str]:
-        """Give the header for a message that asks for something on behalf of `current_principal()`."""
+    def header(self, right: Right, origin: str, payload: bytes, reply: str = "") -> dict[str, str]:
+        """Give the header for a message that asks for something on behalf of `current_principal()`.
+
+        Args:
+            right: what it takes.
+            origin: at which origin.
+            payload: the message.
+            reply: where it is to be answered, if nowhere else.
+        """
         if self._key is None:
             return {}
         principal = current_principal() or Principal(Kind.SERVICE, self._service)
         digest = hashlib.sha256(payload).digest()
-        granted = encode(Granted(principal, self._service, right, origin, time.time(), digest))
+        granted = encode(Granted(principal, self._service, right, origin, time.time(), digest, reply))
         return {HEADER: base64.b64encode(self._code(granted) + granted).decode()}
 
     def verify(
-        self, header: str | None, origin: str, payload: bytes, sent_at: float | None = None
+        self,
+        header: str | None,
+        origin: str,
+        payload: bytes,
+        sent_at: float | None = None,
+        reply: str = "",
     ) -> Granted | None:
         """Give what a face has decided; None where there is no signing key, so that nobody asks.
 
@@ -100,6 +114,7 @@ class Grants:
             origin: where it asks for something.
             payload: the message.
             sent_at: when it was sent (seconds since 1970), of one that may have waited; without it now.
+            reply: where it is to be answered.
 
         Raises:
             Forbidden: there is no header, or it is none of ours, or of another message, or too old.
@@ -111,6 +126,8 @@ class Grants:
         asked = (granted.origin, granted.digest)
         if asked != (origin, hashlib.sha256(payload).digest()) or abs(now - granted.at) > TOLERANCE_SECONDS:
             raise Forbidden("The grant of the message is another one's")
+        if granted.reply not in ("", reply):
+            raise Forbidden("The grant of the message is for an answer to somebody else")
         return granted
 
     def sealed(self, name: str, record: bytes) -> bytes:

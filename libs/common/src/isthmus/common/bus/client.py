@@ -258,23 +258,25 @@ class Bus:
         handler: Callable[[M], Awaitable[object]],
         kind: type[M],
         *,
-        guarded: Guarded | None = None,
+        guarded: Guarded | Callable[[M], Guarded] | None = None,
     ) -> Serving:
         """Answer requests, each in a task of its own and in the trace of whoever asked.
 
         A handler says what failed in its answer; an error that it raises is logged, and nobody gets an
-        answer. What is `guarded` is done only for whom a face vouches, and who may by the rules of here.
+        answer. What is `guarded` is done only for whom a face vouches, and who may by the rules of here;
+        where a subject is of no origin, a request tells of which it is.
         """
 
         async def answered(message: Msg) -> object:
-            try:
-                if guarded is not None:
-                    self.gate.check(message, guarded.origin, guarded.right)
-            except Forbidden as error:
-                if guarded is None or guarded.refusal is None:  # what nobody waits for
-                    raise
-                await self.gate.refused(message, verb(subject), guarded.origin, error)
-                return guarded.refusal(error)
+            guard = guarded(decode(message.data, kind)) if callable(guarded) else guarded
+            if guard is not None:
+                try:
+                    self.gate.check(message, guard.origin, guard.right, study=guard.study)
+                except Forbidden as error:
+                    await self.gate.refused(message, verb(subject), guard.origin, error)
+                    if guard.refusal is None:  # what nobody waits for
+                        raise
+                    return guard.refusal(error)
             return await handler(decode(message.data, kind))
 
         async def answer(message: Msg) -> None:

@@ -10,14 +10,15 @@ from typing import Final
 
 from nats.aio.msg import Msg
 
-from isthmus.common.auth import Grants, Policy, Principal, Right, current_principal, current_right
-from isthmus.common.auth.grants import HEADER
+from isthmus.common.auth import Grants, Permit, Policy, Principal, Right, current_principal, current_right
+from isthmus.common.auth.grants import HEADER, Granted
+from isthmus.common.auth.policy import WHOLE
 from isthmus.common.errors import Forbidden, Unauthenticated, UnknownOrigin
 from isthmus.common.telemetry import get_logger
 
 NO_GRANTS: Final = Grants(None, "")
 """Without a signing key: nothing is written, and nothing is asked for."""
-_NOT_ALLOWED: Final = "The rules do not allow it"
+NOT_ALLOWED: Final = "The rules do not allow it"
 
 log = get_logger(__name__)
 
@@ -31,6 +32,8 @@ class Guarded:
     """None: any at all."""
     refusal: Callable[[Forbidden], object] | None = None
     """Makes the answer to whoever may not; without it there is none."""
+    study: str | None = None
+    """The Study Instance UID of what is asked for, where it is of one study."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,17 +67,19 @@ class Gate:
         self.record: Record | None = None
         """Writes down what is refused, where the service does."""
 
-    def header(self, right: Right | None, origin: str, payload: bytes) -> dict[str, str]:
+    def header(self, right: Right | None, origin: str, payload: bytes, reply: str = "") -> dict[str, str]:
         """Give the header for a message that asks for something on behalf of `current_principal()`.
 
         Args:
             right: what it takes; None: whichever he was let in for, or has there.
             origin: at which origin.
             payload: the message.
+            reply: where it is to be answered, if nowhere else: what was heard can then not be asked again by
+                somebody else.
         """
         if right is None:
             right = current_right() or self._any_right(origin)
-        return self.grants.header(right, origin, payload)
+        return self.grants.header(right, origin, payload, reply)
 
     def _any_right(self, origin: str) -> Right:
         principal = current_principal()
@@ -91,8 +96,8 @@ class Gate:
         *,
         sent_at: float | None = None,
         study: str | None = None,
-    ) -> None:
-        """See that a message may ask for what it does.
+    ) -> Permit:
+        """See that a message may ask for what it does, and give with which studies.
 
         Args:
             message: it.
@@ -104,25 +109,29 @@ class Gate:
         Raises:
             Forbidden: no face of ours vouches for it, or the rules say otherwise here.
         """
-        header = (message.headers or {}).get(HEADER)
-        granted = self.grants.verify(header, origin, message.data, sent_at)
+        granted = self._granted(message, origin, sent_at)
         if granted is None:
-            return
+            return WHOLE
         if right not in (None, granted.right):
             raise Forbidden("The grant of the message is for something else")
         try:
             permit = self._policy.require(granted.principal, granted.right, origin)
         except (Unauthenticated, UnknownOrigin):
-            raise Forbidden(_NOT_ALLOWED) from None
+            raise Forbidden(NOT_ALLOWED) from None
         if permit.study is not None and study not in (None, permit.study):
-            raise Forbidden(_NOT_ALLOWED)
+            raise Forbidden(NOT_ALLOWED)
+        return permit
+
+    def _granted(self, message: Msg, origin: str, sent_at: float | None) -> Granted | None:
+        header = (message.headers or {}).get(HEADER)
+        return self.grants.verify(header, origin, message.data, sent_at, message.reply)
 
     async def refused(
         self, message: Msg, action: str, origin: str, error: Forbidden, *, sent_at: float | None = None
     ) -> None:
         """Write down that `check` has refused a message: no client of ours is to be."""
         try:
-            granted = self.grants.verify((message.headers or {}).get(HEADER), origin, message.data, sent_at)
+            granted = self._granted(message, origin, sent_at)
         except Forbidden:
             granted = None
         principal = None if granted is None else granted.principal

@@ -15,10 +15,15 @@ from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 from opentelemetry.trace import SpanKind
 
+from isthmus.common.auth import Permit
 from isthmus.common.bus import subjects
 from isthmus.common.bus.client import MESSAGING, Bus, Serving, bus_errors, verb
 from isthmus.common.bus.ending import end_tasks
+from isthmus.common.bus.granted import NOT_ALLOWED
 from isthmus.common.dicom.json_model import DicomJson
+from isthmus.common.dicom.levels import Level
+from isthmus.common.dicom.matching import MatchingKey
+from isthmus.common.dicom.search_attributes import UNIQUE_KEYS
 from isthmus.common.errors import BusUnavailable, Forbidden, IsthmusError, NoWorker
 from isthmus.common.messages import Failure, Matches, Query, QueryDone, WorklistQuery, decode, encode
 from isthmus.common.telemetry import get_logger, inject, span
@@ -54,7 +59,7 @@ async def search(
             of_worklist = isinstance(query, WorklistQuery)
             subject = subjects.worklist(query.origin) if of_worklist else subjects.query(query.origin)
             payload = encode(query)
-            headers = inject() | bus.gate.header(None, query.origin, payload)
+            headers = inject() | bus.gate.header(None, query.origin, payload, inbox)
             await bus.client.publish(subject, payload, reply=inbox, headers=headers)
         try:
             async with aclosing(_matches(subscription, query.origin, silence)) as matches:
@@ -254,12 +259,14 @@ async def _serve(
         writer = MatchWriter(bus, message.reply)
         try:
             # What a retrieve, a deletion, a commitment needs to know of a study is searched for too.
-            bus.gate.check(message, origin, None)
+            permit = bus.gate.check(message, origin, None)
+            query = decode(message.data, kind)
+            if not _is_within(query, permit):
+                raise Forbidden(NOT_ALLOWED)
         except Forbidden as error:
             await bus.gate.refused(message, verb(subject), origin, error)
             await writer.end(Failure.of(error))
             return
-        query = decode(message.data, kind)
         async with writer.listening() as sending:
             searching = asyncio.create_task(search_all(query, writer))
             leaving = asyncio.create_task(writer.abandoned.wait())
@@ -274,6 +281,19 @@ async def _serve(
                 await end_tasks([searching, leaving])
 
     return await bus.subscribe(subject, "workers", handle)
+
+
+def _is_within(query: Query | WorklistQuery, permit: Permit) -> bool:
+    """Tell whether a query is for the one study that a permit is for, where it is for one: links are.
+
+    What satisfies study filters the face tells, which asks for what they are about.
+    """
+    if permit.study is None:
+        return True
+    if isinstance(query, WorklistQuery):
+        return False
+    of_studies = [key for key in query.keys if key.path == (UNIQUE_KEYS[Level.STUDY],)]
+    return set(of_studies) == {MatchingKey((UNIQUE_KEYS[Level.STUDY],), (permit.study,))}
 
 
 _STOPPING: Final = BusUnavailable("The worker is stopping")

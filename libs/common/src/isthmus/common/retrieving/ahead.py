@@ -42,7 +42,7 @@ class AheadRequests:
         """
         requests = cls()
         subject = subjects.ahead(wanted.origin, wanted.study)
-        guarded = Guarded(wanted.origin, Right.RETRIEVE)
+        guarded = Guarded(wanted.origin, Right.RETRIEVE, study=wanted.study)
         requests._serving = await bus.serve(subject, "", requests._take, Ahead, guarded=guarded)
         return requests
 

@@ -1,6 +1,8 @@
 """What is wrong with a request for storage commitment, and what becomes of one that is not."""
 
 import asyncio
+import threading
+import time
 from collections.abc import Callable
 
 import nats.errors
@@ -8,11 +10,21 @@ import pytest
 from pydicom.dataset import Dataset
 from pynetdicom.association import Association
 
+from isthmus.common.auth import Grants, Policy
 from isthmus.common.bus import Bus, streams
+from isthmus.common.bus.granted import Gate, Refusal
 from isthmus.common.config import Inbox
+from isthmus.common.config.settings import Nats
+from isthmus.common.messages import decode
 from isthmus.common.service import Parts
+from isthmus.scp.commitment.report import ResultReported
+from isthmus.scp.commitment.requests import CommitmentRequest, keep
+from tests import planted
 from tests.scp.commitment.asking import (
+    EXPLICIT,
     Deposit,
+    nothing_waits,
+    reachable,
     request,
     transaction,
     waiting,
@@ -28,6 +40,7 @@ from tests.scp.modality import (
     ask,
     committed,
     services,
+    with_callers,
 )
 
 
@@ -134,3 +147,48 @@ async def test_after_the_loss_of_its_stream_the_queue_is_there_again(
     async with services(parts) as port:
         await bus.jetstream.delete_stream(streams.COMMITMENTS)
         assert committed(await asyncio.to_thread(run, port)) == {"1.2.3.4"}
+
+
+async def test_who_has_a_password_for_nats_alone_has_nothing_reported(
+    parts: Parts, bus: Bus, nats_settings: Nats, inbox: Inbox, deposit: Deposit
+) -> None:
+    await deposit("1.2.3.4")
+    refused: list[Refusal] = []
+
+    async def note(refusal: Refusal) -> None:
+        refused.append(refusal)
+
+    bus.gate = Gate(Grants(planted.secret("signing"), "scp"), Policy.of(parts.settings))
+    bus.gate.record = note
+    thief, modality, has_left = await Bus.connect(nats_settings, "thief"), Modality(), threading.Event()
+    asked = time.time()
+    forged = CommitmentRequest(
+        inbox.name, transaction(), ((CT, "1.2.3.4"),), MODALITY, "127.0.0.1", asked, "", "", 1, EXPLICIT
+    )
+
+    def run(port: int) -> Result:
+        with modality.associated(port) as association:
+            ask(association, action_information(transaction(), (CT, "1.2.3.4")))
+            result = modality.here.get(timeout=SECONDS)
+            assert has_left.wait(SECONDS)
+            return result
+
+    with modality.listening() as there, reachable(there) as callers:
+        async with services(with_callers(parts, inbox, callers)) as port:
+            await keep(thief, forged)
+            await nothing_waits(bus, inbox)
+            results = await thief.client.subscribe("dicom.committed.*")
+            await thief.client.flush()
+            asking = asyncio.create_task(asyncio.to_thread(run, port))
+            heard = await results.next_msg(timeout=SECONDS)
+            answer = await thief.client.request(heard.subject, heard.data, SECONDS)
+            assert decode(answer.data, ResultReported) == ResultReported(None)
+            has_left.set()
+            assert committed(await asking) == {"1.2.3.4"}
+    await thief.close()
+    assert modality.there.empty()
+    assert modality.here.empty()
+    assert [(one.action, one.origin) for one in refused] == [
+        ("dicom.commit", inbox.name),
+        ("dicom.committed", inbox.name),
+    ]

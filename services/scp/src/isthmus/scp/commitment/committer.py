@@ -10,6 +10,7 @@ import time
 import zlib
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from typing import Final
 
 import nats.errors
@@ -19,15 +20,16 @@ from opentelemetry import context
 from opentelemetry.trace import SpanKind
 from pydicom.dataset import Dataset
 
+from isthmus.common.auth import Right
 from isthmus.common.blobs import BlobStore
 from isthmus.common.bus import Bus, streams, subjects
-from isthmus.common.bus.client import MESSAGING, bus_errors
+from isthmus.common.bus.client import MESSAGING, bus_errors, verb
 from isthmus.common.bus.consumer import Consumer, give_back, kept
 from isthmus.common.bus.ending import end_tasks
 from isthmus.common.bus.queues import holds
 from isthmus.common.config import Inbox, Origin
 from isthmus.common.dimse import Association, Peer
-from isthmus.common.errors import ContractError, OriginError, UnavailableError
+from isthmus.common.errors import ContractError, Forbidden, OriginError, UnavailableError
 from isthmus.common.service import fail
 from isthmus.common.telemetry import extract, get_logger, span
 from isthmus.common.threads import Threads
@@ -126,14 +128,16 @@ class Committer:
             ack_wait=ACK_WAIT,
             max_ack_pending=-1,  # those that wait for their caller do not hold up the others
         )
-        await Consumer(self._bus, streams.COMMITMENTS, configuration).serve(self._work_on, AT_ONCE)
+        work_on = partial(self._work_on, origin)
+        await Consumer(self._bus, streams.COMMITMENTS, configuration).serve(work_on, AT_ONCE)
 
-    async def _work_on(self, message: Msg) -> None:
+    async def _work_on(self, origin: str, message: Msg) -> None:
         token = context.attach(extract(message.headers or {}))
         try:
             async with kept(message):
                 with span("process dicom.commit", MESSAGING, kind=SpanKind.CONSUMER):
-                    await self._commit_in_time(stored_request(message.data))
+                    if not await self._is_refused(origin, message):
+                        await self._commit_in_time(stored_request(message.data))
                 with bus_errors("acknowledge"):
                     await message.ack_sync(timeout=5)
         except Later as later:
@@ -153,6 +157,19 @@ class Committer:
             await give_back([message], LONGEST_DELAY)
         finally:
             context.detach(token)
+
+    async def _is_refused(self, origin: str, message: Msg) -> bool:
+        """Tell whether no face of ours vouches for a request, or the rules do not allow it; nobody is told.
+
+        It may have waited for a day: its grant is as old as its place in the queue.
+        """
+        gate, sent_at = self._bus.gate, message.metadata.timestamp.timestamp()
+        try:
+            gate.check(message, origin, Right.STORE, sent_at=sent_at)
+        except Forbidden as error:
+            await gate.refused(message, verb(message.subject), origin, error, sent_at=sent_at)
+            return True
+        return False
 
     async def _commit_in_time(self, request: CommitmentRequest) -> None:
         try:

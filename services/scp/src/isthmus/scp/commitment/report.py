@@ -22,7 +22,9 @@ from pynetdicom import evt
 from pynetdicom.association import Association as Negotiated
 from pynetdicom.dimse_primitives import N_EVENT_REPORT
 
+from isthmus.common.auth import Right
 from isthmus.common.bus import Bus, subjects
+from isthmus.common.bus.granted import Guarded
 from isthmus.common.dimse import Association, Context, Peer
 from isthmus.common.dimse.contexts import VERIFICATION
 from isthmus.common.dimse.identifiers import encode_identifier
@@ -66,6 +68,8 @@ class ReportResult:
     event_type: int
     information: bytes
     """Event Information in the transfer syntax of the context, compressed: a request can be long."""
+    origin: str = ""
+    """Which commits to what it names; empty, of an earlier version: nobody vouches for that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +78,11 @@ class ResultReported:
 
     status: int | None
     """Of the N-EVENT-REPORT-RSP; None where the association is gone, or nobody answered."""
+
+
+def _guarded(result: ReportResult) -> Guarded:
+    """Who believes a result may delete what it names: none is reported but for who has found it out."""
+    return Guarded(result.origin, Right.STORE, lambda _: ResultReported(None))
 
 
 def event_information(request: CommitmentRequest, failures: Mapping[Reference, int]) -> tuple[int, Dataset]:
@@ -105,11 +114,12 @@ async def report_there(bus: Bus, request: CommitmentRequest, event_type: int, da
     """
     encoded = await asyncio.to_thread(encode_identifier, data, request.transfer_syntax_uid)
     message = ReportResult(
-        request.association, request.context_id, event_type, zlib.compress(encoded.getvalue())
+        request.association, request.context_id, event_type, zlib.compress(encoded.getvalue()), request.inbox
     )
+    subject = subjects.committed(request.process)
     try:
         reported = await bus.request(
-            subjects.committed(request.process), message, ResultReported, timeout=_REQUEST_SECONDS
+            subject, message, ResultReported, timeout=_REQUEST_SECONDS, guarded=_guarded(message)
         )
     except NoWorker:  # that process is no more, and its associations with it
         return None
@@ -195,7 +205,8 @@ class OpenAssociations:
     @asynccontextmanager
     async def serving(self, bus: Bus) -> AsyncIterator[None]:
         """Report what other processes have found out."""
-        serving = await bus.serve(subjects.committed(self.process), "scp", self._report, ReportResult)
+        subject = subjects.committed(self.process)
+        serving = await bus.serve(subject, "scp", self._report, ReportResult, guarded=_guarded)
         try:
             yield
         finally:

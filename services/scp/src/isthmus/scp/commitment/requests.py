@@ -9,7 +9,7 @@ from typing import Final
 from pydicom.dataset import Dataset
 from pynetdicom.dimse_primitives import N_ACTION
 
-from isthmus.common.auth import Principal
+from isthmus.common.auth import Principal, Right
 from isthmus.common.bus import Bus, subjects
 from isthmus.common.bus.client import bus_errors
 from isthmus.common.dicom.statuses import (
@@ -119,8 +119,9 @@ async def keep(bus: Bus, request: CommitmentRequest) -> None:
     if len(payload) > LARGEST_MESSAGE:
         raise Refused(RESOURCE_LIMITATION, "More instances than one transaction may name")
     subject = subjects.commit(request.inbox, request.calling_ae_title, request.transaction_uid)
+    headers = inject() | bus.gate.header(Right.STORE, request.inbox, payload)
     with bus_errors("dicom.commit"):
-        await bus.jetstream.publish(subject, payload, headers=inject())
+        await bus.jetstream.publish(subject, payload, headers=headers)
 
 
 def kept(payload: bytes) -> CommitmentRequest:

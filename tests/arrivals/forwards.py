@@ -12,7 +12,7 @@ from nats.js.errors import NotFoundError
 from isthmus.arrivals.forwarding import forwarding
 from isthmus.arrivals.forwarding.destinations import Pace
 from isthmus.arrivals.forwarding.routing import CONSUMER
-from isthmus.common.blobs import BlobStore
+from isthmus.common.blobs import BlobStore, inbox_key
 from isthmus.common.bus import Bus, jobs, streams, subjects
 from isthmus.common.bus.consumer import has_passed
 from isthmus.common.bus.dead import Buried, letters
@@ -144,9 +144,9 @@ class Site:
 
     def ref(self, number: int, series: str = "1") -> BlobRef:
         """Refer to an instance; nobody here looks into the blob."""
-        uid = f"{self.study}.{series}.{number}"
-        key = f"inbox/{self.inbox}/{self.study}/{series}/{uid}/d.dcm"
-        return BlobRef(self.blobs.bucket, key, 100, self.study, f"{self.study}.{series}", uid, CT, SYNTAX)
+        series_uid, uid = f"{self.study}.{series}", f"{self.study}.{series}.{number}"
+        key = inbox_key(self.inbox, self.study, series_uid, uid, "d")
+        return BlobRef(self.blobs.bucket, key, 100, self.study, series_uid, uid, CT, SYNTAX)
 
     async def announce(self, *refs: BlobRef, revision: int = 1, event_id: str = "", **data: object) -> str:
         """Publish that the study arrived, or got more; gives the event's id."""

@@ -61,6 +61,7 @@ async def test_an_event_brings_no_blob_into_an_inbox_that_lies_elsewhere(
         ("1.3", held_key("pacs", "1.3", "1.3.1", "1.3.1.1", "d")),
         ("1.4", inbox_key("other", "1.4", "1.4.1", "1.4.1.1", "d")),
         ("1.5", inbox_key(arrivals.inbox.name, "1.50", "1.5.1", "1.5.1.1", "d")),
+        ("1.6", inbox_key(arrivals.inbox.name, "1.6", "1.6.1", "1.6.1.10", "d")),
     ):
         forged = send.event(study, 1)
         data = replace(forged.data, blob=replace(forged.data.blob, key=key))
@@ -69,7 +70,7 @@ async def test_an_event_brings_no_blob_into_an_inbox_that_lies_elsewhere(
         await send.instances("1.2", [1])
         assert (await subscriber.next()).data.study == "1.2"
     states = States(arrivals.bus)
-    for study in ("1.3", "1.4", "1.5"):
+    for study in ("1.3", "1.4", "1.5", "1.6"):
         assert (await states.get(arrivals.inbox.name, study)).revision == 0
 
 

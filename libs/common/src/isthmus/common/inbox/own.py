@@ -1,7 +1,8 @@
 """What events of an inbox may name: the blobs that lie in it.
 
-Readers of an inbox get the blobs that its events have named, and destinations do; and several services may
-publish events. So none of them brings what an origin holds out to those who may read an inbox.
+Readers of an inbox get the blobs that its events have named, and destinations do; modalities are told that we
+keep them, and delete theirs. And several services may publish events. So none of them brings what an origin
+holds out to those who may read an inbox, or passes one instance off as another.
 """
 
 from isthmus.common.blobs.keys import inbox_prefix
@@ -12,10 +13,14 @@ log = get_logger(__name__)
 
 
 def is_own(event: InstanceEvent | StudyEvent) -> bool:
-    """Tell whether all blobs that an event names are of its study, in its inbox; who forges one is logged."""
-    named = [event.blob] if isinstance(event, InstanceEvent) else event.blobs or ()
-    prefix = inbox_prefix(event.origin, event.study)
-    if all(blob.key.startswith(prefix) for blob in named):
+    """Tell whether the blobs of an event are, in its inbox, of what it names; who forges one is logged."""
+    if isinstance(event, InstanceEvent):
+        keys = [event.blob.key]
+        prefix = inbox_prefix(event.origin, event.study, event.series, event.instance)
+    else:
+        keys = [blob.key for blob in event.blobs or ()]
+        prefix = inbox_prefix(event.origin, event.study)
+    if all(key.startswith(prefix) for key in keys):
         return True
-    log.error("an event names a blob that is not of its study in the inbox", origin=event.origin)
+    log.error("an event names a blob of something else than itself", origin=event.origin)
     return False

@@ -66,6 +66,7 @@ class Authority:
         key: Key | None = None,
         since: datetime.timedelta = -_HOUR,
         until: datetime.timedelta = _HOUR,
+        extensions: Sequence[x509.ExtensionType] = (),
     ) -> Identity:
         """Make an identity.
 
@@ -76,6 +77,7 @@ class Authority:
             key: its key; by default one that others have too.
             since: from when on it holds, from now.
             until: how long it holds, from now.
+            extensions: what else is in it.
         """
         key = key or rsa_key()
         named = x509.Name(
@@ -86,6 +88,8 @@ class Authority:
             builder = builder.add_extension(
                 x509.SubjectAlternativeName(list(map(_host, hosts))), critical=False
             )
+        for one in extensions:
+            builder = builder.add_extension(one, critical=False)
         constraints = x509.BasicConstraints(ca=False, path_length=None)
         made = builder.add_extension(constraints, critical=True).sign(self._key, hashes.SHA256())
         identity = Identity(self._directory / f"{name}.pem", self._directory / f"{name}.key")

@@ -9,6 +9,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 
 import pytest
+from cryptography import x509
+from cryptography.x509.oid import ExtensionOID
 
 from isthmus.common.bus import Bus
 from isthmus.common.dimse import Peer
@@ -101,6 +103,34 @@ async def test_a_certificate_out_of_its_time_does_not_do(
         ended = await asyncio.to_thread(echoscu, dcmtk_peer(server), tls=pki.options(own))
         assert ended.code != 0
     assert f"its certificate does not hold: {reason}" in logged()
+
+
+async def test_of_our_own_that_has_expired_we_warn_and_the_port_in_clear_goes_on(
+    parts: Parts, pki: Pki, logged: Logged
+) -> None:
+    own = pki.authority.signs("expired", since=-2 * HOUR, until=-HOUR)
+    async with serving_tls(parts, pki, certificate_file=own.certificate, key_file=own.key) as server:
+        warned = logged()
+        assert "a certificate is out of its time" in warned
+        assert f"certificate_file: {own.certificate}: has expired (" in warned
+        assert "settings=scp.tls" in warned
+        failed = await refused(tls_peer(server, pki.client_tls(pki.client)))
+        assert "its certificate does not hold: certificate has expired" in failed.detail
+        await asyncio.to_thread(echo_at, peer(server, called=INBOX))
+    assert "our certificate has expired, it says" in logged()
+
+
+async def test_a_certificate_that_openssl_alone_can_read_does_not_do(
+    parts: Parts, pki: Pki, logged: Logged
+) -> None:
+    x400_address = x509.UnrecognizedExtension(
+        ExtensionOID.SUBJECT_ALTERNATIVE_NAME, bytes.fromhex("3004a3023000")
+    )
+    own = pki.authority.signs("odd", hosts=(), extensions=[x400_address])
+    async with serving_tls(parts, pki) as server:
+        ended = await asyncio.to_thread(echoscu, dcmtk_peer(server), tls=pki.options(own))
+        assert ended.code != 0
+    assert "its certificate cannot be read" in logged()
 
 
 async def test_a_key_that_is_too_short_does_not_do(parts: Parts, pki: Pki, logged: Logged) -> None:

@@ -153,9 +153,28 @@ async def test_of_a_certificate_all_common_names_count(http: httpx2.AsyncClient)
     assert (await http.get(STUDY, headers=headers)).status_code == 404
 
 
-@pytest.mark.parametrize("none", ["CN=ct1,O=Hospital", "AAAA", "%"])
-async def test_what_is_no_certificate_is_nobody_s(http: httpx2.AsyncClient, none: str) -> None:
+def otherwise(subject: str, before: bytes, after: bytes) -> str:
+    """Show a certificate in which something is written in another way."""
+    return base64.b64encode(base64.b64decode(shown(subject)).replace(before, after)).decode()
+
+
+@pytest.mark.parametrize(
+    "none",
+    [
+        "CN=ct1,O=Hospital",
+        "AAAA",
+        "%",
+        otherwise("CN=ct1,O=Hospital", b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x03"),  # of version 4
+        otherwise(r"CN=\00ct1", b"\x55\x04\x03\x0c", b"\x55\x04\x03\x03"),  # its name is a BIT STRING
+        otherwise("CN=c_1", b"\x55\x04\x03\x0c", b"\x55\x04\x03\x13"),  # what no PrintableString may hold
+    ],
+    ids=["subject", "short", "no base64", "version", "bits", "letters"],
+)
+async def test_what_is_no_certificate_is_nobody_s(
+    http: httpx2.AsyncClient, none: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert "no credential" in await refused(http, {"Isthmus-Client-Certificate": none})
+    assert "a client's certificate cannot be read" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from typing import Final, TypeAlias, cast
 
 from cryptography import x509
 
-from isthmus.common.auth.certificates import subject_of
+from isthmus.common.auth.certificates import reading_certificates, subject_of
 from isthmus.common.config.certificates import client_context, out_of_time, server_context
 from isthmus.common.config.files import certificates_file, state_of
 from isthmus.common.config.tls import ListenerTls, PeerTls
@@ -53,12 +53,17 @@ class Certificate:
 
     @classmethod
     def of(cls, connection: ssl.SSLSocket) -> "Certificate | None":
-        """Read that of the peer; None where it showed none."""
+        """Read that of the peer; None where it showed none.
+
+        Raises:
+            ValueError: it cannot be read.
+        """
         encoded = connection.getpeercert(binary_form=True)
         if not encoded:
             return None
-        certificate = x509.load_der_x509_certificate(encoded)
-        return cls(subject_of(certificate), tuple(_names(certificate)))
+        with reading_certificates():
+            certificate = x509.load_der_x509_certificate(encoded)
+            return cls(subject_of(certificate), tuple(_names(certificate)))
 
 
 def _names(certificate: x509.Certificate) -> list[str]:

@@ -11,6 +11,11 @@ from tests.common.config.settings_file import written
 PROVIDER = '[[access.oidc]]\nissuer = "https://login.example.org"\naudience = "isthmus"\n'
 BEYOND = '[scp]\nlisten = "0.0.0.0:11112"\n'
 OVER_HTTP = '[gateway]\ncertificate_file = "a"\nkey_file = "b"\nclient_ca_file = "c"\n'
+SUBSCRIBER = '[[access.subscribers]]\nname = "a"\npassword = "0123456789abcdef0123456789abcdef"\n'
+ORIGINS = (
+    '[[origins]]\nname = "inbox"\nprotocol = "inbox"\nae_title = "INBOX"\n'
+    '[[origins]]\nname = "pacs"\nae_title = "PACS"\nport = 104\n'
+)
 OVER_DIMSE = (
     '[scp.tls]\nlisten = "127.0.0.1:2762"\ncertificate_file = "a"\nkey_file = "b"\nclient_ca_file = "c"\n'
 )
@@ -27,12 +32,30 @@ def said(tmp_path: Path, who: str, others: str = "") -> list[str]:
         ('user = "alice"', "", "is for nobody: no [[access.oidc]]"),
         ('claims = { groups = ["radiology"] }', "", "is for nobody: no [[access.oidc]]"),
         ('certificate = "CN=ct1"', "", "is for nobody: certificates are verified by gateway.client_ca_file"),
+        ('key = "a"\nclaims = { groups = ["b"] }', PROVIDER, "is for nobody: who shows a key shows no token"),
         ('ae_title = "CT1"', BEYOND, "is for whoever calls himself 'CT1'"),
     ],
 )
 def test_a_rule_for_nobody_or_for_anybody_is_named(tmp_path: Path, who: str, others: str, words: str) -> None:
     (sentence,) = said(tmp_path, who, others)
     assert sentence.startswith(f"access.rules[1] {words}")
+
+
+@pytest.mark.parametrize(
+    ("who", "operation", "words"),
+    [
+        ('key = "a"', "events", ": events in operations is for nobody: they are for those whom a rule names"),
+        ('ae_title = "CT1"', "delete", ": delete in operations is for nobody: over HTTP alone"),
+        ('ae_title = "CT1"', "admin", ": admin in operations is for nobody: over HTTP alone"),
+        ('subscriber = "a"\norigins = ["inbox", "pacs"]\n', "events", ".origins: 'pacs' is no inbox"),
+    ],
+)
+def test_what_a_rule_allows_and_nobody_can_ask_for_is_named(
+    tmp_path: Path, who: str, operation: str, words: str
+) -> None:
+    rule = f'{SUBSCRIBER}{ORIGINS}[[access.rules]]\n{who}\noperations = ["{operation}"]\n'
+    (sentence,) = doubtful_rules(load_settings(written(tmp_path, rule)))
+    assert sentence.startswith(f"access.rules[0]{words}")
 
 
 @pytest.mark.parametrize(

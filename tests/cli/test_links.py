@@ -91,6 +91,26 @@ async def test_a_study_at_several_origins_needs_one_named(gateway: Face, data: P
         await link(data, "1.2", None, hours=8, as_json=False)
 
 
+@pytest.mark.parametrize(
+    ("found", "why"),
+    [
+        (b"[]", "no origin has the study 1.2 (299 x: The origin pacs is not included)"),
+        (
+            match("http://x/dicomweb/studies/1.2"),
+            "say by --origin where: it may be at several origins (299 x: The origin pacs is not included)",
+        ),
+    ],
+)
+async def test_which_origin_could_not_be_asked_is_said(
+    gateway: Face, data: Path, found: bytes, why: str
+) -> None:
+    headers = "application/dicom+json\r\nWarning: 299 x: The origin pacs is not included"
+    gateway.handler = answer("200 OK", headers, found)
+    with pytest.raises(Refused) as refused:
+        await link(data, "1.2", None, hours=8, as_json=False)
+    assert str(refused.value) == why
+
+
 async def test_the_commands_show_the_faces_who_they_are(gateway: Face, data: Path) -> None:
     gateway.handler = answer("200 OK", "application/dicom+json", b"[]")
     await find(data, "pacs", [], level=FindLevel.STUDY, limit=None, include=[], as_json=True)

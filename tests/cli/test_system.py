@@ -103,6 +103,26 @@ def test_beyond_loopback_it_warns_where_there_is_no_tls(tmp_path: Path) -> None:
     assert "is for nobody" in system(tmp_path, RULE.replace("key", "user")).warnings[0]
 
 
+def test_a_secret_that_everybody_may_read_is_warned_of(tmp_path: Path) -> None:
+    own = Authority(tmp_path).signs("own")
+    password = tmp_path / "password"
+    password.write_text("a password of at least 32 characters")
+    subscriber = SUBSCRIBER.format("ai").replace(
+        "password = 'a password of at least 32 characters'", f"password_file = '{password}'"
+    )
+    pair = f"certificate_file = '{own.certificate}'\nkey_file = '{own.key}'\n"
+    text = f"[scp.tls]\nlisten = '127.0.0.1:0'\n{pair}{subscriber}{HEARS}{INBOX}"
+    own.certificate.chmod(0o644)
+    for file in (own.key, password):
+        file.chmod(0o640)
+    assert not system(tmp_path, text).warnings
+    for file in (own.key, password):
+        file.chmod(0o644)
+    of_key, of_password = sorted(system(tmp_path, text).warnings, reverse=True)
+    assert of_key == f"scp.tls.key_file: everybody on this machine may read {own.key}: chmod 600"
+    assert of_password.startswith("access.subscribers[0].password_file: ")
+
+
 def test_the_certificate_of_the_gateway_must_be_one(tmp_path: Path) -> None:
     own = Authority(tmp_path).signs("gateway")
     missing = f"certificate_file = '{tmp_path}/none.pem'\nkey_file = '{own.key}'\n"

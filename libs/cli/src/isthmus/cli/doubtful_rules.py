@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from isthmus.common.config import ListenAddress, Settings
-from isthmus.common.config.access import Rule
+from isthmus.common.config.access import Right, Rule
 
 
 def doubtful_rules(settings: Settings) -> Iterator[str]:
@@ -22,6 +22,13 @@ def doubtful_rules(settings: Settings) -> Iterator[str]:
                 f"{place} is for nobody: certificates are verified by gateway.client_ca_file over HTTP,"
                 " and by scp.tls.client_ca_file over DIMSE"
             )
+        if rule.key and (rule.user or rule.claims):
+            yield f"{place} is for nobody: who shows a key shows no token: make it two rules"
+        for right, why in _out_of_reach(rule):
+            yield f"{place}: {right} in operations is for nobody: {why}"
+        inboxes = {inbox.name for inbox in settings.inboxes}
+        for origin in sorted((rule.origins or frozenset()) - inboxes) if rule.subscriber else ():
+            yield f"{place}.origins: {origin!r} is no inbox, and has no events"
         if _is_a_claim(rule) and _is_reached_from_elsewhere(settings):
             yield (
                 f"{place} is for whoever calls himself {rule.ae_title!r}, and scp listens beyond loopback:"
@@ -31,6 +38,15 @@ def doubtful_rules(settings: Settings) -> Iterator[str]:
 
 def _shows_certificates_over_dimse(settings: Settings) -> bool:
     return settings.scp.tls is not None and settings.scp.tls.client_ca_file is not None
+
+
+def _out_of_reach(rule: Rule) -> Iterator[tuple[Right, str]]:
+    """Give what a rule allows and nobody can ask for, who is known by what it names; and why."""
+    if Right.EVENTS in rule.operations and not rule.subscriber:
+        yield Right.EVENTS, "they are for those whom a rule names as subscriber"
+    if rule.ae_title:
+        for right in sorted(rule.operations & {Right.DELETE, Right.ADMIN}):
+            yield right, "over HTTP alone, where nobody has an AE title"
 
 
 def _is_a_claim(rule: Rule) -> bool:

@@ -1,12 +1,11 @@
 """`isthmus link`: a URL that opens one study, for a while, to whoever has it."""
 
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
-from isthmus.cli.client import Gateway, Refused, resource_path
+from isthmus.cli.client import Gateway, Refused, SearchAnswer, resource_path
 from isthmus.cli.connected import connected
 from isthmus.cli.output import values, write_error, write_json, write_line, written_time
 from isthmus.cli.recording import record_own
@@ -14,7 +13,6 @@ from isthmus.cli.run_file import RunFile
 from isthmus.cli.viewer import viewer_folder
 from isthmus.common.auth.links import PARAMETER, Links
 from isthmus.common.config.kinds import is_on_this_machine
-from isthmus.common.dicom.json_model import DicomJson
 from isthmus.common.dicomweb.resource import ALL, LINKS_PATH, service_path
 from isthmus.common.messages.audit import ActionCode, AuditEvent, AuditType
 
@@ -84,19 +82,23 @@ async def _origin_of(data: Path, study: str, origin: str | None) -> str:
     """Give an origin that has the study."""
     path = f"{service_path(origin or ALL)}/studies"
     async with Gateway.of(data) as gateway:
-        found = (await gateway.search(path, [("StudyInstanceUID", study)])).matches
-    if not found:
-        raise Refused(
-            f"there is no study {study} at {origin!r}" if origin else f"no origin has the study {study}"
-        )
-    return origin or _named_in(found)
+        answer = await gateway.search(path, [("StudyInstanceUID", study)])
+    if not answer.matches:
+        nowhere = f"there is no study {study} at {origin!r}" if origin else f"no origin has the study {study}"
+        raise Refused(f"{nowhere}{_as_far_as_known(answer)}")
+    return origin or _named_in(answer)
 
 
-def _named_in(found: Sequence[DicomJson]) -> str:
+def _as_far_as_known(answer: SearchAnswer) -> str:
+    """Give the end of a refusal: which origins could not be asked."""
+    return f" ({answer.warning})" if answer.warning else ""
+
+
+def _named_in(answer: SearchAnswer) -> str:
     """Read from the URL of a match where it is."""
-    url = next(iter(values(found[0], _RETRIEVE_URL)), "")
+    url = next(iter(values(answer.matches[0], _RETRIEVE_URL)), "")
     _, _, path = url.partition("/aets/")
     name = path.partition("/")[0]
     if not name:
-        raise Refused("the study is at several origins, or at none that can be named: say which by --origin")
+        raise Refused(f"say by --origin where: it may be at several origins{_as_far_as_known(answer)}")
     return name

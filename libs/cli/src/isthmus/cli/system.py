@@ -16,6 +16,7 @@ from isthmus.cli.embedded.probe import answers
 from isthmus.cli.kept_secret import kept_secret
 from isthmus.cli.named_files import check_files
 from isthmus.cli.process import Program, port_is_free
+from isthmus.cli.readable_secrets import readable_secrets
 from isthmus.cli.run_file import CachePart, NatsPart, RunFile, S3Part, ScpPart
 from isthmus.cli.subscribers import subscribers_of
 from isthmus.cli.viewer import viewer_folder
@@ -89,7 +90,8 @@ class System:
     @property
     def warnings(self) -> Sequence[str]:
         """What who runs it should know, beside the settings being right."""
-        return (*_of_gateway(self._settings.gateway), *doubtful_rules(self._settings))
+        settings = self._settings
+        return (*_of_gateway(settings.gateway), *doubtful_rules(settings), *readable_secrets(settings))
 
     def prepare(self) -> None:
         """Write the files that the servers need."""

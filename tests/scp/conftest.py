@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import BytesIO
 
 import pytest
@@ -51,8 +51,12 @@ def inbox(origin_name: str) -> Inbox:
 
 
 @pytest.fixture
-def parts(bus: Bus, blobs: BlobStore, origins: tuple[DimseOrigin, ...], inbox: Inbox) -> Parts:
-    return Parts(Settings(scp=Scp(listen=ANY_PORT), origins=(*origins, inbox)), bus, blobs)
+async def parts(
+    bus: Bus, blobs: BlobStore, origins: tuple[DimseOrigin, ...], inbox: Inbox
+) -> AsyncIterator[Parts]:
+    made = Parts(Settings(scp=Scp(listen=ANY_PORT), origins=(*origins, inbox)), bus, blobs)
+    async with made.closing:
+        yield made
 
 
 @pytest.fixture
@@ -104,13 +108,13 @@ async def send(
 def with_scp(parts: Parts, **settings: object) -> Parts:
     """Give the same with other settings of scp."""
     scp = Scp.model_validate({"listen": ANY_PORT, **settings})
-    return Parts(parts.settings.model_copy(update={"scp": scp}), parts.bus, parts.blobs)
+    return replace(parts, settings=parts.settings.model_copy(update={"scp": scp}))
 
 
 def with_rules(parts: Parts, *rules: dict[str, object], **access: object) -> Parts:
     """Give the same where only what these rules say may be done."""
     settings = Access.model_validate({"rules": rules, **access})
-    return Parts(parts.settings.model_copy(update={"access": settings}), parts.bus, parts.blobs)
+    return replace(parts, settings=parts.settings.model_copy(update={"access": settings}))
 
 
 async def keys(blobs: BlobStore, origin: str) -> list[str]:

@@ -171,22 +171,25 @@ async def test_without_rules_nobody_is_asked_who_it_is(server: Server) -> None:
         assert b"\x59\0" not in answer
 
 
-@asynccontextmanager
-async def with_tokens(parts: Parts, provider: idp.Idp) -> AsyncIterator[Server]:
+def with_tokens(parts: Parts, provider: idp.Idp) -> Parts:
     rule: dict[str, object] = {"claims": {"groups": ["radiology"]}, "operations": ["store"]}
-    async with serving(with_rules(parts, rule, oidc=[provider.oidc()])) as server:
-        yield server
+    return with_rules(parts, rule, oidc=[provider.oidc()])
 
 
 async def test_a_token_opens_by_its_claims(parts: Parts) -> None:
-    async with idp.running() as provider, with_tokens(parts, provider) as server:
-        token = provider.token({"groups": ["radiology"]})
-        answer = await asked(server, identity(JWT, token, wants_response=True))
-        assert answer[:1] == ACCEPTED
-        assert POSITIVE_RESPONSE in answer
-        assert await asked(server, identity(JWT, provider.token({"groups": ["cooks"]}))) == CALLING
-        expired = provider.token({"groups": ["radiology"]}, seconds=-3600)
-        assert await asked(server, identity(JWT, expired)) == NOT_VERIFIED
+    async with idp.running() as provider:
+        ours = with_tokens(parts, provider)
+        async with serving(ours) as server:
+            token = provider.token({"groups": ["radiology"]})
+            answer = await asked(server, identity(JWT, token, wants_response=True))
+            assert answer[:1] == ACCEPTED
+            assert POSITIVE_RESPONSE in answer
+            assert await asked(server, identity(JWT, provider.token({"groups": ["cooks"]}))) == CALLING
+            expired = provider.token({"groups": ["radiology"]}, seconds=-3600)
+            assert await asked(server, identity(JWT, expired)) == NOT_VERIFIED
+            await provider.stop()
+            # Who is known here is known to the HTTP of the service, too.
+            assert (await ours.authenticator.authenticate_token(token, "")).name == "alice"
 
 
 async def test_what_nobody_can_verify_now_is_rejected_for_now(
@@ -195,7 +198,7 @@ async def test_what_nobody_can_verify_now_is_rejected_for_now(
     calling = f"CT{origin_name[-12:].upper()}"
     async with idp.running() as provider:
         await provider.stop()
-        async with with_tokens(parts, provider) as server:
+        async with serving(with_tokens(parts, provider)) as server:
             token = provider.token({"groups": ["radiology"]})
             assert await asked(server, identity(JWT, token), calling) == NOT_NOW
     (record,) = await audited(bus, "refused", calling, least=1)

@@ -10,7 +10,6 @@ from uuid import uuid4
 import httpx2
 from starlette.routing import Route
 
-from isthmus.common.access.authenticator import Authenticator
 from isthmus.common.access.key_store import KeyRing
 from isthmus.common.auth import Policy, Right
 from isthmus.common.auth.links import Links
@@ -208,10 +207,8 @@ async def guarded(
             *health_routes(parts),
             *(route for face in (of_qido, of_wado, of_stow) for route in face(parts)),
         ]
-        authenticator = Authenticator(settings, bus)
-        parts.closing.push_async_callback(authenticator.close)
         app = application(
-            routes, inboxes={mine, other}, policy=Policy.of(settings), authenticate=authenticator
+            routes, inboxes={mine, other}, policy=Policy.of(settings), authenticate=parts.authenticator
         )
         transport, ring = httpx2.ASGITransport(app), KeyRing(bus)
         async with httpx2.AsyncClient(transport=transport, base_url="http://gateway") as http:

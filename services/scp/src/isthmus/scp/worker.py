@@ -253,15 +253,6 @@ async def lifespan(parts: Parts) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def _authenticating(parts: Parts) -> AsyncIterator[Authenticator]:
-    authenticator = Authenticator(parts.settings, parts.bus)
-    try:
-        yield authenticator
-    finally:
-        await authenticator.close()
-
-
-@asynccontextmanager
 async def serving(parts: Parts) -> AsyncIterator[Server]:
     """Listen, and give the server.
 
@@ -282,12 +273,12 @@ async def serving(parts: Parts) -> AsyncIterator[Server]:
     threads = Threads("scp", 1)
     install()
     with unrestricted_storage():
-        async with _authenticating(parts) as authenticator, services.running():
+        async with services.running():
             server = await threads.run(
                 Server,
                 settings,
                 callers,
-                authenticator,
+                parts.authenticator,
                 receiver,
                 telling,
                 services,

@@ -13,7 +13,6 @@ import uvloop
 from starlette.routing import BaseRoute
 
 from isthmus.common.access.audit_trail import AuditTrail
-from isthmus.common.access.authenticator import Authenticator
 from isthmus.common.access.patients import Patients
 from isthmus.common.auth import Policy
 from isthmus.common.blobs import BlobStore, buckets_of
@@ -118,15 +117,13 @@ async def _serve(name: str, settings: Settings, routes: Routes | None, lifespan:
     async with open_parts(name, settings) as parts, lifespan(parts) if lifespan else nullcontext():
         own = routes(parts) if routes else ()
         inboxes = {inbox.name for inbox in settings.inboxes}
-        authenticator = Authenticator(settings, parts.bus)
-        parts.closing.push_async_callback(authenticator.close)
         loads = await parts.closing.enter_async_context(shared_loads(parts.bus, name)) if own else None
         app = application(
             [*health_routes(parts), *own],
             settings.gateway.cors_origins,
             inboxes,
             policy=Policy.of(settings),
-            authenticate=authenticator,
+            authenticate=parts.authenticator,
             limits=settings.limits,
             loads=loads,
             gateway_secret=settings.gateway.secret,

@@ -3,13 +3,13 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
 from isthmus.cli.embedded import EmbeddedNats
-from isthmus.common.auth import Grants, Kind, Policy, Principal, Right, acting_as
+from isthmus.common.auth import Grants, Kind, Policy, Principal, Right, StudyLink, acting_as
 from isthmus.common.blobs import BlobStore
 from isthmus.common.bus import Bus, jobs, progress, search, streams, subjects
 from isthmus.common.bus.accounts import OPERATOR
@@ -20,8 +20,18 @@ from isthmus.common.bus.stores import new_job, run_store
 from isthmus.common.config import DimseOrigin, Settings
 from isthmus.common.config.settings import Nats
 from isthmus.common.dicom.levels import Level
+from isthmus.common.dicom.matching import MatchingKey
 from isthmus.common.errors import Forbidden
-from isthmus.common.messages import BlobRef, Query, Retrieve, RetrieveDone, Store, decode, retrieve_fact
+from isthmus.common.messages import (
+    BlobRef,
+    Query,
+    QueryDone,
+    Retrieve,
+    RetrieveDone,
+    Store,
+    decode,
+    retrieve_fact,
+)
 from isthmus.common.messages.audit import AuditRecord
 from isthmus.common.service import Parts
 from isthmus.common.service.gate import record_refusals
@@ -53,8 +63,9 @@ class Site:
     def query(self) -> Query:
         return Query(self.origin, Level.STUDY, (), (("0020000D",),))
 
-    async def found(self, bus: Bus) -> int:
-        async with search(bus, self.query) as matches:
+    async def found(self, bus: Bus, *studies: str) -> int:
+        keys = (MatchingKey(("0020000D",), studies),) if studies else ()
+        async with search(bus, replace(self.query, keys=keys)) as matches:
             return len([match async for match in matches])
 
 
@@ -77,11 +88,34 @@ async def site(tmp_path: Path, blobs: BlobStore, pacs: FaultyPacs) -> AsyncItera
         yield one
 
 
-async def test_a_face_with_the_key_reaches_the_pacs(site: Site, pacs: FaultyPacs) -> None:
-    face = await site.bus("qido", KEY)
+async def test_a_face_with_the_key_reaches_the_pacs_and_who_heard_it_does_not(
+    site: Site, pacs: FaultyPacs
+) -> None:
+    face, thief = await site.bus("qido", KEY), await site.bus("qido", None)
+    listener = await site.bus("dimse-scu", None)
+    heard = await listener.client.subscribe(subjects.query(site.origin))
+    await listener.client.flush()
     with acting_as(ALICE, Right.SEARCH):
         assert await site.found(face) == 1
+    asked, inbox = await heard.next_msg(timeout=5), thief.client.new_inbox()
+    answers = await thief.client.subscribe(inbox)
+    await thief.client.publish(asked.subject, asked.data, reply=inbox, headers=asked.headers)
+    done = decode((await answers.next_msg(timeout=5)).data, QueryDone)
+    assert done.failure is not None
+    assert done.failure.kind == "Forbidden"
     assert pacs.associations() == 1
+
+
+async def test_a_face_gone_wrong_searches_no_more_for_a_link_than_its_study(
+    site: Site, pacs: FaultyPacs, study: str
+) -> None:
+    face = await site.bus("qido", KEY)
+    guest = Principal(Kind.LINK, "a1", link=StudyLink(site.origin, study))
+    with acting_as(guest, Right.SEARCH):
+        with pytest.raises(Forbidden):
+            await site.found(face)
+        assert pacs.associations() == 0
+        assert await site.found(face, study) == 1
 
 
 async def test_a_password_alone_reaches_nothing(site: Site, pacs: FaultyPacs, study: str) -> None:

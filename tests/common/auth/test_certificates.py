@@ -20,3 +20,10 @@ def test_a_subject_is_one_line_whatever_is_in_it(subject: str, written: str) -> 
     found = subject_in(shown(subject))
     assert found == written
     assert is_same_subject(found, subject)
+
+
+def test_a_subject_that_no_authority_would_sign_is_none() -> None:
+    """It would be in every record, and in every message."""
+    long = ",".join(f"CN={number:064}" for number in range(61))
+    assert subject_in(shown(long)) == ""
+    assert subject_in(shown(long[:4000]))

@@ -14,6 +14,8 @@ from isthmus.common.telemetry import get_logger
 
 _NAMED: Final = {NameOID.SERIAL_NUMBER: "SERIALNUMBER", NameOID.POSTAL_CODE: "POSTALCODE"}
 """Types beside those of RFC 4514 3 that others write by a name."""
+LONGEST: Final = 4000
+"""Characters of a subject: its parts have 64 at most (RFC 5280 A.1)."""
 _CONTROLS: Final = re.compile(r"[\x00-\x1f\x7f]")
 
 log = get_logger(__name__)
@@ -29,8 +31,14 @@ def reading_certificates() -> Iterator[None]:
 
 
 def subject_of(certificate: x509.Certificate) -> str:
-    """Give the subject as one line (RFC 4514), such as `CN=ct1,O=Hospital`; empty where there is none."""
+    """Give the subject as one line (RFC 4514), such as `CN=ct1,O=Hospital`; empty where there is none.
+
+    Raises:
+        ValueError: it is too long: it would be in every record, and in every message.
+    """
     written = certificate.subject.rfc4514_string(_NAMED)
+    if len(written) > LONGEST:
+        raise ValueError("the subject of a certificate is too long")
     return _CONTROLS.sub(lambda found: f"\\{ord(found[0]):02X}", written)
 
 

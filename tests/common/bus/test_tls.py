@@ -104,11 +104,14 @@ async def test_to_a_server_without_tls_nothing_is_said(
     nats_settings: Nats, authority: Authority, impatient: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """nats-py would log in to it: whoever is on the way need only leave out `tls_required`."""
-    over_tls = {"url": nats_settings.url.replace("nats://", "tls://"), "ca_file": authority.certificate}
-    with pytest.raises(BusUnavailable, match="No connection to NATS"):
+    where = nats_settings.url.removeprefix("nats://")
+    over_tls = {"url": f"tls://ann:hunter2@{where}", "ca_file": authority.certificate}
+    with pytest.raises(BusUnavailable, match=f"No connection to NATS at {where}: ServerWithoutTls"):
         await Bus.connect(nats_settings.model_copy(update=over_tls), "qido")
     said = capsys.readouterr().out
     assert "ServerWithoutTls" in said
+    assert f"server={where}" in said.replace('"', "").replace(": ", "=")
+    assert "hunter2" not in said
     assert nats_settings.password not in said
 
 

@@ -22,6 +22,7 @@ from isthmus.common.bus.followers import Followers
 from isthmus.common.bus.generations import Generations
 from isthmus.common.bus.granted import Gate, Guarded
 from isthmus.common.bus.submitted import Submissions
+from isthmus.common.config.kinds import host_and_port
 from isthmus.common.config.settings import Nats
 from isthmus.common.errors import (
     BusUnavailable,
@@ -129,6 +130,7 @@ class Bus:
         self.followers = Followers(self.jetstream)
         self.submissions = Submissions()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._server = ""
         self._told: set[str] = set()
         """Why there is no connection, as far as it was logged."""
 
@@ -148,6 +150,7 @@ class Bus:
         login = _login(settings)
         client = Connection(needs_tls=settings.has_tls)
         bus = cls(client, may_change_streams=accounts.may_change_streams(settings.user), gate=gate)
+        bus._server = host_and_port(settings.url)
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT):
                 await client.connect(
@@ -167,7 +170,7 @@ class Bus:
         except (TimeoutError, OSError, nats.errors.Error) as error:
             await client.close()
             why = ", ".join(sorted(bus._told)) or reason(error)
-            raise BusUnavailable(f"No connection to NATS: {why}") from error
+            raise BusUnavailable(f"No connection to NATS at {bus._server}: {why}") from error
         return bus
 
     async def _failed(self, error: Exception) -> None:
@@ -178,7 +181,7 @@ class Bus:
             return
         why = reason(error)
         if self.connected or why not in self._told:
-            log.warning("nats", error=why)
+            log.warning("nats", server=self._server, error=why)
         self._told.add(why)
 
     async def _reconnected(self) -> None:

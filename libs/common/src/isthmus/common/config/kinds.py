@@ -135,6 +135,23 @@ def is_on_this_machine(url: str) -> bool:
         return False
 
 
+def host_and_port(url: str) -> str:
+    """Give of a URL what may be shown: neither a user nor a password."""
+    return urlsplit(url).netloc.rpartition("@")[2]
+
+
+def _nats_url(text: str) -> str:
+    url = text if "://" in text else f"nats://{text}"
+    try:
+        parts = urlsplit(url)
+        holds = parts.scheme in {"nats", "tls"} and parts.hostname and parts.port != 0
+    except ValueError:  # its text may quote the password
+        holds = False
+    if not holds or not text.isprintable() or " " in text:
+        raise ValueError("is no URL of NATS: nats:// or tls://, a host and a port")
+    return url
+
+
 def _endpoint(text: str) -> str:
     if not _ENDPOINT.fullmatch(text):
         raise ValueError('is no "host:port" and no URL without a path, such as "https://s3.example.org"')
@@ -180,6 +197,7 @@ PlainUrl = Annotated[str, AfterValidator(_plain_url)]
 """One to which paths are added, without a user, a password, a query and a fragment."""
 ExactPlainUrl = Annotated[str, AfterValidator(_exact_plain_url)]
 """The same, to the letter: a slash at its end means something."""
+NatsUrl = Annotated[str, AfterValidator(_nats_url)]
 Endpoint = Annotated[str, AfterValidator(_endpoint)]
 """Of S3."""
 BucketName = Annotated[str, AfterValidator(_bucket)]

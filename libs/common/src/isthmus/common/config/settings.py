@@ -19,6 +19,7 @@ from isthmus.common.config.kinds import (
     Few,
     ListenAddress,
     ListenOrNot,
+    NatsUrl,
     OriginName,
     Seconds,
     Section,
@@ -132,7 +133,7 @@ class Pixels(Section):
 class Nats(Section):
     """The bus."""
 
-    url: str = "nats://127.0.0.1:4222"
+    url: NatsUrl = "nats://127.0.0.1:4222"
     """Where it listens; `tls://` where it speaks TLS, without which we then say nothing to it."""
     user: str = ""
     """Who we are there; empty: nobody in particular."""

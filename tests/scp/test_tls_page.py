@@ -49,7 +49,7 @@ async def test_a_client_associates_as_it_says(settings: Settings, parts: Parts, 
     )
     chosen: Mapping[str, object] = {"scp": scp, "access": settings.access}
     async with serving(Parts(parts.settings.model_copy(update=chosen), parts.bus, parts.blobs)) as server:
-        command = EXAMPLES["encrypted"].replace("CLOUD", INBOX).replace("2762", str(server.tls_port))
+        command = EXAMPLES["encrypted"].replace("PACS", INBOX).replace("2762", str(server.tls_port))
         said = await asyncio.to_thread(run, command, tmp_path)
     assert "Received Echo Response (Success)" in said
 

@@ -1,5 +1,6 @@
 """What `isthmus up` gives to each of its programs, before any is started."""
 
+import datetime
 import stat
 from collections.abc import Mapping
 from pathlib import Path
@@ -101,6 +102,17 @@ def test_beyond_loopback_it_warns_where_there_is_no_tls(tmp_path: Path) -> None:
     assert "gateway.url" in beyond.warnings[1]
     assert not system(tmp_path, RULE).warnings
     assert "is for nobody" in system(tmp_path, RULE.replace("key", "user")).warnings[0]
+
+
+def test_a_certificate_of_the_gateway_that_has_expired_is_warned_of(tmp_path: Path) -> None:
+    ends = datetime.timedelta(hours=-1)
+    expired = Authority(tmp_path).signs("expired", since=2 * ends, until=ends)
+    expired.key.chmod(0o600)
+    pair = f"certificate_file = '{expired.certificate}'\nkey_file = '{expired.key}'\n"
+    with_tls = system(tmp_path, RULE, gateway=f"{pair}client_ca_file = '{expired.certificate}'\n")
+    own, of_clients = with_tls.warnings
+    assert own.startswith(f"gateway.certificate_file: {expired.certificate}: has expired (")
+    assert of_clients.startswith(f"gateway.client_ca_file: {expired.certificate}: has expired (")
 
 
 def test_a_secret_that_everybody_may_read_is_warned_of(tmp_path: Path) -> None:

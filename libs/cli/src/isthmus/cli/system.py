@@ -4,6 +4,7 @@ import json
 import secrets
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
@@ -21,7 +22,7 @@ from isthmus.cli.run_file import CachePart, NatsPart, RunFile, S3Part, ScpPart
 from isthmus.cli.subscribers import subscribers_of
 from isthmus.cli.viewer import viewer_folder
 from isthmus.common.config import ListenAddress, Settings
-from isthmus.common.config.certificates import server_context
+from isthmus.common.config.certificates import out_of_time, server_context
 from isthmus.common.config.http import Gateway
 from isthmus.common.config.networks import written_out
 from isthmus.common.config.settings import Replicas, Scp
@@ -236,21 +237,27 @@ def _tls_of(gateway: Gateway) -> GatewayTls | None:
     Raises:
         SettingsError: a file does not hold what it should; says which, and why.
     """
-    if gateway.certificate_file is None or gateway.key_file is None:
+    tls = _listener_of(gateway)
+    if tls is None:
         return None
-    client_ca = gateway.client_ca_file.resolve() if gateway.client_ca_file is not None else None
     try:
-        server_context(
-            ListenerTls(
-                listen=gateway.listen,
-                certificate_file=gateway.certificate_file,
-                key_file=gateway.key_file,
-                client_ca_file=client_ca,
-            )
-        )
+        server_context(tls)
     except ValueError as error:
         raise SettingsError(f"gateway.{error}") from None
-    return GatewayTls(gateway.certificate_file.resolve(), gateway.key_file.resolve(), client_ca)
+    return GatewayTls(
+        tls.certificate_file.resolve(), tls.key_file.resolve(), _resolved(gateway.client_ca_file)
+    )
+
+
+def _listener_of(gateway: Gateway) -> ListenerTls | None:
+    if gateway.certificate_file is None or gateway.key_file is None:
+        return None
+    return ListenerTls(
+        listen=gateway.listen,
+        certificate_file=gateway.certificate_file,
+        key_file=gateway.key_file,
+        client_ca_file=gateway.client_ca_file,
+    )
 
 
 def _resolved(path: Path | None) -> Path | None:
@@ -303,3 +310,7 @@ def _of_gateway(gateway: Gateway) -> Iterator[str]:
             f"gateway.listen = {listen} is no address that clients can use, and events and links have it in"
             " their URLs: say in gateway.url where clients reach us"
         )
+    tls = _listener_of(gateway)
+    if tls is not None:
+        with suppress(ValueError):  # a file has gone since it was looked at
+            yield from (f"gateway.{complaint}" for complaint in out_of_time(tls))

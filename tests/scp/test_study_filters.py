@@ -1,10 +1,10 @@
-"""Who may see some studies of an origin: for C-FIND, C-GET and Storage Commitment the others are not there.
+"""Who may see some studies: for C-FIND, C-GET, C-MOVE and Storage Commitment the others are not there.
 
 All services have a signing key here, so that the worker checks again what the face has decided.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 
 import pytest
@@ -12,17 +12,24 @@ from pydicom.dataset import Dataset
 from pynetdicom.dsutils import encode
 
 from isthmus.arrivals.worker import arriving
-from isthmus.common.auth import Grants, Policy
+from isthmus.common.access.studies import Studies
+from isthmus.common.auth import Grants, Permit, Policy
 from isthmus.common.blobs import BlobStore
 from isthmus.common.bus import Bus, search
 from isthmus.common.bus.granted import Gate
 from isthmus.common.config import Inbox, Settings
+from isthmus.common.config.destinations import Destination
 from isthmus.common.config.origins import Protocol
 from isthmus.common.config.settings import Dicomweb, Nats, Scp
 from isthmus.common.dicom.levels import Level
-from isthmus.common.messages import Query
+from isthmus.common.dicomweb.resource import ALL
+from isthmus.common.errors import NoSuchObject
+from isthmus.common.federation import Federation
+from isthmus.common.messages import Query, Retrieve
+from isthmus.common.retrieval import Catalogue, Retrieval
 from isthmus.common.service import Parts
 from isthmus.scp.commitment import committer
+from isthmus.scp.retrieving.source import Source
 from isthmus.scp.worker import Server, serving
 from isthmus.web_scu.worker import worker as web_worker
 from tests import planted
@@ -31,7 +38,8 @@ from tests.scp.conftest import ANY_PORT, INBOX, Sending, send, with_rules
 from tests.scp.find.conftest import PATIENT_ROOT, STUDY_ROOT, Answer, find, request
 from tests.scp.modality import CT, MODALITY, SECONDS, Modality, action_information, committed, failed
 from tests.scp.modality import ask as ask_for_commitment
-from tests.scp.retrieving.client import wish
+from tests.scp.move.receiver import Receiver
+from tests.scp.retrieving.client import move, wish
 from tests.scp.retrieving.getter import Getter
 from tests.waiting import until
 
@@ -65,13 +73,18 @@ def written(data: Dataset) -> bytes:
 
 
 @asynccontextmanager
-async def a_system(nats: Nats, blobs: BlobStore, origin_name: str) -> AsyncIterator[tuple[Server, Bus]]:
+async def a_system(
+    nats: Nats, blobs: BlobStore, origin_name: str, receiver: Peer
+) -> AsyncIterator[tuple[Server, Bus]]:
     inbox = Inbox(name=origin_name, protocol=Protocol.INBOX, ae_title=INBOX)
-    settings = Settings(scp=Scp(listen=ANY_PORT), origins=(inbox,), dicomweb=Dicomweb(ae_title=EVERYWHERE))
+    there = Destination(ae_title=receiver.ae_title, host=receiver.host, port=receiver.port)
+    scp = Scp(listen=ANY_PORT, destinations=(there,))
+    settings = Settings(scp=scp, origins=(inbox,), dicomweb=Dicomweb(ae_title=EVERYWHERE))
     mine: dict[str, object] = {"accession_prefix": ["MINE"]}
     rules: list[dict[str, object]] = [
         {"ae_title": "FINDER", "operations": ["search"], "studies": mine},
         {"ae_title": "GETTER", "operations": ["retrieve"], "studies": mine},
+        {"ae_title": "WORKSTATION", "operations": ["retrieve"], "studies": mine},
         {"ae_title": MODALITY, "operations": ["search"], "studies": mine},
         {"ae_title": MODALITY, "operations": ["store"]},
         {"ae_title": "STORER", "operations": ["store"]},
@@ -95,9 +108,17 @@ async def a_system(nats: Nats, blobs: BlobStore, origin_name: str) -> AsyncItera
 
 
 @pytest.fixture
-async def system(nats_settings: Nats, blobs: BlobStore, origin_name: str) -> AsyncIterator[Server]:
+def receiver() -> Iterator[Receiver]:
+    with Receiver() as receiver:
+        yield receiver
+
+
+@pytest.fixture
+async def system(
+    nats_settings: Nats, blobs: BlobStore, origin_name: str, receiver: Receiver
+) -> AsyncIterator[Server]:
     """The face before an inbox with both studies."""
-    async with a_system(nats_settings, blobs, origin_name) as (server, bus):
+    async with a_system(nats_settings, blobs, origin_name, receiver.peer) as (server, bus):
         for study, number in ((SEEN, "MINE1"), (HIDDEN, "THEIRS1")):
             sending = Sending(data_set(study, number), instance_of(study))
             (stored,) = await send(server, sending, calling="STORER", called=INBOX)
@@ -148,16 +169,19 @@ async def test_a_relational_query_goes_through_no_hidden_study(system: Server) -
 
 
 @pytest.mark.parametrize("called", [INBOX, EVERYWHERE])
-async def test_what_is_hidden_is_not_sent(system: Server, called: str) -> None:
+async def test_what_is_hidden_is_not_sent(system: Server, receiver: Receiver, called: str) -> None:
     peer = Peer(called, "127.0.0.1", system.port)
-    words = set()
-    for study in (SEEN, HIDDEN, "1.2.3.77"):
-        getter = Getter()
-        answer = await asyncio.to_thread(getter.get, peer, wish("STUDY", StudyInstanceUID=study))
-        assert [*getter.came] == ([instance_of(SEEN)] if study == SEEN else [])
+    words: dict[str, set[object]] = {"C-GET": set(), "C-MOVE": set()}
+    for study in (HIDDEN, "1.2.3.77", SEEN):
+        getter, wanted = Getter(), wish("STUDY", StudyInstanceUID=study)
+        answer = await asyncio.to_thread(getter.get, peer, wanted)
+        moved = await asyncio.to_thread(move, peer, receiver.peer.ae_title, wanted)
+        sent = [instance_of(SEEN)] if study == SEEN else []
+        assert [*getter.came] == [one.sop_instance_uid for one in receiver.came] == sent
         if study != SEEN:
-            words.add((answer.status, answer.counts, answer.comment))
-    assert len(words) == 1
+            words["C-GET"].add((answer.status, answer.counts, answer.comment))
+            words["C-MOVE"].add((moved.status, moved.counts, moved.comment))
+    assert [len(one) for one in words.values()] == [1, 1]
     both = Getter()
     answer = await asyncio.to_thread(both.get, peer, wish("STUDY", StudyInstanceUID=[SEEN, HIDDEN]))
     assert (answer.status, answer.counts, [*both.came]) == (0x0000, (1, 0, 0), [instance_of(SEEN)])
@@ -191,3 +215,16 @@ async def test_what_is_hidden_is_not_committed_to(system: Server, monkeypatch: p
         return committed(result), failed(result)
 
     assert await asyncio.to_thread(run) == ({instance_of(SEEN)}, {instance_of(HIDDEN): 0x0112})
+
+
+async def test_what_is_hidden_is_not_listed_for_what_failed_or_remains(
+    bus: Bus, blobs: BlobStore, retrieval: Retrieval, origin_name: str
+) -> None:
+    catalogue, studies = Catalogue(blobs), Studies(bus, 0.0)
+    origins = (Inbox(name=origin_name, protocol=Protocol.INBOX, ae_title=INBOX),)
+    federation = Federation(bus, catalogue, retrieval, origins, 0.0)
+    source = Source(bus, blobs, catalogue, retrieval, federation, origins, studies, 1)
+    permits = {origin_name: Permit(study=SEEN)}
+    with pytest.raises(NoSuchObject):
+        await source.listed(Retrieve(origin_name, HIDDEN), permits)
+    assert await source.listed(Retrieve(ALL, HIDDEN), permits) == frozenset()

@@ -124,7 +124,8 @@ class TestWhoIsNotKnown:
         assert await statuses(faces, wrong, _nobody, hidden=[faces.target.study]) == {}
 
     async def test_with_a_token_that_another_signed(self, faces: Guarded) -> None:
-        forged = faces.idp.token(key=key_of("another"))
+        named = {"kid": faces.idp.keys[0].kid}  # by the key that the provider has
+        forged = faces.idp.token(key=key_of("another"), header=named)
         wrong = {"Authorization": f"Bearer {forged}"}
         assert await statuses(faces, wrong, _nobody, hidden=[faces.target.study]) == {}
 

@@ -25,6 +25,7 @@ from isthmus.scp.callers import Callers, Calling
 from isthmus.scp.commitment.requests import STORAGE_COMMITMENT, STORAGE_COMMITMENT_INSTANCE
 from isthmus.scp.sender import Sender
 from isthmus.scp.services import SOP_CLASSES, Services, accept_services
+from isthmus.scp.settings import ScpSettings
 
 if TYPE_CHECKING:
     from pynetdicom.dimse_primitives import DimseServiceType
@@ -51,7 +52,8 @@ async def services(parts: Parts, called: str | None = None) -> AsyncIterator[int
     inboxes = [one for one in parts.settings.origins if isinstance(one, Inbox)]
     inbox = inboxes[0] if called is None else next((one for one in inboxes if one.name == called), None)
     policy = Policy.of(parts.settings)
-    callers = Callers(policy, parts.settings.origins, parts.settings.scp.callers)
+    settings = ScpSettings.of(parts.settings)
+    callers = Callers(policy, settings.origins, settings.callers, settings.destination_of_all)
     running = Services(parts, callers, Auditing(parts.bus), loop)
 
     def sender_of(association: Association) -> Sender:

@@ -80,7 +80,8 @@ class Callers:
         """
         self._policy = policy
         self._addresses = tuple((caller.ae_title, _address(caller)) for caller in callers)
-        self._destination_of_all = destination_of_all
+        self.destination_of_all = destination_of_all
+        """As it was given."""
         self._pacs: dict[str, tuple[DimseOrigin, ...]] = {}
         for origin in origins:
             if isinstance(origin, DimseOrigin):
@@ -118,8 +119,8 @@ class Callers:
         if not isinstance(origin, AllOrigins):
             return origin.name in self._policy.permits(principal, right)
         permits = self._policy.permits(principal, right)
-        if right is Right.STORE and self._destination_of_all is not None:
-            return self._destination_of_all.name in permits
+        if right is Right.STORE and self.destination_of_all is not None:
+            return self.destination_of_all.name in permits
         return bool(permits)
 
     def may_associate(self, principal: Principal, origin: Origin | None) -> bool:

@@ -48,7 +48,6 @@ from isthmus.scp.reports.reading import Named, read_change, read_new_step, read_
 from isthmus.scp.reports.reports import INSTANCE_AVAILABILITY, PERFORMED_PROCEDURE_STEP, Reports, new_uid
 from isthmus.scp.retrieving.serving import retrieving
 from isthmus.scp.sender import IsAllowed, Sender, SenderOf
-from isthmus.scp.settings import ScpSettings
 
 if TYPE_CHECKING:
     from pynetdicom.events import EventHandlerType
@@ -85,7 +84,6 @@ class Services:
         self._callers = callers
         self._loop = loop
         self._origins = {origin.name: origin for origin in parts.settings.origins}
-        self._destination_of_all = ScpSettings.of(parts.settings).destination_of_all
         self._open = OpenAssociations(loop)
         self._reports = Reports(parts.bus)
         self._auditing = auditing
@@ -227,9 +225,9 @@ class Services:
             raise Refused(PROCESSING_FAILURE, "The called AE title is not that of an origin")
         if not isinstance(sender.origin, AllOrigins):
             return sender.origin
-        if self._destination_of_all is None:
+        if self._callers.destination_of_all is None:
             raise Refused(PROCESSING_FAILURE, "Of several origins none is set to take what is stored")
-        return self._destination_of_all
+        return self._callers.destination_of_all
 
 
 def _admit(

@@ -179,6 +179,8 @@ async def test_an_operation_is_done_for_who_may_and_for_nobody_else(site: Site, 
     expired = await site.key("expired", time.time() - 1)
     assert await site.status(do, "expired", expired) == REJECTED
     elsewhere = await site.key("elsewhere")
+    wrong = plant(elsewhere[:-4] + ("AAAA" if elsewhere[-4:] != "AAAA" else "BBBB"))
+    assert await site.status(do, "elsewhere", wrong, "OTHERBOX") == REJECTED
     assert await site.status(do, "elsewhere", elsewhere) == REJECTED
     assert await site.status(do, "elsewhere", elsewhere, "OTHERBOX") not in (REJECTED, NOT_AUTHORIZED)
     for other in Right:

@@ -29,6 +29,7 @@ from isthmus.common.messages import Query, Retrieve
 from isthmus.common.retrieval import Catalogue, Retrieval
 from isthmus.common.service import Parts
 from isthmus.scp.commitment import committer
+from isthmus.scp.finding.everywhere import Searcher
 from isthmus.scp.retrieving.source import Source
 from isthmus.scp.worker import Server, serving
 from isthmus.web_scu.worker import worker as web_worker
@@ -228,3 +229,9 @@ async def test_what_is_hidden_is_not_listed_for_what_failed_or_remains(
     with pytest.raises(NoSuchObject):
         await source.listed(Retrieve(origin_name, HIDDEN), permits)
     assert await source.listed(Retrieve(ALL, HIDDEN), permits) == frozenset()
+
+
+async def test_where_one_may_not_search_nobody_is_asked(bus: Bus, inbox: Inbox) -> None:
+    searcher = Searcher(bus, (inbox,), Studies(bus, 0.0), 1)  # who is asked and not there fails the search
+    async with searcher.search({}, Query(ALL, Level.STUDY, (), ())) as matches:
+        assert [match async for match in matches] == []

@@ -172,8 +172,10 @@ def test_up_names_a_file_that_an_origin_lacks(tmp_path: Path, origin: str, compl
 
 
 def test_up_refuses_a_data_folder_that_is_in_use(tmp_path: Path) -> None:
+    config = tmp_path / "isthmus.toml"
+    config.touch()
     with hold(tmp_path):
-        result = run("up", "--config", str(tmp_path / "isthmus.toml"), "--data", str(tmp_path))
+        result = run("up", "--config", str(config), "--data", str(tmp_path))
     assert result.exit_code == 2
     assert f"another isthmus up runs with the data folder {tmp_path}" in result.stderr
 

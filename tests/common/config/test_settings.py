@@ -127,6 +127,12 @@ def test_a_wrong_setting_is_named(tmp_path: Path, text: str, complaint: str) -> 
     assert "isthmus.toml" in caught.value.detail
 
 
+def test_a_file_that_is_named_must_be_there(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError) as caught:
+        load_settings(tmp_path / "isthmsu.toml")
+    assert caught.value.detail == f"{tmp_path / 'isthmsu.toml'}: there is no such file"
+
+
 @pytest.mark.parametrize("host", ["pacs", "pacs_1", "pacs.example.org.", "10.1.0.5", "::1", "fe80::1%eth0"])
 def test_a_host_is_a_name_or_an_address(tmp_path: Path, host: str) -> None:
     (origin,) = load_settings(written(tmp_path, ORIGIN + f"host = '{host}'")).dimse_origins
@@ -231,7 +237,7 @@ def test_a_list_in_the_environment_is_json(monkeypatch: pytest.MonkeyPatch) -> N
     assert origin.retrieve == (RetrieveMethod.C_GET, RetrieveMethod.C_MOVE)
 
 
-def test_a_file_that_is_absent_means_the_defaults(tmp_path: Path) -> None:
-    settings = load_settings(tmp_path / "isthmus.toml")
+def test_without_a_file_the_defaults_hold() -> None:
+    settings = load_settings(None)
     assert settings.gateway.listen == "127.0.0.1:8080"
     assert settings.origins == ()

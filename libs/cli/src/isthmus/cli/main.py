@@ -76,12 +76,14 @@ DEFAULT_DATA: Final = Path(".isthmus")
 
 @app.command("up")
 def _up(
-    config: Annotated[Path, typer.Option("--config", help="The settings; may be absent.")] = DEFAULT_CONFIG,
+    config: Annotated[
+        Path | None, typer.Option("--config", help="The settings; isthmus.toml where it is run, if there is one.")
+    ] = None,
     data: Data = DEFAULT_DATA,
 ) -> None:
     """Run the whole system on this machine, until Ctrl-C."""
     with _exit_codes():
-        up(config, data)
+        up(config or (DEFAULT_CONFIG if DEFAULT_CONFIG.exists() else None), data)
 
 
 @app.command("viewer")

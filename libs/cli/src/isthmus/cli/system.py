@@ -42,12 +42,12 @@ class System:
             does not hold its secret or certificate.
     """
 
-    def __init__(self, settings: Settings, *, config: Path, data: Path) -> None:
+    def __init__(self, settings: Settings, *, config: Path | None, data: Path) -> None:
         data = data.resolve()
         check_files(settings)
         _check_ours(settings)
         self._settings = settings
-        self._config = config.resolve()
+        self._config = config.resolve() if config else None
         self._traces = data / "traces"
         # It is kept, and so are the queues: what was asked for before a restart goes on after it.
         self._signing_key = settings.access.signing_secret or kept_secret(data / "signing.key")
@@ -164,7 +164,7 @@ class System:
     def _environment(self, name: str, port: int) -> Mapping[str, str]:
         access_key, secret_key = self._s3.keys_of(name)
         environment = {
-            "ISTHMUS_CONFIG": str(self._config),
+            "ISTHMUS_CONFIG": str(self._config or ""),
             "ISTHMUS_HTTP__LISTEN": f"{LOOPBACK}:{port}",
             **{f"ISTHMUS_{key.upper().replace('.', '__')}": str(one) for key, one in self._scp.items()},
             "ISTHMUS_NATS__URL": self._nats.url,

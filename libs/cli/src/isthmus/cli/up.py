@@ -18,7 +18,7 @@ from isthmus.common.config import Settings, load_settings
 from isthmus.common.errors import IsthmusError
 
 
-def up(config: Path, data: Path) -> None:
+def up(config: Path | None, data: Path) -> None:
     """Run until SIGINT or SIGTERM.
 
     Raises:

@@ -39,12 +39,13 @@ def load_settings(path: Path | None) -> Settings:
     """Read the settings file and the environment (`ISTHMUS_GATEWAY__LISTEN`; lists as JSON) over it.
 
     Args:
-        path: the TOML file; None, or a file that does not exist, means all defaults.
+        path: the TOML file; None means all defaults. One that is named must be there: a typing error would start
+            everything open on loopback.
 
     Raises:
         SettingsError: a line for each thing that is wrong, with file, key and what was expected.
     """
-    content = _read(path) if path is not None and path.exists() else {}
+    content = {} if path is None else _read(path)
     _check_environment(os.environ)
     try:
         return Settings.model_validate(content)
@@ -58,6 +59,8 @@ def _read(path: Path) -> dict[str, object]:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except tomllib.TOMLDecodeError as error:
         raise SettingsError(f"{path}: is no TOML: {error}") from None
+    except FileNotFoundError:
+        raise SettingsError(f"{path}: there is no such file") from None
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"{path}: cannot be read: {error}") from None
 

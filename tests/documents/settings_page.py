@@ -67,10 +67,11 @@ _INTRODUCTION: Final = """\
 <!-- Made by `make docs` from the models that the settings are read by: do not edit. -->
 
 `isthmus up` reads `isthmus.toml` where it is run, or what `--config` names; a service that is run alone reads
-what `ISTHMUS_CONFIG` names. Without one all defaults hold; one that is named must be there. Every setting has an environment name too, which goes
-before the file: `[gateway] listen` is `ISTHMUS_GATEWAY__LISTEN`; lists are JSON there (`ISTHMUS_ORIGINS`).
-Whatever is wrong is named with its key, all of it at once, and nothing is started. Changes hold from the next
-start on. `isthmus up` fills in `[nats]`, `[s3]`, `[http]` and `traces` of `[telemetry]` itself.
+what `ISTHMUS_CONFIG` names. Without a file all defaults hold; one that is named must be there. Every setting
+has an environment name too, which goes before the file: `[gateway] listen` is `ISTHMUS_GATEWAY__LISTEN`;
+lists are JSON there (`ISTHMUS_ORIGINS`). Whatever is wrong is named with its key, all of it at once, and
+nothing is started. Changes hold from the next start on. `isthmus up` fills in `[nats]`, `[s3]`, `[http]` and
+`traces` of `[telemetry]` itself.
 
 What is needed most is in the [README](../README.md). Here is more of what arrives; below is everything.
 

@@ -77,7 +77,7 @@ DEFAULT_DATA: Final = Path(".isthmus")
 @app.command("up")
 def _up(
     config: Annotated[
-        Path | None, typer.Option("--config", help="The settings; isthmus.toml where it is run, if there is one.")
+        Path | None, typer.Option("--config", help="The settings, else isthmus.toml here if there is one.")
     ] = None,
     data: Data = DEFAULT_DATA,
 ) -> None:

@@ -26,6 +26,24 @@ AGAIN_SECONDS: Final = 0.25
 log = get_logger(__name__)
 
 
+async def add_once(bus: Bus, stream: str, configuration: ConsumerConfig) -> None:
+    """Make a durable consumer, unless another replica has been faster, whose one begins at another moment.
+
+    Raises:
+        NotFoundError: there is no such stream.
+        APIError: there can be none: the stream has as many as it may.
+    """
+    try:
+        await bus.jetstream.add_consumer(stream, configuration)
+    except NotFoundError:
+        raise
+    except APIError as error:
+        try:
+            await bus.jetstream.consumer_info(stream, configuration.durable_name or "")
+        except NotFoundError:
+            raise error from None
+
+
 @dataclass(frozen=True, slots=True)
 class Consumer:
     """What is taken of a stream."""
@@ -62,18 +80,11 @@ class Consumer:
             await jetstream.add_consumer(self.stream, changed)
 
     async def _add(self) -> None:
-        jetstream = self.bus.jetstream
         try:
-            await jetstream.add_consumer(self.stream, self.configuration)
+            await add_once(self.bus, self.stream, self.configuration)
         except NotFoundError:  # the server came back without its streams
             await self.bus.declare()
-            await jetstream.add_consumer(self.stream, self.configuration)
-        except APIError as error:
-            # Another replica was faster, and begins at another moment; or there can be none.
-            try:
-                await jetstream.consumer_info(self.stream, self.name)
-            except NotFoundError:
-                raise error from None
+            await add_once(self.bus, self.stream, self.configuration)
 
     async def batches(
         self, most: int = 1, linger: float = 0.0, ready: Callable[[], Awaitable[None]] | None = None

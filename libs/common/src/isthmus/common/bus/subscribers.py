@@ -11,10 +11,11 @@ from datetime import UTC, datetime
 from typing import Final
 
 from nats.js.api import AckPolicy, ConsumerConfig, ConsumerInfo, DeliverPolicy
-from nats.js.errors import APIError, NotFoundError
+from nats.js.errors import NotFoundError
 
 from isthmus.common.bus import accounts, streams, subjects
 from isthmus.common.bus.client import Bus, bus_errors
+from isthmus.common.bus.consumer import add_once
 from isthmus.common.bus.forwards import CONSUMERS as FORWARDS_CONSUMERS
 from isthmus.common.bus.webhooks import CONSUMERS as WEBHOOKS_CONSUMERS
 from isthmus.common.config import Settings
@@ -72,7 +73,7 @@ async def keep(bus: Bus, wanted: Sequence[Subscription]) -> None:
         for one in wanted:
             info = there.get(one.name)
             if info is None:
-                await _make(bus, _consumer(one.name, one.filters))
+                await add_once(bus, streams.EVENTS, _consumer(one.name, one.filters))
             elif not _is_right(info, one):
                 await _make_again(bus, _consumer(one.name, one.filters), _floor(info) + 1)
 
@@ -93,9 +94,10 @@ async def rewind(bus: Bus, name: str, since: datetime) -> bool | None:
         first = await _time_of(bus, _floor(info) + 1)
         if (first or datetime.now(UTC)) < since:  # it would never hear of what came between, or comes now
             return False
-        consumer = _consumer(name, _filters(info))
+        by_time = DeliverPolicy.BY_START_TIME
+        consumer = _consumer(name, _filters(info)).evolve(deliver_policy=by_time, opt_start_time=since)
         await _delete(bus, name)
-        await _make(bus, consumer.evolve(deliver_policy=DeliverPolicy.BY_START_TIME, opt_start_time=since))
+        await add_once(bus, streams.EVENTS, consumer)
     return True
 
 
@@ -168,15 +170,7 @@ async def _make_again(bus: Bus, consumer: ConsumerConfig, start: int) -> None:
     # Not changed where it is: what waits for an acknowledgement would come again whatever the filters are.
     await _delete(bus, consumer.name or "")
     by_sequence = DeliverPolicy.BY_START_SEQUENCE
-    await _make(bus, consumer.evolve(deliver_policy=by_sequence, opt_start_seq=start))
-
-
-async def _make(bus: Bus, consumer: ConsumerConfig) -> None:
-    try:
-        await bus.jetstream.add_consumer(streams.EVENTS, consumer)
-    except APIError:
-        # Another replica was faster, and begins at another moment.
-        await bus.jetstream.consumer_info(streams.EVENTS, consumer.name or "")
+    await add_once(bus, streams.EVENTS, consumer.evolve(deliver_policy=by_sequence, opt_start_seq=start))
 
 
 async def _delete(bus: Bus, name: str) -> None:

@@ -39,8 +39,8 @@ def load_settings(path: Path | None) -> Settings:
     """Read the settings file and the environment (`ISTHMUS_GATEWAY__LISTEN`; lists as JSON) over it.
 
     Args:
-        path: the TOML file; None means all defaults. One that is named must be there: a typing error would start
-            everything open on loopback.
+        path: the TOML file, None for all defaults. One that is named must be there: with a typing error all
+            would be open.
 
     Raises:
         SettingsError: a line for each thing that is wrong, with file, key and what was expected.

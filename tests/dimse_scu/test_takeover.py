@@ -32,13 +32,13 @@ def workers(nats_settings: Nats, s3_settings: S3, origin_name: str, pacs: Faulty
         yield starter
 
 
-async def _until_waiting(bus: Bus, origin: str, count: int) -> None:
-    """Wait until so many workers ask for retrieve jobs; a process takes its time to start."""
-    name = durable_name(streams.JOBS, origin, Lane.INTERACTIVE)
+async def _until_waiting(bus: Bus, origin: str, count: int, stream: str = streams.JOBS) -> None:
+    """Wait until so many workers ask for jobs; a process takes its time to start."""
+    name = durable_name(stream, origin, Lane.INTERACTIVE)
     async with asyncio.timeout(PATIENCE):
         while True:
             with suppress(NotFoundError):
-                if ((await bus.jetstream.consumer_info(streams.JOBS, name)).num_waiting or 0) >= count:
+                if ((await bus.jetstream.consumer_info(stream, name)).num_waiting or 0) >= count:
                     return
             await asyncio.sleep(0.05)
 
@@ -98,6 +98,7 @@ async def test_a_worker_killed_in_a_store_is_replaced_and_each_instance_has_one_
     bus: Bus, blobs: BlobStore, pacs: FaultyPacs, workers: Workers, images: list[Path]
 ) -> None:
     first = workers.start()
+    await _until_waiting(bus, workers.name, 1, streams.STORES)
     store = Store(workers.name, token_hex(8), await spooled(blobs, images * 10))
     results = []
     async with asyncio.timeout(PATIENCE), run_store(bus, store) as answers:

@@ -133,7 +133,7 @@ def faulty_gateway(
 ) -> Iterator[Gateway]:
     """A second system, before the PACS that misbehaves; its spans go to the collector."""
     pacs = (_faulty_pacs.peer, ["c-get"])
-    origins = settings(dict.fromkeys(FAULTY_ORIGINS, pacs), timeout_seconds=2)
+    origins = settings(dict.fromkeys(FAULTY_ORIGINS, pacs), timeout_seconds=3)
     variables = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.endpoint}
     with Gateway(tmp_path_factory.mktemp("faulty-gateway"), origins, variables=variables) as system:
         yield system

@@ -26,7 +26,7 @@ from tests.pacs import (
 )
 from tests.system.multipart import INSTANCES, datasets, datasets_of_broken, retrieve
 
-TIMEOUT_SECONDS: Final = 2.0
+TIMEOUT_SECONDS: Final = 3.0
 """Of these origins."""
 SECONDS_MORE: Final = 6.0
 """What an answer takes beyond that, at most, on a machine that is busy."""

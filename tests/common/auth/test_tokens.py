@@ -107,8 +107,8 @@ HALF = orjson.Fragment(rb'"\ud800"')
         ({"exp": "soon"}, "cannot be read"),
         ({"exp": True}, "cannot be read"),
         ({"exp": int(NOW - 31)}, "has expired"),
-        ({"nbf": int(NOW + 3600)}, "does not hold yet"),
-        ({"iat": int(NOW + 3600)}, "does not hold yet"),
+        ({"nbf": int(NOW + 86_400)}, "does not hold yet"),
+        ({"iat": int(NOW + 86_400)}, "does not hold yet"),
         ({"sub": None}, "does not name its user"),
         ({"sub": ""}, "does not name its user"),
         ({"sub": "a\nb"}, "does not name its user"),
@@ -129,15 +129,15 @@ async def test_claims_that_do_not_hold_are_refused(idp: Idp, claims: Mapping[str
     assert refused.value.error == "invalid_token"
 
 
-@pytest.mark.parametrize(
-    "claims",
-    [{"exp": int(NOW - 5)}, {"nbf": int(NOW + 10)}, {"iat": int(NOW + 10)}, {"aud": ["other", AUDIENCE]}],
-)
-async def test_clocks_may_differ_and_an_audience_be_one_of_several(
-    idp: Idp, claims: Mapping[str, object]
-) -> None:
+@pytest.mark.parametrize(("claim", "seconds"), [("exp", -5), ("nbf", 10), ("iat", 10)])
+async def test_clocks_may_differ(idp: Idp, claim: str, seconds: int) -> None:
     async with of(idp, leeway_seconds=300) as known:
-        assert (await known.principal(idp.token(claims))).name == "alice"
+        assert (await known.principal(idp.token({claim: int(time.time()) + seconds}))).name == "alice"
+
+
+async def test_an_audience_may_be_one_of_several(idp: Idp) -> None:
+    async with of(idp) as known:
+        assert (await known.principal(idp.token({"aud": ["other", AUDIENCE]}))).name == "alice"
 
 
 @pytest.mark.parametrize(
@@ -282,14 +282,12 @@ async def test_a_known_token_ends_when_it_expires(idp: Idp, monkeypatch: pytest.
             await known.principal(token)
 
 
-async def test_a_known_token_is_not_verified_again(idp: Idp) -> None:
+async def test_a_known_token_is_not_verified_again(idp: Idp, monkeypatch: pytest.MonkeyPatch) -> None:
     async with of(idp) as known:
         token = idp.token()
         await known.principal(token)
-        began = time.perf_counter()
-        for _ in range(1000):
-            await known.principal(token)
-        assert time.perf_counter() - began < 1  # of the 1 ms that each may take
+        monkeypatch.delattr(Tokens, "_judge")
+        assert (await known.principal(token)).name == "alice"
 
 
 async def test_so_many_tokens_are_remembered_and_no_more(idp: Idp, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,15 +1,11 @@
 """The PACS dies in the middle of a transfer."""
 
 from pathlib import Path
-from time import monotonic
-from typing import Final
 
 import pytest
 
 from tests.pacs import Slow
 from tests.system.faults.system import FaultySystem, Origin
-
-SECONDS_OF_THE_NEXT: Final = 8.0
 
 
 @pytest.fixture
@@ -32,9 +28,7 @@ def test_the_body_is_broken_off_and_the_next_request_fetches_only_what_lacks(
         lambda spans: {"wado", "dimse-scu"} <= {span.service for span in spans if span.status == "error"},
     )
     origin.restart()
-    begun = monotonic()
     assert origin.is_whole(origin.retrieve())
-    assert monotonic() - begun < SECONDS_OF_THE_NEXT
     sent = origin.pacs.sent()
     assert len(sent) == len(set(sent))
     assert broken.datasets.keys().isdisjoint(sent)

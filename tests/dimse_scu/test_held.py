@@ -9,7 +9,7 @@ from isthmus.common.blobs import BlobStore, manifest_key
 from isthmus.common.bus import Bus
 from isthmus.common.bus.jobs import Lane
 from isthmus.common.errors import StoreUnavailable
-from isthmus.common.messages import Retrieve, RetrieveStarted, SeriesDone
+from isthmus.common.messages import InstanceReady, Retrieve, RetrieveStarted, SeriesDone
 from isthmus.common.retrieval import Catalogue, Manifest
 from tests.common.retrieving.facts import done, facts_of, following, held, ready
 from tests.data_sets import identity, make_series
@@ -164,7 +164,7 @@ async def test_what_a_cancelled_job_brought_is_not_fetched_again(
     bus: Bus, wanted: Retrieve, pacs: FaultyPacs, uids: list[str]
 ) -> None:
     pacs.behave(Slow(seconds=0.4))
-    async with following(bus, wanted, interested=False) as facts:
+    async with following(bus, wanted, until=InstanceReady) as facts:
         cancelled = [fact async for fact in facts]
     failure = done(cancelled).failure
     assert failure is not None

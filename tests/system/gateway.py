@@ -20,7 +20,7 @@ from tests.system.commands import command
 ISTHMUS: Final = Path(sys.executable).with_name("isthmus")
 
 _READY_WITHIN: Final = 90.0
-_STOPS_WITHIN: Final = 10.0
+_STOPS_WITHIN: Final = 30.0
 
 
 def environment() -> Mapping[str, str]:

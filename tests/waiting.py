@@ -7,7 +7,7 @@ from typing import Final, TypeVar
 
 T = TypeVar("T")
 
-PATIENCE: Final = 30.0
+PATIENCE: Final = 120.0
 """Seconds after which it is given up."""
 _PAUSE: Final = 0.02
 

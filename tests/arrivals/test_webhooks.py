@@ -3,7 +3,6 @@
 import asyncio
 import json
 import time
-from dataclasses import replace
 
 import pytest
 
@@ -231,42 +230,6 @@ async def test_what_waited_for_us_is_tried_though_the_receiver_was_away_before(
         taken = await receiver.take(3)
     assert {request.id for request in taken} == set(waited)
     assert await count_dead(site.bus, hook) == 1
-
-
-async def test_who_answers_410_gets_nothing_more_until_somebody_says_so(
-    site: Site, receiver: WebhookReceiver
-) -> None:
-    receiver.behaviour = say(status("410 Gone"))
-    hook = site.webhook(receiver.url)
-    async with site.delivering(hook):
-        first = await site.publish()
-        await site.state(hook, lambda state: state.stopped)
-    second = await site.publish()
-    receiver.behaviour = say(OK)
-    await receiver.take(1)
-    other = site.webhook(receiver.url)
-    async with site.delivering(hook, other):
-        third = await site.publish()
-        (request,) = await receiver.take(1)  # the other's
-        assert request.id == third
-        await site.state(other, lambda state: state.delivered)
-        assert receiver.requests.empty()
-        await site.states.change(hook.name, lambda state: replace(state, stopped=None))
-        resumed = await receiver.take(3)
-    assert {request.id for request in resumed} == {first, second, third}
-
-
-async def test_a_webhook_that_was_stopped_goes_on_at_another_url(
-    site: Site, receiver: WebhookReceiver
-) -> None:
-    receiver.behaviour = say(status("410 Gone"), OK)
-    hook = site.webhook(receiver.url)
-    async with site.delivering(hook):
-        event_id = await site.publish()
-        await site.state(hook, lambda state: state.stopped)
-    async with site.delivering(site.webhook(f"{receiver.url}/2", name=hook.name)):
-        _, request = await receiver.take(2)
-    assert (request.path, request.id) == ("/hook/2", event_id)
 
 
 async def test_a_redirect_is_not_followed(site: Site, receiver: WebhookReceiver) -> None:

@@ -78,7 +78,7 @@ class Serve:
     async def one(self, name: str, **settings: object) -> AsyncIterator[DimseOrigin]:
         """Run one inside a block, and stop it as a signal does."""
         common = {"name": name, "ae_title": self._pacs.peer.ae_title, "port": self._pacs.peer.port}
-        patience = {"retrieve": [RetrieveMethod.C_GET], "timeout_seconds": 3}
+        patience = {"retrieve": [RetrieveMethod.C_GET], "timeout_seconds": 15}
         origin = DimseOrigin.model_validate({**common, **patience, **settings})
         parts = Parts(Settings(origins=(origin,), scp=Scp(ae_title="ISTHMUS")), self._bus, self._blobs)
         async with worker(parts):

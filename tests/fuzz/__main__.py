@@ -14,7 +14,7 @@ from pathlib import Path
 
 import atheris
 
-from tests.fuzz.running import Fork, Result, fork, scratch
+from tests.fuzz.running import Enough, Fork, Result, fork, scratch
 from tests.fuzz.targets import Target, names, target_of
 
 MOST_GROWN_KB = 1024
@@ -29,6 +29,7 @@ def main() -> int:
         "--seconds", type=float, help="for each, from its first input on; 10 if nothing else is said"
     )
     options.add_argument("--inputs", type=int, help="for each")
+    options.add_argument("--least", type=int, default=0, help="inputs for each, though the seconds are over")
     options.add_argument("--jobs", type=int, default=os.cpu_count(), help="how many at once")
     options.add_argument(
         "--seed", type=int, default=0, help="of the random numbers, to have the same ones again"
@@ -37,6 +38,7 @@ def main() -> int:
     options.add_argument("--nice", type=int, default=0, help="by how much whatever else runs goes first")
     asked = options.parse_args()
     seconds = 10.0 if asked.seconds is None and asked.inputs is None else asked.seconds
+    enough = Enough(asked.inputs, seconds, asked.least)
     warnings.simplefilter("ignore")
     with quiet(), atheris.instrument_imports(include=["isthmus"]):
         targets = [target_of(name) for name in asked.targets or names()]
@@ -44,7 +46,7 @@ def main() -> int:
     failed = False
     if not asked.json:
         _say(f"{'parser':<22}{'inputs':>9}{'s':>7}{'slowest ms':>12}{'grown KB':>10}{'peak MB':>9}")
-    for result in run(targets, asked.inputs, seconds, jobs=asked.jobs, seed=asked.seed):
+    for result in run(targets, enough, jobs=asked.jobs, seed=asked.seed):
         failed = failed or is_failure(result)
         _say(json.dumps(asdict(result)) if asked.json else _line(result))
     return int(failed)
@@ -68,9 +70,7 @@ def is_failure(result: Result) -> bool:
     return bool(result.crash) or (result.grown_kb or 0) > MOST_GROWN_KB
 
 
-def run(
-    targets: Sequence[Target], inputs: int | None, seconds: float | None, *, jobs: int, seed: int
-) -> Iterator[Result]:
+def run(targets: Sequence[Target], enough: Enough, *, jobs: int, seed: int) -> Iterator[Result]:
     """Run targets, some at once, and give what comes of each when it is over."""
     waiting = deque(targets)
     with scratch() as directory:
@@ -80,7 +80,7 @@ def run(
                 target = waiting.popleft()
                 folder = Path(directory, target.name)
                 folder.mkdir()
-                running.append(fork(target, inputs, seconds, folder, seed))
+                running.append(fork(target, enough, folder, seed))
             over, _, _ = select.select([one.answer for one in running], [], [])
             for one in [one for one in running if one.answer in over]:
                 running.remove(one)

@@ -24,7 +24,7 @@ from tests.fuzz.targets import Target
 
 LONGEST_INPUT: Final = 8192
 """Bytes. All of them in seeds are shorter."""
-TOO_SLOW_SECONDS: Final = 20
+TOO_SLOW_SECONDS: Final = 60
 """For one input, by the clock: others are at work on the machine."""
 TOO_LARGE_MB: Final = 1024
 _KEPT: Final = 256
@@ -52,13 +52,29 @@ class Result:
     """The input, in hexadecimal."""
 
 
+@dataclass(frozen=True, slots=True)
+class Enough:
+    """When a run ends."""
+
+    inputs: int | None = None
+    """After so many."""
+    seconds: float | None = None
+    """After so many of the clock, from the first input on."""
+    least: int = 0
+    """Inputs that it takes in any case, however long."""
+
+    def reached(self, inputs: int, seconds: float) -> bool:
+        """Tell whether it is enough."""
+        is_late = self.seconds is not None and seconds >= self.seconds
+        return inputs == self.inputs or (is_late and inputs >= self.least)
+
+
 class _Run:
     """Counts the inputs of a target, and ends the process when it is enough."""
 
-    def __init__(self, target: Target, inputs: int | None, seconds: float | None, answer: int) -> None:
+    def __init__(self, target: Target, enough: Enough, answer: int) -> None:
         self._target = target
-        self._most = inputs
-        self._seconds = seconds
+        self._enough = enough
         self._answer = answer
         self._parent = os.getppid()
         self._inputs = 0
@@ -83,13 +99,12 @@ class _Run:
             self._kept.append(data)
         elif self._inputs % 64 == 0:
             self._kept[self._inputs // 64 % _KEPT] = data
-        is_over = self._seconds is not None and time.monotonic() - self._begun >= self._seconds
-        if is_over or self._inputs == self._most:
+        if self._enough.reached(self._inputs, time.monotonic() - self._begun):
             self._end("", b"")
 
     def _end(self, crash: str, data: bytes) -> None:
         seconds = time.monotonic() - self._begun
-        grown = None if crash or self._most is None else self._grown()
+        grown = None if crash or self._enough.inputs is None else self._grown()
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
         result = Result(
             self._target.name,
@@ -114,13 +129,12 @@ class _Run:
         return sizes[-1] - sizes[_WARM]
 
 
-def fork(target: Target, inputs: int | None, seconds: float | None, directory: Path, seed: int) -> "Fork":
+def fork(target: Target, enough: Enough, directory: Path, seed: int) -> "Fork":
     """Begin to run a target.
 
     Args:
         target: what is run.
-        inputs: after how many it ends.
-        seconds: after how many of the clock it ends.
+        enough: when it ends.
         directory: takes its corpus, and what libFuzzer says.
         seed: of libFuzzer's random numbers; 0: it chooses one.
     """
@@ -131,7 +145,7 @@ def fork(target: Target, inputs: int | None, seconds: float | None, directory: P
         os.close(write)
         return Fork(target.name, pid, read, directory)
     os.close(read)
-    _guarded(lambda: _fuzz(_Run(target, inputs, seconds, write), target, directory, seed))
+    _guarded(lambda: _fuzz(_Run(target, enough, write), target, directory, seed))
     raise AssertionError("libFuzzer never returns")
 
 

@@ -130,12 +130,11 @@ class Site:
         identity = UserIdentityNegotiation()
         identity.user_identity_type = 2
         identity.primary_field, identity.secondary_field = name.encode(), passcode.encode()
-        shown = [identity] if passcode else []
         association = entity.associate(
             "127.0.0.1",
             self.server.port,
             ae_title=called,
-            ext_neg=shown,  # type: ignore[arg-type]  # upstream's union is of lists
+            ext_neg=[identity] if passcode else [],
         )
         if not association.is_established:
             return REJECTED

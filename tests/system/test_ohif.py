@@ -29,7 +29,7 @@ OPTIONS: Final = (
     "--disable-sync",
     "--no-first-run",
 )
-WITHIN_MS: Final = 60_000
+WITHIN_MS: Final = 240_000
 SCREENSHOTS: Final = os.environ.get("ISTHMUS_TEST_SCREENSHOTS")
 """A folder for the pictures of the documents."""
 PIXELS: Final = """

@@ -19,7 +19,7 @@ from isthmus.common.messages import (
     retrieve_fact,
 )
 
-PATIENCE_SECONDS = 30
+PATIENCE_SECONDS = 120
 
 
 @asynccontextmanager

@@ -53,13 +53,14 @@ async def test_a_list_that_is_waited_for_ends_when_nobody_waits_any_more(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(retrieve, "INTEREST_SECONDS", 0.2)
-    await serve(origin_name, holding.url, timeout_seconds=30)
+    monkeypatch.setattr(retrieve, "CANCEL_SECONDS", 20.0)
+    await serve(origin_name, holding.url, timeout_seconds=60)
     one = identity(images[0])
     study = f"studies/{one.study_instance_uid}"
     path = f"{study}/series" if listing == "series" else f"{study}/series/{one.series_instance_uid}/instances"
     holding.does(path, writes_then_is_silent())
     async with following(bus, Retrieve(origin_name, one.study_instance_uid), interested=False) as facts:
-        async with asyncio.timeout(retrieve.CANCEL_SECONDS - 0.5):
+        async with asyncio.timeout(retrieve.CANCEL_SECONDS):
             end = done([fact async for fact in facts])
             await holding.site.ended.wait()
     assert end.failure is not None

@@ -58,6 +58,8 @@ class Hook:
         self._gate = Gate(pace)
         self._go = asyncio.Event()
         """Set while the webhook is not stopped."""
+        self._looking = asyncio.Lock()
+        """What was read before it was stopped does not set it going again."""
         self._give_up = webhook.give_up_hours * 3600
 
     async def run(self) -> None:
@@ -85,8 +87,9 @@ class Hook:
         """See from time to time what others have changed, and how much waits."""
         while True:
             try:
-                await self._record.look()
-                self._set_go()
+                async with self._looking:
+                    await self._record.look()
+                    self._set_go()
                 waiting = await self._feeds.events.waiting() + await self._feeds.replayed.waiting()
                 self._record.set_waiting(waiting)
             except (UnavailableError, nats.errors.Error) as error:
@@ -154,8 +157,9 @@ class Hook:
         self._record.failed(answer.status, delay)
         log.info("webhook failed", webhook=self._webhook.name, status=answer.status, attempts=tries)
         if answer.outcome is Outcome.GONE:
-            self._go.clear()
-            await self._record.stop()
+            async with self._looking:
+                self._go.clear()
+                await self._record.stop()
         elif self._is_old(message) and tries >= LEAST_ATTEMPTS:
             await self._bury(message, event_id, answer.status, tries)
             return

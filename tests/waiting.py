@@ -8,7 +8,7 @@ from typing import Final, TypeVar
 T = TypeVar("T")
 
 PATIENCE: Final = 120.0
-"""Seconds after which it is given up."""
+"""Seconds after which it is given up; as long as a machine takes on which much else runs."""
 _PAUSE: Final = 0.02
 
 

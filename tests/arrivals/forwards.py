@@ -38,7 +38,7 @@ from isthmus.common.service import Parts
 from tests.common.inbox.studies import arrived
 from tests.stow.worker import Job, Script, stores
 from tests.wado.serving import ended
-from tests.waiting import until
+from tests.waiting import PATIENCE, until
 
 QUICK: Final = Pace(away=0.02, away_longest=0.1, refused=0.02, refused_longest=0.1)
 CT: Final = "1.2.840.10008.5.1.4.1.1.2"
@@ -61,7 +61,7 @@ class Taken:
 
     async def next(self) -> list[str]:
         """Give the SOP Instance UIDs of the next job."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE):
             return await self._news.get()
 
     def note(self, refs: tuple[BlobRef, ...]) -> None:

@@ -8,6 +8,7 @@ from typing import Self
 from xml.etree.ElementTree import Element
 
 from tests.arrivals.audit_schema import valid
+from tests.waiting import PATIENCE
 
 _HEADER = re.compile(
     r"<(?P<priority>\d+)>1 (?P<time>\S+) (?P<host>\S+) (?P<application>\S+) (?P<process>\S+) (?P<id>\S+) - "
@@ -86,7 +87,7 @@ class SyslogServer:
 
     async def has(self, *resources: str) -> list[Taken]:
         """Wait until messages about these resources came, and give them in the order in which they came."""
-        async with asyncio.timeout(30), self.came:
+        async with asyncio.timeout(PATIENCE), self.came:
             await self.came.wait_for(lambda: {*resources} <= {about(one) for one in self.taken})
         return [one for one in self.taken if about(one) in resources]
 

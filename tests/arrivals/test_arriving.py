@@ -25,7 +25,7 @@ from tests.arrivals.conftest import QUIET, Arrivals
 from tests.arrivals.sender import Sender
 from tests.arrivals.subscriber import Subscriber
 from tests.documents.asyncapi import check_manifest
-from tests.waiting import until
+from tests.waiting import PATIENCE, until
 
 ARRIVED, AMENDED = EventType.STUDY_ARRIVED, EventType.STUDY_AMENDED
 
@@ -151,7 +151,7 @@ async def test_a_study_is_not_complete_while_something_waits_that_nobody_named(
         await subscriber.next()
     reader = await own_bus.jetstream.pull_subscribe_bind(ARRIVALS_CONSUMER, "EVENTS")
     await send.instances("1.2", [1], series=2, modality="PT")
-    assert await reader.fetch(1, timeout=5)
+    assert await reader.fetch(1, timeout=PATIENCE)
     await reader.unsubscribe()
     await send.instances("1.2", [1, 2])
     await send.reported("1.2", "1.2.1.1", "1.2.1.2")
@@ -370,7 +370,7 @@ async def test_the_trace_of_the_last_instance_goes_on(
 
 async def _until(bus: Bus, origin: str, study: str, phase: Phase) -> None:
     """Wait for the record of a study."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         while True:
             found = await States(bus).get(origin, study)
             if found.revision and found.state.arrival.phase is phase:

@@ -15,7 +15,7 @@ from isthmus.common.messages import Failure
 from isthmus.common.messages.events import Blob
 from tests.arrivals.forwards import REFUSED, UNREACHABLE, Site, site_of, uids
 from tests.stow.worker import Job, stores
-from tests.waiting import until
+from tests.waiting import PATIENCE, until
 
 
 @pytest.fixture
@@ -194,7 +194,7 @@ async def test_a_destination_that_is_away_gets_all_when_it_is_back(site: Site) -
     site.employ(comes_back)
     async with site.forwarding(max_attempts=2):
         await site.announce(site.ref(1))
-        await asyncio.wait_for(back.wait(), 20)
+        await asyncio.wait_for(back.wait(), PATIENCE)
         await site.done()
     assert await site.dead() == []
 

@@ -22,7 +22,7 @@ from isthmus.common.config.settings import Nats
 from isthmus.common.messages import Forwarding
 from isthmus.common.messages.events import CloudEvent
 from tests.arrivals.forwards import Site, Taken, site_of, uids
-from tests.waiting import until
+from tests.waiting import PATIENCE, until
 
 
 @pytest.fixture
@@ -50,7 +50,7 @@ async def died_before(site: Site, waiting: Forwarding, *, results: bool) -> None
     )
     await site.bus.jetstream.add_consumer(streams.FORWARDS, consumer)
     pulling = await site.bus.jetstream.pull_subscribe_bind(consumer.durable_name, streams.FORWARDS)
-    (message,) = await pulling.fetch(1, timeout=5)
+    (message,) = await pulling.fetch(1, timeout=PATIENCE)
     if results:
         await send(site.bus, waiting, is_repeat=False)
     else:
@@ -94,7 +94,7 @@ async def test_a_job_that_was_taken_back_is_submitted_anew(site: Site) -> None:
     await end_tasks([sending])
     await site.bus.jetstream.purge_stream(streams.STORES, subject=subjects.store(site.destination))
     site.employ()
-    results = await asyncio.wait_for(send(site.bus, waiting, is_repeat=True), 10)
+    results = await asyncio.wait_for(send(site.bus, waiting, is_repeat=True), PATIENCE)
     assert [result.status for result in results.values()] == [0]
 
 
@@ -125,7 +125,7 @@ async def test_events_of_one_who_stops_are_routed_by_the_next_at_once(
     await site.announce(site.ref(1), site.ref(2), revision=2)
     with monkeypatch.context() as patched:
         patched.setattr(Router, "route", hangs)
-        async with site.forwarding(), asyncio.timeout(20):
+        async with site.forwarding(), asyncio.timeout(PATIENCE):
             await stopped_at.wait()
     site.employ()
     async with site.forwarding():

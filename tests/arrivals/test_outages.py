@@ -23,7 +23,7 @@ from tests.arrivals.sender import Sender
 from tests.arrivals.subscriber import Subscriber
 from tests.common.bus.server import Server
 from tests.peers import free_port
-from tests.waiting import until
+from tests.waiting import PATIENCE, until
 
 
 async def test_what_cannot_be_written_waits(
@@ -72,7 +72,7 @@ async def test_a_restart_of_nats_loses_nothing(arrivals: Arrivals, blobs: BlobSt
 
 
 async def _subscriber(bus: Bus, origin: str) -> Subscriber:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         while True:
             try:
                 return await Subscriber.open(bus, origin)
@@ -104,7 +104,7 @@ async def test_metrics_say_what_waits(arrivals: Arrivals, send: Sender, own_bus:
     async with arrivals.running(quiet_seconds=600.0):
         await send.instances("1.2", range(3))
         watch = Watch(own_bus)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             while True:
                 await watch.look()
                 text = metrics_text().decode()

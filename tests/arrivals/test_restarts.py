@@ -19,6 +19,7 @@ from tests.arrivals.conftest import ACK_WAIT, Arrivals
 from tests.arrivals.sender import Sender
 from tests.arrivals.subscriber import Subscriber
 from tests.common.bus.server import Server
+from tests.waiting import PATIENCE
 
 ARRIVED, AMENDED = EventType.STUDY_ARRIVED, EventType.STUDY_AMENDED
 
@@ -82,7 +83,7 @@ async def _push(send: Sender, study: str, numbers: range, association: str) -> N
 
 async def _taken(tell: Callable[[], Awaitable[None]]) -> None:
     """Tell it until NATS takes it, as senders repeat what gets no Success."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         while True:
             try:
                 return await tell()
@@ -93,7 +94,7 @@ async def _taken(tell: Callable[[], Awaitable[None]]) -> None:
 async def _announced(bus: Bus, origin: str, study: str, revision: int) -> None:
     """Wait until an event of a study is published."""
     states = States(bus)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         while True:
             try:
                 arrival = (await states.get(origin, study)).state.arrival

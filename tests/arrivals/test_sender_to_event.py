@@ -26,6 +26,7 @@ from tests.scp.modality import MODALITY, Modality
 from tests.scp.reporting import change, creating, item, new_step, notification, references, setting
 from tests.system.multipart import INSTANCES, PAYLOAD, datasets, payload
 from tests.wado.serving import serving
+from tests.waiting import PATIENCE
 
 NEVER_QUIET = 3600.0
 
@@ -119,7 +120,7 @@ async def test_what_a_client_stores_arrives_and_is_to_be_had_where_the_event_say
         web_scu(parts),
         parts.closing,
         serving([*stow(parts), *wado(parts)]) as url,
-        httpx2.AsyncClient(base_url=url, timeout=30) as http,
+        httpx2.AsyncClient(base_url=url, timeout=PATIENCE) as http,
     ):
         stored = await http.post(
             f"/aets/{arrivals.inbox.name}/studies",

@@ -16,7 +16,7 @@ from isthmus.common.errors import UnavailableError
 from tests.arrivals.webhook_events import Site
 from tests.arrivals.webhook_receiver import OK, Request, WebhookReceiver, say, status
 from tests.common.bus.server import Server
-from tests.waiting import until
+from tests.waiting import PATIENCE, until
 
 ACK_WAIT = 1.0
 """Seconds, instead of the ten that a real replica may be silent for."""
@@ -46,7 +46,7 @@ async def away(server: Server, blobs: BlobStore, origin_name: str) -> AsyncItera
 
 async def published(site: Site) -> str:
     """Publish as soon as NATS takes it."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         while True:
             with contextlib.suppress(UnavailableError):
                 return await site.publish()

@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
 from isthmus.common.bus import end_tasks
+from tests.waiting import PATIENCE
 
 OK = b"HTTP/1.1 204 No Content\r\n\r\n"
 
@@ -66,7 +67,7 @@ class WebhookReceiver:
 
     async def take(self, count: int) -> list[Request]:
         """Wait for so many requests."""
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(PATIENCE):
             return [await self.requests.get() for _ in range(count)]
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -22,6 +22,7 @@ from isthmus.common.bus.streams import EVENTS
 from isthmus.common.messages.events import EventType
 from tests.documents.asyncapi import check
 from tests.documents.sample_events import PATIENT, instance, study
+from tests.waiting import PATIENCE
 
 pytestmark = pytest.mark.usefixtures("running")
 
@@ -147,7 +148,7 @@ async def following(data: Path, origin: str) -> AsyncIterator[asyncio.subprocess
 
 async def test_following_shows_what_comes_and_ends_on_ctrl_c(bus: Bus, data: Path, origin_name: str) -> None:
     await publish_event(bus, instance(origin_name))
-    async with asyncio.timeout(60), following(data, origin_name) as process:
+    async with asyncio.timeout(PATIENCE), following(data, origin_name) as process:
         assert process.stdout is not None
         assert b"instance.stored" in await process.stdout.readline()
         published = time.monotonic()

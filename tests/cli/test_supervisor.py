@@ -12,7 +12,7 @@ import pytest
 
 from isthmus.cli.process import Process, Program, StartError
 from isthmus.cli.supervisor import Supervisor
-from tests.waiting import until_gone
+from tests.waiting import PATIENCE, until_gone
 
 NOTES = """
 import signal, sys
@@ -79,7 +79,7 @@ class World:
         ready = asyncio.Event()
         task = asyncio.create_task(self.supervisor(*stages).run(ready=ready.set))
         try:
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(PATIENCE):
                 await ready.wait()
             yield
         finally:
@@ -88,7 +88,7 @@ class World:
                 await task
 
     async def until(self, condition: Callable[[], bool]) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             while not condition():
                 self._changed.clear()
                 await self._changed.wait()
@@ -219,7 +219,7 @@ asyncio.run(main())
     lines: asyncio.Queue[str] = asyncio.Queue()
     program = Program(name="up", command=[sys.executable, "-c", script], ready=never)
     process = await Process.start(program, on_line=lines.put_nowait)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         orphan = int(await lines.get())
     os.kill(process.pid, signal.SIGKILL)
     await process.wait()

@@ -78,7 +78,7 @@ class Serve:
     async def one(self, name: str, **settings: object) -> AsyncIterator[DimseOrigin]:
         """Run one inside a block, and stop it as a signal does."""
         common = {"name": name, "ae_title": self._pacs.peer.ae_title, "port": self._pacs.peer.port}
-        patience = {"retrieve": [RetrieveMethod.C_GET], "timeout_seconds": 15}
+        patience = {"retrieve": [RetrieveMethod.C_GET], "timeout_seconds": 20}
         origin = DimseOrigin.model_validate({**common, **patience, **settings})
         parts = Parts(Settings(origins=(origin,), scp=Scp(ae_title="ISTHMUS")), self._bus, self._blobs)
         async with worker(parts):
@@ -96,6 +96,12 @@ async def serve(bus: Bus, blobs: BlobStore, pacs: FaultyPacs) -> AsyncIterator[S
 async def origin(serve: Serve, origin_name: str) -> DimseOrigin:
     """The PACS as an origin that a worker serves, by C-GET alone."""
     return await serve(origin_name)
+
+
+@pytest.fixture
+async def impatient(serve: Serve, origin_name: str) -> DimseOrigin:
+    """The PACS as an origin for which nobody waits long."""
+    return await serve(origin_name, timeout_seconds=3)
 
 
 @pytest.fixture

@@ -81,12 +81,14 @@ async def test_no_match_is_an_empty_list(bus: Bus, origin: DimseOrigin) -> None:
 )
 async def test_a_failure_is_told_and_the_next_search_works(
     bus: Bus,
-    origin: DimseOrigin,
+    serve: Serve,
+    origin_name: str,
     pacs: FaultyPacs,
     study: str,
     behaviour: Behaviour,
     error: type[IsthmusError],
 ) -> None:
+    origin = await serve(origin_name, timeout_seconds=3 if error is OriginTimeout else 20)
     pacs.behave(behaviour)
     with pytest.raises(error):
         await found(bus, studies(origin.name))

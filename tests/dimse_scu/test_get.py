@@ -22,6 +22,7 @@ from isthmus.dimse_scu.cancellation import Cancellation
 from isthmus.dimse_scu.get import Get
 from tests.common.dimse.local_slots import LocalSlots
 from tests.pacs import FaultyPacs, Kind, Operation, Slow
+from tests.waiting import PATIENCE
 
 CT = "1.2.840.10008.5.1.4.1.1.2"
 
@@ -130,7 +131,7 @@ async def test_a_get_that_is_broken_off_leaves_at_once_though_nothing_can_be_put
     await stalled.wait()
     job.delivery.close()
     running.cancel()
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         await asyncio.wait({running})
     go_on.set()
     assert running.cancelled()

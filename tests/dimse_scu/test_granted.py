@@ -38,6 +38,7 @@ from isthmus.common.service.gate import record_refusals
 from isthmus.dimse_scu.worker import worker
 from tests import planted
 from tests.pacs import FaultyPacs
+from tests.waiting import PATIENCE
 
 KEY = planted.secret("signing")
 ALICE = Principal(Kind.USER, "alice")
@@ -97,10 +98,10 @@ async def test_a_face_with_the_key_reaches_the_pacs_and_who_heard_it_does_not(
     await listener.client.flush()
     with acting_as(ALICE, Right.SEARCH):
         assert await site.found(face) == 1
-    asked, inbox = await heard.next_msg(timeout=5), thief.client.new_inbox()
+    asked, inbox = await heard.next_msg(timeout=PATIENCE), thief.client.new_inbox()
     answers = await thief.client.subscribe(inbox)
     await thief.client.publish(asked.subject, asked.data, reply=inbox, headers=asked.headers)
-    done = decode((await answers.next_msg(timeout=5)).data, QueryDone)
+    done = decode((await answers.next_msg(timeout=PATIENCE)).data, QueryDone)
     assert done.failure is not None
     assert done.failure.kind == "Forbidden"
     assert pacs.associations() == 1
@@ -171,7 +172,7 @@ async def _end_of(bus: Bus, generation: str, origin: str, study: str) -> Retriev
         return True
 
     subject = subjects.progress(origin, study, generation)
-    async with asyncio.timeout(10), progress.follow(bus, subject, retrieve_fact, still_there) as facts:
+    async with asyncio.timeout(PATIENCE), progress.follow(bus, subject, retrieve_fact, still_there) as facts:
         async for fact in facts:
             if isinstance(fact, RetrieveDone):
                 return fact

@@ -17,6 +17,7 @@ from tests.data_sets import identity, make_series, raw_dataset
 from tests.dimse_scu.processes import workers_of
 from tests.dimse_scu.test_store import spooled
 from tests.pacs import FaultyPacs
+from tests.waiting import PATIENCE
 
 MIB = 1024 * 1024
 GROWTH = 32 * MIB
@@ -57,7 +58,7 @@ async def test_a_large_instance_passes_in_both_directions(
         workers_of(nats_settings, s3_settings, origin_name, pacs) as workers,
     ):
         worker = workers.start()
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(PATIENCE):
             await serving(bus, origin_name)
             async with retrieval.read(Retrieve(origin_name, study)) as instances:
                 assert [blob async for blob in instances]  # what a worker loads for anything does not count

@@ -26,6 +26,7 @@ from tests.pacs import (
     SuccessWithNothingSent,
 )
 from tests.peers import Peer, free_port
+from tests.waiting import PATIENCE
 
 BOTH = [RetrieveMethod.C_GET, RetrieveMethod.C_MOVE]
 
@@ -64,7 +65,7 @@ async def moved(serve: Serve, origin_name: str, scp: None) -> DimseOrigin:
 
 
 async def everything(retrieval: Retrieval, wanted: Retrieve) -> list[BlobRef]:
-    async with asyncio.timeout(30), retrieval.read(wanted) as instances:
+    async with asyncio.timeout(PATIENCE), retrieval.read(wanted) as instances:
         return [instance async for instance in instances]
 
 
@@ -139,7 +140,7 @@ async def test_a_reader_that_leaves_stops_the_origin_by_c_cancel(
     retrieval: Retrieval, moved: DimseOrigin, pacs: FaultyPacs, study: str, uids: list[str]
 ) -> None:
     pacs.behave(Slow(seconds=0.5))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         async with retrieval.read(Retrieve(moved.name, study)) as instances:
             await anext(instances)
         await asyncio.to_thread(pacs.wait_for, lambda event: event.kind is Kind.CANCELLED)

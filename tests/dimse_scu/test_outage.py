@@ -18,6 +18,7 @@ from isthmus.common.messages import Query, Retrieve
 from isthmus.common.retrieval import Catalogue, Retrieval
 from tests.dimse_scu.conftest import Serve
 from tests.pacs import FaultyPacs, Kind, Operation, Silent, Slow
+from tests.waiting import PATIENCE
 
 
 @pytest.fixture
@@ -57,7 +58,7 @@ async def test_nats_killed_in_a_retrieve_loses_nothing_and_doubles_nothing(
     worker_bus, reader_bus = await connect(), await connect()
     serve = Serve(worker_bus, blobs, pacs)
     async with (
-        asyncio.timeout(60),
+        asyncio.timeout(PATIENCE),
         serve.one(origin_name),
         Retrieval(reader_bus, Catalogue(blobs), 0).read(Retrieve(origin_name, study)) as instances,
     ):
@@ -74,8 +75,8 @@ async def test_a_search_that_a_stopping_worker_cannot_end_is_a_failure_and_not_a
 ) -> None:
     pacs.behave(Silent())
     query = Query(origin_name, Level.STUDY, (), (("0020000D",),))
-    async with asyncio.timeout(20):
-        async with serve.one(origin_name, timeout_seconds=30, associations=1):
+    async with asyncio.timeout(PATIENCE):
+        async with serve.one(origin_name, timeout_seconds=300, associations=1):
             # The second one waits for the association that the first one has.
             searching = [asyncio.create_task(_all(bus, query)) for _ in range(2)]
             await asyncio.to_thread(

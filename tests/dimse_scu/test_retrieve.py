@@ -39,6 +39,7 @@ from tests.pacs import (
     SuccessWithNothingSent,
 )
 from tests.peers import free_port
+from tests.waiting import PATIENCE
 
 
 async def everything(retrieval: Retrieval, wanted: Retrieve) -> list[BlobRef]:
@@ -124,13 +125,15 @@ async def test_an_origin_that_is_not_there_is_unreachable(
 )
 async def test_a_failure_before_the_first_instance_is_told_and_the_next_request_works(
     retrieval: Retrieval,
-    origin: DimseOrigin,
+    serve: Serve,
+    origin_name: str,
     pacs: FaultyPacs,
     study: str,
     uids: list[str],
     behaviour: RefusesAssociation,
     error: type[IsthmusError],
 ) -> None:
+    origin = await serve(origin_name, timeout_seconds=3 if error is OriginTimeout else 20)
     pacs.behave(behaviour)
     with pytest.raises(error):
         await everything(retrieval, Retrieve(origin.name, study))
@@ -226,7 +229,7 @@ async def test_a_reader_that_leaves_stops_the_origin_by_c_cancel(
     pacs.behave(Slow(seconds=0.5))
     async with retrieval.read(Retrieve(origin.name, study)) as instances:
         await anext(instances)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         await asyncio.to_thread(pacs.wait_for, lambda event: event.kind is Kind.CANCELLED)
     assert len(pacs.sent()) < len(uids)
 

@@ -89,10 +89,10 @@ async def test_the_second_is_not_asked_for_before_the_first_is_there(
 
 
 async def test_one_association_that_falls_silent_loses_one_instance(
-    bus: Bus, blobs: BlobStore, origin: DimseOrigin, pacs: FaultyPacs, many: list[Path]
+    bus: Bus, blobs: BlobStore, impatient: DimseOrigin, pacs: FaultyPacs, many: list[Path]
 ) -> None:
     pacs.behave(Silent(times=1))
-    results = await store(bus, origin, await spooled(blobs, many))
+    results = await store(bus, impatient, await spooled(blobs, many))
     assert [result.failure.kind for result in results if result.failure is not None] == ["OriginTimeout"]
     assert len(pacs.operations(Operation.STORE)) == len(many)
 

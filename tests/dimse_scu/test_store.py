@@ -20,6 +20,7 @@ from tests.data_sets import identity, make_series, raw_dataset, transfer_syntax
 from tests.dimse_scu.conftest import Serve
 from tests.pacs import FaultyPacs, Operation, RefusesAssociation, Silent, StoreStatus
 from tests.peers import free_port
+from tests.waiting import PATIENCE
 
 CT = "1.2.840.10008.5.1.4.1.1.2"
 
@@ -46,7 +47,7 @@ async def spooled(blobs: BlobStore, files: Sequence[Path]) -> tuple[BlobRef, ...
 
 
 async def stored(bus: Bus, job: Store) -> list[InstanceStored]:
-    async with asyncio.timeout(30), run_store(bus, job) as results:
+    async with asyncio.timeout(PATIENCE), run_store(bus, job) as results:
         return sorted([result async for result in results], key=lambda result: result.index)
 
 
@@ -103,12 +104,14 @@ async def test_a_uid_that_fits_no_command_is_refused_here(
 async def test_without_an_answer_every_instance_has_failed_and_the_next_job_works(
     bus: Bus,
     blobs: BlobStore,
-    origin: DimseOrigin,
+    serve: Serve,
+    origin_name: str,
     pacs: FaultyPacs,
     images: list[Path],
     behaviour: RefusesAssociation,
     kind: str,
 ) -> None:
+    origin = await serve(origin_name, timeout_seconds=3 if kind == "OriginTimeout" else 20)
     pacs.behave(behaviour)
     refs = await spooled(blobs, images[:2])
     results = await stored(bus, Store(origin.name, token_hex(8), refs))
@@ -177,21 +180,21 @@ async def test_more_classes_and_syntaxes_than_one_association_can_have(
 
 
 async def test_silence_in_the_middle_does_not_lose_the_rest(
-    bus: Bus, blobs: BlobStore, origin: DimseOrigin, pacs: FaultyPacs, images: list[Path]
+    bus: Bus, blobs: BlobStore, impatient: DimseOrigin, pacs: FaultyPacs, images: list[Path]
 ) -> None:
     pacs.behave(Silent(times=1))
-    results = await stored(bus, Store(origin.name, token_hex(8), await spooled(blobs, images[:3])))
+    results = await stored(bus, Store(impatient.name, token_hex(8), await spooled(blobs, images[:3])))
     assert [result.status for result in results] == [0x0110, 0, 0]
     assert len(pacs.operations(Operation.STORE)) == 3
 
 
 async def test_an_origin_that_falls_silent_on_a_used_association_is_asked_once(
-    bus: Bus, blobs: BlobStore, origin: DimseOrigin, pacs: FaultyPacs, images: list[Path]
+    bus: Bus, blobs: BlobStore, impatient: DimseOrigin, pacs: FaultyPacs, images: list[Path]
 ) -> None:
-    await stored(bus, Store(origin.name, token_hex(8), await spooled(blobs, images[:1])))
+    await stored(bus, Store(impatient.name, token_hex(8), await spooled(blobs, images[:1])))
     pacs.forget()
     pacs.behave(Silent())
-    (result,) = await stored(bus, Store(origin.name, token_hex(8), await spooled(blobs, images[:1])))
+    (result,) = await stored(bus, Store(impatient.name, token_hex(8), await spooled(blobs, images[:1])))
     assert result.failure is not None
     assert result.failure.kind == "OriginTimeout"
     assert len(pacs.operations(Operation.STORE)) == 1

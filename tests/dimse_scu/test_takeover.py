@@ -21,8 +21,8 @@ from tests.data_sets import identity, raw_dataset
 from tests.dimse_scu.processes import Workers, workers_of
 from tests.dimse_scu.test_store import spooled
 from tests.pacs import FaultyPacs, Operation, Slow
+from tests.waiting import PATIENCE
 
-PATIENCE = 45.0
 """Seconds: JetStream gives a dead worker 10, and a new one has to start."""
 
 

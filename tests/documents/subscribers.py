@@ -19,6 +19,7 @@ from isthmus.common.messages.events import EventType
 from tests import planted
 from tests.documents.asyncapi import check
 from tests.documents.sample_events import study
+from tests.waiting import PATIENCE
 
 PAGE: Final = Path(__file__).parents[2] / "docs" / "events.md"
 EXAMPLES: Final = dict(re.findall(r"^```\w+ (\S+)\n(.*?)^```$", PAGE.read_text(), re.MULTILINE | re.DOTALL))
@@ -71,7 +72,7 @@ class User:
     async def run(self, name: str, *arguments: str, given: bytes = b"") -> list[str]:
         """Run an example to its end, and give what it printed."""
         process = await self.start(name, *arguments)
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(PATIENCE):
             out, err = await process.communicate(given)
         assert process.returncode == 0, err.decode()
         return out.decode().splitlines()
@@ -86,13 +87,13 @@ async def kill(process: asyncio.subprocess.Process) -> None:
 async def lines(process: asyncio.subprocess.Process, count: int) -> list[str]:
     """Wait for so many lines of an example."""
     assert process.stdout is not None
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(PATIENCE):
         return [(await process.stdout.readline()).decode().rstrip("\n") for _ in range(count)]
 
 
 async def waiting(bus: Bus, count: int, name: str = "ai") -> None:
     """Wait until the consumer is there, and so many wait at it: 0 when NATS knows that one is gone."""
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(PATIENCE):
         while True:
             found = [one for one in await bus.jetstream.consumers_info(EVENTS) if one.name == name]
             if found and found[0].num_waiting == count:
@@ -117,7 +118,7 @@ def printed(uids: list[str], what: str = "new") -> list[str]:
 
 async def acknowledged(bus: Bus, count: int) -> None:
     """Wait until so many events are handled, and NATS knows it."""
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(PATIENCE):
         while True:
             information = await bus.jetstream.consumer_info(EVENTS, "ai")
             if information.ack_floor and information.ack_floor.consumer_seq == count:

@@ -33,6 +33,7 @@ from tests.documents.subscribers import (
     publish,
     waiting,
 )
+from tests.waiting import PATIENCE
 
 
 @pytest.fixture
@@ -89,7 +90,7 @@ async def test_what_a_subscriber_did_not_acknowledge_comes_again(own_bus: Bus, u
     await waiting(own_bus, 0)
     uids = await publish(own_bus, 1, 2)
     subscription = await own_bus.jetstream.pull_subscribe_bind("ai", EVENTS)
-    (taken,) = await subscription.fetch(1, timeout=5)
+    (taken,) = await subscription.fetch(1, timeout=PATIENCE)
     assert json.loads(taken.data)["subject"] == uids[0]
     await taken.nak()  # as the time of one that was killed at work is over
     assert sorted(await lines(await user.start("subscribe.py"), 2)) == printed(uids)

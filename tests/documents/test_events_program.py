@@ -17,6 +17,7 @@ from isthmus.common.bus.streams import EVENTS
 from tests.common.bus.server import Server
 from tests.documents.sample_events import instance
 from tests.documents.subscribers import EXAMPLES, PASSWORD, publish
+from tests.waiting import PATIENCE
 
 NANOSECONDS: Final = 10**9
 UNITS: Final = {"s": 1, "m": 60, "h": 3600}
@@ -122,7 +123,7 @@ async def test_a_subscriber_may_read_its_events_and_nothing_else(server: Server,
         uids = await publish(own_bus, 1, 2)
         mine = await subscriber.jetstream(prefix="isthmus.API").pull_subscribe_bind("ai", EVENTS)
         for uid in uids:
-            (message,) = await mine.fetch(1, timeout=5)
+            (message,) = await mine.fetch(1, timeout=PATIENCE)
             assert json.loads(message.data)["subject"] == uid
             await message.ack_sync()
         assert (await mine.consumer_info()).num_ack_pending == 0

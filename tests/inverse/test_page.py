@@ -50,7 +50,7 @@ class User:
             written = self._at.log.read_text().splitlines()
             return [line for line in written if words in line and "trace_id=" in line]
 
-        assert eventually(lambda: bool(lines()), timeout_seconds=10), words
+        assert eventually(lambda: bool(lines())), words
         return lines()[-1].partition("trace_id=")[2].split()[0]
 
 
@@ -101,7 +101,7 @@ def test_a_study_is_sent_and_its_trace_leads_from_the_association_to_the_server(
     assert [identity(file).study_instance_uid for file in user.folder.glob("CT.*")] == [STUDY]
     trace_id = user.logged("done operation=C-MOVE")
     retrieved = re.compile(rf'"{trace_id}".*"name":"process dicom.retrieve"')
-    assert eventually(lambda: bool(retrieved.search(traces(sides.gateway))), timeout_seconds=20)
+    assert eventually(lambda: bool(retrieved.search(traces(sides.gateway))))
     shown = user.run(f".venv/bin/isthmus trace {trace_id}")
     assert [one for one in ("C-MOVE  scp", "HTTP GET  web-scu", "C-STORE  scp") if one not in shown] == []
 
@@ -114,7 +114,7 @@ def test_an_image_is_stored_in_the_bucket_and_found_there(user: User, ct: Path) 
         assert "Received Store Response (Success)" in said
         return STUDY in said
 
-    assert eventually(found, timeout_seconds=20)
+    assert eventually(found)
 
 
 def test_http_clients_see_the_same_origins(user: User) -> None:

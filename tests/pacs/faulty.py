@@ -19,9 +19,8 @@ from tests.pacs.server import Configuration
 from tests.peers import Peer, PeerDied
 from tests.peers.forks import Forks
 from tests.peers.process import LOOPBACK, TERMINATE_SECONDS
+from tests.waiting import PATIENCE
 
-START_SECONDS: Final = 20.0
-WAIT_SECONDS: Final = 5.0
 PROCESSES: Final = Forks("tests.pacs", "tests.pacs.server")
 """Of all of them; the fixture that ends it is in the conftest.py of all tests."""
 
@@ -73,9 +72,7 @@ class FaultyPacs:
         )
         self._write(asdict(configuration))
         try:
-            listening = self.wait_for(
-                lambda event: event.kind is Kind.LISTENING, timeout_seconds=START_SECONDS
-            )
+            listening = self.wait_for(lambda event: event.kind is Kind.LISTENING)
         except (PeerDied, TimeoutError):
             self.stop()
             raise
@@ -100,7 +97,7 @@ class FaultyPacs:
                 if kind is event.kind or (kind is None and event.kind is not Kind.SYNCHRONISED)
             ]
 
-    def wait_for(self, wanted: Callable[[Event], bool], *, timeout_seconds: float = WAIT_SECONDS) -> Event:
+    def wait_for(self, wanted: Callable[[Event], bool], *, timeout_seconds: float = PATIENCE) -> Event:
         """Wait until such an event has happened, and give it.
 
         Raises:
@@ -111,7 +108,7 @@ class FaultyPacs:
         with self._changed:
             return next(filter(wanted, self._events))
 
-    def _wait_until(self, condition: Callable[[], bool], *, timeout_seconds: float = WAIT_SECONDS) -> None:
+    def _wait_until(self, condition: Callable[[], bool], *, timeout_seconds: float = PATIENCE) -> None:
         """Wait until something holds that events bring about; raises what `wait_for` raises.
 
         Args:
@@ -157,7 +154,7 @@ class FaultyPacs:
             peak = max(peak, len(open_now))
         return peak
 
-    def wait_until_closed(self, *, timeout_seconds: float = WAIT_SECONDS) -> None:
+    def wait_until_closed(self, *, timeout_seconds: float = PATIENCE) -> None:
         """Wait until no association is open."""
         self.events()
 

@@ -10,9 +10,9 @@ from typing import Final, Self, TypedDict
 
 from tests.data_sets import Identity, Listing, listing
 from tests.peers.process import LOOPBACK, Peer, Process, free_port
+from tests.waiting import PATIENCE
 
 DICOMWEB_PLUGIN: Final = "/usr/share/orthanc/plugins/libOrthancDicomWeb.so"
-READY_SECONDS: Final = 30.0
 ASSOCIATIONS: Final = 32
 
 
@@ -75,7 +75,7 @@ class Orthanc:
         self._process = Process(
             [program, str(settings)], log=directory / "orthanc.log", environment=environment
         )
-        self._process.wait_until(self._answers, timeout_seconds=READY_SECONDS)
+        self._process.wait_until(self._answers)
 
     @property
     def peer(self) -> Peer:
@@ -123,7 +123,7 @@ class Orthanc:
         return True
 
     def _request(self, method: str, path: str, body: bytes | None = None) -> bytes:
-        connection = http.client.HTTPConnection(self.host, self.http_port, timeout=60)
+        connection = http.client.HTTPConnection(self.host, self.http_port, timeout=PATIENCE)
         try:
             connection.request(method, path, body)
             answer = connection.getresponse()

@@ -13,6 +13,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self
 
+from tests.waiting import PATIENCE
+
 LOOPBACK = "127.0.0.1"
 TERMINATE_SECONDS = 5.0
 POLL_SECONDS = 0.02
@@ -73,7 +75,7 @@ def accepts_connections(port: int) -> bool:
     return True
 
 
-def eventually(condition: Callable[[], bool], *, timeout_seconds: float) -> bool:
+def eventually(condition: Callable[[], bool], *, timeout_seconds: float = PATIENCE) -> bool:
     """Ask again and again until the condition holds, for what has no event that could be awaited.
 
     Args:
@@ -115,7 +117,7 @@ class Process:
                 start_new_session=True,
             )
 
-    def wait_until(self, ready: Callable[[], bool], *, timeout_seconds: float = 20.0) -> None:
+    def wait_until(self, ready: Callable[[], bool], *, timeout_seconds: float = PATIENCE) -> None:
         """Wait until the peer is ready.
 
         Raises:

@@ -13,8 +13,19 @@ from isthmus.common.config.settings import Search
 from isthmus.common.service import Parts
 from isthmus.common.service.server import application
 from isthmus.common.threads import Threads
-from isthmus.qido import routes
+from isthmus.qido import held, pages, routes, search
 from tests.qido.pacs import Pacs
+from tests.waiting import PATIENCE
+
+EXTRAS_SECONDS = 2.0
+
+
+@pytest.fixture(autouse=True)
+def _as_long_as_it_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What an answer has where it is had soon, it has on a slow machine too."""
+    monkeypatch.setattr(pages, "RECALL_SECONDS", PATIENCE)
+    monkeypatch.setattr(search, "COUNTING_SECONDS", EXTRAS_SECONDS)
+    monkeypatch.setattr(held, "HELD_SECONDS", EXTRAS_SECONDS)
 
 
 @pytest.fixture

@@ -20,6 +20,7 @@ from isthmus.qido import routes
 from tests import planted
 from tests.common.access.faces import by_header
 from tests.qido.pacs import Pacs, attributes, value_of
+from tests.waiting import PATIENCE
 
 SEARCH = ["search", "retrieve"]
 
@@ -71,7 +72,7 @@ async def http(bus: Bus, unused_blobs: BlobStore, names: list[str]) -> AsyncIter
         authenticate=by_header(names[0]),
     )
     async with httpx2.AsyncClient(
-        transport=httpx2.ASGITransport(app), base_url="http://gateway", timeout=30
+        transport=httpx2.ASGITransport(app), base_url="http://gateway", timeout=PATIENCE
     ) as client:
         yield client
 

@@ -23,6 +23,7 @@ from isthmus.qido import routes
 from isthmus.web_scu.worker import worker as web_scu
 from tests.peers import Orthanc
 from tests.qido.pacs import value_of
+from tests.waiting import PATIENCE
 
 FILTERS: Mapping[str, Mapping[str, object]] = {
     "one modality": {"modality": ["CT"]},
@@ -69,7 +70,7 @@ async def archive(
         await stack.enter_async_context(worker(parts))
         yield await stack.enter_async_context(
             httpx2.AsyncClient(
-                transport=transport, base_url=f"http://gateway/aets/{origin_name}/", timeout=60
+                transport=transport, base_url=f"http://gateway/aets/{origin_name}/", timeout=PATIENCE
             )
         )
 

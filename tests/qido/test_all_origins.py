@@ -18,6 +18,7 @@ from isthmus.common.service import Parts
 from isthmus.common.service.server import application
 from isthmus.qido import routes
 from tests.qido.pacs import Pacs, attributes, value_of
+from tests.waiting import PATIENCE
 
 NAMES = ("first", "second", "third")
 
@@ -278,13 +279,13 @@ class TestAnOriginThatDoesNotAnswer:
         self, client: httpx2.AsyncClient, pacs: list[Pacs], origins: Sequence[DimseOrigin]
     ) -> None:
         pacs[0].hangs = True
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE):
             response = await client.get("studies")
         assert [value_of(match, "StudyInstanceUID") for match in await matches_of(response)] == ["1.1", "1.2"]
         assert warnings_of(response) == [
             f"The origin {origins[0].name} is not included: The origin did not answer in time"
         ]
-        await asyncio.wait_for(pacs[0].cancelled.wait(), 20)
+        await asyncio.wait_for(pacs[0].cancelled.wait(), PATIENCE)
 
     async def test_is_one_of_several(
         self, client: httpx2.AsyncClient, pacs: list[Pacs], origins: Sequence[DimseOrigin]

@@ -8,6 +8,7 @@ from isthmus.common.dicom.json_model import DicomJson
 from isthmus.common.dicom.levels import Level
 from isthmus.common.errors import AssociationAborted, OperationFailed
 from tests.qido.pacs import Pacs, attributes, value_of
+from tests.waiting import PATIENCE
 
 
 async def found(client: httpx2.AsyncClient, url: str) -> list[DicomJson]:
@@ -115,8 +116,8 @@ async def test_a_client_that_leaves_cancels_the_query(app: ASGIApp, pacs: Pacs, 
         "query_string": b"",
         "headers": [(b"host", b"gateway")],
     }
-    await asyncio.wait_for(app(scope, receive, send), 20)
-    await asyncio.wait_for(pacs.cancelled.wait(), 20)
+    await asyncio.wait_for(app(scope, receive, send), PATIENCE)
+    await asyncio.wait_for(pacs.cancelled.wait(), PATIENCE)
 
 
 async def test_nothing_found_is_an_empty_list(client: httpx2.AsyncClient, pacs: Pacs) -> None:

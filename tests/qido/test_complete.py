@@ -11,6 +11,7 @@ from isthmus.common.dicom.levels import Level
 from isthmus.common.errors import AssociationAborted, OperationFailed
 from isthmus.qido import complete
 from tests.qido.pacs import Pacs, attributes, value_of
+from tests.waiting import PATIENCE
 
 
 def leave_out(pacs: Pacs, *keywords: str, level: Level = Level.STUDY) -> None:
@@ -166,4 +167,4 @@ async def test_a_page_waits_for_some_seconds_at_most(
     pacs.holds(studies=2)
     leave_out(pacs, "ModalitiesInStudy")
     pacs.hangs_at.add(Level.SERIES)
-    assert len(await asyncio.wait_for(studies(client), 20)) == 2
+    assert len(await asyncio.wait_for(studies(client), PATIENCE)) == 2

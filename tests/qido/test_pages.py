@@ -25,6 +25,7 @@ from isthmus.qido.search import COUNTED
 from tests.data_sets import make_series
 from tests.pacs import FaultyPacs, Shuffles
 from tests.qido.pacs import Pacs, attributes, value_of
+from tests.waiting import PATIENCE
 
 
 async def found(client: httpx2.AsyncClient, url: str) -> list[DicomJson]:
@@ -71,7 +72,7 @@ async def test_nobody_waits_for_an_origin_that_lets_itself_be_waited_for_with_th
 ) -> None:
     pacs.holds(studies=3)
     pacs.hangs = True
-    response = await asyncio.wait_for(client.get("studies?limit=1"), 20)
+    response = await asyncio.wait_for(client.get("studies?limit=1"), 20)  # less than the origin has
     assert [value_of(match, "StudyInstanceUID") for match in response.json()] == ["1.1"]
     assert "There are additional results" in response.headers["warning"]
 
@@ -126,7 +127,7 @@ async def test_a_search_is_cancelled_when_the_limit_is_reached(
     pacs.holds(studies=3)
     pacs.hangs = True
     assert await uids(client, "studies?limit=2", "StudyInstanceUID") == ["1.1", "1.2"]
-    await asyncio.wait_for(pacs.cancelled.wait(), 20)
+    await asyncio.wait_for(pacs.cancelled.wait(), PATIENCE)
 
 
 async def all_pages(client: httpx2.AsyncClient, path: str, keyword: str, size: int) -> list[object]:
@@ -285,9 +286,9 @@ async def test_the_first_page_waits_for_nothing_that_is_kept(
         await asyncio.Event().wait()
 
     monkeypatch.setattr(KeyValue, "get", hang)
-    monkeypatch.setattr(pages, "RECALL_SECONDS", 60)
+    monkeypatch.setattr(pages, "RECALL_SECONDS", 600)
     pacs.holds(studies=12)
-    assert await asyncio.wait_for(uids(client, "studies?limit=12", "StudyInstanceUID"), 10)
+    assert await asyncio.wait_for(uids(client, "studies?limit=12", "StudyInstanceUID"), PATIENCE)
     monkeypatch.setattr(pages, "RECALL_SECONDS", 0.1)
     assert await uids(client, "studies?limit=4&offset=4", "StudyInstanceUID") == ["1.5", "1.6", "1.7", "1.8"]
 

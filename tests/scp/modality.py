@@ -26,6 +26,7 @@ from isthmus.scp.commitment.requests import STORAGE_COMMITMENT, STORAGE_COMMITME
 from isthmus.scp.sender import Sender
 from isthmus.scp.services import SOP_CLASSES, Services, accept_services
 from isthmus.scp.settings import ScpSettings
+from tests.waiting import PATIENCE
 
 if TYPE_CHECKING:
     from pynetdicom.dimse_primitives import DimseServiceType
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
 CT = "1.2.840.10008.5.1.4.1.1.2"
 MR = "1.2.840.10008.5.1.4.1.1.4"
 MODALITY = "MODALITY"
-SECONDS = 20.0
 
 Result = tuple[int, Dataset]
 """Event Type ID and Event Information."""
@@ -102,7 +102,7 @@ class Modality:
         assert request.AffectedSOPClassUID == STORAGE_COMMITMENT
         assert request.AffectedSOPInstanceUID == STORAGE_COMMITMENT_INSTANCE
         results.put((int(request.EventTypeID or 0), event.event_information))
-        (self.answers if results is self.here else self.answers_there).wait(SECONDS)
+        (self.answers if results is self.here else self.answers_there).wait(PATIENCE)
         return self.status, None
 
     @contextmanager
@@ -110,7 +110,7 @@ class Modality:
         entity = AE(MODALITY)
         for sop_class_uid in (*SOP_CLASSES, CT):
             entity.add_requested_context(sop_class_uid)
-        entity.dimse_timeout = entity.acse_timeout = SECONDS
+        entity.dimse_timeout = entity.acse_timeout = PATIENCE
         handler = (evt.EVT_N_EVENT_REPORT, self._take, [self.here])
         association = entity.associate("127.0.0.1", port, ae_title=called, evt_handlers=[handler])
         assert association.is_established

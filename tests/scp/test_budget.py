@@ -12,6 +12,7 @@ from isthmus.common.service import Parts
 from isthmus.scp.storing.budget import MOST_OF_ONE, Budget
 from isthmus.scp.worker import serving
 from tests.scp.conftest import INBOX, Sending, send, with_scp
+from tests.waiting import PATIENCE
 
 
 async def test_who_finds_room_does_not_wait() -> None:
@@ -56,7 +57,7 @@ async def test_what_is_larger_than_all_has_it_alone() -> None:
 async def test_one_of_gigabytes_leaves_room_for_others() -> None:
     budget = Budget(4 * MOST_OF_ONE)
     large = 2**32
-    async with asyncio.timeout(20), budget.taken(large), budget.taken(large), budget.taken(MOST_OF_ONE):
+    async with asyncio.timeout(PATIENCE), budget.taken(large), budget.taken(large), budget.taken(MOST_OF_ONE):
         assert budget.waiting == 0  # nobody had to wait, or the time would be up
 
 

@@ -18,7 +18,6 @@ from tests.scp.conftest import with_scp
 from tests.scp.modality import (
     CT,
     MODALITY,
-    SECONDS,
     Modality,
     Result,
     action_information,
@@ -26,6 +25,7 @@ from tests.scp.modality import (
     committed,
     locked,
 )
+from tests.waiting import PATIENCE
 
 
 def image(instance: str) -> Dataset:
@@ -59,7 +59,7 @@ async def test_a_result_waits_until_no_more_images_come(
             while time.monotonic() < end:
                 number += 1
                 statuses.add(store(association, f"1.2.3.9.{number}"))
-            return statuses, modality.here.empty(), modality.here.get(timeout=SECONDS)
+            return statuses, modality.here.empty(), modality.here.get(timeout=PATIENCE)
 
     statuses, nothing_came_between, result = await asyncio.to_thread(run)
     assert statuses == {0}
@@ -78,7 +78,7 @@ async def test_an_association_that_is_never_quiet_gets_no_result(
         with modality.associated(port) as association:
             store(association, "1.2.3.4")
             ask(association, action_information(transaction(), (CT, "1.2.3.4")))
-            return modality.there.get(timeout=SECONDS)
+            return modality.there.get(timeout=PATIENCE)
 
     with modality.listening() as there:
         caller = {"ae_title": MODALITY, "host": "127.0.0.1", "port": there}
@@ -100,7 +100,7 @@ async def test_images_that_follow_a_request_are_answered_while_its_result_is_rep
             for instance in images:
                 statuses.add(store(association, instance))
                 statuses.add(int(ask(association, action_information(transaction(), (CT, instance))).Status))
-            results = [modality.here.get(timeout=SECONDS) for _ in images]
+            results = [modality.here.get(timeout=PATIENCE) for _ in images]
         return statuses, results
 
     statuses, results = await asyncio.to_thread(run)
@@ -130,7 +130,7 @@ def _either(modality: Modality) -> Result:
     try:
         return modality.here.get_nowait()
     except Empty:
-        return modality.there.get(timeout=SECONDS)
+        return modality.there.get(timeout=PATIENCE)
 
 
 async def test_ourselves_commit_to_nothing(server: Server, inbox: Inbox) -> None:

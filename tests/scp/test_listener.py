@@ -20,13 +20,12 @@ from isthmus.scp.callers import Calling
 from isthmus.scp.worker import Server, serving
 from tests.peers import eventually
 from tests.scp.conftest import INBOX, echo_at, peer, with_scp
-
-SECONDS = 20.0
+from tests.waiting import PATIENCE
 
 
 @contextmanager
 def connected(server: Server, sent: bytes = b"") -> Iterator[socket.socket]:
-    with socket.create_connection(("127.0.0.1", server.port), timeout=SECONDS) as connection:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE) as connection:
         connection.sendall(sent)
         yield connection
 
@@ -188,7 +187,7 @@ async def test_who_never_closes_after_a_rejection_is_cut_off(parts: Parts) -> No
     async with serving(with_scp(parts, negotiation_seconds=0.2)) as server:
         with connected(server, request(b"OTHER")) as connection:
             await asyncio.to_thread(rest, connection)
-            assert await asyncio.to_thread(eventually, lambda: server.waiting == 0, timeout_seconds=SECONDS)
+            assert await asyncio.to_thread(eventually, lambda: server.waiting == 0, timeout_seconds=PATIENCE)
 
 
 async def test_2000_half_open_connections_cost_no_thread_and_keep_nobody_out(server: Server) -> None:
@@ -196,7 +195,7 @@ async def test_2000_half_open_connections_cost_no_thread_and_keep_nobody_out(ser
         with ExitStack() as stack:
             for number in range(2000):
                 stack.enter_context(connected(server, request()[: number % 100]))
-            asyncio.run_coroutine_threadsafe(echo(server), loop).result(SECONDS)
+            asyncio.run_coroutine_threadsafe(echo(server), loop).result(PATIENCE)
             assert server.waiting <= listener.MOST_WAITING
             return threading.active_count()
 
@@ -213,7 +212,7 @@ async def test_who_opens_many_pushes_out_himself_and_nobody_else(server: Server)
             slow = stack.enter_context(connected(server, asked[:50]))
             for _ in range(listener.MOST_WAITING + 50):
                 stack.enter_context(
-                    socket.create_connection(("127.0.0.1", server.port), SECONDS, ("127.0.0.2", 0))
+                    socket.create_connection(("127.0.0.1", server.port), PATIENCE, ("127.0.0.2", 0))
                 )
             slow.sendall(asked[50:])
             return slow.recv(1)
@@ -241,7 +240,7 @@ async def test_over_the_limit_who_comes_is_rejected_for_now_and_let_in_when_one_
                 await asyncio.to_thread(Association.open, there, [VERIFICATION])
         await asyncio.to_thread(first.echo)
         await asyncio.to_thread(first.release)
-        assert await asyncio.to_thread(eventually, lambda: server.associations == 1, timeout_seconds=SECONDS)
+        assert await asyncio.to_thread(eventually, lambda: server.associations == 1, timeout_seconds=PATIENCE)
         await echo(server)
         await asyncio.to_thread(second.release)
 
@@ -263,14 +262,14 @@ async def test_one_ae_title_cannot_take_the_associations_of_all(parts: Parts) ->
         assert await rejected(server, "CT1")
         assert not await rejected(server, "CT2")
         await asyncio.to_thread(held[0].release)
-        assert await asyncio.to_thread(eventually, lambda: server.associations == 1, timeout_seconds=SECONDS)
+        assert await asyncio.to_thread(eventually, lambda: server.associations == 1, timeout_seconds=PATIENCE)
         assert not await rejected(server, "CT1")
         await asyncio.to_thread(held[1].release)
 
 
 async def test_nor_can_one_address_whatever_it_calls_itself(parts: Parts) -> None:
     def opened_from(address: str, server: Server) -> socket.socket:
-        connection = socket.create_connection(("127.0.0.1", server.port), SECONDS, (address, 0))
+        connection = socket.create_connection(("127.0.0.1", server.port), PATIENCE, (address, 0))
         connection.sendall(request(calling=b"CT9"))
         return connection
 
@@ -310,7 +309,7 @@ async def test_an_association_that_is_silent_for_too_long_is_aborted(parts: Part
 
     async with serving(with_scp(parts, idle_seconds=0.3)) as server:
         assert (await asyncio.to_thread(run, server))[-10:-9] == b"\x07"
-        assert await asyncio.to_thread(eventually, lambda: server.associations == 0, timeout_seconds=SECONDS)
+        assert await asyncio.to_thread(eventually, lambda: server.associations == 0, timeout_seconds=PATIENCE)
 
 
 async def test_a_pdu_that_goes_on_by_a_byte_at_a_time_ends_its_association(parts: Parts) -> None:
@@ -326,7 +325,7 @@ async def test_a_pdu_that_goes_on_by_a_byte_at_a_time_ends_its_association(parts
 
     async with serving(with_scp(parts, idle_seconds=0.3)) as server:
         await asyncio.to_thread(run, server)
-        assert await asyncio.to_thread(eventually, lambda: server.associations == 0, timeout_seconds=SECONDS)
+        assert await asyncio.to_thread(eventually, lambda: server.associations == 0, timeout_seconds=PATIENCE)
 
 
 @pytest.mark.parametrize("cut", [1, 6, 50])
@@ -337,7 +336,7 @@ async def test_a_pdu_that_is_cut_off_ends_its_association_and_no_other(server: S
             connection.sendall((b"\x04\0\0\0\x10\0" + bytes(100))[:cut])
 
     await asyncio.to_thread(run)
-    assert await asyncio.to_thread(eventually, lambda: server.associations == 0, timeout_seconds=SECONDS)
+    assert await asyncio.to_thread(eventually, lambda: server.associations == 0, timeout_seconds=PATIENCE)
     await echo(server)
 
 
@@ -365,7 +364,7 @@ async def test_the_end_of_an_association_is_seen_at_once_though_it_waits_for_mes
         association._connection._socket._shutdown_socket()
     else:
         await asyncio.to_thread(getattr(association, how))
-    assert await asyncio.to_thread(eventually, lambda: server.associations == 0, timeout_seconds=SECONDS)
+    assert await asyncio.to_thread(eventually, lambda: server.associations == 0, timeout_seconds=PATIENCE)
     if how == "close":
         await asyncio.to_thread(association.abort)
 

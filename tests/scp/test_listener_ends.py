@@ -9,6 +9,7 @@ from contextlib import suppress
 from isthmus.common.config.settings import S3, Nats
 from tests.peers import free_port
 from tests.scp.process import environment
+from tests.waiting import PATIENCE
 
 FAILING = """
 import sys
@@ -37,7 +38,7 @@ async def test_the_process_ends_with_a_failure(
     assert scp.stderr is not None
     said = b""
     try:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(PATIENCE):
             while b'"started"' not in said:
                 said += await scp.stderr.readuntil()
             with suppress(ConnectionResetError):  # it may end as soon as it hears of us

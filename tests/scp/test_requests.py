@@ -9,8 +9,9 @@ import pytest
 from isthmus.scp.worker import Server
 from tests.peers import eventually
 from tests.scp.modality import CT
-from tests.scp.test_listener import SECONDS, connected, echo
+from tests.scp.test_listener import connected, echo
 from tests.scp.wire import IMPLICIT, VERIFICATION, associate, item, read
+from tests.waiting import PATIENCE
 
 NAME, SYNTAX = item(0x30, CT.encode()), item(0x40, IMPLICIT.encode())
 
@@ -56,7 +57,7 @@ async def test_it_is_aborted_at_once_and_leaves_neither_slot_nor_thread(
     cases = requests()
     given = {what: await asyncio.to_thread(run, sent) for what, sent in cases.items()}
     assert given == dict.fromkeys(cases, b"\x07")
-    assert await asyncio.to_thread(eventually, lambda: server.associations == 0, timeout_seconds=SECONDS)
+    assert await asyncio.to_thread(eventually, lambda: server.associations == 0, timeout_seconds=PATIENCE)
     assert threading.active_count() <= before + 1  # of asyncio's own pool
     await echo(server)
     assert "Traceback (most recent call last)" not in capfd.readouterr().err

@@ -37,12 +37,12 @@ from tests import planted
 from tests.peers import Peer
 from tests.scp.conftest import ANY_PORT, INBOX, Sending, send, with_rules
 from tests.scp.find.conftest import PATIENT_ROOT, STUDY_ROOT, Answer, find, request
-from tests.scp.modality import CT, MODALITY, SECONDS, Modality, action_information, committed, failed
+from tests.scp.modality import CT, MODALITY, Modality, action_information, committed, failed
 from tests.scp.modality import ask as ask_for_commitment
 from tests.scp.move.receiver import Receiver
 from tests.scp.retrieving.client import move, wish
 from tests.scp.retrieving.getter import Getter
-from tests.waiting import until
+from tests.waiting import PATIENCE, until
 
 KEY = planted.secret("signing")
 PATIENTS = "1.2.840.10008.5.1.4.1.2.1"
@@ -212,7 +212,7 @@ async def test_what_is_hidden_is_not_committed_to(system: Server, monkeypatch: p
         with modality.associated(system.port) as association:
             status = ask_for_commitment(association, action_information("2.25.1", *references))
             assert status.Status == 0x0000
-            result = modality.here.get(timeout=SECONDS)
+            result = modality.here.get(timeout=PATIENCE)
         return committed(result), failed(result)
 
     assert await asyncio.to_thread(run) == ({instance_of(SEEN)}, {instance_of(HIDDEN): 0x0112})

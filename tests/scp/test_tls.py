@@ -21,8 +21,9 @@ from isthmus.scp.callers import Calling
 from tests.certificates import LOOPBACK, ec_key
 from tests.peers import echoscu, storescu
 from tests.scp.conftest import CT, EXPLICIT, INBOX, echo_at, peer
-from tests.scp.tls import SECONDS, Pki, dcmtk_peer, serving_tls, tls_peer
+from tests.scp.tls import Pki, dcmtk_peer, serving_tls, tls_peer
 from tests.scp.wire import RELEASE, RELEASED, associate, read
+from tests.waiting import PATIENCE
 
 Dataset = Callable[..., bytes]
 
@@ -148,7 +149,7 @@ async def test_who_resumes_a_session_is_known_by_it(parts: Parts, pki: Pki, call
 
     def run(port: int, session: ssl.SSLSession | None) -> ssl.SSLSession | None:
         with (
-            socket.create_connection((LOOPBACK, port), timeout=SECONDS) as connection,
+            socket.create_connection((LOOPBACK, port), timeout=PATIENCE) as connection,
             context.wrap_socket(connection, server_hostname=LOOPBACK, session=session) as wrapped,
         ):
             assert wrapped.session_reused == (session is not None)

@@ -22,8 +22,9 @@ from tests.certificates import LOOPBACK, Authority, rsa_key
 from tests.peers import echoscu, eventually
 from tests.scp.conftest import INBOX, echo_at, peer
 from tests.scp.stream import audited
-from tests.scp.tls import SECONDS, Pki, dcmtk_peer, serving_tls, tls_peer
+from tests.scp.tls import Pki, dcmtk_peer, serving_tls, tls_peer
 from tests.scp.wire import associate, read
+from tests.waiting import PATIENCE
 
 ABORT = b"\x07\0\0\0\0\x04\0\0\0\0"
 HOUR = datetime.timedelta(hours=1)
@@ -167,7 +168,7 @@ def old_context(pki: Pki) -> ssl.SSLContext:
 def tls_connection(port: int, context: ssl.SSLContext) -> Iterator[ssl.SSLSocket]:
     """Connect; who does not say that it ends makes reading fail."""
     with (
-        socket.create_connection((LOOPBACK, port), timeout=SECONDS) as connection,
+        socket.create_connection((LOOPBACK, port), timeout=PATIENCE) as connection,
         context.wrap_socket(connection, server_hostname=LOOPBACK, suppress_ragged_eofs=False) as wrapped,
     ):
         yield wrapped
@@ -237,7 +238,7 @@ async def test_who_speaks_in_clear_is_told_so_in_dicom(
     parts: Parts, pki: Pki, logged: Logged, bus: Bus
 ) -> None:
     def run(port: int) -> bytes:
-        with socket.create_connection((LOOPBACK, port), timeout=SECONDS) as connection:
+        with socket.create_connection((LOOPBACK, port), timeout=PATIENCE) as connection:
             connection.sendall(associate())
             return read(connection) + read(connection)
 
@@ -281,7 +282,7 @@ async def test_handshakes_that_stall_are_cut_off_and_others_go_on(parts: Parts, 
         with ExitStack() as stack:
             stalled = []
             for share in (0.0, 0.1, 0.9, 1.0):
-                one = socket.create_connection((LOOPBACK, port_of(server)), timeout=SECONDS)
+                one = socket.create_connection((LOOPBACK, port_of(server)), timeout=PATIENCE)
                 stalled.append(stack.enter_context(one))
                 one.sendall(hello[: int(len(hello) * share)])
             await asyncio.to_thread(echo_at, tls_peer(server, pki.client_tls(pki.client)))
@@ -296,24 +297,24 @@ async def test_many_that_stall_cost_no_thread_and_others_get_in(parts: Parts, pk
         with ExitStack() as stack:
             for _ in range(listener.MOST_WAITING + 20):
                 one = stack.enter_context(
-                    socket.create_connection((LOOPBACK, port_of(server)), timeout=SECONDS)
+                    socket.create_connection((LOOPBACK, port_of(server)), timeout=PATIENCE)
                 )
                 one.sendall(hello)
             assert server.associations == 0
             await asyncio.to_thread(echo_at, tls_peer(server, pki.client_tls(pki.client)))
             await asyncio.to_thread(echo_at, peer(server, called=INBOX))
             assert server.waiting <= listener.MOST_WAITING
-        assert await asyncio.to_thread(eventually, lambda: server.waiting == 0, timeout_seconds=SECONDS)
+        assert await asyncio.to_thread(eventually, lambda: server.waiting == 0, timeout_seconds=PATIENCE)
 
 
 async def test_a_handshake_that_is_cut_in_the_middle_costs_nothing(
     parts: Parts, pki: Pki, logged: Logged
 ) -> None:
     async with serving_tls(parts, pki) as server:
-        with socket.create_connection((LOOPBACK, port_of(server)), timeout=SECONDS) as cut:
+        with socket.create_connection((LOOPBACK, port_of(server)), timeout=PATIENCE) as cut:
             cut.sendall(client_hello(pki))
             assert cut.recv(1)
-        assert await asyncio.to_thread(eventually, lambda: server.waiting == 0, timeout_seconds=SECONDS)
+        assert await asyncio.to_thread(eventually, lambda: server.waiting == 0, timeout_seconds=PATIENCE)
         await asyncio.to_thread(echo_at, tls_peer(server, pki.client_tls(pki.client)))
     assert "it broke off" in logged()
 
@@ -322,7 +323,7 @@ async def test_who_only_looks_whether_the_port_is_open_is_not_worth_a_word(
     parts: Parts, pki: Pki, logged: Logged
 ) -> None:
     async with serving_tls(parts, pki) as server:
-        socket.create_connection((LOOPBACK, port_of(server)), timeout=SECONDS).close()
+        socket.create_connection((LOOPBACK, port_of(server)), timeout=PATIENCE).close()
         await asyncio.to_thread(echo_at, tls_peer(server, pki.client_tls(pki.client)))
     assert "handshake" not in logged()
 
@@ -332,7 +333,7 @@ async def test_who_only_looks_whether_the_port_is_open_is_not_worth_a_word(
 )
 async def test_garbage_is_turned_away(parts: Parts, pki: Pki, garbage: bytes) -> None:
     def run(port: int) -> None:
-        with socket.create_connection((LOOPBACK, port), timeout=SECONDS) as connection:
+        with socket.create_connection((LOOPBACK, port), timeout=PATIENCE) as connection:
             connection.sendall(garbage)
             connection.shutdown(socket.SHUT_WR)
             while connection.recv(4096):

@@ -16,7 +16,8 @@ from isthmus.common.service import Parts
 from isthmus.scp.worker import Server
 from tests.certificates import LOOPBACK, Authority, Identity, rsa_key
 from tests.scp.conftest import echo_at
-from tests.scp.tls import SECONDS, Pki, serving_tls, tls_peer
+from tests.scp.tls import Pki, serving_tls, tls_peer
+from tests.waiting import PATIENCE
 
 
 @pytest.fixture
@@ -31,7 +32,7 @@ def shown(server: Server) -> bytes:
     context.verify_mode = ssl.CERT_NONE
     assert server.tls_port is not None
     with (
-        socket.create_connection((LOOPBACK, server.tls_port), timeout=SECONDS) as connection,
+        socket.create_connection((LOOPBACK, server.tls_port), timeout=PATIENCE) as connection,
         context.wrap_socket(connection) as wrapped,
     ):
         return wrapped.getpeercert(binary_form=True) or b""

@@ -14,8 +14,7 @@ from isthmus.scp.worker import Server, serving
 from tests import peers
 from tests.certificates import LOOPBACK, Authority, Identity
 from tests.scp.conftest import INBOX, with_scp
-
-SECONDS = 20.0
+from tests.waiting import PATIENCE
 
 
 @dataclass(frozen=True)
@@ -94,7 +93,7 @@ async def serving_tls(
 def tls_peer(server: Server, tls: ClientTls, calling: str = "CT1", called: str = INBOX) -> Peer:
     """Give the port with TLS, for associations of ours."""
     assert server.tls_port is not None
-    return Peer("scp", LOOPBACK, server.tls_port, called, calling, SECONDS, tls=tls)
+    return Peer("scp", LOOPBACK, server.tls_port, called, calling, PATIENCE, tls=tls)
 
 
 def dcmtk_peer(server: Server) -> peers.Peer:

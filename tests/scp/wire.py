@@ -10,8 +10,8 @@ from pydicom.dataset import Dataset
 from pynetdicom.dsutils import decode, encode
 
 from tests.scp.modality import CT
+from tests.waiting import PATIENCE
 
-SECONDS = 20.0
 VERIFICATION = "1.2.840.10008.1.1"
 COMMITMENT = "1.2.840.10008.1.20.1"
 IMPLICIT, EXPLICIT = "1.2.840.10008.1.2", "1.2.840.10008.1.2.1"
@@ -131,7 +131,7 @@ def answer(connection: socket.socket) -> Dataset:
 def associated(
     port: int, called: str = "INBOX", contexts: Sequence[tuple[int, str, str]] = CONTEXTS
 ) -> Iterator[socket.socket]:
-    with socket.create_connection(("127.0.0.1", port), timeout=SECONDS) as connection:
+    with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as connection:
         connection.sendall(associate(called, contexts))
         assert read(connection)[:1] == b"\x02"
         yield connection

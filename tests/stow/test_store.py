@@ -13,6 +13,7 @@ from isthmus.common.messages import Failure
 from tests.data_sets import identity, make_series, raw_dataset
 from tests.stow.payloads import BOUNDARY, FAILED, OTHERS, STORED, instances, reasons, uids
 from tests.stow.worker import Employ, Job, stores
+from tests.waiting import PATIENCE
 
 MULTIPART = {"Content-Type": f'multipart/related; type="application/dicom"; boundary={BOUNDARY}'}
 SINGLE = {"Content-Type": "application/dicom"}
@@ -124,7 +125,7 @@ class TestNothingIsSent:
 
         request = asyncio.create_task(client.post("studies", content=breaks_off(), headers=MULTIPART))
         await sending.wait()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             while await spooled(blobs) == before:
                 pass
             request.cancel()

@@ -20,6 +20,7 @@ from tests.system.collector import Collector
 from tests.system.commands import PROCESSES
 from tests.system.gateway import Gateway
 from tests.system.patient_data import leaks, patient_data
+from tests.waiting import PATIENCE
 
 METHODS: Final = {"move": ["c-move"], "both": ["c-get", "c-move"], "get": ["c-get"]}
 """How an origin may be asked, by the end of its name."""
@@ -89,7 +90,7 @@ def gateway(
 @pytest.fixture(scope="session")
 def http(gateway: Gateway) -> Iterator[httpx2.Client]:
     """A client of the gateway."""
-    with httpx2.Client(base_url=gateway.url, timeout=60, trust_env=False) as client:
+    with httpx2.Client(base_url=gateway.url, timeout=PATIENCE, trust_env=False) as client:
         yield client
 
 
@@ -153,7 +154,7 @@ def faulty_origin(_faulty_origins: Iterator[str]) -> str:
 @pytest.fixture(scope="session")
 def faulty_http(faulty_gateway: Gateway) -> Iterator[httpx2.Client]:
     """A client of the second system."""
-    with httpx2.Client(base_url=faulty_gateway.url, timeout=60, trust_env=False) as client:
+    with httpx2.Client(base_url=faulty_gateway.url, timeout=PATIENCE, trust_env=False) as client:
         yield client
 
 
@@ -217,7 +218,7 @@ def inboxes(
 @pytest.fixture(scope="session")
 def inboxes_http(inboxes: Gateway) -> Iterator[httpx2.Client]:
     """A client of the third system."""
-    with httpx2.Client(base_url=inboxes.url, timeout=60, trust_env=False) as client:
+    with httpx2.Client(base_url=inboxes.url, timeout=PATIENCE, trust_env=False) as client:
         yield client
 
 

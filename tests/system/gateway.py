@@ -16,6 +16,7 @@ from isthmus.cli.run_file import RunFile
 from tests.peers import Peer, free_ports
 from tests.planted import plant
 from tests.system.commands import command
+from tests.waiting import PATIENCE
 
 ISTHMUS: Final = Path(sys.executable).with_name("isthmus")
 
@@ -121,7 +122,7 @@ class Gateway:
         signs = (" Violation - ", "nats does not let us", "AccessDenied")
         return [line for line in self.log.read_text().splitlines() if any(sign in line for sign in signs)]
 
-    def wait_for(self, condition: Callable[[], bool], timeout: float = 30.0) -> None:
+    def wait_for(self, condition: Callable[[], bool], timeout: float = PATIENCE) -> None:
         """Wait until something is true after one of the lines that are written."""
         while not condition():
             try:

@@ -58,7 +58,7 @@ def test_what_is_searched_read_and_stored_is_told_by_its_patient(
 
 
 def test_the_start_is_told(gateway: Gateway) -> None:
-    assert eventually(lambda: bool(told(gateway, "--event", "application-activity")), timeout_seconds=20)
+    assert eventually(lambda: bool(told(gateway, "--event", "application-activity")))
     (start,) = told(gateway, "--event", "application-activity")
     assert (start["action"], start["event_type"]) == ("isthmus up", "application-start")
 

@@ -58,7 +58,7 @@ def test_clearing_the_cache_takes_what_was_made_of_objects_and_no_object(
 ) -> None:
     put(bucket, files)
     who = identity(files[0])
-    assert eventually(lambda: counted(http, who.study_instance_uid) == len(files), timeout_seconds=20)
+    assert eventually(lambda: counted(http, who.study_instance_uid) == len(files))
     assert retrieve(http, "bucket", who.study_instance_uid) == (raw_datasets(files), True)
     metadata = http.get(f"{BUCKET}/{who.study_instance_uid}/series/{who.series_instance_uid}/metadata")
     assert len(metadata.json()) == len(files)
@@ -68,7 +68,7 @@ def test_clearing_the_cache_takes_what_was_made_of_objects_and_no_object(
         freed: int = system.json_of("cache", "clear", "bucket")["bytes"]
         return freed
 
-    assert eventually(lambda: freed() > 0, timeout_seconds=20)
+    assert eventually(lambda: freed() > 0)
     assert objects(bucket) == before
     assert retrieve(http, "bucket", who.study_instance_uid) == (raw_datasets(files), True)
 
@@ -85,11 +85,11 @@ def test_nothing_in_a_bucket_is_deleted_by_a_client(
 def test_what_others_add_and_take_away_is_noticed(http: httpx2.Client, bucket: S3, files: list[Path]) -> None:
     study = identity(files[0]).study_instance_uid
     put(bucket, files[:1])
-    assert eventually(lambda: counted(http, study) == 1, timeout_seconds=20)
+    assert eventually(lambda: counted(http, study) == 1)
     put(bucket, files[1:])
-    assert eventually(lambda: counted(http, study) == 3, timeout_seconds=20)
+    assert eventually(lambda: counted(http, study) == 3)
     client_of(bucket).remove_object(bucket.bucket, key_of(files[1]))
-    assert eventually(lambda: counted(http, study) == 2, timeout_seconds=20)
+    assert eventually(lambda: counted(http, study) == 2)
     assert retrieve(http, "bucket", study) == (raw_datasets([files[0], files[2]]), True)
 
 
@@ -103,7 +103,7 @@ def test_a_study_that_arrives_is_forwarded_into_a_bucket(
     sent = storescu(Peer("DAY", system.scp.host, system.scp.port), files)
     assert sent.code == 0, sent.log
     keys = {key_of(file) for file in files}
-    assert eventually(lambda: keys <= objects(bucket).keys(), timeout_seconds=15)
+    assert eventually(lambda: keys <= objects(bucket).keys())
     assert retrieve(http, "bucket", identity(files[0]).study_instance_uid) == (raw_datasets(files), True)
 
 

@@ -75,7 +75,7 @@ def test_what_a_modality_pushed_is_found_and_retrieved_byte_for_byte(
 ) -> None:
     study = study_of(files)
     push(system, files)
-    assert eventually(lambda: counted(http, study) == len(files), timeout_seconds=10)
+    assert eventually(lambda: counted(http, study) == len(files))
     assert retrieve(http, "inbox", study) == (raw_datasets(files), True)
     series = http.get(f"{INBOX}/{study}/series").json()
     assert [one[tag_of("NumberOfSeriesRelatedInstances")]["Value"] for one in series] == [[3]]
@@ -126,7 +126,7 @@ def test_what_is_deleted_is_gone_everywhere_and_may_come_again(
     assert retrieve(http, "inbox", study) == (raw_datasets(files[1:]), True)
     # The same bytes again are a new arrival.
     push(system, files)
-    assert eventually(lambda: counted(http, study) == 3, timeout_seconds=10)
+    assert eventually(lambda: counted(http, study) == 3)
     assert retrieve(http, "inbox", study) == (raw_datasets(files), True)
     assert http.delete(f"{INBOX}/{study}").status_code == 204
     assert counted(http, study) is None
@@ -232,9 +232,7 @@ def test_a_worker_that_is_killed_while_it_stores_loses_nothing(
     (pid,) = system.pids["web-scu"]
     with ThreadPoolExecutor(1) as background:
         storing = background.submit(stow, http, files)
-        assert eventually(
-            lambda: http.get(f"{INBOX}/{study}/metadata").status_code == 200, timeout_seconds=20
-        )
+        assert eventually(lambda: http.get(f"{INBOX}/{study}/metadata").status_code == 200)
         os.kill(pid, signal.SIGKILL)
         # wado needs no worker.
         assert http.get(f"{INBOX}/{study}/metadata").status_code == 200

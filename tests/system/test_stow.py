@@ -22,6 +22,7 @@ from tests.peers import Orthanc, Storescp
 from tests.stow.payloads import JSON, Part, body, described, document, headers, metadata
 from tests.stow.test_pictures import jpeg
 from tests.system.multipart import INSTANCES, PAYLOAD, Answer, datasets, parts, payload
+from tests.waiting import PATIENCE
 
 LONGEST_UID: Final = 64
 INVALID_SOP_INSTANCE: Final = 0x0117
@@ -81,7 +82,7 @@ def test_each_instance_is_stored_or_refused_with_its_own_reason(
 def test_dicomweb_client_reads_what_became_of_each_instance(
     http: httpx2.Client, empty_orthanc: Orthanc, corpus: list[Path]
 ) -> None:
-    client = DICOMwebClient(f"{http.base_url}/aets/empty", timeout=60)
+    client = DICOMwebClient(f"{http.base_url}/aets/empty", timeout=PATIENCE)
     written = {file: ds for file in corpus if (ds := writable(file)) is not None}
     assert len(written) >= len(corpus) - 1
     with disable_value_validation():

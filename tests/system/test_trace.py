@@ -24,7 +24,6 @@ from tests.system.collector import Collector
 from tests.system.gateway import Gateway
 from tests.system.multipart import INSTANCES
 
-EXPORTED_WITHIN: Final = 10.0
 IMAGES: Final = 20
 ASKED: Final = "DIMSE association"
 OPENED: Final = "DIMSE negotiation"
@@ -90,7 +89,7 @@ class Traced:
             found[:] = self.exported(trace_id(response))
             return {span.kind for span in found} >= set(kinds or ("server", "producer", "consumer"))
 
-        assert eventually(complete, timeout_seconds=EXPORTED_WITHIN), places(found)
+        assert eventually(complete), places(found)
         return found
 
     def everyone(self) -> dict[str, str]:
@@ -253,7 +252,7 @@ def test_a_failure_is_in_the_trace_that_the_problem_names(http: httpx2.Client, g
         exported[:] = read_spans(gateway.data / "traces", trace_id(response))
         return bool(named(exported, SEARCH[0]) and named(exported, ASKED))
 
-    assert eventually(complete, timeout_seconds=EXPORTED_WITHIN)
+    assert eventually(complete)
     (asked,) = named(exported, ASKED)
     assert (asked.status, asked.message) == ("error", "The origin cannot be reached")
     assert asked.attributes["error.type"] == "OriginUnreachable"
@@ -271,7 +270,7 @@ def test_who_joins_a_transfer_finds_it_by_a_link(to_collector: Traced, faulty_pa
             named(to_collector.exported(trace_id(answer)), "process dicom.retrieve") for answer in answers
         )
 
-    assert eventually(transferred, timeout_seconds=EXPORTED_WITHIN)
+    assert eventually(transferred)
     traces = [to_collector.spans(answer, "server") for answer in answers]
     began = next(spans for spans in traces if named(spans, "C-GET"))
     (joined,) = [spans for spans in traces if not named(spans, "C-GET")]

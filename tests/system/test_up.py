@@ -11,6 +11,7 @@ import pytest
 
 from tests.peers import eventually
 from tests.system.gateway import Gateway
+from tests.waiting import PATIENCE
 
 NAMES = {
     "nats",
@@ -37,7 +38,7 @@ def system(start_demo: Callable[[], Gateway]) -> Gateway:
 
 @pytest.fixture
 def client(system: Gateway) -> Iterator[httpx2.Client]:
-    with httpx2.Client(base_url=system.url, trust_env=False, timeout=30) as client:
+    with httpx2.Client(base_url=system.url, trust_env=False, timeout=PATIENCE) as client:
         yield client
 
 
@@ -105,7 +106,7 @@ def test_the_trace_of_a_request_is_printed(system: Gateway, client: httpx2.Clien
         return shown.returncode == 0 and "qido" in shown.stdout
 
     # A service writes its spans a moment after the answer.
-    assert eventually(is_printed, timeout_seconds=10)
+    assert eventually(is_printed)
 
 
 def test_a_service_that_is_killed_comes_back(system: Gateway, client: httpx2.Client) -> None:

@@ -13,6 +13,7 @@ from isthmus.common.auth import Policy
 from isthmus.common.config import ListenAddress
 from isthmus.common.service import Parts
 from isthmus.common.service.server import EVERYBODY, application, server
+from tests.waiting import PATIENCE
 
 
 @asynccontextmanager
@@ -47,7 +48,7 @@ async def client_of(
     async with (
         parts.closing,
         serving(routes(parts), Policy.of(parts.settings), authenticate) as url,
-        httpx2.AsyncClient(base_url=f"{url}{path}", timeout=60) as http,
+        httpx2.AsyncClient(base_url=f"{url}{path}", timeout=PATIENCE) as http,
     ):
         yield http
 

@@ -28,6 +28,7 @@ from tests.wado.serving import client_of, ended
 from tests.wado.test_all_origins import Site, contents, read, sites
 from tests.wado.test_held import manifest, put_all
 from tests.wado.urls import instance_of, series_of, study_of
+from tests.waiting import PATIENCE
 
 __all__ = ["sites"]  # a fixture
 
@@ -276,7 +277,7 @@ class TestAllOrigins:
         ]
         url = f"/dicomweb/studies/{series_of(files[0])}/metadata"
         assert (await http.get(url, headers={"X-User": "two"})).status_code == 200
-        job = await asyncio.wait_for(followed.get(), 20)
+        job = await asyncio.wait_for(followed.get(), PATIENCE)
         assert job == Retrieve(sites[1].name, study_of(files[0]))
         assert followed.empty()
         await ended(working)

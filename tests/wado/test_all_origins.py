@@ -25,6 +25,7 @@ from tests.wado.serving import client_of, ended
 from tests.wado.test_held import manifest, missing, put_all
 from tests.wado.urls import instance_of, series_of, study_of
 from tests.wado.worker import Job
+from tests.waiting import PATIENCE
 
 AS_HELD = {"Accept": 'multipart/related; type="application/dicom"; transfer-syntax=*'}
 REFUSED = Failure("OperationFailed", "no", "pacs", 0xA701, "C-GET")
@@ -283,7 +284,7 @@ class TestAnOriginThatDoesNotAnswer:
         self, client: httpx2.AsyncClient, sites: list[Site]
     ) -> None:
         sites[0].pacs.hangs = True
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE):
             response = await client.get("1.2.3/series/1.2/metadata")
         assert response.status_code == 504
         assert response.json()["origin"] == sites[0].name
@@ -311,7 +312,7 @@ async def test_the_rest_of_a_study_follows_when_a_series_of_it_is_opened(
         jobs.work(bus, streams.JOBS, sites[1].name, Retrieve, work, at_once=1, lane=Lane.BULK)
     )
     await client.get(f"{series_of(study[0][0])}/metadata")
-    assert await asyncio.wait_for(followed.get(), 20) == Retrieve(sites[1].name, study_of(study[0][0]))
+    assert await asyncio.wait_for(followed.get(), PATIENCE) == Retrieve(sites[1].name, study_of(study[0][0]))
     await ended([working])
 
 

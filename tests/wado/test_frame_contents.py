@@ -18,6 +18,7 @@ from isthmus.wado.pixels.frame_contents import FrameContents
 from isthmus.wado.sources.derived import Derived
 from tests.wado.test_images import instance
 from tests.wado.worker import put
+from tests.waiting import PATIENCE
 
 FRAME = bytes(256 * 256 * 2)
 
@@ -46,7 +47,7 @@ class Slow:
         return FRAME
 
     async def until(self, condition: Callable[[], bool]) -> None:
-        async with asyncio.timeout(10), self._changed:
+        async with asyncio.timeout(PATIENCE), self._changed:
             await self._changed.wait_for(condition)
 
 

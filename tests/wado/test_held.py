@@ -17,6 +17,7 @@ from tests.wado.bodies import broken_body, parts_of
 from tests.wado.conftest import Employ
 from tests.wado.urls import instance_of, series_of, study_of
 from tests.wado.worker import Job, put
+from tests.waiting import PATIENCE
 
 AS_HELD = {"Accept": 'multipart/related; type="application/dicom"; transfer-syntax=*'}
 REFUSED = Failure("OperationFailed", "no", "pacs", 0xA900, "C-GET")
@@ -229,7 +230,7 @@ async def test_twenty_clients_of_two_replicas_cause_one_job_and_all_have_the_who
         return body
 
     employ(delivers)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         bodies = await asyncio.gather(*(read(replica) for replica in [client, other_client] * 10))
     assert jobs == 1
     for body in bodies:

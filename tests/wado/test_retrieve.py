@@ -14,6 +14,7 @@ from tests.wado.bodies import broken_body, parts_of, split
 from tests.wado.conftest import Employ
 from tests.wado.urls import instance_of, study_of
 from tests.wado.worker import Job, put
+from tests.waiting import PATIENCE
 
 DICOM_PARTS = 'multipart/related; type="application/dicom"'
 AS_HELD = {"Accept": f"{DICOM_PARTS}; transfer-syntax=*"}
@@ -135,7 +136,7 @@ class TestNothingIsOut:
         request = asyncio.create_task(client.get("1.2", headers=AS_HELD))
         await began.wait()
         request.cancel()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE):
             await noticed.wait()
 
 
@@ -235,7 +236,7 @@ async def test_a_client_that_leaves_in_the_middle_ends_the_interest(
     async with client.stream("GET", study_of(series[0]), headers=AS_HELD) as response:
         await anext(response.aiter_raw())
         assert not noticed.is_set()
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         await noticed.wait()
 
 

@@ -11,6 +11,7 @@ import pytest
 from isthmus.cli.embedded import EmbeddedGateway
 from tests.cli.face import Face
 from tests.peers import free_ports
+from tests.waiting import PATIENCE
 
 TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 METADATA = "/aets/pacs/studies/1.2/metadata"
@@ -149,7 +150,7 @@ async def test_chunks_that_are_none_are_the_client_s_fault(
     reader, writer = await asyncio.open_connection(url.host, url.port)
     head = "POST /aets/pacs/studies HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n"
     writer.write(f"{head}Traceparent: {TRACEPARENT}\r\n\r\n{body}".encode())
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         answer = await reader.readuntil(b"}")
     writer.close()
     await writer.wait_closed()
@@ -247,7 +248,7 @@ async def test_a_client_that_leaves_is_noticed_behind_the_gateway(gateway: Gatew
     gateway.wado.handler = go_on
     async with gateway.client.stream("GET", "/aets/pacs/studies/1.2") as response:
         assert await anext(response.aiter_raw()) == b"part"
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         await noticed.wait()
 
 

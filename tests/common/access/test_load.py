@@ -14,7 +14,7 @@ import pytest
 from isthmus.common.config.limits import Limits
 from isthmus.common.config.settings import Nats
 from tests.common.access.holding import GATEWAY, UNDECIDED
-from tests.waiting import until
+from tests.waiting import PATIENCE, until
 
 LIMITS = Limits(max_requests_per_principal=4, max_requests_per_address=6)
 
@@ -45,7 +45,7 @@ def faces(nats_settings: Nats) -> Iterator[list[str]]:
 
 @pytest.fixture
 async def http() -> AsyncIterator[httpx2.AsyncClient]:
-    async with httpx2.AsyncClient(timeout=30) as client:
+    async with httpx2.AsyncClient(timeout=PATIENCE) as client:
         yield client
 
 

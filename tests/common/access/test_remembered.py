@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from isthmus.common.access.remembered import Remembered
+from tests.waiting import PATIENCE
 
 
 class Asked:
@@ -70,7 +71,7 @@ async def test_nobody_is_asked_when_nobody_waits() -> None:
     waiting[1].cancel()
     with pytest.raises(asyncio.CancelledError):
         await waiting[1]
-    await asyncio.wait_for(asked.cancelled.wait(), 20)
+    await asyncio.wait_for(asked.cancelled.wait(), PATIENCE)
     asked.gate.set()
     assert await remembered.get(1) == 2
     assert asked.numbers == [1, 1]

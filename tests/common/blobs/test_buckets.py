@@ -20,6 +20,7 @@ from isthmus.common.config.settings import S3
 from isthmus.common.errors import BlobMissing, BlobRefused, StoreUnavailable
 from isthmus.common.threads import Threads
 from tests.common.blobs.test_connections import CERTIFICATE, Served, answer
+from tests.waiting import PATIENCE
 
 
 def origin_at(s3: S3, endpoint: str | None = None) -> S3Origin:
@@ -177,7 +178,7 @@ async def test_a_bucket_that_is_silent_holds_up_no_reader_of_another(
             await ours.put("ours", b"data")
             key = bucket_key("1", "2", "3", InBucket("archive", "etag", "key"))
             waiting = [asyncio.create_task(ours.get(key)) for _ in range(4 * THREADS)]
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(PATIENCE):
                 assert await ours.get("ours") == b"data"
             assert not any(task.done() for task in waiting)
             await end_tasks(waiting)

@@ -25,6 +25,7 @@ from isthmus.common.telemetry import span
 from isthmus.common.telemetry.spans import install
 from isthmus.common.threads import Threads
 from tests.common.blobs.conftest import Way, new_key
+from tests.waiting import PATIENCE
 
 MIB = 1024 * 1024
 MR_SMALL = Path(str(get_testdata_file("MR_small.dcm"))).read_bytes()
@@ -76,7 +77,7 @@ async def test_an_s3_that_does_not_answer_is_unavailable_within_the_deadline(
 async def test_an_s3_that_does_not_answer_is_not_healthy(threads: Threads, server: Server) -> None:
     with server() as endpoint:
         store = BlobStore(endpoint, "key", "secret", "bucket", threads=threads)
-        assert not await asyncio.wait_for(store.healthy(), 20)
+        assert not await asyncio.wait_for(store.healthy(), PATIENCE)
         store.close()
 
 
@@ -87,13 +88,13 @@ async def test_closing_ends_the_attempts_of_operations_under_way(threads: Thread
         await asyncio.sleep(0)
         store.close()
         with pytest.raises(StoreUnavailable):
-            await asyncio.wait_for(putting, 10)
+            await asyncio.wait_for(putting, PATIENCE)
 
 
 async def test_wrong_credentials_are_said_at_once(s3: EmbeddedS3, threads: Threads) -> None:
     store = BlobStore(s3.endpoint, s3.access_key, "wrong", s3.bucket, threads=threads)
     with pytest.raises(StoreUnavailable, match="403"):
-        await asyncio.wait_for(store.put(new_key(), b"data"), 20)
+        await asyncio.wait_for(store.put(new_key(), b"data"), PATIENCE)
     store.close()
 
 

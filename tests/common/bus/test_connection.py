@@ -11,6 +11,7 @@ from nats.aio.msg import Msg
 
 from isthmus.common.bus import Bus
 from isthmus.common.config.settings import Nats
+from tests.waiting import PATIENCE
 
 
 @asynccontextmanager
@@ -82,5 +83,5 @@ async def test_who_takes_no_more_takes_what_was_sent_already(
     with ThreadPoolExecutor(1) as thread:
         thread.submit(asyncio.run, send()).result()  # our loop waits too: what came lies unread
     await serving.unsubscribe()
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         await taken.wait()

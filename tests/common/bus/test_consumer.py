@@ -15,7 +15,7 @@ from isthmus.common.bus.connection import reason
 from isthmus.common.bus.consumer import Consumer, acknowledge
 from isthmus.common.config.settings import Nats
 from tests.common.bus.elsewhere import deliver_unread
-from tests.waiting import until
+from tests.waiting import PATIENCE, until
 
 
 @pytest.fixture
@@ -81,7 +81,7 @@ async def test_what_there_was_no_room_for_comes_to_another_at_once(queue: Consum
 
     await publish(queue, "a", "b", "c")
     serving = asyncio.create_task(queue.serve(work, 1, most=3))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         await begun.wait()
     await end_tasks([serving])
     await assert_at_once(queue, {"b", "c"})
@@ -141,7 +141,7 @@ async def test_no_more_are_at_work_than_there_is_room_for(queue: Consumer) -> No
     serving = asyncio.create_task(queue.serve(work, 2, go))
     assert (await queue.bus.jetstream.stream_info(queue.stream)).state.consumer_count == 0
     go.set()
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         await done.wait()
     await end_tasks([serving])
     assert most == 2
@@ -160,7 +160,7 @@ async def test_what_was_asked_for_before_it_may_not_be_worked_on_is_left_to_othe
     go.set()
     await publish(queue, "a")
     serving = asyncio.create_task(queue.serve(work, 2, go))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         await stopped.wait()
         await publish(queue, "b")
         async with aclosing(queue.batches()) as others:
@@ -179,7 +179,7 @@ async def test_an_error_costs_one_message(queue: Consumer) -> None:
 
     await publish(queue, "first", "second")
     serving = asyncio.create_task(queue.serve(work, 1))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         await second.wait()
     await end_tasks([serving])
 
@@ -196,7 +196,7 @@ async def test_what_is_at_work_is_cancelled_with_the_rest(queue: Consumer) -> No
 
     await publish(queue, "a")
     serving = asyncio.create_task(queue.serve(work, 1))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         await begun.wait()
     await end_tasks([serving])
     assert cancelled.is_set()

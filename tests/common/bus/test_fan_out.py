@@ -4,6 +4,7 @@ from collections.abc import AsyncIterable, AsyncIterator, Callable, Coroutine
 import pytest
 
 from isthmus.common.bus.fan_out import fan_out
+from tests.waiting import PATIENCE
 
 
 async def numbers(count: int) -> AsyncIterator[int]:
@@ -18,7 +19,7 @@ async def double(number: int) -> int:
 async def collect(
     items: AsyncIterable[int], work: Callable[[int], Coroutine[None, None, int]], seen: list[int]
 ) -> None:
-    async with asyncio.timeout(5), fan_out(items, work, 4) as results:
+    async with asyncio.timeout(PATIENCE), fan_out(items, work, 4) as results:
         async for _, result in results:
             seen.append(result)
 
@@ -136,5 +137,5 @@ async def test_a_result_does_not_wait_for_the_next_item() -> None:
         yield 1
         await asyncio.Event().wait()
 
-    async with asyncio.timeout(5), fan_out(one_and_no_other(), double, 3) as results:
+    async with asyncio.timeout(PATIENCE), fan_out(one_and_no_other(), double, 3) as results:
         assert await anext(results) == (1, 2)

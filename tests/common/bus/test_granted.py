@@ -61,6 +61,7 @@ from isthmus.common.messages import (
     store_fact,
 )
 from tests import planted
+from tests.waiting import PATIENCE
 
 KEY = planted.secret("signing")
 STUDY, OTHER_STUDY = "1.2.3", "1.2.4"
@@ -292,7 +293,7 @@ async def heard(bus: Bus, subject: str, work: Callable[[], Coroutine[object, obj
     subscription = await bus.client.subscribe(subject)
     await bus.client.flush()
     await work()
-    message = await subscription.next_msg(timeout=5)
+    message = await subscription.next_msg(timeout=PATIENCE)
     await subscription.unsubscribe()
     return message
 
@@ -315,7 +316,7 @@ async def test_a_grant_that_was_heard_is_good_for_no_other_message(site: Site) -
         inbox = site.thief.client.new_inbox()
         answers = await site.thief.client.subscribe(inbox)
         await site.thief.client.publish(subject, payload, reply=inbox, headers=message.headers)
-        done = decode((await answers.next_msg(timeout=5)).data, QueryDone)
+        done = decode((await answers.next_msg(timeout=PATIENCE)).data, QueryDone)
         assert done.failure is not None
         assert done.failure.kind == "Forbidden"
     assert site.done == []
@@ -332,7 +333,7 @@ async def test_a_grant_for_another_origin_or_for_something_else_is_none_here(
     await site.thief.jetstream.publish(subject, payload, headers=header)
     store = decode(payload, Store)
     told = None
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         while told is None:
             told = await progress.last(site.face, subjects.stored(origin_name, store.job), store_fact)
     assert isinstance(told, StoreDone)

@@ -10,6 +10,7 @@ from isthmus.common.config.settings import Nats
 from isthmus.common.errors import BusUnavailable, NoWorker
 from isthmus.common.messages import Retrieve, Store, encode
 from tests.common.bus.elsewhere import deliver_unread
+from tests.waiting import PATIENCE
 
 STUDY = "1.2.3"
 
@@ -35,7 +36,7 @@ async def test_each_lane_has_workers_of_its_own(bus: Bus, origin_name: str) -> N
         working = asyncio.create_task(
             jobs.work(bus, streams.JOBS, origin_name, Retrieve, worker, at_once=2, lane=lane)
         )
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE):
             assert await taken.get() == (study, lane)
         await jobs.require_worker(bus, streams.JOBS, origin_name, lane)
         await end_tasks([working])
@@ -66,7 +67,7 @@ async def test_the_consumer_of_an_earlier_version_makes_room(bus: Bus, origin_na
     await bus.jetstream.add_consumer(streams.JOBS, earlier)
     await jobs.submit_retrieve(bus, Retrieve(origin_name, STUDY))
     working = asyncio.create_task(jobs.work(bus, streams.JOBS, origin_name, Retrieve, worker, at_once=1))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         await done.wait()
     await end_tasks([working])
 
@@ -86,7 +87,7 @@ async def test_a_job_that_a_worker_gave_up_is_taken_by_another(
 
     working = asyncio.create_task(jobs.work(bus, streams.JOBS, origin_name, Retrieve, worker, at_once=2))
     submitted = await jobs.submit_retrieve(bus, Retrieve(origin_name, STUDY))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         assert [await deaths.get() for _ in range(3)] == [0, 1, None]
     assert not await jobs.is_queued(bus, streams.JOBS, jobs.sequence_of(submitted.generation))
     await end_tasks([working])
@@ -121,7 +122,7 @@ async def test_a_job_that_is_on_its_way_to_a_worker_that_stops_goes_to_another_a
 
     working = asyncio.create_task(work())
     await jobs.submit_retrieve(bus, Retrieve(origin_name, "1"))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         assert await begun.get() == ("1", 0)
     deliver_unread(
         nats_settings,
@@ -148,7 +149,7 @@ async def test_a_worker_that_has_been_away_from_nats_leaves_no_request_behind(
 
     working = asyncio.create_task(jobs.work(bus, streams.JOBS, origin_name, Retrieve, worker, at_once=1))
     await jobs.submit_retrieve(bus, Retrieve(origin_name, STUDY))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         await done.wait()
     # The consumer goes away under it, as with a server that comes back without its streams.
     await bus.jetstream.delete_consumer(streams.JOBS, jobs.durable_name(streams.JOBS, origin_name))
@@ -169,7 +170,7 @@ async def test_a_job_may_be_taken_off_the_queue_before_its_worker_does(bus: Bus,
 
     working = asyncio.create_task(jobs.work(bus, streams.JOBS, origin_name, Retrieve, worker, at_once=1))
     await jobs.submit_retrieve(bus, Retrieve(origin_name, STUDY))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         await ended.get()
     await end_tasks([working])
 
@@ -190,7 +191,7 @@ async def test_a_running_job_is_not_delivered_again(
 
     working = asyncio.create_task(jobs.work(bus, streams.JOBS, origin_name, Retrieve, worker, at_once=2))
     await jobs.submit_retrieve(bus, Retrieve(origin_name, STUDY))
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE):
         await ended.wait()
     assert begun == [1]
     await end_tasks([working])
@@ -206,7 +207,7 @@ async def test_what_is_no_job_is_taken_off_the_queue(bus: Bus, origin_name: str)
     ack = await bus.jetstream.publish(subjects.retrieve(origin_name, Lane.INTERACTIVE, "9"), b"rubbish")
     working = asyncio.create_task(jobs.work(bus, streams.JOBS, origin_name, Retrieve, worker, at_once=1))
     await jobs.submit_retrieve(bus, Retrieve(origin_name, STUDY))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         await done.wait()
     await bus.client.flush()
     assert not await jobs.is_queued(bus, streams.JOBS, ack.seq)

@@ -14,6 +14,7 @@ from isthmus.common.bus.streams import EVENTS
 from isthmus.common.config.settings import Nats
 from isthmus.common.errors import BusUnavailable
 from tests.common.bus.server import Server
+from tests.waiting import PATIENCE
 
 LATEST = datetime(2100, 1, 1, tzinfo=UTC)
 
@@ -62,7 +63,7 @@ class Following:
                 self._given.put_nowait(message.data.decode())
 
     async def next(self, count: int = 1) -> list[str]:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE):
             return [await self._given.get() for _ in range(count)]
 
     async def end(self) -> list[str]:
@@ -79,7 +80,7 @@ async def listeners(bus: Bus) -> int:
 
 async def listening(bus: Bus, count: int) -> None:
     """Wait until so many consumers listen to the stream."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         while True:
             if await listeners(bus) >= count:
                 return

@@ -7,6 +7,7 @@ import pytest
 from isthmus.common.bus import Bus, end_tasks, progress, streams, subjects
 from isthmus.common.errors import BusUnavailable, ContractError
 from isthmus.common.messages import InstanceStored, StoreDone, store_fact
+from tests.waiting import PATIENCE
 
 Facts = AsyncIterator[InstanceStored | StoreDone]
 
@@ -38,7 +39,7 @@ async def publish(bus: Bus, subject: str, *numbers: int) -> None:
 
 async def take(facts: Facts, count: int) -> list[int]:
     taken: list[int] = []
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         while len(taken) < count:
             fact = await anext(facts)
             assert isinstance(fact, InstanceStored)

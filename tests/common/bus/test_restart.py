@@ -12,6 +12,7 @@ from isthmus.common.bus.jobs import Lane, Running
 from isthmus.common.errors import BusUnavailable
 from isthmus.common.messages import InstanceStored, Retrieve, StoreDone, store_fact
 from tests.common.bus.server import Server
+from tests.waiting import PATIENCE
 
 AWAY_SECONDS = 3.0
 
@@ -32,7 +33,7 @@ async def own_bus(server: Server) -> AsyncIterator[Bus]:
 
 
 async def until_taken(bus: Bus, subject: str, fact: InstanceStored | StoreDone, message_id: str) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         while True:
             try:
                 return await progress.publish(bus, subject, fact, message_id)
@@ -64,7 +65,7 @@ async def test_readers_go_on_without_loss_or_repetition(server: Server, own_bus:
 
     reading = [asyncio.create_task(read(half)) for half in half_read]
     await publish(0, 20)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         await asyncio.gather(*(half.wait() for half in half_read))
     await server.kill()
     publishing = asyncio.create_task(publish(20, 40))
@@ -72,7 +73,7 @@ async def test_readers_go_on_without_loss_or_repetition(server: Server, own_bus:
     await server.start()
     await publishing
     await until_taken(own_bus, subject, StoreDone(40, 0), "job.done")
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         assert await asyncio.gather(*reading) == [list(range(40))] * 3
 
 
@@ -89,14 +90,14 @@ async def test_workers_take_jobs_again(server: Server, own_bus: Bus, lost: bool)
         for lane in Lane
     ]
     first = await jobs.submit_retrieve(own_bus, Retrieve("pacs", "1.2.3"))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         assert await taken.get() == first.generation
     await server.kill()
     if lost:
         server.lose_everything()
     await server.start()
     for lane in Lane:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE):
             submitted = None
             while submitted is None:
                 try:

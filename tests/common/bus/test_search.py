@@ -9,6 +9,7 @@ from isthmus.common.dicom.json_model import DicomJson
 from isthmus.common.dicom.levels import Level
 from isthmus.common.errors import BusUnavailable, NoWorker, OperationFailed
 from isthmus.common.messages import Matches, Query, QueryDone, encode
+from tests.waiting import PATIENCE
 
 
 def query(origin: str) -> Query:
@@ -159,7 +160,7 @@ async def test_a_reader_that_leaves_cancels_the_search(bus: Bus, origin_name: st
     await serve_queries(bus, origin_name, searcher)
     async with search(bus, query(origin_name)) as matches:
         await anext(matches)
-    async with asyncio.timeout(3):
+    async with asyncio.timeout(PATIENCE):
         await cancelled.wait()
 
 
@@ -179,7 +180,7 @@ async def test_a_reader_that_leaves_before_the_first_match_cancels_the_search(
     await serve_queries(bus, origin_name, searcher)
     async with search(bus, query(origin_name)):
         await begun.wait()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         await cancelled.wait()
 
 

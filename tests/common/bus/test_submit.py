@@ -8,6 +8,7 @@ from isthmus.common.bus.guard import guard
 from isthmus.common.bus.jobs import Lane, Running, Submitted, submit_retrieve
 from isthmus.common.config.settings import Nats
 from isthmus.common.messages import Retrieve, RetrieveDone, RetrieveStarted, retrieve_fact
+from tests.waiting import PATIENCE
 
 STUDY = "1.2.3"
 
@@ -146,7 +147,7 @@ async def test_a_job_that_this_process_follows_is_joined_without_a_request(
         # Not after its end, though its readers are still there.
         await publish(bus, first, RetrieveStarted(study, ""))
         await publish(bus, first, RetrieveDone(0, ()))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             assert [type(await anext(facts)) for _ in range(2)] == [RetrieveStarted, RetrieveDone]
         assert (await submit_retrieve(bus, study)).generation != first.generation
 
@@ -157,7 +158,7 @@ async def test_a_submission_that_is_cancelled_does_not_hold_up_the_next(bus: Bus
     second = asyncio.create_task(submit_retrieve(bus, study))
     await asyncio.sleep(0)
     await end_tasks([first])
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         assert (await second).job == study
 
 
@@ -180,7 +181,7 @@ async def test_a_worker_and_who_submitted_name_a_job_alike(bus: Bus, other_bus: 
         working = asyncio.create_task(
             jobs.work(other_bus, streams.JOBS, study.origin, Retrieve, worker, at_once=1, lane=lane)
         )
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             running = await taken.get()
         assert Submitted(running.generation, running.job, running.lane) == submitted
         await end_tasks([working])

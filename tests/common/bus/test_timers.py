@@ -10,6 +10,7 @@ from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 from isthmus.common.bus import Bus, subjects
 from isthmus.common.bus.timers import StudyTimer, set_timer
 from isthmus.common.messages import decode
+from tests.waiting import PATIENCE
 
 
 @pytest.fixture
@@ -34,7 +35,7 @@ async def test_a_timer_that_is_set_again_comes_when_it_was_set_to_last(
     now = time.time()
     await set_timer(bus, timer, now + before)
     await set_timer(bus, timer, now + 0.6)
-    (message,) = await fired.fetch(1, timeout=10)
+    (message,) = await fired.fetch(1, timeout=PATIENCE)
     assert decode(message.data, StudyTimer) == timer
     assert message.metadata.timestamp.timestamp() >= now + 0.59
     assert (await fired.consumer_info()).num_pending == 0
@@ -44,5 +45,5 @@ async def test_a_timer_whose_time_is_over_comes_at_once(
     bus: Bus, origin_name: str, fired: JetStreamContext.PullSubscription
 ) -> None:
     await set_timer(bus, StudyTimer(origin_name, "1.2"), 0.0)
-    (message,) = await fired.fetch(1, timeout=10)
+    (message,) = await fired.fetch(1, timeout=PATIENCE)
     assert message.subject == subjects.timer_fired(origin_name, "1.2")

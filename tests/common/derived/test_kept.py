@@ -8,6 +8,7 @@ from isthmus.common.blobs import BlobStore, Sink, derived_prefix, held_key
 from isthmus.common.derived.kept import Kept
 from isthmus.common.errors import PixelsUnreadable, StoreUnavailable
 from isthmus.common.messages import BlobRef
+from tests.waiting import PATIENCE
 
 
 class Maker:
@@ -120,7 +121,7 @@ async def test_what_nobody_waits_for_any_more_leaves_nothing(blobs: BlobStore, o
     waiting = asyncio.create_task(Kept(blobs).stored(instance(origin_name), "explicit", goes_on))
     await began.wait()
     waiting.cancel()
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         await ended.wait()
     with pytest.raises(asyncio.CancelledError):
         await waiting

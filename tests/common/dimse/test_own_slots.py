@@ -3,6 +3,7 @@
 import asyncio
 
 from isthmus.common.dimse.own_slots import OwnSlots
+from tests.waiting import PATIENCE
 
 
 async def test_no_more_are_taken_than_there_are() -> None:
@@ -12,7 +13,7 @@ async def test_no_more_are_taken_than_there_are() -> None:
     done, _ = await asyncio.wait({second}, timeout=0.05)
     assert not done
     await first.release()
-    await asyncio.wait_for(second, 20)
+    await asyncio.wait_for(second, PATIENCE)
 
 
 async def test_what_is_released_twice_counts_once() -> None:
@@ -47,7 +48,7 @@ async def test_who_is_cancelled_leaves_the_slot_to_the_next() -> None:
     await asyncio.sleep(0)
     await first.release()  # it is given to who is cancelled now
     gone.cancel()
-    await asyncio.wait_for(next_one, 20)
+    await asyncio.wait_for(next_one, PATIENCE)
 
 
 async def test_who_waits_in_vain_says_so() -> None:
@@ -55,5 +56,5 @@ async def test_who_waits_in_vain_says_so() -> None:
     await slots.take(0)
     slots.on_wanted(lambda elsewhere, _: heard.set() if elsewhere is None else None)
     waiting = asyncio.create_task(slots.take(0))
-    await asyncio.wait_for(heard.wait(), 20)
+    await asyncio.wait_for(heard.wait(), PATIENCE)
     waiting.cancel()

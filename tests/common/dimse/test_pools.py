@@ -17,9 +17,9 @@ from isthmus.common.config.settings import Nats
 from isthmus.common.dimse import FIND, VERIFICATION, Association, AssociationPool, Peer
 from isthmus.common.threads import Threads
 from tests.pacs import FaultyPacs
+from tests.waiting import PATIENCE
 
 ROOT = Path(__file__).parents[3]
-PATIENCE = 20.0
 
 
 @pytest.fixture(scope="module")

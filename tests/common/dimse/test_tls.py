@@ -286,7 +286,7 @@ def test_an_association_that_nobody_uses_is_seen_to_end(pki: Pki) -> None:
     with acceptor(handler, tls=pki.accepting()) as pacs, opened(pki.to(pacs), [VERIFICATION]) as ours:
         assert ours.alive
         established.get(timeout=10).abort()
-        assert eventually(lambda: not ours.alive, timeout_seconds=10)
+        assert eventually(lambda: not ours.alive)
 
 
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])

@@ -7,6 +7,7 @@ import pytest
 from isthmus.common.config import DimseOrigin, Origin
 from isthmus.common.errors import CircuitOpen, InvalidParameter, OriginTimeout
 from isthmus.common.federation import ask_all
+from tests.waiting import PATIENCE
 
 
 def origin(name: str, seconds: float = 10) -> Origin:
@@ -25,7 +26,7 @@ async def test_they_are_asked_at_the_same_time_and_answer_in_their_order() -> No
         await all_asked.wait()
         return origin.name.upper()
 
-    answers = await asyncio.wait_for(ask_all([origin("b"), origin("a")], ask), 20)
+    answers = await asyncio.wait_for(ask_all([origin("b"), origin("a")], ask), PATIENCE)
     assert [(origin.name, answer) for origin, answer in answers.heard] == [("b", "B"), ("a", "A")]
     assert answers.silent == ()
 
@@ -40,7 +41,7 @@ async def test_each_has_its_own_deadline() -> None:
             ended.append(origin.name)
         return "late enough"
 
-    answers = await asyncio.wait_for(ask_all([origin("slow"), origin("gone", 0.05)], ask), 20)
+    answers = await asyncio.wait_for(ask_all([origin("slow"), origin("gone", 0.05)], ask), PATIENCE)
     assert [origin.name for origin, _ in answers.heard] == ["slow"]
     (silence,) = answers.silent
     assert isinstance(silence.error, OriginTimeout)

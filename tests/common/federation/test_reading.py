@@ -20,6 +20,7 @@ from isthmus.common.federation import FederatedReading, Silence, Visible, Wanted
 from isthmus.common.messages import BlobRef
 from tests.common.federation.origins import OpenFederation, Origins, working
 from tests.common.retrieval.held import OTHER_SERIES, SERIES, STUDY, blob, held_series, manifest, missing
+from tests.waiting import PATIENCE
 
 THIS = Wanted(STUDY)
 FIND = [Level.STUDY]
@@ -321,7 +322,7 @@ async def test_a_reader_that_leaves_meanwhile_ends_the_asking(origins: Origins) 
     reading = asyncio.create_task(read(federation))
     await origins.a.pacs.asked.wait()
     reading.cancel()
-    await asyncio.wait_for(origins.a.pacs.cancelled.wait(), 20)
+    await asyncio.wait_for(origins.a.pacs.cancelled.wait(), PATIENCE)
     with pytest.raises(asyncio.CancelledError):
         await reading
 

@@ -16,6 +16,7 @@ from isthmus.common.errors import CircuitOpen
 from isthmus.common.federation.visible import Visible
 from tests.common.federation.origins import SECONDS, FakeOrigin, Origins, working
 from tests.common.retrieval.held import STUDY, blob
+from tests.waiting import PATIENCE
 
 WHOLE = Permit()
 CT = Permit((StudyFilter.model_validate({"modality": ["CT"]}),))
@@ -81,7 +82,7 @@ async def test_is_not_waited_for_as_long_again_where_an_origin_was_late(
         assert f"within {patience:g} s" in silence.error.detail
     origins.a.pacs.hangs = False
     has(origins.a, "CT")
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         while found.silent:  # as long as this machine is slower than that
             found = await federation.visible(studies, permits, STUDY)
     assert found == Visible((origins.a.name, origins.b.name))

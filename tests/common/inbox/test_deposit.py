@@ -25,6 +25,7 @@ from tests.common.inbox.depositing import (
     listed,
     record,
 )
+from tests.waiting import PATIENCE
 
 
 async def test_an_instance_is_in_s3_and_in_the_stream(
@@ -270,7 +271,7 @@ async def test_it_is_looked_what_is_there_while_it_is_described(
         return incoming(b"first")
 
     monkeypatch.setattr(deposits, "_keys", look)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         assert (
             await deposits.deposit_described_later(
                 inbox, incoming(b"first").identity, describe, lambda key: blobs.put(key, b"first")

@@ -29,6 +29,7 @@ from tests.common.retrieval.held import (
     missing,
 )
 from tests.common.retrieval.worker import FakeWorker, at_work, everything
+from tests.waiting import PATIENCE
 
 
 class TestBroughtAhead:
@@ -49,7 +50,7 @@ class TestBroughtAhead:
             return RetrieveDone(0, ())
 
         serving = await bus.serve(subjects.ahead(origin_name, STUDY), "worker", take, Ahead)
-        async with at_work(bus, origin_name) as worker, asyncio.timeout(10):
+        async with at_work(bus, origin_name) as worker, asyncio.timeout(PATIENCE):
             worker.script = script
             async with retrieval.read(Retrieve(origin_name, STUDY)) as study:
                 assert await anext(study) == blob(1)
@@ -75,7 +76,7 @@ class TestBroughtAhead:
             return RetrieveDone(1, ())
 
         serving = await bus.serve(subjects.ahead(origin_name, STUDY), "worker", take, Ahead)
-        async with at_work(bus, origin_name) as worker, asyncio.timeout(10):
+        async with at_work(bus, origin_name) as worker, asyncio.timeout(PATIENCE):
             worker.script = script
             study = asyncio.create_task(everything(retrieval, Retrieve(origin_name, STUDY)))
             await worker.begun.wait()
@@ -117,7 +118,7 @@ class TestASeriesOfAStudyOnItsWay:
             await asyncio.Event().wait()
             return RetrieveDone(0, ())
 
-        async with at_work(bus, origin) as worker, asyncio.timeout(10):
+        async with at_work(bus, origin) as worker, asyncio.timeout(PATIENCE):
             worker.script = script
             async with retrieval.read(Retrieve(origin, STUDY)) as study:
                 await anext(study)
@@ -205,7 +206,7 @@ class TestThePartThatANarrowerJobBrings:
             await worker.ready(running, blob(2))
             return RetrieveDone(2, ())
 
-        async with at_work(bus, origin_name) as worker, asyncio.timeout(10):
+        async with at_work(bus, origin_name) as worker, asyncio.timeout(PATIENCE):
             worker.script = script
             series = asyncio.create_task(everything(retrieval, Retrieve(origin_name, STUDY, SERIES)))
             await worker.begun.wait()
@@ -236,7 +237,7 @@ class TestThePartThatANarrowerJobBrings:
                 assert [one async for one in study] == [blob(1)]
                 return study.lacking
 
-        async with at_work(bus, origin_name) as worker, asyncio.timeout(10):
+        async with at_work(bus, origin_name) as worker, asyncio.timeout(PATIENCE):
             worker.script = script
             series = asyncio.create_task(everything(retrieval, Retrieve(origin_name, STUDY, SERIES)))
             await worker.begun.wait()
@@ -249,7 +250,7 @@ class TestThePartThatANarrowerJobBrings:
 
 class TestPrefetch:
     async def bulk_jobs(self, bus: Bus, origin: str) -> list[Retrieve]:
-        async with at_work(bus, origin, Lane.BULK) as worker, asyncio.timeout(10):
+        async with at_work(bus, origin, Lane.BULK) as worker, asyncio.timeout(PATIENCE):
             # The lane is in order: who comes after it finds it empty.
             await jobs.submit_retrieve(bus, Retrieve(origin, "9.9"), Lane.BULK)
             while not worker.jobs or worker.jobs[-1].study != "9.9":

@@ -8,6 +8,7 @@ from isthmus.common.config.settings import Nats
 from isthmus.common.messages import encode
 from isthmus.common.retrieval import reads
 from isthmus.common.retrieval.reads import LastRead, LastReads
+from tests.waiting import PATIENCE
 
 
 async def last(bus: Bus, origin: str) -> dict[str, float]:
@@ -59,7 +60,7 @@ async def test_a_long_read_is_written_down_again_and_again_until_it_ends(
 ) -> None:
     monkeypatch.setattr(reads, "TOUCH_SECONDS", 0.01)
     subscription = await bus.client.subscribe(f"$KV.READS.{origin_name}.>")
-    async with LastReads(bus).reading(origin_name, "1.2"), asyncio.timeout(20):
+    async with LastReads(bus).reading(origin_name, "1.2"), asyncio.timeout(PATIENCE):
         for _ in range(3):
             await subscription.next_msg()
     await bus.client.flush()

@@ -20,6 +20,7 @@ from isthmus.common.retrieval.usage import usage
 from isthmus.common.telemetry import metrics_text
 from isthmus.common.threads import Threads
 from tests.common.retrieval.held import SERIES
+from tests.waiting import PATIENCE
 
 SIZE = 100
 """Bytes of each study."""
@@ -219,7 +220,7 @@ async def test_of_all_workers_one_sweeps_at_a_time_and_another_when_it_is_gone(
     other_bus = await Bus.connect(nats_settings, "another")
     sweepers = [Sweeper(one, blobs, 0) for one in (bus, other_bus)]
     running = {one: asyncio.create_task(one.run()) for one in sweepers}
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         for _ in range(5):
             first = await turns.get()
         await end_tasks([running.pop(first)])

@@ -18,8 +18,7 @@ from isthmus.common.messages import (
     RetrieveFact,
     retrieve_fact,
 )
-
-PATIENCE_SECONDS = 120
+from tests.waiting import PATIENCE
 
 
 @asynccontextmanager
@@ -40,7 +39,7 @@ async def following(
         interested: whether somebody says that he waits for it.
         until: with the first fact of this kind he says so no more.
     """
-    async with asyncio.timeout(PATIENCE_SECONDS):
+    async with asyncio.timeout(PATIENCE):
         submitted = await jobs.submit_retrieve(bus, wanted, lane)
         subject = subjects.progress(wanted.origin, wanted.study, submitted.generation)
 

@@ -14,9 +14,9 @@ from isthmus.common.errors import StoreUnavailable
 from isthmus.common.messages import BlobRef, InstanceReady, Retrieve, retrieve_fact
 from isthmus.common.retrieving.delivery import PUTS_AT_ONCE, Delivery
 from tests.data_sets import raw_dataset, transfer_syntax
+from tests.waiting import PATIENCE
 
 EXPLICIT = "1.2.840.10008.1.2.1"
-PATIENCE = 10.0
 
 
 def in_file(data: bytes) -> RawBytes:

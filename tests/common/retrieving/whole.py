@@ -7,8 +7,7 @@ from isthmus.common.bus import Bus
 from isthmus.common.messages import Lacking, Retrieve
 from isthmus.common.retrieval import Catalogue, Retrieval
 from tests.data_sets import raw_dataset
-
-PATIENCE_SECONDS = 60
+from tests.waiting import PATIENCE
 
 
 class Reader:
@@ -25,7 +24,7 @@ class Reader:
     async def __call__(self, wanted: Retrieve) -> dict[str, bytes]:
         """Give the data sets by SOP Instance UID; raises what the reading raises."""
         self.arrived = {}
-        async with asyncio.timeout(PATIENCE_SECONDS), self.retrieval.read(wanted) as reading:
+        async with asyncio.timeout(PATIENCE), self.retrieval.read(wanted) as reading:
             self.lacking = reading.lacking
             async for blob in reading:
                 assert blob.sop_instance_uid not in self.arrived

@@ -14,8 +14,7 @@ from isthmus.common.bus.ending import end_tasks
 from isthmus.common.config import ListenAddress
 from isthmus.common.config.limits import Limits
 from isthmus.common.service.server import application, server
-
-SECONDS = 20.0
+from tests.waiting import PATIENCE
 
 
 async def taken(request: Request) -> Response:
@@ -59,7 +58,7 @@ class Connection:
 
     async def answer(self) -> tuple[int, bytes]:
         """Give the status and the body of the next answer."""
-        async with asyncio.timeout(SECONDS):
+        async with asyncio.timeout(PATIENCE):
             head = await self._reader.readuntil(b"\r\n\r\n")
             lines = head.decode().lower().split("\r\n")
             length = next(line for line in lines if line.startswith("content-length:")).partition(":")[2]
@@ -74,7 +73,7 @@ class Connection:
 
     async def end(self) -> bytes:
         """Give what comes until the other end closes."""
-        async with asyncio.timeout(SECONDS):
+        async with asyncio.timeout(PATIENCE):
             with suppress(ConnectionResetError):  # what was still on its way to it is unread
                 return await self._reader.read()
             return b""

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from pydantic import TypeAdapter
 
+from tests.waiting import PATIENCE
+
 ROOT = Path(__file__).parents[3]
 WITHOUT = """
 import importlib, pkgutil, sys
@@ -50,7 +52,7 @@ def test_who_works_on_no_pixels_needs_no_codecs() -> None:
         [sys.executable, "-c", WITHOUT, ",".join(absent), *services],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE,
         check=False,
     )
     assert done.returncode == 0, done.stderr[-2000:]

@@ -11,6 +11,8 @@ import sys
 
 import pytest
 
+from tests.waiting import PATIENCE
+
 PATIENT = "DOE^JOHN"
 BEGIN = """
 import logging, sys, warnings
@@ -23,7 +25,7 @@ log = get_logger("isthmus.wado")
 
 def logged(program: str) -> list[dict[str, str]]:
     done = subprocess.run(
-        [sys.executable, "-c", BEGIN + program], capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-c", BEGIN + program], capture_output=True, text=True, timeout=PATIENCE, check=False
     )
     assert PATIENT not in done.stderr
     return [json.loads(line) for line in done.stderr.splitlines()]
@@ -204,7 +206,7 @@ with span("work", context=extract(incoming)):
 def test_on_a_terminal_an_event_is_one_coloured_line() -> None:
     master, terminal = pty.openpty()
     program = "try: 1/0\nexcept ZeroDivisionError: log.exception('failed', origin='pacs')"
-    subprocess.run([sys.executable, "-c", BEGIN + program], stderr=terminal, timeout=60, check=True)
+    subprocess.run([sys.executable, "-c", BEGIN + program], stderr=terminal, timeout=PATIENCE, check=True)
     os.close(terminal)
     shown = os.read(master, 65536).decode()
     os.close(master)

@@ -8,6 +8,7 @@ import threading
 import pytest
 
 from isthmus.common.threads import LoopStopped, run_coroutine_from_thread
+from tests.waiting import PATIENCE
 
 
 async def answer() -> int:
@@ -26,7 +27,7 @@ async def test_a_coroutine_that_takes_too_long_is_cancelled() -> None:
 
     with pytest.raises(TimeoutError):
         await asyncio.to_thread(run_coroutine_from_thread, never(), loop, 0.05)
-    await asyncio.wait_for(cancelled.wait(), 20)
+    await asyncio.wait_for(cancelled.wait(), PATIENCE)
 
 
 def test_a_closed_loop_is_told_and_the_coroutine_is_closed() -> None:

@@ -7,6 +7,7 @@ from contextlib import aclosing
 import pytest
 
 from isthmus.common.threads import Channel, ChannelClosed
+from tests.waiting import PATIENCE
 
 
 def channel(capacity: int) -> Channel[int]:
@@ -28,7 +29,7 @@ async def test_a_reader_that_leaves_wakes_a_blocked_writer_at_once() -> None:
     writer = asyncio.create_task(asyncio.to_thread(write))
     await asyncio.to_thread(filled.wait, 5)
     await items.aclose()
-    await asyncio.wait_for(writer, 20)
+    await asyncio.wait_for(writer, PATIENCE)
     assert outcome == ["closed"]
 
 

@@ -20,6 +20,7 @@ from tests.common.webclient.web_origin import (
     says,
     written,
 )
+from tests.waiting import PATIENCE
 
 BODY = multipart(b"x" * 300_000, b"y" * 300_000)
 MOMENTS = 60
@@ -74,7 +75,7 @@ async def _left_at_every_moment(client: WebClient, work: Callable[[WebClient], A
             await asyncio.sleep(0)
         task.cancel()
         await asyncio.wait([task])
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         await work(client)
 
 

@@ -16,6 +16,7 @@ from isthmus.common.webclient import OutgoingPart, WebClient
 from tests.certificates import Authority
 from tests.common.webclient.http2_site import Behaviour, Http2Site, Stream
 from tests.common.webclient.web_origin import MULTIPART, Site, multipart, origin_at
+from tests.waiting import PATIENCE
 
 JSON = "application/dicom+json"
 
@@ -102,7 +103,7 @@ async def test_who_leaves_ends_the_request_and_nobody_is_held_up(site: Http2Site
             async with client.stream_parts("studies/1.2") as parts:
                 await anext(await anext(parts))
                 raise LookupError
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE):
             await site.ended.wait()
         site.behaviour = nothing
         assert (await client.get_json("studies")).data_sets == []

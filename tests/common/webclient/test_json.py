@@ -24,6 +24,7 @@ from tests.common.webclient.web_origin import (
     writes,
     writes_then_is_silent,
 )
+from tests.waiting import PATIENCE
 
 DEEP = "[" + '{"00081110": {"vr": "SQ", "Value": [' * 70 + "]}}" * 70 + "]"
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/dicom+json\r\n"
@@ -286,6 +287,6 @@ async def test_who_is_cancelled_leaves_the_connection_to_nobody(site: Site, clie
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         await site.ended.wait()
     assert (await client.get_json("studies")).data_sets == []

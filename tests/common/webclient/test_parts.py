@@ -26,6 +26,7 @@ from tests.common.webclient.web_origin import (
     writes,
     writes_then_is_silent,
 )
+from tests.waiting import PATIENCE
 
 HEAD = f"HTTP/1.1 200 OK\r\nContent-Type: {MULTIPART}\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
 
@@ -231,7 +232,7 @@ async def test_who_leaves_ends_the_request(site: Site, client: WebClient) -> Non
             async for part in parts:
                 await anext(part)
                 raise LookupError
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         await site.ended.wait()
     assert await retrieved(client) == []
 

@@ -11,6 +11,7 @@ from isthmus.common.webclient.credentials import credentials_for
 from isthmus.common.webclient.tls import tls_context
 from isthmus.common.webclient.transport import elsewhere_client
 from tests.common.webclient.web_origin import origin_at, written
+from tests.waiting import PATIENCE
 
 PROGRAM = """
 import asyncio, logging, sys
@@ -107,7 +108,7 @@ def test_nothing_of_it_is_in_logs_errors_and_traces(tmp_path: Path) -> None:
         cwd=Path(__file__).parents[3],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE,
         check=False,
     )
     assert done.returncode == 0, done.stderr[-3000:]

@@ -133,7 +133,7 @@ def origin_at(url: str, **more: object) -> DicomwebOrigin:
         "protocol": "dicomweb",
         "ae_title": "CLOUD",
         "url": url,
-        "timeout_seconds": 30,
+        "timeout_seconds": 600,
     }
     return DicomwebOrigin.model_validate(settings | more)
 

@@ -19,12 +19,11 @@ from isthmus.common.messages import BlobRef
 from tests.scp.modality import (
     CT,
     MODALITY,
-    SECONDS,
     Modality,
     Result,
     ask,
 )
-from tests.waiting import until
+from tests.waiting import PATIENCE, until
 
 EXPLICIT = "1.2.840.10008.1.2.1"
 Deposit = Callable[[str], Awaitable[str]]
@@ -40,7 +39,7 @@ def reachable(port: int) -> Iterator[tuple[Caller, ...]]:
 
 
 async def get(results: "Queue[Result]") -> Result:
-    return await asyncio.to_thread(results.get, True, SECONDS)
+    return await asyncio.to_thread(results.get, True, PATIENCE)
 
 
 async def waiting(bus: Bus, inbox: Inbox) -> int:

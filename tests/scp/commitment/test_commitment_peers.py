@@ -12,7 +12,8 @@ from isthmus.common.config.arriving import Caller
 from isthmus.common.service import Parts
 from tests.peers import Orthanc, Peer
 from tests.scp.commitment.asking import Deposit
-from tests.scp.modality import CT, MR, SECONDS, services, with_callers
+from tests.scp.modality import CT, MR, services, with_callers
+from tests.waiting import PATIENCE
 
 PENDING = "Pending"
 
@@ -33,7 +34,7 @@ async def outcome(orthanc: Orthanc, *references: tuple[str, str]) -> dict[str, o
     asked = await asyncio.to_thread(
         request, "POST", "/modalities/INBOX/storage-commitment", {"DicomInstances": references}
     )
-    async with asyncio.timeout(SECONDS):
+    async with asyncio.timeout(PATIENCE):
         while True:
             told = await asyncio.to_thread(request, "GET", str(asked["Path"]))
             if told["Status"] != PENDING:

@@ -30,7 +30,6 @@ from tests.scp.commitment.asking import (
 from tests.scp.modality import (
     CT,
     MODALITY,
-    SECONDS,
     Modality,
     Result,
     action_information,
@@ -40,7 +39,7 @@ from tests.scp.modality import (
     services,
     with_callers,
 )
-from tests.waiting import until
+from tests.waiting import PATIENCE, until
 
 
 async def test_after_a_release_the_result_goes_to_the_address_of_the_caller(
@@ -68,7 +67,7 @@ async def test_the_process_that_has_the_association_reports_what_another_one_fou
     def run(port: int) -> Result:
         with modality.associated(port) as association:
             ask(association, action_information(transaction(), (CT, "1.2.3.4")))
-            return modality.here.get(timeout=SECONDS)
+            return modality.here.get(timeout=PATIENCE)
 
     async with AsyncExitStack() as stack:
         with monkeypatch.context() as patching:
@@ -124,7 +123,7 @@ async def test_a_caller_without_an_address_gets_its_result_when_it_asks_again(
         def run() -> Result:
             with modality.associated(port) as association:
                 ask(association, action_information(uid, (CT, "1.2.3.4")))
-                return modality.here.get(timeout=SECONDS)
+                return modality.here.get(timeout=PATIENCE)
 
         assert committed(await asyncio.to_thread(run)) == {"1.2.3.4"}
 
@@ -192,7 +191,7 @@ async def test_other_requests_are_answered_while_a_result_is_reported(parts: Par
                 int(ask(association, action_information(transaction(), (CT, "1.2.3.4"))).Status)
                 for _ in range(30)
             }
-            return statuses, [modality.here.get(timeout=SECONDS) for _ in range(30)]
+            return statuses, [modality.here.get(timeout=PATIENCE) for _ in range(30)]
 
     async with services(parts) as port:
         statuses, results = await asyncio.to_thread(run, port)
@@ -209,7 +208,7 @@ async def test_a_request_of_many_instances_is_answered_whole(parts: Parts, depos
         with modality.associated(port) as association:
             data = action_information(transaction(), (CT, "1.2.3.4"), *((CT, uid) for uid in wanted))
             assert ask(association, data).Status == 0
-            return modality.here.get(timeout=SECONDS)
+            return modality.here.get(timeout=PATIENCE)
 
     async with services(parts) as port:
         result = await asyncio.to_thread(run, port)
@@ -226,7 +225,7 @@ async def test_logs_say_nothing_of_what_was_asked_for(
     def run(port: int) -> None:
         with modality.associated(port) as association:
             ask(association, action_information(uid, (CT, "1.2.3.4.55555")))
-            modality.here.get(timeout=SECONDS)
+            modality.here.get(timeout=PATIENCE)
 
     async with services(parts) as port:
         await asyncio.to_thread(run, port)
@@ -253,7 +252,7 @@ async def test_the_process_does_not_live_on_without_its_commitments(
 
     monkeypatch.setattr(Consumer, "serve", mistaken)
     monkeypatch.setattr(committer, "fail", failed.set)
-    async with services(parts), asyncio.timeout(SECONDS):
+    async with services(parts), asyncio.timeout(PATIENCE):
         await failed.wait()
 
 

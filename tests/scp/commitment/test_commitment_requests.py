@@ -33,7 +33,6 @@ from tests.scp.conftest import with_rules
 from tests.scp.modality import (
     CT,
     MODALITY,
-    SECONDS,
     Modality,
     Result,
     action_information,
@@ -42,6 +41,7 @@ from tests.scp.modality import (
     services,
     with_callers,
 )
+from tests.waiting import PATIENCE
 
 
 def wrong_requests() -> list[tuple[str, Callable[[Association], Dataset], int, str]]:
@@ -142,7 +142,7 @@ async def test_after_the_loss_of_its_stream_the_queue_is_there_again(
         with modality.associated(port) as association:
             while ask(association, action_information(transaction(), (CT, "1.2.3.4"))).Status:
                 pass
-            return modality.here.get(timeout=SECONDS)
+            return modality.here.get(timeout=PATIENCE)
 
     async with services(parts) as port:
         await bus.jetstream.delete_stream(streams.COMMITMENTS)
@@ -169,8 +169,8 @@ async def test_who_has_a_password_for_nats_alone_has_nothing_reported(
     def run(port: int) -> Result:
         with modality.associated(port) as association:
             ask(association, action_information(transaction(), (CT, "1.2.3.4")))
-            result = modality.here.get(timeout=SECONDS)
-            assert has_left.wait(SECONDS)
+            result = modality.here.get(timeout=PATIENCE)
+            assert has_left.wait(PATIENCE)
             return result
 
     with modality.listening() as there, reachable(there) as callers:
@@ -180,8 +180,8 @@ async def test_who_has_a_password_for_nats_alone_has_nothing_reported(
             results = await thief.client.subscribe("dicom.committed.*")
             await thief.client.flush()
             asking = asyncio.create_task(asyncio.to_thread(run, port))
-            heard = await results.next_msg(timeout=SECONDS)
-            answer = await thief.client.request(heard.subject, heard.data, SECONDS)
+            heard = await results.next_msg(timeout=PATIENCE)
+            answer = await thief.client.request(heard.subject, heard.data, PATIENCE)
             assert decode(answer.data, ResultReported) == ResultReported(None)
             has_left.set()
             assert committed(await asking) == {"1.2.3.4"}

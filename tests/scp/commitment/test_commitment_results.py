@@ -21,7 +21,6 @@ from tests.scp.commitment.asking import (
 from tests.scp.modality import (
     CT,
     MR,
-    SECONDS,
     Modality,
     Result,
     action_information,
@@ -31,6 +30,7 @@ from tests.scp.modality import (
     services,
     with_callers,
 )
+from tests.waiting import PATIENCE
 
 
 async def test_what_is_there_is_committed_to_on_the_same_association(
@@ -44,7 +44,7 @@ async def test_what_is_there_is_committed_to_on_the_same_association(
         with modality.associated(port) as association:
             data = action_information(uid, (CT, "1.2.3.4"), (CT, "1.2.3.5"), (CT, "1.2.3.4"))
             assert ask(association, data).Status == 0
-            return modality.here.get(timeout=SECONDS)
+            return modality.here.get(timeout=PATIENCE)
 
     async with services(parts) as port:
         result = await asyncio.to_thread(run, port)
@@ -71,7 +71,7 @@ async def test_what_is_not_there_or_is_of_another_class_is_said_to_have_failed(
                 association,
                 action_information(transaction(), (CT, "1.2.3.4"), (MR, "1.2.3.5"), (CT, "1.2.3.6")),
             )
-            return modality.here.get(timeout=SECONDS)
+            return modality.here.get(timeout=PATIENCE)
 
     async with services(parts) as port:
         result = await asyncio.to_thread(run, port)
@@ -92,7 +92,7 @@ async def test_a_blob_that_is_lost_or_cut_is_not_committed_to(
         with modality.associated(port) as association:
             references = [(CT, f"1.2.3.{number}") for number in (4, 5, 6)]
             ask(association, action_information(transaction(), *references))
-            return modality.here.get(timeout=SECONDS)
+            return modality.here.get(timeout=PATIENCE)
 
     async with services(parts) as port:
         result = await asyncio.to_thread(run, port)
@@ -119,7 +119,7 @@ async def test_what_is_in_the_lists_of_studies_is_found_however_long_ago(
     def run(port: int) -> Result:
         with modality.associated(port) as association:
             ask(association, action_information(transaction(), *((CT, uid) for uid in wanted)))
-            return modality.here.get(timeout=SECONDS)
+            return modality.here.get(timeout=PATIENCE)
 
     async with services(parts) as port:
         result = await asyncio.to_thread(run, port)
@@ -140,7 +140,7 @@ async def test_what_is_being_deleted_is_not_committed_to(
     def run(port: int) -> Result:
         with modality.associated(port) as association:
             ask(association, action_information(transaction(), (CT, "1.2.3.4"), (CT, "1.2.3.5")))
-            return modality.here.get(timeout=SECONDS)
+            return modality.here.get(timeout=PATIENCE)
 
     await deposit("1.2.3.5")
     async with services(parts) as port:
@@ -159,7 +159,7 @@ async def test_what_another_inbox_has_is_not_committed_to(
     def run(port: int) -> Result:
         with modality.associated(port) as association:
             ask(association, action_information(transaction(), (CT, "1.2.3.4")))
-            return modality.here.get(timeout=SECONDS)
+            return modality.here.get(timeout=PATIENCE)
 
     async with services(with_callers(parts, other)) as port:
         result = await asyncio.to_thread(run, port)

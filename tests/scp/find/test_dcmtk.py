@@ -11,6 +11,7 @@ from isthmus.scp.worker import Server
 from tests.peers.dcmtk import ENVIRONMENT
 from tests.scp.find.conftest import ARCHIVE, Played
 from tests.scp.find.test_stopping import AT_ONCE, studies
+from tests.waiting import PATIENCE
 
 pytestmark = pytest.mark.anyio
 
@@ -24,7 +25,7 @@ async def findscu(server: Server, *options: str) -> Sequence[str]:
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        timeout=30,
+        timeout=PATIENCE,
         env={**os.environ, **ENVIRONMENT},
         check=True,
     )

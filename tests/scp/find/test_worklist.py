@@ -21,6 +21,7 @@ from tests.peers import Orthanc
 from tests.peers.dcmtk import ENVIRONMENT
 from tests.peers.worklist import Wlmscpfs
 from tests.scp.find.conftest import Answer, Played, ask, before, before_dicomweb, find, request
+from tests.waiting import PATIENCE
 from tests.web_scu.dicomweb.steps import Worklist
 
 pytestmark = pytest.mark.anyio
@@ -180,7 +181,7 @@ def findscu(port: int, directory: Path, keys: Sequence[str]) -> list[str]:
         [*command, "127.0.0.1", str(port)],
         stdin=subprocess.DEVNULL,
         capture_output=True,
-        timeout=30,
+        timeout=PATIENCE,
         env={**os.environ, **ENVIRONMENT},
         check=True,
     )

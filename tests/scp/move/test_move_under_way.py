@@ -15,6 +15,7 @@ from tests.data_sets import identity
 from tests.peers import Peer
 from tests.scp.move.receiver import Receiver
 from tests.scp.retrieving.client import STUDY_ROOT, Answer, associate, move, wish
+from tests.waiting import PATIENCE
 
 CANCELLED, ALL_FAILED = 0xFE00, 0xA702
 MESSAGE_ID = 7
@@ -106,7 +107,7 @@ async def test_a_cancel_ends_it_with_the_counters_that_there_are(
         association.send_c_cancel(MESSAGE_ID, query_model=f"{STUDY_ROOT}.2")
         await asyncio.to_thread(told_to_stop.wait, 20)
         receiver.may_go_on.set()
-        await asyncio.wait_for(asyncio.to_thread(_rest, responses, answer), 20)
+        await asyncio.wait_for(asyncio.to_thread(_rest, responses, answer), PATIENCE)
     assert answer.status == CANCELLED
     assert answer.final is not None
     completed, remaining = answer.final.completed or 0, answer.final.remaining or 0

@@ -17,6 +17,7 @@ from isthmus.common.threads import Threads
 from isthmus.scp.retrieving.line import SMALL_BYTES, Line, Room
 from isthmus.scp.retrieving.outlet import Outlet, Outlets
 from tests.common.dimse.acceptor import CT, acceptor, opened
+from tests.waiting import PATIENCE
 
 SIZE = 1000
 
@@ -144,5 +145,5 @@ async def test_stopped_it_tells_what_is_left_and_wakes_who_waits(
     taken = await line.take()
     assert taken is not None
     assert line.stop() == [ref.sop_instance_uid for ref in stored[1:]]
-    assert await asyncio.wait_for(line.take(), 20) is None
+    assert await asyncio.wait_for(line.take(), PATIENCE) is None
     await line.close()

@@ -21,9 +21,10 @@ from tests.qido.pacs import attributes
 from tests.scp.commitment.asking import transaction
 from tests.scp.conftest import ANY_PORT, CT, Sending, send
 from tests.scp.find.conftest import Played, ask, request
-from tests.scp.modality import SECONDS, Modality, Result, action_information, committed, failed
+from tests.scp.modality import Modality, Result, action_information, committed, failed
 from tests.scp.modality import ask as ask_for
 from tests.stow.worker import Employ, Job
+from tests.waiting import PATIENCE
 
 ALL = "EVERYWHERE"
 Dataset = Callable[..., bytes]
@@ -153,7 +154,7 @@ async def test_who_takes_what_is_stored_commits_to_it(
         with modality.associated(server.port, ALL) as association:
             data = action_information(transaction(), (CT, "1.2.3.4"), (CT, "1.2.3.5"))
             assert ask_for(association, data).Status == 0
-            return modality.here.get(timeout=SECONDS)
+            return modality.here.get(timeout=PATIENCE)
 
     result = await asyncio.to_thread(run)
     assert (committed(result), failed(result)) == ({"1.2.3.4"}, {"1.2.3.5": 0x0112})

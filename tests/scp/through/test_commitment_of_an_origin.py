@@ -23,8 +23,8 @@ from isthmus.scp.worker import Server, serving
 from tests.peers import Orthanc
 from tests.scp.commitment.asking import transaction
 from tests.scp.conftest import PACS
-from tests.scp.modality import CT, MR, SECONDS, Modality, Result, action_information, ask, committed, failed
-from tests.waiting import until
+from tests.scp.modality import CT, MR, Modality, Result, action_information, ask, committed, failed
+from tests.waiting import PATIENCE, until
 
 INSTANCE, CLASS = tag_of("SOPInstanceUID"), tag_of("SOPClassUID")
 
@@ -72,7 +72,7 @@ async def result_of(server: Server, *references: tuple[str, str], called: str = 
     def run() -> Result:
         with modality.associated(server.port, called) as association:
             assert ask(association, action_information(transaction(), *references)).Status == 0
-            return modality.here.get(timeout=SECONDS)
+            return modality.here.get(timeout=PATIENCE)
 
     return await asyncio.to_thread(run)
 

@@ -25,9 +25,9 @@ from tests.scp.modality import committed, failed
 from tests.scp.through.conftest import QUICK, nothing_is_on_its_way
 from tests.scp.through.test_commitment_of_an_origin import Archive, result_of
 from tests.stow.worker import Employ, Job
+from tests.waiting import PATIENCE
 
 Dataset = Callable[..., bytes]
-SECONDS = 20.0
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ async def send_one(server: Server, data: bytes) -> StoreResult:
 
 
 async def soon(condition: Callable[[], bool]) -> None:
-    assert await asyncio.to_thread(eventually, condition, timeout_seconds=SECONDS)
+    assert await asyncio.to_thread(eventually, condition, timeout_seconds=PATIENCE)
 
 
 class Destination:

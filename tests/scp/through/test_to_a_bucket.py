@@ -19,6 +19,7 @@ from tests.peers import Peer, storescu
 from tests.scp.conftest import ANY_PORT, CT
 from tests.scp.modality import committed, failed
 from tests.scp.through.test_commitment_of_an_origin import result_of
+from tests.waiting import PATIENCE
 from tests.web_scu.bucket.conftest import blobs, bucket, origin
 
 __all__ = ["blobs", "bucket", "origin"]  # fixtures
@@ -40,7 +41,7 @@ async def test_what_storescu_sends_is_under_its_key_and_committed_to(
     async with worker(parts), serving(parts) as server:
         outcome = await asyncio.to_thread(storescu, Peer(origin.ae_title, "127.0.0.1", server.port), files)
         assert outcome.log.count("Received Store Response (Success)") == len(files), outcome.log
-        async with asyncio.timeout(20):  # the answer to a C-STORE does not wait until it can be found
+        async with asyncio.timeout(PATIENCE):  # the answer to a C-STORE does not wait until it can be found
             while not committed(result := await result_of(server, *asked, called=origin.ae_title)) >= stored:
                 pass
     keys = [blob.key async for blob in bucket.list(origin.name)]

@@ -18,6 +18,7 @@ from tests.data_sets import identity, make_series
 from tests.pacs import FaultyPacs, Operation, StoreStatus
 from tests.system.conformance.answers import Match, keywords, value, values
 from tests.system.multipart import PAYLOAD, payload
+from tests.waiting import PATIENCE
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +53,7 @@ async def http(
 
 async def stored(http: httpx2.AsyncClient, files: list[Path]) -> httpx2.Response:
     content = payload(file.read_bytes() for file in files)
-    return await http.post("studies", content=content, headers={"Content-Type": PAYLOAD}, timeout=30)
+    return await http.post("studies", content=content, headers={"Content-Type": PAYLOAD}, timeout=PATIENCE)
 
 
 @pytest.mark.parametrize("status", [0xB000, 0xB006, 0xB007])

@@ -2,13 +2,11 @@
 
 import threading
 from dataclasses import dataclass
-from typing import Final
 
 import httpx2
 
 from tests.system.multipart import INSTANCES, datasets, datasets_of_broken
-
-WAIT_SECONDS: Final = 45.0
+from tests.waiting import PATIENCE
 
 
 @dataclass(frozen=True)
@@ -49,14 +47,14 @@ class Client:
         """Wait until so many instances have come whole."""
         with self._changed:
             held = self._changed.wait_for(
-                lambda: self._parts > instances or not self._thread.is_alive(), WAIT_SECONDS
+                lambda: self._parts > instances or not self._thread.is_alive(), PATIENCE
             )
             assert held, f"only {self._parts - 1} instances came"
             assert self._parts > instances, f"ended with {self._answer or self._failure!r}"
 
     def answer(self) -> Answer:
         """Wait for the end, and give what has come."""
-        self._thread.join(WAIT_SECONDS)
+        self._thread.join(PATIENCE)
         assert not self._thread.is_alive(), f"no end; {self._parts - 1} instances came"
         if self._failure is not None:
             raise self._failure
@@ -77,7 +75,7 @@ class Client:
         headers = {"Accept": INSTANCES}
         whole = True
         with (
-            httpx2.Client(timeout=httpx2.Timeout(WAIT_SECONDS), trust_env=False) as http,
+            httpx2.Client(timeout=httpx2.Timeout(PATIENCE), trust_env=False) as http,
             http.stream("GET", self._url, headers=headers) as response,
         ):
             boundary = response.headers.get("content-type", "").rpartition("boundary=")[2].strip('"')

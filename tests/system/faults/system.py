@@ -24,6 +24,7 @@ from tests.peers import eventually, free_ports
 from tests.system.faults.client import Answer, Client
 from tests.system.faults.sockets import connections
 from tests.system.gateway import Gateway
+from tests.waiting import PATIENCE
 
 ROOT: Final = Path(__file__).parents[3]
 ASSOCIATIONS: Final = 2
@@ -36,7 +37,6 @@ LEFT_WITHIN: Final = 15.0
 FREE_WITHIN: Final = 5.0
 CLOSED_WITHIN: Final = 15.0
 """An association that nobody uses stays open for ten seconds."""
-EXPORTED_WITHIN: Final = 10.0
 
 
 @dataclass
@@ -161,7 +161,7 @@ class FaultySystem(Gateway):
             found[:] = read_spans(directory, trace_id)
             return condition(found)
 
-        assert eventually(complete, timeout_seconds=EXPORTED_WITHIN), [
+        assert eventually(complete, timeout_seconds=PATIENCE), [
             (span.service, span.name, span.status, span.message) for span in found
         ]
 

@@ -12,10 +12,10 @@ import pytest
 
 from tests.pacs import Slow
 from tests.peers import eventually
-from tests.system.faults.client import WAIT_SECONDS
 from tests.system.faults.system import FaultySystem, Origin, frozen, kill
 from tests.system.multipart import PAYLOAD, Answer, payload
 from tests.system.problem import problem
+from tests.waiting import PATIENCE
 
 AWAY_SECONDS: Final = 20.0
 START_SECONDS: Final = 4.0
@@ -31,7 +31,7 @@ def dies(system: FaultySystem) -> None:
     died = system.only("s3")
     with system.restarting("s3"):
         kill(died)
-        assert eventually(lambda: system.pids["s3"] not in ([], [died]), timeout_seconds=20)
+        assert eventually(lambda: system.pids["s3"] not in ([], [died]))
         with frozen(system.only("s3")):
             time.sleep(AWAY_SECONDS - START_SECONDS)  # the fault itself
 
@@ -46,11 +46,11 @@ class Sender:
 
     def store(self) -> httpx2.Response:
         url = f"{self._origin.system.url}/aets/{self._origin.name}/studies"
-        with httpx2.Client(timeout=WAIT_SECONDS, trust_env=False) as http:
+        with httpx2.Client(timeout=PATIENCE, trust_env=False) as http:
             return http.post(url, content=self._body(), headers={"Content-Type": PAYLOAD})
 
     def wait_until_halfway(self) -> None:
-        assert self._halfway.wait(WAIT_SECONDS)
+        assert self._halfway.wait(PATIENCE)
 
     def go_on(self) -> None:
         self._on.set()
@@ -59,7 +59,7 @@ class Sender:
         body = payload(image.read_bytes() for image in self._origin.images)
         yield body[: len(body) // 2]
         self._halfway.set()
-        assert self._on.wait(WAIT_SECONDS)
+        assert self._on.wait(PATIENCE)
         yield body[len(body) // 2 :]
 
 

@@ -28,6 +28,7 @@ from isthmus.web_scu.bucket.scan import Completeness, Scanner
 from isthmus.web_scu.bucket.search import BucketSearchWork
 from isthmus.web_scu.worker import worker
 from tests.wado.serving import ended
+from tests.waiting import PATIENCE
 from tests.web_scu.bucket.objects import Archive, place_of, study_of
 
 
@@ -238,7 +239,7 @@ async def test_the_worker_scans_by_itself(
 
     monkeypatch.setattr(Completeness, "tell", noting)
     async with worker(parts):
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             await told.wait()
         assert len(await found(bus, archive.origin, Level.STUDY)) == 2
 
@@ -270,7 +271,7 @@ async def test_the_scan_goes_on_when_the_bucket_is_there_again(
     quick = archive.origin.model_copy(update={"refresh_seconds": 0.01})
     running = asyncio.create_task(Scanner(bus, archive.bucket, quick, scanner._index, refresher).run())
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             await refreshed.wait()
     finally:
         await ended([running])

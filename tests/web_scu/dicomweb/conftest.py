@@ -33,7 +33,13 @@ class Serve:
     @asynccontextmanager
     async def one(self, name: str, url: str, **settings: object) -> AsyncIterator[DicomwebOrigin]:
         """Run one inside a block, and stop it as a signal does."""
-        given = {"name": name, "protocol": "dicomweb", "url": url, "ae_title": "CLOUD", "timeout_seconds": 30}
+        given = {
+            "name": name,
+            "protocol": "dicomweb",
+            "url": url,
+            "ae_title": "CLOUD",
+            "timeout_seconds": 600,
+        }
         origin = DicomwebOrigin.model_validate({**given, **settings})
         async with worker(Parts(Settings(origins=(origin,), search=self.search), self._bus, self._blobs)):
             yield origin

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from isthmus.common.config.settings import S3, Nats
+from tests.waiting import PATIENCE
 
 
 def test_a_certificate_that_is_not_there_is_named(
@@ -26,7 +27,7 @@ def test_a_certificate_that_is_not_there_is_named(
         env={**foreign, "ISTHMUS_CONFIG": str(config)},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE,
         check=False,
     )
     assert (ended.returncode, ended.stdout) == (2, "")

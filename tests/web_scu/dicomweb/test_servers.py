@@ -23,6 +23,7 @@ from isthmus.common.errors import (
 from isthmus.common.messages import Echo, EchoDone
 from tests.common.webclient.web_origin import Behaviour, Site, says, writes, writes_then_is_silent
 from tests.peers import free_port
+from tests.waiting import PATIENCE
 from tests.web_scu.dicomweb.archive import (
     MODALITIES,
     MODALITY,
@@ -358,7 +359,7 @@ async def test_leaving_early_ends_the_request(bus: Bus, origin: DicomwebOrigin, 
     site.does(says("200 OK", '[{"0020000D": {"Value": ["1"]}}]', more), writes_then_is_silent())
     async with search(bus, query(origin.name, Level.STUDY)) as matches:
         await anext(matches)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         await site.ended.wait()
 
 

@@ -16,6 +16,7 @@ from isthmus.web_scu.dicomweb.sending import BYTES_AT_ONCE, INSTANCES_AT_ONCE, b
 from tests.common.webclient.web_origin import Behaviour, Request, Site, says, writes, writes_then_is_silent
 from tests.data_sets import identity, make_series, raw_dataset
 from tests.peers import Orthanc
+from tests.waiting import PATIENCE
 from tests.web_scu.dicomweb.conftest import Serve, dicomweb_of
 from tests.web_scu.dicomweb.taking import Takes, instances_in
 
@@ -250,7 +251,7 @@ async def test_two_requests_of_a_job_are_under_way_at_one_time(
     both = asyncio.Barrier(2)
 
     async def waits(request: Request, writer: asyncio.StreamWriter) -> None:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE):
             await both.wait()
         await Takes()(request, writer)
 
@@ -321,7 +322,7 @@ async def test_a_job_that_ends_with_its_worker_is_done_by_the_next(
     site.does(writes_then_is_silent())
     job = await job_of(blobs, origin_name, series)
     async with serve.one(origin_name, site.url), run_store(bus, job) as results:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE):
             await site.asked.wait()
     site.does(Takes())
     await serve(origin_name, site.url)

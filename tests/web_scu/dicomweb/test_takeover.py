@@ -13,9 +13,8 @@ from isthmus.common.service import Parts
 from isthmus.web_scu.worker import worker
 from tests.common.webclient.web_origin import MULTIPART, multipart, origin_at, writes_then_is_silent
 from tests.data_sets import identity, make_series
+from tests.waiting import PATIENCE
 from tests.web_scu.dicomweb.holding import Holding
-
-PATIENCE_SECONDS = 20
 
 
 async def test_a_worker_that_is_stopped_in_a_retrieve_hands_it_over_and_all_comes_once(
@@ -26,7 +25,7 @@ async def test_a_worker_that_is_stopped_in_a_retrieve_hands_it_over_and_all_come
     series = f"studies/{one.study_instance_uid}/series/{one.series_instance_uid}"
     begun = multipart(*(image.read_bytes() for image in images[:2])).removesuffix(b"--\r\n") + b"\r\n"
     head = f"HTTP/1.1 200 OK\r\nContent-Type: {MULTIPART}\r\nContent-Length: 9999999\r\n\r\n"
-    async with Holding.of(images) as holding, asyncio.timeout(PATIENCE_SECONDS):
+    async with Holding.of(images) as holding, asyncio.timeout(PATIENCE):
         holding.does(series, writes_then_is_silent(head.encode() + begun))
         origin = origin_at(holding.url, name=origin_name)
         parts = Parts(Settings(origins=(origin,)), bus, blobs)

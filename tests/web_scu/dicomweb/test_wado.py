@@ -21,6 +21,7 @@ from isthmus.web_scu.dicomweb.collecting import SPILL_BYTES, collected
 from isthmus.web_scu.dicomweb.retrieve import DicomwebSource, WadoPulls
 from tests.common.webclient.web_origin import MULTIPART, multipart, origin_at, writes_then_is_silent
 from tests.data_sets import identity, make_series
+from tests.waiting import PATIENCE
 from tests.web_scu.dicomweb.holding import Holding
 
 HEAD = f"HTTP/1.1 200 OK\r\nContent-Type: {MULTIPART}\r\nContent-Length: 9999999\r\n\r\n".encode()
@@ -77,7 +78,7 @@ async def test_cancelling_closes_the_connection_at_once(
     holding.does(path_of(ask), writes_then_is_silent(HEAD + begun))
     running = asyncio.create_task(pulls.first(ask))
     await holding.site.asked.wait()
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         pulls.cancel()
         with pytest.raises(OriginCancelled):
             await running
@@ -100,7 +101,7 @@ async def test_what_is_broken_off_closes_the_connection_too(
     running = asyncio.create_task(pulls.first(ask))
     await holding.site.asked.wait()
     running.cancel()
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         with pytest.raises(asyncio.CancelledError):
             await running
         await holding.site.ended.wait()
@@ -114,7 +115,7 @@ async def test_instances_are_asked_for_at_the_same_time(
     for uid in uids:
         holding.does(f"{path_of(ask)}/instances/{uid}", writes_then_is_silent())
     running = asyncio.create_task(pulls.first(both))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         while len(holding.retrieved) < 2:
             holding.site.asked.clear()
             await holding.site.asked.wait()

@@ -14,6 +14,7 @@ from isthmus.common.dicom.matching import MatchingKey
 from isthmus.common.errors import HttpOperationFailed, IsthmusError, MalformedAnswer, NoAcceptedContext
 from isthmus.common.messages import WorklistQuery
 from tests.common.webclient.web_origin import Behaviour, Site, says, writes_then_is_silent
+from tests.waiting import PATIENCE
 from tests.web_scu.dicomweb.asking import Key
 from tests.web_scu.dicomweb.conftest import Serve
 from tests.web_scu.dicomweb.steps import STEPS, Worklist
@@ -178,7 +179,7 @@ async def test_leaving_early_ends_the_request(bus: Bus, origin: DicomwebOrigin, 
     query = WorklistQuery(origin.name, (), ((PATIENT,),))
     async with search(bus, query) as matches:
         await anext(matches)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         await site.ended.wait()
 
 

@@ -22,6 +22,7 @@ from tests.common.webclient.web_origin import (
     writes_then_is_silent,
 )
 from tests.data_sets import identity, make_series
+from tests.waiting import PATIENCE
 from tests.web_scu.dicomweb.conftest import Serve
 from tests.web_scu.dicomweb.holding import Holding
 from tests.web_scu.dicomweb.misbehaving.ends import COUNT, in_part, lacks, whole
@@ -58,7 +59,7 @@ async def test_an_instance_is_there_while_the_body_still_runs(
         head = f"HTTP/1.1 200 OK\r\nContent-Type: {MULTIPART}\r\nContent-Length: {len(body)}\r\n\r\n"
         writer.write(head.encode() + body[:after_one])
         await writer.drain()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE):
             await one_is_there.wait()
         writer.write(body[after_one:])
 

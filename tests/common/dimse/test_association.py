@@ -9,6 +9,7 @@ from collections.abc import Callable
 import pytest
 from pynetdicom import evt
 from pynetdicom.association import Association as Requested
+from pynetdicom.fsm import StateMachine
 from pynetdicom.transport import AddressInformation
 
 from isthmus.common.dimse import VERIFICATION, Association, Context, negotiation
@@ -39,6 +40,24 @@ def test_the_host_has_no_address() -> None:
 def test_the_peer_rejects_us_and_says_why() -> None:
     with acceptor() as good, pytest.raises(AssociationRejected, match="Called AE title not recognised"):
         Association.open(peer(good.port, called="OTHER"), [VERIFICATION])
+
+
+def test_who_hears_of_it_before_the_upper_layer_has_changed_its_state_waits(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As where the machine is busy just then: the confirmation is issued first (PS3.8 9.2.2, AE-3)."""
+    change = StateMachine.transition
+
+    def late(machine: StateMachine, state: str) -> None:
+        time.sleep(0.1)
+        change(machine, state)
+
+    with acceptor() as good:
+        monkeypatch.setattr(StateMachine, "transition", late)
+        opened = Association.open(good, [VERIFICATION])
+        monkeypatch.undo()
+        assert opened.echo() < 5
+        opened.release()
 
 
 class Late(threading.Event):

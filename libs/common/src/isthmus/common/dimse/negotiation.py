@@ -28,6 +28,9 @@ from isthmus.common.errors import (
 _SYNTAXES_NOT_SUPPORTED: Final = 0x04
 _REJECTED: Final = (0x01, 0x02)
 """Results of A-ASSOCIATE (PS3.8 Table 9-21): permanent, transient."""
+_AWAITS_RESPONSE: Final = "Sta5"  # PS3.8 9.2.1
+_STATE_REST: Final = 0.001
+"""Seconds between two looks at the state, which nobody tells of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +65,19 @@ def negotiate(peer: Peer, contexts: Sequence[Context], max_pdu: int) -> tuple[Ne
         ) from error
     association.request()
     if association.is_established:
+        _await_state(association)
         return association, connection
     failure = _failure(peer, association, connection, time.monotonic() - began)
     connection._shutdown_socket()
     association.dul.join(peer.timeout)
     raise failure
+
+
+def _await_state(association: Negotiated) -> None:
+    """Wait for the upper layer, which changes its state only after it has confirmed (PS3.8 9.2.2, AE-3)."""
+    upper_layer = association.dul
+    while upper_layer.state_machine.current_state == _AWAITS_RESPONSE and upper_layer.is_alive():
+        upper_layer.join(_STATE_REST)
 
 
 def refused_syntaxes(association: Negotiated) -> frozenset[tuple[str, str]]:

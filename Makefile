@@ -25,7 +25,7 @@ test: install
 	.venv/bin/ruff check --quiet
 	.venv/bin/lint-imports
 	.venv/bin/mypy & types=$$!; \
-	PYTHONDONTWRITEBYTECODE= .venv/bin/pytest -n 5 --dist loadfile --no-loadscope-reorder $(ARGS); tests=$$?; \
+	PYTHONDONTWRITEBYTECODE= .venv/bin/pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS); tests=$$?; \
 	wait $$types && exit $$tests
 
 fuzz: install

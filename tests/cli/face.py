@@ -15,8 +15,8 @@ class Face:
         self.heads: list[str] = []
         self.handler: Handler = self._answer
 
-    async def start(self) -> asyncio.Server:
-        server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+    async def start(self, port: int = 0) -> asyncio.Server:
+        server = await asyncio.start_server(self._serve, "127.0.0.1", port)
         self.address = "{}:{}".format(*server.sockets[0].getsockname())
         return server
 

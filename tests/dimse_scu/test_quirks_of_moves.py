@@ -66,7 +66,7 @@ async def test_an_origin_that_says_nothing_while_it_sends_is_alive(
     images: list[Path],
     study: str,
 ) -> None:
-    await serve(origin_name, retrieve=[RetrieveMethod.C_MOVE], timeout_seconds=2.5)  # of the whole: 3.6
-    pacs.behave(SaysNothingMeanwhile(), Slow(seconds=0.3))
+    await serve(origin_name, retrieve=[RetrieveMethod.C_MOVE], timeout_seconds=6)  # of the whole: 7.2
+    pacs.behave(SaysNothingMeanwhile(), Slow(seconds=0.6))
     assert await read(Retrieve(origin_name, study)) == raw_datasets(images)
     assert len(pacs.operations(Operation.MOVE)) == 1

@@ -80,7 +80,7 @@ async def gateway(tmp_path: Path) -> AsyncIterator[Gateway]:
         wado=[faces["wado"].address],
         stow=[faces["stow"].address],
     )
-    async with server, httpx2.AsyncClient(base_url=server.url, trust_env=False, timeout=10) as client:
+    async with server, httpx2.AsyncClient(base_url=server.url, trust_env=False, timeout=PATIENCE) as client:
         yield Gateway(server, faces, client)
     for listening in servers:
         listening.close()
@@ -102,7 +102,7 @@ async def test_a_viewer_is_served_at_the_root_and_its_pages_are_all_one(tmp_path
     server = EmbeddedGateway(
         tmp_path, "127.0.0.1", port, qido=[f"127.0.0.1:{nobody}"], wado=away, stow=away, viewer=viewer
     )
-    async with server, httpx2.AsyncClient(base_url=server.url, trust_env=False, timeout=10) as client:
+    async with server, httpx2.AsyncClient(base_url=server.url, trust_env=False, timeout=PATIENCE) as client:
         pages = [await client.get("/"), await client.get("/viewer?StudyInstanceUIDs=1.2", headers=BROWSER)]
         astray = await client.get("/studies?PatientID=1")
         code = await client.get("/code.wasm")
@@ -117,11 +117,25 @@ async def test_a_viewer_is_served_at_the_root_and_its_pages_are_all_one(tmp_path
     assert (astray.status_code, astray.headers["content-type"]) == (404, "application/problem+json")
 
 
+async def test_a_face_that_is_started_again_is_waited_for(tmp_path: Path) -> None:
+    soon, port = free_ports(2)
+    faces = [f"127.0.0.1:{soon}"]
+    server = EmbeddedGateway(tmp_path, "127.0.0.1", port, qido=faces, wado=faces, stow=faces)
+    async with server, httpx2.AsyncClient(base_url=server.url, trust_env=False, timeout=PATIENCE) as client:
+        asking = asyncio.create_task(client.get("/aets/pacs/studies"))
+        done, _ = await asyncio.wait([asking], timeout=1)
+        assert not done
+        listening = await Face("qido").start(soon)
+        response = await asking
+    listening.close()
+    assert (response.status_code, response.text) == (200, "qido")
+
+
 async def test_a_face_that_is_away_is_503_as_problem_json(tmp_path: Path) -> None:
     nobody, port = free_ports(2)
     away = [f"127.0.0.1:{nobody}"]
     server = EmbeddedGateway(tmp_path, "127.0.0.1", port, qido=away, wado=away, stow=away)
-    async with server, httpx2.AsyncClient(base_url=server.url, trust_env=False, timeout=10) as client:
+    async with server, httpx2.AsyncClient(base_url=server.url, trust_env=False, timeout=PATIENCE) as client:
         response = await client.get(
             "/aets/pacs/studies?PatientName=Doe", headers={"traceparent": TRACEPARENT}
         )
@@ -167,7 +181,7 @@ async def test_of_two_replicas_the_one_that_is_there_answers(tmp_path: Path) -> 
     listening = await face.start()
     both = [f"127.0.0.1:{nobody}", face.address]
     server = EmbeddedGateway(tmp_path, "127.0.0.1", port, qido=both, wado=both, stow=both)
-    async with server, httpx2.AsyncClient(base_url=server.url, trust_env=False, timeout=10) as client:
+    async with server, httpx2.AsyncClient(base_url=server.url, trust_env=False, timeout=PATIENCE) as client:
         answers = [(await client.get("/aets")).text for _ in range(4)]
     assert answers == ["qido"] * 4
     listening.close()

@@ -250,7 +250,7 @@ class TestThePartThatANarrowerJobBrings:
 
 class TestPrefetch:
     async def bulk_jobs(self, bus: Bus, origin: str) -> list[Retrieve]:
-        async with at_work(bus, origin, Lane.BULK) as worker, asyncio.timeout(PATIENCE):
+        async with at_work(bus, origin, Lane.BULK, at_once=1) as worker, asyncio.timeout(PATIENCE):
             # The lane is in order: who comes after it finds it empty.
             await jobs.submit_retrieve(bus, Retrieve(origin, "9.9"), Lane.BULK)
             while not worker.jobs or worker.jobs[-1].study != "9.9":

@@ -55,10 +55,12 @@ async def _nothing(_: FakeWorker, __: Running[Retrieve]) -> RetrieveDone:
 
 
 @asynccontextmanager
-async def at_work(bus: Bus, origin: str, lane: Lane = Lane.INTERACTIVE) -> AsyncIterator[FakeWorker]:
+async def at_work(
+    bus: Bus, origin: str, lane: Lane = Lane.INTERACTIVE, *, at_once: int = 4
+) -> AsyncIterator[FakeWorker]:
     worker = FakeWorker(bus)
     working = asyncio.create_task(
-        jobs.work(bus, streams.JOBS, origin, Retrieve, worker, at_once=4, lane=lane)
+        jobs.work(bus, streams.JOBS, origin, Retrieve, worker, at_once=at_once, lane=lane)
     )
     try:
         yield worker

@@ -35,8 +35,16 @@ async def holding(images: list[Path]) -> AsyncIterator[Holding]:
 
 
 @pytest.fixture
-async def study(serve: Serve, origin_name: str, holding: Holding, images: list[Path]) -> Retrieve:
-    await serve(origin_name, holding.url, timeout_seconds=2)
+def patience() -> float:
+    """Seconds that the server has."""
+    return 600.0
+
+
+@pytest.fixture
+async def study(
+    serve: Serve, origin_name: str, holding: Holding, images: list[Path], patience: float
+) -> Retrieve:
+    await serve(origin_name, holding.url, timeout_seconds=patience)
     return Retrieve(origin_name, identity(images[0]).study_instance_uid)
 
 

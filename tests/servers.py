@@ -15,6 +15,7 @@ from isthmus.common.bus import Bus
 from isthmus.common.config.settings import S3, Nats
 from isthmus.common.retrieval import Catalogue, Retrieval
 from isthmus.common.threads import Threads
+from tests.waiting import PATIENCE
 
 E = TypeVar("E", bound=Embedded)
 
@@ -67,8 +68,9 @@ def s3_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3]:
 
 @pytest.fixture
 async def bus(nats_settings: Nats) -> AsyncIterator[Bus]:
-    """A connection to the bus."""
+    """A connection to the bus, which waits for JetStream as long as it takes."""
     connection = await Bus.connect(nats_settings, "test")
+    connection.jetstream = connection.client.jetstream(timeout=PATIENCE)
     yield connection
     await connection.close()
 

@@ -187,7 +187,7 @@ async def test_who_never_closes_after_a_rejection_is_cut_off(parts: Parts) -> No
     async with serving(with_scp(parts, negotiation_seconds=0.2)) as server:
         with connected(server, request(b"OTHER")) as connection:
             await asyncio.to_thread(rest, connection)
-            assert await asyncio.to_thread(eventually, lambda: server.waiting == 0, timeout_seconds=PATIENCE)
+            assert await asyncio.to_thread(eventually, lambda: server.waiting == 0)
 
 
 async def test_2000_half_open_connections_cost_no_thread_and_keep_nobody_out(server: Server) -> None:
@@ -240,7 +240,7 @@ async def test_over_the_limit_who_comes_is_rejected_for_now_and_let_in_when_one_
                 await asyncio.to_thread(Association.open, there, [VERIFICATION])
         await asyncio.to_thread(first.echo)
         await asyncio.to_thread(first.release)
-        assert await asyncio.to_thread(eventually, lambda: server.associations == 1, timeout_seconds=PATIENCE)
+        assert await asyncio.to_thread(eventually, lambda: server.associations == 1)
         await echo(server)
         await asyncio.to_thread(second.release)
 
@@ -262,7 +262,7 @@ async def test_one_ae_title_cannot_take_the_associations_of_all(parts: Parts) ->
         assert await rejected(server, "CT1")
         assert not await rejected(server, "CT2")
         await asyncio.to_thread(held[0].release)
-        assert await asyncio.to_thread(eventually, lambda: server.associations == 1, timeout_seconds=PATIENCE)
+        assert await asyncio.to_thread(eventually, lambda: server.associations == 1)
         assert not await rejected(server, "CT1")
         await asyncio.to_thread(held[1].release)
 
@@ -309,7 +309,7 @@ async def test_an_association_that_is_silent_for_too_long_is_aborted(parts: Part
 
     async with serving(with_scp(parts, idle_seconds=0.3)) as server:
         assert (await asyncio.to_thread(run, server))[-10:-9] == b"\x07"
-        assert await asyncio.to_thread(eventually, lambda: server.associations == 0, timeout_seconds=PATIENCE)
+        assert await asyncio.to_thread(eventually, lambda: server.associations == 0)
 
 
 async def test_a_pdu_that_goes_on_by_a_byte_at_a_time_ends_its_association(parts: Parts) -> None:
@@ -320,12 +320,12 @@ async def test_a_pdu_that_goes_on_by_a_byte_at_a_time_ends_its_association(parts
             with suppress(ConnectionError):
                 for _ in range(200):
                     connection.sendall(b"\0")
-                    time.sleep(0.05)
+                    time.sleep(0.05)  # the fault itself
                 pytest.fail("it was taken for ten seconds")
 
     async with serving(with_scp(parts, idle_seconds=0.3)) as server:
         await asyncio.to_thread(run, server)
-        assert await asyncio.to_thread(eventually, lambda: server.associations == 0, timeout_seconds=PATIENCE)
+        assert await asyncio.to_thread(eventually, lambda: server.associations == 0)
 
 
 @pytest.mark.parametrize("cut", [1, 6, 50])
@@ -336,7 +336,7 @@ async def test_a_pdu_that_is_cut_off_ends_its_association_and_no_other(server: S
             connection.sendall((b"\x04\0\0\0\x10\0" + bytes(100))[:cut])
 
     await asyncio.to_thread(run)
-    assert await asyncio.to_thread(eventually, lambda: server.associations == 0, timeout_seconds=PATIENCE)
+    assert await asyncio.to_thread(eventually, lambda: server.associations == 0)
     await echo(server)
 
 
@@ -364,7 +364,7 @@ async def test_the_end_of_an_association_is_seen_at_once_though_it_waits_for_mes
         association._connection._socket._shutdown_socket()
     else:
         await asyncio.to_thread(getattr(association, how))
-    assert await asyncio.to_thread(eventually, lambda: server.associations == 0, timeout_seconds=PATIENCE)
+    assert await asyncio.to_thread(eventually, lambda: server.associations == 0)
     if how == "close":
         await asyncio.to_thread(association.abort)
 

@@ -32,7 +32,6 @@ from tests.scp.wire import (
     read,
     storing,
 )
-from tests.waiting import PATIENCE
 
 DataSet = Callable[..., bytes]
 PIXELS = random.Random(1).randbytes(600)
@@ -123,7 +122,7 @@ async def test_a_pdu_that_is_much_longer_than_we_announced_takes_no_memory(serve
             return read(connection)
 
     assert await asyncio.to_thread(run) == b""
-    assert await asyncio.to_thread(eventually, lambda: server.associations == 0, timeout_seconds=PATIENCE)
+    assert await asyncio.to_thread(eventually, lambda: server.associations == 0)
 
 
 async def test_of_two_messages_in_one_pdu_both_are_answered(server: Server) -> None:

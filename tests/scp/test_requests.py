@@ -11,7 +11,6 @@ from tests.peers import eventually
 from tests.scp.modality import CT
 from tests.scp.test_listener import connected, echo
 from tests.scp.wire import IMPLICIT, VERIFICATION, associate, item, read
-from tests.waiting import PATIENCE
 
 NAME, SYNTAX = item(0x30, CT.encode()), item(0x40, IMPLICIT.encode())
 
@@ -57,7 +56,7 @@ async def test_it_is_aborted_at_once_and_leaves_neither_slot_nor_thread(
     cases = requests()
     given = {what: await asyncio.to_thread(run, sent) for what, sent in cases.items()}
     assert given == dict.fromkeys(cases, b"\x07")
-    assert await asyncio.to_thread(eventually, lambda: server.associations == 0, timeout_seconds=PATIENCE)
+    assert await asyncio.to_thread(eventually, lambda: server.associations == 0)
     assert threading.active_count() <= before + 1  # of asyncio's own pool
     await echo(server)
     assert "Traceback (most recent call last)" not in capfd.readouterr().err

@@ -304,7 +304,7 @@ async def test_many_that_stall_cost_no_thread_and_others_get_in(parts: Parts, pk
             await asyncio.to_thread(echo_at, tls_peer(server, pki.client_tls(pki.client)))
             await asyncio.to_thread(echo_at, peer(server, called=INBOX))
             assert server.waiting <= listener.MOST_WAITING
-        assert await asyncio.to_thread(eventually, lambda: server.waiting == 0, timeout_seconds=PATIENCE)
+        assert await asyncio.to_thread(eventually, lambda: server.waiting == 0)
 
 
 async def test_a_handshake_that_is_cut_in_the_middle_costs_nothing(
@@ -314,7 +314,7 @@ async def test_a_handshake_that_is_cut_in_the_middle_costs_nothing(
         with socket.create_connection((LOOPBACK, port_of(server)), timeout=PATIENCE) as cut:
             cut.sendall(client_hello(pki))
             assert cut.recv(1)
-        assert await asyncio.to_thread(eventually, lambda: server.waiting == 0, timeout_seconds=PATIENCE)
+        assert await asyncio.to_thread(eventually, lambda: server.waiting == 0)
         await asyncio.to_thread(echo_at, tls_peer(server, pki.client_tls(pki.client)))
     assert "it broke off" in logged()
 

@@ -49,7 +49,7 @@ def test_who_hears_of_it_before_the_upper_layer_has_changed_its_state_waits(
     change = StateMachine.transition
 
     def late(machine: StateMachine, state: str) -> None:
-        time.sleep(0.1)
+        time.sleep(0.1)  # the fault itself
         change(machine, state)
 
     with acceptor() as good:

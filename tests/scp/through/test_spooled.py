@@ -25,7 +25,6 @@ from tests.scp.modality import committed, failed
 from tests.scp.through.conftest import QUICK, nothing_is_on_its_way
 from tests.scp.through.test_commitment_of_an_origin import Archive, result_of
 from tests.stow.worker import Employ, Job
-from tests.waiting import PATIENCE
 
 Dataset = Callable[..., bytes]
 
@@ -55,7 +54,7 @@ async def send_one(server: Server, data: bytes) -> StoreResult:
 
 
 async def soon(condition: Callable[[], bool]) -> None:
-    assert await asyncio.to_thread(eventually, condition, timeout_seconds=PATIENCE)
+    assert await asyncio.to_thread(eventually, condition)
 
 
 class Destination:

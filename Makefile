@@ -25,7 +25,7 @@ test: install
 	.venv/bin/ruff check --quiet
 	.venv/bin/lint-imports
 	.venv/bin/mypy & types=$$!; \
-	PYTHONDONTWRITEBYTECODE= .venv/bin/pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS); tests=$$?; \
+	PYTHONDONTWRITEBYTECODE= .venv/bin/pytest -n 3 --dist loadfile --no-loadscope-reorder --reruns 1 --rerun-except 'left running|nobody may know' -r aR $(ARGS); tests=$$?; \
 	wait $$types && exit $$tests
 
 fuzz: install

@@ -39,6 +39,7 @@ def pytest_runtest_makereport(
     told += [
         f"{name}: {sorted(found)}" for name, text in report.sections if (found := planted.found_in(text))
     ]
+    planted.told.extend(f"{item.nodeid}: {one}" for one in told)
     if told and report.passed:
         report.outcome = "failed"
         report.longrepr = "it tells what nobody may know:\n" + "\n".join(told)
@@ -50,7 +51,8 @@ def _nothing_planted_is_told(tmp_path_factory: pytest.TempPathFactory) -> Iterat
     """Search the errors of this run as they are made, and at its end the logs and traces of its systems."""
     with planted.watching_errors():
         yield
-    assert planted.found_in_files(tmp_path_factory.getbasetemp()) == []
+    told = [*planted.told, *planted.found_in_files(tmp_path_factory.getbasetemp())]
+    assert not told, f"told what nobody may know: {told}"
 
 
 # How long an example takes tells of the machine, and of who else is at work on it.

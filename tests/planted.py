@@ -31,6 +31,8 @@ _registered: set[str] = set()
 """Secrets that others made: passwords, tokens, keys."""
 _errors: list[str] = []
 """Where the text of an error of ours had something of it, since this was asked for last."""
+told: list[str] = []
+"""What tests told, and where: a second run of the same test may be silent, and forgives none of it."""
 
 
 def secret(what: str = "") -> str:

@@ -29,6 +29,7 @@ from tests.pacs import (
     Behaviour,
     CountsWrongly,
     FaultyPacs,
+    FindEndsLate,
     FindFails,
     ForgetsAssociation,
     IgnoresMatchingKeys,
@@ -40,6 +41,7 @@ from tests.pacs import (
     TellsAvailability,
 )
 from tests.peers import free_port
+from tests.waiting import PATIENCE
 
 RETURN = tuple(
     parse_path(name, "test")
@@ -250,6 +252,7 @@ async def test_leaving_early_cancels_the_query(
 ) -> None:
     files = [file for seed in range(300) for file in make_series(tmp_path, 1, seed=seed)]
     with FaultyPacs(files) as pacs:
+        pacs.behave(FindEndsLate(seconds=PATIENCE, times=1))
         origin = await serve(origin_name, port=pacs.peer.port)
         query = Query(origin.name, Level.STUDY, (), (("0020000D",),))
         async with search(bus, query) as matches:

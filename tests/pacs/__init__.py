@@ -15,6 +15,7 @@ from tests.pacs.on_association import (
 from tests.pacs.on_find import (
     CapsMatches,
     CountsWrongly,
+    FindEndsLate,
     FindFails,
     IgnoresMatchingKeys,
     IgnoresUIDs,
@@ -64,6 +65,7 @@ __all__ = [
     "FailsRetrieve",
     "FailsSuboperations",
     "FaultyPacs",
+    "FindEndsLate",
     "FindFails",
     "ForgetsAssociation",
     "IgnoresCancel",

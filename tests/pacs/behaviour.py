@@ -136,7 +136,7 @@ class Behaviour:
         return 1
 
     def pause_seconds(self) -> float:
-        """The wait before each sub-operation; a C-CANCEL that is heeded interrupts it."""
+        """The wait before each sub-operation, or before C-FIND ends; a C-CANCEL interrupts it if heeded."""
         return 0
 
     def heeds_cancel(self, sent_since: int) -> bool:

@@ -25,6 +25,7 @@ BEHAVIOURS: Final[Mapping[str, type[Behaviour]]] = {
         on_find.IgnoresMatchingKeys,
         on_find.IgnoresUIDs,
         on_find.FindFails,
+        on_find.FindEndsLate,
         on_find.LosesFile,
         on_find.CapsMatches,
         on_find.ListsMore,

@@ -56,6 +56,17 @@ class FindFails(Behaviour):
 
 
 @dataclass(frozen=True, kw_only=True)
+class FindEndsLate(Behaviour):
+    """Gives all matches of C-FIND, and waits before it says that there are no more."""
+
+    operations = FIND
+    seconds: float
+
+    def pause_seconds(self) -> float:
+        return self.seconds
+
+
+@dataclass(frozen=True, kw_only=True)
 class LosesFile(Behaviour):
     """Has lost an instance's file: what is asked beyond its index fails at IMAGE level, as with Orthanc."""
 

@@ -67,6 +67,9 @@ class QueryRetrieve(QueryRetrieveServiceClass):
             for number, match in enumerate([*matches, None]):
                 for behaviour in behaviours:
                     behaviour.on_match(number)
+                if match is None:
+                    pause = sum(behaviour.pause_seconds() for behaviour in behaviours)
+                    self._session.wait(req.MessageID or 0, pause)
                 if self._session.cancelled(req.MessageID or 0):
                     status = CANCEL
                     break

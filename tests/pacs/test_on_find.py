@@ -1,6 +1,7 @@
 """What it does to the listing of what it has."""
 
 from pathlib import Path
+from time import monotonic
 
 import pytest
 
@@ -9,6 +10,7 @@ from tests.pacs import (
     CapsMatches,
     CountsWrongly,
     FaultyPacs,
+    FindEndsLate,
     IgnoresUIDs,
     LeavesOut,
     ListsCutUIDs,
@@ -35,6 +37,15 @@ def test_it_says_success_after_some_matches_at_image_level_only(
     assert len(findscu(pacs.peer, images_of)) == 1
     keys = {"QueryRetrieveLevel": "STUDY", "StudyInstanceUID": "", "NumberOfStudyRelatedInstances": ""}
     assert len(findscu(pacs.peer, keys)) > 1
+
+
+def test_it_gives_all_matches_and_waits_before_it_says_so(
+    pacs: FaultyPacs, images_of: dict[str, str], uids: list[str]
+) -> None:
+    pacs.behave(FindEndsLate(seconds=0.3))
+    began = monotonic()
+    assert [match.SOPInstanceUID for match in findscu(pacs.peer, images_of)] == uids
+    assert monotonic() - began >= 0.3
 
 
 def test_it_lists_an_instance_that_it_has_not(

@@ -20,7 +20,7 @@ from tests.waiting import PATIENCE
 
 ISTHMUS: Final = Path(sys.executable).with_name("isthmus")
 
-_READY_WITHIN: Final = 90.0
+_READY_WITHIN: Final = 240.0
 _STOPS_WITHIN: Final = 30.0
 
 

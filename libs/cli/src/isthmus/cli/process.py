@@ -52,7 +52,7 @@ class Program:
     ready: Callable[[], Awaitable[bool]]
     environment: Mapping[str, str] = field(default_factory=dict)
     directory: Path | None = None
-    ready_within: float = 60
+    ready_within: float = 180
     stop_within: float = 5
     replica: int = 0
     shows: Callable[[str], bool] = bool

@@ -1,8 +1,8 @@
 """What a misbehaviour may change: the hooks, and what they are given."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from typing import ClassVar, Final, Self
+from dataclasses import dataclass, field
+from typing import ClassVar, Final
 
 from pydicom.dataset import Dataset
 
@@ -81,10 +81,6 @@ class Transmission:
     """The pause before each of them."""
     breaks_off: BreaksOff | None = None
     """What happens before the last of them."""
-
-    def but(self, **changes: object) -> Self:
-        """The same, with changes."""
-        return replace(self, **changes)  # type: ignore[arg-type]  # fields of this class
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,7 +4,7 @@ A behaviour overrides the hooks of `Behaviour` that it needs; the provider calls
 that apply to an operation. To add one, write the class into the module of what it is about, and name it here.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Final
 
@@ -12,7 +12,7 @@ from tests.pacs import on_association, on_find, on_retrieve, on_sending
 from tests.pacs.behaviour import Behaviour
 from tests.pacs.events import Operation
 
-BEHAVIOURS: Final[Mapping[str, type[Behaviour]]] = {
+BEHAVIOURS: Final[Mapping[str, Callable[..., Behaviour]]] = {
     kind.__name__: kind
     for kind in (
         on_association.RefusesAssociation,
@@ -67,12 +67,7 @@ def to_json(behaviours: Sequence[Behaviour]) -> list[tuple[str, dict[str, object
 
 def from_json(behaviours: Sequence[tuple[str, Mapping[str, object]]]) -> list[Behaviour]:
     """The behaviours that `to_json` made this from."""
-    return [_make(name, fields) for name, fields in behaviours]
-
-
-def _make(name: str, fields: Mapping[str, object]) -> Behaviour:
-    kind = BEHAVIOURS[name]
-    return kind(**fields)  # type: ignore[arg-type]  # the fields are those of a dataclass that was valid
+    return [BEHAVIOURS[name](**fields) for name, fields in behaviours]
 
 
 class Active:

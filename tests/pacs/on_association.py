@@ -1,6 +1,6 @@
 """What a PACS may do to associations and connections."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from tests.pacs.behaviour import DIMSE, RETRIEVES, Behaviour, BreaksOff, Transmission
@@ -89,4 +89,4 @@ class BreaksOffInDataSet(Behaviour):
     def transmit(self, transmission: Transmission, number: int) -> Transmission:
         if number != self.instances:
             return transmission
-        return transmission.but(fragments=2, breaks_off=BreaksOff(reset=self.reset))
+        return replace(transmission, fragments=2, breaks_off=BreaksOff(reset=self.reset))

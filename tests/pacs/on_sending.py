@@ -1,7 +1,7 @@
 """What a PACS may do to the instances that it sends, and to those that it is sent."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from tests.pacs.behaviour import RETRIEVES, SUCCESS, Behaviour, Transmission
@@ -31,7 +31,7 @@ class Trickles(Behaviour):
     seconds: float
 
     def transmit(self, transmission: Transmission, number: int) -> Transmission:
-        return transmission.but(fragments=self.fragments, fragment_seconds=self.seconds)
+        return replace(transmission, fragments=self.fragments, fragment_seconds=self.seconds)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +43,7 @@ class SendsOtherBytes(Behaviour):
     def transmit(self, transmission: Transmission, number: int) -> Transmission:
         if number == 0:
             return transmission
-        return transmission.but(data=other_bytes(transmission.data))
+        return replace(transmission, data=other_bytes(transmission.data))
 
 
 def other_bytes(data: bytes) -> bytes:
@@ -58,7 +58,7 @@ class SendsInFirstContext(Behaviour):
     operations = frozenset({Operation.GET})
 
     def transmit(self, transmission: Transmission, number: int) -> Transmission:
-        return transmission.but(transcoded=True)
+        return replace(transmission, transcoded=True)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +68,7 @@ class SendsCutUIDs(Behaviour):
     operations = RETRIEVES
 
     def transmit(self, transmission: Transmission, number: int) -> Transmission:
-        return transmission.but(command_uid=transmission.command_uid[:LONGEST_UID])
+        return replace(transmission, command_uid=transmission.command_uid[:LONGEST_UID])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,7 +80,7 @@ class NamesWrongOriginator(Behaviour):
     message_id: int | None = None
 
     def transmit(self, transmission: Transmission, number: int) -> Transmission:
-        return transmission.but(originator=(self.ae_title, self.message_id))
+        return replace(transmission, originator=(self.ae_title, self.message_id))
 
 
 @dataclass(frozen=True, kw_only=True)

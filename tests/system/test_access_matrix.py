@@ -160,7 +160,8 @@ class TestWhoMaySomethingElse:
     async def _another_has_just_read_it(self, faces: Guarded) -> None:
         for method, path, right in methods_of(faces):
             if right is Right.RETRIEVE and method == "GET":
-                assert (await faces.ask(method, path, faces.token())).status_code == HTTPStatus.OK
+                response = await faces.ask(method, path, faces.token())
+                assert response.status_code == HTTPStatus.OK, response.text
 
     async def test_at_another_origin(self, faces: Guarded) -> None:
         def expected(path: str, right: Right | None) -> int:

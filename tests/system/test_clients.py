@@ -150,5 +150,6 @@ def test_twenty_clients_search_and_describe_over_no_more_associations_than_the_o
     urls = [f"/aets/{faulty_origin}/studies/{large}/{path}" for path in ("instances", "metadata")] * AT_ONCE
     with ThreadPoolExecutor(AT_ONCE) as clients:
         answers = list(clients.map(faulty_http.get, urls))
+    assert [answer.text for answer in answers if answer.status_code != 200] == []
     assert [len(answer.json()) for answer in answers] == [20] * len(urls)
     assert faulty_pacs.associations_at_once() <= ASSOCIATIONS

@@ -9,6 +9,7 @@ from collections.abc import Callable
 import pytest
 from pynetdicom import evt
 from pynetdicom.association import Association as Requested
+from pynetdicom.dul import DULServiceProvider
 from pynetdicom.fsm import StateMachine
 from pynetdicom.transport import AddressInformation
 
@@ -23,6 +24,9 @@ from isthmus.common.errors import (
     OriginUnreachable,
 )
 from tests.common.dimse.acceptor import CT, aborting, acceptor, listener, on, peer, silent
+from tests.waiting import PATIENCE
+
+ESTABLISHED = "Sta6"  # PS3.8 9.2.1
 
 
 def test_nobody_listens() -> None:
@@ -46,14 +50,21 @@ def test_who_hears_of_it_before_the_upper_layer_has_changed_its_state_waits(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """As where the machine is busy just then: the confirmation is issued first (PS3.8 9.2.2, AE-3)."""
-    change = StateMachine.transition
+    change, join = StateMachine.transition, DULServiceProvider.join
+    waits = threading.Event()
 
     def late(machine: StateMachine, state: str) -> None:
-        time.sleep(0.1)  # the fault itself
+        if state == ESTABLISHED and machine.dul.assoc.is_requestor:
+            waits.wait(PATIENCE)
         change(machine, state)
+
+    def seen(upper_layer: DULServiceProvider, timeout: float | None = None) -> None:
+        waits.set()
+        join(upper_layer, timeout)
 
     with acceptor() as good:
         monkeypatch.setattr(StateMachine, "transition", late)
+        monkeypatch.setattr(DULServiceProvider, "join", seen)
         opened = Association.open(good, [VERIFICATION])
         monkeypatch.undo()
         assert opened.echo() < 5

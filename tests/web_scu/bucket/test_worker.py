@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
 
@@ -43,6 +44,15 @@ async def found(bus: Bus, origin: S3Origin, level: Level, *keys: MatchingKey) ->
         return [match async for match in matches]
 
 
+@asynccontextmanager
+async def answering(bus: Bus, origin: S3Origin, work: BucketSearchWork, index: Index) -> AsyncIterator[None]:
+    """Answer searches of a bucket by this work, and nobody else's."""
+    async with index.following():
+        served = await serve_queries(bus, origin.name, work)
+        yield
+        await served.finish()
+
+
 def key(keyword: str, *values: str) -> MatchingKey:
     return MatchingKey((tag_of(keyword),), values)
 
@@ -70,15 +80,12 @@ async def test_before_all_was_read_no_search_says_what_there_is(
 ) -> None:
     index = Index(bus)
     work = BucketSearchWork(bus, archive.blobs, archive.bucket, archive.origin, index, refresher)
-    query = Query(archive.origin.name, Level.STUDY, (), DEFAULT_RETURN[Level.STUDY])
-    with pytest.raises(StoreUnavailable, match="was not read to its end yet"):
-        await work(query, _Matches())  # type: ignore[arg-type]  # which only adds
-    await archive.put(files)
-    await scanner.scan()
-    matches = _Matches()
-    async with index.following():
-        await work(query, matches)  # type: ignore[arg-type]  # which only adds
-    assert len(matches.found) == 2
+    async with answering(bus, archive.origin, work, index):
+        with pytest.raises(StoreUnavailable, match="was not read to its end yet"):
+            await found(bus, archive.origin, Level.STUDY)
+        await archive.put(files)
+        await scanner.scan()
+        assert len(await found(bus, archive.origin, Level.STUDY)) == 2
 
 
 async def test_studies_that_are_named_are_found_before_any_scan_has_seen_them(
@@ -89,27 +96,16 @@ async def test_studies_that_are_named_are_found_before_any_scan_has_seen_them(
     await archive.put(files)
 
     async def found_of(*studies: str, level: Level = Level.IMAGE) -> int:
-        matches = _Matches()
-        query = Query(archive.origin.name, level, (key("StudyInstanceUID", *studies),), DEFAULT_RETURN[level])
-        await work(query, matches)  # type: ignore[arg-type]  # which only adds
-        return len(matches.found)
+        return len(await found(bus, archive.origin, level, key("StudyInstanceUID", *studies)))
 
     first, other = study_of(files[0]), study_of(files[5])
-    async with index.following():
+    async with answering(bus, archive.origin, work, index):
         assert await found_of(first) == 5
         assert await found_of(first, other) == 6
         assert await found_of(first, level=Level.STUDY) == 1
         assert await found_of("1.2.3") == 0
         with pytest.raises(StoreUnavailable, match="was not read to its end yet"):
             await found_of(first, "*")
-
-
-class _Matches:
-    def __init__(self) -> None:
-        self.found: list[DicomJson] = []
-
-    async def add(self, match: DicomJson) -> None:
-        self.found.append(match)
 
 
 @pytest.mark.usefixtures("served")
@@ -220,11 +216,9 @@ async def test_what_is_wrong_with_a_bucket_is_said_by_a_search(
     origin, reason = wrong
     index = Index(bus)
     search_work = BucketSearchWork(bus, blobs, wrong_bucket, origin, index, refresher)
-    async with index.following():
-        answering = await serve_queries(bus, origin.name, search_work)
+    async with answering(bus, origin, search_work, index):
         with pytest.raises(StoreUnavailable) as raised:
             await found(bus, origin, Level.STUDY)
-        await answering.finish()
     assert raised.value.detail == reason
 
 

@@ -25,7 +25,8 @@ test: install
 	.venv/bin/ruff check --quiet
 	.venv/bin/lint-imports
 	.venv/bin/mypy & types=$$!; \
-	PYTHONDONTWRITEBYTECODE= .venv/bin/pytest -n 3 --dist loadfile --no-loadscope-reorder --reruns 1 --rerun-except 'left running|nobody may know' -r aR $(ARGS); tests=$$?; \
+	PYTHONDONTWRITEBYTECODE= .venv/bin/pytest -n 3 --dist loadfile --no-loadscope-reorder \
+		--reruns 1 --max-suite-reruns 5 --rerun-except 'left running|nobody may know' --rerun-show-tracebacks $(ARGS); tests=$$?; \
 	wait $$types && exit $$tests
 
 fuzz: install

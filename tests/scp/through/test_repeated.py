@@ -19,7 +19,7 @@ from isthmus.scp.worker import Server, serving
 from tests.scp.conftest import CT, EXPLICIT, PACS, Sending, peer, send
 from tests.scp.through.conftest import cleared
 from tests.stow.worker import Employ, Job
-from tests.waiting import until
+from tests.waiting import PATIENCE, until
 
 Dataset = Callable[..., bytes]
 
@@ -62,13 +62,14 @@ async def send_one(server: Server, data: bytes) -> StoreResult:
 
 
 async def test_who_hears_nothing_in_time_is_told_so_and_may_ask_again(
-    server: Server, employ: Employ, dataset: Dataset, blobs: BlobStore
+    server: Server, employ: Employ, dataset: Dataset, blobs: BlobStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     employ(slow := Slow(0xB000))
     for _ in range(2):
         result = await send_one(server, dataset())
         assert (result.status, result.error_comment) == (0xA700, "No answer in time")
     slow.may_answer.set()
+    monkeypatch.setattr("isthmus.scp.storing.store_through.OWN_SECONDS", PATIENCE)
     assert (await send_one(server, dataset())).status == 0xB000
     (job,) = slow.taken
     await cleared(blobs, job)

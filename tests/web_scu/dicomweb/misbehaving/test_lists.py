@@ -87,7 +87,7 @@ async def test_a_server_that_is_silent_about_one_series_is_not_asked_to_list_the
         file for seed in (904, 905, 906) for file in make_series(tmp_path, 1, seed=seed, study_uid=study_uid)
     ]
     async with Holding.of([*first, *more]) as holding:
-        await serve(origin_name, holding.url, timeout_seconds=1)
+        await serve(origin_name, holding.url, timeout_seconds=5)
         for file in (*first, *more):
             series = f"studies/{study_uid}/series/{identity(file).series_instance_uid}"
             holding.does(f"{series}/instances", writes_then_is_silent())

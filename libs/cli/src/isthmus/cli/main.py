@@ -1,41 +1,37 @@
 """The `isthmus` command; it exits with 0 if all went well, 1 if not, 2 if command or settings are wrong."""
 
-import asyncio
 import re
-from collections.abc import Coroutine, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Final
 
 import typer
 
-from isthmus.cli import cache, dead, keys, webhooks
 from isthmus.cli.audit import Wanted, show_audit
-from isthmus.cli.default_commands import ListByDefault, ShowByDefault
 from isthmus.cli.echo import echo
 from isthmus.cli.events import events, since_when
+from isthmus.cli.exits import FAILED, exit_codes, finish
 from isthmus.cli.find import FindLevel, find
 from isthmus.cli.get import get
+from isthmus.cli.groups import cache_app, dead_app, key_app, webhooks_app
 from isthmus.cli.links import link
-from isthmus.cli.output import write_error, write_line
-from isthmus.cli.process import StartError
-from isthmus.cli.run_file import InUse
+from isthmus.cli.options import DEFAULT_DATA, AsJson, Data, OriginArgument, OriginOrAllArgument
+from isthmus.cli.output import write_line
 from isthmus.cli.store import store
 from isthmus.cli.subscribers import rewind
 from isthmus.cli.trace import trace
 from isthmus.cli.up import up
 from isthmus.cli.viewer import viewer
 from isthmus.common.dicom.uids import check_uid
-from isthmus.common.errors import InvalidParameter, IsthmusError, SettingsError
+from isthmus.common.errors import InvalidParameter
 from isthmus.common.messages.audit import AuditEvent, Outcome
 from isthmus.common.messages.events import EventType
 from isthmus.common.telemetry import configure_logging
 
-FAILED: Final = 1
-USAGE: Final = 2
-
 _TRACE_ID: Final = re.compile(r"[0-9a-f]{32}")
+
+DEFAULT_CONFIG: Final = Path("isthmus.toml")
 
 app = typer.Typer(
     name="isthmus",
@@ -45,33 +41,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,  # it would show the values of variables
 )
 
-cache_app = typer.Typer(cls=ShowByDefault, help="What is held of the origins in S3: show it, or clear it.")
 app.add_typer(cache_app, name="cache")
-dead_app = typer.Typer(cls=ListByDefault, help="What could not be forwarded or told, and was given up.")
 app.add_typer(dead_app, name="dead")
-webhooks_app = typer.Typer(cls=ShowByDefault, help="How webhooks are doing: show them, or let one go on.")
 app.add_typer(webhooks_app, name="webhooks")
-
-key_app = typer.Typer(cls=ListByDefault, help="API keys for machines: make, list and revoke them.")
 app.add_typer(key_app, name="key")
-
-Data = Annotated[Path, typer.Option("--data", help="The folder in which the system keeps its data.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
-LetterNumbers = Annotated[
-    list[int] | None, typer.Argument(metavar="[NUMBER]...", help="Of dead letters.", min=1)
-]
-AllLetters = Annotated[bool, typer.Option("--all", help="All of them, or with --to all to one.")]
-LettersTo = Annotated[
-    str | None, typer.Option("--to", metavar="NAME", help="Only those to this origin or webhook.")
-]
-KeyName = Annotated[str, typer.Argument(metavar="NAME", help="The name of a key.")]
-OriginArgument = Annotated[str, typer.Argument(metavar="ORIGIN", help="The name of an origin.")]
-OriginOrAllArgument = Annotated[
-    str, typer.Argument(metavar="ORIGIN", help="The name of an origin, or all: all of them as one.")
-]
-
-DEFAULT_CONFIG: Final = Path("isthmus.toml")
-DEFAULT_DATA: Final = Path(".isthmus")
 
 
 @app.command("up")
@@ -82,21 +55,21 @@ def _up(
     data: Data = DEFAULT_DATA,
 ) -> None:
     """Run the whole system on this machine, until Ctrl-C."""
-    with _exit_codes():
+    with exit_codes():
         up(config or (DEFAULT_CONFIG if DEFAULT_CONFIG.exists() else None), data)
 
 
 @app.command("viewer")
 def _viewer(data: Data = DEFAULT_DATA) -> None:
     """Fetch the OHIF viewer (from npm); `isthmus up` then serves it at /."""
-    with _exit_codes():
+    with exit_codes():
         write_line(f"the viewer is in {viewer(data)}")
 
 
 @app.command("echo")
 def _echo(origin: OriginArgument, data: Data = DEFAULT_DATA, as_json: AsJson = False) -> None:
     """Ask whether an origin answers, as it speaks: by C-ECHO, DICOMweb or S3."""
-    _finish(echo(data, origin, as_json=as_json))
+    finish(echo(data, origin, as_json=as_json))
 
 
 @app.command("find")
@@ -114,7 +87,7 @@ def _find(
 ) -> None:
     """Search an origin, or all of them (QIDO-RS)."""
     pairs = [_key(text) for text in keys or []]
-    _finish(find(data, origin, pairs, level=level, limit=limit, include=include or [], as_json=as_json))
+    finish(find(data, origin, pairs, level=level, limit=limit, include=include or [], as_json=as_json))
 
 
 @app.command("get")
@@ -128,7 +101,7 @@ def _get(
     as_json: AsJson = False,
 ) -> None:
     """Retrieve a study, series or instance into files (WADO-RS), each as the origin holds it."""
-    _finish(get(data, origin, study, series, instance, output=output, as_json=as_json))
+    finish(get(data, origin, study, series, instance, output=output, as_json=as_json))
 
 
 @app.command("store")
@@ -139,7 +112,7 @@ def _store(
     as_json: AsJson = False,
 ) -> None:
     """Store files in an origin (STOW-RS)."""
-    _finish(store(data, origin, paths, as_json=as_json))
+    finish(store(data, origin, paths, as_json=as_json))
 
 
 @app.command("events")
@@ -163,7 +136,7 @@ def _events(
     """
     start = _since(since)
     with suppress(KeyboardInterrupt):  # how following ends
-        _finish(events(data, since=start, kind=kind, origin=origin, follow=follow, as_json=as_json))
+        finish(events(data, since=start, kind=kind, origin=origin, follow=follow, as_json=as_json))
 
 
 @app.command("rewind")
@@ -173,7 +146,7 @@ def _rewind(
     data: Data = DEFAULT_DATA,
 ) -> None:
     """Have a subscriber hear again of what arrived since a time."""
-    _finish(rewind(data, name, _time(since)))
+    finish(rewind(data, name, _time(since)))
 
 
 @app.command("audit")
@@ -200,7 +173,7 @@ def _audit(
     wanted = Wanted(patient, who, study, origin, event, outcome)
     start = _since(since)
     with suppress(KeyboardInterrupt):  # how following ends
-        _finish(show_audit(data, wanted, since=start, follow=follow, as_json=as_json))
+        finish(show_audit(data, wanted, since=start, follow=follow, as_json=as_json))
 
 
 @app.command("trace")
@@ -212,112 +185,9 @@ def _trace(
     """Show what happened in one request, from HTTP to the origin."""
     if not _TRACE_ID.fullmatch(trace_id):
         raise typer.BadParameter("a trace id has 32 hexadecimal digits, in lower case")
-    with _exit_codes():
+    with exit_codes():
         if not trace(data, trace_id, as_json=as_json):
             raise typer.Exit(FAILED)
-
-
-@cache_app.command("show")
-def _cache_show(
-    studies: Annotated[bool, typer.Option("--studies", help="List the studies too.")] = False,
-    data: Data = DEFAULT_DATA,
-    as_json: AsJson = False,
-) -> None:
-    """Show how much is held of each origin (what `isthmus cache` alone does)."""
-    _finish(cache.show(data, studies=studies, as_json=as_json))
-
-
-@cache_app.command("clear")
-def _cache_clear(
-    origin: Annotated[str | None, typer.Argument(metavar="ORIGIN", help="The name of an origin.")] = None,
-    study: Annotated[str | None, typer.Argument(metavar="STUDY", help="Study Instance UID.")] = None,
-    data: Data = DEFAULT_DATA,
-    as_json: AsJson = False,
-) -> None:
-    """Delete what is held: of all origins, an origin, or a study; it is fetched again when it is wanted."""
-    _finish(cache.clear(data, origin, study, as_json=as_json))
-
-
-@webhooks_app.command("show")
-def _webhooks_show(data: Data = DEFAULT_DATA, as_json: AsJson = False) -> None:
-    """Show what each webhook took, and what waits for it (what `isthmus webhooks` alone does)."""
-    _finish(webhooks.show(data, as_json=as_json))
-
-
-@webhooks_app.command("resume")
-def _webhooks_resume(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="The name of a webhook.")],
-    data: Data = DEFAULT_DATA,
-    as_json: AsJson = False,
-) -> None:
-    """Send events again to a webhook that was stopped, because it answered 410 Gone."""
-    _finish(webhooks.resume(data, name, as_json=as_json))
-
-
-@dead_app.command("list")
-def _dead_list(to: LettersTo = None, data: Data = DEFAULT_DATA, as_json: AsJson = False) -> None:
-    """List the dead letters (what `isthmus dead` alone does)."""
-    _finish(dead.list_letters(data, to, as_json=as_json))
-
-
-@dead_app.command("show")
-def _dead_show(
-    number: Annotated[int, typer.Argument(metavar="NUMBER", help="Of a dead letter.", min=1)],
-    data: Data = DEFAULT_DATA,
-    as_json: AsJson = False,
-) -> None:
-    """Show why something was given up, and what it is; never the patient's data."""
-    _finish(dead.show(data, number, as_json=as_json))
-
-
-@dead_app.command("replay")
-def _dead_replay(
-    numbers: LetterNumbers = None,
-    everything: AllLetters = False,
-    to: LettersTo = None,
-    data: Data = DEFAULT_DATA,
-    as_json: AsJson = False,
-) -> None:
-    """Try again what was given up, with all its attempts."""
-    _check_letters(numbers, to, everything=everything)
-    _finish(dead.replay(data, numbers or [], to, everything=everything, as_json=as_json))
-
-
-@dead_app.command("drop")
-def _dead_drop(
-    numbers: LetterNumbers = None,
-    everything: AllLetters = False,
-    to: LettersTo = None,
-    data: Data = DEFAULT_DATA,
-    as_json: AsJson = False,
-) -> None:
-    """Throw dead letters away for good; a study that lacks something elsewhere stays in its inbox."""
-    _check_letters(numbers, to, everything=everything)
-    _finish(dead.drop(data, numbers or [], to, everything=everything, as_json=as_json))
-
-
-@key_app.command("create")
-def _key_create(
-    name: KeyName,
-    days: Annotated[int | None, typer.Option(help="After so many days it ends.", min=1, max=36_500)] = None,
-    data: Data = DEFAULT_DATA,
-) -> None:
-    """Make a key and show it, once: on standard output, alone in a line."""
-    if not keys.is_name(name):
-        raise typer.BadParameter("a name has 1 to 63 letters, digits, dots, hyphens and underscores")
-    _finish(keys.create(data, name, days))
-
-
-@key_app.command("list")
-def _key_list(data: Data = DEFAULT_DATA, as_json: AsJson = False) -> None:
-    """List the keys, and when each was used last (what `isthmus key` alone does)."""
-    _finish(keys.list_keys(data, as_json=as_json))
-
-
-@key_app.command("revoke")
-def _key_revoke(name: KeyName, data: Data = DEFAULT_DATA) -> None:
-    """End a key: within five seconds nobody takes it any more."""
-    _finish(keys.revoke(data, name))
 
 
 @app.command("link")
@@ -336,7 +206,7 @@ def _link(
         check_uid(study, "STUDY")  # a search takes lists of UIDs, and none at all for any study
     except InvalidParameter as error:
         raise typer.BadParameter(error.detail) from None
-    _finish(link(data, study, origin, hours=hours, as_viewer=as_viewer, as_json=as_json))
+    finish(link(data, study, origin, hours=hours, as_viewer=as_viewer, as_json=as_json))
 
 
 def run() -> None:
@@ -361,34 +231,6 @@ def _key(text: str) -> tuple[str, str]:
     if not equals or not name:
         raise typer.BadParameter(f"{text!r} is no KEY=VALUE")
     return name, value
-
-
-def _check_letters(numbers: list[int] | None, to: str | None, *, everything: bool) -> None:
-    if bool(numbers) == everything:
-        raise typer.BadParameter("name dead letters by their numbers, or all of them by --all")
-    if to is not None and not everything:
-        raise typer.BadParameter("--to goes with --all")
-
-
-def _finish(command: Coroutine[None, None, bool | None]) -> None:
-    with _exit_codes():
-        if asyncio.run(command) is False:
-            raise typer.Exit(FAILED)
-
-
-@contextmanager
-def _exit_codes() -> Iterator[None]:
-    try:
-        yield
-    except (SettingsError, InUse) as error:
-        write_error(error.detail)
-        raise typer.Exit(USAGE) from None
-    except IsthmusError as error:
-        write_error(error.detail)
-        raise typer.Exit(FAILED) from None
-    except StartError as error:
-        write_error(f"isthmus cannot run: {error}")
-        raise typer.Exit(FAILED) from None
 
 
 if __name__ == "__main__":

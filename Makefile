@@ -41,6 +41,7 @@ bench: install
 docs: install
 	.venv/bin/python -m tests.documents.conformance
 	.venv/bin/python -m tests.documents.settings_page
+	.venv/bin/python -m tests.documents.telemetry_page
 	.venv/bin/python -m tests.documents.backing_files
 	.venv/bin/python -m tests.documents.openapi
 

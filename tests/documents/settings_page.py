@@ -26,6 +26,7 @@ from isthmus.common.config.destinations import Destination
 from isthmus.common.config.quirks import Quirk
 from isthmus.common.config.settings import Replicas, Up
 from isthmus.common.config.tls import ListenerTls, PeerTls
+from tests.documents.texts_below import texts_below
 
 PAGE: Final = Path(__file__).parents[2] / "docs" / "settings.md"
 _SECTIONS: Final = {
@@ -240,19 +241,7 @@ def _docstrings(kind: type) -> Mapping[str, str]:
     except OSError:
         return {}
     assert isinstance(written, ast.ClassDef)
-    said: dict[str, str] = {}
-    for before, after in zip(written.body, written.body[1:], strict=False):
-        if isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant):
-            targets = before.targets if isinstance(before, ast.Assign) else []
-            targets = [before.target] if isinstance(before, ast.AnnAssign) else targets
-            said.update(
-                {
-                    one.id: inspect.cleandoc(str(after.value.value))
-                    for one in targets
-                    if isinstance(one, ast.Name)
-                }
-            )
-    return said
+    return texts_below(written.body)
 
 
 if __name__ == "__main__":

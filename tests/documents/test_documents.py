@@ -12,6 +12,7 @@ from isthmus.common.config.load import load_settings
 from isthmus.common.config.quirks import Quirk
 from isthmus.common.dimse import Operation, status_of_http
 from isthmus.scp.provider import SERVED
+from tests.documents import telemetry_page
 from tests.documents.conformance import STATEMENT, statement
 from tests.documents.dimse_services import (
     ANSWERED,
@@ -88,6 +89,12 @@ def test_each_status_that_comes_of_an_origin_is_explained(
 def test_the_page_of_settings_says_what_the_models_say_and_of_each_of_them() -> None:
     assert (without_a_table(), undescribed()) == ([], [])
     assert PAGE.read_text() == page(), "make docs writes it anew"
+
+
+def test_the_page_of_telemetry_has_the_tables_that_the_code_makes() -> None:
+    written = telemetry_page.PAGE.read_text()
+    assert telemetry_page.places(written) == [*telemetry_page.TABLES]
+    assert written == telemetry_page.page(written), "make docs writes it anew"
 
 
 def test_the_example_of_settings_is_settings(tmp_path: Path) -> None:

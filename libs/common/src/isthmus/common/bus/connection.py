@@ -80,6 +80,12 @@ class Connection(Client):
         for _ in range(2):
             await super().flush(timeout)
 
+    async def _close(self, status: int, do_cbs: bool = True) -> None:
+        """Close, and let go of what cannot be sent any more: nats-py would try, fail, and stop half-way."""
+        if not self.is_connected:
+            self._pending, self._pending_data_size = [], 0
+        await super()._close(status, do_cbs)
+
     async def _process_pong(self) -> None:
         """Hear an answer that nobody waits for any more too: nats-py would end its reading at that."""
         if self._pongs and self._pongs[0].done():

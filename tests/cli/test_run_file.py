@@ -56,6 +56,8 @@ async def test_only_its_owner_reads_it_and_it_tells_where_everything_is(
         "scp": {"ae_title": "ISTHMUS", "host": "127.0.0.1", "port": 11112, "tls_port": None},
         "cache": {"max_bytes": 1000},
         "services": {"nats": [1]},
+        "processes": [],
+        "origins": [],
         "key": OPERATOR_KEY,
         "link_key": LINK_KEY,
         "signing_key": SIGNING_KEY,

@@ -40,7 +40,7 @@ def tls(tmp_path: Path) -> str:
 def test_without_tls_there_is_the_port_in_clear(tmp_path: Path) -> None:
     port = free_port()
     running = system(tmp_path, f'[scp]\nlisten = "127.0.0.1:{port}"\n')
-    told = running.run_file({}).scp
+    told = running.run_file([]).scp
     assert (told.host, told.port, told.tls_port) == ("127.0.0.1", port, None)
     assert environment(running)["ISTHMUS_SCP__LISTEN"] == f"127.0.0.1:{port}"
     assert "ISTHMUS_SCP__TLS__LISTEN" not in environment(running)
@@ -48,7 +48,7 @@ def test_without_tls_there_is_the_port_in_clear(tmp_path: Path) -> None:
 
 def test_any_free_port_is_one_for_all(tmp_path: Path, tls: str) -> None:
     running = system(tmp_path, f'[scp]\nlisten = "127.0.0.1:0"\n{tls}')
-    told = running.run_file({}).scp
+    told = running.run_file([]).scp
     assert told.tls_port not in (None, 0, told.port)
     assert environment(running)["ISTHMUS_SCP__LISTEN"] == f"127.0.0.1:{told.port}"
     assert environment(running)["ISTHMUS_SCP__TLS__LISTEN"] == f"127.0.0.1:{told.tls_port}"
@@ -61,7 +61,7 @@ def test_the_service_reads_the_rest_of_the_table_from_the_file(
     for name, value in environment(running).items():
         monkeypatch.setenv(name, value)
     settings: Settings = load_settings(tmp_path / "isthmus.toml")
-    told = running.run_file({}).scp
+    told = running.run_file([]).scp
     assert settings.scp.listen == ""
     assert settings.scp.tls is not None
     assert settings.scp.tls.listen == f"127.0.0.1:{told.port}"

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from isthmus.cli.process import Process, Program, StartError
-from isthmus.cli.supervisor import Supervisor
+from isthmus.cli.supervisor import Running, Supervisor
 from tests.waiting import PATIENCE, until_gone
 
 NOTES = """
@@ -54,7 +54,8 @@ class World:
         self.notes = directory / "notes"
         self.notes.touch()
         self.reports: list[tuple[str, str]] = []
-        self.pids: Mapping[str, Sequence[int]] = {}
+        self.failures: list[tuple[str, str]] = []
+        self.running_ones: Mapping[str, Running] = {}
         self._changed = asyncio.Event()
 
     def program(self, name: str, script: str = CHILD, *, stop_within: float = 5) -> Program:
@@ -72,7 +73,7 @@ class World:
         return self.notes.read_text().splitlines()
 
     def supervisor(self, *stages: Sequence[Program]) -> Supervisor:
-        return Supervisor(stages, report=self._report, pids_changed=self._pids_changed)
+        return Supervisor(stages, report=self._report, changed=self._told, failed=self._failed)
 
     @asynccontextmanager
     async def running(self, *stages: Sequence[Program]) -> AsyncIterator[None]:
@@ -97,9 +98,15 @@ class World:
         self.reports.append((label, text))
         self._changed.set()
 
-    def _pids_changed(self, pids: Mapping[str, Sequence[int]]) -> None:
-        self.pids = pids
+    def _failed(self, label: str, text: str) -> None:
+        self.failures.append((label, text))
+
+    def _told(self, programs: Sequence[Running]) -> None:
+        self.running_ones = {one.name: one for one in programs}
         self._changed.set()
+
+    def pid(self, name: str) -> int | None:
+        return self.running_ones[name].pid
 
 
 @pytest.fixture
@@ -162,10 +169,18 @@ async def test_stages_start_in_order_and_stop_in_reverse(world: World) -> None:
 
 async def test_a_child_that_is_killed_starts_again_under_a_new_process_id(world: World) -> None:
     async with world.running([world.program("child"), world.program("other")]):
-        before = world.pids
-        os.kill(before["child"][0], signal.SIGKILL)
-        await world.until(lambda: world.pids["child"] not in ([], before["child"]))
-        assert world.pids["other"] == before["other"]
+        child, other = world.running_ones["child"], world.running_ones["other"]
+        assert (child.restarts, child.ended) == (0, None)
+        assert child.pid is not None
+        assert child.since is not None
+        os.kill(child.pid, signal.SIGKILL)
+        await world.until(lambda: world.pid("child") not in (None, child.pid))
+        assert world.running_ones["other"] == other
+        again = world.running_ones["child"]
+        assert (again.restarts, again.ended) == (1, "ended with signal SIGKILL")
+        assert again.since is not None
+        assert again.since > child.since
+    assert world.failures == [("child", "ended with signal SIGKILL")]
     assert ("child", "ended with signal SIGKILL; starting it again in 0.1 s") in world.reports
 
 
@@ -185,7 +200,8 @@ async def test_a_child_that_dies_again_and_again_ends_everything(
 
 async def test_a_child_that_does_not_listen_is_killed(world: World) -> None:
     async with world.running([world.program("stubborn", STUBBORN, stop_within=0.2)]):
-        (pid,) = world.pids["stubborn"]
+        pid = world.pid("stubborn")
+    assert pid is not None
     assert gone(pid)
 
 

@@ -40,7 +40,7 @@ class Console:
             self._stream.flush()
 
     def _readable(self, text: str) -> str:
-        event = _log_event(text)
+        event = log_event(text)
         if event is None:
             return text
         level = str(event.get("level", "info"))
@@ -54,7 +54,8 @@ class Console:
         return f"\x1b[{code}m{text}\x1b[0m" if self._coloured else text
 
 
-def _log_event(text: str) -> Mapping[str, object] | None:
+def log_event(text: str) -> Mapping[str, object] | None:
+    """Read a log line of a service; None for what is none."""
     if not text.startswith("{"):
         return None
     try:

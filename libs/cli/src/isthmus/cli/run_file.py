@@ -2,7 +2,7 @@
 
 import fcntl
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -62,6 +62,30 @@ class CachePart(_Part):
     max_bytes: int
 
 
+class ProcessPart(_Part):
+    """A program that is to run, whether it does or not."""
+
+    name: str
+    replica: int = 0
+    """Which of several it is, from 1; 0: the only one."""
+    pid: int | None = None
+    """None while it has ended, and is to be started again."""
+    since: float | None = None
+    """When it was started last: seconds since 1970."""
+    restarts: int = 0
+    ended: str | None = None
+    """How it ended the last time; None if it never has."""
+    address: str | None = None
+    """Where a service has `/readyz` and `/metrics`: host and port."""
+
+
+class OriginPart(_Part):
+    """An origin of the settings, or the demo PACS."""
+
+    name: str
+    protocol: str
+
+
 class RunFile(_Part):
     """The whole file; it holds secrets, so only its owner can read it."""
 
@@ -71,6 +95,9 @@ class RunFile(_Part):
     scp: ScpPart
     cache: CachePart
     services: Mapping[str, list[int]]
+    processes: Sequence[ProcessPart] = ()
+    """The same, of each what its keeper knows."""
+    origins: Sequence[OriginPart] = ()
     key: str = ""
     """What the commands show the faces, which then let them do everything."""
     link_key: str = ""

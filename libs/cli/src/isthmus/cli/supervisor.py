@@ -2,19 +2,37 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
+from dataclasses import dataclass
 
 from isthmus.cli.process import Process, Program, StartError, describe_exit
 
 Report = Callable[[str, str], None]
 """Takes the label of a program and what it wrote, or what happened to it."""
 
-PidsChanged = Callable[[Mapping[str, Sequence[int]]], None]
-"""Takes the process ids of each program that runs, by name."""
+Changed = Callable[[Sequence["Running"]], None]
+"""Takes how all programs are doing, in the order in which they start."""
 
 _GIVE_UP_AFTER = 5
 _LONGEST_PAUSE = 10.0
 _STEADY_AFTER = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """How a program is doing, as far as its keeper knows: that it runs says not that it is ready."""
+
+    name: str
+    replica: int
+    """As of `Program`."""
+    pid: int | None
+    """None while it has ended, and is to be started again."""
+    since: float | None
+    """When it was started last: seconds since 1970; None if it was not yet."""
+    restarts: int
+    """How often it was started again."""
+    ended: str | None
+    """How it ended the last time; None if it never has."""
 
 
 class Supervisor:
@@ -24,14 +42,17 @@ class Supervisor:
         stages: What is started one after the other, and stopped the other way round; what stands in one stage
             is started, and stopped, at the same time.
         report: Gets every line of output and every event.
-        pids_changed: Told whenever a process was started or has ended, until all are stopped.
+        changed: Told whenever a process was started or has ended, until all are stopped.
+        failed: Gets which program has ended, or did not start again, and how.
     """
 
     def __init__(
-        self, stages: Sequence[Sequence[Program]], *, report: Report, pids_changed: PidsChanged
+        self, stages: Sequence[Sequence[Program]], *, report: Report, changed: Changed, failed: Report
     ) -> None:
-        self._stages = [[_Child(program, report, self._changed) for program in stage] for stage in stages]
-        self._pids_changed = pids_changed
+        self._stages = [
+            [_Child(program, report, failed, self._changed) for program in stage] for stage in stages
+        ]
+        self._told = changed
         self._stopping = False
 
     async def run(self, *, ready: Callable[[], None]) -> None:
@@ -59,31 +80,41 @@ class Supervisor:
                 await asyncio.gather(*(child.stop() for child in stage))
 
     def _changed(self) -> None:
-        if self._stopping:
-            return
-        pids: dict[str, list[int]] = {}
-        for child in (child for stage in self._stages for child in stage):
-            pids.setdefault(child.program.name, []).extend(child.pids)
-        self._pids_changed(pids)
+        if not self._stopping:
+            self._told([child.running for stage in self._stages for child in stage])
 
 
 class _Child:
     """A program, and its process as long as there is one."""
 
-    def __init__(self, program: Program, report: Report, changed: Callable[[], None]) -> None:
+    def __init__(self, program: Program, report: Report, failed: Report, changed: Callable[[], None]) -> None:
         self.program = program
         self._report = report
+        self._failed = failed
         self._changed = changed
         self._process: Process | None = None
+        self._since: float | None = None
+        self._starts = 0
+        self._ended: str | None = None
 
     @property
-    def pids(self) -> list[int]:
-        return [self._process.pid] if self._process is not None and self._process.running else []
+    def running(self) -> Running:
+        runs = self._process is not None and self._process.running
+        return Running(
+            self.program.name,
+            self.program.replica,
+            self._process.pid if self._process is not None and runs else None,
+            self._since,
+            max(0, self._starts - 1),
+            self._ended,
+        )
 
     async def start(self) -> None:
         """Start it and wait until it is ready."""
         started = time.monotonic()
         self._process = await Process.start(self.program, on_line=self._line)
+        self._since = time.time()
+        self._starts += 1
         self._changed()
         await self._process.wait_ready()
         self._say(f"is ready after {time.monotonic() - started:.1f} s, process {self._process.pid}")
@@ -94,7 +125,6 @@ class _Child:
         while self._process is not None:
             started = time.monotonic()
             code = await self._process.wait()
-            self._changed()
             if time.monotonic() - started > _STEADY_AFTER:
                 failures = 0
             failures = await self._again(f"ended with {describe_exit(code)}", failures)
@@ -102,6 +132,9 @@ class _Child:
     async def _again(self, reason: str, failures: int) -> int:
         while True:
             failures += 1
+            self._ended = reason
+            self._changed()
+            self._failed(self.program.label, reason)
             if failures > _GIVE_UP_AFTER:
                 last_lines = [*self._process.last_lines] if self._process is not None else []
                 raise StartError(self.program.label, f"{reason}, {failures} times in a row", last_lines)

@@ -18,8 +18,9 @@ from isthmus.cli.kept_secret import kept_secret
 from isthmus.cli.named_files import check_files
 from isthmus.cli.process import Program, port_is_free
 from isthmus.cli.readable_secrets import readable_secrets
-from isthmus.cli.run_file import CachePart, NatsPart, RunFile, S3Part, ScpPart
+from isthmus.cli.run_file import CachePart, NatsPart, OriginPart, ProcessPart, RunFile, S3Part, ScpPart
 from isthmus.cli.subscribers import subscribers_of
+from isthmus.cli.supervisor import Running
 from isthmus.cli.viewer import viewer_folder
 from isthmus.common.config import ListenAddress, Settings
 from isthmus.common.config.certificates import out_of_time, server_context
@@ -112,8 +113,11 @@ class System:
         for server in self._servers():
             server.clean()
 
-    def run_file(self, pids: Mapping[str, Sequence[int]]) -> RunFile:
+    def run_file(self, running: Sequence[Running]) -> RunFile:
         """Describe the running system."""
+        pids: dict[str, list[int]] = {}
+        for one in running:
+            pids.setdefault(one.name, []).extend([one.pid] if one.pid is not None else [])
         return RunFile(
             gateway=self.url,
             nats=NatsPart(url=self._nats.url, user=self._nats.user, password=self._nats.password),
@@ -125,13 +129,34 @@ class System:
             ),
             scp=self._scp_part(),
             cache=CachePart(max_bytes=self._settings.cache.max_bytes),
-            services={name: [*running] for name, running in pids.items()},
+            services=pids,
+            processes=[self._process_part(one) for one in running],
+            origins=[*self._origin_parts()],
             key=self._operator_key,
             link_key=self._link_key,
             signing_key=self._signing_key,
             clients=self._settings.gateway.url or self.url,
             certificate=_resolved(self._settings.gateway.certificate_file),
         )
+
+    def _process_part(self, running: Running) -> ProcessPart:
+        ports = self._ports.get(running.name)
+        address = f"{LOOPBACK}:{ports[max(0, running.replica - 1)]}" if ports is not None else None
+        return ProcessPart(
+            name=running.name,
+            replica=running.replica,
+            pid=running.pid,
+            since=running.since,
+            restarts=running.restarts,
+            ended=running.ended,
+            address=address,
+        )
+
+    def _origin_parts(self) -> Iterator[OriginPart]:
+        for origin in self._settings.origins:
+            yield OriginPart(name=origin.name, protocol=origin.protocol.value)
+        if self._demo is not None:
+            yield OriginPart(name=DEMO_ORIGIN, protocol="dimse")
 
     def _scp_part(self) -> ScpPart:
         first, tls = next(iter(self._scp.values())), self._scp.get("scp.tls.listen")

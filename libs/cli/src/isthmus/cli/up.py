@@ -3,15 +3,16 @@
 import asyncio
 import signal
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
 from isthmus.cli.connected import connected
 from isthmus.cli.console import Console
+from isthmus.cli.error_log import ErrorLog
 from isthmus.cli.run_file import hold
 from isthmus.cli.settings_changes import record_start
-from isthmus.cli.supervisor import Supervisor
+from isthmus.cli.supervisor import Running, Supervisor
 from isthmus.cli.system import System
 from isthmus.common.bus import end_tasks
 from isthmus.common.config import Settings, load_settings
@@ -41,11 +42,12 @@ async def _run(system: System, settings: Settings, data: Path) -> None:
     console = Console.on_stderr()
     recording: set[asyncio.Task[None]] = set()
     announced = False
-    running: Mapping[str, Sequence[int]] = {}
+    errors = ErrorLog(data)
+    running: Sequence[Running] = ()
 
-    def pids_changed(pids: Mapping[str, Sequence[int]]) -> None:
+    def changed(programs: Sequence[Running]) -> None:
         nonlocal running
-        running = pids
+        running = programs
         if announced:
             system.run_file(running).write(data)
 
@@ -60,7 +62,11 @@ async def _run(system: System, settings: Settings, data: Path) -> None:
             sys.stdout.flush()
         recording.add(asyncio.create_task(_record(settings, data, console)))
 
-    supervisor = Supervisor(system.stages(), report=console.line, pids_changed=pids_changed)
+    def report(label: str, text: str) -> None:
+        console.line(label, text)
+        errors.line(label, text)
+
+    supervisor = Supervisor(system.stages(), report=report, changed=changed, failed=errors.add)
     task = asyncio.create_task(supervisor.run(ready=ready))
 
     def stop() -> None:

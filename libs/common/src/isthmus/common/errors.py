@@ -253,11 +253,30 @@ class OriginUnreachable(OriginError):
 
     title = "The origin cannot be reached"
 
+    def __init__(
+        self, detail: str, *, origin: str, status: int | None = None, tls_fault: str | None = None
+    ) -> None:
+        super().__init__(detail, origin=origin, status=status)
+        self.tls_fault = tls_fault
+        """Why there is no TLS with it (`isthmus.common.dimse.tls_fault`); None where TLS is not why."""
+
 
 class AssociationRejected(OriginError):
     """The origin rejected the association (PS3.8 9.3.4)."""
 
     title = "The origin rejected the association"
+
+    def __init__(
+        self,
+        detail: str,
+        *,
+        origin: str,
+        status: int | None = None,
+        rejection: tuple[int, int, int] | None = None,
+    ) -> None:
+        super().__init__(detail, origin=origin, status=status)
+        self.rejection = rejection
+        """Result, source and reason (PS3.8 Table 9-21), where it is we whom it rejected."""
 
 
 class NoAcceptedContext(OriginError):
@@ -385,6 +404,11 @@ class StoreUnavailable(UnavailableError):
     """S3 does not answer, or takes nothing."""
 
     title = "The blob store is away"
+
+    def __init__(self, detail: str, *, code: str = "") -> None:
+        super().__init__(detail)
+        self.code = code
+        """S3's own word for it, such as `SignatureDoesNotMatch`, where it answered with one."""
 
 
 class BlobMissing(StoreUnavailable):

@@ -43,11 +43,11 @@ def judge(operation: str, error: Exception) -> tuple[StoreUnavailable, bool]:
     if status == 412:  # it was asked for on condition that it is as it was
         return BlobMissing(f"{operation}: another version is there"), False
     if code in _NOT_FOR_US:
-        return BlobRefused(f"{operation}: {status} {code}"), False
+        return BlobRefused(f"{operation}: {status} {code}", code=code), False
     if status is None:
         return StoreUnavailable(f"{operation}: {_kind(error)}"), True
     again = status < 400 or status >= 500 or status in {408, 425, 429} or code in _AGAIN
-    return StoreUnavailable(f"{operation}: {status} {code}".rstrip()), again
+    return StoreUnavailable(f"{operation}: {status} {code}".rstrip(), code=code), again
 
 
 def _status(error: Exception) -> tuple[int | None, str]:

@@ -137,12 +137,15 @@ def _numbered(contexts: Sequence[Context]) -> list[PresentationContext]:
 def _failure(peer: Peer, association: Negotiated, connection: TunedSocket, elapsed: float) -> OriginError:
     answer = association.acceptor.primitive
     if not connection.was_connected or (connection.insecure and answer is None):
-        return OriginUnreachable(_no_connection(peer, connection), origin=peer.origin)
+        detail = _no_connection(peer, connection)
+        return OriginUnreachable(detail, origin=peer.origin, tls_fault=connection.tls_fault)
     rejection = answer if association.is_rejected else _rejection_unseen(association)
     if rejection is not None:
         why = f"{rejection.result_str}, {rejection.reason_str}"
         return AssociationRejected(
-            f"{peer.called_ae_title} rejected the association: {why}", origin=peer.origin
+            f"{peer.called_ae_title} rejected the association: {why}",
+            origin=peer.origin,
+            rejection=(rejection.result or 0, rejection.result_source or 0, rejection.diagnostic or 0),
         )
     if isinstance(answer, A_ASSOCIATE) and answer.result == 0 and not association.accepted_contexts:
         return NoAcceptedContext(

@@ -62,6 +62,7 @@ from isthmus.common.dimse.provided import service_class
 from isthmus.common.dimse.secure_socket import SecureSocket
 from isthmus.common.dimse.spill import spilling_message
 from isthmus.common.dimse.tls import ClientTls, in_words
+from isthmus.common.dimse.tls_fault import TlsFault, fault_of
 from isthmus.common.dimse.upper_layer import do_action
 
 if TYPE_CHECKING:
@@ -103,6 +104,8 @@ class TunedSocket(AssociationSocket):
         """TLS with whom it is to be connected to; None: in clear."""
         self.insecure = ""
         """Why TLS failed, in words; empty where it did not."""
+        self.tls_fault: TlsFault | None = None
+        """The same, as one of a list."""
         self.last_progress = time.monotonic()
         """When bytes last went in or out."""
         self.was_connected = client_socket is not None
@@ -128,7 +131,7 @@ class TunedSocket(AssociationSocket):
             self.socket = secure = self.tls.secure(self.socket)
         super().connect(primitive)
         if secure is not None and secure.failure is not None:
-            self.insecure = in_words(secure.failure)
+            self._note(secure.failure)
         if self._is_connected and self.socket is not None:
             self.was_connected = True
             self.last_progress = time.monotonic()
@@ -171,8 +174,12 @@ class TunedSocket(AssociationSocket):
     def _fail(self, error: OSError) -> None:
         """End the connection for the state machine (PS3.8 9.2)."""
         if isinstance(error, ssl.SSLError):
-            self.insecure = in_words(error)
+            self._note(error)
         self.event_queue.put("Evt17")
+
+    def _note(self, error: OSError) -> None:
+        """Remember why TLS failed."""
+        self.insecure, self.tls_fault = in_words(error), fault_of(error)
 
     def _wait(self, connected: socket.socket, events: int) -> bool:
         self._resting = True  # first that, then the look: who sends does it the other way round
@@ -223,7 +230,7 @@ class TunedSocket(AssociationSocket):
                 try:
                     count = connected.recv_into(view[done:])
                 except ssl.SSLError as error:
-                    self.insecure = in_words(error)
+                    self._note(error)
                     raise
                 if not count:
                     break

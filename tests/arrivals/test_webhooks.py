@@ -339,5 +339,8 @@ async def test_metrics_tell_how_webhooks_do(site: Site, receiver: WebhookReceive
         await site.state(hook, lambda state: state.delivered)
         told = metrics_text().decode()
     for outcome in ("delivered", "failed"):
-        assert f'isthmus_webhook_attempts_total{{outcome="{outcome}",webhook="{hook.name}"}} 1.0' in told
-    assert f'isthmus_webhook_waiting{{webhook="{hook.name}"}}' in told
+        assert (
+            f'isthmus_webhook_attempts_total{{isthmus_outcome="{outcome}",isthmus_webhook="{hook.name}"}} 1.0'
+            in told
+        )
+    assert f'isthmus_webhook_waiting{{isthmus_webhook="{hook.name}"}}' in told

@@ -99,7 +99,7 @@ def test_opening_and_closing_are_logged_once_each(clock: Clock) -> None:
 def test_whether_it_is_open_is_a_gauge(clock: Clock) -> None:
     made = Breaker("gauged")
     for state in ("0.0", "1.0", "0.0"):
-        assert f'isthmus_circuit_open{{origin="gauged"}} {state}' in metrics_text().decode()
+        assert f'isthmus_circuit_open{{dicom_origin="gauged"}} {state}' in metrics_text().decode()
         if state == "0.0":
             for _ in range(FAILURES):
                 made.failed(UNREACHABLE)

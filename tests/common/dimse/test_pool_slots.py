@@ -228,8 +228,8 @@ async def test_open_associations_are_counted(threads: Threads) -> None:
     with acceptor() as to:
         counted = replace(to, origin="counted")
         async with pool(counted, threads, 2) as associations:
-            assert 'isthmus_associations{origin="counted"} 0.0' in metrics_text().decode()
+            assert 'isthmus_associations{dicom_origin="counted"} 0.0' in metrics_text().decode()
             await associations.run([VERIFICATION], Association.echo)
-            assert 'isthmus_associations{origin="counted"} 1.0' in metrics_text().decode()
-            assert 'isthmus_slot_wait_seconds_count{origin="counted"} 1.0' in metrics_text().decode()
-    assert 'isthmus_associations{origin="counted"} 0.0' in metrics_text().decode()
+            assert 'isthmus_associations{dicom_origin="counted"} 1.0' in metrics_text().decode()
+            assert 'isthmus_slot_wait_seconds_count{dicom_origin="counted"} 1.0' in metrics_text().decode()
+    assert 'isthmus_associations{dicom_origin="counted"} 0.0' in metrics_text().decode()

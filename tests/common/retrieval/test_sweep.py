@@ -198,7 +198,7 @@ async def test_what_is_held_and_what_went_is_counted(bus: Bus, blobs: BlobStore,
         await Sweeper(bus, blobs, SIZE).turn(studies.now + LATER)
     assert [(line["event"], line["freed"]) for line in logs] == [("cache swept", SIZE)]
     metrics = metrics_text().decode()
-    assert f'isthmus_cache_evictions_total{{origin="{studies.origin}"}} 1.0' in metrics
+    assert f'isthmus_cache_evictions_total{{dicom_origin="{studies.origin}"}} 1.0' in metrics
     assert f"isthmus_cache_size_bytes {SIZE}.0" in metrics
 
 

@@ -57,7 +57,9 @@ async def test_what_is_no_instance_lacks_and_is_counted(
     assert found == {place_of(files[0]).instance, place_of(files[2]).instance}
     lacking = MissingInstance(place_of(files[1]).series, place_of(files[1]).instance)
     assert manifest.missing(wanted) == [lacking]
-    counted = f'isthmus_bucket_left_out_total{{origin="{archive.origin.name}",reason="{reason}"}} 1.0'
+    counted = (
+        f'isthmus_bucket_left_out_total{{dicom_origin="{archive.origin.name}",isthmus_reason="{reason}"}} 1.0'
+    )
     assert counted in metrics_text().decode()
     reads.clear()
     await scanner.scan()

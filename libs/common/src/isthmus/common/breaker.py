@@ -4,14 +4,16 @@ from time import monotonic
 from typing import Final
 
 from isthmus.common.errors import CircuitOpen, NoAcceptedContext, OriginError
-from isthmus.common.telemetry import gauge, get_logger
+from isthmus.common.telemetry import get_logger
+from isthmus.common.telemetry.attributes import DICOM_ORIGIN
+from isthmus.common.telemetry.instruments import circuit_open, origin_up
 
 FAILURES: Final = 3
 """In a row, to get an association or an answer to a request, after which the circuit opens."""
 TRIAL_SECONDS: Final = 2.0
 """One attempt in so many seconds is let through while it is open."""
-
-circuit_open = gauge("isthmus.circuit.open", "", "Whether an origin is left alone because it is away")
+KNOWN_SECONDS: Final = 300.0
+"""For how long its last answer tells whether it is up."""
 
 log = get_logger(__name__)
 
@@ -25,7 +27,8 @@ class Breaker:
         self._last: OriginError | None = None
         self._trial_at: float | None = None
         """When the next attempt is let through; None while the circuit is closed."""
-        circuit_open.add(0, {"origin": origin})
+        self._labels = {DICOM_ORIGIN: origin}
+        circuit_open.set(0, self._labels)
 
     def admit(self) -> bool:
         """Let an attempt pass: True where it is the one of its seconds, though the circuit is open.
@@ -49,17 +52,19 @@ class Breaker:
             self.succeeded()
             return
         self._failures += 1
+        origin_up.set(0, self._labels, lasts=KNOWN_SECONDS)
         self._last = error
         if self._failures >= FAILURES and self._trial_at is None:
             self._trial_at = monotonic() + TRIAL_SECONDS
-            circuit_open.add(1, {"origin": self._origin})
+            circuit_open.set(1, self._labels)
             log.warning("circuit opened", origin=self._origin, error=type(error).__name__)
 
     def succeeded(self) -> None:
         """Take note that the origin is there."""
         self._failures = 0
         self._last = None
+        origin_up.set(1, self._labels, lasts=KNOWN_SECONDS)
         if self._trial_at is not None:
             self._trial_at = None
-            circuit_open.add(-1, {"origin": self._origin})
+            circuit_open.set(0, self._labels)
             log.info("circuit closed", origin=self._origin)

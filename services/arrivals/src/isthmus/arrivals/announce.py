@@ -20,10 +20,11 @@ from isthmus.common.inbox.contents import Contents, ContentsStore
 from isthmus.common.inbox.reading import read_study
 from isthmus.common.inbox.state import Phase, Publication, States, StudyState, Versioned
 from isthmus.common.messages.events import EventType, Reason
-from isthmus.common.telemetry import counter, extract, get_logger, span
+from isthmus.common.telemetry import extract, get_logger, span
+from isthmus.common.telemetry.attributes import DICOM_ORIGIN, ISTHMUS_EVENT
+from isthmus.common.telemetry.instruments import arrivals_announced
 
 log = get_logger(__name__)
-announced = counter("isthmus.arrivals.announced", "{event}", "Events of studies that were published")
 
 
 class Announcer:
@@ -93,7 +94,7 @@ class Announcer:
             if event is None:
                 return False
             if await publish_event(self._bus, event):
-                announced.add(1, {"dicom.origin": state.origin, "type": kind.value})
+                arrivals_announced.add(1, {DICOM_ORIGIN: state.origin, ISTHMUS_EVENT: kind.value})
             return True
 
     async def _last_sequence(self) -> int:

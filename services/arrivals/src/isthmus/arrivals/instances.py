@@ -18,7 +18,9 @@ from isthmus.common.inbox.own import is_own
 from isthmus.common.messages import AssociationEnded, InstancesReported, decode
 from isthmus.common.messages.cloud_events import from_json
 from isthmus.common.messages.events import InstanceEvent
-from isthmus.common.telemetry import counter, get_logger
+from isthmus.common.telemetry import get_logger
+from isthmus.common.telemetry.attributes import DICOM_ORIGIN
+from isthmus.common.telemetry.instruments import arrivals_events
 
 STORED: Final = "dicom.events.instance.stored.>"
 TOLD: Final = "dicom.told.>"
@@ -36,7 +38,6 @@ DECODED_AT_ONCE: Final = 100
 """Events, before others have a turn."""
 
 log = get_logger(__name__)
-merged = counter("isthmus.arrivals.events", "{event}", "Events that were merged into studies")
 
 _Groups = Mapping[StudyTimer, list[tuple[Msg, Happened]]]
 
@@ -106,7 +107,7 @@ class Instances:
             await acknowledge(messages)
             for message in messages:
                 del left[id(message)]
-            merged.add(len(messages), {"dicom.origin": timer.origin})
+            arrivals_events.add(len(messages), {DICOM_ORIGIN: timer.origin})
         finally:
             room.release()
 

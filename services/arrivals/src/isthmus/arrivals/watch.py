@@ -9,13 +9,12 @@ from nats.js.api import AckPolicy, ConsumerConfig
 from nats.js.errors import NotFoundError
 
 from isthmus.common.bus import Bus, streams
-from isthmus.common.telemetry import gauge
+from isthmus.common.telemetry.instruments import arrivals_lag, arrivals_waiting
 
 WATCH_SECONDS: Final = 5.0
+KNOWN_SECONDS: Final = 3 * WATCH_SECONDS
+"""For how long is told what was seen."""
 ALL_SET: Final = "dicom.timer.set.>"
-
-lag = gauge("isthmus.arrivals.lag", "{event}", "Events that are not merged into their studies")
-waiting = gauge("isthmus.arrivals.waiting", "{study}", "Studies whose timers run")
 
 
 class Watch:
@@ -23,11 +22,9 @@ class Watch:
 
     def __init__(self, bus: Bus) -> None:
         self._jetstream = bus.jetstream
-        self._lag = 0
-        self._waiting = 0
 
     async def run(self) -> None:
-        """Look until cancelled; what NATS does not tell stays as it was."""
+        """Look until cancelled; what NATS does not tell is not told for long."""
         while True:
             with suppress(nats.errors.Error, TimeoutError):
                 await self.look()
@@ -35,10 +32,8 @@ class Watch:
 
     async def look(self) -> None:
         """Look once."""
-        events, studies = await self._events(), await self._studies()
-        lag.add(events - self._lag)
-        waiting.add(studies - self._waiting)
-        self._lag, self._waiting = events, studies
+        arrivals_lag.set(await self._events(), lasts=KNOWN_SECONDS)
+        arrivals_waiting.set(await self._studies(), lasts=KNOWN_SECONDS)
 
     async def _events(self) -> int:
         try:

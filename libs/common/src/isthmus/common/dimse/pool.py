@@ -25,16 +25,18 @@ from isthmus.common.errors import (
     OriginTimeout,
     UnavailableError,
 )
-from isthmus.common.telemetry import gauge, get_logger, histogram, span
+from isthmus.common.telemetry import get_logger, span
+from isthmus.common.telemetry.attributes import DICOM_ORIGIN
+from isthmus.common.telemetry.instruments import (
+    association_duration,
+    associations,
+    associations_waiting,
+    slot_wait,
+)
 from isthmus.common.threads import Threads
 
 IDLE_SECONDS: Final = 10.0
 """How long an association waits for its next use; origins and firewalls drop idle ones sooner or later."""
-
-associations_open = gauge("isthmus.associations", "{association}", "Associations with an origin")
-slot_wait = histogram(
-    "isthmus.slot.wait", "s", "Time until there was a slot for an association, or one to share"
-)
 
 log = get_logger(__name__)
 
@@ -50,6 +52,8 @@ class _Open:
     def __init__(self, association: Association, slot: Slot) -> None:
         self.association = association
         self.slot = slot
+        self.since = asyncio.get_running_loop().time()
+        """When it was accepted, by the loop's clock."""
 
 
 class AssociationPool:
@@ -68,7 +72,7 @@ class AssociationPool:
         self._threads = threads
         self._idle_seconds = idle_seconds
         self._breaker = Breaker(peer.origin)
-        self._labels = {"origin": peer.origin}
+        self._labels = {DICOM_ORIGIN: peer.origin}
         self._idle: list[_Open] = []
         self._open = 0
         self._let_in: set[Context] = set()
@@ -76,7 +80,8 @@ class AssociationPool:
         self._waiting: WaitingList[_Open] = WaitingList()
         self._endings: set[asyncio.Task[None]] = set()
         self._closed = False
-        associations_open.add(0, self._labels)
+        associations.add(0, self._labels)
+        associations_waiting.add(0, self._labels)
         slots.on_wanted(self._on_wanted)
 
     def lease(
@@ -164,6 +169,7 @@ class AssociationPool:
         began = asyncio.get_running_loop().time()
         taking = asyncio.create_task(self._slots.take(waiter.priority))
         either: tuple[asyncio.Future[Slot] | asyncio.Future[_Open], ...] = (taking, waiter.given)
+        associations_waiting.add(1, self._labels)
         try:
             with self._waiting.queued(waiter):
                 await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
@@ -172,6 +178,8 @@ class AssociationPool:
                 self._give_back(waiter.given.result())
             self._renounce(taking)
             raise
+        finally:
+            associations_waiting.add(-1, self._labels)
         slot_wait.record(asyncio.get_running_loop().time() - began, self._labels)
         if waiter.given.done():
             self._renounce(taking)
@@ -208,7 +216,7 @@ class AssociationPool:
         self._breaker.succeeded()
         self._let_in.update(contexts)
         self._open += 1
-        associations_open.add(1, self._labels)
+        associations.add(1, self._labels)
         one = _Open(association, slot)
         slot.lost.add_done_callback(lambda _: self._on_lost(one))
         return one
@@ -292,7 +300,8 @@ class AssociationPool:
             await self._threads.run(association.release if orderly else association.abort)
         finally:
             self._open -= 1
-            associations_open.add(-1, self._labels)
+            associations.add(-1, self._labels)
+            association_duration.record(asyncio.get_running_loop().time() - one.since, self._labels)
             await one.slot.release()
             self._waiting.leaving -= 1
 

@@ -14,13 +14,14 @@ from isthmus.common.errors import IsthmusError
 from isthmus.common.retrieval.catalogue import Catalogue
 from isthmus.common.retrieval.reads import LastReads
 from isthmus.common.retrieval.usage import StudyUsage, usage
-from isthmus.common.telemetry import counter, gauge, get_logger
+from isthmus.common.telemetry import get_logger
+from isthmus.common.telemetry.attributes import DICOM_ORIGIN
+from isthmus.common.telemetry.instruments import cache_evictions, cache_limit, cache_size
 
 KEPT_SECONDS: Final = 600.0
 """What was read or fetched within these stays, however little room there is."""
-
-bytes_held = gauge("isthmus.cache.size", "By", "What is held of the origins, as the sweeper saw it last")
-evictions = counter("isthmus.cache.evictions", "{study}", "Studies that made room for others")
+KNOWN_SECONDS: Final = 3600.0
+"""After so long without another look nobody knows how much is held."""
 
 log = get_logger(__name__)
 
@@ -64,18 +65,18 @@ class Sweeper:
         self._blobs = blobs
         self._catalogue = Catalogue(blobs)
         self._max_bytes = max_bytes
-        self._shown = 0
         self._is_in_trouble = False
 
     async def run(self) -> None:
         """Sweep every minute, if it is our turn; runs until cancelled."""
+        cache_limit.set(self._max_bytes)
         await take_turns(self._bus, "sweep", self._take_turn, self._tell)
 
     async def _take_turn(self, is_ours: bool) -> None:
         if is_ours:
             await self.turn(time.time())
         else:
-            self._show(0)  # another one does
+            cache_size.forget()  # another one looks
 
     async def turn(self, now: float) -> None:
         """Sweep once; what is in the way is told once, and the next turn comes."""
@@ -85,7 +86,7 @@ class Sweeper:
             self._tell(error)
             return
         self._is_in_trouble = False
-        self._show(swept.size)
+        cache_size.set(swept.size, lasts=KNOWN_SECONDS)
         if swept.studies:
             log.info("cache swept", studies=swept.studies, freed=swept.freed, held=swept.size)
 
@@ -110,12 +111,8 @@ class Sweeper:
             if evicted is not None:
                 freed += evicted
                 studies += 1
-                evictions.add(1, {"origin": one.origin})
+                cache_evictions.add(1, {DICOM_ORIGIN: one.origin})
         return Swept(size - freed, studies, freed)
-
-    def _show(self, size: int) -> None:
-        bytes_held.add(size - self._shown)
-        self._shown = size
 
     def _tell(self, error: IsthmusError) -> None:
         if not self._is_in_trouble:

@@ -10,7 +10,7 @@ from opentelemetry.trace import Link, Span, SpanKind
 
 from isthmus.common.telemetry.asgi import AsgiTracing
 from isthmus.common.telemetry.logs import configure_logging, get_logger
-from isthmus.common.telemetry.metrics import counter, gauge, histogram, metrics_text
+from isthmus.common.telemetry.metrics import Definition, definitions, metrics_text
 from isthmus.common.telemetry.propagation import add_link, extract, inject, link_from, traceresponse
 from isthmus.common.telemetry.records import SpanEvent, SpanLink, SpanNode, SpanRecord, read_spans, tree
 from isthmus.common.telemetry.setup import Telemetry, setup
@@ -25,6 +25,7 @@ from isthmus.common.telemetry.spans import (
 __all__ = [
     "AsgiTracing",
     "Context",
+    "Definition",
     "Link",
     "Span",
     "SpanEvent",
@@ -35,13 +36,11 @@ __all__ = [
     "Telemetry",
     "add_link",
     "configure_logging",
-    "counter",
     "current_context",
     "current_trace_id",
+    "definitions",
     "extract",
-    "gauge",
     "get_logger",
-    "histogram",
     "in_context",
     "inject",
     "link_from",

@@ -11,16 +11,12 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from isthmus.common.telemetry.metrics import histogram
+from isthmus.common.telemetry.instruments import request_duration
 from isthmus.common.telemetry.propagation import TRACEPARENT, extract, traceresponse
 from isthmus.common.telemetry.spans import AttributeValue, span
 
 METHODS = frozenset({"CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE"})
 PROBES = frozenset({"/healthz", "/readyz", "/metrics"})
-
-request_duration = histogram(
-    "http.server.request.duration", "s", "Duration of HTTP requests, to the end of the body"
-)
 
 
 class AsgiTracing:

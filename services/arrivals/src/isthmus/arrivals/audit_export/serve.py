@@ -21,7 +21,8 @@ from isthmus.common.errors import ContractError, UnavailableError
 from isthmus.common.messages import decode
 from isthmus.common.messages.audit import AuditRecord
 from isthmus.common.service import Parts
-from isthmus.common.telemetry import counter, get_logger
+from isthmus.common.telemetry import get_logger
+from isthmus.common.telemetry.instruments import audit_exported
 
 CONSUMER: Final = "audit-export"
 APPLICATION: Final = "isthmus"
@@ -36,7 +37,6 @@ LONGEST_PAUSE: Final = 30.0
 KEEP_SECONDS: Final = 60.0
 """Between two looks at for how long the stream keeps records."""
 
-exported = counter("isthmus.audit.exported", "{record}", "Audit records that a syslog server has")
 log = get_logger(__name__)
 
 
@@ -105,7 +105,7 @@ async def _send(
         else:
             if pause:
                 log.info("the syslog server of the audit is back")
-            exported.add(len(messages))
+            audit_exported.add(len(messages))
             return
 
 

@@ -32,7 +32,9 @@ from isthmus.common.inbox.reading import read_study
 from isthmus.common.inbox.state import States
 from isthmus.common.messages import BlobRef, Forwarding, Refusal, decode
 from isthmus.common.service import Parts
-from isthmus.common.telemetry import counter, extract, gauge, get_logger, span
+from isthmus.common.telemetry import extract, get_logger, span
+from isthmus.common.telemetry.attributes import DICOM_ORIGIN, ISTHMUS_OUTCOME
+from isthmus.common.telemetry.instruments import forwarded, forwards_waiting
 
 ACK_WAIT: Final = 30.0
 """Seconds after which what a replica that says nothing had goes to another one."""
@@ -43,11 +45,9 @@ NOT_UNDERSTOOD_SECONDS: Final = 600.0
 """Until a message comes again that is of another version of ours."""
 FAILED_SECONDS: Final = 60.0
 """Until one comes again over which we stumbled."""
+SEEN_SECONDS: Final = 60.0
+"""For how long it is told what waited when a message was taken: another replica takes what follows."""
 
-forwarded = counter("isthmus.forwarded", "{instance}", "Instances that were sent on, by what became of them")
-waiting = gauge(
-    "isthmus.forwards.waiting", "{forward}", "What waits for its destination, as it was seen last"
-)
 log = get_logger(__name__)
 
 
@@ -80,7 +80,6 @@ class Destination:
         self._exports = Exports(parts.bus, parts.blobs)
         self._name = name
         self._pace = pace
-        self._shown = 0
         self._pause = 0.0
         """The last one, while it is away; 0 while it answers."""
         self._until = 0.0
@@ -106,7 +105,8 @@ class Destination:
 
     async def _take(self, message: Msg) -> None:
         token = context.attach(extract(message.headers or {}))
-        self._show(message.metadata.num_pending)
+        waiting = message.metadata.num_pending
+        forwards_waiting.set(waiting, {DICOM_ORIGIN: self._name}, lasts=SEEN_SECONDS)
         try:
             forwarding = decode(message.data, Forwarding)
             early = forwarding.not_before - time.time()
@@ -215,7 +215,7 @@ class Destination:
     def _tell(self, forwarding: Forwarding, judgement: Judgement) -> None:
         for outcome, count in (("stored", judgement.stored), ("refused", len(judgement.refused))):
             if count:
-                forwarded.add(count, {"destination": self._name, "outcome": outcome})
+                forwarded.add(count, {DICOM_ORIGIN: self._name, ISTHMUS_OUTCOME: outcome})
         if judgement.is_away:
             self._is_away(judgement.why)
         elif judgement.stored or judgement.refused:
@@ -234,10 +234,6 @@ class Destination:
         if self._pause:
             log.info("destination back", destination=self._name)
         self._pause = self._until = 0.0
-
-    def _show(self, count: int) -> None:
-        waiting.add(count - self._shown, {"destination": self._name})
-        self._shown = count
 
     async def _echoes(self) -> bool:
         """Tell whether it answers at all: then it is the instance that it cannot do with."""

@@ -25,7 +25,9 @@ from isthmus.common.inbox.remove import Remover
 from isthmus.common.inbox.state import Versioned
 from isthmus.common.retrieval import LastReads
 from isthmus.common.service import Parts
-from isthmus.common.telemetry import counter, get_logger, span
+from isthmus.common.telemetry import get_logger, span
+from isthmus.common.telemetry.attributes import DICOM_ORIGIN, ISTHMUS_REASON
+from isthmus.common.telemetry.instruments import inbox_expired
 
 READ_SECONDS: Final = 600.0
 """Who read something of a study within these may still be at it."""
@@ -35,7 +37,6 @@ TOGETHER: Final = 100
 """Studies that are marked before anything is waited for."""
 LOOK_SECONDS: Final = 0.05
 
-expired = counter("isthmus.inbox.expired", "{study}", "Studies that were deleted from inboxes, by why")
 log = get_logger(__name__)
 
 
@@ -127,7 +128,7 @@ class Retention:
             if not await self._may_go(mark, fate, now) or not await self._remover.expire(mark):
                 continue
             await self._forwarded.forget(mark.state.origin, mark.state.study)
-            expired.add(1, {"origin": mark.state.origin, "reason": fate.value})
+            inbox_expired.add(1, {DICOM_ORIGIN: mark.state.origin, ISTHMUS_REASON: fate.value})
             gone += 1
         return gone
 

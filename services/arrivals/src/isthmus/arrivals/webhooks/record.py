@@ -3,7 +3,6 @@
 import asyncio
 import time
 from dataclasses import dataclass, replace
-from typing import Final
 
 from isthmus.arrivals.webhooks.pace import Pace
 from isthmus.arrivals.webhooks.receiver import shown_url, target
@@ -11,12 +10,14 @@ from isthmus.common.bus import Bus, end_tasks
 from isthmus.common.bus.webhooks import WebhookState, WebhookStates
 from isthmus.common.config.arriving import Webhook
 from isthmus.common.errors import UnavailableError
-from isthmus.common.telemetry import counter, gauge, get_logger
-
-attempts: Final = counter("isthmus.webhook.attempts", "{attempt}", "POSTs to webhooks, by their outcome")
-dead_letters: Final = counter("isthmus.webhook.dead_letters", "{event}", "Events that webhooks never took")
-waiting: Final = gauge("isthmus.webhook.waiting", "{event}", "Events on their way to webhooks")
-stopped: Final = gauge("isthmus.webhook.stopped", "{webhook}", "Webhooks that answered 410 Gone")
+from isthmus.common.telemetry import get_logger
+from isthmus.common.telemetry.attributes import ISTHMUS_OUTCOME, ISTHMUS_WEBHOOK
+from isthmus.common.telemetry.instruments import (
+    webhook_attempts,
+    webhook_dead_letters,
+    webhook_stopped,
+    webhook_waiting,
+)
 
 log = get_logger(__name__)
 
@@ -44,8 +45,7 @@ class Record:
         self._news = _News()
         self._next_try: float | None = None
         self._has_news = asyncio.Event()
-        self._waiting = 0
-        self._stopped = 0
+        self._labels = {ISTHMUS_WEBHOOK: webhook.name}
         self.state = WebhookState(webhook.name)
         """As it was last read or written."""
 
@@ -79,7 +79,7 @@ class Record:
 
     def delivered(self, status: str) -> None:
         """It took an event."""
-        attempts.add(1, {"webhook": self._webhook.name, "outcome": "delivered"})
+        webhook_attempts.add(1, {**self._labels, ISTHMUS_OUTCOME: "delivered"})
         self._news.delivered += 1
         self._news.success = time.time()
         self._news.failing_since = None
@@ -88,7 +88,7 @@ class Record:
 
     def failed(self, status: str, next_try: float) -> None:
         """It did not take an event, which is tried again in so many seconds."""
-        attempts.add(1, {"webhook": self._webhook.name, "outcome": "failed"})
+        webhook_attempts.add(1, {**self._labels, ISTHMUS_OUTCOME: "failed"})
         now = time.time()
         self._news.failed += 1
         if self._news.failing_since is None:
@@ -99,12 +99,11 @@ class Record:
 
     def dead(self) -> None:
         """An event became a dead letter."""
-        dead_letters.add(1, {"webhook": self._webhook.name})
+        webhook_dead_letters.add(1, self._labels)
 
     def set_waiting(self, number: int) -> None:
         """So many events are on their way."""
-        waiting.add(number - self._waiting, {"webhook": self._webhook.name})
-        self._waiting = number
+        webhook_waiting.set(number, self._labels)
 
     async def stop(self) -> None:
         """It wants nothing more: no replica sends it anything.
@@ -161,9 +160,7 @@ class Record:
 
     def _took(self, state: WebhookState) -> None:
         self.state = state
-        is_stopped = int(state.stopped is not None)
-        stopped.add(is_stopped - self._stopped, {"webhook": self._webhook.name})
-        self._stopped = is_stopped
+        webhook_stopped.set(int(state.stopped is not None), self._labels)
 
 
 async def _seen_through(writing: asyncio.Task[WebhookState]) -> WebhookState:

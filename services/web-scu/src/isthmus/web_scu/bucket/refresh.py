@@ -20,7 +20,9 @@ from isthmus.common.inbox.contents import Contents, ContentsStore
 from isthmus.common.inbox.merge import by_level, counted_series
 from isthmus.common.inbox.reading import read_study
 from isthmus.common.inbox.state import Phase, States, StudyState, Versioned
-from isthmus.common.telemetry import counter, get_logger, span
+from isthmus.common.telemetry import get_logger, span
+from isthmus.common.telemetry.attributes import DICOM_ORIGIN, ISTHMUS_REASON
+from isthmus.common.telemetry.instruments import bucket_left_out, bucket_read
 from isthmus.web_scu.bucket.listing import Candidate, candidates, listing_digest
 from isthmus.web_scu.bucket.reading import Found, LeftOut, Reader
 
@@ -31,8 +33,6 @@ LIST_SECONDS: Final = 10.0
 MOST_MISSING: Final = 2_000
 """Instances of a study that are named as missing: its record has room for 1 MiB."""
 
-left_out = counter("isthmus.bucket.left_out", "{object}", "Objects in buckets that are no instances, by why")
-instances_read = counter("isthmus.bucket.read", "{object}", "Objects in buckets whose heads were read")
 log = get_logger(__name__)
 
 
@@ -129,9 +129,9 @@ class Refresher:
 
     def _tell(self, found: Found) -> None:
         name = self._origin.name
-        instances_read.add(len(found.new), {"origin": name})
+        bucket_read.add(len(found.new), {DICOM_ORIGIN: name})
         for reason, number in found.left_out.items():
-            left_out.add(number, {"origin": name, "reason": reason.value})
+            bucket_left_out.add(number, {DICOM_ORIGIN: name, ISTHMUS_REASON: reason.value})
         if found.left_out:
             reasons = {f"left_out_{reason.value}": number for reason, number in found.left_out.items()}
             log.warning("objects in a bucket left out", origin=name, instances=len(found.rows), **reasons)

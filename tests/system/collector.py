@@ -1,31 +1,37 @@
-"""A collector of traces: OTLP over HTTP, in protobuf, as much of it as one sender needs."""
+"""A collector of traces and metrics: OTLP over HTTP, in protobuf, as much of it as one sender needs."""
 
+import gzip
 import threading
 from collections.abc import Iterable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Final, Self
 
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceRequest,
     ExportTraceServiceResponse,
 )
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
+from opentelemetry.proto.metrics.v1.metrics_pb2 import ResourceMetrics
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 from isthmus.common.telemetry import SpanEvent, SpanLink, SpanRecord
 from isthmus.common.telemetry.records import AttributeValue
 
-PATH: Final = "/v1/traces"
+TRACES: Final = "/v1/traces"
+METRICS: Final = "/v1/metrics"
 LOOPBACK: Final = "127.0.0.1"
 
 
 class Collector:
-    """Keeps the spans that are sent to it; a context manager."""
+    """Keeps what is sent to it; a context manager."""
 
     def __init__(self) -> None:
         """Listen on a free port of loopback."""
         self._spans: list[SpanRecord] = []
+        self._metrics: list[ResourceMetrics] = []
+        self._resources: list[dict[str, AttributeValue]] = []
         self._lock = threading.Lock()
         collector = self
 
@@ -34,10 +40,14 @@ class Collector:
 
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
-                if self.path == PATH:
+                if self.headers.get("Content-Encoding") == "gzip":
+                    body = gzip.decompress(body)
+                if self.path == TRACES:
                     collector.take(body)
-                answer = ExportTraceServiceResponse().SerializeToString()
-                self.send_response(200 if self.path == PATH else 404)
+                elif self.path == METRICS:
+                    collector.take_metrics(body)
+                answer = ExportTraceServiceResponse().SerializeToString()  # empty, as that of metrics is
+                self.send_response(200 if self.path in (TRACES, METRICS) else 404)
                 self.send_header("Content-Type", "application/x-protobuf")
                 self.send_header("Content-Length", str(len(answer)))
                 self.end_headers()
@@ -64,6 +74,40 @@ class Collector:
         ]
         with self._lock:
             self._spans += records
+            self._resources += [_attributes(one.resource.attributes) for one in request.resource_spans]
+
+    def take_metrics(self, body: bytes) -> None:
+        """Keep the metrics of a request."""
+        request = ExportMetricsServiceRequest.FromString(body)
+        with self._lock:
+            self._metrics += request.resource_metrics
+            self._resources += [_attributes(one.resource.attributes) for one in request.resource_metrics]
+
+    def all_spans(self) -> list[SpanRecord]:
+        """Give all that has come until now."""
+        with self._lock:
+            return [*self._spans]
+
+    def metrics(self, service: str | None = None) -> set[str]:
+        """Name the metrics that have come until now, of all services or of one."""
+        with self._lock:
+            return {
+                metric.name
+                for one in self._metrics
+                if service in (None, _attributes(one.resource.attributes)["service.name"])
+                for scope in one.scope_metrics
+                for metric in scope.metrics
+            }
+
+    def resources(self) -> list[dict[str, AttributeValue]]:
+        """Tell who has sent something, once for each time."""
+        with self._lock:
+            return [*self._resources]
+
+    def text(self) -> str:
+        """Give all that has come, as text in which one can look for something."""
+        with self._lock:
+            return "\n".join([*map(str, self._spans), *map(str, self._metrics), *map(str, self._resources)])
 
     def spans(self, trace_id: str) -> list[SpanRecord]:
         """Give what has come of a trace until now."""

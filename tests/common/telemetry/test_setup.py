@@ -2,14 +2,21 @@
 
 import http.server
 import os
-import threading
 import time
+from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
+from typing import Final
 
 import pytest
 
-from isthmus.common.telemetry import current_trace_id, read_spans, setup, span
+from isthmus.common.telemetry import Destination, current_trace_id, read_spans, setup, span
+from isthmus.common.telemetry.instruments import request_duration
 from isthmus.common.telemetry.span_file import KEEP_SECONDS
+from tests.system.collector import Collector
+from tests.waiting import PATIENCE
+
+VERSION: Final = version("isthmus-common")
 
 
 def test_a_collector_that_is_away_does_not_hold_up_the_stop(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -17,7 +24,7 @@ def test_a_collector_that_is_away_does_not_hold_up_the_stop(monkeypatch: pytest.
         port = unused.server_port
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", f"http://127.0.0.1:{port}")
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "1")
-    telemetry = setup("wado", traces_file=None)
+    telemetry = setup("wado", Destination())
     with span("work"):
         pass
     began = time.monotonic()
@@ -25,46 +32,54 @@ def test_a_collector_that_is_away_does_not_hold_up_the_stop(monkeypatch: pytest.
     assert time.monotonic() - began < 5
 
 
-def test_spans_go_to_the_collector_where_there_is_one(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+@pytest.fixture
+def collector() -> Iterator[Collector]:
+    """Somebody who takes spans and metrics."""
+    with Collector() as taking:
+        yield taking
+
+
+def told_by(collector: Collector, destination: Destination) -> None:
+    """Make a span and count a request, and send both."""
+    telemetry = setup("wado", destination)
+    with span("a name to look for"):
+        request_duration.record(0.5, {"http.request.method": "GET"})
+    telemetry.shutdown(PATIENCE)
+
+
+@pytest.mark.parametrize("by_setting", [True, False], ids=["setting", "variable"])
+def test_spans_and_metrics_go_to_the_collector_where_there_is_one(
+    collector: Collector, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, *, by_setting: bool
 ) -> None:
-    got: list[tuple[str, bytes]] = []
-
-    class Collector(http.server.BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            got.append((self.path, self.rfile.read(int(self.headers["Content-Length"]))))
-            self.send_response(200)
-            self.end_headers()
-
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the parameter of the base
-            pass
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Collector) as collector:
-        serving = threading.Thread(target=collector.serve_forever)
-        serving.start()
-        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", f"http://127.0.0.1:{collector.server_port}")
-        monkeypatch.setenv("OTEL_EXPORTER_OTLP_COMPRESSION", "none")
-        telemetry = setup("wado", traces_file=tmp_path / "wado.jsonl")
-        with span("a name to look for"):
-            pass
-        telemetry.shutdown()
-        collector.shutdown()
-        serving.join()
-    assert [path for path, _ in got] == ["/v1/traces"]
-    assert b"a name to look for" in got[0][1]
+    if not by_setting:
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector.endpoint)
+    otlp = collector.endpoint if by_setting else None
+    told_by(collector, Destination(otlp, traces_file=tmp_path / "wado.jsonl"))
+    assert [one.name for one in collector.all_spans()] == ["a name to look for"]
+    assert "http.server.request.duration" in collector.metrics()
     assert list(tmp_path.iterdir()) == []
+    resources = collector.resources()
+    assert {(one["service.name"], one["service.version"]) for one in resources} == {("wado", VERSION)}
+    assert len({one["service.instance.id"] for one in resources}) == 1
 
 
-def test_without_a_file_nothing_is_written() -> None:
-    telemetry = setup("wado", traces_file=None)
-    with span("work"):
-        assert current_trace_id() is None
+def test_the_setting_goes_before_the_variable(collector: Collector, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1")
+    told_by(collector, Destination(collector.endpoint))
+    assert collector.all_spans()
+
+
+def test_a_process_that_exports_nothing_names_traces_all_the_same() -> None:
+    telemetry = setup("wado", Destination())
+    with span("work") as work:
+        assert current_trace_id() is not None
+        assert not work.is_recording()
     telemetry.shutdown()
 
 
 def test_spans_are_in_the_file_soon_without_being_asked_for(tmp_path: Path) -> None:
     path = tmp_path / "traces" / "wado-1.jsonl"
-    telemetry = setup("wado", traces_file=path)
+    telemetry = setup("wado", Destination(traces_file=path))
     with span("work"):
         trace_id = current_trace_id()
     assert trace_id is not None
@@ -80,7 +95,7 @@ def test_files_that_nobody_wrote_to_for_a_week_are_removed(tmp_path: Path) -> No
     new.touch()
     long_ago = time.time() - KEEP_SECONDS - 60
     os.utime(old, (long_ago, long_ago))
-    setup("wado", traces_file=tmp_path / "wado-1.jsonl").shutdown()
+    setup("wado", Destination(traces_file=tmp_path / "wado-1.jsonl")).shutdown()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["qido-2.jsonl", "wado-1.jsonl"]
 
 
@@ -88,7 +103,7 @@ def test_a_file_that_has_grown_large_makes_room_for_a_new_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("isthmus.common.telemetry.span_file.ROTATE_AT", 10)
-    telemetry = setup("wado", traces_file=tmp_path / "wado-1.jsonl")
+    telemetry = setup("wado", Destination(traces_file=tmp_path / "wado-1.jsonl"))
     with span("work"):
         trace_id = current_trace_id()
     telemetry.shutdown()

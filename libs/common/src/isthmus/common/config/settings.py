@@ -21,6 +21,7 @@ from isthmus.common.config.kinds import (
     ListenOrNot,
     NatsUrl,
     OriginName,
+    PlainUrl,
     Seconds,
     Section,
 )
@@ -206,10 +207,15 @@ class S3(Section):
 
 
 class Telemetry(Section):
-    """Traces and logs."""
+    """Traces, metrics and logs."""
 
+    otlp: PlainUrl | None = None
+    """A collector that takes spans and metrics by OTLP over HTTP, such as `http://collector:4318`; without it
+    what `OTEL_EXPORTER_OTLP_ENDPOINT` names."""
     traces: Path | None = None
-    """Folder for spans when OTEL_EXPORTER_OTLP_ENDPOINT is not set."""
+    """Folder for spans where no collector takes them."""
+    sample: Annotated[float, Field(ge=0, le=1)] = 1.0
+    """The share of traces that is recorded; 0 is none, whoever asks for it."""
     log_level: Annotated[str, StringConstraints(pattern="^(DEBUG|INFO|WARNING|ERROR)$")] = "INFO"
     """What is logged at least: DEBUG, INFO, WARNING or ERROR."""
 

@@ -19,6 +19,7 @@ from isthmus.common.blobs import BlobStore, buckets_of
 from isthmus.common.bus import Bus
 from isthmus.common.bus.loads import shared_loads
 from isthmus.common.config import ListenAddress, Settings, load_settings
+from isthmus.common.config.settings import Telemetry as TelemetrySettings
 from isthmus.common.errors import IsthmusError, SettingsError
 from isthmus.common.service.failing import has_failed
 from isthmus.common.service.garbage import CollectBetweenRequests, settle
@@ -27,7 +28,7 @@ from isthmus.common.service.guessable import check_secrets
 from isthmus.common.service.health import health_routes
 from isthmus.common.service.parts import Parts
 from isthmus.common.service.server import application, server
-from isthmus.common.telemetry import configure_logging, get_logger, setup
+from isthmus.common.telemetry import Destination, configure_logging, get_logger, setup
 from isthmus.common.threads import Threads
 
 S3_THREADS: Final = 8
@@ -56,8 +57,7 @@ def run(name: str, *, routes: Routes | None = None, lifespan: Lifespan | None = 
         sys.stderr.write(f"{error.detail}\n")
         return SETTINGS_WRONG
     configure_logging(name, settings.telemetry.log_level)
-    traces = settings.telemetry.traces
-    telemetry = setup(name, traces_file=traces / f"{name}-{os.getpid()}.jsonl" if traces else None)
+    telemetry = setup(name, _destination(name, settings.telemetry))
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(_serve(name, settings, routes, lifespan))
@@ -70,6 +70,12 @@ def run(name: str, *, routes: Routes | None = None, lifespan: Lifespan | None = 
     finally:
         telemetry.shutdown()
     return FAILED if has_failed() else 0
+
+
+def _destination(name: str, settings: TelemetrySettings) -> Destination:
+    folder = settings.traces
+    file = None if folder is None else folder / f"{name}-{os.getpid()}.jsonl"
+    return Destination(settings.otlp, file, settings.sample)
 
 
 def _reason(error: BaseException) -> IsthmusError | None:
@@ -126,7 +132,7 @@ async def _serve(name: str, settings: Settings, routes: Routes | None, lifespan:
             authenticate=parts.authenticator,
             limits=settings.limits,
             loads=loads,
-            gateway_secret=settings.gateway.secret,
+            gateway_secret=settings.gateway.shown_secret,
             trail=AuditTrail(parts.bus, name, Patients(parts.blobs)) if own else None,
         )
         settle()

@@ -9,11 +9,12 @@ from opentelemetry.context import Context
 from opentelemetry.trace import Link, Span, SpanKind
 
 from isthmus.common.telemetry.asgi import AsgiTracing
+from isthmus.common.telemetry.http_client import request_attributes
 from isthmus.common.telemetry.logs import configure_logging, get_logger
 from isthmus.common.telemetry.metrics import Definition, definitions, metrics_text
 from isthmus.common.telemetry.propagation import add_link, extract, inject, link_from, traceresponse
 from isthmus.common.telemetry.records import SpanEvent, SpanLink, SpanNode, SpanRecord, read_spans, tree
-from isthmus.common.telemetry.setup import Telemetry, setup
+from isthmus.common.telemetry.setup import Destination, Telemetry, setup
 from isthmus.common.telemetry.spans import (
     current_context,
     current_trace_id,
@@ -26,6 +27,7 @@ __all__ = [
     "AsgiTracing",
     "Context",
     "Definition",
+    "Destination",
     "Link",
     "Span",
     "SpanEvent",
@@ -47,6 +49,7 @@ __all__ = [
     "metrics_text",
     "read_spans",
     "record_failure",
+    "request_attributes",
     "setup",
     "span",
     "traceresponse",

@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from isthmus.common.telemetry.instruments import request_duration
 from isthmus.common.telemetry.propagation import TRACEPARENT, extract, traceresponse
-from isthmus.common.telemetry.spans import AttributeValue, span
+from isthmus.common.telemetry.spans import AttributeValue, of_client, span
 
 METHODS = frozenset({"CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE"})
 PROBES = frozenset({"/healthz", "/readyz", "/metrics"})
@@ -22,8 +22,8 @@ PROBES = frozenset({"/healthz", "/readyz", "/metrics"})
 class AsgiTracing:
     """The outermost ASGI layer of a face: around Starlette, not among its middleware, to see all errors.
 
-    It continues an incoming `traceparent`, names its own span in the response header `traceresponse`, and
-    lasts until the body is sent. Probes and `/metrics` pass untraced.
+    It continues an incoming `traceparent`, as far as `sampling` lets clients, names its own span in the
+    response header `traceresponse`, and lasts until the body is sent. Probes and `/metrics` pass untraced.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -36,7 +36,7 @@ class AsgiTracing:
             return
         method = scope["method"] if scope["method"] in METHODS else "_OTHER"
         traceparent = Headers(scope=scope).get(TRACEPARENT)
-        context = extract({TRACEPARENT: traceparent} if traceparent else None)
+        context = of_client(extract({TRACEPARENT: traceparent} if traceparent else None))
         began = perf_counter()
         status = 500  # what the server answers if the application fails before it answers
 
@@ -46,7 +46,9 @@ class AsgiTracing:
                 nonlocal status
                 if message["type"] == "http.response.start":
                     status = message["status"]
-                    MutableHeaders(scope=message)["traceresponse"] = traceresponse(request)
+                    named = traceresponse(request)
+                    if named is not None:
+                        MutableHeaders(scope=message)["traceresponse"] = named
                 await send(message)
 
             try:

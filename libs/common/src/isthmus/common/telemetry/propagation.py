@@ -50,7 +50,13 @@ def add_link(traceparent: str | None) -> None:
         current.add_link(link.context)
 
 
-def traceresponse(answered: Span) -> str:
-    """Give the value of the response header `traceresponse` (W3C Trace Context, level 2)."""
+def traceresponse(answered: Span) -> str | None:
+    """Give the value of the response header `traceresponse` (W3C Trace Context, level 2).
+
+    Its flags say whether the trace is recorded. None where nothing is traced.
+    """
     context = answered.get_span_context()
-    return f"00-{format_trace_id(context.trace_id)}-{format_span_id(context.span_id)}-01"
+    if not context.is_valid:
+        return None
+    trace_id, span_id = format_trace_id(context.trace_id), format_span_id(context.span_id)
+    return f"00-{trace_id}-{span_id}-{int(context.trace_flags.sampled):02x}"

@@ -25,6 +25,8 @@ from opentelemetry.trace import (
 )
 
 from isthmus.common.errors import IsthmusError
+from isthmus.common.telemetry.attributes import ERROR_TYPE, ISTHMUS_CANCELLED
+from isthmus.common.telemetry.sampling import Sampling
 
 AttributeValue = str | bool | int | float | Sequence[str]
 
@@ -33,12 +35,19 @@ class _Installed:
     """Who makes the spans of this process; OpenTelemetry's own global can be set only once."""
 
     tracer: Tracer = NoOpTracer()
+    sampling: Sampling = Sampling(1)
 
 
-def install(provider: TracerProvider) -> None:
+def install(provider: TracerProvider, sampling: Sampling | None = None) -> None:
     """Make spans by `provider` from now on."""
     # Once: the SDK adds a filter of warnings each time that it is asked, which takes as long as half a span.
     _Installed.tracer = provider.get_tracer("isthmus")
+    _Installed.sampling = sampling or Sampling(1)
+
+
+def of_client(context: Context) -> Context:
+    """Give the context of a client's trace, which has not more recorded than it may."""
+    return _Installed.sampling.of_client(context)
 
 
 @contextmanager
@@ -51,7 +60,6 @@ def span(
     context: Context | None = None,
     links: Sequence[Link] = (),
     current: bool = True,
-    **more: AttributeValue,
 ) -> Iterator[Span]:
     """Do something in a span, as a child of the current one or of the one in `context`.
 
@@ -59,16 +67,13 @@ def span(
 
     Args:
         name: low in variety: a template, never a UID.
-        attributes: by OpenTelemetry's semantic conventions where there are any.
+        attributes: of the names in `attributes` alone.
         kind: who is on the other side.
         context: what `extract` gave; the current context by default.
         links: spans of other traces that this one waits for or continues.
         current: False around a `yield` of an asynchronous generator, which may go on in another context.
-        more: attributes whose names are Python names.
     """
-    started = _Installed.tracer.start_span(
-        name, context, kind, {**(attributes or {}), **more}, links, record_exception=False
-    )
+    started = _Installed.tracer.start_span(name, context, kind, attributes, links, record_exception=False)
     try:
         if current:
             with use_span(started, record_exception=False, set_status_on_exception=False):
@@ -76,7 +81,7 @@ def span(
         else:
             yield started
     except (asyncio.CancelledError, GeneratorExit):
-        started.set_attribute("isthmus.cancelled", True)
+        started.set_attribute(ISTHMUS_CANCELLED, True)
         raise
     except BaseException as error:
         record_failure(started, error)
@@ -87,7 +92,7 @@ def span(
 
 def record_failure(failed: Span, error: BaseException) -> None:
     """Mark a span as failed, without the exception's text."""
-    failed.set_attribute("error.type", type(error).__qualname__)
+    failed.set_attribute(ERROR_TYPE, type(error).__qualname__)
     failed.set_status(
         Status(StatusCode.ERROR, error.title if isinstance(error, IsthmusError) else type(error).__qualname__)
     )

@@ -13,7 +13,8 @@ import orjson
 
 from isthmus.common.config import DicomwebOrigin, OAuth2
 from isthmus.common.errors import MalformedAnswer, OriginError, OriginUnreachable
-from isthmus.common.telemetry import SpanKind, span
+from isthmus.common.telemetry import SpanKind, request_attributes, span
+from isthmus.common.telemetry.attributes import DICOM_ORIGIN, HTTP_RESPONSE_STATUS_CODE
 from isthmus.common.webclient.failures import before_the_answer, refusal, within_the_answer
 from isthmus.common.webclient.handshake import send
 from isthmus.common.webclient.secret_file import SecretFile
@@ -71,13 +72,15 @@ class ClientCredentials:
             self._value = None
 
     async def _fetch(self) -> tuple[str, float]:
-        with span("fetch token", kind=SpanKind.CLIENT, origin=self._origin):
+        told = {**request_attributes("POST", self._oauth2.token_url), DICOM_ORIGIN: self._origin}
+        with span("fetch token", told, kind=SpanKind.CLIENT) as sent:
             status, body = await self._ask(in_body=self._in_body)
             if not self._in_body and status in (HTTPStatus.BAD_REQUEST, HTTPStatus.UNAUTHORIZED):
                 # Some take the secret in the body only (RFC 6749 2.3.1).
                 again, other = await self._ask(in_body=True)
                 if again == HTTPStatus.OK:
                     self._in_body, status, body = True, again, other
+            sent.set_attribute(HTTP_RESPONSE_STATUS_CODE, int(status))
             if status != HTTPStatus.OK:
                 # 400 is how it says that it does not know us (RFC 6749 5.2).
                 known = HTTPStatus.UNAUTHORIZED if status == HTTPStatus.BAD_REQUEST else status

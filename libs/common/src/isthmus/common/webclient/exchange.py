@@ -13,7 +13,8 @@ from isthmus.common.breaker import Breaker
 from isthmus.common.config import DicomwebOrigin
 from isthmus.common.dicomweb.retry_after import retry_after
 from isthmus.common.errors import MalformedAnswer, OriginTimeout, OriginUnreachable
-from isthmus.common.telemetry import SpanKind, get_logger, inject, span
+from isthmus.common.telemetry import SpanKind, get_logger, inject, request_attributes, span
+from isthmus.common.telemetry.attributes import DICOM_ORIGIN, HTTP_RESPONSE_STATUS_CODE
 from isthmus.common.webclient.answer import Answer
 from isthmus.common.webclient.client_credentials import ClientCredentials
 from isthmus.common.webclient.credentials import Credentials, credentials_for
@@ -80,7 +81,7 @@ class Exchange:
             HttpOperationFailed: another status, after what can be tried again was.
             MalformedAnswer: it is no HTTP, or redirects in a way that is not followed.
         """
-        told = {"http.request.method": outgoing.method, "origin": self._origin.name}
+        told = {**request_attributes(outgoing.method, self._origin.url), DICOM_ORIGIN: self._origin.name}
         with span(f"HTTP {outgoing.method}", told, kind=SpanKind.CLIENT, current=False) as sent:
             on_trial = self._breaker.admit()
             async with self._lanes.one(long=outgoing.is_long) as lane:
@@ -90,7 +91,7 @@ class Exchange:
                 try:
                     with use_span(sent, record_exception=False, set_status_on_exception=False):
                         answer = await self._followed(lane, outgoing)
-                        sent.set_attribute("http.response.status_code", answer.status)
+                        sent.set_attribute(HTTP_RESPONSE_STATUS_CODE, answer.status)
                         if answer.status not in good:
                             await answer.drain()
                             wait = retry_after(answer.headers.get("retry-after"))

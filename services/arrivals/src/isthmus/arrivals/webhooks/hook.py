@@ -25,6 +25,7 @@ from isthmus.common.config.arriving import Webhook
 from isthmus.common.errors import ContractError, UnavailableError
 from isthmus.common.messages import DeadLetter
 from isthmus.common.telemetry import extract, get_logger, span
+from isthmus.common.telemetry.attributes import ISTHMUS_WEBHOOK
 
 REPLAYED_AT_ONCE: Final = 2
 """Of the attempts at one time, so many are for replayed dead letters."""
@@ -182,7 +183,7 @@ class Hook:
         )
         # A replayed letter that is given up once more is another letter.
         place = f"{message.metadata.stream}.{message.metadata.sequence.stream}"
-        with span("bury webhook event", webhook=name), bus_errors("dicom.dead"):
+        with span("bury webhook event", {ISTHMUS_WEBHOOK: name}), bus_errors("dicom.dead"):
             await bury(self._bus, letter, f"webhook.{name}.{event_id}.{place}")
             await message.ack_sync(timeout=5)
         self._record.dead()

@@ -14,6 +14,7 @@ from typing import Final, Self
 from urllib.parse import urlsplit
 
 import httpx2
+from opentelemetry.trace import StatusCode
 
 from isthmus.arrivals.webhooks.signature import read_keys, signature
 from isthmus.common.config.arriving import Webhook
@@ -21,7 +22,8 @@ from isthmus.common.config.files import verifying
 from isthmus.common.dicomweb.retry_after import retry_after
 from isthmus.common.errors import SettingsError
 from isthmus.common.messages.cloud_events import CONTENT_TYPE
-from isthmus.common.telemetry import SpanKind, inject, span
+from isthmus.common.telemetry import SpanKind, inject, request_attributes, span
+from isthmus.common.telemetry.attributes import ERROR_TYPE, HTTP_RESPONSE_STATUS_CODE, ISTHMUS_WEBHOOK
 
 MOST_READ: Final = 4096
 """Bytes of an answer's body that are read, to keep the connection; nobody looks at them."""
@@ -98,17 +100,14 @@ class Receiver:
 
     async def post(self, event_id: str, body: bytes) -> Answer:
         """Send an event, and wait for the status of the answer."""
-        with span(
-            "deliver webhook",
-            {"http.request.method": "POST"},
-            kind=SpanKind.CLIENT,
-            webhook=self._webhook.name,
-        ) as sent:
+        told = {**request_attributes("POST", self._webhook.url), ISTHMUS_WEBHOOK: self._webhook.name}
+        with span("deliver webhook", told, kind=SpanKind.CLIENT) as sent:
             answer = await self._post(event_id, body)
             if answer.status.isdigit():
-                sent.set_attribute("http.response.status_code", int(answer.status))
+                sent.set_attribute(HTTP_RESPONSE_STATUS_CODE, int(answer.status))
             if answer.outcome is not Outcome.DELIVERED:
-                sent.set_attribute("error.type", answer.status)
+                sent.set_attribute(ERROR_TYPE, answer.status)
+                sent.set_status(StatusCode.ERROR)
             return answer
 
     async def _post(self, event_id: str, body: bytes) -> Answer:

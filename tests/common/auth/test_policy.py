@@ -129,5 +129,13 @@ def test_our_own_services_and_the_operator_may_do_everything() -> None:
         assert some.require(Principal(kind, "arrivals"), Right.DELETE, "cloud").is_whole
 
 
+def test_prometheus_may_read_the_metrics_and_nothing_else() -> None:
+    some, prometheus = policy({"user": "alice", "operations": ["search"]}), Principal(Kind.METRICS, "metrics")
+    assert some.allows(prometheus, Right.ADMIN)
+    for right in set(Right) - {Right.ADMIN}:
+        assert not some.allows(prometheus, right)
+        assert not some.permits(prometheus, right)
+
+
 def test_a_principal_is_called_by_what_he_is_known_by() -> None:
     assert [one.label for one in (NOBODY, ALICE, AI)] == ["anyone:10.1.0.7", "user:alice", "key:ai"]

@@ -110,6 +110,14 @@ def test_without_rules_it_is_open(tmp_path: Path) -> None:
             f'[access]\nlink_key = "{"k" * 32}"\nlink_key_file = "/k"',
             "link_key and link_key_file do not go together",
         ),
+        (
+            f'[access]\nmetrics_key = "{"k" * 32}"\nmetrics_key_file = "/k"',
+            "metrics_key and metrics_key_file do not go together",
+        ),
+        (
+            f'[gateway]\nsecret = "{"k" * 32}"\nsecret_file = "/k"',
+            "secret and secret_file do not go together",
+        ),
     ],
 )
 def test_what_is_wrong_is_named(tmp_path: Path, text: str, complaint: str) -> None:

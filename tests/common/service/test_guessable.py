@@ -44,7 +44,7 @@ def test_secrets_may_be_in_files(tmp_path: Path) -> None:
     assert "from-the-file" not in repr(settings)
 
 
-@pytest.mark.parametrize(("part", "key"), [("nats", "password"), ("s3", "secret_key")])
+@pytest.mark.parametrize(("part", "key"), [("nats", "password"), ("s3", "secret_key"), ("gateway", "secret")])
 def test_a_file_that_holds_no_secret_is_named(tmp_path: Path, part: str, key: str) -> None:
     settings = load_settings(written(tmp_path, f"[{part}]\n{key}_file = '{tmp_path / 'none'}'\n"))
     with pytest.raises(SettingsError, match=rf"^{part}\.{key}_file: .*/none: No such file"):

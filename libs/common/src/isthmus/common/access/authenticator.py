@@ -34,15 +34,22 @@ class Authenticator:
         """
         access = settings.access
         self._is_open = access.is_open
-        self._gateway_secret = settings.gateway.secret
-        self._operator = None if access.operator_key is None else _digest(access.operator_key)
-        self._tokens = Tokens(access.oidc, access.rules)
-        self._keys = KeyStore(bus)
+        self._gateway_secret = settings.gateway.shown_secret
         try:
             link_key = access.link_secret
         except ValueError as error:
             raise SettingsError(f"access.link_key_file: {access.link_key_file}: {error}") from None
         self._links = None if link_key is None else Links(link_key)
+        try:
+            self._own = {Kind.OPERATOR: access.operator_secret}
+        except ValueError as error:
+            raise SettingsError(f"access.operator_key_file: {access.operator_key_file}: {error}") from None
+        try:
+            self._own[Kind.METRICS] = access.metrics_secret
+        except ValueError as error:
+            raise SettingsError(f"access.metrics_key_file: {access.metrics_key_file}: {error}") from None
+        self._tokens = Tokens(access.oidc, access.rules)
+        self._keys = KeyStore(bus)
 
     async def close(self) -> None:
         """Close the connections to identity providers."""
@@ -109,8 +116,9 @@ class Authenticator:
                 return await self._key(credential, address)
             except Unauthenticated as error:  # the code is for who came as a bearer
                 raise Unauthenticated(error.detail) from None
-        if self._is_operator(credential):
-            return Principal(Kind.OPERATOR, "operator", address=address)
+        own = self._own_kind(credential)
+        if own is not None:
+            return Principal(own, own.value, address=address)
         if credential.text.startswith(api_keys.PREFIX):
             return await self._key(credential, address)
         if credential.text.startswith(links.PREFIX):
@@ -133,11 +141,16 @@ class Authenticator:
             return None
         if credential is None or not self._is_open:
             return credential
-        counts = credential.text.startswith(links.PREFIX) or self._is_operator(credential)
+        counts = credential.text.startswith(links.PREFIX) or self._own_kind(credential) is not None
         return credential if counts else None
 
-    def _is_operator(self, credential: Credential) -> bool:
-        return self._operator is not None and hmac.compare_digest(_digest(credential.text), self._operator)
+    def _own_kind(self, credential: Credential) -> Kind | None:
+        """Tell whose key it is of those that the settings hold: the operator's, or Prometheus'."""
+        shown = _digest(credential.text)
+        for kind, key in self._own.items():
+            if key is not None and hmac.compare_digest(shown, _digest(key)):
+                return kind
+        return None
 
 
 def _digest(text: str) -> bytes:

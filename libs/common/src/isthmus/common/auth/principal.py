@@ -24,6 +24,8 @@ class Kind(StrEnum):
     """One of our own services, on nobody's behalf."""
     OPERATOR = "operator"
     """Whoever runs the system, through the `isthmus` command."""
+    METRICS = "metrics"
+    """Prometheus, by the key for it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -233,10 +233,16 @@ class Access(Section):
     """A file that holds it; another one ends all links."""
     operator_key: Secret | None = Field(default=None, repr=False)
     """What the `isthmus` command shows the faces: it may do all; `isthmus up` makes one at every start."""
+    operator_key_file: Path | None = None
+    """A file that holds it, for services that are run alone."""
+    metrics_key: Secret | None = Field(default=None, repr=False)
+    """What Prometheus shows services beyond loopback: it may read `/metrics`, and nothing else."""
+    metrics_key_file: Path | None = None
+    """A file that holds it."""
 
     @model_validator(mode="after")
     def _keys_are_said_once(self) -> Self:
-        for name in ("signing_key", "link_key"):
+        for name in ("signing_key", "link_key", "operator_key", "metrics_key"):
             require_said_once(self, name)
         return self
 
@@ -277,3 +283,21 @@ class Access(Section):
             ValueError: its file cannot be read, or holds none; quotes nothing of it.
         """
         return _written(self.link_key, self.link_key_file)
+
+    @property
+    def operator_secret(self) -> str | None:
+        """What the operator shows; None where he is not known.
+
+        Raises:
+            ValueError: its file cannot be read, or holds none; quotes nothing of it.
+        """
+        return _written(self.operator_key, self.operator_key_file)
+
+    @property
+    def metrics_secret(self) -> str | None:
+        """What may read `/metrics`; None where there is none.
+
+        Raises:
+            ValueError: its file cannot be read, or holds none; quotes nothing of it.
+        """
+        return _written(self.metrics_key, self.metrics_key_file)

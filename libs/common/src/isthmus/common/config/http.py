@@ -5,10 +5,10 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from isthmus.common.config.access import Secret
+from isthmus.common.config.access import Secret, key_in
 from isthmus.common.config.kinds import Listen, ListenAddress, Section, Url, WebOrigin
 from isthmus.common.config.networks import Network, written_out
-from isthmus.common.config.pairs import require_both_or_none
+from isthmus.common.config.pairs import require_both_or_none, require_said_once
 
 
 class Gateway(Section):
@@ -30,11 +30,27 @@ class Gateway(Section):
     """Web origins (scheme, host, port) whose pages may read, store, delete; `*`: any, but for deleting."""
     secret: Secret | None = Field(default=None, repr=False)
     """By which faces know that a request came through the gateway, and believe what it says of the client."""
+    secret_file: Path | None = None
+    """A file that holds it, for faces that are run alone."""
 
     @property
     def base_url(self) -> str:
         """What the links in events begin with, without a slash at its end."""
         return self.url or f"{'https' if self.certificate_file is not None else 'http'}://{self.listen}"
+
+    @property
+    def shown_secret(self) -> str | None:
+        """What it shows the faces; None where there is none.
+
+        Raises:
+            ValueError: its file cannot be read, or holds none; quotes nothing of it.
+        """
+        return self.secret if self.secret_file is None else key_in(self.secret_file)
+
+    @model_validator(mode="after")
+    def _says_its_secret_once(self) -> Self:
+        require_said_once(self, "secret")
+        return self
 
     @model_validator(mode="after")
     def _trusts_proxies_alone(self) -> Self:

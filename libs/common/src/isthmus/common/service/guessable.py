@@ -6,12 +6,16 @@ from isthmus.common.errors import SettingsError
 
 
 def check_secrets(settings: Settings) -> None:
-    """Look at the secrets by which a service is known to NATS and S3.
+    """Look at the secrets by which a service is known to NATS and S3, and by which it knows the gateway.
 
     Raises:
-        SettingsError: a file holds none; or, where something listens beyond loopback, one is empty, or one
-            that everybody knows. Quotes nothing of it.
+        SettingsError: a file holds none; or, where something listens beyond loopback, one of the first two is
+            empty, or one that everybody knows. Quotes nothing of it.
     """
+    try:
+        _ = settings.gateway.shown_secret
+    except ValueError as error:
+        raise SettingsError(f"gateway.secret_file: {settings.gateway.secret_file}: {error}") from None
     secrets = {}
     nats, s3 = settings.nats, settings.s3
     for name, part, file in (

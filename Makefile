@@ -1,9 +1,9 @@
-# install: .venv   viewer: OHIF at /   up: the whole system on this machine   test: all tests   fuzz: 100,000 inputs at each parser   bench: bench/results.md   lint: all checks   docs: docs/conformance.md, docs/settings.md, docs/openapi.yaml   lock: new pins
+# install: .venv   viewer: OHIF at /   up: the whole system on this machine   test: all tests   fuzz: 100,000 inputs at each parser   bench: bench/results.md   lint: all checks   docs: docs/conformance.md, docs/settings.md, docs/openapi.yaml   site: the documents as a site, in site/   lock: new pins
 PYTHON ?= python3
 DISTRIBUTIONS := $(wildcard libs/* services/*)
 EDITABLE := $(foreach d,$(DISTRIBUTIONS),-e ./$(d))
 
-.PHONY: install viewer up test fuzz bench docs lint format lock clean
+.PHONY: install viewer up test fuzz bench docs site lint format lock clean
 install: .venv/.installed
 
 .venv/.installed: requirements/all.txt requirements/uv.txt pyproject.toml $(DISTRIBUTIONS:%=%/pyproject.toml)
@@ -44,6 +44,9 @@ docs: install
 	.venv/bin/python -m tests.documents.telemetry_page
 	.venv/bin/python -m tests.documents.backing_files
 	.venv/bin/python -m tests.documents.openapi
+
+site: install
+	.venv/bin/python -m tests.documents.site
 
 lint: install
 	.venv/bin/ruff format --check

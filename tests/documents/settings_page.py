@@ -74,7 +74,7 @@ lists are JSON there (`ISTHMUS_ORIGINS`). Whatever is wrong is named with its ke
 nothing is started. Changes hold from the next start on. `isthmus up` fills in `[nats]`, `[s3]`, `[http]` and
 `traces` of `[telemetry]` itself.
 
-What is needed most is in the [README](../README.md). Here is more of what arrives; below is everything.
+How to begin is in [the start](start.md#your-own-pacs). Here is more of what arrives; below is everything.
 
 ```toml
 [arrivals]

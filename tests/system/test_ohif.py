@@ -16,19 +16,9 @@ from playwright.sync_api import Page, Response, sync_playwright
 from pydicom.pixels.utils import pixel_array
 
 from tests.planted import plant
+from tests.system.browser import CHROMIUM, OPTIONS
 from tests.system.gateway import Gateway
 
-CHROMIUM: Final = "/usr/bin/chromium"
-OPTIONS: Final = (
-    "--no-sandbox",
-    "--use-angle=swiftshader",
-    "--enable-unsafe-swiftshader",
-    "--disable-quic",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-)
 WITHIN_MS: Final = 240_000
 SCREENSHOTS: Final = os.environ.get("ISTHMUS_TEST_SCREENSHOTS")
 """A folder for the pictures of the documents."""

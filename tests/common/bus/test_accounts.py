@@ -44,7 +44,7 @@ PUBLISHED = {
     "dicom.audit.scp.accepted": {"scp"},
     "$KV.KEYS.key.1": set(),
     "$KV.INBOXES.inbox.1=2": {"web-scu", "arrivals"},
-    "$JS.API.STREAM.MSG.GET.JOBS": {"wado", "scp", "dimse-scu", "web-scu"},
+    "$JS.API.STREAM.MSG.GET.JOBS": {"wado", "scp", "dimse-scu", "web-scu", "arrivals"},
     "$JS.API.STREAM.MSG.GET.EVENTS": {"arrivals"},
     "$JS.API.STREAM.MSG.GET.AUDIT": set(),
     "$JS.API.STREAM.MSG.GET.KV_KEYS": set(),

@@ -1,14 +1,17 @@
-"""What `/metrics` tells of what waits: events, and studies."""
+"""What `/metrics` tells of what waits: events, studies, and all queues."""
 
 import asyncio
 from contextlib import suppress
+from functools import partial
 from typing import Final
 
 import nats.errors
 from nats.js.api import AckPolicy, ConsumerConfig
 from nats.js.errors import NotFoundError
 
+from isthmus.arrivals import queue_watch
 from isthmus.common.bus import Bus, streams
+from isthmus.common.errors import BusUnavailable
 from isthmus.common.telemetry.instruments import arrivals_lag, arrivals_waiting
 
 WATCH_SECONDS: Final = 5.0
@@ -21,17 +24,19 @@ class Watch:
     """Looks again and again at what waits, for all replicas."""
 
     def __init__(self, bus: Bus) -> None:
+        self._bus = bus
         self._jetstream = bus.jetstream
 
     async def run(self) -> None:
         """Look until cancelled; what NATS does not tell is not told for long."""
         while True:
-            with suppress(nats.errors.Error, TimeoutError):
-                await self.look()
+            for look in (self.look, partial(queue_watch.look, self._bus)):
+                with suppress(nats.errors.Error, TimeoutError, BusUnavailable):
+                    await look()
             await asyncio.sleep(WATCH_SECONDS)
 
     async def look(self) -> None:
-        """Look once."""
+        """Look once at what arrives."""
         arrivals_lag.set(await self._events(), lasts=KNOWN_SECONDS)
         arrivals_waiting.set(await self._studies(), lasts=KNOWN_SECONDS)
 

@@ -118,6 +118,13 @@ def _takers(*names: str) -> Iterable[str]:
     return (f"{_API}.CONSUMER.INFO.{name}.*" for name in names)
 
 
+def _watch(*names: str) -> Iterable[str]:
+    """How much waits in streams, and since when: the time of a message is told with the message alone."""
+    yield f"{_API}.INFO"
+    for name in names:
+        yield from (f"{_API}.CONSUMER.LIST.{name}", f"{_API}.STREAM.MSG.GET.{name}")
+
+
 def _submitting(name: str) -> Iterable[str]:
     """A work queue from the side of who puts jobs into it: its job is there, taken, or to be withdrawn."""
     return (*_info(name), *_read(name), *_takers(name), *_remove(name))
@@ -229,6 +236,7 @@ SERVICES: Final = {
             *_read(streams.EVENTS, streams.FORWARDS, streams.DEAD),
             *_consume(streams.EVENTS, streams.TIMERS, streams.FORWARDS, f"KV_{streams.INBOXES_BUCKET}"),
             *_consume(streams.AUDIT),
+            *_watch(streams.JOBS, streams.STORES, streams.COMMITMENTS),
             *_remove(streams.FORWARDS),
             *_records(
                 streams.INBOXES_BUCKET,

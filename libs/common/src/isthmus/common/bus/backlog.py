@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, NamedTuple
 
-from nats.js.api import ConsumerInfo
+from nats.js.api import ConsumerConfig, ConsumerInfo
 from nats.js.errors import NotFoundError
 
 from isthmus.common.bus import streams, webhooks
 from isthmus.common.bus.client import Bus, bus_errors
 
+STREAMS: Final = (streams.JOBS, streams.STORES, streams.FORWARDS, streams.COMMITMENTS, streams.EVENTS)
+"""Those with queues."""
 _DEAD: Final = "dicom.dead.>"
 _OWN: Final = frozenset({streams.ARRIVALS_CONSUMER, "forwarding"})
 """Our own consumers of events: what makes studies of instances, and what looks where they are to go."""
@@ -88,10 +90,11 @@ async def backlogs(bus: Bus) -> Sequence[Backlog]:
     Raises:
         BusUnavailable: NATS does not tell.
     """
-    names = (streams.JOBS, streams.STORES, streams.FORWARDS, streams.COMMITMENTS, streams.EVENTS)
     with bus_errors("queues"):
-        found = [info for name in names async for info in _consumers(bus, name)]
-        ours = [(info, place) for info in found if (place := _place(info)) is not None]
+        found = [info for name in STREAMS async for info in _consumers(bus, name)]
+        ours = [
+            (info, place) for info in found if (place := place_of(info.stream_name, info.config)) is not None
+        ]
         return await asyncio.gather(*(_backlog(bus, info, place) for info, place in ours))
 
 
@@ -141,7 +144,7 @@ async def _consumers(bus: Bus, stream: str) -> AsyncIterator[ConsumerInfo]:
             yield info
 
 
-class _Place(NamedTuple):
+class Place(NamedTuple):
     """What a consumer takes, and of whom."""
 
     queue: Queue
@@ -150,28 +153,29 @@ class _Place(NamedTuple):
     name: str | None = None
 
 
-def _place(info: ConsumerInfo) -> _Place | None:
-    """Tell what a consumer takes; None for one that only reads along.
+def place_of(stream: str, config: ConsumerConfig) -> Place | None:
+    """Tell what a consumer takes; None for one that only reads along, or of another stream than `STREAMS`.
 
     Names of origins, webhooks and subscribers are tokens as they are.
     """
-    if info.config.durable_name is None:
+    durable = config.durable_name
+    if durable is None or stream not in STREAMS:
         return None
-    name, _, of = info.name.partition("-")
-    match info.stream_name, f"{name}-":
+    name, _, of = durable.partition("-")
+    match stream, f"{name}-":
         case streams.JOBS, _:
-            _, _, origin, lane, _ = (info.config.filter_subject or "").split(".")
-            place = _Place(Queue.RETRIEVE, origin, lane)
+            _, _, origin, lane, _ = (config.filter_subject or "").split(".")
+            place = Place(Queue.RETRIEVE, origin, lane)
         case streams.STORES, _:
-            place = _Place(Queue.STORE, of)
+            place = Place(Queue.STORE, of)
         case streams.COMMITMENTS, _:
-            place = _Place(Queue.COMMIT, of)
+            place = Place(Queue.COMMIT, of)
         case _, webhooks.CONSUMERS:  # on FORWARDS those of replayed dead letters
-            place = _Place(Queue.WEBHOOKS, name=of)
+            place = Place(Queue.WEBHOOKS, name=of)
         case streams.FORWARDS, _:
-            place = _Place(Queue.FORWARD, of)
+            place = Place(Queue.FORWARD, of)
         case _:
-            place = _Place(Queue.EVENTS if info.name in _OWN else Queue.SUBSCRIBERS, name=info.name)
+            place = Place(Queue.EVENTS if durable in _OWN else Queue.SUBSCRIBERS, name=durable)
     return place
 
 
@@ -180,7 +184,7 @@ def _filters(info: ConsumerInfo) -> Sequence[str]:
     return config.filter_subjects or [config.filter_subject or ">"]
 
 
-async def _backlog(bus: Bus, info: ConsumerInfo, place: _Place) -> Backlog:
+async def _backlog(bus: Bus, info: ConsumerInfo, place: Place) -> Backlog:
     waiting, in_work = info.num_pending or 0, info.num_ack_pending or 0
     return Backlog(
         *place,

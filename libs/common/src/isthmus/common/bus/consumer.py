@@ -15,6 +15,7 @@ from nats.js.errors import APIError, NotFoundError
 from isthmus.common.bus.client import Bus, bus_errors
 from isthmus.common.bus.connection import reason
 from isthmus.common.bus.ending import end_tasks
+from isthmus.common.bus.measured import count_redelivered
 from isthmus.common.bus.pull import Pull, leave
 from isthmus.common.errors import BusUnavailable
 from isthmus.common.telemetry import get_logger
@@ -113,6 +114,7 @@ class Consumer:
                     await asyncio.sleep(AGAIN_SECONDS)
                 else:
                     if batch:
+                        count_redelivered(self.stream, self.configuration, batch)
                         yield batch
         finally:
             await leave(pull)

@@ -18,6 +18,7 @@ from isthmus.common.bus import progress, subjects
 from isthmus.common.bus.client import MESSAGING, Bus, bus_errors, verb
 from isthmus.common.bus.ending import end_tasks
 from isthmus.common.bus.handed_over import HandedOver
+from isthmus.common.bus.measured import count_redelivered
 from isthmus.common.bus.pull import Pull, leave
 from isthmus.common.bus.queues import durable_name, jobs_subject
 from isthmus.common.bus.submitted import Lane
@@ -121,6 +122,7 @@ class _Queue:
                         await leave(pull)
                         pull = None
                         await asyncio.sleep(AGAIN_SECONDS)
+                count_redelivered(self.stream, self._configuration, come)
                 yield come[0]
         finally:
             await leave(pull)
@@ -128,20 +130,23 @@ class _Queue:
     def _tell(self, error: Exception) -> None:
         log.warning("no jobs", stream=self.stream, origin=self.origin, error=type(error).__name__)
 
-    async def _pull(self) -> Pull:
-        name = durable_name(self.stream, self.origin, self.lane)
-        configuration = ConsumerConfig(
-            durable_name=name,
+    @property
+    def _configuration(self) -> ConsumerConfig:
+        return ConsumerConfig(
+            durable_name=durable_name(self.stream, self.origin, self.lane),
             filter_subject=jobs_subject(self.stream, self.origin, self.lane),
             ack_policy=AckPolicy.EXPLICIT,
             ack_wait=ACK_WAIT,
         )
+
+    async def _pull(self) -> Pull:
+        configuration = self._configuration
         try:
             await self._add(configuration)
         except NotFoundError:  # the server came back without its streams
             await self.bus.declare()
             await self._add(configuration)
-        return await Pull.open(self.bus, self.stream, name, self._give_back)
+        return await Pull.open(self.bus, self.stream, configuration.durable_name or "", self._give_back)
 
     async def _give_back(self, message: Msg) -> None:
         """Leave a job that nobody here works on to another worker; nobody has died of it."""

@@ -13,7 +13,6 @@ from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 from nats.js import JetStreamContext
 from opentelemetry import context
-from opentelemetry.trace import SpanKind
 
 from isthmus.common.bus import accounts, streams
 from isthmus.common.bus.connection import FINISH_TIMEOUT, Connection, drain, reason, tls_context
@@ -21,7 +20,9 @@ from isthmus.common.bus.ending import end_tasks
 from isthmus.common.bus.followers import Followers
 from isthmus.common.bus.generations import Generations
 from isthmus.common.bus.granted import Gate, Guarded
+from isthmus.common.bus.subjects import verb
 from isthmus.common.bus.submitted import Submissions
+from isthmus.common.bus.tracing import processing, sending
 from isthmus.common.config.kinds import host_and_port
 from isthmus.common.config.settings import Nats
 from isthmus.common.errors import (
@@ -33,7 +34,7 @@ from isthmus.common.errors import (
     UnavailableError,
 )
 from isthmus.common.messages import decode, encode
-from isthmus.common.telemetry import extract, get_logger, inject, span
+from isthmus.common.telemetry import extract, get_logger, inject
 
 PUBLISH_TIMEOUT: Final = 5.0
 """Seconds for JetStream to acknowledge a publication."""
@@ -42,9 +43,6 @@ SUBSCRIBE_TIMEOUT: Final = 5
 CONNECT_TIMEOUT: Final = 30.0
 DECLARED_SECONDS: Final = 0.5
 """Between two looks at whether the streams are as they should be."""
-
-MESSAGING: Final = {"messaging.system": "nats"}
-"""Attributes of every span around a message."""
 
 M = TypeVar("M")
 A = TypeVar("A")
@@ -89,11 +87,6 @@ def bus_errors(what: str) -> Iterator[None]:
         raise BusUnavailable(f"{what}: {type(error).__name__}") from error
 
 
-def verb(subject: str) -> str:
-    """Give the part of a subject that may stand in a span's name: `dicom.query`."""
-    return ".".join(subject.split(".", maxsplit=2)[:2])
-
-
 class Serving:
     """A subject that is served: what comes is answered, each message in a task of its own."""
 
@@ -135,16 +128,19 @@ class Bus:
         """Why there is no connection, as far as it was logged."""
 
     @classmethod
-    async def connect(cls, settings: Nats, name: str, gate: Gate | None = None) -> Self:
+    async def connect(
+        cls, settings: Nats, name: str, gate: Gate | None = None, *, patience: float | None = None
+    ) -> Self:
         """Connect and declare the streams.
 
         Args:
             settings: where, and as whom.
             name: ours, for those who look at NATS.
             gate: who may ask for what over it.
+            patience: seconds, where they are others than `CONNECT_TIMEOUT`.
 
         Raises:
-            BusUnavailable: no server within `CONNECT_TIMEOUT`, or it refuses us.
+            BusUnavailable: no server in that time, or it refuses us.
             SettingsError: a file that the settings name does not hold what it should.
         """
         login = _login(settings)
@@ -152,7 +148,7 @@ class Bus:
         bus = cls(client, may_change_streams=accounts.may_change_streams(settings.user), gate=gate)
         bus._server = host_and_port(settings.url)
         try:
-            async with asyncio.timeout(CONNECT_TIMEOUT):
+            async with asyncio.timeout(patience or CONNECT_TIMEOUT):
                 await client.connect(
                     settings.url,
                     name=name,
@@ -246,7 +242,7 @@ class Bus:
             BusUnavailable: no answer within `timeout` seconds, or NATS is away.
             ContractError: the answer is none of this type.
         """
-        with span(f"send {verb(subject)}", MESSAGING, kind=SpanKind.PRODUCER):
+        with sending(subject, origin=None if guarded is None else guarded.origin):
             payload, headers = encode(message), inject()
             if guarded is not None:
                 headers |= self.gate.header(guarded.right, guarded.origin, payload)
@@ -310,7 +306,7 @@ class Bus:
     async def _handle(self, subject: str, message: Msg, handler: Callable[[Msg], Awaitable[None]]) -> None:
         token = context.attach(extract(message.headers or {}))
         try:
-            with span(f"process {verb(subject)}", MESSAGING, kind=SpanKind.CONSUMER):
+            with processing(subject):
                 await handler(message)
         except UnavailableError as error:
             log.warning("request lost", subject=verb(subject), detail=error.detail)

@@ -1,0 +1,261 @@
+"""Of each alert what makes it fire, and what by a little does not: of origins, clients and our own services."""
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from tests.observability.rules import Case, Told
+
+SERVICES: Final = ("qido", "wado", "stow", "scp", "dimse-scu", "web-scu", "arrivals")
+_DOWN: Final = (
+    "Nothing can be searched, fetched or stored at pacs. What is held of it is still served, and what is to go there"
+    " waits."
+)
+_DURATION: Final = "isthmus_retrieve_duration_seconds"
+
+
+def retrieved(outcome: str, each_minute: float) -> Mapping[str, str]:
+    """So many studies that somebody waits for end so in a minute."""
+    labels = f'dicom_origin="pacs",isthmus_lane="interactive",isthmus_outcome="{outcome}"'
+    return {f"{_DURATION}_count{{{labels}}}": f"0+{each_minute}x40"}
+
+
+def within(bounds: Mapping[str, float]) -> Mapping[str, str]:
+    """So many of them, each minute, take no longer than so many seconds."""
+    labels = 'dicom_origin="pacs",isthmus_lane="interactive",isthmus_outcome="complete"'
+    return {f'{_DURATION}_bucket{{{labels},le="{le}"}}': f"0+{number}x40" for le, number in bounds.items()}
+
+
+def up(**values: str) -> Mapping[str, str]:
+    """All services are up, but for some."""
+    told = {name: "1+0x10" for name in SERVICES} | {
+        name.replace("_", "-"): value for name, value in values.items()
+    }
+    return {
+        f'up{{job="isthmus",service="{name}",instance="{name}:8000"}}': value
+        for name, value in told.items()
+        if value
+    }
+
+
+def answered(status: str, each_minute: float) -> Mapping[str, str]:
+    """So many requests are answered so in a minute."""
+    labels = f'service="wado",http_response_status_code="{status}"'
+    return {f"http_server_request_duration_seconds_count{{{labels}}}": f"0+{each_minute}x20"}
+
+
+PACS: Final[Sequence[Case]] = [
+    Case(
+        "a worker leaves it alone",
+        "PacsDown",
+        {
+            'isthmus_circuit_open{dicom_origin="pacs",instance="a"}': "1+0x5",
+            'isthmus_circuit_open{dicom_origin="pacs",instance="b"}': "0+0x5",
+        },
+        "3m",
+        Told({"dicom_origin": "pacs"}, "pacs does not answer", _DOWN),
+    ),
+    Case(
+        "it answered nobody who asked",
+        "PacsDown",
+        {
+            'isthmus_origin_up{dicom_origin="pacs",instance="a"}': "0+0x5",
+            'isthmus_origin_up{dicom_origin="pacs",instance="b"}': "0+0x5",
+            'isthmus_circuit_open{dicom_origin="pacs",instance="a"}': "0+0x5",
+        },
+        "3m",
+        Told({"dicom_origin": "pacs"}, "pacs does not answer", _DOWN),
+    ),
+    Case(
+        "it answers another",
+        "PacsDown",
+        {
+            'isthmus_origin_up{dicom_origin="pacs",instance="a"}': "0+0x5",
+            'isthmus_origin_up{dicom_origin="pacs",instance="b"}': "1+0x5",
+        },
+        "3m",
+    ),
+    Case("it is back", "PacsDown", {'isthmus_circuit_open{dicom_origin="pacs"}': "1 1 0 0"}, "3m"),
+    Case("it is away for a minute", "PacsDown", {'isthmus_circuit_open{dicom_origin="pacs"}': "1+0x5"}, "1m"),
+    Case(
+        "it has no room for us",
+        "AssociationsRefused",
+        {'isthmus_associations_refused_total{dicom_origin="pacs",isthmus_reason="rejected"}': "0+0.4x40"},
+        "30m",
+        Told(
+            {"dicom_origin": "pacs", "isthmus_reason": "rejected"},
+            "pacs refuses associations (rejected)",
+            "pacs gave no association 6 times in 15 minutes. Each is tried again, so clients wait longer.",
+        ),
+    ),
+    Case(
+        "now and then it has no room",
+        "AssociationsRefused",
+        {'isthmus_associations_refused_total{dicom_origin="pacs",isthmus_reason="rejected"}': "0+0.3x40"},
+        "30m",
+    ),
+    Case(
+        "modalities whom nobody knows",
+        "ClientsRefused",
+        {
+            'isthmus_scp_associations_refused_total{isthmus_reason="calling",instance="a"}': "0+0.2x40",
+            'isthmus_scp_associations_refused_total{isthmus_reason="calling",instance="b"}': "0+0.2x40",
+        },
+        "30m",
+        Told(
+            {"isthmus_reason": "calling"},
+            "scp refuses clients (calling)",
+            "Modalities or workstations were refused 6 times in 15 minutes. What they send stays with them.",
+        ),
+    ),
+    Case(
+        "somebody mistyped an AE title",
+        "ClientsRefused",
+        {'isthmus_scp_associations_refused_total{isthmus_reason="calling"}': "0+0.3x40"},
+        "30m",
+    ),
+]
+
+RETRIEVES: Final[Sequence[Case]] = [
+    Case(
+        "more than one in ten takes over a minute",
+        "RetrievesSlow",
+        {**within({"60.0": 0.89, "300.0": 1, "+Inf": 1}), **retrieved("complete", 1)},
+        "30m",
+        Told(
+            {"dicom_origin": "pacs"},
+            "Studies come slowly from pacs",
+            "One in ten studies that somebody waits for takes more than 1m 21s to come from pacs.",
+        ),
+    ),
+    Case(
+        "fewer than one in ten do",
+        "RetrievesSlow",
+        {**within({"60.0": 0.91, "300.0": 1, "+Inf": 1}), **retrieved("complete", 1)},
+        "30m",
+    ),
+    Case(
+        "there were five",
+        "RetrievesSlow",
+        {**within({"60.0": 0.2, "300.0": 0.3, "+Inf": 0.3}), **retrieved("complete", 0.3)},
+        "30m",
+    ),
+    Case(
+        "a quarter fails or lacks instances",
+        "RetrievesFail",
+        {**retrieved("failed", 0.125), **retrieved("partial", 0.125), **retrieved("complete", 0.75)},
+        "30m",
+        Told(
+            {"dicom_origin": "pacs"},
+            "Studies do not come whole from pacs",
+            "25% of what was fetched from pacs in 15 minutes failed, or lacks instances. Nobody is shown it as"
+            " whole.",
+        ),
+    ),
+    Case(
+        "nearly a fifth fails",
+        "RetrievesFail",
+        {**retrieved("failed", 0.5), **retrieved("complete", 2.1)},
+        "30m",
+    ),
+    Case(
+        "two have failed", "RetrievesFail", {**retrieved("failed", 0.15), **retrieved("complete", 0.1)}, "30m"
+    ),
+    Case(
+        "viewers are closed before the study is there",
+        "RetrievesFail",
+        {**retrieved("cancelled", 5), **retrieved("complete", 1)},
+        "30m",
+    ),
+]
+
+SERVICES_AND_FACES: Final[Sequence[Case]] = [
+    Case(
+        "a service does not answer",
+        "ServiceAway",
+        up(wado="0+0x10"),
+        "2m",
+        Told({"service": "wado"}, "No wado is running", "No process of wado answers, or there is none."),
+    ),
+    *(
+        Case(
+            f"nobody knows of any {service}",
+            "ServiceAway",
+            up(**{service: ""}),
+            "2m",
+            Told(
+                {"job": "isthmus", "service": service},
+                f"No {service} is running",
+                f"No process of {service} answers, or there is none.",
+            ),
+        )
+        for service in SERVICES
+    ),
+    Case(
+        "one of two does not answer",
+        "ServiceAway",
+        {**up(wado="0+0x10"), 'up{job="isthmus",service="wado",instance="another:8000"}': "1+0x10"},
+        "2m",
+    ),
+    Case("it was restarted", "ServiceAway", up(wado="1 0 1 1"), "2m"),
+    Case(
+        "one of two does not answer",
+        "ReplicaAway",
+        {**up(wado="0+0x10"), 'up{job="isthmus",service="wado",instance="another:8000"}': "1+0x10"},
+        "6m",
+        Told(
+            {"job": "isthmus", "service": "wado", "instance": "wado:8000"},
+            "A wado does not answer",
+            "wado:8000 does not answer. Others of its kind do.",
+        ),
+    ),
+    Case("the only one does not answer", "ReplicaAway", up(wado="0+0x10"), "6m"),
+    Case(
+        "it is away for four minutes",
+        "ReplicaAway",
+        {**up(wado="0+0x10"), 'up{job="isthmus",service="wado",instance="another:8000"}': "1+0x10"},
+        "4m",
+    ),
+    Case(
+        "six of a hundred requests fail",
+        "RequestsFail",
+        {**answered("500", 4), **answered("503", 2), **answered("200", 94)},
+        "15m",
+        Told(
+            {"service": "wado"},
+            "6% of the requests to wado fail",
+            "They are answered with a status from 500 on.",
+        ),
+    ),
+    Case(
+        "fewer than five of a hundred fail",
+        "RequestsFail",
+        {**answered("500", 4.9), **answered("200", 95.1)},
+        "15m",
+    ),
+    Case("a few fail at night", "RequestsFail", {**answered("500", 0.9), **answered("200", 0.5)}, "15m"),
+    Case(
+        "what clients do wrong is no failure of ours",
+        "RequestsFail",
+        {**answered("404", 50), **answered("200", 50)},
+        "15m",
+    ),
+    Case(
+        "nobody sees traces",
+        "MonitoringAway",
+        {'up{job="observability",service="jaeger",instance="jaeger:8888"}': "0+0x10"},
+        "6m",
+        Told(
+            {"job": "observability", "service": "jaeger", "instance": "jaeger:8888"},
+            "jaeger does not answer",
+            "Images flow without it, but less of them is seen.",
+        ),
+    ),
+    Case(
+        "it was restarted",
+        "MonitoringAway",
+        {'up{job="observability",service="jaeger",instance="jaeger:8888"}': "0 0 1 1 1 1 1"},
+        "6m",
+    ),
+]
+
+CASES: Final = [*PACS, *RETRIEVES, *SERVICES_AND_FACES]

@@ -1,0 +1,93 @@
+"""The alert rules, as they are shipped, and promtool, which tries them."""
+
+import json
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import yaml
+
+SHIPPED: Final = Path(__file__).parents[2] / "compose" / "observability"
+ALERTS: Final = SHIPPED / "alerts.yaml"
+
+
+@dataclass(frozen=True)
+class Rule:
+    """An alert."""
+
+    name: str
+    expression: str
+    severity: str
+    annotations: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Told:
+    """What somebody reads of an alert that fires."""
+
+    labels: Mapping[str, str]
+    """Beside its name and its severity."""
+    summary: str
+    description: str
+
+
+@dataclass(frozen=True)
+class Case:
+    """What Prometheus has seen, and which alert there is of it."""
+
+    name: str
+    alert: str
+    series: Mapping[str, str]
+    """By promtool's notation, a value a minute: `0+2x10` begins with 0 and adds 2 ten times."""
+    at: str
+    """When it is asked for, from the first value on."""
+    told: Told | None = None
+    """None: the alert does not fire."""
+
+
+def rules() -> Sequence[Rule]:
+    """Give the rules in the order of the file."""
+    groups = yaml.safe_load(ALERTS.read_text())["groups"]
+    return [
+        Rule(rule["alert"], rule["expr"], rule["labels"]["severity"], rule["annotations"])
+        for group in groups
+        for rule in group["rules"]
+    ]
+
+
+def promtool(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    """Run promtool to its end."""
+    return subprocess.run(["promtool", *map(str, arguments)], capture_output=True, text=True, check=False)
+
+
+def tried(case: Case, directory: Path) -> str:
+    """Have promtool try a case, and give what it says where something else happens; else nothing."""
+    file = directory / "case.json"  # which is YAML too
+    file.write_text(
+        json.dumps({"rule_files": [str(ALERTS)], "evaluation_interval": "1m", "tests": [_test(case)]})
+    )
+    done = promtool("test", "rules", file)
+    return "" if done.returncode == 0 else done.stdout + done.stderr
+
+
+def _test(case: Case) -> Mapping[str, object]:
+    (rule,) = [rule for rule in rules() if rule.name == case.alert]
+    expected = [] if case.told is None else [_expected(rule, case.told)]
+    return {
+        "interval": "1m",
+        "input_series": [{"series": name, "values": values} for name, values in case.series.items()],
+        "alert_rule_test": [{"eval_time": case.at, "alertname": rule.name, "exp_alerts": expected}],
+    }
+
+
+def _expected(rule: Rule, told: Told) -> Mapping[str, Mapping[str, str]]:
+    return {
+        "exp_labels": {"severity": rule.severity, **told.labels},
+        "exp_annotations": {
+            "summary": told.summary,
+            "description": told.description,
+            "runbook_url": rule.annotations["runbook_url"],
+        },
+    }

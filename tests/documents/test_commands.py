@@ -1,0 +1,159 @@
+"""Every command of the documents does what its page says: it is run here, or the page says what it needs."""
+
+import re
+import shutil
+import subprocess
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from tests.documents.blocks import ROOT, Block, Kind, blocks, pages
+from tests.documents.commands.reader import Reader, looks_like, to_run
+from tests.documents.commands.system import Documented, documented
+from tests.documents.commands.words import ELSEWHERE, NEEDED, replaced, without_comment
+
+BLOCKS: Final[tuple[Block, ...]] = tuple(block for page in pages() for block in blocks(page))
+OTHERS: Final = [block for block in BLOCKS if block.needs or block.run_by]
+HERE: Final[dict[Path, list[Block]]] = {}
+"""What is run here, by page."""
+for _block in BLOCKS:
+    if _block.kind in (Kind.SHELL, Kind.PYTHON) and not (_block.needs or _block.run_by):
+        HERE.setdefault(_block.page, []).append(_block)
+
+
+def names(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+@pytest.fixture(scope="module")
+def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Documented]:
+    with documented(tmp_path_factory.mktemp("documented")) as running:
+        yield running
+
+
+@pytest.fixture
+def reader(system: Documented, tmp_path: Path) -> Reader:
+    """A reader beside the running system, with an instance to store."""
+    (tmp_path / ".isthmus").symlink_to(system.gateway.data)
+    shutil.copyfile(system.gateway.config, tmp_path / "isthmus.toml")
+    return Reader(tmp_path, system.given)
+
+
+@pytest.mark.parametrize("page", HERE, ids=names)
+def test_the_commands_of_a_page_do_what_it_says(reader: Reader, page: Path) -> None:
+    for program in (block for block in blocks(page) if block.name.endswith(".py")):
+        (reader.folder / program.name).write_text(program.text)
+    for block in HERE[page]:
+        if block.kind is Kind.PYTHON:
+            reader.python(block)
+        else:
+            reader.run(block)
+
+
+@pytest.mark.parametrize("block", OTHERS, ids=[block.where for block in OTHERS])
+def test_what_is_not_run_here_is_run_elsewhere_or_says_what_it_needs(block: Block) -> None:
+    if block.run_by:
+        test = (ROOT / block.run_by).read_text()
+        assert block.page.name in test or block.page.parent.name in test, (
+            f"{block.where}: not in {block.run_by}"
+        )
+        return
+    programs, words = NEEDED[block.needs]
+    for line in block.text.replace("\\\n", "").splitlines():
+        command = without_comment(line)
+        assert not command or re.search(programs, command), f"{block.where}: {command} could be run"
+    assert re.search(words, block.page.read_text()), f"{block.where}: the page does not say what it needs"
+
+
+def test_a_block_has_a_name_of_its_own_page() -> None:
+    named = Counter((block.page, block.name) for block in BLOCKS if block.name)
+    assert [str(one) for one, times in named.items() if times > 1] == []
+
+
+@pytest.mark.parametrize("where", sorted(set(ELSEWHERE.values())))
+def test_what_runs_a_command_elsewhere_is_there(where: str) -> None:
+    assert (ROOT / where).is_file()
+
+
+@pytest.fixture
+def page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr("tests.documents.blocks.ROOT", tmp_path)
+    return tmp_path / "page.md"
+
+
+def block_of(page: Path, text: str) -> Block:
+    page.write_text(text)
+    (block,) = blocks(page)
+    return block
+
+
+def test_a_command_that_fails_is_told_with_its_place_and_what_it_said(page: Path, tmp_path: Path) -> None:
+    reader = Reader(tmp_path / "folder", {})
+    block = block_of(page, "# A page\n\n    echo before\n    cat nothing-there\n    echo after\n")
+    with pytest.raises(AssertionError, match=r"page\.md:3 ended with 1:\nbefore\ncat: nothing-there") as told:
+        reader.run(block)
+    assert "after" not in str(told.value)
+
+
+def test_output_other_than_the_page_shows_is_told(page: Path, tmp_path: Path) -> None:
+    reader = Reader(tmp_path / "folder", {})
+    right = block_of(page, "\n    $ one=1\n    $ echo a $one; echo b\n    a 1\n    b\n")
+    assert "a 1\nb" in reader.run(right)
+    with pytest.raises(AssertionError, match=r"page\.md:2: echo c printed:\nc"):
+        reader.run(block_of(page, "\n    $ echo c\n    d\n"))
+
+
+@pytest.mark.parametrize(
+    ("printed", "shown", "same"),
+    [
+        ('{"ok":true,"latency_ms":12.25}\n', '{"ok":true,"latency_ms":3.2}\n', True),
+        ('{"ok":false,"latency_ms":12.25}\n', '{"ok":true,"latency_ms":3.2}\n', False),
+        ("[1, 2, 3]", "[1,...]", True),
+        ("[1, 2, 3", "[1,...]", False),
+        ("anything", "", True),
+        ("a.b", "axb", False),
+        ("axb", "a.b", False),
+    ],
+)
+def test_output_is_as_shown_but_for_what_was_measured_or_left_out(
+    printed: str, shown: str, same: bool
+) -> None:
+    assert looks_like(printed, shown) is same
+
+
+@pytest.mark.parametrize(
+    ("line", "run"),
+    [
+        ("make up   # all of it", []),
+        (
+            "isthmus events --since 1h  # until Ctrl-C",
+            ["until_said isthmus events --since 1h  # until Ctrl-C"],
+        ),
+        ("isthmus events --since 1h --no-follow", ["isthmus events --since 1h --no-follow"]),
+        ("isthmus audit --follow", ["until_said isthmus audit --follow"]),
+        ("isthmus status --watch", ["until_said isthmus status --watch"]),
+        ('make test ARGS="-k x"', [f'make --dry-run --directory "{ROOT}" test ARGS="-k x" >/dev/null']),
+    ],
+)
+def test_what_has_no_end_or_takes_too_long_is_run_otherwise(page: Path, line: str, run: list[str]) -> None:
+    assert [one.rstrip("\n") for one in to_run(block_of(page, f"\n    {line}\n"))] == run
+
+
+def test_words_in_capitals_are_the_readers_own() -> None:
+    given = {"STUDY": "1.2", "http://127.0.0.1:8080": "http://127.0.0.1:99"}
+    assert replaced("get pacs STUDY -k Level=STUDY ${STUDY} STUDYS", given) == (
+        "get pacs 1.2 -k Level=STUDY ${STUDY} STUDYS"
+    )
+    assert replaced("http://127.0.0.1:8080/aets http://127.0.0.1:80801", given) == (
+        "http://127.0.0.1:99/aets http://127.0.0.1:80801"
+    )
+
+
+def test_a_command_without_an_end_fails_if_it_ends_or_tells_nothing(tmp_path: Path) -> None:
+    reader = Reader(tmp_path / "folder", {})
+    for command in ("until_said false", "until_said echo once"):
+        ended = subprocess.run(command.split(), cwd=reader.folder, env=reader.environment, check=False)
+        assert ended.returncode == 1, command

@@ -1,0 +1,57 @@
+{{/* What NATS and S3 know the services by, and what the isthmus command knows the system by, from the secrets. */}}
+
+{{/* Included by nats.conf; takes the secrets, in base64. */}}
+{{- define "isthmus.natsPasswords" -}}
+{{- range $key, $value := . }}
+{{- if hasPrefix "nats_" $key }}
+{{ upper $key | replace "-" "_" }}_PASSWORD: {{ b64dec $value | quote }}
+{{- end }}
+{{- end }}
+{{ end -}}
+
+{{/* The identities of SeaweedFS, each with its actions; takes (list $ secrets). */}}
+{{- define "isthmus.s3Identities" -}}
+{{- $secrets := last . }}
+{{- $rights := (first .).Files.Get "files/s3-actions.json" | fromJson }}
+{{- $identities := list }}
+{{- range $name, $actions := $rights }}
+{{- $credentials := dict "accessKey" $name "secretKey" (index $secrets (printf "s3_%s" $name) | b64dec) }}
+{{- $identities = append $identities (dict "name" $name "credentials" (list $credentials) "actions" $actions) }}
+{{- end }}
+{{- dict "identities" $identities | toJson }}
+{{- end -}}
+
+{{/* By which the parts of SeaweedFS know each other: one of their ports is on the network too. */}}
+{{- define "isthmus.s3Security" -}}
+[grpc]
+ca = "/run/secrets/authority.pem"
+{{- range list "master" "volume" "filer" "s3" "client" }}
+[grpc.{{ . }}]
+cert = "/run/secrets/own.pem"
+key = "/run/secrets/own.key"
+{{- end }}
+{{ end -}}
+
+{{/* What the isthmus command knows the system by, in the form of run.json; takes (list $ secrets). */}}
+{{- define "isthmus.system" -}}
+{{- $top := first . }}
+{{- $secrets := last . }}
+{{- $release := $top.Release.Name }}
+{{- $processes := list }}
+{{- range $name := keys $top.Values.services | sortAlpha }}
+{{- $processes = append $processes (dict "name" $name "address" (printf "%s-%s:8000" $release $name)) }}
+{{- end }}
+{{- dict
+  "gateway" (printf "http://%s-gateway:%v" $release $top.Values.gateway.port)
+  "clients" (include "isthmus.url" $top)
+  "nats" (dict "url" (include "isthmus.natsUrl" $top) "user" "isthmus" "password" (b64dec $secrets.nats_isthmus))
+  "s3" (dict "endpoint" (include "isthmus.s3Endpoint" $top) "bucket" $top.Values.s3.bucket "access_key" "isthmus" "secret_key" (b64dec $secrets.s3_isthmus))
+  "scp" (dict "ae_title" "ISTHMUS" "host" (printf "%s-dicom" $release) "port" $top.Values.scp.port)
+  "cache" (dict "max_bytes" 50000000000)
+  "services" dict
+  "processes" $processes
+  "key" (b64dec $secrets.operator_key)
+  "link_key" (b64dec $secrets.link_key)
+  "signing_key" (b64dec $secrets.signing_key)
+  | toJson }}
+{{- end -}}

@@ -2,12 +2,13 @@
 
 import asyncio
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
 
 from isthmus.cli.embedded.base import free_ports
-from isthmus.cli.embedded.nats_conf import SubscriberUser, configuration, standing_users
+from isthmus.cli.embedded.nats_conf import SubscriberUser, configuration, passwords, standing_users
 from isthmus.cli.process import executable
 from isthmus.common.blobs.rights import SERVICES
 from isthmus.common.bus import Bus, accounts
@@ -31,17 +32,24 @@ def test_the_policies_name_no_more_than_the_bucket() -> None:
             assert all(resource.startswith("arn:aws:s3:::isthmus") for resource in statement["Resource"])
 
 
-def environment(store: Path) -> dict[str, str]:
-    users = ("isthmus", *accounts.SERVICES)
-    passwords = {f"NATS_{user.upper().replace('-', '_')}_PASSWORD": f'"{user} 1$"' for user in users}
-    return {**passwords, "NATS_STORE": f'"{store}"'}
+PASSWORDS = {user: f"{user} 1$" for user in ("isthmus", *accounts.SERVICES)}
 
 
-async def test_nats_server_takes_the_file_with_its_passwords_from_the_environment(tmp_path: Path) -> None:
-    (port,) = free_ports(1)
+def command(folder: Path, of_users: Mapping[str, str], port: int, monitoring: int) -> Sequence[str]:
+    """Lay the files as they are in the container, and give what runs there."""
+    configuration = folder / "nats.conf"
+    configuration.write_text(CONFIGURATION.read_text())
+    (folder / "secrets").mkdir()
+    (folder / "secrets" / "passwords.conf").write_text(passwords(of_users))
+    listen = ("-a", "127.0.0.1", "-p", str(port), "-m", str(monitoring))
+    return (executable("nats-server"), "-c", str(configuration), *listen)
+
+
+async def test_nats_server_takes_the_file_with_the_passwords_beside_it(tmp_path: Path) -> None:
+    port, monitoring = free_ports(2)
     server = await asyncio.create_subprocess_exec(
-        *(executable("nats-server"), "-c", str(CONFIGURATION), "-a", "127.0.0.1", "-p", str(port)),
-        env=environment(tmp_path),
+        *command(tmp_path, PASSWORDS, port, monitoring),
+        env={"NATS_STORE": f'"{tmp_path}"'},
         stderr=asyncio.subprocess.PIPE,
     )
     try:
@@ -74,11 +82,10 @@ def test_without_its_marks_the_file_has_a_subscriber_as_isthmus_up_configures_it
 
 
 async def test_without_one_of_the_passwords_it_does_not_start(tmp_path: Path) -> None:
-    lacking = environment(tmp_path)
-    del lacking["NATS_WADO_PASSWORD"]
+    lacking = {user: password for user, password in PASSWORDS.items() if user != "wado"}
     server = await asyncio.create_subprocess_exec(
-        *(executable("nats-server"), "-c", str(CONFIGURATION), "-a", "127.0.0.1", "-t"),
-        env=lacking,
+        *(*command(tmp_path, lacking, *free_ports(2)), "-t"),
+        env={"NATS_STORE": f'"{tmp_path}"'},
         stderr=asyncio.subprocess.PIPE,
     )
     _, said = await server.communicate()

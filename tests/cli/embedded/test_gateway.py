@@ -17,7 +17,7 @@ TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 METADATA = "/aets/pacs/studies/1.2/metadata"
 BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 GZIP = {"Accept-Encoding": "gzip"}
-UNKNOWN = ["/", "/aets/pacs/", "/aets/pacs/patients", "/dicomweb/patients", "/metrics", "/healthz"]
+UNKNOWN = ["/", "/aets/pacs/", "/aets/pacs/patients", "/dicomweb/patients", "/metrics", "/readyz", "/healthz/x"]
 ROUTES = [
     ("GET", "/aets", "qido"),
     ("GET", "/aets/pacs", "qido"),
@@ -92,6 +92,12 @@ async def test_unknown_paths_are_404_as_problem_json(gateway: Gateway) -> None:
         assert (path, response.status_code) == (path, 404)
         assert response.headers["content-type"] == "application/problem+json"
         assert response.json()["status"] == 404
+
+
+async def test_it_says_by_itself_that_it_is_well(gateway: Gateway) -> None:
+    response = await gateway.client.get("/healthz")
+    assert (response.status_code, response.json()) == (200, {"ok": True})
+    assert not [face for face in gateway.faces.values() if face.heads]
 
 
 async def test_a_viewer_is_served_at_the_root_and_its_pages_are_all_one(tmp_path: Path) -> None:

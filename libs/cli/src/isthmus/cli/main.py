@@ -9,6 +9,7 @@ from typing import Annotated, Final
 import typer
 
 from isthmus.cli.audit import Wanted, show_audit
+from isthmus.cli.containers.commands import bucket_command, secrets_command
 from isthmus.cli.echo import echo
 from isthmus.cli.events import events, since_when
 from isthmus.cli.exits import FAILED, exit_codes, finish
@@ -18,6 +19,7 @@ from isthmus.cli.groups import cache_app, dead_app, key_app, webhooks_app
 from isthmus.cli.links import link
 from isthmus.cli.options import DEFAULT_DATA, AsJson, Data, OriginArgument, OriginOrAllArgument
 from isthmus.cli.output import write_line
+from isthmus.cli.status import status
 from isthmus.cli.store import store
 from isthmus.cli.subscribers import rewind
 from isthmus.cli.trace import trace
@@ -45,6 +47,8 @@ app.add_typer(cache_app, name="cache")
 app.add_typer(dead_app, name="dead")
 app.add_typer(webhooks_app, name="webhooks")
 app.add_typer(key_app, name="key")
+app.command("secrets")(secrets_command)
+app.command("bucket")(bucket_command)
 
 
 @app.command("up")
@@ -174,6 +178,20 @@ def _audit(
     start = _since(since)
     with suppress(KeyboardInterrupt):  # how following ends
         finish(show_audit(data, wanted, since=start, follow=follow, as_json=as_json))
+
+
+@app.command("status")
+def _status(
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Look again every two seconds, until Ctrl-C.")
+    ] = False,
+    data: Data = DEFAULT_DATA,
+    as_json: AsJson = False,
+) -> None:
+    """Show how all parts are doing, on one screen; the exit code is 0 if all is well."""
+    configure_logging("isthmus", "CRITICAL")  # what is wrong is on the screen
+    with suppress(KeyboardInterrupt):  # how watching ends
+        finish(status(data, watch=watch, as_json=as_json))
 
 
 @app.command("trace")

@@ -5,11 +5,15 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from isthmus.cli.embedded.base import write_private
 from isthmus.common.errors import IsthmusError
+
+ELSEWHERE: Final = "system.json"
+"""The same, of a system that others run: containers."""
 
 
 class NotRunning(IsthmusError):
@@ -115,11 +119,19 @@ class RunFile(_Part):
 
     @classmethod
     def read(cls, data: Path) -> "RunFile":
-        """Read what runs.
+        """Read what runs: here, or, where a file says so, elsewhere.
 
         Raises:
             NotRunning: nothing does, or not yet.
         """
+        try:
+            found = cls.model_validate_json((data / ELSEWHERE).read_bytes())
+            beside = None if found.certificate is None else data / found.certificate
+            return found.model_copy(update={"certificate": beside})
+        except FileNotFoundError:
+            pass
+        except (OSError, ValidationError):
+            raise NotRunning(f"{data / ELSEWHERE} cannot be read") from None
         if _is_locked(data):
             try:
                 return cls.model_validate_json(_path(data).read_bytes())

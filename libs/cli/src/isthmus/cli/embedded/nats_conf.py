@@ -5,7 +5,7 @@ It holds no password: nats-server takes them from its environment.
 
 import json
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Self
 
@@ -115,6 +115,11 @@ def configuration(*, listen: str, store: str, users: Collection[NatsUser]) -> st
     return "\n".join(lines) + "\n"
 
 
+def passwords(of_users: Mapping[str, str]) -> str:
+    """Give the file that `shipped` includes: the password of each user, by its name."""
+    return "".join(f"{_variable(name)}: {quoted(password)}\n" for name, password in of_users.items())
+
+
 def quoted(password: str) -> str:
     """Give the value of an environment variable in which nats-server reads a password, whatever is in it."""
     escaped = _ESCAPED.sub(lambda found: f"\\x{ord(found[0]):02x}", password)
@@ -153,8 +158,12 @@ def shipped() -> str:
     """Give the configuration for containers, `compose/nats/nats.conf`."""
     head = (
         "# Written by `make docs`: the configuration of nats-server for containers.\n"
-        "# Its environment holds the password of each user, and the folder of its streams, each in double\n"
-        "# quotes; compose/README.md says how. Take the marks #: away for a subscriber of events called ai.\n"
+        "# `isthmus secrets` makes the file with the password of each user. NATS_STORE in the\n"
+        "# environment is the folder of its streams, in double quotes. Take the marks #: away for a\n"
+        "# subscriber of events called ai, and put AI_PASSWORD there, likewise: compose/README.md.\n"
+        "include ./secrets/passwords.conf\n"
+        "# For its health alone, from within the container.\n"
+        'http: "127.0.0.1:8222"\n'
     )
     text = configuration(listen="0.0.0.0:4222", store="$NATS_STORE", users=[*standing_users(), EXAMPLE])
     for shown in (EXAMPLE.exports(), EXAMPLE.lines()):

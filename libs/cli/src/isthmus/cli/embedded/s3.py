@@ -5,7 +5,6 @@ import json
 import secrets
 import shutil
 import time
-from collections.abc import Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from minio.error import MinioException
 
 from isthmus.cli.embedded.base import LOOPBACK, Embedded, free_ports, write_private
 from isthmus.cli.embedded.own_authority import own_certificate
-from isthmus.cli.embedded.s3_rights import actions
+from isthmus.cli.embedded.s3_rights import OWNER, identities
 from isthmus.cli.process import Program, executable
 from isthmus.common.blobs.rights import SERVICES
 
@@ -116,11 +115,8 @@ class EmbeddedS3(Embedded):
         data.mkdir(exist_ok=True)
         for past in data.glob("m[0-9]*"):  # what the master knew under the port that it had then
             shutil.rmtree(past)
-        everything = ("Admin", "Read", "Write", "List", "Tagging")
-        identities = [_identity("isthmus", (self.access_key, self.secret_key), everything)]
-        for name, keys in self._keys.items():
-            identities.append(_identity(name, keys, actions(SERVICES[name], self.bucket)))
-        write_private(self.directory / "s3.json", json.dumps({"identities": identities}))
+        users = {OWNER: (self.access_key, self.secret_key), **self._keys}
+        write_private(self.directory / "s3.json", identities(users, self.bucket))
         self._close_what_is_behind()
 
     def _close_what_is_behind(self) -> None:
@@ -165,9 +161,3 @@ class EmbeddedS3(Embedded):
 
 def _new_keys() -> tuple[str, str]:
     return secrets.token_hex(10), secrets.token_urlsafe(30)
-
-
-def _identity(name: str, keys: tuple[str, str], allowed: Sequence[str]) -> Mapping[str, object]:
-    access_key, secret_key = keys
-    credentials = [{"accessKey": access_key, "secretKey": secret_key}]
-    return {"name": name, "credentials": credentials, "actions": [*allowed]}

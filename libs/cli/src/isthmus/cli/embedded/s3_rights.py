@@ -2,8 +2,13 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
 
-from isthmus.common.blobs.rights import BlobRights
+from isthmus.common.blobs.rights import SERVICES, BlobRights
+
+OWNER: Final = "isthmus"
+"""Whose the bucket is: who may do everything."""
+_EVERYTHING: Final = ("Admin", "Read", "Write", "List", "Tagging")
 
 
 def actions(rights: BlobRights, bucket: str) -> Sequence[str]:
@@ -14,6 +19,24 @@ def actions(rights: BlobRights, bucket: str) -> Sequence[str]:
     own = (f"Rea?:{bucket}", f"Rea?:{bucket}/")
     named = (("Read", rights.reads), ("Write", rights.writes), ("List", rights.lists))
     return [*own, *(f"{action}:{bucket}/{prefix}/*" for action, prefixes in named for prefix in prefixes)]
+
+
+def identities(keys: Mapping[str, tuple[str, str]], bucket: str) -> str:
+    """Give the configuration of SeaweedFS: who there is, as JSON.
+
+    Args:
+        keys: of the owner and of each service, access key and secret key.
+        bucket: its name.
+    """
+    users = [
+        {
+            "name": name,
+            "credentials": [{"accessKey": access_key, "secretKey": secret_key}],
+            "actions": [*(_EVERYTHING if name == OWNER else actions(SERVICES[name], bucket))],
+        }
+        for name, (access_key, secret_key) in keys.items()
+    ]
+    return json.dumps({"identities": users}, indent=2) + "\n"
 
 
 def policy(rights: BlobRights, bucket: str) -> str:

@@ -1,0 +1,1 @@
+"""What containers need before they start: secrets as files, and the bucket."""

@@ -1,0 +1,54 @@
+"""The commands that containers run before the system starts."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from isthmus.cli.containers.bucket import make_bucket
+from isthmus.cli.containers.certificate import check_host
+from isthmus.cli.containers.secret_files import Kind
+from isthmus.cli.containers.secrets import make_secrets
+from isthmus.cli.exits import exit_codes
+from isthmus.common.config import load_settings
+
+Config = Annotated[
+    Path | None,
+    typer.Option(
+        "--config", envvar="ISTHMUS_CONFIG", help="The settings; without it those of the environment."
+    ),
+]
+
+
+def secrets_command(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="With a folder for each who reads them.")],
+    host: Annotated[
+        str, typer.Option(metavar="NAME|IP", help="Where clients reach the gateway, for its certificate.")
+    ] = "localhost",
+    own: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Where your gateway.pem and gateway.key may lie, in place of ours."),
+    ] = None,
+    renew: Annotated[list[Kind] | None, typer.Option(help="Make another one; may be repeated.")] = None,
+    config: Config = None,
+) -> None:
+    """Make the secrets of a system in containers, as files: those that are not there yet."""
+    try:
+        check_host(host)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--host") from None
+    with exit_codes():
+        make_secrets(folder, load_settings(config), host=host, given=own, renew=renew or ())
+
+
+def bucket_command(
+    keys: Annotated[Path, typer.Argument(metavar="KEYS", help="The file s3.json of isthmus secrets.")],
+    minio: Annotated[
+        bool, typer.Option("--minio", help="It is MinIO: make a user with its policy for each service.")
+    ] = False,
+    config: Config = None,
+) -> None:
+    """Make the bucket, if it is not there, and see that each service may do its part with it."""
+    with exit_codes():
+        s3 = load_settings(config).s3
+        make_bucket(s3.endpoint, keys, s3.bucket, minio=minio)

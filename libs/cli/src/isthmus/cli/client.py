@@ -84,7 +84,7 @@ class Gateway:
         run = RunFile.read(data)
         headers = {"Authorization": f"Bearer {run.key}"} if run.key else {}
         async with httpx2.AsyncClient(
-            base_url=run.gateway, headers=headers, verify=_trusting(run), trust_env=False, timeout=_TIMEOUT
+            base_url=run.gateway, headers=headers, verify=trusting(run), trust_env=False, timeout=_TIMEOUT
         ) as http:
             yield cls(http)
 
@@ -171,7 +171,7 @@ class Gateway:
             raise GatewayAway(f"the connection was broken off ({type(error).__name__})") from None
 
 
-def _trusting(run: RunFile) -> ssl.SSLContext:
+def trusting(run: RunFile) -> ssl.SSLContext:
     """Trust the gateway's certificate and none other: it need not be for the address at which we reach it.
 
     Raises:

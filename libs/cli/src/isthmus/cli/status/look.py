@@ -1,0 +1,177 @@
+"""A look at a running system, or one after the other: each part is asked for itself, and within seconds."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+from isthmus.cli.error_log import last_errors
+from isthmus.cli.run_file import ProcessPart, RunFile
+from isthmus.cli.status.held import Held
+from isthmus.cli.status.memory import memory_of
+from isthmus.cli.status.metrics import Numbers
+from isthmus.cli.status.model import Cache, Health, Part, Service, Status
+from isthmus.cli.status.on_bus import OnBus, Watched
+from isthmus.cli.status.services import Asked, ask_gateway, ask_services, described
+from isthmus.cli.status.target import Target
+from isthmus.common.errors import StoreUnavailable
+
+ASK_SECONDS: Final = 2.0
+"""For S3 to tell what it is asked."""
+ERRORS: Final = 5
+"""So many of the last are given."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    """How a part beneath the services is doing, and why not well."""
+
+    health: Health
+    reason: str | None = None
+
+
+@dataclass(slots=True)
+class _InS3:
+    """What S3 told."""
+
+    shape: _Shape
+    studies: int | None = None
+    is_minimum: bool = False
+    unknown: str | None = None
+
+
+class Looker:
+    """Looks at a system, again and again; what it needs for that is kept from look to look."""
+
+    def __init__(self, data: Path) -> None:
+        self._data = data
+        self._watched: Watched | None = None
+        self._held: Held | None = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self._close()
+
+    async def look(self) -> Status:
+        """Look at all parts, at the same time.
+
+        Raises:
+            NotRunning: there is no system.
+            SettingsError: there is none, and the settings that should name one are wrong.
+        """
+        target = Target.find(self._data)
+        watched, held = await self._of(target)
+        on_bus, in_s3, gateway, asked = await asyncio.gather(
+            watched.look(), _look_at(held), ask_gateway(target.run), ask_services(target.run)
+        )
+        beneath = {
+            "nats": _Shape(on_bus.health, on_bus.reason),
+            "s3": in_s3.shape,
+            "gateway": _Shape(*gateway),
+        }
+        return _put_together(
+            target.run,
+            _services(target.run, asked, beneath),
+            on_bus,
+            in_s3,
+            asked,
+            self._data,
+        )
+
+    async def _of(self, target: Target) -> tuple[Watched, Held]:
+        """Give what looks at a system; made anew where it is another one than the last time."""
+        before = self._watched
+        if before is not None and (before.target.nats, before.target.s3) != (target.nats, target.s3):
+            await self._close()
+        if self._watched is None or self._held is None:
+            self._watched, self._held = Watched(target), Held(target.s3)
+        return self._watched, self._held
+
+    async def _close(self) -> None:
+        if self._watched is not None:
+            await self._watched.close()
+        if self._held is not None:
+            self._held.close()
+        self._watched = self._held = None
+
+
+async def _look_at(held: Held) -> _InS3:
+    try:
+        async with asyncio.timeout(ASK_SECONDS):
+            if not await held.healthy():
+                why = "it does not answer us, or has no such bucket"
+                return _InS3(_Shape(Health.AWAY, why), unknown="S3 does not answer")
+    except TimeoutError:
+        why = f"no answer within {ASK_SECONDS:g} s"
+        return _InS3(_Shape(Health.SILENT, why), unknown="S3 does not answer")
+    try:
+        studies, is_minimum = await held.studies()
+    except StoreUnavailable as error:
+        return _InS3(_Shape(Health.READY), unknown=error.detail)
+    return _InS3(_Shape(Health.READY), studies, is_minimum)
+
+
+def _services(run: RunFile, asked: Sequence[Asked], beneath: dict[str, _Shape]) -> Sequence[Service]:
+    """Give all services in the order in which they start, with what each takes of the memory."""
+    of_process = {(one.service.name, one.service.replica): one.service for one in asked}
+    found: list[Service] = []
+    for process in run.processes:
+        if process.name in beneath:
+            shape = beneath[process.name]
+            found.append(described(process, shape.health, shape.reason))
+        elif process.address is None:
+            found.append(described(process, Health.RUNNING))
+    known = {one.name for one in found}
+    found += [
+        described(ProcessPart(name=name), shape.health, shape.reason)
+        for name, shape in beneath.items()
+        if name not in known
+    ]
+    found += of_process.values()
+    order = {process.name: place for place, process in enumerate(run.processes)}
+    memory = memory_of({one.pid for one in found if one.pid is not None})
+    return [
+        replace(one, memory=memory.get(one.pid or 0))
+        for one in sorted(found, key=lambda one: order.get(one.name, -1))
+    ]
+
+
+def _put_together(
+    run: RunFile,
+    services: Sequence[Service],
+    on_bus: OnBus,
+    in_s3: _InS3,
+    asked: Sequence[Asked],
+    data: Path,
+) -> Status:
+    unknown = dict(on_bus.unknown)
+    numbers = {one.service.label: one.numbers for one in asked if one.numbers is not None}
+    told = Numbers.together(numbers.values())
+    if in_s3.unknown is not None:
+        unknown[Part.CACHE] = in_s3.unknown
+    if not any(process.address for process in run.processes):
+        unknown[Part.SERVICES] = "nothing says where they are: isthmus up does, in run.json"
+    elif not numbers:
+        unknown[Part.METRICS] = "no service tells its numbers"
+    return Status(
+        at=time.time(),
+        services=services,
+        origins=[
+            replace(one, is_left_alone=one.is_left_alone or one.name in told.left_alone)
+            for one in on_bus.origins
+        ],
+        queues=on_bus.queues,
+        cache=Cache(told.cache_bytes, run.cache.max_bytes, in_s3.studies, in_s3.is_minimum),
+        clients=told.clients if any(label.startswith("scp") for label in numbers) else None,
+        dead_letters=on_bus.dead_letters,
+        storage=on_bus.storage,
+        errors=last_errors(data, ERRORS),
+        unknown=unknown,
+    )

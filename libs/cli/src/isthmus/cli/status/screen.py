@@ -1,0 +1,155 @@
+"""The status as one screen: 80 columns do, and what is not well says why in a line of its own."""
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Final
+
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from isthmus.cli.status.model import Answer, Health, Origin, Part, Service, Status
+from isthmus.cli.status.verdict import Problem, queue_title, verdict
+from isthmus.cli.status.words import age, counted, size
+
+_GOOD: Final = "green"
+_BAD: Final = "red"
+_SOSO: Final = "yellow"
+_DIM: Final = "dim"
+_HEALTH: Final = {Health.READY: _GOOD, Health.RUNNING: _GOOD, Health.NOT_READY: _SOSO}
+_ANSWER: Final = {Answer.ANSWERS: _GOOD, Answer.BUSY: _SOSO}
+_NAME_WIDTH: Final = 22
+_STATE_WIDTH: Final = 11
+
+
+def screen(status: Status, found: Sequence[Problem]) -> RenderableType:
+    """Draw it, the verdict on top."""
+    return Group(*_lines(status, found))
+
+
+def _lines(status: Status, found: Sequence[Problem]) -> Iterator[RenderableType]:
+    at = datetime.fromtimestamp(status.at, UTC).strftime("%H:%M:%S")
+    yield Text.assemble(
+        ("isthmus ", "bold"), (verdict(found), f"bold {_BAD if found else _GOOD}"), (f"  {at} UTC", _DIM)
+    )
+    yield Text()
+    yield from _services(status)
+    yield from _origins(status)
+    yield from _queues(status)
+    yield from _rest(status)
+    yield from _errors(status)
+
+
+def _table(title: str, *columns: str) -> Table:
+    """Begin a section; the first two columns are as wide in all of them."""
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    table.add_column(title, width=_NAME_WIDTH, no_wrap=True, overflow="ellipsis")
+    table.add_column("", width=_STATE_WIDTH, no_wrap=True)
+    for column in columns:
+        table.add_column(column, justify="right", no_wrap=True)
+    return table
+
+
+def _why(reason: str) -> RenderableType:
+    return Padding(Text(reason, style=_SOSO), (0, 0, 0, 4))
+
+
+def _services(status: Status) -> Iterator[RenderableType]:
+    table = _table("Services", "Up", "Memory", "Restarts")
+    for one in status.services:
+        table.add_row(*_service(one, status.at))
+    yield table
+    for one in status.services:
+        if one.reason is not None and one.health is not Health.READY:
+            yield _why(f"{one.label}: {one.reason}")
+    yield from _unknown(status, Part.SERVICES)
+    yield Text()
+
+
+def _service(one: Service, now: float) -> Iterator[RenderableType]:
+    yield one.label
+    yield Text(one.health, style=_HEALTH.get(one.health, _BAD))
+    runs = one.since is not None and one.health is not Health.AWAY
+    yield age(now - one.since) if one.since is not None and runs else "-"
+    yield size(one.memory)
+    yield "-" if one.restarts is None else Text(str(one.restarts), style=_SOSO if one.restarts else "")
+
+
+def _origins(status: Status) -> Iterator[RenderableType]:
+    table = _table("Origins", "Echo", "Circuit", "Associations", "Waiting")
+    for one in status.origins:
+        table.add_row(*_origin(one))
+    yield table
+    for one in status.origins:
+        if one.reason is not None:
+            yield _why(f"{one.name}: {one.reason}")
+    yield from _unknown(status, Part.ASSOCIATIONS)
+    yield Text()
+
+
+def _origin(one: Origin) -> Iterator[RenderableType]:
+    yield one.name
+    yield Text(one.answer, style=_ANSWER.get(one.answer, _BAD))
+    yield "-" if one.latency_ms is None else f"{one.latency_ms:.1f} ms"
+    if one.answer is Answer.UNKNOWN:
+        yield "-"
+    else:
+        yield Text("open", style=_BAD) if one.is_left_alone else "closed"
+    used = one.associations
+    yield "-" if used is None else f"{used.open} of {used.allowed}"
+    yield "-" if used is None else Text(str(used.waiting), style=_SOSO if used.waiting else "")
+
+
+def _queues(status: Status) -> Iterator[RenderableType]:
+    table = _table("Queues", "Waiting", "In work", "Oldest", "Redelivered")
+    filled = [one for one in status.queues if one.length]
+    for one in filled:
+        oldest = "-" if one.oldest is None else age(status.at - one.oldest)
+        again = Text(str(one.redelivered), style=_SOSO if one.redelivered else "")
+        taken = "" if one.has_takers else Text("not taken", style=_BAD)
+        table.add_row(queue_title(one), taken, str(one.waiting), str(one.in_work), oldest, again)
+    if filled:
+        yield table
+    elif Part.QUEUES not in status.unknown:
+        yield Text.assemble(("Queues", "bold"), "  all are empty")
+    else:
+        yield Text("Queues", style="bold")
+    yield from _unknown(status, Part.QUEUES)
+    yield Text()
+
+
+def _rest(status: Status) -> Iterator[RenderableType]:
+    cache, storage = status.cache, status.storage
+    studies = "-" if cache.studies is None else f"{cache.studies}{'+' if cache.is_minimum else ''}"
+    yield _line("DIMSE clients", "-" if status.clients is None else counted(status.clients, "association"))
+    yield _line("Cache", f"{size(cache.bytes)} of {size(cache.max_bytes)}, {studies} studies")
+    yield from _unknown(status, Part.CACHE)
+    if storage is not None:
+        of = f" of {size(storage.limit)}" if storage.limit is not None else ""
+        yield _line("Streams", f"{size(storage.used)}{of}")
+    yield from _unknown(status, Part.STORAGE)
+    letters = sum(status.dead_letters.values())
+    if Part.DEAD_LETTERS not in status.unknown:
+        yield _line("Dead letters", str(letters), style=_BAD if letters else "")
+    yield from _unknown(status, Part.DEAD_LETTERS)
+    yield Text()
+
+
+def _line(title: str, text: str, style: str = "") -> Text:
+    return Text.assemble((f"{title:<{_NAME_WIDTH}}  ", "bold"), (text, style))
+
+
+def _errors(status: Status) -> Iterator[RenderableType]:
+    if not status.errors:
+        yield Text.assemble(("Last errors", "bold"), "  none")
+        return
+    yield Text("Last errors", style="bold")
+    for one in status.errors:
+        ago = f"{age(status.at - one.time)} ago"
+        yield Text(f"{ago:>9}  {one.label:<11}  {one.text}", no_wrap=True, overflow="ellipsis")
+
+
+def _unknown(status: Status, part: Part) -> Iterator[RenderableType]:
+    if part in status.unknown:
+        yield _why(f"not known: {status.unknown[part]}")

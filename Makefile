@@ -1,4 +1,4 @@
-# install: .venv   viewer: OHIF at /   up: the whole system on this machine   test: all tests   fuzz: 100,000 inputs at each parser   bench: bench/results.md   lint: all checks   docs: docs/conformance.md, docs/settings.md, docs/openapi.yaml   site: the documents as a site, in site/   lock: new pins
+# install: .venv   viewer: OHIF at /   up: the whole system on this machine   test: all tests   fuzz: 100,000 inputs at each parser   bench: bench/results.md   lint: all checks   docs: docs/conformance.md, docs/settings.md, docs/openapi.yaml, dashboards   site: the documents as a site, in site/   lock: new pins
 PYTHON ?= python3
 DISTRIBUTIONS := $(wildcard libs/* services/*)
 EDITABLE := $(foreach d,$(DISTRIBUTIONS),-e ./$(d))
@@ -43,6 +43,7 @@ docs: install
 	.venv/bin/python -m tests.documents.settings_page
 	.venv/bin/python -m tests.documents.telemetry_page
 	.venv/bin/python -m tests.documents.backing_files
+	.venv/bin/python -m tests.observability.dashboards
 	.venv/bin/python -m tests.documents.openapi
 
 site: install

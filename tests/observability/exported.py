@@ -1,0 +1,84 @@
+"""Whether what dashboards and alerts name is exported: by what the code defines, and by what systems say."""
+
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from isthmus.common.telemetry import instruments
+from isthmus.common.telemetry.metrics import Kind, definitions
+from tests.observability.dashboards.sources import dashboards
+from tests.observability.promql import named, named_by_variable
+from tests.observability.rules import rules
+
+OF_PROMETHEUS: Final = {
+    "up": frozenset({"job", "instance", "service"}),
+    "ALERTS": frozenset({"alertname", "alertstate", "severity", "dicom_origin", "service", "isthmus_queue"}),
+}
+"""What it makes itself, of what it scrapes and of the rules."""
+OF_THE_SCRAPE: Final = frozenset({"job", "instance", "service"})
+"""Labels that all have by prometheus.yml."""
+
+
+def named_metrics() -> Mapping[str, frozenset[str]]:
+    """Give what dashboards and alerts name of ours, with the labels that they use, without those of the scrape."""
+    metrics: dict[str, frozenset[str]] = {}
+    for found in (*_of_rules(), *_of_dashboards()):
+        for name, labels in found.items():
+            metrics[name] = metrics.get(name, frozenset()) | labels
+    return {
+        name: labels - OF_THE_SCRAPE for name, labels in sorted(metrics.items()) if name not in OF_PROMETHEUS
+    }
+
+
+def defined() -> Mapping[str, frozenset[str]]:
+    """Give all that the instruments of the system export, by Prometheus' names, with their labels."""
+    assert instruments.queue_length is not None  # they are defined where this module is imported
+    found: dict[str, frozenset[str]] = {}
+    for one in definitions():
+        labels = frozenset(name.replace(".", "_") for name in one.attributes)
+        if one.kind is Kind.HISTOGRAM:
+            found |= {f"{one.prometheus}_{part}": labels for part in ("sum", "count")}
+            found[f"{one.prometheus}_bucket"] = labels | {"le"}
+        else:
+            found[one.prometheus] = labels
+    return found
+
+
+def told(text: str) -> Mapping[str, frozenset[str]]:
+    """Give what is in the text of `/metrics`, of one process or of several one after the other."""
+    found: dict[str, frozenset[str]] = {}
+    for family in text_string_to_metric_families(text):
+        for sample in family.samples:
+            found[sample.name] = found.get(sample.name, frozenset()) | set(sample.labels)
+    return found
+
+
+def check(exported_text: str) -> list[str]:
+    """Say what dashboards and alerts name, and a system that was driven through all its flows does not tell.
+
+    Args:
+        exported_text: of `/metrics` of all processes, one after the other.
+    """
+    return lacking(told(exported_text))
+
+
+def lacking(there: Mapping[str, frozenset[str]]) -> list[str]:
+    """Say of what is named what is not there."""
+    return [
+        f"{name}: there is none" if name not in there else f"{name}: has no {', '.join(sorted(without))}"
+        for name, labels in named_metrics().items()
+        if (without := labels - there.get(name, frozenset())) or name not in there
+    ]
+
+
+def _of_rules() -> Iterator[Mapping[str, frozenset[str]]]:
+    for rule in rules():
+        yield named(rule.expression)
+
+
+def _of_dashboards() -> Iterator[Mapping[str, frozenset[str]]]:
+    for dashboard in dashboards().values():
+        for panel in dashboard.panels:
+            yield from (named(query.expr) for query in panel.queries)
+        yield from map(named_by_variable, dashboard.variables.values())

@@ -97,7 +97,7 @@ async def test_unknown_paths_are_404_as_problem_json(gateway: Gateway) -> None:
 async def test_it_says_by_itself_that_it_is_well(gateway: Gateway) -> None:
     response = await gateway.client.get("/healthz")
     assert (response.status_code, response.json()) == (200, {"ok": True})
-    assert not [face for face in gateway.faces.values() if face.heads]
+    assert not gateway.wado.heads + gateway.stow.heads
 
 
 async def test_a_viewer_is_served_at_the_root_and_its_pages_are_all_one(tmp_path: Path) -> None:

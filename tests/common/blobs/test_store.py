@@ -309,11 +309,17 @@ async def test_spans_tell_of_sizes_and_not_of_keys(store: BlobStore, ended: InMe
         await store.put(key, [b"head", b"er"])
         await store.get(key)
         assert [chunk async for chunk in store.stream(key)] == [b"header"]
+        assert [blob.size async for blob in store.list(key)] == [6]
+        await store.delete(key)
+        await store.delete_all([key, new_key()])
     *inside, _ = ended.get_finished_spans()
     assert [(each.name, each.attributes) for each in inside] == [
-        ("S3 put", {"s3.size": 6}),
-        ("S3 get", {"s3.size": 6}),
-        ("S3 get", {"s3.size": 6}),
+        ("S3 put", {"s3.bucket": store.bucket, "s3.size": 6}),
+        ("S3 get", {"s3.bucket": store.bucket, "s3.size": 6}),
+        ("S3 get", {"s3.bucket": store.bucket, "s3.size": 6}),
+        ("S3 list", {"s3.bucket": store.bucket, "s3.objects": 1}),
+        ("S3 delete", {"s3.bucket": store.bucket}),
+        ("S3 delete", {"s3.bucket": store.bucket, "s3.objects": 2}),
     ]
     assert all(each.parent == request.get_span_context() for each in inside)
 
@@ -328,10 +334,10 @@ async def test_what_is_written_as_it_comes_has_spans_too(
             await sink.write(bytes(PART + 1))
             await sink.write(b"rest")
     small, *parts, large, request = [(each.name, each.attributes) for each in ended.get_finished_spans()]
-    assert small == ("S3 put", {"s3.size": 5})
+    assert small == ("S3 put", {"s3.bucket": store.bucket, "s3.size": 5})
     assert sorted(parts, key=str) == [
-        ("S3 put part", {"s3.size": 4}),
-        ("S3 put part", {"s3.size": PART + 1}),
+        ("S3 put part", {"s3.bucket": store.bucket, "s3.size": 4}),
+        ("S3 put part", {"s3.bucket": store.bucket, "s3.size": PART + 1}),
     ]
-    assert large == ("S3 put", {"s3.size": PART + 5})
+    assert large == ("S3 put", {"s3.bucket": store.bucket, "s3.size": PART + 5})
     assert request == ("request", {})

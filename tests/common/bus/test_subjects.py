@@ -1,6 +1,9 @@
+import inspect
+
 import pytest
 
 from isthmus.common.bus import subjects
+from isthmus.common.bus.templates import TEMPLATES, verb
 
 
 @pytest.mark.parametrize("name", ["", ".", "*", ">", "a b", "a\tb", "1.2.>", "a\r\nPUB x 0", "é", "%", "="])
@@ -24,3 +27,13 @@ def test_different_names_are_different_tokens() -> None:
 
 def test_the_dots_of_a_uid_are_equal_signs() -> None:
     assert subjects.retrieve("pacs", "interactive", "1.2.3") == "dicom.retrieve.pacs.interactive.1=2=3"
+
+
+def test_each_verb_has_a_template_that_says_what_its_subjects_are_made_of() -> None:
+    made = [
+        one(*("x" for _ in inspect.signature(one).parameters))
+        for name, one in inspect.getmembers(subjects, inspect.isfunction)
+        if one.__module__ == subjects.__name__ and not name.startswith("_") and name != "token"
+    ]
+    assert {verb(subject) for subject in made} == set(TEMPLATES)
+    assert all(template.startswith(f"{name}.{{") for name, template in TEMPLATES.items())

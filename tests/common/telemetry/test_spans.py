@@ -16,6 +16,7 @@ from isthmus.common.telemetry import (
     in_context,
     inject,
     link_from,
+    links_from,
     span,
 )
 from isthmus.common.threads import Threads
@@ -110,6 +111,15 @@ def test_a_running_span_can_link_to_a_job_that_somebody_else_began(ended: InMemo
         add_link("nonsense")
     (link,) = ended.get_finished_spans()[0].links
     assert link.context.span_id == 0xB7AD6B7169203331
+
+
+def test_of_many_traces_the_last_ones_are_linked_each_once() -> None:
+    def named(trace: int, number: int) -> str:
+        return f"00-{trace:032x}-{number:016x}-01"
+
+    links = links_from(["nonsense", None, *(named(trace, 7) for trace in range(1, 41)), named(40, 8)])
+    assert [link.context.trace_id for link in links] == [*range(9, 41)]
+    assert links[-1].context.span_id == 8
 
 
 def test_a_span_does_not_link_to_its_own_trace(ended: InMemorySpanExporter) -> None:

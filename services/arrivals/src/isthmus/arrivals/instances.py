@@ -18,7 +18,7 @@ from isthmus.common.inbox.own import is_own
 from isthmus.common.messages import AssociationEnded, InstancesReported, decode
 from isthmus.common.messages.cloud_events import from_json
 from isthmus.common.messages.events import InstanceEvent
-from isthmus.common.telemetry import get_logger
+from isthmus.common.telemetry import TRACEPARENT, get_logger
 from isthmus.common.telemetry.attributes import DICOM_ORIGIN
 from isthmus.common.telemetry.instruments import arrivals_events
 
@@ -152,4 +152,4 @@ def _happened(message: Msg) -> Happened | None:
         raise ContractError("event: of a study, and not of an instance")
     if not is_own(event.data):
         return None
-    return Happened(event.data, time, event.traceparent)
+    return Happened(event.data, time, (message.headers or {}).get(TRACEPARENT, event.traceparent))

@@ -11,6 +11,7 @@ import re
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import TypeVar
@@ -26,8 +27,10 @@ from urllib3.exceptions import HTTPError
 from isthmus.common.blobs.body import Body
 from isthmus.common.blobs.connections import Answer, Connections, Reply
 from isthmus.common.blobs.refusal import Exists, Refused, judge
+from isthmus.common.blobs.spans import s3_span
 from isthmus.common.config.files import certificates_file, verifying
 from isthmus.common.errors import BlobMissing, SettingsError
+from isthmus.common.telemetry.attributes import S3_OBJECTS
 
 T = TypeVar("T")
 
@@ -279,10 +282,8 @@ class S3Client:
 
     def delete(self, key: str, *, deadline: float | None = None) -> None:
         """Delete a blob; it is no error if there is none."""
-        try:
+        with s3_span("delete", self.bucket), suppress(BlobMissing):
             self.retry("delete", lambda: self.sdk.remove_object(self.bucket, key), deadline=deadline)
-        except BlobMissing:
-            return
 
     def delete_together(self, keys: Sequence[str]) -> None:
         """Delete up to 1,000 blobs by one request; it is no error if some of them are not there."""
@@ -294,4 +295,6 @@ class S3Client:
                 refused = "AccessDenied" in codes
                 raise Refused(403 if refused else 500, "AccessDenied" if refused else min(codes))
 
-        self.retry("delete", attempt, patience=DELETE_SECONDS)
+        with s3_span("delete", self.bucket) as deleting:
+            deleting.set_attribute(S3_OBJECTS, len(keys))
+            self.retry("delete", attempt, patience=DELETE_SECONDS)

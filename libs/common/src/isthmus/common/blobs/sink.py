@@ -7,9 +7,10 @@ from typing import Final, ParamSpec, Self
 
 from isthmus.common.blobs.body import Body, Buffer
 from isthmus.common.blobs.client import S3Client
+from isthmus.common.blobs.spans import s3_span
 from isthmus.common.blobs.upload import ABORT_SECONDS, PART, MultipartUpload
 from isthmus.common.errors import StoreUnavailable
-from isthmus.common.telemetry import SpanKind, get_logger, span
+from isthmus.common.telemetry import get_logger
 from isthmus.common.threads import Threads
 
 PARTS_AT_ONCE: Final = 2
@@ -86,7 +87,7 @@ class Sink:
         """
         if error is None:
             try:
-                with span("S3 put", {"s3.size": self._size}, kind=SpanKind.CLIENT):
+                with s3_span("put", self._client.bucket, self._size):
                     await self._finish()
             except BaseException:
                 await self._abort()

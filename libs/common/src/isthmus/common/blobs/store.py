@@ -20,9 +20,11 @@ from isthmus.common.blobs.file import READ_AHEAD, RangeReader
 from isthmus.common.blobs.keys import in_bucket
 from isthmus.common.blobs.refusal import Exists
 from isthmus.common.blobs.sink import Sink
+from isthmus.common.blobs.spans import s3_span
 from isthmus.common.blobs.upload import PART, upload
 from isthmus.common.errors import BlobMissing, StoreUnavailable
-from isthmus.common.telemetry import SpanKind, get_logger, span
+from isthmus.common.telemetry import get_logger
+from isthmus.common.telemetry.attributes import S3_OBJECTS, S3_SIZE
 from isthmus.common.threads import Threads
 
 CHUNK = 256 * 1024
@@ -173,7 +175,7 @@ class BlobStore:
     def put_blocking(self, key: str, data: Data) -> None:
         """Write a blob from a thread, as `put`."""
         body = Body(data)
-        with span("S3 put", {"s3.size": body.size}, kind=SpanKind.CLIENT):
+        with s3_span("put", self.bucket, body.size):
             if body.size > PART:
                 upload(self._client, key, body)
             else:
@@ -194,7 +196,7 @@ class BlobStore:
         return True
 
     def _create(self, key: str, body: Body) -> None:
-        with span("S3 put", {"s3.size": body.size}, kind=SpanKind.CLIENT):
+        with s3_span("put", self.bucket, body.size):
             if body.size > PART:
                 upload(self._client, key, body, only_new=True)
             else:
@@ -211,9 +213,10 @@ class BlobStore:
 
     def get_blocking(self, key: str, offset: int = 0, length: int | None = None) -> bytes:
         """Read a blob from a thread, as `get`."""
-        with span("S3 get", kind=SpanKind.CLIENT) as getting:
-            data = self._read(key, offset, length)
-            getting.set_attribute("s3.size", len(data))
+        there = self.located(key)
+        with s3_span("get", there.client.bucket) as getting:
+            data = _read(there, offset, length)
+            getting.set_attribute(S3_SIZE, len(data))
             return data
 
     async def find(self, key: str) -> bytes | None:
@@ -235,7 +238,7 @@ class BlobStore:
     def _size(self, key: str) -> int | None:
         there = self.located(key)
         client = there.client
-        with span("S3 head", kind=SpanKind.CLIENT):
+        with s3_span("head", client.bucket):
             try:
                 found = client.retry("head", lambda: client.sdk.stat_object(client.bucket, there.key))
             except BlobMissing:
@@ -243,18 +246,14 @@ class BlobStore:
             return found.size if there.version in (None, found.etag) else None
 
     def _find(self, key: str) -> bytes | None:
-        with span("S3 get", kind=SpanKind.CLIENT) as getting:
+        there = self.located(key)
+        with s3_span("get", there.client.bucket) as getting:
             try:
-                data = self._read(key, 0, None)
+                data = _read(there, 0, None)
             except BlobMissing:
                 return None
-            getting.set_attribute("s3.size", len(data))
+            getting.set_attribute(S3_SIZE, len(data))
             return data
-
-    def _read(self, key: str, offset: int, length: int | None) -> bytes:
-        with closing(self.located(key).download(offset, length)) as download:
-            pieces = list(iter(lambda: download.read(8 * 1024 * 1024), b""))
-        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     async def stream(
         self, key: str, *, chunk: int = CHUNK, offset: int = 0, length: int | None = None
@@ -270,12 +269,12 @@ class BlobStore:
         """
         there = self.located(key)
         download = there.download(offset, length)
-        with span("S3 get", kind=SpanKind.CLIENT, current=False) as getting, closing(download):
+        with s3_span("get", there.client.bucket, current=False) as getting, closing(download):
             size = 0
             while piece := await there.threads.run(download.read, chunk):
                 size += len(piece)
                 yield piece
-            getting.set_attribute("s3.size", size)
+            getting.set_attribute(S3_SIZE, size)
 
     def open(self, key: str, size: int) -> BinaryIO:
         """Give a blob of `size` bytes as a seekable file, for one thread; it fetches 64 KiB at a time."""
@@ -334,4 +333,13 @@ class BlobStore:
             found = self._client.sdk.list_objects(self.bucket, prefix, recursive=True, start_after=after)
             return tuple(itertools.islice(found, _PAGE))
 
-        return self._client.retry("list", attempt, deadline=deadline)
+        with s3_span("list", self.bucket) as listing:
+            page = self._client.retry("list", attempt, deadline=deadline)
+            listing.set_attribute(S3_OBJECTS, len(page))
+            return page
+
+
+def _read(there: Located, offset: int, length: int | None) -> bytes:
+    with closing(there.download(offset, length)) as download:
+        pieces = list(iter(lambda: download.read(8 * 1024 * 1024), b""))
+    return pieces[0] if len(pieces) == 1 else b"".join(pieces)

@@ -7,8 +7,9 @@ from typing import Final
 
 from isthmus.common.blobs.body import Body
 from isthmus.common.blobs.client import S3Client
+from isthmus.common.blobs.spans import s3_span
 from isthmus.common.errors import StoreUnavailable
-from isthmus.common.telemetry import SpanKind, get_logger, span
+from isthmus.common.telemetry import get_logger
 
 PART: Final = 8 * 1024 * 1024
 """Of a multipart upload; what is not larger is one request."""
@@ -40,7 +41,7 @@ class MultipartUpload:
         with self._beginning:
             if self._upload_id is None:
                 self._upload_id = self._client.begin_upload(self._key)
-        with span("S3 put part", {"s3.size": part.size}, kind=SpanKind.CLIENT):
+        with s3_span("put part", self._client.bucket, part.size):
             self._etags[number] = self._client.upload_part(self._key, self._upload_id, number, part)
 
     def complete(self, size: int) -> None:

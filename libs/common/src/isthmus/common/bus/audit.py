@@ -7,6 +7,7 @@ from isthmus.common.auth import Principal
 from isthmus.common.bus import subjects
 from isthmus.common.bus.client import Bus, bus_errors
 from isthmus.common.bus.streams import AUDIT
+from isthmus.common.bus.tracing import sending
 from isthmus.common.messages import encode
 from isthmus.common.messages.audit import AuditRecord, Outcome
 from isthmus.common.messages.events import timestamp
@@ -51,7 +52,7 @@ async def audit(bus: Bus, record: AuditRecord) -> None:
         BusUnavailable: NATS does not take it.
     """
     subject = subjects.audit(record.service, record.event, record.outcome, record.origin)
-    with bus_errors("dicom.audit"):
+    with sending(subject), bus_errors("dicom.audit"):
         await bus.jetstream.publish(subject, encode(record), headers=inject())
 
 

@@ -20,8 +20,8 @@ from isthmus.common.bus.ending import end_tasks
 from isthmus.common.bus.followers import Followers
 from isthmus.common.bus.generations import Generations
 from isthmus.common.bus.granted import Gate, Guarded
-from isthmus.common.bus.subjects import verb
 from isthmus.common.bus.submitted import Submissions
+from isthmus.common.bus.templates import verb
 from isthmus.common.bus.tracing import processing, sending
 from isthmus.common.config.kinds import host_and_port
 from isthmus.common.config.settings import Nats

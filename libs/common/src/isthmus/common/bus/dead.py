@@ -12,6 +12,7 @@ from isthmus.common.bus.client import Bus, bus_errors
 from isthmus.common.bus.forwards import derived_id, enqueue
 from isthmus.common.bus.ordered import read_ordered
 from isthmus.common.bus.queues import withdraw
+from isthmus.common.bus.tracing import sending
 from isthmus.common.messages import DeadLetter, Forwarding, decode, encode
 from isthmus.common.telemetry import inject
 
@@ -48,7 +49,7 @@ async def bury(bus: Bus, letter: DeadLetter, message_id: str) -> None:
     if letter.what == "forward":
         forwarding = decode(letter.payload, Forwarding)
         subject = subjects.dead_forward(letter.name, forwarding.origin, forwarding.study)
-    with bus_errors("dicom.dead"):
+    with sending(subject), bus_errors("dicom.dead"):
         headers = {**inject(), "Nats-Msg-Id": message_id}
         await bus.jetstream.publish(subject, encode(letter), headers=headers)
 
@@ -123,9 +124,10 @@ async def replay(bus: Bus, buried: Buried) -> None:
         await enqueue(bus, replace(forwarding, id=name, attempts=0, refusals=(), not_before=0.0))
     else:
         name = derived_id(letter.what, letter.name, number, str(letter.last))
-        with bus_errors("dicom.webhook"):
+        subject = subjects.webhook(letter.name)
+        with sending(subject), bus_errors("dicom.webhook"):
             headers = {**inject(), "Nats-Msg-Id": name}
-            await bus.jetstream.publish(subjects.webhook(letter.name), letter.payload, headers=headers)
+            await bus.jetstream.publish(subject, letter.payload, headers=headers)
     await withdraw(bus, streams.DEAD, buried.number)
 
 

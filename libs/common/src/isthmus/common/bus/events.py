@@ -4,6 +4,7 @@ from typing import Any
 
 from isthmus.common.bus import subjects
 from isthmus.common.bus.client import Bus, bus_errors
+from isthmus.common.bus.tracing import sending
 from isthmus.common.messages import AssociationEnded, InstancesReported, encode
 from isthmus.common.messages.cloud_events import CONTENT_TYPE, to_json
 from isthmus.common.messages.events import CloudEvent
@@ -17,7 +18,7 @@ async def publish_event(bus: Bus, event: CloudEvent[Any]) -> bool:
         BusUnavailable: NATS does not take it, or did not say so.
     """
     subject = subjects.event(event.type, event.data.origin)
-    with bus_errors("dicom.events"):
+    with sending(subject, origin=event.data.origin), bus_errors("dicom.events"):
         acknowledged = await bus.jetstream.publish(
             subject,
             to_json(event),
@@ -32,5 +33,6 @@ async def tell(bus: Bus, told: AssociationEnded | InstancesReported) -> None:
     Raises:
         BusUnavailable: NATS does not take it.
     """
-    with bus_errors("dicom.told"):
-        await bus.jetstream.publish(subjects.told(told.origin, told.study), encode(told), headers=inject())
+    subject = subjects.told(told.origin, told.study)
+    with sending(subject, origin=told.origin), bus_errors("dicom.told"):
+        await bus.jetstream.publish(subject, encode(told), headers=inject())

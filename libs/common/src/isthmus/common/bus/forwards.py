@@ -16,6 +16,7 @@ from isthmus.common.bus.buckets import Records
 from isthmus.common.bus.client import Bus, bus_errors
 from isthmus.common.bus.queues import holds, is_queued
 from isthmus.common.bus.stores import follow_store
+from isthmus.common.bus.tracing import sending
 from isthmus.common.dicom.statuses import PROCESSING_FAILURE
 from isthmus.common.errors import ContractError, Forbidden
 from isthmus.common.messages import (
@@ -57,9 +58,9 @@ async def enqueue(bus: Bus, forwarding: Forwarding) -> None:
     """
     subject = subjects.forward(forwarding.destination, forwarding.origin, forwarding.study)
     payload = encode(forwarding)
-    with acting_as(None):
-        headers = inject() | bus.gate.header(Right.STORE, forwarding.destination, payload)
-    with bus_errors("dicom.forward"):
+    with sending(subject, origin=forwarding.destination), bus_errors("dicom.forward"):
+        with acting_as(None):
+            headers = inject() | bus.gate.header(Right.STORE, forwarding.destination, payload)
         await bus.jetstream.publish(subject, payload, headers={**headers, _MSG_ID: forwarding.id})
 
 
@@ -113,7 +114,7 @@ def _none_stored(store: Store, failure: Failure) -> dict[int, InstanceStored]:
 
 async def _submit(bus: Bus, store: Store) -> int:
     subject, message = subjects.store(store.origin), encode(store)
-    with bus_errors("dicom.store"):
+    with sending(subject, origin=store.origin), bus_errors("dicom.store"):
         headers = inject() | bus.gate.header(Right.STORE, store.origin, message)
         ack = await bus.jetstream.publish(subject, message, headers={**headers, _MSG_ID: store.job})
         if ack.duplicate and not await is_queued(bus, streams.STORES, ack.seq):

@@ -8,8 +8,9 @@ from nats.js.api import RawStreamMsg
 from nats.js.errors import NotFoundError
 
 from isthmus.common.bus import streams
-from isthmus.common.bus.client import Bus, bus_errors, verb
+from isthmus.common.bus.client import Bus, bus_errors
 from isthmus.common.bus.followers import Follower
+from isthmus.common.bus.templates import verb
 from isthmus.common.errors import BusUnavailable
 from isthmus.common.messages import encode
 from isthmus.common.telemetry import inject
@@ -22,6 +23,8 @@ F = TypeVar("F")
 
 async def publish(bus: Bus, subject: str, fact: object, message_id: str) -> None:
     """Publish a fact, durably; one with the same id within two minutes is the same fact.
+
+    It has no span: there is one for each instance, beside that of S3.
 
     Raises:
         BusUnavailable: NATS does not take it.

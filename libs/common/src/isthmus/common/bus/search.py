@@ -13,20 +13,21 @@ from typing import Final, TypeVar
 import nats.errors
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
-from opentelemetry.trace import SpanKind
 
 from isthmus.common.auth import Permit
 from isthmus.common.bus import subjects
-from isthmus.common.bus.client import MESSAGING, Bus, Serving, bus_errors, verb
+from isthmus.common.bus.client import Bus, Serving, bus_errors
 from isthmus.common.bus.ending import end_tasks
 from isthmus.common.bus.granted import NOT_ALLOWED
+from isthmus.common.bus.templates import verb
+from isthmus.common.bus.tracing import sending
 from isthmus.common.dicom.json_model import DicomJson
 from isthmus.common.dicom.levels import Level
 from isthmus.common.dicom.matching import MatchingKey
 from isthmus.common.dicom.search_attributes import UNIQUE_KEYS
 from isthmus.common.errors import BusUnavailable, Forbidden, IsthmusError, NoWorker
 from isthmus.common.messages import Failure, Matches, Query, QueryDone, WorklistQuery, decode, encode
-from isthmus.common.telemetry import get_logger, inject, span
+from isthmus.common.telemetry import get_logger, inject
 
 MORE: Final = b"+"
 CANCEL: Final = b"cancel"
@@ -51,13 +52,12 @@ async def search(
     matches short (an `OriginError`), NoWorker when nobody serves the origin, and BusUnavailable when the
     worker is silent for `silence` seconds.
     """
-    whom = {"dicom.origin": query.origin}
-    with span("send dicom.query", MESSAGING | whom, kind=SpanKind.PRODUCER):
+    of_worklist = isinstance(query, WorklistQuery)
+    subject = subjects.worklist(query.origin) if of_worklist else subjects.query(query.origin)
+    with sending(subject, origin=query.origin):
         inbox = bus.client.new_inbox()
         with bus_errors("dicom.query"):
             subscription = await bus.client.subscribe(inbox)
-            of_worklist = isinstance(query, WorklistQuery)
-            subject = subjects.worklist(query.origin) if of_worklist else subjects.query(query.origin)
             payload = encode(query)
             headers = inject() | bus.gate.header(None, query.origin, payload, inbox)
             await bus.client.publish(subject, payload, reply=inbox, headers=headers)

@@ -10,14 +10,14 @@ from typing import Final
 
 import nats.errors
 from nats.js.errors import NotFoundError
-from opentelemetry.trace import SpanKind
 
 from isthmus.common.auth import Right
 from isthmus.common.bus import jobs, progress, streams, subjects
-from isthmus.common.bus.client import MESSAGING, Bus, bus_errors
+from isthmus.common.bus.client import Bus, bus_errors
+from isthmus.common.bus.tracing import sending
 from isthmus.common.errors import BusUnavailable, NoWorker
 from isthmus.common.messages import InstanceStored, Store, StoreDone, decode, encode, store_fact
-from isthmus.common.telemetry import inject, span
+from isthmus.common.telemetry import inject
 
 INLINE_BYTES: Final = 256 * 1024
 """A longer list of blob refs is not put on the bus, but into a manifest."""
@@ -56,7 +56,7 @@ async def submit_store_once(bus: Bus, store: Store, name: str) -> tuple[Store, i
         BusUnavailable: NATS does not take it.
     """
     subject, message = subjects.store(store.origin), encode(store)
-    with span("send dicom.store", MESSAGING, kind=SpanKind.PRODUCER), bus_errors("dicom.store"):
+    with sending(subject, origin=store.origin), bus_errors("dicom.store"):
         headers = inject() | bus.gate.header(Right.STORE, store.origin, message)
         ack = await bus.jetstream.publish(subject, message, headers={**headers, "Nats-Msg-Id": name})
         if ack.duplicate:

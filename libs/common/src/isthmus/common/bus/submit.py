@@ -3,16 +3,16 @@
 from typing import Final
 
 from nats.js.errors import APIError, NotFoundError
-from opentelemetry.trace import SpanKind
 
 from isthmus.common.auth import Right
 from isthmus.common.bus import progress, streams, subjects
-from isthmus.common.bus.client import MESSAGING, Bus, bus_errors
+from isthmus.common.bus.client import Bus, bus_errors
 from isthmus.common.bus.guard import running
 from isthmus.common.bus.queues import withdraw
 from isthmus.common.bus.submitted import Lane, Submitted
+from isthmus.common.bus.tracing import sending
 from isthmus.common.messages import Retrieve, RetrieveDone, Store, decode, encode, retrieve_fact
-from isthmus.common.telemetry import inject, span
+from isthmus.common.telemetry import inject
 
 _ONE_PER_SUBJECT: Final = 10077
 """JetStream error: maximum messages per subject exceeded."""
@@ -33,7 +33,7 @@ async def submit_retrieve(bus: Bus, wanted: Retrieve, lane: Lane = Lane.INTERACT
     if followed is not None:
         return followed
     async with bus.submissions.under_way(wanted):
-        with span("send dicom.retrieve", MESSAGING, kind=SpanKind.PRODUCER):
+        with sending(subjects.retrieve(wanted.origin, lane, wanted.study), origin=wanted.origin):
             submitted = await _at_work(bus, wanted, lane) or await _queue(bus, wanted, lane)
         bus.submissions.note(submitted)
         return submitted
@@ -113,8 +113,7 @@ async def submit_store(bus: Bus, store: Store) -> int:
         BusUnavailable: NATS does not take it.
     """
     subject, payload = subjects.store(store.origin), encode(store)
-    sending = span("send dicom.store", MESSAGING, kind=SpanKind.PRODUCER)
-    with sending, bus_errors("dicom.store"):
+    with sending(subject, origin=store.origin), bus_errors("dicom.store"):
         headers = inject() | bus.gate.header(Right.STORE, store.origin, payload)
         ack = await bus.jetstream.publish(subject, payload, headers=headers)
         return ack.seq

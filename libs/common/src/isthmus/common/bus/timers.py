@@ -9,6 +9,7 @@ from typing import Final
 from isthmus.common.bus import subjects
 from isthmus.common.bus.client import Bus, bus_errors
 from isthmus.common.bus.streams import EVENTS_SECONDS
+from isthmus.common.bus.tracing import sending
 from isthmus.common.messages import encode
 from isthmus.common.messages.events import timestamp
 from isthmus.common.telemetry import inject
@@ -43,7 +44,6 @@ async def set_timer(bus: Bus, timer: StudyTimer, at: float) -> None:
         "Nats-Schedule-Target": subjects.timer_fired(timer.origin, timer.study),
         "Nats-Schedule-TTL": f"{int(EVENTS_SECONDS)}s",  # what nobody took by then has no events any more
     }
-    with bus_errors("dicom.timer"):
-        await bus.jetstream.publish(
-            subjects.timer_set(timer.origin, timer.study), encode(timer), headers={**inject(), **schedule}
-        )
+    subject = subjects.timer_set(timer.origin, timer.study)
+    with sending(subject, origin=timer.origin), bus_errors("dicom.timer"):
+        await bus.jetstream.publish(subject, encode(timer), headers={**inject(), **schedule})

@@ -11,20 +11,21 @@ from nats.aio.msg import Msg
 from nats.js.api import AckPolicy, ConsumerConfig
 from nats.js.errors import APIError, NotFoundError
 from opentelemetry import context
-from opentelemetry.trace import SpanKind
 
 from isthmus.common.auth import Right
 from isthmus.common.bus import progress, subjects
-from isthmus.common.bus.client import MESSAGING, Bus, bus_errors, verb
+from isthmus.common.bus.client import Bus, bus_errors
 from isthmus.common.bus.ending import end_tasks
 from isthmus.common.bus.handed_over import HandedOver
 from isthmus.common.bus.measured import count_redelivered
 from isthmus.common.bus.pull import Pull, leave
 from isthmus.common.bus.queues import durable_name, jobs_subject
 from isthmus.common.bus.submitted import Lane
+from isthmus.common.bus.templates import verb
+from isthmus.common.bus.tracing import processing
 from isthmus.common.errors import BusUnavailable, ContractError, Forbidden, UnavailableError
 from isthmus.common.messages import Failure, Retrieve, RetrieveDone, Store, StoreDone, decode
-from isthmus.common.telemetry import extract, get_logger, span
+from isthmus.common.telemetry import extract, get_logger
 
 ACK_WAIT: Final = 10.0
 """Seconds after which a job whose worker says nothing goes to another one."""
@@ -237,7 +238,7 @@ async def _work_on(
 ) -> None:
     token = context.attach(extract(message.headers or {}))
     try:
-        with span(f"process {verb(message.subject)}", MESSAGING, kind=SpanKind.CONSUMER):
+        with processing(message.subject, origin=queue.origin):
             running = await _take(queue, message, kind)
             if await _is_refused(queue, message, running):
                 return

@@ -12,7 +12,15 @@ from isthmus.common.telemetry.asgi import AsgiTracing
 from isthmus.common.telemetry.http_client import request_attributes
 from isthmus.common.telemetry.logs import configure_logging, get_logger
 from isthmus.common.telemetry.metrics import Definition, definitions, metrics_text
-from isthmus.common.telemetry.propagation import add_link, extract, inject, link_from, traceresponse
+from isthmus.common.telemetry.propagation import (
+    TRACEPARENT,
+    add_link,
+    extract,
+    inject,
+    link_from,
+    links_from,
+    traceresponse,
+)
 from isthmus.common.telemetry.records import SpanEvent, SpanLink, SpanNode, SpanRecord, read_spans, tree
 from isthmus.common.telemetry.setup import Destination, Telemetry, setup
 from isthmus.common.telemetry.spans import (
@@ -24,6 +32,7 @@ from isthmus.common.telemetry.spans import (
 )
 
 __all__ = [
+    "TRACEPARENT",
     "AsgiTracing",
     "Context",
     "Definition",
@@ -46,6 +55,7 @@ __all__ = [
     "in_context",
     "inject",
     "link_from",
+    "links_from",
     "metrics_text",
     "read_spans",
     "record_failure",

@@ -1,6 +1,7 @@
 """The W3C trace context, in and out: `traceparent` only, no `tracestate`, no baggage."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from typing import Final
 
 from opentelemetry.context import Context
 from opentelemetry.trace import (
@@ -13,6 +14,8 @@ from opentelemetry.trace import (
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 TRACEPARENT = "traceparent"
+MOST_LINKS: Final = 32
+"""Of a span that goes on with the work of many: the last ones."""
 _propagator = TraceContextTextMapPropagator()
 
 
@@ -38,6 +41,13 @@ def link_from(traceparent: str | None) -> Link | None:
         return None
     context = get_current_span(extract({TRACEPARENT: traceparent})).get_span_context()
     return Link(context) if context.is_valid else None
+
+
+def links_from(traceparents: Iterable[str | None]) -> tuple[Link, ...]:
+    """Give links to the spans that are named, one for each trace, of so many traces as a span may tell of."""
+    links = filter(None, map(link_from, traceparents))
+    by_trace = {link.context.trace_id: link for link in links}
+    return tuple(by_trace.values())[-MOST_LINKS:]
 
 
 def add_link(traceparent: str | None) -> None:

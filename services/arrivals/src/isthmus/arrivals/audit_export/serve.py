@@ -16,12 +16,13 @@ from isthmus.common.bus.audit import keep_for
 from isthmus.common.bus.client import Bus, bus_errors
 from isthmus.common.bus.consumer import Consumer, keeping
 from isthmus.common.bus.streams import AUDIT
+from isthmus.common.bus.tracing import processing
 from isthmus.common.config.audit import Audit, Syslog
 from isthmus.common.errors import ContractError, UnavailableError
 from isthmus.common.messages import decode
 from isthmus.common.messages.audit import AuditRecord
 from isthmus.common.service import Parts
-from isthmus.common.telemetry import get_logger
+from isthmus.common.telemetry import TRACEPARENT, Link, get_logger, links_from
 from isthmus.common.telemetry.instruments import audit_exported
 
 CONSUMER: Final = "audit-export"
@@ -83,10 +84,15 @@ async def _export(bus: Bus, settings: Audit, syslog: Syslog, first_pause: float)
         async with aclosing(queue.batches(AT_ONCE, LINGER_SECONDS)) as batches:
             async for batch in batches:
                 async with keeping(dict(enumerate(batch))):
-                    await _send(connection, _written(batch, settings.source), first_pause)
+                    with processing(batch[0].subject, links=_links(batch)):
+                        await _send(connection, _written(batch, settings.source), first_pause)
                 await _done(batch)
     finally:
         await connection.close()
+
+
+def _links(batch: Sequence[Msg]) -> Sequence[Link]:
+    return links_from((message.headers or {}).get(TRACEPARENT) for message in batch)
 
 
 async def _send(

@@ -15,24 +15,25 @@ import nats.errors
 from nats.aio.msg import Msg
 from nats.js.api import AckPolicy, ConsumerConfig
 from opentelemetry import context
-from opentelemetry.trace import SpanKind
 
 from isthmus.arrivals.exports import Exports
 from isthmus.arrivals.forwarding.judgement import Judgement, judge, later, letter, retried, unvouched
 from isthmus.common.auth import Right
 from isthmus.common.bus import streams, subjects
-from isthmus.common.bus.client import MESSAGING, bus_errors, verb
+from isthmus.common.bus.client import bus_errors
 from isthmus.common.bus.consumer import Consumer, give_back, kept
 from isthmus.common.bus.dead import bury
 from isthmus.common.bus.echo import echo
 from isthmus.common.bus.forwards import consumer_name, derived_id, enqueue, send
+from isthmus.common.bus.templates import verb
+from isthmus.common.bus.tracing import processing
 from isthmus.common.errors import BlobMissing, ContractError, Forbidden, UnavailableError
 from isthmus.common.inbox.contents import ContentsStore
 from isthmus.common.inbox.reading import read_study
 from isthmus.common.inbox.state import States
 from isthmus.common.messages import BlobRef, Forwarding, Refusal, decode
 from isthmus.common.service import Parts
-from isthmus.common.telemetry import extract, get_logger, span
+from isthmus.common.telemetry import extract, get_logger
 from isthmus.common.telemetry.attributes import DICOM_ORIGIN, ISTHMUS_OUTCOME
 from isthmus.common.telemetry.instruments import forwarded, forwards_waiting
 
@@ -113,7 +114,7 @@ class Destination:
             if early > 0:
                 await give_back([message], early)
                 return
-            with span(f"process {verb(message.subject)}", MESSAGING, kind=SpanKind.CONSUMER):
+            with processing(message.subject, origin=self._name):
                 async with kept(message):
                     if not await self._is_refused(message, forwarding):
                         await self._try(message, forwarding)

@@ -14,14 +14,14 @@ from nats.aio.msg import Msg
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 from nats.js.errors import NotFoundError
 from opentelemetry import context
-from opentelemetry.trace import SpanKind
 from pydantic import TypeAdapter, ValidationError
 
 from isthmus.arrivals.forwarding.rules import MODALITY, Traits, Wanted, routes, text
 from isthmus.common.bus import streams
-from isthmus.common.bus.client import MESSAGING, bus_errors, verb
+from isthmus.common.bus.client import bus_errors
 from isthmus.common.bus.consumer import Consumer, give_back
 from isthmus.common.bus.forwards import ForwardedStudies, derived_id, enqueue
+from isthmus.common.bus.tracing import processing
 from isthmus.common.config.arriving import ForwardUnit
 from isthmus.common.errors import BlobMissing, ContractError, UnavailableError
 from isthmus.common.inbox.contents import ContentsStore
@@ -32,7 +32,7 @@ from isthmus.common.messages import BlobRef, Forwarded, Forwarding, encode
 from isthmus.common.messages.cloud_events import from_json
 from isthmus.common.messages.events import CloudEvent, InstanceBlob, InstanceEvent, StudyEvent
 from isthmus.common.service import Parts
-from isthmus.common.telemetry import extract, get_logger, span
+from isthmus.common.telemetry import extract, get_logger
 
 CONSUMER: Final = "forwarding"
 """The durable consumer of EVENTS that all replicas share."""
@@ -105,7 +105,7 @@ class Router:
     async def _take(self, message: Msg) -> None:
         token = context.attach(extract(message.headers or {}))
         try:
-            with span(f"process {verb(message.subject)}", MESSAGING, kind=SpanKind.CONSUMER):
+            with processing(message.subject):
                 event = _read(message)
                 if event is not None:
                     await self.route(event, message.metadata.sequence.stream)

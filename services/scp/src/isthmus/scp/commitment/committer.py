@@ -17,21 +17,22 @@ import nats.errors
 from nats.aio.msg import Msg
 from nats.js.api import AckPolicy, ConsumerConfig
 from opentelemetry import context
-from opentelemetry.trace import SpanKind
 from pydicom.dataset import Dataset
 
 from isthmus.common.auth import Right
 from isthmus.common.blobs import BlobStore
 from isthmus.common.bus import Bus, streams, subjects
-from isthmus.common.bus.client import MESSAGING, bus_errors, verb
+from isthmus.common.bus.client import bus_errors
 from isthmus.common.bus.consumer import Consumer, give_back, kept
 from isthmus.common.bus.ending import end_tasks
 from isthmus.common.bus.queues import holds
+from isthmus.common.bus.templates import verb
+from isthmus.common.bus.tracing import processing
 from isthmus.common.config import Inbox, Origin
 from isthmus.common.dimse import Association, Peer
 from isthmus.common.errors import ContractError, Forbidden, OriginError, UnavailableError
 from isthmus.common.service import fail
-from isthmus.common.telemetry import extract, get_logger, span
+from isthmus.common.telemetry import extract, get_logger
 from isthmus.common.threads import Threads
 from isthmus.scp.callers import Address
 from isthmus.scp.commitment.at_origin import OriginSearch
@@ -135,7 +136,7 @@ class Committer:
         token = context.attach(extract(message.headers or {}))
         try:
             async with kept(message):
-                with span("process dicom.commit", MESSAGING, kind=SpanKind.CONSUMER):
+                with processing(message.subject, origin=origin):
                     if not await self._is_refused(origin, message):
                         await self._commit_in_time(stored_request(message.data))
                 with bus_errors("acknowledge"):

@@ -12,6 +12,7 @@ from pynetdicom.dimse_primitives import N_ACTION
 from isthmus.common.auth import Principal, Right
 from isthmus.common.bus import Bus, subjects
 from isthmus.common.bus.client import bus_errors
+from isthmus.common.bus.tracing import sending
 from isthmus.common.dicom.statuses import (
     INVALID_ARGUMENT_VALUE,
     NO_SUCH_ACTION_TYPE,
@@ -119,8 +120,8 @@ async def keep(bus: Bus, request: CommitmentRequest) -> None:
     if len(payload) > LARGEST_MESSAGE:
         raise Refused(RESOURCE_LIMITATION, "More instances than one transaction may name")
     subject = subjects.commit(request.inbox, request.calling_ae_title, request.transaction_uid)
-    headers = inject() | bus.gate.header(Right.STORE, request.inbox, payload)
-    with bus_errors("dicom.commit"):
+    with sending(subject, origin=request.inbox), bus_errors("dicom.commit"):
+        headers = inject() | bus.gate.header(Right.STORE, request.inbox, payload)
         await bus.jetstream.publish(subject, payload, headers=headers)
 
 

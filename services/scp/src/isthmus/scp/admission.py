@@ -24,6 +24,8 @@ class Rejection:
     result: int
     source: int
     reason: int
+    name: str
+    """In metrics."""
     meaning: str
     why: str = ""
     """What it does not say: for the audit and the log alone, and nothing of what was shown."""
@@ -38,13 +40,15 @@ class Rejection:
         return replace(self, why=why)
 
 
-CALLED_AE_TITLE: Final = Rejection(1, 1, 7, "Called AE title not recognized")
-CALLING_AE_TITLE: Final = Rejection(1, 1, 3, "Calling AE title not recognized")
-IDENTITY: Final = Rejection(1, 2, 1, "User identity not verified")
+CALLED_AE_TITLE: Final = Rejection(1, 1, 7, "called_ae_title", "Called AE title not recognized")
+CALLING_AE_TITLE: Final = Rejection(1, 1, 3, "calling_ae_title", "Calling AE title not recognized")
+IDENTITY: Final = Rejection(1, 2, 1, "identity", "User identity not verified")
 """PS3.7 D.3.3.7: for good, by the ACSE, without a reason."""
-IDENTITY_UNKNOWN_NOW: Final = Rejection(2, 2, 1, "User identity cannot be verified now")
-VERSION: Final = Rejection(1, 2, 2, "Protocol version not supported")
-LOCAL_LIMIT: Final = Rejection(2, 3, 2, "Local limit exceeded")
+IDENTITY_UNKNOWN_NOW: Final = Rejection(
+    2, 2, 1, "identity_unknown_now", "User identity cannot be verified now"
+)
+VERSION: Final = Rejection(1, 2, 2, "version", "Protocol version not supported")
+LOCAL_LIMIT: Final = Rejection(2, 3, 2, "limit", "Local limit exceeded")
 
 
 class Admission:

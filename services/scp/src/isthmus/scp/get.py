@@ -53,7 +53,7 @@ class Get:
             calling.called_ae_title,
             SILENCE_SECONDS,
         )
-        with hosted(asked.association, peer) as association:
+        with hosted(asked.association, peer, asked.origin.name) as association:
             priority = cast("C_GET", asked.request).Priority
             outlet = Outlet(self._outlets, transfer.line, SubOperationOf(priority))
 

@@ -24,6 +24,8 @@ from isthmus.common.dimse.tls import ServerTls
 from isthmus.common.dimse.unserved import refuse_unserved
 from isthmus.common.service import fail
 from isthmus.common.telemetry import get_logger
+from isthmus.common.telemetry.attributes import ISTHMUS_REASON
+from isthmus.common.telemetry.instruments import scp_associations_refused
 from isthmus.scp.admission import LOCAL_LIMIT, VERSION, Rejection
 from isthmus.scp.callers import Calling
 from isthmus.scp.doors import Door
@@ -186,7 +188,7 @@ class Listener(AssociationServer):
                     self._go_on(greeting)
             now = time.monotonic()
             for greeting in [one for one in self._waiting.values() if one.deadline <= now]:
-                self._drop(greeting)
+                self._send_away(greeting, "no_request")
 
     def _until_next_deadline(self) -> float | None:
         if not self._waiting:
@@ -228,7 +230,13 @@ class Listener(AssociationServer):
         if self._waiting:
             counts = Counter(one.address for one in self._waiting.values())
             ((most, _),) = counts.most_common(1)
-            self._drop(next(one for one in self._waiting.values() if one.address == most))
+            self._send_away(next(one for one in self._waiting.values() if one.address == most), "too_many")
+
+    def _send_away(self, greeting: Greeting, reason: str) -> None:
+        """Let one go that was not answered yet, or was, and does not go by itself."""
+        if not greeting.is_answered:
+            scp_associations_refused.add(1, {ISTHMUS_REASON: reason})
+        self._drop(greeting)
 
     def _drop(self, greeting: Greeting) -> None:
         self._forget(greeting)
@@ -258,6 +266,7 @@ class Listener(AssociationServer):
             greeting.turn_away()
         elif heard is Heard.NO_REQUEST:
             log.warning("no request for an association", address=greeting.address, reason=greeting.failure)
+            scp_associations_refused.add(1, {ISTHMUS_REASON: "no_request"})
             greeting.abort()
         elif heard is Heard.REQUEST:
             self._admit(greeting)

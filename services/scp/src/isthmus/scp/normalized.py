@@ -22,6 +22,7 @@ from isthmus.common.config import Origin
 from isthmus.common.dicom.statuses import PROCESSING_FAILURE, RESOURCE_LIMITATION, SUCCESS, error_comment
 from isthmus.common.dicom.uids import check_uid
 from isthmus.common.dimse import received_dataset
+from isthmus.common.dimse.measured import Role, measured
 from isthmus.common.dimse.sockets import heard
 from isthmus.common.errors import InvalidParameter, IsthmusError
 from isthmus.common.telemetry import get_logger, span
@@ -81,12 +82,16 @@ def handle(
         loop: where it does.
     """
     calling = event.assoc.requestor.ae_title.strip()
-    with span(operation, {"dicom.calling_ae": calling}, kind=SpanKind.SERVER) as current:
+    with (
+        span(operation, {"dicom.calling_ae": calling}, kind=SpanKind.SERVER) as current,
+        measured(operation, Role.SCP, None) as ended,
+    ):
         answer = Dataset()
         answer.Status = SUCCESS
         data: Dataset | None = None
         try:
             requester = admit(event.assoc)
+            ended.origin = requester.origin.name
             with acting_as(requester.principal, Right.STORE):
                 data = run_coroutine_from_thread(service(requester), loop, ANSWER_SECONDS)
         except Refused as refused:
@@ -102,6 +107,7 @@ def handle(
         except Exception:  # the edge: pynetdicom would swallow it
             log.exception(f"{operation} failed")
             _refuse(answer, PROCESSING_FAILURE, "Internal error")
+        ended.status = answer.Status
         current.set_attribute("dicom.status", f"{answer.Status:04X}")
     heard(event.assoc)
     if answer.Status != SUCCESS:

@@ -27,6 +27,7 @@ from isthmus.common.dicom.statuses import (
 )
 from isthmus.common.dimse import WORKLIST_FIND, Category, Operation, category, dimse_status
 from isthmus.common.dimse.hosted import prefer_uncompressed
+from isthmus.common.dimse.measured import Role, measured
 from isthmus.common.dimse.provided import Request, provide
 from isthmus.common.dimse.sockets import heard
 from isthmus.common.errors import IsthmusError
@@ -213,7 +214,9 @@ class Provider:
 
     def _answer(self, asked: Asked, context: PresentationContext, current: Span) -> None:
         try:
-            response = self._response(asked, context)
+            with measured(asked.operation, Role.SCP, asked.sender.told_as) as ended:
+                response = self._response(asked, context)
+                ended.status = response.status
         except AssociationOver:
             log.info("nobody waits any more", operation=asked.operation)
             return

@@ -34,6 +34,8 @@ class Sender:
     """Whether its connection is closed: nobody hears an answer."""
     wanted: set[tuple[str, str]] = field(default_factory=set)
     """Origin and Study Instance UID of what somebody asked for."""
+    accepted: float | None = None
+    """When its association was accepted (monotonic); None: it was not."""
     brought: set[str] = field(default_factory=set)
     """Study Instance UIDs of what came into the inbox."""
 
@@ -45,6 +47,11 @@ class Sender:
     def inbox(self) -> Inbox | None:
         """The inbox that it called; None where it called anything else."""
         return self.origin if isinstance(self.origin, Inbox) else None
+
+    @property
+    def told_as(self) -> str | None:
+        """The name in metrics of the origin that it called; None where it called ourselves, or nowhere."""
+        return None if self.origin is None else self.origin.name or None
 
     @property
     def calling_ae_title(self) -> str:

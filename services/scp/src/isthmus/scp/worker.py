@@ -32,11 +32,18 @@ from isthmus.common.dimse import (
     unrestricted_storage,
 )
 from isthmus.common.dimse.contexts import COMPRESSED, RARE, UNCOMPRESSED
+from isthmus.common.dimse.measured import Role, count_data, measured
 from isthmus.common.dimse.sockets import TunedSocket, heard
 from isthmus.common.errors import IsthmusError
 from isthmus.common.inbox.deposit import Deposits
 from isthmus.common.service import Parts
 from isthmus.common.telemetry import get_logger, span
+from isthmus.common.telemetry.attributes import ISTHMUS_REASON
+from isthmus.common.telemetry.instruments import (
+    scp_association_duration,
+    scp_associations,
+    scp_associations_refused,
+)
 from isthmus.common.threads import LoopStopped, Threads, run_coroutine_from_thread
 from isthmus.scp.admission import Admission, Rejection
 from isthmus.scp.auditing import Auditing
@@ -84,6 +91,7 @@ class Server:
         self._telling = telling
         self._loop = loop
         handlers = [
+            (evt.EVT_ESTABLISHED, self._accepted),
             (evt.EVT_C_ECHO, self._echo),
             (evt.EVT_C_STORE, self._store),
             (evt.EVT_CONN_CLOSE, self._closed),
@@ -136,12 +144,24 @@ class Server:
         self, calling: Calling, rejection: Rejection | None, principal: Principal | None = None
     ) -> None:
         refusal = None if rejection is None else rejection.in_words
+        if rejection is not None:
+            scp_associations_refused.add(1, {ISTHMUS_REASON: rejection.name})
         self._on_loop(self._telling.decided, calling, "association", refusal, principal)
 
     def _no_tls(self, address: str, reason: str) -> None:
+        scp_associations_refused.add(1, {ISTHMUS_REASON: "no_tls"})
         self._on_loop(self._telling.decided, Calling("", "", address), "TLS handshake", reason)
 
+    def _accepted(self, event: evt.Event) -> None:
+        """Note that an association has begun; runs in its thread."""
+        with suppress(KeyError):  # it is over already
+            self._listener.sender_of(event.assoc).accepted = time.monotonic()
+            scp_associations.add(1)
+
     def _ended(self, sender: Sender) -> None:
+        if sender.accepted is not None:
+            scp_associations.add(-1)
+            scp_association_duration.record(time.monotonic() - sender.accepted)
         self._on_loop(self._telling.association_ended, sender)
 
     def _on_loop(self, call: Callable[P, None], *args: P.args, **kwargs: P.kwargs) -> None:
@@ -168,8 +188,11 @@ class Server:
         self._telling.refused(sender, name, reason, self._loop)
         return False
 
-    def _echo(self, _: evt.Event) -> int:
+    def _echo(self, event: evt.Event) -> int:
         """Answer a C-ECHO, of whoever may associate; runs in the association's thread."""
+        sender = self._listener.sender_of(event.assoc)
+        with measured(Operation.C_ECHO, Role.SCP, sender.told_as) as ended:
+            ended.status = SUCCESS
         return SUCCESS
 
     def _store(self, event: evt.Event) -> Dataset:
@@ -182,7 +205,9 @@ class Server:
             **({} if sender.origin is None else {"dicom.origin": sender.origin.name}),
         }
         with span("C-STORE", names, kind=SpanKind.SERVER) as current:
-            answer = self._answer(sender, request, str(event.context.transfer_syntax), current)
+            with measured(Operation.C_STORE, Role.SCP, sender.told_as) as ended:
+                answer = self._answer(sender, request, str(event.context.transfer_syntax), current)
+                ended.status = answer.status
             current.set_attribute("dicom.status", f"{answer.status:04X}")
             if answer.status != SUCCESS:
                 log.warning(
@@ -205,6 +230,7 @@ class Server:
         try:
             data = received_dataset(request.DataSet)
             current.set_attribute("dicom.size", data.size)
+            count_data(Role.SCP, sender.told_as, data.size)
             arrived = Arrived(sender, data, _command(request, transfer_syntax_uid))
             seconds = self._receiver.seconds_for(sender, data.size)
             storing = self._telling.auditing.storing(sender, arrived, self._receiver.receive(sender, arrived))

@@ -20,6 +20,7 @@ from isthmus.common.dimse.connection import Connection
 from isthmus.common.dimse.contexts import VERIFICATION, Context
 from isthmus.common.dimse.exchange import Exchange, Running, span_attributes
 from isthmus.common.dimse.identifiers import encode_identifier, failed_sop_instance_uids
+from isthmus.common.dimse.measured import Counted, Role, count_data, count_refused, measured
 from isthmus.common.dimse.negotiation import Accepted
 from isthmus.common.dimse.peer import Peer
 from isthmus.common.dimse.results import (
@@ -64,7 +65,8 @@ class Association:
         """
         with span("DIMSE negotiation", span_attributes(peer), kind=SpanKind.CLIENT) as started:
             started.set_attribute("dicom.contexts.proposed", len(contexts))
-            connection = Connection.open(peer, contexts, max_pdu)
+            with count_refused(peer.origin):
+                connection = Connection.open(peer, contexts, max_pdu)
             started.set_attribute("dicom.contexts.accepted", len(connection.accepted))
         return cls(connection, contexts)
 
@@ -237,7 +239,11 @@ class Association:
                 request.Priority = sub_operation.priority
                 request.MoveOriginatorApplicationEntityTitle = sub_operation.move_originator
                 request.MoveOriginatorMessageID = sub_operation.message_id
-            running.request(request, data)
+            sent = Counted(data)
+            try:
+                running.request(request, sent)
+            finally:
+                count_data(Role.SCU, self._connection.told_as, sent.size)
             response, status = running.response(C_STORE)
             current.set_attribute("dicom.status", f"{status:04X}")
             return StoreResult(status, response.ErrorComment or "")
@@ -302,14 +308,17 @@ class Association:
         response.MessageIDBeingRespondedTo = request.MessageID
         response.AffectedSOPClassUID = request.AffectedSOPClassUID
         response.AffectedSOPInstanceUID = request.AffectedSOPInstanceUID
-        response.Status = on_instance(
-            ReceivedInstance(
-                received_dataset(request.DataSet),
-                syntaxes[context_id],
-                str(request.AffectedSOPClassUID or ""),
-                str(request.AffectedSOPInstanceUID or ""),
+        data = received_dataset(request.DataSet)
+        count_data(Role.SCP, self._connection.told_as, data.size)
+        with measured(Operation.C_STORE, Role.SCP, self._connection.told_as) as ended:
+            response.Status = ended.status = on_instance(
+                ReceivedInstance(
+                    data,
+                    syntaxes[context_id],
+                    str(request.AffectedSOPClassUID or ""),
+                    str(request.AffectedSOPInstanceUID or ""),
+                )
             )
-        )
         running.respond(response, context_id)
 
 

@@ -8,7 +8,7 @@ import queue
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from typing import BinaryIO, Final, Self, TypeAlias, cast
+from typing import Final, Self, TypeAlias, cast
 
 from pynetdicom.association import Association as Negotiated
 from pynetdicom.dimse_messages import (
@@ -26,7 +26,7 @@ from pynetdicom.pdu_primitives import P_DATA
 from isthmus.common.dimse.commands import PDV_OVERHEAD, fragments, store_request, store_response
 from isthmus.common.dimse.contexts import Context
 from isthmus.common.dimse.negotiation import Accepted, negotiate, refused_syntaxes
-from isthmus.common.dimse.pdus import data_set_pdus
+from isthmus.common.dimse.pdus import Readable, data_set_pdus
 from isthmus.common.dimse.peer import Peer
 from isthmus.common.dimse.sockets import MAX_PDU, EncodedPdus, TunedSocket
 from isthmus.common.errors import AssociationAborted, OriginCancelled, OriginTimeout
@@ -61,6 +61,8 @@ class Connection:
 
     def __init__(self, peer: Peer, association: Negotiated, connection: TunedSocket) -> None:
         self.peer = peer
+        self.told_as: str | None = peer.origin
+        """The origin's name in metrics; None where a stranger gave it."""
         self.accepted = tuple(
             Accepted(cast("int", item.context_id), str(item.abstract_syntax), str(item.transfer_syntax[0]))
             for item in association.accepted_contexts
@@ -100,7 +102,7 @@ class Connection:
         """Start the peer's time-out anew: an operation begins, or it was heard in another way (C-MOVE)."""
         self._heard_at = time.monotonic()
 
-    def send(self, message: Message | C_CANCEL, context_id: int, data: BinaryIO | None = None) -> None:
+    def send(self, message: Message | C_CANCEL, context_id: int, data: Readable | None = None) -> None:
         """Send a message; `data` is a data set, read from where it stands to its end, and sent as it is.
 
         Raises:

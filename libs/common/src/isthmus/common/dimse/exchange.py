@@ -4,14 +4,16 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import BinaryIO, Final, TypeVar
+from typing import Final, TypeVar
 
 from opentelemetry.trace import Span, SpanKind
 from pynetdicom.dimse_primitives import C_CANCEL, C_ECHO, C_FIND, C_GET, C_MOVE, C_STORE, N_EVENT_REPORT
 
 from isthmus.common.dicom.statuses import SOP_CLASS_NOT_SUPPORTED, TRANSFER_SYNTAX_NOT_SUPPORTED
 from isthmus.common.dimse.connection import Connection, Message
+from isthmus.common.dimse.measured import Measured, Role, measured
 from isthmus.common.dimse.negotiation import Accepted
+from isthmus.common.dimse.pdus import Readable
 from isthmus.common.dimse.peer import Peer
 from isthmus.common.dimse.status import Category, Operation, category, failure
 from isthmus.common.errors import AssociationAborted, NoAcceptedContext, OriginCancelled, OriginError
@@ -37,7 +39,12 @@ class Running:
     """The operation that runs."""
 
     def __init__(
-        self, connection: Connection, operation: Operation, context: Accepted, message_id: int
+        self,
+        connection: Connection,
+        operation: Operation,
+        context: Accepted,
+        message_id: int,
+        ended: Measured,
     ) -> None:
         self.operation = operation
         self.context = context
@@ -47,9 +54,10 @@ class Running:
         self.unfinished = False
         """Whether the request is out, and its final response not in."""
         self._connection = connection
+        self._ended = ended
         self._lock = threading.Lock()
 
-    def request(self, message: Message, data: BinaryIO | None = None) -> None:
+    def request(self, message: Message, data: Readable | None = None) -> None:
         """Send the request, and the C-CANCEL behind it that somebody wanted meanwhile."""
         message.MessageID = self.message_id
         message.AffectedSOPClassUID = self.context.abstract_syntax
@@ -98,6 +106,7 @@ class Running:
             raise AssociationAborted(f"The origin sent no valid {self.operation} response", origin=origin)
         if category(message.Status) is not Category.PENDING:
             self.unfinished = False
+            self._ended.status = message.Status
         return message, message.Status
 
     def judge(self, status: int) -> None:
@@ -173,16 +182,17 @@ class Exchange:
                 self._connection.heard()
                 self._message_id = self._message_id % LAST_MESSAGE_ID + 1
                 context = self._context(operation, sop_class_uid, transfer_syntax_uid)
-                self._running = Running(self._connection, operation, context, self._message_id)
-                try:
-                    yield self._running, started
-                except OriginError as error:
-                    if error.status is not None:
-                        started.set_attribute("dicom.status", f"{error.status:04X}")
-                    raise
-                finally:
-                    if self._running.unfinished:
-                        self._connection.abort()
+                with measured(operation, Role.SCU, self._connection.told_as) as ended:
+                    self._running = Running(self._connection, operation, context, self._message_id, ended)
+                    try:
+                        yield self._running, started
+                    except OriginError as error:
+                        if error.status is not None:
+                            started.set_attribute("dicom.status", f"{error.status:04X}")
+                        raise
+                    finally:
+                        if self._running.unfinished:
+                            self._connection.abort()
         finally:
             self._running = None
             self._connection.give_up_at = None

@@ -27,8 +27,9 @@ _RELEASED: Final = "Sta1"  # PS3.8 9.2.1
 class HostedConnection(Connection):
     """The way for messages of such an association; how it ends is left to the thread that serves it."""
 
-    def __init__(self, peer: Peer, association: "Negotiated") -> None:
+    def __init__(self, peer: Peer, association: "Negotiated", origin: str) -> None:
         super().__init__(peer, association, cast("TunedSocket", association.dul.socket))
+        self.told_as = origin  # the peer may be any stranger
         roles = association.requestor.role_selection
         taken = {sop_class_uid for sop_class_uid, role in roles.items() if role.scp_role}
         self.accepted = tuple(context for context in self.accepted if context.abstract_syntax in taken)
@@ -90,14 +91,15 @@ def _is_compressed(transfer_syntax_uid: str) -> int:
 
 
 @contextmanager
-def hosted(association: "Negotiated", peer: Peer) -> Iterator[Association]:
+def hosted(association: "Negotiated", peer: Peer, origin: str) -> Iterator[Association]:
     """Send over an association that we accepted, in its own thread, for as long as the block is open.
 
     Args:
         association: it serves a request, and its thread does nothing else meanwhile.
         peer: who is at the other end, and how long it may be silent.
+        origin: the name of the one whose instances are sent.
     """
-    connection = HostedConnection(peer, association)
+    connection = HostedConnection(peer, association, origin)
     try:
         yield Association(connection, ())
     finally:

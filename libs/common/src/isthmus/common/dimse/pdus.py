@@ -7,7 +7,7 @@ time of a C-STORE where the peer wants PDUs of 16 KiB and the processors are bus
 from collections.abc import Iterator
 from io import BytesIO
 from struct import Struct
-from typing import BinaryIO, Final
+from typing import Final, Protocol
 
 _HEAD: Final = Struct(">BxLLBB")
 """Type and length of the PDU; length and context id of its only PDV, and its message control header."""
@@ -16,7 +16,15 @@ _MORE: Final = 0x00
 _LAST: Final = 0x02
 
 
-def data_set_pdus(data: BinaryIO, context_id: int, size: int, run_bytes: int) -> Iterator[bytes]:
+class Readable(Protocol):
+    """What a data set is read from."""
+
+    def read(self, size: int, /) -> bytes:
+        """Give the next bytes, so many at most; none at the end."""
+        ...
+
+
+def data_set_pdus(data: Readable, context_id: int, size: int, run_bytes: int) -> Iterator[bytes]:
     """Give the PDUs of a data set, as many in one piece as fit into `run_bytes`, one at least.
 
     A data set of odd length, as deflated and truncated ones may have, gets one NUL behind it, as PS3.5 A.5
@@ -49,7 +57,7 @@ def _encoded(run: bytes, context_id: int, size: int, last: int) -> bytes:
     return b"".join(pieces)
 
 
-def _read(data: BinaryIO, size: int) -> bytes:
+def _read(data: Readable, size: int) -> bytes:
     """Read exactly `size` bytes, fewer only at the end, from whatever may give less at a time."""
     chunk = data.read(size)
     if len(chunk) in (0, size):

@@ -262,7 +262,7 @@ def _tls_of(gateway: Gateway) -> GatewayTls | None:
     Raises:
         SettingsError: a file does not hold what it should; says which, and why.
     """
-    tls = _listener_of(gateway)
+    tls = listener_of(gateway)
     if tls is None:
         return None
     try:
@@ -274,7 +274,8 @@ def _tls_of(gateway: Gateway) -> GatewayTls | None:
     )
 
 
-def _listener_of(gateway: Gateway) -> ListenerTls | None:
+def listener_of(gateway: Gateway) -> ListenerTls | None:
+    """Give the gateway's files for TLS as those of a port that listens; None where it has none."""
     if gateway.certificate_file is None or gateway.key_file is None:
         return None
     return ListenerTls(
@@ -335,7 +336,7 @@ def _of_gateway(gateway: Gateway) -> Iterator[str]:
             f"gateway.listen = {listen} is no address that clients can use, and events and links have it in"
             " their URLs: say in gateway.url where clients reach us"
         )
-    tls = _listener_of(gateway)
+    tls = listener_of(gateway)
     if tls is not None:
         with suppress(ValueError):  # a file has gone since it was looked at
             yield from (f"gateway.{complaint}" for complaint in out_of_time(tls))

@@ -12,7 +12,8 @@
 {{/* The identities of SeaweedFS, each with its actions; takes (list $ secrets). */}}
 {{- define "isthmus.s3Identities" -}}
 {{- $secrets := last . }}
-{{- $rights := (first .).Files.Get "files/s3-actions.json" | fromJson }}
+{{- $bucket := (first .).Values.s3.bucket }}
+{{- $rights := (first .).Files.Get "files/s3-actions.json" | replace ":isthmus" (print ":" $bucket) | fromJson }}
 {{- $identities := list }}
 {{- range $name, $actions := $rights }}
 {{- $credentials := dict "accessKey" $name "secretKey" (index $secrets (printf "s3_%s" $name) | b64dec) }}
@@ -37,21 +38,23 @@ key = "/run/secrets/own.key"
 {{- $top := first . }}
 {{- $secrets := last . }}
 {{- $release := $top.Release.Name }}
+{{- $config := $top.Values.config }}
 {{- $processes := list }}
 {{- range $name := keys $top.Values.services | sortAlpha }}
 {{- $processes = append $processes (dict "name" $name "address" (printf "%s-%s:8000" $release $name)) }}
 {{- end }}
-{{- dict
-  "gateway" (printf "http://%s-gateway:%v" $release $top.Values.gateway.port)
+{{- $system := dict
+  "gateway" (include "isthmus.inside" $top)
   "clients" (include "isthmus.url" $top)
   "nats" (dict "url" (include "isthmus.natsUrl" $top) "user" "isthmus" "password" (b64dec $secrets.nats_isthmus))
   "s3" (dict "endpoint" (include "isthmus.s3Endpoint" $top) "bucket" $top.Values.s3.bucket "access_key" "isthmus" "secret_key" (b64dec $secrets.s3_isthmus))
-  "scp" (dict "ae_title" "ISTHMUS" "host" (printf "%s-dicom" $release) "port" $top.Values.scp.port)
-  "cache" (dict "max_bytes" 50000000000)
+  "scp" (dict "ae_title" (include "isthmus.setting" (list $config "scp" "ae_title" "ISTHMUS")) "host" (printf "%s-dicom" $release) "port" $top.Values.scp.port)
+  "cache" (dict "max_bytes" (include "isthmus.setting" (list $config "cache" "max_bytes" "50000000000") | replace "_" "" | int64))
   "services" dict
   "processes" $processes
   "key" (b64dec $secrets.operator_key)
   "link_key" (b64dec $secrets.link_key)
-  "signing_key" (b64dec $secrets.signing_key)
-  | toJson }}
+  "signing_key" (b64dec $secrets.signing_key) }}
+{{- if $top.Values.gateway.tlsSecret }}{{ $_ := set $system "certificate" "/run/tls/tls.crt" }}{{ end }}
+{{- toJson $system }}
 {{- end -}}

@@ -38,7 +38,8 @@ seccompProfile: {type: RuntimeDefault}
 {{- define "isthmus.containerSecurity" -}}
 allowPrivilegeEscalation: false
 readOnlyRootFilesystem: true
-capabilities: {drop: [ALL]}
+capabilities:
+  drop: [ALL]
 {{- end -}}
 
 {{/* What all pods have, and where they go. */}}
@@ -83,13 +84,19 @@ tolerations:
 {{- index . 2 | default (printf "%s-%s" $top.Release.Name (index . 1)) -}}
 {{- end -}}
 
+{{/* Where the gateway is for who is in the cluster. */}}
+{{- define "isthmus.inside" -}}
+{{ ternary "https" "http" (ne .Values.gateway.tlsSecret "") }}://{{ .Release.Name }}-gateway.{{ .Release.Namespace }}.svc:{{ .Values.gateway.port }}
+{{- end -}}
+
+{{/* Where it is for clients. */}}
 {{- define "isthmus.url" -}}
 {{- if .Values.url -}}
 {{ .Values.url }}
 {{- else if and .Values.ingress.enabled .Values.ingress.hosts -}}
 https://{{ first .Values.ingress.hosts }}
 {{- else -}}
-{{ ternary "https" "http" (ne .Values.gateway.tlsSecret "") }}://{{ .Release.Name }}-gateway.{{ .Release.Namespace }}.svc
+{{ include "isthmus.inside" . }}
 {{- end -}}
 {{- end -}}
 
@@ -151,4 +158,14 @@ scaleDown:
 {{- $peers := list -}}
 {{- range . }}{{ $peers = append $peers (dict "ipBlock" (dict "cidr" .)) }}{{ end }}
 {{- toJson $peers -}}
+{{- end -}}
+
+{{/*
+A plain value of isthmus.toml; takes (list config table key default). Helm reads no TOML in all versions: the table ends
+where a line begins with a bracket.
+*/}}
+{{- define "isthmus.setting" -}}
+{{- $table := regexFind (printf "(?m)^\\[%s\\].*\\n(?:[^\\[\\n].*\\n|\\n)*" (index . 1)) (printf "%s\n" (index . 0)) -}}
+{{- $line := regexFind (printf "(?m)^\\s*%s\\s*=\\s*[^#\\n]+" (index . 2)) $table -}}
+{{- regexReplaceAll "^[^=]*=\\s*" $line "" | trim | trimAll "\"'" | default (index . 3) -}}
 {{- end -}}

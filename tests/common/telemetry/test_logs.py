@@ -164,6 +164,38 @@ logging.getLogger("pydicom").warning("Invalid value for VR PN: 'DOE^JOHN'")
     )
 
 
+def test_what_the_export_of_telemetry_says_is_said_once_in_a_minute_without_what_it_quotes() -> None:
+    lines = logged("""
+exporter = logging.getLogger("opentelemetry.exporter.otlp.proto.http.trace_exporter")
+for attempt in range(1000):
+    exporter.error("Failed to export spans batch code: %s, reason: %s", 500, "no room for DOE^JOHN")
+    try:
+        raise ValueError("DOE^JOHN")
+    except ValueError:
+        exporter.exception("Exception while exporting")
+logging.getLogger("opentelemetry.attributes").warning("Invalid type for '%s'", "DOE^JOHN")
+""")
+    assert [line["level"] for line in lines] == ["error", "error", "warning"]
+    assert lines[0]["event"] == "telemetry: Failed to export spans batch code: %s, reason: %s"
+    assert lines[1]["error"] == "ValueError"
+
+
+def test_a_collector_that_is_away_is_hardly_told_of() -> None:
+    lines = logged("""
+import os
+os.environ["OTEL_EXPORTER_OTLP_TIMEOUT"] = "0.2"
+from isthmus.common.telemetry import Destination, setup
+telemetry = setup("wado", Destination("http://127.0.0.1:1"))
+for batch in range(5):
+    with span("work"):
+        pass
+    telemetry.flush()
+telemetry.shutdown(10)
+""")
+    assert lines
+    assert len({line["event"] for line in lines}) == len(lines) <= 8
+
+
 def test_nobody_fills_the_log_with_what_is_no_http() -> None:
     assert (
         logged("""
@@ -199,6 +231,7 @@ with span("work", context=extract(incoming)):
     assert outside["timestamp"].endswith("Z")
     assert "trace_id" not in outside
     assert inside["trace_id"] == library["trace_id"] == "0af7651916cd43dd8448eb211c80319c"
+    assert inside["span_id"] == library["span_id"] == "b7ad6b7169203331"  # nothing is set up to make another
     assert library["event"] == "Started server"
     assert library["logger"] == "uvicorn.error"
 

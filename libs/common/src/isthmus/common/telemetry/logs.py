@@ -3,7 +3,8 @@
 Patient data never gets here, also not by way of a library: of an exception the type and the frames are
 shown, and the text only of an `IsthmusError`, which is ours; of a warning the category and the place, never
 the text, because pydicom's quote values; nothing that pydicom logs; of pynetdicom warnings and errors; no
-access log, because paths and queries hold UIDs and matching keys.
+access log, because paths and queries hold UIDs and matching keys; of what exports telemetry the same line
+once in a minute, without what it quotes.
 """
 
 import logging
@@ -14,15 +15,16 @@ import warnings
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import PurePath
+from time import monotonic
 from types import TracebackType
-from typing import TextIO
+from typing import Final, TextIO
 
 import orjson
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 from isthmus.common.errors import IsthmusError
-from isthmus.common.telemetry.spans import current_trace_id
+from isthmus.common.telemetry.spans import current_ids
 
 QUIETED: Mapping[str, int] = {
     "asyncio": logging.WARNING,
@@ -41,6 +43,9 @@ QUIETED: Mapping[str, int] = {
     "uvicorn.error": logging.ERROR,
 }
 
+TELEMETRY: Final = "opentelemetry."
+SAID_SECONDS: Final = 60.0
+
 
 def get_logger(name: str) -> structlog.stdlib.BoundLogger:
     """Give a module's logger; its methods take an event and what belongs to it, as keywords."""
@@ -51,8 +56,8 @@ def get_logger(name: str) -> structlog.stdlib.BoundLogger:
 def configure_logging(service: str, level: str = "INFO") -> None:
     """Send all logs of the process to standard error, by `structlog` and by `logging` alike.
 
-    JSON lines, or one coloured line an event where standard error is a terminal; each with `service` and,
-    inside a span, `trace_id`.
+    JSON lines, or one coloured line an event where standard error is a terminal; each with `timestamp`,
+    `level`, `logger`, `event`, `service` and, inside a span, `trace_id` and `span_id`.
     """
 
     def add_service(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
@@ -125,9 +130,9 @@ def _to_json(event: EventDict, **_: object) -> str:
 
 
 def _add_trace_id(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
-    trace_id = current_trace_id()
-    if trace_id is not None:
-        event["trace_id"] = trace_id
+    current = current_ids()
+    if current is not None:
+        event["trace_id"], event["span_id"] = current
     return event
 
 
@@ -173,6 +178,8 @@ def _without_foreign_texts(record: logging.LogRecord) -> bool:
         for name, least in QUIETED.items()
     ):
         return False
+    if record.name.startswith(TELEMETRY):
+        return _is_new(record)
     if isinstance(record.msg, BaseException):  # pynetdicom: LOGGER.exception(exc)
         record.msg = _name(record.msg)
     elif record.name == "asyncio":  # the first line says what happened, the others quote tasks and exceptions
@@ -186,6 +193,25 @@ def _without_foreign_texts(record: logging.LogRecord) -> bool:
         if text and text in record.getMessage():  # LOGGER.error(str(exc))
             record.msg = f"{type(handled).__qualname__} at {record.filename}:{record.lineno}"
             record.args = None
+    return True
+
+
+_said: dict[str, float] = {}
+"""When something was said of the export of telemetry."""
+
+
+def _is_new(record: logging.LogRecord) -> bool:
+    """Let each thing that the export says through once in a minute, without its values.
+
+    A collector that is away, or full, would fill the log; what it answers, or of which attribute it says that
+    it is none, may hold anything.
+    """
+    said, now = f"{record.name}: {record.msg}", monotonic()
+    if now - _said.get(said, -SAID_SECONDS) < SAID_SECONDS:
+        return False
+    _said[said] = now
+    record.msg = f"telemetry: {record.msg}" if isinstance(record.msg, str) else "telemetry is not exported"
+    record.args = None
     return True
 
 

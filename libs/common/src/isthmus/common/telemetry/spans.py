@@ -19,6 +19,7 @@ from opentelemetry.trace import (
     StatusCode,
     Tracer,
     TracerProvider,
+    format_span_id,
     format_trace_id,
     get_current_span,
     use_span,
@@ -100,8 +101,16 @@ def record_failure(failed: Span, error: BaseException) -> None:
 
 def current_trace_id() -> str | None:
     """Give the trace that the caller is in, as 32 hex digits."""
-    spoken_of = get_current_span().get_span_context()
-    return format_trace_id(spoken_of.trace_id) if spoken_of.is_valid else None
+    ids = current_ids()
+    return None if ids is None else ids[0]
+
+
+def current_ids() -> tuple[str, str] | None:
+    """Give the trace and the span that the caller is in, as 32 and 16 hex digits."""
+    current = get_current_span().get_span_context()
+    if not current.is_valid:
+        return None
+    return format_trace_id(current.trace_id), format_span_id(current.span_id)
 
 
 def current_context() -> Context:

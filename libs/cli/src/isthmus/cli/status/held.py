@@ -1,18 +1,41 @@
 """S3: whether it answers, and how many studies are held there."""
 
 import asyncio
+from dataclasses import dataclass
 from typing import Final
 
+from isthmus.cli.status.model import Health
 from isthmus.common.blobs import BlobStore, study_of, study_prefixes
 from isthmus.common.config.settings import S3
 from isthmus.common.errors import StoreUnavailable
 from isthmus.common.threads import Threads
 
-COUNT_SECONDS: Final = 1.5
+ANSWER_SECONDS: Final = 1.5
+"""For S3 to give the first thousand."""
+COUNT_SECONDS: Final = 2.0
 """For counting; where there are more than can be counted in that time, that is said."""
 AGAIN_SECONDS: Final = 30.0
 """They are counted again no sooner."""
 _THREADS: Final = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Studies:
+    """How many there are."""
+
+    count: int
+    is_minimum: bool
+    """Whether there are more."""
+
+
+@dataclass(frozen=True, slots=True)
+class InS3:
+    """What S3 told."""
+
+    health: Health
+    reason: str | None = None
+    """Why it did not."""
+    studies: Studies | None = None
 
 
 class Held:
@@ -23,35 +46,34 @@ class Held:
         self._blobs = BlobStore(
             s3.endpoint, s3.access_key, s3.secret, s3.bucket, threads=self._threads, ca_file=s3.ca_file
         )
-        self._counted: tuple[float, int, bool] | None = None
+        self._counted: tuple[float, Studies] | None = None
 
-    async def healthy(self) -> bool:
-        """Tell whether S3 answers us, and has the bucket."""
-        return await self._blobs.healthy()
-
-    async def studies(self) -> tuple[int, bool]:
-        """Count the studies that are held, and tell whether there are more.
-
-        Raises:
-            StoreUnavailable: S3 does not tell.
-        """
-        now = asyncio.get_running_loop().time()
-        if self._counted is None or now - self._counted[0] > AGAIN_SECONDS:
-            self._counted = (now, *await self._count())
-        return self._counted[1:]
-
-    async def _count(self) -> tuple[int, bool]:
-        manifests, *_ = study_prefixes()
+    async def look(self) -> InS3:
+        """Ask S3 for what is held."""
         found: set[tuple[str, str] | None] = set()
         try:
             async with asyncio.timeout(COUNT_SECONDS):
-                async for listed in self._blobs.list(manifests, deadline=COUNT_SECONDS):
-                    found.add(study_of(listed.key))
+                studies = await self._count(found)
         except TimeoutError:
             if not found:
-                raise StoreUnavailable(f"S3 did not list anything within {COUNT_SECONDS:g} s") from None
-            return len(found - {None}), True
-        return len(found - {None}), False
+                return InS3(Health.SILENT, f"no answer within {COUNT_SECONDS:g} s")
+            studies = Studies(len(found - {None}), is_minimum=True)
+        except StoreUnavailable as error:
+            return InS3(Health.AWAY, error.detail)
+        return InS3(Health.READY, studies=studies)
+
+    async def _count(self, found: set[tuple[str, str] | None]) -> Studies:
+        """Count; what was counted lately holds still, where S3 answers."""
+        manifests, *_ = study_prefixes()
+        now = asyncio.get_running_loop().time()
+        lately = self._counted is not None and now - self._counted[0] < AGAIN_SECONDS
+        async for listed in self._blobs.list(manifests, deadline=ANSWER_SECONDS):
+            if lately:
+                break
+            found.add(study_of(listed.key))
+        if self._counted is None or not lately:
+            self._counted = now, Studies(len(found - {None}), is_minimum=False)
+        return self._counted[1]
 
     def close(self) -> None:
         """Ask no more."""

@@ -10,17 +10,14 @@ from typing import Final, Self
 
 from isthmus.cli.error_log import last_errors
 from isthmus.cli.run_file import ProcessPart, RunFile
-from isthmus.cli.status.held import Held
+from isthmus.cli.status.held import Held, InS3
 from isthmus.cli.status.memory import memory_of
 from isthmus.cli.status.metrics import Numbers
 from isthmus.cli.status.model import Cache, Health, Part, Service, Status
 from isthmus.cli.status.on_bus import OnBus, Watched
 from isthmus.cli.status.services import Asked, ask_gateway, ask_services, described
 from isthmus.cli.status.target import Target
-from isthmus.common.errors import StoreUnavailable
 
-ASK_SECONDS: Final = 2.0
-"""For S3 to tell what it is asked."""
 ERRORS: Final = 5
 """So many of the last are given."""
 
@@ -31,16 +28,6 @@ class _Shape:
 
     health: Health
     reason: str | None = None
-
-
-@dataclass(slots=True)
-class _InS3:
-    """What S3 told."""
-
-    shape: _Shape
-    studies: int | None = None
-    is_minimum: bool = False
-    unknown: str | None = None
 
 
 class Looker:
@@ -69,11 +56,11 @@ class Looker:
         target = Target.find(self._data)
         watched, held = await self._of(target)
         on_bus, in_s3, gateway, asked = await asyncio.gather(
-            watched.look(), _look_at(held), ask_gateway(target.run), ask_services(target.run)
+            watched.look(), held.look(), ask_gateway(target.run), ask_services(target.run)
         )
         beneath = {
             "nats": _Shape(on_bus.health, on_bus.reason),
-            "s3": in_s3.shape,
+            "s3": _Shape(in_s3.health, in_s3.reason),
             "gateway": _Shape(*gateway),
         }
         return _put_together(
@@ -100,22 +87,6 @@ class Looker:
         if self._held is not None:
             self._held.close()
         self._watched = self._held = None
-
-
-async def _look_at(held: Held) -> _InS3:
-    try:
-        async with asyncio.timeout(ASK_SECONDS):
-            if not await held.healthy():
-                why = "it does not answer us, or has no such bucket"
-                return _InS3(_Shape(Health.AWAY, why), unknown="S3 does not answer")
-    except TimeoutError:
-        why = f"no answer within {ASK_SECONDS:g} s"
-        return _InS3(_Shape(Health.SILENT, why), unknown="S3 does not answer")
-    try:
-        studies, is_minimum = await held.studies()
-    except StoreUnavailable as error:
-        return _InS3(_Shape(Health.READY), unknown=error.detail)
-    return _InS3(_Shape(Health.READY), studies, is_minimum)
 
 
 def _services(run: RunFile, asked: Sequence[Asked], beneath: dict[str, _Shape]) -> Sequence[Service]:
@@ -147,15 +118,15 @@ def _put_together(
     run: RunFile,
     services: Sequence[Service],
     on_bus: OnBus,
-    in_s3: _InS3,
+    in_s3: InS3,
     asked: Sequence[Asked],
     data: Path,
 ) -> Status:
     unknown = dict(on_bus.unknown)
     numbers = {one.service.label: one.numbers for one in asked if one.numbers is not None}
     told = Numbers.together(numbers.values())
-    if in_s3.unknown is not None:
-        unknown[Part.CACHE] = in_s3.unknown
+    if in_s3.studies is None:
+        unknown[Part.CACHE] = "S3 does not answer"
     if not any(process.address for process in run.processes):
         unknown[Part.SERVICES] = "nothing says where they are: isthmus up does, in run.json"
     elif not numbers:
@@ -168,10 +139,20 @@ def _put_together(
             for one in on_bus.origins
         ],
         queues=on_bus.queues,
-        cache=Cache(told.cache_bytes, run.cache.max_bytes, in_s3.studies, in_s3.is_minimum),
+        cache=_cache(run, told, in_s3),
         clients=told.clients if any(label.startswith("scp") for label in numbers) else None,
         dead_letters=on_bus.dead_letters,
         storage=on_bus.storage,
         errors=last_errors(data, ERRORS),
         unknown=unknown,
+    )
+
+
+def _cache(run: RunFile, told: Numbers, in_s3: InS3) -> Cache:
+    studies = in_s3.studies
+    return Cache(
+        told.cache_bytes,
+        run.cache.max_bytes,
+        None if studies is None else studies.count,
+        is_minimum=studies is not None and studies.is_minimum,
     )

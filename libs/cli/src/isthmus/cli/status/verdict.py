@@ -107,11 +107,11 @@ def _queues(status: Status) -> Iterator[Problem]:
     for one in status.queues:
         title = queue_title(one)
         if one.waiting and not one.has_takers and one.queue in (Queue.RETRIEVE, Queue.STORE, Queue.EVENTS):
-            text = f"{title}: {counted(one.waiting, 'message')} wait, and nobody takes them"
+            text = f"{title}: nobody takes what waits ({counted(one.waiting, 'message')})"
             yield Problem(Kind.NOBODY_TAKES, title, text, "isthmus doctor")
         elif _is_late(one, status.at):
             text = (
-                f"{title}: the oldest of {counted(one.length, 'message')} waits for {_waits(one, status.at)}"
+                f"{title}: the oldest of {counted(one.length, 'message')} came {_waits(one, status.at)} ago"
             )
             look_at = "isthmus webhooks" if one.queue is Queue.WEBHOOKS else "isthmus doctor"
             yield Problem(Kind.QUEUE_LATE, title, text, look_at)

@@ -1,0 +1,35 @@
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from isthmus.cli.embedded import EmbeddedNats
+from isthmus.cli.run_file import hold
+from isthmus.common.blobs import BlobStore
+from isthmus.common.config.settings import S3
+from isthmus.common.threads import Threads
+from tests.cli.status.site import Site
+
+
+@pytest.fixture
+async def s3(s3_settings: S3) -> AsyncIterator[S3]:
+    """A bucket that no other test uses."""
+    settings = s3_settings.model_copy(update={"bucket": f"status-{uuid4().hex[:12]}"})
+    threads = Threads("test-s3", 1)
+    store = BlobStore(
+        settings.endpoint, settings.access_key, settings.secret_key, settings.bucket, threads=threads
+    )
+    await store.ensure_bucket()
+    yield settings
+    store.close()
+    threads.close()
+
+
+@pytest.fixture
+async def site(tmp_path: Path, data: Path, s3: S3) -> AsyncIterator[Site]:
+    """A system with NATS and S3, and nothing else yet."""
+    with hold(data):
+        async with EmbeddedNats(tmp_path / "nats") as nats, AsyncExitStack() as stack:
+            yield Site(data, nats, s3, stack)

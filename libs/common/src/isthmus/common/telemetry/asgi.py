@@ -1,19 +1,17 @@
-"""One SERVER span and one duration for each HTTP request, by OpenTelemetry's semantic conventions for HTTP.
+"""One SERVER span for each HTTP request, and what is measured of it, by OpenTelemetry's conventions for HTTP.
 
 The concrete path and the query stay out, because they hold UIDs and matching keys: the route's template
 stands for them (`/aets/{origin}/studies/{study}`).
 """
-
-from time import perf_counter
 
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from isthmus.common.telemetry.instruments import request_duration
 from isthmus.common.telemetry.propagation import TRACEPARENT, extract, traceresponse
-from isthmus.common.telemetry.spans import AttributeValue, of_client, span
+from isthmus.common.telemetry.spans import of_client, span
+from isthmus.common.telemetry.traffic import Traffic
 
 METHODS = frozenset({"CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE"})
 PROBES = frozenset({"/healthz", "/readyz", "/metrics"})
@@ -37,30 +35,29 @@ class AsgiTracing:
         method = scope["method"] if scope["method"] in METHODS else "_OTHER"
         traceparent = Headers(scope=scope).get(TRACEPARENT)
         context = of_client(extract({TRACEPARENT: traceparent} if traceparent else None))
-        began = perf_counter()
-        status = 500  # what the server answers if the application fails before it answers
+        traffic = Traffic(method, receive, send)
 
-        with span(method, {"http.request.method": method}, kind=SpanKind.SERVER, context=context) as request:
+        with (
+            traffic.measured(),
+            span(method, {"http.request.method": method}, kind=SpanKind.SERVER, context=context) as request,
+        ):
 
             async def send_traced(message: Message) -> None:
-                nonlocal status
                 if message["type"] == "http.response.start":
-                    status = message["status"]
                     named = traceresponse(request)
                     if named is not None:
                         MutableHeaders(scope=message)["traceresponse"] = named
-                await send(message)
+                await traffic.send(message)
 
             try:
-                await self._app(scope, receive, send_traced)
+                await self._app(scope, traffic.receive, send_traced)
             finally:
-                seen = _describe(request, scope, method, status)
-                request_duration.record(perf_counter() - began, seen)
+                traffic.labels |= _describe(request, scope, method, traffic.status)
 
 
-def _describe(request: Span, scope: Scope, method: str, status: int) -> dict[str, AttributeValue]:
-    """Say in the span what is known at the end, and give the attributes of the metric."""
-    attributes: dict[str, AttributeValue] = {"http.response.status_code": status}
+def _describe(request: Span, scope: Scope, method: str, status: int) -> dict[str, str | int]:
+    """Say in the span what is known at the end, and give what of it the metrics have too."""
+    attributes: dict[str, str | int] = {"http.response.status_code": status}
     route = scope.get("route")  # set by Starlette's router, in this very dictionary
     if isinstance(route, Route):
         attributes["http.route"] = route.path
@@ -70,4 +67,4 @@ def _describe(request: Span, scope: Scope, method: str, status: int) -> dict[str
     if status >= 500:
         request.set_attribute("error.type", str(status))
         request.set_status(Status(StatusCode.ERROR))
-    return {"http.request.method": method, **attributes}
+    return attributes

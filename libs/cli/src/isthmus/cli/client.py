@@ -101,6 +101,20 @@ class Gateway:
             raise Refused(_reason(response))
         return EchoAnswer(answer["name"], answer["ok"], answer["latency_ms"], answer.get("detail"))
 
+    async def origins(self) -> Sequence[str]:
+        """Give the names of the origins that there are for us.
+
+        Raises:
+            Refused: it does not list them.
+            GatewayAway: no answer.
+        """
+        async with self._request("GET", "/aets") as response:
+            listed = _json(await response.aread())
+        _require_success(response)
+        if not isinstance(listed, list):
+            raise Refused("the answer is no list of origins")
+        return [str(one["name"]) for one in listed if isinstance(one, dict) and "name" in one]
+
     async def search(self, path: str, parameters: Sequence[tuple[str, str]]) -> SearchAnswer:
         """Search (PS3.18 10.6).
 

@@ -10,6 +10,7 @@ import typer
 
 from isthmus.cli.audit import Wanted, show_audit
 from isthmus.cli.containers.commands import bucket_command, secrets_command
+from isthmus.cli.doctor.command import doctor_command
 from isthmus.cli.echo import echo
 from isthmus.cli.events import events, since_when
 from isthmus.cli.exits import FAILED, exit_codes, finish
@@ -17,7 +18,14 @@ from isthmus.cli.find import FindLevel, find
 from isthmus.cli.get import get
 from isthmus.cli.groups import cache_app, dead_app, key_app, webhooks_app
 from isthmus.cli.links import link
-from isthmus.cli.options import DEFAULT_DATA, AsJson, Data, OriginArgument, OriginOrAllArgument
+from isthmus.cli.options import (
+    DEFAULT_CONFIG,
+    DEFAULT_DATA,
+    AsJson,
+    Data,
+    OriginArgument,
+    OriginOrAllArgument,
+)
 from isthmus.cli.output import write_line
 from isthmus.cli.status import status
 from isthmus.cli.store import store
@@ -33,8 +41,6 @@ from isthmus.common.telemetry import configure_logging
 
 _TRACE_ID: Final = re.compile(r"[0-9a-f]{32}")
 
-DEFAULT_CONFIG: Final = Path("isthmus.toml")
-
 app = typer.Typer(
     name="isthmus",
     help="A gateway between DICOMweb and DIMSE.",
@@ -49,6 +55,7 @@ app.add_typer(webhooks_app, name="webhooks")
 app.add_typer(key_app, name="key")
 app.command("secrets")(secrets_command)
 app.command("bucket")(bucket_command)
+app.command("doctor")(doctor_command)
 
 
 @app.command("up")

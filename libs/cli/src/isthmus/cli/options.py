@@ -12,4 +12,5 @@ OriginOrAllArgument = Annotated[
     str, typer.Argument(metavar="ORIGIN", help="The name of an origin, or all: all of them as one.")
 ]
 
+DEFAULT_CONFIG: Final = Path("isthmus.toml")
 DEFAULT_DATA: Final = Path(".isthmus")

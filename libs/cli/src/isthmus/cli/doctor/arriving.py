@@ -1,0 +1,89 @@
+"""A C-MOVE to ourselves, and who takes what comes: scp, or, while nothing runs, we in its place."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from isthmus.cli.connected import connected
+from isthmus.cli.doctor import moving
+from isthmus.cli.doctor.causes import Cause
+from isthmus.cli.doctor.findings import Side, Unclear, Wrong
+from isthmus.cli.doctor.pacs import Pacs
+from isthmus.cli.doctor.queries import Instance
+from isthmus.cli.doctor.receiver import Arrivals, receiving
+from isthmus.cli.doctor.surroundings import Surroundings
+from isthmus.cli.embedded.base import reachable
+from isthmus.cli.run_file import ScpPart
+from isthmus.common.bus.received import serve_received
+from isthmus.common.config import ListenAddress
+from isthmus.common.dicom.statuses import SUCCESS
+from isthmus.common.errors import UnavailableError
+from isthmus.common.messages import Received, ReceivedAnswer
+
+
+async def move_and_wait(pacs: Pacs, instance: Instance, around: Surroundings) -> str:
+    """Have an instance sent to us; gives what came.
+
+    Raises:
+        Wrong: it does not come.
+        Unclear: nobody can be there to take it.
+    """
+    host, port, _ = around.scp_port
+    if not port:
+        raise Unclear("scp.listen names no port of its own (0): a PACS cannot know it")
+    listens = ListenAddress(f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
+    async with _taking(pacs, instance, around) as arrivals:
+        moved = await moving.move_one(pacs, instance)
+        await asyncio.to_thread(arrivals.arrived.wait, moving.LATE_SECONDS if moved.result else 0)
+    return moving.judge(moved, arrivals, pacs, listens)
+
+
+@asynccontextmanager
+async def _taking(pacs: Pacs, instance: Instance, around: Surroundings) -> AsyncIterator[Arrivals]:
+    if around.running is not None:
+        await _check_scp(around.running.scp, around.patience.connect)
+        async with _by_scp(pacs, instance, around) as arrivals:
+            yield arrivals
+        return
+    try:
+        with receiving(around.settings.scp) as arrivals:
+            yield arrivals
+    except OSError as error:
+        raise Unclear(f"our port cannot be listened on: {error.strerror}") from None
+    except ValueError:
+        raise Unclear("a file of scp.tls cannot be used: see settings") from None
+
+
+@asynccontextmanager
+async def _by_scp(pacs: Pacs, instance: Instance, around: Surroundings) -> AsyncIterator[Arrivals]:
+    """Hear of what comes to scp, as a worker does that has asked for it."""
+    arrivals = Arrivals()
+
+    async def take(_: Received) -> ReceivedAnswer:
+        arrivals.instances += 1
+        arrivals.arrived.set()
+        return ReceivedAnswer(SUCCESS)
+
+    try:
+        async with connected(around.data, "isthmus doctor") as system:
+            serving = await serve_received(system.bus, pacs.origin.name, instance.study, take)
+            try:
+                yield arrivals
+            finally:
+                await serving.finish()
+    except UnavailableError as error:
+        raise Unclear(f"what comes to scp cannot be heard of: {error.detail}") from None
+
+
+async def _check_scp(scp: ScpPart, seconds: float) -> None:
+    try:
+        async with asyncio.timeout(seconds):
+            _, writer = await asyncio.open_connection(reachable(scp.host), scp.port)
+    except OSError:
+        raise Wrong(
+            Cause.SCP_SILENT,
+            Side.OURS,
+            f"our own scp takes no connections at {scp.host}:{scp.port}, though the system runs",
+            "see what isthmus up says of scp; stop it and start it anew",
+        ) from None
+    writer.close()

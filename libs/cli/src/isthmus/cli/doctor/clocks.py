@@ -1,0 +1,78 @@
+"""Our clock against those of the servers that tell theirs (Date, RFC 9110 6.6.1); a PACS tells none."""
+
+import ssl
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Final
+
+import httpx2
+
+from isthmus.cli.doctor.causes import Cause
+from isthmus.cli.doctor.findings import Side, Wrong
+
+MOST_SECONDS: Final = 60.0
+"""That two clocks may differ; tokens are let off by a minute, S3 by fifteen."""
+
+
+class Clocks:
+    """How far the clocks of servers are before ours, in seconds."""
+
+    def __init__(self) -> None:
+        self.known: dict[str, float] = {}
+        """By their names."""
+
+    async def ask(self, name: str, url: str, seconds: float, context: ssl.SSLContext | bool = True) -> None:
+        """Note what a server says that it is; one that does not say is left out."""
+        try:
+            async with (
+                httpx2.AsyncClient(verify=context, trust_env=False, timeout=seconds) as http,
+                http.stream("GET", url) as response,
+            ):
+                self.note(name, response.headers.get("date"))
+        except (httpx2.HTTPError, OSError):
+            return
+
+    def note(self, name: str, date: str | None) -> None:
+        """Note a Date header."""
+        try:
+            theirs = parsedate_to_datetime(date or "")
+        except ValueError:
+            return
+        if theirs.tzinfo is not None:
+            self.known[name] = (theirs - datetime.now(UTC)).total_seconds()
+
+    def judge(self) -> str:
+        """Compare them all; gives which agree.
+
+        Raises:
+            Wrong: one differs.
+        """
+        off = {name: by for name, by in self.known.items() if abs(by) > MOST_SECONDS}
+        if not off:
+            return f"as that of {', '.join(sorted(self.known))}"
+        if len(off) == len(self.known):
+            raise _ours(off)
+        name, by = max(off.items(), key=lambda one: abs(one[1]))
+        raise Wrong(
+            Cause.CLOCK_DIFFERS,
+            Side.THEIRS,
+            f"the clock of {name} {_written(by)};"
+            f" those of {', '.join(sorted(self.known.keys() - off.keys()))} agree with ours",
+            f"at {name}: have its clock set by NTP",
+        )
+
+
+def _ours(off: dict[str, float]) -> Wrong:
+    name, by = next(iter(off.items()))
+    alone = "; which of the two is wrong, no third one tells" if len(off) == 1 else ""
+    return Wrong(
+        Cause.CLOCK_DIFFERS,
+        Side.OURS,
+        f"the clock of {', '.join(sorted(off))} {_written(by)}{alone}",
+        "here: have the clock set by NTP, and see that it is (timedatectl)",
+        *([f"if ours is right: the same at {name}"] if alone else []),
+    )
+
+
+def _written(by: float) -> str:
+    return f"is {abs(by):.0f} s {'before' if by > 0 else 'behind'} ours"

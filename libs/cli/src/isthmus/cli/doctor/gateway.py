@@ -1,0 +1,26 @@
+"""The gateway of a running system: whether it answers, and who stands behind it."""
+
+from isthmus.cli.client import Gateway, GatewayAway, Refused
+from isthmus.cli.doctor.causes import Cause
+from isthmus.cli.doctor.findings import Side, Subject, Wrong
+from isthmus.cli.doctor.surroundings import Surroundings
+
+
+async def examine_gateway(subject: Subject, around: Surroundings) -> None:
+    """Have the gateway list the origins.
+
+    Raises:
+        Ended: it does not answer.
+    """
+    with subject.step("origins") as note:
+        try:
+            async with Gateway.of(around.data) as gateway:
+                names = await gateway.origins()
+        except (GatewayAway, Refused) as error:
+            raise Wrong(
+                Cause.GATEWAY_AWAY,
+                Side.OURS,
+                f"the gateway does not answer, though the system runs: {error.detail}",
+                "see what isthmus up says of gateway and qido; stop it and start it anew",
+            ) from None
+        note.detail = f"it answers, with {len(names)} origins"

@@ -22,7 +22,7 @@ _COMMENT: Final = re.compile(r"^<!-- (needs|run by): (.+?) -->$")
 _INDENT: Final = "    "
 
 
-class Kind(StrEnum):
+class Content(StrEnum):
     """What a block is."""
 
     SHELL = "sh"
@@ -51,7 +51,7 @@ class Block:
 
     page: Path
     line: int
-    kind: Kind
+    content: Content
     text: str
     name: str = ""
     needs: str = ""
@@ -60,7 +60,7 @@ class Block:
     @property
     def where(self) -> str:
         """File and line, as an editor opens them."""
-        return f"{self.page.relative_to(ROOT)}:{self.line}"
+        return f"{names(self.page)}:{self.line}"
 
 
 def pages() -> list[Path]:
@@ -72,6 +72,11 @@ def pages() -> list[Path]:
         for path in found
         if not any(part.startswith(".") or part in hidden for part in path.relative_to(ROOT).parts)
     )
+
+
+def names(page: Path) -> str:
+    """Tell which page it is."""
+    return str(page.relative_to(ROOT))
 
 
 def blocks(page: Path) -> Iterator[Block]:
@@ -86,8 +91,8 @@ def blocks(page: Path) -> Iterator[Block]:
         line = lines[number]
         if line.startswith("```"):
             end = _end_of_fence(page, lines, number)
-            kind, name = _told(page, number, line)
-            yield _block(page, number + 2, kind, lines[number + 1 : end], comment, name)
+            content, name = _told(page, number, line)
+            yield _block(page, number + 2, content, lines[number + 1 : end], comment, name)
             number, comment, before = end + 1, ("", ""), "```"
         elif line.startswith(_INDENT) and not before.strip():
             end = _end_of_indent(lines, number)
@@ -103,27 +108,27 @@ def blocks(page: Path) -> Iterator[Block]:
 
 
 def _block(
-    page: Path, line: int, kind: Kind, text: list[str], comment: tuple[str, str], name: str = ""
+    page: Path, line: int, content: Content, text: list[str], comment: tuple[str, str], name: str = ""
 ) -> Block:
     needs, run_by = (comment[1] if comment[0] == which else "" for which in ("needs", "run by"))
-    return Block(page, line, kind, "\n".join(text) + "\n", name, needs, run_by)
+    return Block(page, line, content, "\n".join(text) + "\n", name, needs, run_by)
 
 
-def _told(page: Path, number: int, line: str) -> tuple[Kind, str]:
+def _told(page: Path, number: int, line: str) -> tuple[Content, str]:
     match = _FENCE.match(line)
     try:
-        kind = Kind(match[1] if match else "")
+        content = Content(match[1] if match else "")
     except ValueError:
-        kinds = ", ".join(Kind)
-        raise Unreadable(f"{page.relative_to(ROOT)}:{number + 1}: {line}: say one of {kinds}") from None
-    return kind, match[2] if match else ""
+        kinds = ", ".join(Content)
+        raise Unreadable(f"{names(page)}:{number + 1}: {line}: say one of {kinds}") from None
+    return content, match[2] if match else ""
 
 
 def _end_of_fence(page: Path, lines: list[str], begin: int) -> int:
     for number in range(begin + 1, len(lines)):
         if lines[number] == "```":
             return number
-    raise Unreadable(f"{page.relative_to(ROOT)}:{begin + 1}: nothing ends this fence")
+    raise Unreadable(f"{names(page)}:{begin + 1}: nothing ends this fence")
 
 
 def _end_of_indent(lines: list[str], begin: int) -> int:
@@ -137,7 +142,7 @@ def _end_of_indent(lines: list[str], begin: int) -> int:
     return end
 
 
-def _guessed(first: str) -> Kind:
+def _guessed(first: str) -> Content:
     if re.match(r"\[{1,2}[a-z]", first):
-        return Kind.TOML
-    return Kind.PYTHON if re.match(r"(from|import) ", first) else Kind.SHELL
+        return Content.TOML
+    return Content.PYTHON if re.match(r"(from|import) ", first) else Content.SHELL

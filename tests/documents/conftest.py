@@ -1,6 +1,6 @@
 """A bus for each test: examples have names of their own for what they make on it."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -10,6 +10,14 @@ from isthmus.common.bus import Bus
 from isthmus.common.bus.subscribers import keep, subscriptions
 from tests.common.bus.server import Server
 from tests.documents.subscribers import settings_of_page
+from tests.system.commands import PROCESSES
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _processes_of_commands(nothing_is_left_running: None) -> Iterator[None]:
+    """What commands are forked from ends with the run."""
+    yield
+    PROCESSES.close()
 
 
 @pytest.fixture

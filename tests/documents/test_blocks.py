@@ -1,10 +1,10 @@
-"""What is taken for a block of a document, and for what kind of one."""
+"""What is taken for a block of a document, and for what content of one."""
 
 from pathlib import Path
 
 import pytest
 
-from tests.documents.blocks import Block, Kind, Unreadable, blocks
+from tests.documents.blocks import Block, Content, Unreadable, blocks
 
 
 @pytest.fixture
@@ -20,8 +20,8 @@ def read(page: Path, text: str) -> list[Block]:
 
 def test_a_fence_says_what_its_block_is_and_what_it_is_called(page: Path) -> None:
     (block,) = read(page, "Do:\n\n```sh asking\nisthmus find\n```\n")
-    assert (block.kind, block.name, block.text, block.where) == (
-        Kind.SHELL,
+    assert (block.content, block.name, block.text, block.where) == (
+        Content.SHELL,
         "asking",
         "isthmus find\n",
         "page.md:4",
@@ -29,21 +29,21 @@ def test_a_fence_says_what_its_block_is_and_what_it_is_called(page: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    ("first", "kind"),
+    ("first", "content"),
     [
-        ("isthmus find pacs", Kind.SHELL),
-        ("$ curl -s http://127.0.0.1:8080", Kind.SHELL),
-        ("[scp]", Kind.TOML),
-        ("[[origins]]", Kind.TOML),
-        ("from pathlib import Path", Kind.PYTHON),
-        ("a figure --> of something", Kind.SHELL),
+        ("isthmus find pacs", Content.SHELL),
+        ("$ curl -s http://127.0.0.1:8080", Content.SHELL),
+        ("[scp]", Content.TOML),
+        ("[[origins]]", Content.TOML),
+        ("from pathlib import Path", Content.PYTHON),
+        ("a figure --> of something", Content.SHELL),
     ],
 )
 def test_an_indented_block_is_commands_unless_it_is_plainly_something_else(
-    page: Path, first: str, kind: Kind
+    page: Path, first: str, content: Content
 ) -> None:
     (block,) = read(page, f"Text.\n\n    {first}\n\n      more\nAfter.\n")
-    assert (block.kind, block.text) == (kind, f"{first}\n\n  more\n")
+    assert (block.content, block.text) == (content, f"{first}\n\n  more\n")
 
 
 def test_what_continues_a_line_of_text_is_none(page: Path) -> None:

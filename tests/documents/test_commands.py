@@ -10,22 +10,19 @@ from typing import Final
 
 import pytest
 
-from tests.documents.blocks import ROOT, Block, Kind, blocks, pages
+from tests.documents.blocks import ROOT, Block, Content, blocks, names, pages
 from tests.documents.commands.reader import Reader, looks_like, to_run
 from tests.documents.commands.system import Documented, documented
-from tests.documents.commands.words import ELSEWHERE, NEEDED, replaced, without_comment
+from tests.documents.commands.words import ALONE, ELSEWHERE, NEEDED, replaced, without_comment
 
 BLOCKS: Final[tuple[Block, ...]] = tuple(block for page in pages() for block in blocks(page))
 OTHERS: Final = [block for block in BLOCKS if block.needs or block.run_by]
 HERE: Final[dict[Path, list[Block]]] = {}
 """What is run here, by page."""
 for _block in BLOCKS:
-    if _block.kind in (Kind.SHELL, Kind.PYTHON) and not (_block.needs or _block.run_by):
+    _is_run = _block.content in (Content.SHELL, Content.PYTHON) and not (_block.needs or _block.run_by)
+    if _is_run and names(_block.page) not in ALONE:
         HERE.setdefault(_block.page, []).append(_block)
-
-
-def names(path: Path) -> str:
-    return str(path.relative_to(ROOT))
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +44,7 @@ def test_the_commands_of_a_page_do_what_it_says(reader: Reader, page: Path) -> N
     for program in (block for block in blocks(page) if block.name.endswith(".py")):
         (reader.folder / program.name).write_text(program.text)
     for block in HERE[page]:
-        if block.kind is Kind.PYTHON:
+        if block.content is Content.PYTHON:
             reader.python(block)
         else:
             reader.run(block)
@@ -73,9 +70,15 @@ def test_a_block_has_a_name_of_its_own_page() -> None:
     assert [str(one) for one, times in named.items() if times > 1] == []
 
 
-@pytest.mark.parametrize("where", sorted(set(ELSEWHERE.values())))
+@pytest.mark.parametrize("where", sorted({*ELSEWHERE.values(), *ALONE.values()}))
 def test_what_runs_a_command_elsewhere_is_there(where: str) -> None:
     assert (ROOT / where).is_file()
+
+
+def test_a_page_with_a_test_of_its_own_is_there_and_named_in_that() -> None:
+    assert [
+        page for page, test in ALONE.items() if page.partition("/")[2] not in (ROOT / test).read_text()
+    ] == []
 
 
 @pytest.fixture

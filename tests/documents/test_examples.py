@@ -1,12 +1,17 @@
 """What documents show is so: settings are settings, commands have their options, rules allow what is said."""
 
+import ast
+import importlib
+import json
 import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from textwrap import dedent
 from typing import Final
 
 import pytest
+import yaml
 from typer.core import TyperGroup
 from typer.main import get_command
 
@@ -15,33 +20,45 @@ from isthmus.cli.main import app
 from isthmus.cli.named_files import check_files
 from isthmus.common.auth import Kind, Policy, Principal, Right
 from isthmus.common.config import Settings, load_settings
+from tests.documents.blocks import ROOT, Block, Content, blocks, names, pages
 
-ROOT: Final = Path(__file__).parents[2]
-DOCS: Final = sorted((ROOT / "docs").glob("*.md"))
-FENCED: Final = re.compile(r"^```toml[^\n]*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-INDENTED: Final = re.compile(r"(?:^    \[.*\n(?:^    .*\n)*)", re.MULTILINE)
-SETTINGS: Final = [
-    (path.stem, text)
-    for path in DOCS
-    for text in [
-        *FENCED.findall(path.read_text()),
-        *(re.sub(r"^ {4}", "", one, flags=re.MULTILINE) for one in INDENTED.findall(path.read_text())),
-    ]
-]
+BLOCKS: Final = [block for page in pages() for block in blocks(page)]
 COMMAND: Final = re.compile(r"\bisthmus ([a-z]+(?: [a-z]+)?)\b([^`\n#|]*)")
 
 
-@pytest.mark.parametrize("text", [text for _, text in SETTINGS], ids=[page for page, _ in SETTINGS])
-def test_every_example_of_settings_is_settings(text: str, tmp_path: Path) -> None:
-    for name in ("cloud", "s3-id", "s3-key"):
-        (tmp_path / name).write_text("secret")
+def of(*contents: Content) -> pytest.MarkDecorator:
+    chosen = [block for block in BLOCKS if block.content in contents]
+    return pytest.mark.parametrize("block", chosen, ids=[block.where for block in chosen])
+
+
+@of(Content.TOML)
+def test_every_example_of_settings_is_settings(block: Block, tmp_path: Path) -> None:
+    text = block.text
     # Those of one example are alone here: what it names of others is added.
     known = set(re.findall(r'^name = "([a-z-]+)"', text, re.MULTILINE))
-    named = set(re.findall(r'"([a-z-]+)"', " ".join(re.findall(r"(?:origins|to|inbox) = (.*)", text))))
-    for number, name in enumerate(sorted(named - known)):
+    named = set(re.findall(r'"([a-z-]+)"', " ".join(re.findall(r"(?:origins|to|inbox|store) = (.*)", text))))
+    for number, name in enumerate(sorted(named - known - {*Right})):
         text += f'[[origins]]\nname = "{name}"\nprotocol = "inbox"\nae_title = "OTHER{number}"\n'
+    for name in re.findall(r'"/run/secrets/(.+)"', text):
+        (tmp_path / name).write_text("secret" * 8)
     (tmp_path / "isthmus.toml").write_text(text.replace("/run/secrets", str(tmp_path)))
     load_settings(tmp_path / "isthmus.toml")
+
+
+@of(Content.JSON, Content.YAML)
+def test_every_document_in_json_or_yaml_can_be_read(block: Block) -> None:
+    assert json.loads(block.text) if block.content is Content.JSON else list(yaml.safe_load_all(block.text))
+
+
+@of(Content.PYTHON)
+def test_every_program_is_python_of_which_all_parts_are_there(block: Block) -> None:
+    for node in ast.walk(ast.parse(dedent(block.text))):
+        names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        if isinstance(node, ast.ImportFrom):
+            module = importlib.import_module(str(node.module))
+            assert [alias.name for alias in node.names if not hasattr(module, alias.name)] == []
+        for name in names:
+            importlib.import_module(name)
 
 
 def options(words: str) -> set[str] | None:
@@ -59,10 +76,10 @@ def options(words: str) -> set[str] | None:
 
 
 def shown() -> Iterator[tuple[str, str, str]]:
-    for path in (*DOCS, ROOT / "README.md", ROOT / "libs/cli/README.md"):
+    for path in pages():
         for words, rest in COMMAND.findall(path.read_text()):
             if (options(words) or options(words.split()[0])) is not None:
-                yield path.name, words, rest
+                yield names(path), words, rest
 
 
 def test_every_command_that_is_shown_has_its_options() -> None:
@@ -76,9 +93,9 @@ def test_every_command_that_is_shown_has_its_options() -> None:
 @pytest.fixture
 def secured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     """The settings of the page on security, with the certificates of the page for DIMSE clients."""
-    (text,) = FENCED.findall((ROOT / "docs" / "security.md").read_text())
-    page = (ROOT / "docs" / "dimse-clients.md").read_text()
-    (commands,) = re.findall(r"^```sh certificates\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    (text,) = (one.text for one in blocks(ROOT / "docs" / "security.md") if one.content is Content.TOML)
+    page = blocks(ROOT / "docs" / "dimse-clients.md")
+    (commands,) = (one.text for one in page if one.name == "certificates")
     subprocess.run(["/bin/sh", "-e", "-c", commands], cwd=tmp_path, check=True, capture_output=True)
     monkeypatch.chdir(tmp_path)
     (tmp_path / "isthmus.toml").write_text(text)

@@ -20,8 +20,8 @@ from tests.waiting import PATIENCE
 
 ISTHMUS: Final = Path(sys.executable).with_name("isthmus")
 
-_READY_WITHIN: Final = 240.0
-_STOPS_WITHIN: Final = 30.0
+READY_WITHIN: Final = 240.0
+STOPS_WITHIN: Final = 30.0
 
 
 def environment() -> Mapping[str, str]:
@@ -103,7 +103,7 @@ class Gateway:
             work.start()
             self._readers.append(work)
         try:
-            self.wait_for(lambda: bool(self.stdout), _READY_WITHIN)
+            self.wait_for(lambda: bool(self.stdout), READY_WITHIN)
             self._watch_for_its_secrets()
         except BaseException:
             self.stop()
@@ -148,7 +148,7 @@ class Gateway:
         if self.process.poll() is None:
             self.process.send_signal(number)
         try:
-            code = self.process.wait(_STOPS_WITHIN)
+            code = self.process.wait(STOPS_WITHIN)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()

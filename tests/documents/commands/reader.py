@@ -40,6 +40,7 @@ class Reader:
         programs = folder / ".venv" / "bin"
         programs.mkdir(parents=True)
         (programs.parent / ".installed").touch()  # make has nothing to install
+        (programs / "activate").symlink_to(ISTHMUS.with_name("activate"))
         for name, command in {
             "isthmus": f'"{ISTHMUS}"',
             "python": f'"{sys.executable}"',
@@ -71,7 +72,9 @@ class Reader:
         script = "".join(f"{command}\nprintf '\\036'\n" for command, _ in commands)
         said = self._shell(block, script)
         for (command, shown), printed in zip(commands, said.split("\036"), strict=False):
-            assert looks_like(printed, shown), f"{block.where}: {command} printed:\n{printed}"
+            assert looks_like(printed, replaced(shown, self._given)), (
+                f"{block.where}: {command} printed:\n{printed}"
+            )
         return said
 
     def _shell(self, block: Block, text: str) -> str:

@@ -42,10 +42,6 @@ secret = "{secret}"
 name = "ai"
 password = "{secret}"
 [[origins]]
-name = "demo"
-ae_title = "DEMO"
-port = {port}
-[[origins]]
 name = "pacs"
 ae_title = "DEMO"
 port = {port}
@@ -117,10 +113,11 @@ def documented(folder: Path) -> Iterator[Documented]:
 
 def _given(gateway: Gateway) -> dict[str, str]:
     with httpx2.Client(base_url=gateway.url, timeout=PATIENCE, trust_env=False) as client:
-        answer = client.get(f"/aets/demo/studies/{STUDY}/instances", params={"limit": 1})
+        answer = client.get(f"/aets/pacs/studies/{STUDY}/instances", params={"limit": 1})
         (found,) = answer.json()
     return {
         GATEWAY: gateway.url,
+        "demo": "pacs",
         SCP: f"127.0.0.1 {gateway.scp.port}",
         "STUDY": STUDY,
         "SERIES": found["0020000E"]["Value"][0],

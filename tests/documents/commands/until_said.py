@@ -9,8 +9,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import urllib.error
-import urllib.request
 from pathlib import Path
 from threading import Event, Thread
 from time import monotonic
@@ -32,7 +30,7 @@ ENDS_WITHIN: Final = 0.5
 
 
 def something_happens() -> None:
-    """Send a study to the inbox, and show the gateway a key that there is not."""
+    """Send a study to the inbox, and call an AE title that nobody has, which is refused."""
     ds = dcmread(str(get_testdata_file("CT_small.dcm")))
     ds.StudyInstanceUID, ds.SeriesInstanceUID, ds.SOPInstanceUID = (generate_uid() for _ in range(3))
     ds.file_meta.MediaStorageSOPInstanceUID = ds.SOPInstanceUID
@@ -40,12 +38,10 @@ def something_happens() -> None:
         ds.save_as(file.name)
         isthmus = str(shutil.which("isthmus"))
         subprocess.run([isthmus, "store", "inbox", file.name], check=True, stdout=subprocess.DEVNULL)
-    request = urllib.request.Request(f"{RunFile.read(DATA).gateway}/aets/demo/studies")
-    request.add_header("Authorization", f"Bearer isk_{'A' * 43}")
-    try:
-        urllib.request.urlopen(request).close()
-    except urllib.error.HTTPError as error:
-        error.close()
+    scp = RunFile.read(DATA).scp
+    subprocess.run(
+        ["echoscu", "-aec", "NOBODY", scp.host, str(scp.port)], check=False, stderr=subprocess.DEVNULL
+    )
 
 
 def told(out: IO[str], first: Event, lines: list[str]) -> None:

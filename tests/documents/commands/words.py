@@ -15,12 +15,17 @@ ELSEWHERE: Final[Mapping[str, str]] = {
 }
 """Commands that some test runs already, with where."""
 
+ALONE: Final[Mapping[str, str]] = {
+    "docs/start.md": "tests/documents/test_start.py",
+    "docs/connect/orthanc.md": "tests/documents/test_orthanc_page.py",
+}
+"""Pages whose commands take a system of their own, with the test that runs them from first to last."""
+
 NEEDED: Final[Mapping[str, tuple[str, str]]] = {
     "a container engine": (r"\b(docker|podman)\b", r"container engine|Docker|Podman"),
     "a cluster": (r"\b(kubectl|helm)\b", r"Kubernetes|cluster"),
     "the nats program": (r"\bnats\b", r"nats"),
     "MinIO's client": (r"\bmc\b", r"`mc`"),
-    "another PACS": (r"\w", r"dcm4chee"),
 }
 """What the machine of the tests may lack: by which programs one knows such commands, and how pages say so.
 
@@ -44,6 +49,7 @@ def without_comment(line: str) -> str:
 def replaced(text: str, given: Mapping[str, str]) -> str:
     """Write what is the reader's for what the page has in its place: a word in capitals, an address."""
     for name, value in given.items():
-        before, after = (r"(?<![\w={])", r"(?![\w}])") if name.isupper() else ("", r"(?!\d)")
+        before = r"(?<![\w={])" if name.isupper() else r"(?<!\w)"
+        after = r"(?![\w}])"
         text = re.sub(before + re.escape(name) + after, lambda _, value=value: value, text)
     return text

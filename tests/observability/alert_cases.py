@@ -5,15 +5,15 @@ from typing import Final
 
 from tests.observability.rules import Case, Told
 
-_INTERACTIVE: Final = 'isthmus_queue_oldest_age_seconds{isthmus_queue="retrieve",dicom_origin="pacs",isthmus_lane="interactive"}'
-_BULK: Final = (
-    'isthmus_queue_oldest_age_seconds{isthmus_queue="retrieve",dicom_origin="pacs",isthmus_lane="bulk"}'
-)
-_STORE: Final = 'isthmus_queue_oldest_age_seconds{isthmus_queue="store",dicom_origin="pacs"}'
-_COMMIT: Final = 'isthmus_queue_oldest_age_seconds{isthmus_queue="commit",dicom_origin="inbox"}'
-_FORWARD: Final = 'isthmus_queue_oldest_age_seconds{isthmus_queue="forward",dicom_origin="pacs"}'
-_WEBHOOKS: Final = 'isthmus_queue_oldest_age_seconds{isthmus_queue="webhooks",isthmus_webhook="ai"}'
-_EVENTS: Final = 'isthmus_queue_oldest_age_seconds{isthmus_queue="events"}'
+_OLDEST: Final = "isthmus_queue_oldest_age_seconds"
+_RETRIEVE: Final = 'isthmus_queue="retrieve",dicom_origin="pacs"'
+_INTERACTIVE: Final = f'{_OLDEST}{{{_RETRIEVE},isthmus_lane="interactive"}}'
+_BULK: Final = f'{_OLDEST}{{{_RETRIEVE},isthmus_lane="bulk"}}'
+_STORE: Final = f'{_OLDEST}{{isthmus_queue="store",dicom_origin="pacs"}}'
+_COMMIT: Final = f'{_OLDEST}{{isthmus_queue="commit",dicom_origin="inbox"}}'
+_FORWARD: Final = f'{_OLDEST}{{isthmus_queue="forward",dicom_origin="pacs"}}'
+_WEBHOOKS: Final = f'{_OLDEST}{{isthmus_queue="webhooks",isthmus_webhook="ai"}}'
+_EVENTS: Final = f'{_OLDEST}{{isthmus_queue="events"}}'
 _LENGTH: Final = 'isthmus_queue_length{isthmus_queue="store",dicom_origin="pacs"}'
 _SAFE: Final = "Nothing of it is lost."
 
@@ -33,7 +33,7 @@ BACKLOG_GROWS: Final[Sequence[Case]] = [
         "two replicas of arrivals tell of the same queue",
         "BacklogGrows",
         {
-            f'isthmus_queue_length{{isthmus_queue="retrieve",dicom_origin="pacs",isthmus_lane="bulk",instance="{one}"}}': "90+1x40"
+            f'isthmus_queue_length{{{_RETRIEVE},isthmus_lane="bulk",instance="{one}"}}': "90+1x40"
             for one in ("a", "b")
         },
         "25m",
@@ -116,8 +116,8 @@ ARRIVALS: Final[Sequence[Case]] = [
         Told(
             {"isthmus_queue": "events"},
             "What arrives is told late",
-            "An instance that arrived 1m 1s ago is not merged into its study: study.arrived, forwarding and webhooks"
-            " wait for it. The instances themselves are safe and can be read.",
+            "An instance that arrived 1m 1s ago is not merged into its study: study.arrived, forwarding and"
+            " webhooks wait for it. The instances themselves are safe and can be read.",
         ),
     ),
     Case("not yet a minute", "ArrivalsLate", {_EVENTS: "60+0x10"}, "3m"),

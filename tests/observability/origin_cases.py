@@ -1,4 +1,4 @@
-"""Of each alert what makes it fire, and what by a little does not: of origins, clients and our own services."""
+"""Of each alert what makes it fire, and what by a little does not: of origins, clients and our services."""
 
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -7,8 +7,8 @@ from tests.observability.rules import Case, Told
 
 SERVICES: Final = ("qido", "wado", "stow", "scp", "dimse-scu", "web-scu", "arrivals")
 _DOWN: Final = (
-    "Nothing can be searched, fetched or stored at pacs. What is held of it is still served, and what is to go there"
-    " waits."
+    "Nothing can be searched, fetched or stored at pacs. What is held of it is still served, and what is to"
+    " go there waits."
 )
 _DURATION: Final = "isthmus_retrieve_duration_seconds"
 
@@ -27,7 +27,7 @@ def within(bounds: Mapping[str, float]) -> Mapping[str, str]:
 
 def up(**values: str) -> Mapping[str, str]:
     """All services are up, but for some."""
-    told = {name: "1+0x10" for name in SERVICES} | {
+    told = dict.fromkeys(SERVICES, "1+0x10") | {
         name.replace("_", "-"): value for name, value in values.items()
     }
     return {
@@ -147,8 +147,8 @@ RETRIEVES: Final[Sequence[Case]] = [
         Told(
             {"dicom_origin": "pacs"},
             "Studies do not come whole from pacs",
-            "25% of what was fetched from pacs in 15 minutes failed, or lacks instances. Nobody is shown it as"
-            " whole.",
+            "25% of what was fetched from pacs in 15 minutes failed, or lacks instances. Nobody is shown it"
+            " as whole.",
         ),
     ),
     Case(

@@ -63,7 +63,7 @@ def doctor_command(
 ) -> None:
     """Look for what is wrong with an installation: why, at which side, and what to change there.
 
-    Each PACS is asked by C-ECHO, C-FIND, and C-GET and C-MOVE of one instance; nothing of it is kept or shown.
+    Each PACS is asked by C-ECHO, C-FIND, and C-GET and C-MOVE of one instance, of which nothing is shown.
     """
     chosen = config or (DEFAULT_CONFIG if DEFAULT_CONFIG.exists() else None)
     with exit_codes():

@@ -23,7 +23,7 @@ from isthmus.cli.doctor.queries import Instance, associated, find_instance, sile
 from isthmus.cli.doctor.surroundings import Surroundings
 from isthmus.common.config import DimseOrigin, RetrieveMethod, Settings
 from isthmus.common.dimse import FIND, GET, MOVE, VERIFICATION, Context
-from isthmus.common.errors import OriginError, OriginTimeout, SettingsError
+from isthmus.common.errors import OperationFailed, OriginError, OriginTimeout, SettingsError
 
 _STORAGE: Final = tuple(
     Context(sop_class_uid, (ExplicitVRLittleEndian, ImplicitVRLittleEndian))
@@ -81,7 +81,9 @@ async def _meet(subject: Subject, pacs: Pacs, *, stores: bool) -> _Met:
         except OriginError as error:
             raise await why_none(error, pacs) from None
         note.detail = f"{pacs.peer.called_ae_title} accepts {pacs.us.ae_title}"
-    with subject.step("C-ECHO", goes_on=True) as note:
+    # Who says nothing, or breaks off, would do so again.
+    answered = met.failure is None or isinstance(met.failure, OperationFailed)
+    with subject.step("C-ECHO", goes_on=answered) as note:
         if met.failure is not None or VERIFICATION.abstract_syntax not in met.accepted:
             raise _echo_fails(met, pacs)
         note.detail = f"answered after {met.seconds * 1000:.0f} ms"

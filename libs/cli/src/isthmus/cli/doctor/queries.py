@@ -18,7 +18,7 @@ from isthmus.cli.doctor.causes import Cause
 from isthmus.cli.doctor.findings import Side, Unclear, Wrong
 from isthmus.cli.doctor.pacs import Pacs
 from isthmus.common.dicom.statuses import NOT_AUTHORIZED, meaning
-from isthmus.common.dimse import FIND, STUDY_ROOT_FIND, Association, Context
+from isthmus.common.dimse import FIND, STUDY_ROOT_FIND, Association, Context, classes_of
 from isthmus.common.errors import AssociationAborted, OperationFailed, OriginError, OriginTimeout
 
 T = TypeVar("T")
@@ -37,7 +37,9 @@ class Instance:
     study: str
     series: str
     instance: str
-    sop_class_uid: str
+    sop_class_uids: tuple[str, ...]
+    """Its own; where that is not told, those that its modality may have."""
+    is_class_known: bool
 
     def identifier(self, *, whole_series: bool) -> Dataset:
         """Ask for it; or for its series, where instances cannot be asked for."""
@@ -145,14 +147,17 @@ def _descend(association: Association, pacs: Pacs) -> Found:
     if not study:
         return Found(studies, None)
     keys = {"StudyInstanceUID": study, "SeriesInstanceUID": "", _COUNTS["SERIES"]: ""}
-    series = _smallest(_search(association, "SERIES", pacs, **keys), "SERIES", "SeriesInstanceUID")
+    listed = _search(association, "SERIES", pacs, Modality="", **keys)
+    series = _smallest(listed, "SERIES", "SeriesInstanceUID")
     if not series:
         return Found(studies, None)
+    modalities = [str(one.get("Modality", "")) for one in listed if one.get("SeriesInstanceUID") == series]
     keys = {"StudyInstanceUID": study, "SeriesInstanceUID": series, "SOPInstanceUID": "", "SOPClassUID": ""}
     for match in _search(association, "IMAGE", pacs, **keys):
-        uid = str(match.get("SOPInstanceUID", ""))
+        uid, sop_class_uid = str(match.get("SOPInstanceUID", "")), str(match.get("SOPClassUID", ""))
         if uid:
-            return Found(studies, Instance(study, series, uid, str(match.get("SOPClassUID", ""))))
+            classes = (sop_class_uid,) if sop_class_uid else classes_of(modalities)
+            return Found(studies, Instance(study, series, uid, classes, bool(sop_class_uid)))
     return Found(studies, None)
 
 

@@ -25,7 +25,7 @@ class Arrivals:
 
     connections: int = 0
     calling_ae_titles: set[str] = field(default_factory=set)
-    """Of those who asked for an association."""
+    """Of those who had an association."""
     instances: int = 0
     arrived: threading.Event = field(default_factory=threading.Event)
     """Set when an instance has come."""
@@ -82,7 +82,7 @@ def _noting(arrivals: Arrivals) -> Sequence[EventHandlerType]:
     def connected(_: evt.Event) -> None:
         arrivals.connections += 1
 
-    def requested(event: evt.Event) -> None:
+    def established(event: evt.Event) -> None:
         arrivals.calling_ae_titles.add(str(event.assoc.requestor.ae_title).strip())
 
     def stored(_: evt.Event) -> int:
@@ -92,6 +92,6 @@ def _noting(arrivals: Arrivals) -> Sequence[EventHandlerType]:
 
     return (
         (evt.EVT_CONN_OPEN, connected),
-        (evt.EVT_REQUESTED, requested),
+        (evt.EVT_ESTABLISHED, established),
         (evt.EVT_C_STORE, stored),
     )

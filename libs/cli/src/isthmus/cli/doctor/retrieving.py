@@ -33,9 +33,7 @@ async def get_one(pacs: Pacs, instance: Instance) -> str:
         identifier = instance.identifier(whole_series=asks_for_series(pacs))
         return association.get(STUDY_ROOT_GET, identifier, take)
 
-    if not instance.sop_class_uid:
-        raise Unclear("it does not tell the SOP class of what it lists")
-    (contexts, *_) = for_get([instance.sop_class_uid])
+    (contexts, *_) = for_get(instance.sop_class_uids)
     try:
         result = await on_association(pacs, contexts, get)
     except AssociationAborted:
@@ -50,6 +48,10 @@ async def get_one(pacs: Pacs, instance: Instance) -> str:
         return f"{received} {'instance' if received == 1 else 'instances'} came, and nothing of it is kept"
     if result.status == NOT_AUTHORIZED:
         raise _forbidden(pacs, "refuses C-GET (0124, not authorized)")
+    if not instance.is_class_known:
+        raise Unclear(
+            "it sends nothing, and does not tell of which SOP class it is: it may be none we asked for"
+        )
     raise Wrong(
         Cause.GET_FAILS,
         Side.THEIRS,

@@ -3,6 +3,7 @@
 import time
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
+from enum import StrEnum
 from typing import Final
 
 from isthmus.common.access.audit_trail import noted
@@ -16,11 +17,24 @@ from isthmus.common.retrieval.lately import Lately
 from isthmus.common.retrieval.manifest import Manifest
 from isthmus.common.retrieval.reads import LastReads
 from isthmus.common.retrieval.verdict import check_whole, lacking_of
+from isthmus.common.telemetry.attributes import DICOM_ORIGIN, ISTHMUS_RESULT
+from isthmus.common.telemetry.instruments import cache_requests
 
 RESUBMISSIONS: Final = 5
 """How often a job that ended under our hands (cancelled for another's sake, lost) is submitted again."""
 PREFETCH_SECONDS: Final = 30.0
 """The rest of a study is asked for at most so often, by each process."""
+
+
+class Result(StrEnum):
+    """How it stands with what is wanted, when it is asked for."""
+
+    HIT = "hit"
+    """It is held, and fresh."""
+    JOINED = "joined"
+    """Somebody's job brings it."""
+    MISS = "miss"
+    """A job of ours has to bring it, or to see whether it is still as it is held."""
 
 
 class Reading(AsyncIterator[BlobRef]):
@@ -115,19 +129,21 @@ class _Arriving:
         self._wanted = wanted
         self._seen: set[str] = set()
         self._is_over = False
+        self._is_counted = False
         self.lacking: Lacking | None = None
         """Final with the first instance: what the reader then tells cannot be taken back."""
         self.manifest: Manifest | None = None
 
     async def instances(self, since: float) -> AsyncGenerator[BlobRef, None]:
         """Give each instance once; the catalogue will do if the origin listed the same since a time."""
+        origin = self._wanted.origin
         manifest = await self._load()
         if manifest is not None and manifest.covers(self._wanted, since):
+            self._count(Result.HIT)
             async with aclosing(self._held(manifest)) as held:
                 async for blob in held:
                     yield blob
             return
-        origin = self._wanted.origin
         if self._catalogue.is_the_origin(origin) and not self._catalogue.may_be_behind(origin):
             raise NoSuchObject(f"{self._wanted.origin!r} has no such object")
         # Of a part nobody knows yet what lacks of the whole: whoever has to tell waits for the wider job.
@@ -135,6 +151,8 @@ class _Arriving:
         lost = 0
         while lost < RESUBMISSIONS:
             submitted = await jobs.submit_retrieve(self._bus, self._wanted)
+            # What was found was asked for by somebody else, be it with the same words.
+            self._count(Result.MISS if submitted.job is self._wanted else Result.JOINED)
             is_part = not submitted.job.covers(self._wanted)
             coming = self._part(submitted, takes_parts) if is_part else self._generation(submitted)
             async with aclosing(coming) as blobs:
@@ -144,6 +162,12 @@ class _Arriving:
                 return
             lost += not is_part
         raise BusUnavailable("The retrieve job was lost again and again")
+
+    def _count(self, result: Result) -> None:
+        """Count how it stood with what is wanted when it was asked for: once."""
+        if not self._is_counted and not self._catalogue.is_the_origin(self._wanted.origin):
+            cache_requests.add(1, {DICOM_ORIGIN: self._wanted.origin, ISTHMUS_RESULT: result.value})
+        self._is_counted = True
 
     async def _part(self, submitted: Submitted, takes_parts: bool) -> AsyncGenerator[BlobRef, None]:
         """Give what a narrower job of the study brings, until its end."""

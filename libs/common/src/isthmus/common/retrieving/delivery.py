@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
+from enum import StrEnum
 from itertools import count
 from threading import Lock
 from types import MappingProxyType
@@ -17,6 +18,8 @@ from isthmus.common.messages import BlobRef, InstanceReady, Retrieve
 from isthmus.common.retrieving.received import Received, ReceivedDataset, ReceivedFile
 from isthmus.common.retrieving.room import Room
 from isthmus.common.telemetry import get_logger
+from isthmus.common.telemetry.attributes import DICOM_ORIGIN, ISTHMUS_METHOD
+from isthmus.common.telemetry.instruments import retrieve_instances, retrieve_size
 from isthmus.common.threads import LoopStopped, run_coroutine_from_thread
 
 PUTS_AT_ONCE: Final = 4
@@ -27,6 +30,14 @@ HELD_BYTES: Final = 32 * 1024 * 1024
 PUBLISH_SECONDS: Final = 10.0
 
 log = get_logger(__name__)
+
+
+class Method(StrEnum):
+    """How an instance came."""
+
+    C_GET = "c-get"
+    C_MOVE = "c-move"
+    WADO = "wado"
 
 
 class Delivery:
@@ -74,13 +85,13 @@ class Delivery:
         For threads. It is put while the next one comes; what became of it, `settle` tells. False once
         anything could not be kept: nothing more is taken then.
         """
-        return self._take(ReceivedDataset(dataset, transfer_syntax_uid))
+        return self._take(ReceivedDataset(dataset, transfer_syntax_uid), Method.C_GET)
 
     def take_file(self, file: RawBytes) -> bool:
         """Take an instance that came as a Part 10 file (PS3.18 8.7.3.1), in the same way."""
-        return self._take(ReceivedFile(file))
+        return self._take(ReceivedFile(file), Method.WADO)
 
-    def _take(self, instance: Received) -> bool:
+    def _take(self, instance: Received, method: Method) -> bool:
         size = instance.in_memory
         if self._failure is not None or not self._room.enter(size):
             return False
@@ -91,7 +102,9 @@ class Delivery:
                 self._under_way.discard(future)
 
         try:
-            future = self._putting.submit(copy_context().run, self._keep, instance, next(self._arrivals))
+            future = self._putting.submit(
+                copy_context().run, self._keep, instance, method, next(self._arrivals)
+            )
         except RuntimeError:  # closed since there was room
             self._room.leave(size)
             return False
@@ -100,13 +113,13 @@ class Delivery:
         future.add_done_callback(kept)
         return True
 
-    def _keep(self, instance: Received, arrival: int) -> None:
+    def _keep(self, instance: Received, method: Method, arrival: int) -> None:
         if self._failure is not None:  # since this one was taken: each would wait for S3 until its deadline
             return
         try:
             blob = self._put(instance)
             if blob is not None:
-                announcing = self._announce(blob, arrival)
+                announcing = self._announce(blob, method, arrival)
                 run_coroutine_from_thread(announcing, self._loop, PUBLISH_SECONDS)
         except UnavailableError as error:
             self._failure = error
@@ -143,19 +156,22 @@ class Delivery:
         )
 
     async def announce(self, blob: BlobRef) -> None:
-        """Publish that an instance is in S3, the first time.
+        """Publish that an instance is in S3, the first time: scp has put it there, by a C-MOVE of ours.
 
         Raises:
             BusUnavailable: NATS does not take it.
         """
-        await self._announce(blob, next(self._arrivals))
+        await self._announce(blob, Method.C_MOVE, next(self._arrivals))
 
-    async def _announce(self, blob: BlobRef, arrival: int) -> None:
+    async def _announce(self, blob: BlobRef, method: Method, arrival: int) -> None:
         uid = blob.sop_instance_uid
         if uid not in self.received:
             message_id = f"{self._generation}.{subjects.token(uid)}"
             await progress.publish(self._bus, self._subject, InstanceReady(blob), message_id)
             self.received.add(uid)
+            labels = {DICOM_ORIGIN: self._wanted.origin, ISTHMUS_METHOD: method.value}
+            retrieve_instances.add(1, labels)
+            retrieve_size.add(blob.size, labels)
         known = self._refs.get(uid)
         if known is not None and known.key != blob.key:
             log.warning("instance sent twice, with other bytes", origin=self._wanted.origin)

@@ -27,6 +27,7 @@ from isthmus.common.retrieving.delivery import Delivery
 from isthmus.common.retrieving.facts import Facts, blobs_in
 from isthmus.common.retrieving.instance import InstanceRetrieve
 from isthmus.common.retrieving.job import Job, Outcome
+from isthmus.common.retrieving.measured import record_end
 from isthmus.common.retrieving.missing import Missing
 from isthmus.common.retrieving.record import gone_from, manifest_after
 from isthmus.common.retrieving.source import Source
@@ -176,6 +177,7 @@ class RetrieveWork:
         await job.facts.done(
             completed, missing, outcome.failure, confirmed=outcome.confirmed, unlisted=outcome.unlisted
         )
+        record_end(job, outcome, completed=completed, missing=len(missing))
 
 
 async def _outcome(job: Job, work: Coroutine[None, None, Outcome]) -> Outcome:

@@ -9,6 +9,8 @@ from isthmus.common.dicom.statuses import PROCESSING_FAILURE
 from isthmus.common.errors import BlobMissing, IsthmusError, NotDelivered, OperationFailed, StoreUnavailable
 from isthmus.common.messages import BlobRef, Failure, InstanceStored, Store, StoreDone, decode, store_fact
 from isthmus.common.telemetry import get_logger
+from isthmus.common.telemetry.attributes import DICOM_ORIGIN, DICOM_STATUS
+from isthmus.common.telemetry.instruments import store_instances
 
 Numbered = tuple[int, BlobRef]
 """An instance with its place in the job."""
@@ -49,6 +51,7 @@ async def work_off(
     async def answer(result: InstanceStored) -> None:
         await progress.publish(bus, subject, result, f"{store.job}.{result.index}")
         results[result.index] = result
+        store_instances.add(1, {DICOM_ORIGIN: store.origin, DICOM_STATUS: f"0x{result.status:04X}"})
 
     left = [one for one in enumerate(await _refs(blobs, running)) if one[0] not in results]
     if running.deaths < MAX_DELIVERIES:

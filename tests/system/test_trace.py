@@ -148,7 +148,9 @@ def test_a_retrieve_is_one_tree_from_the_request_to_c_get_and_s3(traced: Traced)
         (("process dicom.retrieve", "dimse-scu"), ("S3 put", "dimse-scu")),
         ((ASKED, "dimse-scu"), ("C-FIND", "dimse-scu")),
         ((ASKED, "dimse-scu"), ("C-GET", "dimse-scu")),
-        (("C-GET", "dimse-scu"), ("S3 put", "dimse-scu")),
+        (("C-GET", "dimse-scu"), ("C-STORE", "dimse-scu")),
+        (("C-STORE", "dimse-scu"), ("S3 put", "dimse-scu")),
+        (STUDY, ("send dicom.audit", "wado")),
     }
 
 
@@ -160,7 +162,7 @@ def test_the_spans_of_a_retrieve_tell_who_what_how_much_and_how_it_ended(traced:
     assert get.kind == "client"
     assert get.attributes == {
         **traced.everyone(),
-        "dicom.status": "0000",
+        "dicom.status": "0x0000",
         "dicom.received": IMAGES,
         "dicom.sub_operations.completed": IMAGES,
         "dicom.sub_operations.failed": 0,
@@ -170,7 +172,10 @@ def test_the_spans_of_a_retrieve_tell_who_what_how_much_and_how_it_ended(traced:
     for span in named(spans, ASKED):
         assert span.attributes.items() >= traced.everyone().items()
     # Beside the instances there is the manifest, which is not there yet when it is asked for.
-    puts = [span for span in named(spans, "S3 put") if span.parent_id == get.span_id]
+    received = [span for span in named(spans, "C-STORE") if span.parent_id == get.span_id]
+    assert [span.kind for span in received] == ["server"] * IMAGES
+    parents = {span.span_id for span in received}
+    puts = [span for span in named(spans, "S3 put") if span.parent_id in parents]
     gets = [span for span in named(spans, "S3 get") if "s3.size" in span.attributes]
     assert len(puts) == IMAGES
     written, read = (Counter(span.attributes["s3.size"] for span in some) for some in (puts, gets))
@@ -188,11 +193,12 @@ def test_a_search_is_one_tree_from_the_request_to_c_find(traced: Traced) -> None
         (("send dicom.query", "qido"), ("process dicom.query", "dimse-scu")),
         (("process dicom.query", "dimse-scu"), (ASKED, "dimse-scu")),
         ((ASKED, "dimse-scu"), ("C-FIND", "dimse-scu")),
+        (SEARCH, ("send dicom.audit", "qido")),
     }
     assert {asked.attributes["dicom.origin"] for asked in named(spans, "send dicom.query")} == {traced.origin}
     for find in named(spans, "C-FIND"):  # of the studies, and of their series for what the PACS leaves out
         matches = find.attributes["dicom.matches"]
-        assert find.attributes == {**traced.everyone(), "dicom.matches": matches, "dicom.status": "0000"}
+        assert find.attributes == {**traced.everyone(), "dicom.matches": matches, "dicom.status": "0x0000"}
         assert isinstance(matches, int)
         assert matches >= 1
 
@@ -209,9 +215,10 @@ def test_a_store_is_one_tree_from_the_request_to_s3_and_c_store(traced: Traced) 
         (("process dicom.store", "dimse-scu"), (ASKED, "dimse-scu")),
         ((ASKED, "dimse-scu"), ("S3 get", "dimse-scu")),
         ((ASKED, "dimse-scu"), ("C-STORE", "dimse-scu")),
+        (STORE, ("send dicom.audit", "stow")),
     }
     (store,) = named(spans, "C-STORE")
-    assert store.attributes == {**traced.everyone(), "dicom.status": "0000"}
+    assert store.attributes == {**traced.everyone(), "dicom.status": "0x0000"}
 
 
 def test_the_trace_of_the_client_is_continued(traced: Traced) -> None:
@@ -285,9 +292,9 @@ def test_isthmus_trace_prints_the_tree(to_files: Traced, gateway: Gateway) -> No
     shown = gateway.isthmus("trace", trace_id(response))
     assert (shown.returncode, shown.stderr) == (0, "")
     lines = shown.stdout.splitlines()
-    names = [STUDY[0], "send dicom.retrieve", "process dicom.retrieve", ASKED, "C-GET", "S3 put"]
+    names = [STUDY[0], "send dicom.retrieve", "process dicom.retrieve", ASKED, "C-GET", "C-STORE", "S3 put"]
     columns = [next(line.index(name) for line in lines if name in line) for name in names]
-    assert columns[0] < columns[1] < columns[2] < columns[3] < columns[4] < columns[5]
+    assert columns[0] < columns[1] < columns[2] < columns[3] < columns[4] < columns[5] < columns[6]
     (get,) = [line for line in lines if "C-GET" in line]
     assert f"dicom.sub_operations.completed={IMAGES}" in get
 
@@ -299,10 +306,10 @@ def test_isthmus_trace_gives_json(to_files: Traced, gateway: Gateway) -> None:
     assert (span["trace_id"], span["parent_id"]) == (trace_id(response), None)
     path = [span["name"]]
     while span["children"]:
-        span = span["children"][-1]
+        span = [child for child in span["children"] if child["name"] != "send dicom.audit"][-1]
         path.append(span["name"])
     assert path == [SEARCH[0], "send dicom.query", "process dicom.query", ASKED, "C-FIND"]
-    assert span["attributes"]["dicom.status"] == "0000"
+    assert span["attributes"]["dicom.status"] == "0x0000"
 
 
 def test_isthmus_trace_of_no_trace_fails(gateway: Gateway) -> None:

@@ -48,7 +48,7 @@ async def test_an_operation_is_inside_its_association(exporter: InMemorySpanExpo
         "dicom.origin": "pacs",
         "dicom.called_ae": "PACS",
         "dicom.calling_ae": "ISTHMUS",
-        "dicom.status": "0000",
+        "dicom.status": "0x0000",
     }
 
 
@@ -66,7 +66,7 @@ def test_a_search_tells_how_many_matched_and_how_it_ended_and_nothing_else(
         association.release()
     search = by_name(exporter)["C-FIND"]
     assert search.attributes is not None
-    assert (search.attributes["dicom.matches"], search.attributes["dicom.status"]) == (1, "A700")
+    assert (search.attributes["dicom.matches"], search.attributes["dicom.status"]) == (1, "0xA700")
     assert not search.status.is_ok
     everything = "".join(span.to_json() for span in exporter.get_finished_spans())
     assert "Geheim" not in everything

@@ -21,7 +21,7 @@ from isthmus.common.inbox.reading import read_study
 from isthmus.common.inbox.state import Phase, Publication, States, StudyState, Versioned
 from isthmus.common.messages.events import EventType, Reason
 from isthmus.common.telemetry import extract, get_logger, span
-from isthmus.common.telemetry.attributes import DICOM_ORIGIN, ISTHMUS_EVENT
+from isthmus.common.telemetry.attributes import DICOM_ORIGIN, ISTHMUS_EVENT, ISTHMUS_REASON
 from isthmus.common.telemetry.instruments import arrivals_announced
 
 log = get_logger(__name__)
@@ -88,7 +88,7 @@ class Announcer:
         """Publish the event, and tell whether there is one."""
         kind, traceparent = _kind(state), state.arrival.traceparent
         context = extract({"traceparent": traceparent} if traceparent else None)
-        told = {"dicom.origin": state.origin, "isthmus.reason": publication.reason.value}
+        told = {DICOM_ORIGIN: state.origin, ISTHMUS_REASON: publication.reason.value}
         with span(f"publish {kind}", told, context=context):
             event = await self._events.make(state, contents, kind, publication)
             if event is None:

@@ -21,6 +21,7 @@ from isthmus.common.inbox.state import States, Versioned
 from isthmus.common.messages import decode
 from isthmus.common.messages.events import Reason
 from isthmus.common.telemetry import extract, get_logger, span
+from isthmus.common.telemetry.attributes import DICOM_ORIGIN
 
 CONSUMER: Final = "arrivals-timers"
 AT_ONCE: Final = 64
@@ -69,7 +70,7 @@ class Timers:
         try:
             async with kept(message):
                 timer = decode(message.data, StudyTimer)
-                with span("look at study", {"dicom.origin": timer.origin}, context=extract(message.headers)):
+                with span("look at study", {DICOM_ORIGIN: timer.origin}, context=extract(message.headers)):
                     await self._look(timer, message.metadata.timestamp.timestamp())
             await acknowledge([message])
         except asyncio.CancelledError:

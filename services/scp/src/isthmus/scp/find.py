@@ -21,6 +21,7 @@ from isthmus.common.dicom.statuses import (
 )
 from isthmus.common.errors import IsthmusError, NoAcceptedContext, NoSuchObject
 from isthmus.common.messages import WorklistQuery
+from isthmus.common.telemetry.attributes import DICOM_MATCHES
 from isthmus.scp.asked import Asked, Response
 from isthmus.scp.callers import Callers
 from isthmus.scp.finding.everywhere import Searcher
@@ -128,4 +129,4 @@ async def _tell(
             raise
     finally:
         outgoing.close()
-        get_current_span().set_attribute("dicom.matches", outgoing.count)
+        get_current_span().set_attribute(DICOM_MATCHES, outgoing.count)

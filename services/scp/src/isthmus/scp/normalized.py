@@ -24,8 +24,10 @@ from isthmus.common.dicom.uids import check_uid
 from isthmus.common.dimse import received_dataset
 from isthmus.common.dimse.measured import Role, measured
 from isthmus.common.dimse.sockets import heard
+from isthmus.common.dimse.spans import tell_status
 from isthmus.common.errors import InvalidParameter, IsthmusError
 from isthmus.common.telemetry import get_logger, span
+from isthmus.common.telemetry.attributes import DICOM_CALLING_AE
 from isthmus.common.threads import LoopStopped, run_coroutine_from_thread
 from isthmus.scp.callers import Calling
 
@@ -83,7 +85,7 @@ def handle(
     """
     calling = event.assoc.requestor.ae_title.strip()
     with (
-        span(operation, {"dicom.calling_ae": calling}, kind=SpanKind.SERVER) as current,
+        span(operation, {DICOM_CALLING_AE: calling}, kind=SpanKind.SERVER) as current,
         measured(operation, Role.SCP, None) as ended,
     ):
         answer = Dataset()
@@ -108,7 +110,7 @@ def handle(
             log.exception(f"{operation} failed")
             _refuse(answer, PROCESSING_FAILURE, "Internal error")
         ended.status = answer.Status
-        current.set_attribute("dicom.status", f"{answer.Status:04X}")
+        tell_status(current, answer.Status)
     heard(event.assoc)
     if answer.Status != SUCCESS:
         log.warning(

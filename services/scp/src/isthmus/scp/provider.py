@@ -30,8 +30,10 @@ from isthmus.common.dimse.hosted import prefer_uncompressed
 from isthmus.common.dimse.measured import Role, measured
 from isthmus.common.dimse.provided import Request, provide
 from isthmus.common.dimse.sockets import heard
+from isthmus.common.dimse.spans import tell_status
 from isthmus.common.errors import IsthmusError
 from isthmus.common.telemetry import get_logger, span
+from isthmus.common.telemetry.attributes import DICOM_CALLED_AE, DICOM_CALLING_AE, DICOM_ORIGIN
 from isthmus.common.threads import LoopStopped
 from isthmus.scp.asked import Asked, AssociationOver, Cancelled, Response, Stop
 from isthmus.scp.finding.negotiated import agreed
@@ -199,9 +201,9 @@ class Provider:
             self._loop,
         )
         names = {
-            "dicom.origin": sender.origin.name if sender.origin is not None else "",
-            "dicom.calling_ae": sender.calling_ae_title,
-            "dicom.called_ae": sender.calling.called_ae_title,
+            DICOM_ORIGIN: sender.origin.name if sender.origin is not None else "",
+            DICOM_CALLING_AE: sender.calling_ae_title,
+            DICOM_CALLED_AE: sender.calling.called_ae_title,
         }
         session = self._sessions[association]
         session.begin(asked)
@@ -220,7 +222,7 @@ class Provider:
         except AssociationOver:
             log.info("nobody waits any more", operation=asked.operation)
             return
-        current.set_attribute("dicom.status", f"{response.status:04X}")
+        tell_status(current, response.status)
         _tell(asked, response)
         asked.respond(response)
 

@@ -13,6 +13,7 @@ from isthmus.common.errors import BusUnavailable
 from isthmus.common.messages import AssociationEnded
 from isthmus.common.messages.audit import AuditEvent, AuditRecord, AuditType, Outcome
 from isthmus.common.telemetry import get_logger, span
+from isthmus.common.telemetry.attributes import DICOM_STUDIES
 from isthmus.common.threads import LoopStopped
 from isthmus.scp.auditing import Auditing, of_calling
 from isthmus.scp.callers import Calling, principal_of
@@ -46,7 +47,7 @@ class Telling:
             self._start(self._tell_ended(sender.inbox.name, tuple(sender.brought), sender.association))
 
     async def _tell_ended(self, inbox: str, studies: tuple[str, ...], association: str) -> None:
-        with span("association ended", {"dicom.studies": len(studies)}):
+        with span("association ended", {DICOM_STUDIES: len(studies)}):
             for study in studies:
                 ended = AssociationEnded(inbox, study, association)
                 await _insisting(partial(tell, self._bus, ended), "the end of an association is not told")

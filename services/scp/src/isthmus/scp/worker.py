@@ -34,11 +34,18 @@ from isthmus.common.dimse import (
 from isthmus.common.dimse.contexts import COMPRESSED, RARE, UNCOMPRESSED
 from isthmus.common.dimse.measured import Role, count_data, measured
 from isthmus.common.dimse.sockets import TunedSocket, heard
+from isthmus.common.dimse.spans import tell_status
 from isthmus.common.errors import IsthmusError
 from isthmus.common.inbox.deposit import Deposits
 from isthmus.common.service import Parts
 from isthmus.common.telemetry import get_logger, span
-from isthmus.common.telemetry.attributes import ISTHMUS_REASON
+from isthmus.common.telemetry.attributes import (
+    DICOM_CALLED_AE,
+    DICOM_CALLING_AE,
+    DICOM_ORIGIN,
+    DICOM_SIZE,
+    ISTHMUS_REASON,
+)
 from isthmus.common.telemetry.instruments import (
     scp_association_duration,
     scp_associations,
@@ -200,15 +207,15 @@ class Server:
         sender = self._listener.sender_of(event.assoc)
         request = cast("C_STORE", event.request)
         names = {
-            "dicom.calling_ae": sender.calling_ae_title,
-            "dicom.called_ae": sender.calling.called_ae_title,
-            **({} if sender.origin is None else {"dicom.origin": sender.origin.name}),
+            DICOM_CALLING_AE: sender.calling_ae_title,
+            DICOM_CALLED_AE: sender.calling.called_ae_title,
+            **({} if sender.origin is None else {DICOM_ORIGIN: sender.origin.name}),
         }
         with span("C-STORE", names, kind=SpanKind.SERVER) as current:
             with measured(Operation.C_STORE, Role.SCP, sender.told_as) as ended:
                 answer = self._answer(sender, request, str(event.context.transfer_syntax), current)
                 ended.status = answer.status
-            current.set_attribute("dicom.status", f"{answer.status:04X}")
+            tell_status(current, answer.status)
             if answer.status != SUCCESS:
                 log.warning(
                     "not stored" if category(answer.status) is Category.FAILURE else "stored with a warning",
@@ -229,7 +236,7 @@ class Server:
             return Answer.of(NOT_AUTHORIZED, "This caller may not store here")
         try:
             data = received_dataset(request.DataSet)
-            current.set_attribute("dicom.size", data.size)
+            current.set_attribute(DICOM_SIZE, data.size)
             count_data(Role.SCP, sender.told_as, data.size)
             arrived = Arrived(sender, data, _command(request, transfer_syntax_uid))
             seconds = self._receiver.seconds_for(sender, data.size)

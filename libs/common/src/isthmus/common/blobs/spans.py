@@ -2,9 +2,8 @@
 
 from contextlib import AbstractContextManager
 
-from isthmus.common.telemetry import Span, SpanKind, span
+from isthmus.common.telemetry import AttributeValue, Span, SpanKind, span
 from isthmus.common.telemetry.attributes import S3_BUCKET, S3_SIZE
-from isthmus.common.telemetry.spans import AttributeValue
 
 
 def s3_span(

@@ -18,7 +18,7 @@ from pynetdicom.dimse_primitives import C_ECHO, C_FIND, C_GET, C_MOVE, C_STORE, 
 from isthmus.common.dicom.statuses import INVALID_SOP_INSTANCE
 from isthmus.common.dimse.connection import Connection
 from isthmus.common.dimse.contexts import VERIFICATION, Context
-from isthmus.common.dimse.exchange import Exchange, Running, span_attributes
+from isthmus.common.dimse.exchange import Exchange, Running
 from isthmus.common.dimse.identifiers import encode_identifier, failed_sop_instance_uids
 from isthmus.common.dimse.measured import Counted, Role, count_data, count_refused, measured
 from isthmus.common.dimse.negotiation import Accepted
@@ -31,10 +31,19 @@ from isthmus.common.dimse.results import (
     SubOperations,
 )
 from isthmus.common.dimse.sockets import MAX_PDU
+from isthmus.common.dimse.spans import association_attributes, tell_status, tell_sub_operations
 from isthmus.common.dimse.spill import received_dataset
 from isthmus.common.dimse.status import Category, Operation, category, failure
 from isthmus.common.errors import AssociationAborted, OriginError
-from isthmus.common.telemetry import span
+from isthmus.common.telemetry import AttributeValue, span
+from isthmus.common.telemetry.attributes import (
+    DICOM_CONTEXTS_ACCEPTED,
+    DICOM_CONTEXTS_PROPOSED,
+    DICOM_MATCHES,
+    DICOM_ORIGIN,
+    DICOM_RECEIVED,
+    DICOM_SIZE,
+)
 
 LONGEST_UID: Final = 64
 """PS3.5 9.1."""
@@ -63,11 +72,11 @@ class Association:
             OriginTimeout: connected, but no answer.
             AssociationAborted: the peer broke off.
         """
-        with span("DIMSE negotiation", span_attributes(peer), kind=SpanKind.CLIENT) as started:
-            started.set_attribute("dicom.contexts.proposed", len(contexts))
+        with span("DIMSE negotiation", association_attributes(peer), kind=SpanKind.CLIENT) as started:
+            started.set_attribute(DICOM_CONTEXTS_PROPOSED, len(contexts))
             with count_refused(peer.origin):
                 connection = Connection.open(peer, contexts, max_pdu)
-            started.set_attribute("dicom.contexts.accepted", len(connection.accepted))
+            started.set_attribute(DICOM_CONTEXTS_ACCEPTED, len(connection.accepted))
         return cls(connection, contexts)
 
     @property
@@ -100,7 +109,7 @@ class Association:
             began = time.monotonic()
             running.request(C_ECHO())
             _, status = running.response(C_ECHO)
-            current.set_attribute("dicom.status", f"{status:04X}")
+            tell_status(current, status)
             running.judge(status)
             return time.monotonic() - began
 
@@ -122,11 +131,11 @@ class Association:
             with closing(_responses(running)) as responses:
                 for response, status in responses:
                     if category(status) is not Category.PENDING:
-                        current.set_attribute("dicom.status", f"{status:04X}")
+                        tell_status(current, status)
                         running.judge(status)
                         return
                     matches += 1
-                    current.set_attribute("dicom.matches", matches)
+                    current.set_attribute(DICOM_MATCHES, matches)
                     data = response.Identifier.getvalue() if response.Identifier else None
                     yield FindResponse(status, data, running.context.transfer_syntax_uid)
 
@@ -156,7 +165,7 @@ class Association:
                 if isinstance(message, C_STORE):
                     self._take(running, message, context_id, on_instance)
                     received += 1
-                    current.set_attribute("dicom.received", received)
+                    current.set_attribute(DICOM_RECEIVED, received)
                     continue
                 result = _sub_operations(*running.expect(message, C_GET), running.context)
                 if category(result.status) is not Category.PENDING:
@@ -245,7 +254,7 @@ class Association:
             finally:
                 count_data(Role.SCU, self._connection.told_as, sent.size)
             response, status = running.response(C_STORE)
-            current.set_attribute("dicom.status", f"{status:04X}")
+            tell_status(current, status)
             return StoreResult(status, response.ErrorComment or "")
 
     def report_event(
@@ -273,7 +282,7 @@ class Association:
             request.EventInformation = encode_identifier(information, running.context.transfer_syntax_uid)
             running.request(request)
             _, status = running.response(N_EVENT_REPORT)
-            current.set_attribute("dicom.status", f"{status:04X}")
+            tell_status(current, status)
             return status
 
     def cancel(self) -> None:
@@ -310,7 +319,11 @@ class Association:
         response.AffectedSOPInstanceUID = request.AffectedSOPInstanceUID
         data = received_dataset(request.DataSet)
         count_data(Role.SCP, self._connection.told_as, data.size)
-        with measured(Operation.C_STORE, Role.SCP, self._connection.told_as) as ended:
+        told: dict[str, AttributeValue] = {DICOM_ORIGIN: self.peer.origin, DICOM_SIZE: data.size}
+        with (
+            measured(Operation.C_STORE, Role.SCP, self._connection.told_as) as ended,
+            span(Operation.C_STORE, told, kind=SpanKind.SERVER) as current,
+        ):
             response.Status = ended.status = on_instance(
                 ReceivedInstance(
                     data,
@@ -319,6 +332,7 @@ class Association:
                     str(request.AffectedSOPInstanceUID or ""),
                 )
             )
+            tell_status(current, ended.status)
         running.respond(response, context_id)
 
 
@@ -351,11 +365,8 @@ def _sub_operations(response: C_GET | C_MOVE, status: int, context: Accepted) ->
 
 def _finish(running: Running, result: SubOperations, current: Span) -> SubOperations:
     """Note the end in the span; raise it only where it is our own cancellation."""
-    current.set_attribute("dicom.status", f"{result.status:04X}")
-    for name in ("completed", "failed", "warning"):
-        count: int | None = getattr(result, name)
-        if count is not None:
-            current.set_attribute(f"dicom.sub_operations.{name}", count)
+    tell_status(current, result.status)
+    tell_sub_operations(current, result)
     if running.cancelled:
         running.judge(result.status)
     return result

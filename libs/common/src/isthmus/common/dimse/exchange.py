@@ -14,7 +14,7 @@ from isthmus.common.dimse.connection import Connection, Message
 from isthmus.common.dimse.measured import Measured, Role, measured
 from isthmus.common.dimse.negotiation import Accepted
 from isthmus.common.dimse.pdus import Readable
-from isthmus.common.dimse.peer import Peer
+from isthmus.common.dimse.spans import operation_attributes, tell_status
 from isthmus.common.dimse.status import Category, Operation, category, failure
 from isthmus.common.errors import AssociationAborted, NoAcceptedContext, OriginCancelled, OriginError
 from isthmus.common.telemetry import span
@@ -24,15 +24,6 @@ CANCEL_GRACE: Final = 2.0
 LAST_MESSAGE_ID: Final = 0xFFFF
 
 M = TypeVar("M", C_ECHO, C_FIND, C_GET, C_MOVE, C_STORE, N_EVENT_REPORT)
-
-
-def span_attributes(peer: Peer) -> dict[str, str]:
-    """Give what the spans of an association and its operations say of the peer."""
-    return {
-        "dicom.origin": peer.origin,
-        "dicom.called_ae": peer.called_ae_title,
-        "dicom.calling_ae": peer.calling_ae_title,
-    }
 
 
 class Running:
@@ -177,7 +168,7 @@ class Exchange:
             self.idle.clear()
         try:
             with span(
-                operation, span_attributes(self._connection.peer), kind=SpanKind.CLIENT, current=current
+                operation, operation_attributes(self._connection.peer), kind=SpanKind.CLIENT, current=current
             ) as started:
                 self._connection.heard()
                 self._message_id = self._message_id % LAST_MESSAGE_ID + 1
@@ -188,7 +179,7 @@ class Exchange:
                         yield self._running, started
                     except OriginError as error:
                         if error.status is not None:
-                            started.set_attribute("dicom.status", f"{error.status:04X}")
+                            tell_status(started, error.status)
                         raise
                     finally:
                         if self._running.unfinished:

@@ -14,8 +14,8 @@ from opentelemetry.trace import SpanKind
 from isthmus.common.breaker import Breaker
 from isthmus.common.dimse.association import Association
 from isthmus.common.dimse.contexts import Context
-from isthmus.common.dimse.exchange import span_attributes
 from isthmus.common.dimse.peer import Peer
+from isthmus.common.dimse.spans import association_attributes
 from isthmus.common.dimse.waiting import Slot, Slots, Waiter, WaitingList
 from isthmus.common.errors import (
     AssociationAborted,
@@ -26,7 +26,7 @@ from isthmus.common.errors import (
     UnavailableError,
 )
 from isthmus.common.telemetry import get_logger, span
-from isthmus.common.telemetry.attributes import DICOM_ORIGIN
+from isthmus.common.telemetry.attributes import DICOM_ASSOCIATION_REUSED, DICOM_ORIGIN
 from isthmus.common.telemetry.instruments import (
     association_duration,
     associations,
@@ -139,8 +139,8 @@ class AssociationPool:
     ) -> AsyncIterator[Association]:
         reusable = None if fresh else self._reusable(contexts)
         granted = reusable or await self._granted(Waiter(contexts, fresh=fresh, priority=priority))
-        with span("DIMSE association", span_attributes(self.peer), kind=SpanKind.CLIENT) as current:
-            current.set_attribute("dicom.association.reused", isinstance(granted, _Open))
+        with span("DIMSE association", association_attributes(self.peer), kind=SpanKind.CLIENT) as current:
+            current.set_attribute(DICOM_ASSOCIATION_REUSED, isinstance(granted, _Open))
             one = granted if isinstance(granted, _Open) else await self._opened(contexts, granted)
             try:
                 yield one.association

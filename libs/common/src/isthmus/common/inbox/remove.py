@@ -20,6 +20,7 @@ from isthmus.common.inbox.reading import read_study
 from isthmus.common.inbox.state import Arrival, Phase, Removal, States, StudyState, Versioned
 from isthmus.common.messages import Delete, Deleted, Failure
 from isthmus.common.telemetry import span
+from isthmus.common.telemetry.attributes import DICOM_INSTANCES
 
 _AT_ONCE: Final = 1_000
 """Blobs, by one request."""
@@ -80,7 +81,7 @@ class Remover:
             # What an earlier attempt did not bring to its end counts too.
             finished = await self.finish(delete.origin, delete.study)
             gone = max(gone, sum(one.instances for one in finished if _is_of(one, delete)))
-            deleting.set_attribute("dicom.instances", gone)
+            deleting.set_attribute(DICOM_INSTANCES, gone)
             return gone
 
     async def mark(self, found: Versioned) -> Versioned | None:

@@ -19,6 +19,7 @@ from typing import Final, TypeVar, TypeVarTuple, cast
 from isthmus.common.pixels.errors import ProcessFailed, ProcessTimedOut
 from isthmus.common.pixels.pipe import PipeReader, PipeWriter
 from isthmus.common.telemetry import span
+from isthmus.common.telemetry.attributes import CODE_FUNCTION_NAME
 from isthmus.common.threads import Threads
 
 R = TypeVar("R")
@@ -60,7 +61,7 @@ class PixelProcesses:
             ProcessFailed: its process died.
             RuntimeError: after `close`.
         """
-        with span("process pixels", {"code.function.name": fn.__qualname__}):
+        with span("process pixels", {CODE_FUNCTION_NAME: fn.__qualname__}):
             return await self._run(fn, *args)
 
     async def _run(self, fn: Callable[[*Args], R], *args: *Args) -> R:

@@ -24,6 +24,7 @@ from isthmus.common.telemetry.propagation import (
 from isthmus.common.telemetry.records import SpanEvent, SpanLink, SpanNode, SpanRecord, read_spans, tree
 from isthmus.common.telemetry.setup import Destination, Telemetry, setup
 from isthmus.common.telemetry.spans import (
+    AttributeValue,
     current_context,
     current_trace_id,
     in_context,
@@ -34,6 +35,7 @@ from isthmus.common.telemetry.spans import (
 __all__ = [
     "TRACEPARENT",
     "AsgiTracing",
+    "AttributeValue",
     "Context",
     "Definition",
     "Destination",

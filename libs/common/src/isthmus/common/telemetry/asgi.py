@@ -9,6 +9,13 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from isthmus.common.telemetry.attributes import (
+    ERROR_TYPE,
+    HTTP_REQUEST_METHOD,
+    HTTP_RESPONSE_STATUS_CODE,
+    HTTP_ROUTE,
+    URL_SCHEME,
+)
 from isthmus.common.telemetry.propagation import TRACEPARENT, extract, traceresponse
 from isthmus.common.telemetry.spans import of_client, span
 from isthmus.common.telemetry.traffic import Traffic
@@ -39,7 +46,12 @@ class AsgiTracing:
 
         with (
             traffic.measured(),
-            span(method, {"http.request.method": method}, kind=SpanKind.SERVER, context=context) as request,
+            span(
+                method,
+                {HTTP_REQUEST_METHOD: method, URL_SCHEME: scope["scheme"]},
+                kind=SpanKind.SERVER,
+                context=context,
+            ) as request,
         ):
 
             async def send_traced(message: Message) -> None:
@@ -57,14 +69,13 @@ class AsgiTracing:
 
 def _describe(request: Span, scope: Scope, method: str, status: int) -> dict[str, str | int]:
     """Say in the span what is known at the end, and give what of it the metrics have too."""
-    attributes: dict[str, str | int] = {"http.response.status_code": status}
+    attributes: dict[str, str | int] = {HTTP_RESPONSE_STATUS_CODE: status}
     route = scope.get("route")  # set by Starlette's router, in this very dictionary
     if isinstance(route, Route):
-        attributes["http.route"] = route.path
+        attributes[HTTP_ROUTE] = route.path
         request.update_name(f"{method} {route.path}")
     request.set_attributes(attributes)
-    request.set_attribute("url.scheme", scope["scheme"])
     if status >= 500:
-        request.set_attribute("error.type", str(status))
+        request.set_attribute(ERROR_TYPE, str(status))
         request.set_status(Status(StatusCode.ERROR))
     return attributes

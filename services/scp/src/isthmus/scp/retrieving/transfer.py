@@ -10,6 +10,7 @@ from opentelemetry.trace import get_current_span
 from isthmus.common.bus import end_tasks
 from isthmus.common.dicom.statuses import CANCELLED, PENDING, SUB_OPERATIONS_FAILED, SUCCESS
 from isthmus.common.dimse import Category, Operation, category, failure
+from isthmus.common.dimse.spans import tell_sub_operations
 from isthmus.common.errors import (
     BlobMissing,
     Incomplete,
@@ -315,7 +316,5 @@ def serve(asked: Asked, transfer: Transfer, send: Send) -> Response:
     except Cancelled:
         return transfer.cancelled_response()
     finally:
-        counts, current = transfer.counts, get_current_span()
-        for name in ("completed", "failed", "warning"):
-            current.set_attribute(f"dicom.sub_operations.{name}", getattr(counts, name))
+        tell_sub_operations(get_current_span(), transfer.counts)
     return transfer.response()

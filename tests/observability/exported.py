@@ -21,7 +21,7 @@ OF_THE_SCRAPE: Final = frozenset({"job", "instance", "service"})
 
 
 def named_metrics() -> Mapping[str, frozenset[str]]:
-    """Give what dashboards and alerts name of ours, with the labels that they use, without those of the scrape."""
+    """Give what dashboards and alerts name of ours, with the labels that they use."""
     metrics: dict[str, frozenset[str]] = {}
     for found in (*_of_rules(), *_of_dashboards()):
         for name, labels in found.items():

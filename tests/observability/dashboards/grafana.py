@@ -109,7 +109,7 @@ def _target(kind: Kind, number: int, query: Query) -> Mapping[str, object]:
 
 
 def _defaults(panel: Panel) -> Mapping[str, object]:
-    steps = [{"color": "green", "value": None}]
+    steps: list[Mapping[str, object]] = [{"color": "green", "value": None}]
     steps += [{"color": colour, "value": bound} for colour, bound in panel.bounds.items()]
     defaults: dict[str, object] = {
         "unit": panel.unit.value,

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
-from isthmus.common.telemetry import attributes
+from isthmus.common.telemetry import attributes, definitions
 from tests.documents.texts_below import texts_below
 
 PAGE: Final = Path(__file__).parents[2] / "docs" / "telemetry.md"
@@ -45,7 +45,16 @@ def _attributes() -> Iterator[str]:
         yield f"| `{name}` | {' '.join(words.split())} |"
 
 
-TABLES: Final[Mapping[str, Callable[[], Iterator[str]]]] = {"attributes": _attributes}
+def _metrics() -> Iterator[str]:
+    yield "| instrument | in `/metrics` | kind | attributes | of | |\n|---|---|---|---|---|---|"
+    for one in definitions():
+        attributes = " ".join(f"`{name}`" for name in one.attributes)
+        services = " ".join(one.services)
+        names = f"`{one.name}` | `{one.prometheus}`"
+        yield f"| {names} | {one.kind} | {attributes} | {services} | {one.description} |"
+
+
+TABLES: Final[Mapping[str, Callable[[], Iterator[str]]]] = {"attributes": _attributes, "metrics": _metrics}
 
 if __name__ == "__main__":
     PAGE.write_text(page(PAGE.read_text()))

@@ -133,10 +133,12 @@ def test_output_is_as_shown_but_for_what_was_measured_or_left_out(
         ("make up   # all of it", []),
         (
             "isthmus events --since 1h  # until Ctrl-C",
-            ["until_said isthmus events --since 1h  # until Ctrl-C"],
+            ["until_said isthmus events --since 1h"],
         ),
         ("isthmus events --since 1h --no-follow", ["isthmus events --since 1h --no-follow"]),
         ("isthmus audit --follow", ["until_said isthmus audit --follow"]),
+        ("isthmus status --json  # for scripts", ["isthmus status --json || test $? -eq 1"]),
+        ("isthmus status | grep demo", ["isthmus status | grep demo"]),
         ("isthmus status --watch", ["until_said isthmus status --watch"]),
         ('make test ARGS="-k x"', [f'make --dry-run --directory "{ROOT}" test ARGS="-k x" >/dev/null']),
     ],

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from tests.documents.blocks import ROOT, Block
-from tests.documents.commands.words import DRY, ELSEWHERE, ENDLESS, replaced, without_comment
+from tests.documents.commands.words import DRY, ELSEWHERE, ENDLESS, JUDGES, replaced, without_comment
 from tests.system.gateway import ISTHMUS, environment
 from tests.waiting import PATIENCE
 
@@ -106,7 +106,14 @@ def to_run(block: Block) -> Iterator[str]:
         if target and target[1] in DRY:
             yield f'make --dry-run --directory "{ROOT}" {command.removeprefix("make ")} >/dev/null\n'
         else:
-            yield f"until_said {line}" if ENDLESS.search(command) else line
+            yield _as_it_is_run(command) or line
+
+
+def _as_it_is_run(command: str) -> str | None:
+    """Give what is run for a command that has no end, or judges; None: the command as it is."""
+    if ENDLESS.search(command):
+        return f"until_said {command}\n"
+    return f"{command} || test $? -eq 1\n" if JUDGES.match(command) else None
 
 
 def looks_like(printed: str, shown: str) -> bool:

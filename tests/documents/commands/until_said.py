@@ -74,7 +74,7 @@ def main(command: list[str]) -> int:
         code = process.wait()
         reader.join()
     sys.stdout.writelines(lines)
-    return 0 if first.is_set() and goes_on and code in (0, 130) else 1
+    return 0 if first.is_set() and goes_on and code in (0, 1, 130) else 1
 
 
 if __name__ == "__main__":

@@ -35,6 +35,9 @@ The mark of a block is one of these, so that none is put before commands that co
 ENDLESS: Final = re.compile(r"\bisthmus events\b(?!.*--no-follow)|\s--follow\b|\s--watch\b")
 """Commands that tell what happens until they are interrupted."""
 
+JUDGES: Final = re.compile(r"^(\.venv/bin/)?isthmus (status|doctor)\b(?!.*--watch)[^|;&]*$")
+"""Commands that end with 1 where they find something wrong, as they do in the system of the documents."""
+
 GATEWAY: Final = "http://127.0.0.1:8080"
 """Where documents have the gateway."""
 SCP: Final = "127.0.0.1 11112"

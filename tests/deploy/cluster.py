@@ -35,7 +35,8 @@ def cluster(secrets: Mapping[str, Mapping[str, str]]) -> Iterator[helm_python.Co
         "/apis": {"kind": "APIGroupList", "apiVersion": "v1", "groups": [*_groups()]},
         "/openapi/v3": {
             "paths": {
-                _path(version)[1:]: {"serverRelativeURL": f"/openapi/v3{_path(version)}"} for version in _KINDS
+                _path(version)[1:]: {"serverRelativeURL": f"/openapi/v3{_path(version)}"}
+                for version in _KINDS
             }
         },
         **{f"/openapi/v3{_path(version)}": _described(version) for version in _KINDS},

@@ -1,0 +1,48 @@
+"""Values that are wrong are refused, and named."""
+
+from typing import Any
+
+import pytest
+
+from tests.deploy.rendering import complaint, render
+
+WRONG: list[tuple[dict[str, Any], str]] = [
+    ({"servces": {}}, "additional properties 'servces' not allowed"),
+    ({"services": {"wado": {"replica": 3}}}, "'/services/wado': additional properties 'replica' not allowed"),
+    (
+        {"services": {"transfer": {"replicas": 1}}},
+        "'/services': additional properties 'transfer' not allowed",
+    ),
+    ({"services": {"wado": {"replicas": 0}}}, "'/services/wado/replicas': minimum: got 0, want 1"),
+    ({"services": {"wado": {"replicas": "2"}}}, "'/services/wado/replicas': got string, want integer"),
+    ({"services": {"wado": {"secrets": ["A_B"]}}}, "'/services/wado/secrets/0': 'A_B' does not match"),
+    ({"services": {"wado": {"resources": {"limits": {"memory": "much"}}}}}, "'much' does not match"),
+    ({"image": {"digest": "sha256:1"}}, "'/image/digest': 'sha256:1' does not match"),
+    ({"image": {"pullPolicy": "Sometimes"}}, "'/image/pullPolicy': value must be one of"),
+    ({"gateway": {"image": "caddy"}}, "'/gateway/image': 'caddy' does not match"),
+    ({"config": ""}, "'/config': minLength: got 0, want 1"),
+    ({"config": {"scp": {}}}, "'/config': got object, want string"),
+    ({"url": "isthmus.example.org"}, "'/url': 'isthmus.example.org' does not match"),
+    ({"pacs": {"cidrs": ["10.1.0.0"]}}, "'/pacs/cidrs/0': '10.1.0.0' does not match"),
+    ({"pacs": {"ports": [70000]}}, "'/pacs/ports/0': maximum: got 70,000, want 65,535"),
+    (
+        {"scp": {"type": "Loadbalancer"}},
+        "'/scp/type': value must be one of 'LoadBalancer', 'NodePort', 'ClusterIP'",
+    ),
+    ({"autoscaling": {"kind": "hpa"}}, "'/autoscaling/kind': value must be one of 'none', 'cpu', 'keda'"),
+    ({"autoscaling": {"services": {"wado": {"queues": 'x"}'}}}}, "'/autoscaling/services/wado/queues'"),
+    ({"autoscaling": {"services": {"qido": {}}}}, "additional properties 'qido' not allowed"),
+    ({"nats": {"enabled": "no"}}, "'/nats/enabled': got string, want boolean"),
+    ({"nats": {"enabled": False}}, "nats.url: is required where nats.enabled is false"),
+    ({"nats": {"url": "nats://nats:4222"}}, "nats.url: is for one of your own: set nats.enabled to false"),
+    ({"s3": {"enabled": False}}, "s3.endpoint: is required where s3.enabled is false"),
+    ({"s3": {"endpoint": "https://s3"}}, "s3.endpoint: is for one of your own: set s3.enabled to false"),
+    ({"s3": {"bucket": "Images"}}, "'/s3/bucket': 'Images' does not match"),
+    ({"ingress": {"enabled": True}}, "ingress.hosts: names no host"),
+    ({"operator": {"enabled": False}}, "'/operator': additional properties 'enabled' not allowed"),
+]
+
+
+@pytest.mark.parametrize(("values", "said"), WRONG, ids=[said for _, said in WRONG])
+def test_what_is_wrong_is_named(values: dict[str, Any], said: str) -> None:
+    assert said in complaint(lambda: render(values))

@@ -62,6 +62,7 @@ format: install
 lock: install
 	.venv/bin/uv lock --upgrade
 	.venv/bin/uv export --quiet --no-header --no-emit-workspace --all-packages --all-groups --all-extras -o requirements/all.txt
+	.venv/bin/uv export --quiet --no-header --no-annotate --no-emit-workspace --no-dev --package isthmus-cli -o requirements/services.txt
 	echo 'uv>=0.13,<1' | .venv/bin/uv pip compile --quiet --no-header --generate-hashes --no-emit-index-url - -o requirements/uv.txt
 
 clean:

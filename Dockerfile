@@ -18,16 +18,15 @@ COPY compose/viewer/ compose/viewer/
 COPY libs/ libs/
 COPY services/ services/
 # What is imported at the start is compiled, since nothing can be written later; what cannot be loaded fails here.
-RUN uv pip install --no-cache --offline --no-deps --python /opt/isthmus/bin/python ./libs/* ./services/* \
+RUN uv pip install --no-cache --offline --no-deps --no-sources --python /opt/isthmus/bin/python ./libs/* ./services/* \
     && /opt/isthmus/bin/python -c "import isthmus.qido.app, isthmus.wado.app, isthmus.stow.app, isthmus.scp.worker, \
 isthmus.dimse_scu.worker, isthmus.web_scu.worker, isthmus.arrivals.worker, isthmus.cli.main, \
 _gdcm._gdcmswig, _CharLS, _openjpeg, rle"
 # A volume that is mounted on one of these for the first time belongs to whom the folder belongs.
-RUN umask 077 && mkdir -p /folders/secrets /folders/volumes \
-    && cd /folders/secrets \
-    && mkdir qido wado stow scp dimse-scu web-scu arrivals nats s3 gateway operator prometheus grafana \
-    && cd /folders/volumes \
-    && mkdir nats s3 viewer pacs prometheus grafana jaeger
+RUN umask 077 \
+    && for reader in qido wado stow scp dimse-scu web-scu arrivals nats s3 gateway operator prometheus grafana; do \
+        mkdir -p "/folders/secrets/$reader"; done \
+    && for data in nats s3 viewer pacs prometheus grafana jaeger; do mkdir -p "/folders/volumes/$data"; done
 
 FROM base
 ARG VERSION=0.1.0

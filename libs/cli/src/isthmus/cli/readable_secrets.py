@@ -1,5 +1,6 @@
 """Files with secrets that everybody on this machine may read."""
 
+import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,17 +17,18 @@ _PUBLIC: Final = frozenset({"ca_file", "client_ca_file", "certificate_file"})
 def readable_secrets(settings: Settings) -> Iterator[str]:
     """Say which files with secrets others than their user and group may read.
 
-    They are taken all the same: where secrets are mounted (`/run/secrets`), the mode is not for us to choose.
+    They are taken all the same. Where secrets are mounted, to be read alone (`/run/secrets`), the mode is not
+    for us to choose, and nothing is said.
 
     Yields:
         A sentence for each, with its key and what to do.
     """
     for key, path in _secret_files("", settings):
         try:
-            mode = path.stat().st_mode
+            mode, is_mounted = path.stat().st_mode, os.statvfs(path).f_flag & os.ST_RDONLY
         except OSError:  # of one that is not there, or not to be read, others have told
             continue
-        if mode & stat.S_IROTH:
+        if mode & stat.S_IROTH and not is_mounted:
             yield f"{key}: everybody on this machine may read {path}: chmod 600"
 
 

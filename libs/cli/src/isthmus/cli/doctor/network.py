@@ -15,6 +15,8 @@ from isthmus.common.dimse.secure_socket import TLS
 _NO_ROUTE: Final = frozenset({errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN, errno.ENETDOWN})
 _ALERT: Final = b"\x15"
 """What TLS begins with that refuses (RFC 8446 5.1)."""
+_ABORT: Final = b"\x07\x00\x00\x00\x00\x04"
+"""What an A-ABORT begins with, by which DICOM answers to what is no PDU (PS3.8 9.3.8)."""
 _MOST_BYTES: Final = 64
 
 
@@ -23,6 +25,7 @@ class Speaks(StrEnum):
 
     HTTP = "http"
     TLS = "tls"
+    DICOM = "dicom"
     SOMETHING = "something"
     NOTHING = "nothing"
 
@@ -139,6 +142,8 @@ async def speaks(host: str, port: int, seconds: float) -> Speaks:
     heard = await _said(host, port, b"GET / HTTP/1.0\r\n\r\n", seconds)
     if heard.startswith(b"HTTP/"):
         return Speaks.HTTP
+    if heard.startswith(_ABORT):
+        return Speaks.DICOM
     if heard[:1] == _ALERT:
         return Speaks.TLS
     answered = await _said(host, port, _client_hello(), seconds)

@@ -1,0 +1,149 @@
+"""PACS that answer with a failure, with silence, or with something odd."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from pynetdicom import evt
+
+from isthmus.cli.doctor import Cause, Side
+from isthmus.common.dimse.contexts import FIND, GET, VERIFICATION
+from tests.cli.doctor.examining import HURRIED, examined, pacs
+from tests.common.dimse.acceptor import acceptor, on
+from tests.data_sets import make_series
+from tests.pacs import FaultyPacs
+from tests.pacs.behaviour import Behaviour
+from tests.pacs.on_association import QueuesAssociation, RefusesAssociation, Silent
+from tests.pacs.on_find import FindFails
+from tests.pacs.on_retrieve import SuccessWithNothingSent
+from tests.peers import Peer, free_port
+
+
+@pytest.fixture(scope="module")
+def us() -> Peer:
+    """Where the PACS has us as a destination."""
+    return Peer("ISTHMUS", "127.0.0.1", free_port())
+
+
+@pytest.fixture(scope="module")
+def shared(us: Peer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[FaultyPacs]:
+    with FaultyPacs(make_series(tmp_path_factory.mktemp("faulty"), 2), destinations=[us]) as running:
+        yield running
+
+
+@pytest.fixture
+def faulty(shared: FaultyPacs) -> FaultyPacs:
+    """A PACS that behaves."""
+    return shared.renewed()
+
+
+async def test_nothing_is_wrong_with_a_good_one(faulty: FaultyPacs, us: Peer, tmp_path: Path) -> None:
+    heard = await examined(pacs(faulty.peer, us), tmp_path)
+    assert heard.findings == []
+    assert heard.unclear == []
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "cause", "named"),
+    [
+        (RefusesAssociation(), Cause.ASSOCIATION_LIMIT, "origins[0].associations"),
+        (FindFails(status=0xA700), Cause.FIND_FAILS, "A700"),
+        (FindFails(status=0x0124), Cause.FIND_FORBIDDEN, "ISTHMUS"),
+        (SuccessWithNothingSent(), Cause.GET_FAILS, 'origins[0].retrieve = ["c-move"]'),
+    ],
+    ids=["limit", "find-fails", "find-not-authorized", "get-sends-nothing"],
+)
+async def test_a_failure(
+    faulty: FaultyPacs, behaviour: Behaviour, cause: Cause, named: str, tmp_path: Path
+) -> None:
+    faulty.behave(behaviour)
+    heard = await examined(pacs(faulty.peer), tmp_path)
+    heard.only(cause, Side.THEIRS, f"{faulty.peer.host}:{faulty.peer.port}", named)
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "cause"),
+    [
+        (QueuesAssociation(), Cause.ASSOCIATION_SILENT),
+        (Silent(), Cause.OPERATION_SILENT),
+    ],
+    ids=["association", "operation"],
+)
+async def test_silence(faulty: FaultyPacs, behaviour: Behaviour, cause: Cause, tmp_path: Path) -> None:
+    faulty.behave(behaviour)
+    heard = await examined(pacs(faulty.peer), tmp_path, patience=HURRIED)
+    heard.only(cause, Side.THEIRS, f"{faulty.peer.host}:{faulty.peer.port}")
+
+
+async def test_who_sends_under_another_name(faulty: FaultyPacs, us: Peer, tmp_path: Path) -> None:
+    heard = await examined(pacs(faulty.peer._replace(ae_title="ALIAS"), us), tmp_path)
+    heard.only(Cause.MOVE_UNDER_ANOTHER_NAME, Side.THEIRS, "FAULTY", "ALIAS")
+
+
+def nothing(_: evt.Event) -> Iterator[tuple[int, None]]:
+    """Find nothing."""
+    yield from ()
+
+
+async def test_a_pacs_without_c_get(tmp_path: Path) -> None:
+    classes = [VERIFICATION.abstract_syntax, FIND.abstract_syntax]
+    with acceptor(on(evt.EVT_C_FIND, nothing), classes=classes) as there:
+        heard = await examined(pacs(Peer("PACS", there.host, there.port)), tmp_path)
+    heard.only(Cause.GET_NOT_OFFERED, Side.THEIRS, "Study Root Query/Retrieve - GET", "origins[0].retrieve")
+
+
+async def test_a_pacs_that_takes_nothing_and_is_to(tmp_path: Path) -> None:
+    classes = [VERIFICATION.abstract_syntax, FIND.abstract_syntax, GET.abstract_syntax]
+    with acceptor(on(evt.EVT_C_FIND, nothing), classes=classes) as there:
+        settings = pacs(Peer("PACS", there.host, there.port))
+        heard = await examined({**settings, "dicomweb": {"store": "pacs"}}, tmp_path)
+    heard.only(Cause.STORAGE_NOT_OFFERED, Side.THEIRS, "ISTHMUS", "AllowStore")
+
+
+@asynccontextmanager
+async def answering(words: bytes) -> AsyncIterator[Peer]:
+    """Say the same to everybody, and end the connection."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1)
+        writer.write(words)
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        yield Peer("PACS", "127.0.0.1", server.sockets[0].getsockname()[1])
+
+
+async def test_something_else_than_dicom(tmp_path: Path) -> None:
+    async with answering(b"220 mail.example.org ESMTP\r\n") as there:
+        heard = await examined(pacs(there), tmp_path)
+    heard.only(Cause.NOT_DICOM, Side.OURS, "origins[0].port", str(there.port))
+
+
+async def test_who_hangs_up(tmp_path: Path) -> None:
+    async with answering(b"") as there:
+        heard = await examined(pacs(there), tmp_path)
+    heard.only(Cause.ASSOCIATION_DROPPED, Side.THEIRS, '"AET": "ISTHMUS"', f"{there.host}:{there.port}")
+
+
+@pytest.mark.parametrize(
+    ("code", "cause", "side"),
+    [
+        (socket.EAI_NONAME, Cause.NAME_UNKNOWN, Side.OURS),
+        (socket.EAI_AGAIN, Cause.NAME_SERVER_AWAY, Side.NETWORK),
+    ],
+    ids=["unknown", "no-server"],
+)
+async def test_a_name_that_leads_nowhere(
+    code: int, cause: Cause, side: Side, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """What name servers are asked depends on the machine: the resolver's answer is given."""
+
+    def resolve(*_: object, **__: object) -> None:
+        raise socket.gaierror(code, "as told")
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    heard = await examined(pacs(Peer("PACS", "pacs.invalid", 104)), tmp_path)
+    heard.only(cause, side, "pacs.invalid")

@@ -4,10 +4,10 @@ They are those of the kubernetes-validate distribution, which reads megabytes fo
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib.resources import files
-from typing import Final
+from typing import Any, Final
 
 from jsonschema import Draft202012Validator
 from referencing import Registry, Resource
@@ -18,6 +18,7 @@ from tests.deploy.rendering import Manifest
 OLDEST: Final = "v1.30.0"
 """The first that the chart is for."""
 NEWEST: Final = "v1.37.0"
+_Registry = Registry[bool | Mapping[str, Any]]
 _ALL: Final = files("kubernetes_validate") / "kubernetes-json-schema"
 
 
@@ -41,9 +42,10 @@ def _validator(api_version: str, kind: str, version: str) -> Draft202012Validato
 
 
 @cache
-def _definitions(version: str) -> Registry[Schema]:
-    definitions = Resource[Schema].from_contents(_read(version, "_definitions"))
-    return Registry[Schema]().with_resource(definitions.id() or "", definitions)
+def _definitions(version: str) -> _Registry:
+    definitions: Resource[bool | Mapping[str, Any]] = Resource.from_contents(_read(version, "_definitions"))
+    found: _Registry = Registry().with_resource(definitions.id() or "", definitions)
+    return found
 
 
 def _read(version: str, name: str) -> Schema:

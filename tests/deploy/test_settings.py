@@ -1,0 +1,154 @@
+"""The services of the chart have the settings that they have in compose, and take them."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+import pytest
+import yaml
+
+from isthmus.cli.run_file import RunFile
+from isthmus.common.bus.accounts import SERVICES
+from isthmus.common.config import Settings, load_settings
+from tests.deploy.kubelet import Prepared, prepare
+from tests.deploy.rendering import Manifest, read, render
+
+COMPOSE: Final = Path(__file__).parents[2] / "compose" / "compose.yaml"
+EVERYTHING: Final = read(Path(__file__).parent / "values" / "everything.yaml")
+EXTERNAL: Final = read(Path(__file__).parent / "values" / "external.yaml")
+GIVEN: Final[Mapping[str, Mapping[str, str]]] = {
+    "scp-tls": {"tls.crt": "certificate", "tls.key": "key"},
+    "ai": {"secret": "b" * 32},
+    "bus-ca": {"ca.crt": "authority"},
+    "s3-ca": {"ca.crt": "authority"},
+    **{f"bus-{name}": {"nats_password": f"bus {name}"} for name in SERVICES},
+    **{f"store-{name}": {"s3_access_key": f"id {name}", "s3_secret_key": f"key {name}"} for name in SERVICES},
+}
+"""What is not of the chart."""
+RULE: Final = '[[access.rules]]\nae_title = "CT1"\nnetwork = "10.0.0.0/8"\noperations = ["store"]\n'
+ELSEWHERE_MEANT: Final = {
+    "ISTHMUS_NATS__URL": "nats://isthmus-nats:4222",
+    "ISTHMUS_S3__ENDPOINT": "isthmus-s3:8333",
+    "ISTHMUS_GATEWAY__URL": "http://isthmus-gateway.imaging.svc:80",
+}
+"""What is elsewhere in a cluster."""
+
+
+def composed(service: str) -> dict[str, str]:
+    """Give the environment of a service in compose, as far as it says more than nothing."""
+    environment: dict[str, str] = yaml.safe_load(COMPOSE.read_text())["services"][service]["environment"]
+    return {name: value for name, value in environment.items() if not value.endswith(":-}")}
+
+
+@pytest.fixture(params=list(SERVICES))
+def service(request: pytest.FixtureRequest) -> str:
+    name: str = request.param
+    return name
+
+
+def settings_of(prepared: Prepared, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """Read the settings as the process would."""
+    for name, value in prepared.environment.items():
+        monkeypatch.setenv(name, value)
+    return load_settings(Path(prepared.environment["ISTHMUS_CONFIG"]))
+
+
+def test_a_service_has_the_settings_of_compose(service: str) -> None:
+    here = {one["name"]: one.get("value") for one in render().container(service)["env"]}
+    there = composed(service)
+    assert here.keys() == there.keys()
+    for name, value in there.items():
+        if name.endswith("_FILE"):
+            assert here[name] == value.replace("/run/secrets/", "/run/secrets/isthmus/")
+        else:
+            assert here[name] == ELSEWHERE_MEANT.get(name, value), name
+
+
+@pytest.mark.parametrize("values", [{}, EVERYTHING, EXTERNAL], ids=["defaults", "everything", "external"])
+def test_a_service_takes_its_settings_and_finds_its_secrets(
+    service: str, values: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rendered = render(values)
+    settings = settings_of(prepare(rendered, service, tmp_path, GIVEN), monkeypatch)
+    own = rendered.secret(service)
+    assert settings.nats.user == service
+    assert not settings.access.is_open
+    assert settings.access.signing_secret == own["signing_key"]
+    assert settings.access.metrics_secret == own["metrics_key"]
+    assert settings.access.link_secret == own.get("link_key")
+    assert settings.access.operator_secret == own.get("operator_key")
+    assert settings.gateway.shown_secret == own.get("gateway_secret")
+    external = values == EXTERNAL
+    assert settings.nats.secret == (f"bus {service}" if external else own["nats_password"])
+    assert settings.s3.secret == (f"key {service}" if external else own["s3_secret_key"])
+    assert settings.s3.access_key == (f"id {service}" if external else service)
+    assert settings.nats.url == ("tls://nats.bus.svc:4222" if external else "nats://isthmus-nats:4222")
+    assert settings.s3.bucket == ("images" if external else "isthmus")
+
+
+def test_the_files_of_secrets_and_certificates_are_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rendered = render(EVERYTHING)
+    scp = settings_of(prepare(rendered, "scp", tmp_path / "scp", GIVEN), monkeypatch).scp
+    assert scp.ae_title == "ARCHIVE"
+    assert scp.tls is not None
+    assert scp.tls.listen == "0.0.0.0:2762"
+    assert (scp.tls.certificate_file.read_text(), scp.tls.key_file.read_text()) == ("certificate", "key")
+    prepared = prepare(rendered, "arrivals", tmp_path / "arrivals", GIVEN)
+    assert (prepared.root / "run" / "secrets" / "ai" / "secret").read_text() == "b" * 32
+    assert not (tmp_path / "scp" / "run" / "secrets" / "ai").exists()
+
+
+def test_each_service_runs_its_own_program(service: str) -> None:
+    command = yaml.safe_load(COMPOSE.read_text())["services"][service]["command"]
+    assert render().container(service)["command"] == command
+
+
+def test_the_gateway_has_the_environment_of_compose() -> None:
+    here = {one["name"]: one["value"] for one in render(EVERYTHING).container("gateway")["env"]}
+    there = yaml.safe_load(COMPOSE.read_text())["services"]["gateway"]["environment"]
+    viewer = {"VIEWER_ROOT", "VIEWER_SETTINGS"}  # there is none in the chart
+    assert here.keys() - {"GATEWAY_TRUSTED_PROXIES"} == there.keys() - viewer
+    assert here["GATEWAY_TRUSTED_PROXIES"] == "10.42.0.0/16 fd00::/8"
+
+
+def test_the_operator_is_told_where_everything_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rendered = render(EVERYTHING)
+    prepared = prepare(rendered, "operator", tmp_path, {"gateway-tls": {"tls.crt": "certificate"}})
+    run = RunFile.read(prepared.root / "operator" / ".isthmus")
+    kept = rendered.secret("secrets")
+    assert (run.nats.user, run.nats.password) == ("isthmus", kept["nats_isthmus"])
+    assert (run.s3.access_key, run.s3.secret_key) == ("isthmus", kept["s3_isthmus"])
+    assert (run.key, run.link_key, run.signing_key) == (
+        kept["operator_key"],
+        kept["link_key"],
+        kept["signing_key"],
+    )
+    assert run.gateway == "https://isthmus-gateway.imaging.svc:443"
+    assert run.clients == "https://isthmus.example.org"
+    assert run.certificate is not None
+    assert run.certificate.read_text() == "certificate"
+    addresses = {one.name: one.address for one in run.processes}
+    assert addresses == {name: f"isthmus-{name}:8000" for name in SERVICES}
+    settings = settings_of(prepared, monkeypatch)
+    assert (run.scp.ae_title, run.scp.port) == (settings.scp.ae_title, 104)
+    assert run.cache.max_bytes == settings.cache.max_bytes == 80_000_000_000
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        RULE,
+        f'[scp]\n# ae_title = "OLD"\n[[scp.callers]]\nae_title = "WS"\nhost = "ws"\nport = 104\n{RULE}',
+        f"[scp]\nmax_pdu = 8192\n\nae_title = 'GATE' # known so\n[cache]\nmax_bytes = 1_000\n{RULE}",
+    ],
+    ids=["not said", "of others", "said"],
+)
+def test_what_the_operator_is_told_of_the_settings_is_what_they_say(
+    config: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prepared = prepare(render({"config": config}), "operator", tmp_path)
+    run, settings = RunFile.read(tmp_path / "operator" / ".isthmus"), settings_of(prepared, monkeypatch)
+    assert run.scp.ae_title == settings.scp.ae_title
+    assert run.cache.max_bytes == settings.cache.max_bytes

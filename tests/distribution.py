@@ -40,6 +40,7 @@ TOGETHER: Final[Mapping[str, tuple[str, ...]]] = {
         "tests/system/test_hostile.py",
         "tests/system/test_inbox.py",
         "tests/system/test_openapi.py",
+        "tests/system/test_prometheus.py",
     ),
 }
 """How the paths of files begin that go together, by a name; what takes longest comes first."""

@@ -26,7 +26,7 @@ _gdcm._gdcmswig, _CharLS, _openjpeg, rle"
 RUN umask 077 \
     && for reader in qido wado stow scp dimse-scu web-scu arrivals nats s3 gateway operator prometheus grafana; do \
         mkdir -p "/folders/secrets/$reader"; done \
-    && for data in nats s3 viewer pacs prometheus grafana jaeger; do mkdir -p "/folders/volumes/$data"; done
+    && for data in nats s3 viewer pacs prometheus grafana; do mkdir -p "/folders/volumes/$data"; done
 
 FROM base
 ARG VERSION=0.1.0

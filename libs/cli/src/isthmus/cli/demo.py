@@ -6,27 +6,18 @@ A program of its own, run by `isthmus.cli.embedded.demo_pacs` with the configura
 import shutil
 import sys
 import warnings
-from collections.abc import Iterator
 from configparser import ConfigParser
 from pathlib import Path
 
-import pydicom
 import pynetdicom.dimse
-from pydicom.dataset import FileDataset
-from pydicom.errors import InvalidDicomError
-from pynetdicom import ALL_TRANSFER_SYNTAXES, AllStoragePresentationContexts
 from pynetdicom.apps.qrscp import db, handlers, qrscp
 from pynetdicom.dimse_messages import DIMSEMessage
-from pynetdicom.dsutils import encode
 from sqlalchemy.orm import Session
 
 from isthmus.cli.demo_queries import find, search
 from isthmus.cli.phantom import phantom
+from isthmus.cli.samples import samples
 from isthmus.common.dimse import install
-
-_FOLDERS = ("test_files", "charset_files")
-_SOP_CLASSES = {context.abstract_syntax for context in AllStoragePresentationContexts}
-_UIDS = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "SOPClassUID")
 
 
 def fill(database: Path, instances: Path) -> int:
@@ -51,32 +42,6 @@ def fill(database: Path, instances: Path) -> int:
     engine.dispose()
     unfinished.replace(database)
     return len(held)
-
-
-def samples() -> Iterator[tuple[Path, FileDataset]]:
-    """Give pydicom's sample files that qrscp can both list and send, with what they hold."""
-    data = Path(pydicom.__file__).parent / "data"
-    for path in sorted(path for folder in _FOLDERS for path in (data / folder).rglob("*") if path.is_file()):
-        try:
-            ds = pydicom.dcmread(path)
-        except InvalidDicomError:
-            continue
-        if _can_be_served(ds):
-            yield path, ds
-
-
-def _can_be_served(ds: FileDataset) -> bool:
-    if not all(ds.get(keyword) and ds[keyword].value.is_valid for keyword in _UIDS) or not ds.get(
-        "PatientID"
-    ):
-        return False
-    syntax = ds.file_meta.get("TransferSyntaxUID")
-    if ds.SOPClassUID not in _SOP_CLASSES or syntax not in ALL_TRANSFER_SYNTAXES:
-        return False
-    # qrscp answers without a Specific Character Set.
-    if not str(ds.get("PatientName", "")).isascii():
-        return False
-    return encode(ds, syntax.is_implicit_VR, syntax.is_little_endian, syntax.is_deflated) is not None
 
 
 def main() -> None:

@@ -30,7 +30,8 @@ from isthmus.common.telemetry.metrics import BYTES, LONG_SECONDS, counter, gauge
 
 _FACES: Final = ("qido", "wado", "stow")
 _WORKERS: Final = ("dimse-scu", "web-scu")
-_DIMSE: Final = ("dimse-scu",)
+_ASSOCIATING: Final = ("dimse-scu", "scp")
+"""The latter with destinations of C-MOVE, and with callers to whom it reports commitments."""
 _WEB: Final = ("web-scu",)
 _SCP: Final = ("scp",)
 _ARRIVALS: Final = ("arrivals",)
@@ -65,28 +66,28 @@ active_requests = up_down(
 
 # Associations with origins, and the slots that they take
 associations = up_down(
-    "isthmus.associations", "{association}", "Associations with an origin", (DICOM_ORIGIN,), _DIMSE
+    "isthmus.associations", "{association}", "Associations with an origin", (DICOM_ORIGIN,), _ASSOCIATING
 )
 associations_waiting = up_down(
     "isthmus.associations.waiting",
     "{association}",
     "Operations that wait until there is an association for them",
     (DICOM_ORIGIN,),
-    _DIMSE,
+    _ASSOCIATING,
 )
 associations_refused = counter(
     "isthmus.associations.refused",
     "{association}",
     "Requests for associations of which none came, by why",
     (DICOM_ORIGIN, ISTHMUS_REASON),
-    _DIMSE,
+    _ASSOCIATING,
 )
 association_duration = histogram(
     "isthmus.association.duration",
     "s",
     "Duration of associations with an origin, from acceptance to the end",
     (DICOM_ORIGIN,),
-    _DIMSE,
+    _ASSOCIATING,
     buckets=LONG_SECONDS,
 )
 slot_wait = histogram(
@@ -94,7 +95,7 @@ slot_wait = histogram(
     "s",
     "Time until there was a slot for an association, or one to share",
     (DICOM_ORIGIN,),
-    _DIMSE,
+    _ASSOCIATING,
 )
 
 # Associations with clients of scp
@@ -121,14 +122,14 @@ operation_duration = histogram(
     "s",
     "Duration of DIMSE operations, to the final response",
     _OPERATION,
-    (*_DIMSE, *_SCP),
+    _ASSOCIATING,
 )
 data_size = counter(
     "isthmus.dimse.data.size",
     "By",
     "Bytes of the data sets of C-STORE",
     (DICOM_OPERATION, DICOM_ROLE, DICOM_ORIGIN, NETWORK_IO_DIRECTION),
-    (*_DIMSE, *_SCP),
+    _ASSOCIATING,
 )
 
 # Origins
@@ -137,14 +138,14 @@ origin_up = gauge(
     "",
     "Whether an origin answered when it was asked last; absent where nobody asked for five minutes",
     (DICOM_ORIGIN,),
-    _WORKERS,
+    (*_WORKERS, *_SCP),
 )
 circuit_open = gauge(
     "isthmus.circuit.open",
     "",
     "Whether an origin is left alone because it is away",
     (DICOM_ORIGIN,),
-    _WORKERS,
+    (*_WORKERS, *_SCP),
 )
 
 # Retrieving, storing, and what is held
@@ -181,11 +182,11 @@ cache_requests = counter(
     ("wado", *_SCP),
 )
 cache_size = gauge(
-    "isthmus.cache.size", "By", "What is held of the origins, as the sweeper saw it last", (), _DIMSE
+    "isthmus.cache.size", "By", "What is held of the origins, as the sweeper saw it last", (), _WORKERS
 )
-cache_limit = gauge("isthmus.cache.limit", "By", "What may be held of the origins", (), _DIMSE)
+cache_limit = gauge("isthmus.cache.limit", "By", "What may be held of the origins", (), _WORKERS)
 cache_evictions = counter(
-    "isthmus.cache.evictions", "{study}", "Studies that made room for others", (DICOM_ORIGIN,), _DIMSE
+    "isthmus.cache.evictions", "{study}", "Studies that made room for others", (DICOM_ORIGIN,), _WORKERS
 )
 bucket_read = counter(
     "isthmus.bucket.read", "{object}", "Objects in buckets whose heads were read", (DICOM_ORIGIN,), _WEB

@@ -9,7 +9,7 @@ from isthmus.cli.doctor.causes import Cause
 from isthmus.cli.doctor.findings import Side, Wrong
 from isthmus.cli.doctor.network import Speaks, speaks
 from isthmus.cli.doctor.pacs import Pacs
-from isthmus.cli.doctor.tls import Place, no_tls
+from isthmus.cli.doctor.tls import UNEXPLAINED, Place, no_tls
 from isthmus.common.dimse import VERIFICATION, Association, Peer
 from isthmus.common.dimse.tls_fault import TlsFault
 from isthmus.common.errors import (
@@ -26,7 +26,6 @@ _BY_USER: Final = 1
 _BY_PRESENTATION: Final = 3
 _CALLING_UNKNOWN: Final = 3
 _CALLED_UNKNOWN: Final = 7
-_UNEXPLAINED: Final = frozenset({TlsFault.BROKE_OFF, TlsFault.SILENT, TlsFault.OTHER, TlsFault.NO_TLS})
 
 
 async def why_none(error: OriginError, pacs: Pacs) -> Wrong:
@@ -89,7 +88,7 @@ def _rejected(error: AssociationRejected, pacs: Pacs) -> Wrong:
 
 
 async def _of_tls(fault: TlsFault, pacs: Pacs) -> Wrong:
-    if fault in _UNEXPLAINED and await asyncio.to_thread(_speaks_in_clear, pacs.peer, pacs.patience.connect):
+    if fault in UNEXPLAINED and await asyncio.to_thread(_speaks_in_clear, pacs.peer, pacs.patience.connect):
         fault = TlsFault.NO_TLS
     tls, keys = pacs.origin.tls, f"{pacs.place}.tls"
     there = Place(

@@ -86,8 +86,10 @@ class Bucket:
                 region=self.region,
                 ca_file=self.ca_file,
             )
-            yield store
-            store.close()
+            try:
+                yield store
+            finally:
+                store.close()
         finally:
             threads.close()
 

@@ -186,7 +186,8 @@ def _no_jetstream(error: Exception, settings: Nats, told: list[str]) -> Wrong:
     if isinstance(error, APIError) and error.err_code in _FULL:
         return _full(settings)
     is_off = isinstance(error, NoStreamResponseError | nats.errors.NoRespondersError)
-    if is_off or (isinstance(error, APIError) and error.err_code in _NOT_ENABLED):
+    # What nobody answers nats-py gives as 503, without a code of JetStream's.
+    if is_off or (isinstance(error, APIError) and error.err_code in {None, *_NOT_ENABLED}):
         return Wrong(
             Cause.NATS_WITHOUT_JETSTREAM,
             Side.THEIRS,

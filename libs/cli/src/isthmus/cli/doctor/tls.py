@@ -8,6 +8,7 @@ from typing import Final
 
 from isthmus.cli.doctor.causes import Cause
 from isthmus.cli.doctor.findings import Side, Wrong
+from isthmus.cli.doctor.network import Speaks, speaks
 from isthmus.common.dimse.tls_fault import TlsFault, fault_of
 
 _CAUSES: Final[Mapping[TlsFault, Cause]] = {
@@ -23,6 +24,8 @@ _CAUSES: Final[Mapping[TlsFault, Cause]] = {
     TlsFault.WE_EXPIRED: Cause.TLS_CERTIFICATE_REFUSED,
     TlsFault.NOTHING_IN_COMMON: Cause.TLS_NOTHING_IN_COMMON,
 }
+UNEXPLAINED: Final = frozenset({TlsFault.BROKE_OFF, TlsFault.SILENT, TlsFault.OTHER, TlsFault.NO_TLS})
+"""What may come of it where no TLS is spoken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +65,10 @@ async def handshake(place: Place, context: ssl.SSLContext, seconds: float) -> No
             finally:
                 writer.close()
     except OSError as error:
-        raise no_tls(fault_of(error), place) from None
+        fault = fault_of(error)
+        if fault in UNEXPLAINED and await speaks(place.host, place.port, seconds) is Speaks.HTTP:
+            fault = TlsFault.NO_TLS
+        raise no_tls(fault, place) from None
 
 
 def no_tls(fault: TlsFault, place: Place) -> Wrong:

@@ -25,6 +25,10 @@ from isthmus.common.webclient.client_credentials import ClientCredentials
 from isthmus.common.webclient.tls import tls_context
 from isthmus.common.webclient.transport import elsewhere_client
 
+_NOT_THERE: Final = frozenset(
+    {HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.GONE, HTTPStatus.BAD_REQUEST}
+)
+"""What the simplest search is answered with by a server that has it elsewhere; 400: by Orthanc's own API."""
 _PATHS: Final = (
     "Orthanc: http://HOST:8042/dicom-web (its DICOMweb plugin, DicomWeb.Root)",
     "dcm4chee: https://HOST:8443/dcm4chee-arc/aets/DCM4CHEE/rs",
@@ -164,11 +168,11 @@ def _of_status(error: HttpOperationFailed, origin: DicomwebOrigin, place: str) -
         )
     if status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
         return _unreachable(error, origin, place)
-    if status in {HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.GONE}:
+    if status in _NOT_THERE:
         return Wrong(
             Cause.WRONG_PATH,
             Side.OURS,
-            f"{origin.url}/studies is not there ({status})",
+            f"{origin.url}/studies is not there, or is no search ({status})",
             f"{place}.url: write where the DICOMweb resources begin: studies comes after it",
             *_PATHS,
         )

@@ -1,0 +1,81 @@
+"""This machine, and rules: what is wrong here."""
+
+import socket
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from isthmus.cli.doctor import Cause, Side, machine
+from tests.cli.doctor.examining import examined
+from tests.peers import free_port
+
+NOWHERE: Final[dict[str, object]] = {
+    "gateway": {"listen": "127.0.0.1:0"},
+    "scp": {"listen": "127.0.0.1:0"},
+}
+
+
+async def test_nothing_is_wrong(tmp_path: Path) -> None:
+    heard = await examined(NOWHERE, tmp_path / "not" / "there")
+    assert heard.findings == []
+    assert heard.begun == len(heard.checks)
+
+
+async def test_a_port_that_is_taken(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        heard = await examined({**NOWHERE, "scp": {"listen": f"127.0.0.1:{port}"}}, tmp_path)
+    found = heard.only(Cause.PORT_TAKEN, Side.OURS, f"127.0.0.1:{port}", "scp.listen")
+    assert "(process " in found.problem
+
+
+async def test_a_port_that_somebody_has_who_is_not_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(machine, "holder", lambda port: None)
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        heard = await examined({**NOWHERE, "gateway": {"listen": f"127.0.0.1:{port}"}}, tmp_path)
+    heard.only(Cause.PORT_TAKEN, Side.OURS, f"ss -ltnp sport = :{port}")
+
+
+async def test_an_address_of_another_machine(tmp_path: Path) -> None:
+    rules = {"rules": [{"network": "10.0.0.0/8", "operations": ["search"]}]}
+    scp = {"listen": f"192.0.2.1:{free_port()}"}
+    heard = await examined({**NOWHERE, "scp": scp, "access": rules}, tmp_path)
+    heard.only(Cause.ADDRESS_NOT_OURS, Side.OURS, "scp.listen", "192.0.2.1")
+
+
+async def test_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine, "free_bytes", lambda folder: 5 * 1024**2)
+    heard = await examined(NOWHERE, tmp_path)
+    heard.only(Cause.DISK_FULL, Side.OURS, "5 MiB", str(tmp_path))
+
+
+async def test_a_data_folder_that_is_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "data"
+    file.touch()
+    heard = await examined(NOWHERE, file)
+    heard.only(Cause.DATA_NOT_WRITABLE, Side.OURS, str(file))
+
+
+async def test_a_viewer_that_is_not_all_there(tmp_path: Path) -> None:
+    (tmp_path / "viewer").mkdir()
+    heard = await examined(NOWHERE, tmp_path)
+    heard.only(Cause.VIEWER_INCOMPLETE, Side.OURS, "isthmus viewer", str(tmp_path))
+
+
+async def test_a_rule_for_nobody(tmp_path: Path) -> None:
+    rules = {"rules": [{"user": "ann", "operations": ["search"]}]}
+    heard = await examined({**NOWHERE, "access": rules}, tmp_path)
+    heard.only(Cause.RULE_WITHOUT_EFFECT, Side.OURS, "access.rules[0]")
+
+
+async def test_a_secret_that_everybody_may_read(tmp_path: Path) -> None:
+    file = tmp_path / "signing.key"
+    file.write_text("a key of more than thirty-two characters")
+    file.chmod(0o644)
+    heard = await examined({**NOWHERE, "access": {"signing_key_file": file}}, tmp_path)
+    found = heard.only(Cause.SECRET_READABLE, Side.OURS, "access.signing_key_file", "chmod 600")
+    assert "thirty-two" not in repr(found)

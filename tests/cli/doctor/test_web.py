@@ -1,0 +1,153 @@
+"""DICOMweb servers and identity providers that are set up wrongly, and clocks that differ."""
+
+import json
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from isthmus.cli.doctor import Cause, Patience, Side
+from tests.certificates import Authority
+from tests.cli.doctor.examining import examined
+from tests.common.webclient.web_origin import Site, origin_at, says, writes_then_is_silent, written
+from tests.peers import Orthanc, free_port
+
+SHORT: Final = Patience(connect=2.0, answer=0.5)
+
+
+@pytest.fixture
+async def site() -> AsyncIterator[Site]:
+    async with Site().listening() as running:
+        yield running
+
+
+def of(url: str, **more: object) -> dict[str, object]:
+    """Give settings with this server as their one origin."""
+    return {"origins": [origin_at(url, **more)], "gateway": {"listen": "127.0.0.1:0"}}
+
+
+async def test_nothing_is_wrong_with_orthanc(orthanc: Orthanc, tmp_path: Path) -> None:
+    heard = await examined(of(f"{orthanc.url}/dicom-web"), tmp_path, "cloud")
+    assert heard.findings == []
+    assert heard.unclear == []
+
+
+async def test_a_url_without_its_path(orthanc: Orthanc, tmp_path: Path) -> None:
+    """Orthanc has something of its own there."""
+    heard = await examined(of(orthanc.url), tmp_path, "cloud")
+    heard.only(Cause.WRONG_PATH, Side.OURS, "origins[0].url", "/dicom-web")
+
+
+@pytest.mark.parametrize(
+    ("status", "cause", "side", "named"),
+    [
+        ("401 Unauthorized", Cause.NOT_AUTHENTICATED, Side.OURS, "origins[0].token_file"),
+        ("403 Forbidden", Cause.FORBIDDEN, Side.THEIRS, "403"),
+        ("404 Not Found", Cause.WRONG_PATH, Side.OURS, "origins[0].url"),
+        ("500 Internal Server Error", Cause.SERVER_FAILS, Side.THEIRS, "500"),
+    ],
+    ids=["401", "403", "404", "500"],
+)
+async def test_a_status(
+    site: Site, status: str, cause: Cause, side: Side, named: str, tmp_path: Path
+) -> None:
+    token = written(tmp_path / "token", "not-the-right-token")
+    token.chmod(0o600)
+    site.does(says(status))
+    heard = await examined(of(site.url, token_file=token), tmp_path, "cloud")
+    found = heard.only(cause, side, named)
+    assert "not-the-right-token" not in repr(found)
+
+
+async def test_a_login_page(site: Site, tmp_path: Path) -> None:
+    site.does(says("200 OK", "<html>Log in</html>", kind="text/html"))
+    heard = await examined(of(site.url), tmp_path, "cloud")
+    heard.only(Cause.NOT_DICOMWEB, Side.OURS, "origins[0].url", "text/html")
+
+
+async def test_silence(site: Site, tmp_path: Path) -> None:
+    site.does(writes_then_is_silent())
+    heard = await examined(of(site.url), tmp_path, "cloud", patience=SHORT)
+    heard.only(Cause.SERVER_SILENT, Side.THEIRS, "origins[0].timeout_seconds")
+
+
+async def test_a_server_that_speaks_tls(tmp_path: Path) -> None:
+    async with Site(Authority(tmp_path).server()).listening() as site:
+        url = site.url.replace("https://", "http://")
+        heard = await examined(of(url), tmp_path, "cloud", patience=SHORT)
+    heard.only(Cause.SPEAKS_TLS, Side.OURS, "origins[0].url", "https://")
+
+
+async def test_a_server_that_speaks_no_tls(site: Site, tmp_path: Path) -> None:
+    url = site.url.replace("http://", "https://")
+    heard = await examined(of(url), tmp_path, "cloud", patience=SHORT)
+    heard.only(Cause.TLS_NOT_SPOKEN, Side.OURS, "origins[0].url", "http://")
+
+
+async def test_a_server_whose_authority_nobody_named(tmp_path: Path) -> None:
+    async with Site(Authority(tmp_path, "nobodys").server()).listening() as site:
+        heard = await examined(of(site.url), tmp_path, "cloud")
+    heard.only(Cause.TLS_UNKNOWN_AUTHORITY, Side.OURS, "origins[0].ca_file")
+
+
+async def test_a_proxy_that_does_not_let_us_through(site: Site, tmp_path: Path) -> None:
+    site.does(says("407 Proxy Authentication Required"))
+    settings = of("http://dicomweb.example.org/rs", proxy=f"http://127.0.0.1:{site.port}")
+    heard = await examined(settings, tmp_path, "cloud")
+    heard.only(Cause.PROXY_REFUSES, Side.THEIRS, "origins[0].proxy", "dicomweb.example.org")
+
+
+async def test_no_token_is_to_be_had(site: Site, tmp_path: Path) -> None:
+    secret = written(tmp_path / "secret", "not-the-right-secret")
+    secret.chmod(0o600)
+    site.does(says("401 Unauthorized"))
+    oauth2 = {"token_url": f"{site.url}/token", "client_id": "isthmus", "client_secret_file": secret}
+    heard = await examined(of(site.url, oauth2=oauth2), tmp_path, "cloud")
+    found = heard.only(Cause.TOKEN_REFUSED, Side.OURS, "origins[0].oauth2", "client_id")
+    assert "not-the-right-secret" not in repr(found)
+
+
+def dated(by: timedelta) -> str:
+    return f"Date: {format_datetime(datetime.now(UTC) + by, usegmt=True)}"
+
+
+async def test_a_clock_that_differs(site: Site, tmp_path: Path) -> None:
+    site.does(says("200 OK", "[]", dated(timedelta(hours=2))))
+    heard = await examined(of(site.url), tmp_path, "cloud")
+    heard.only(Cause.CLOCK_DIFFERS, Side.OURS, "origin cloud", "before ours", "NTP")
+
+
+async def test_a_clock_that_differs_from_all_others(site: Site, orthanc: Orthanc, tmp_path: Path) -> None:
+    site.does(says("200 OK", "[]", dated(-timedelta(hours=2))))
+    async with Site().listening() as right:
+        right.does(says("200 OK", "[]", dated(timedelta())))
+        other = origin_at(right.url, name="other", ae_title="OTHER")
+        heard = await examined({"origins": [origin_at(site.url), other]}, tmp_path, "cloud", "other")
+    heard.only(Cause.CLOCK_DIFFERS, Side.THEIRS, "origin cloud", "behind ours", "origin other")
+
+
+async def test_a_provider_that_is_not_there(tmp_path: Path) -> None:
+    port = free_port()
+    heard = await examined(provider(f"http://127.0.0.1:{port}/realms/hospital"), tmp_path)
+    heard.only(Cause.CONNECTION_REFUSED, Side.THEIRS, "access.oidc[0].issuer", str(port))
+
+
+@pytest.mark.parametrize(
+    ("status", "issuer"), [("404 Not Found", ""), ("200 OK", "another")], ids=["404", "another-issuer"]
+)
+async def test_a_provider_whose_keys_cannot_be_read(
+    site: Site, status: str, issuer: str, tmp_path: Path
+) -> None:
+    site.does(says(status, json.dumps({"issuer": issuer}), kind="application/json"))
+    heard = await examined(provider(site.url), tmp_path)
+    heard.only(Cause.KEYS_UNREADABLE, Side.OURS, "access.oidc[0].issuer", site.url)
+
+
+def provider(issuer: str) -> dict[str, object]:
+    rule = {"user": "ann", "operations": ["search"]}
+    access = {"oidc": [{"issuer": issuer, "audience": "isthmus"}], "rules": [rule]}
+    nowhere = {"listen": "127.0.0.1:0"}
+    return {"access": access, "gateway": nowhere, "scp": nowhere}

@@ -1,0 +1,175 @@
+"""NATS, S3 and the gateway, run here as the chart has them run, with its files and secrets."""
+
+import asyncio
+import socket
+import sys
+from collections.abc import AsyncIterator, Mapping, Sequence
+from io import BytesIO
+from pathlib import Path
+
+import nats
+import nats.errors
+import pytest
+from minio import Minio
+from minio.error import S3Error
+
+from isthmus.cli.embedded.base import LOOPBACK, Embedded, free_ports
+from isthmus.cli.embedded.own_authority import own_certificate
+from isthmus.cli.embedded.probe import answers
+from isthmus.cli.process import Program, executable
+from isthmus.common.bus import Bus
+from isthmus.common.bus.accounts import SERVICES
+from isthmus.common.config.settings import Nats
+from tests.deploy.kubelet import Prepared, prepare
+from tests.deploy.rendering import Rendered, read, render
+from tests.waiting import PATIENCE
+
+PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes.fromhex("000000040000000000")
+"""With which a client of gRPC begins (RFC 9113 3.4): an empty SETTINGS."""
+TLS_ALERT = 0x15
+
+
+class OfChart(Embedded):
+    """A server of the chart, run below a folder."""
+
+    def __init__(self, prepared: Prepared, *, command: Sequence[str], probe: tuple[int, str]) -> None:
+        super().__init__(prepared.root)
+        self._prepared, self._command, self._probe = prepared, command, probe
+
+    @property
+    def program(self) -> Program:
+        port, path = self._probe
+        return Program(
+            name="server",
+            command=[executable(self._command[0]), *self._command[1:]],
+            ready=lambda: answers(LOOPBACK, port, path),
+            environment=self._prepared.environment,
+            directory=self.directory,
+            stop_within=0.5,
+        )
+
+    def prepare(self) -> None:
+        """All of it is there."""
+
+
+@pytest.fixture
+def rendered() -> Rendered:
+    return render()
+
+
+@pytest.fixture
+async def url(rendered: Rendered, tmp_path: Path) -> AsyncIterator[str]:
+    """The bus, at a port of its own: the chart's cannot be had twice on a machine."""
+    prepared = prepare(rendered, "nats", tmp_path)
+    port, monitoring = free_ports(2)
+    command = [*prepared.command, "-a", LOOPBACK, "-p", str(port), "-m", str(monitoring)]
+    async with OfChart(prepared, command=command, probe=(monitoring, "/healthz?js-enabled-only=true")):
+        yield f"nats://{LOOPBACK}:{port}"
+
+
+async def test_nats_takes_each_service_with_its_password_and_nobody_without(
+    rendered: Rendered, url: str
+) -> None:
+    for name in SERVICES:
+        password = rendered.secret(name)["nats_password"]
+        bus = await Bus.connect(Nats(url=url, user=name, password=password), name)
+        assert bus.connected
+        await bus.close()
+    with pytest.raises(nats.errors.Error, match="Authorization Violation"):
+        await nats.connect(
+            url, user="qido", password=rendered.secret("wado")["nats_password"], allow_reconnect=False
+        )
+
+
+@pytest.fixture
+async def s3(rendered: Rendered, tmp_path: Path) -> AsyncIterator[Mapping[str, int]]:
+    """The blob store, with the ports that it has here."""
+    prepared = prepare(rendered, "s3", tmp_path)
+    names = ("s3.port", "s3.port.grpc", *(f"{part}.port{kind}" for part in PARTS for kind in ("", ".grpc")))
+    ports = dict(zip(names, free_ports(len(names)), strict=True))
+    kept = [one.replace("0.0.0.0", LOOPBACK) for one in prepared.command if not one.startswith("-s3.port=")]
+    # It looks for security.toml in its working directory too.
+    security = tmp_path / "etc" / "seaweedfs" / "security.toml"
+    (tmp_path / "security.toml").write_text(security.read_text())
+    command = [*kept, *(f"-{name}={port}" for name, port in ports.items())]
+    async with OfChart(prepared, command=command, probe=(ports["s3.port"], "/healthz")):
+        yield ports
+
+
+PARTS = ("master", "volume", "filer")
+
+
+async def make_bucket(rendered: Rendered, root: Path, endpoint: str) -> int | None:
+    """Run the Job that makes the bucket, once."""
+    job = prepare(rendered, "bucket", root)
+    program = Path(sys.executable).with_name(job.command[0])
+    process = await asyncio.create_subprocess_exec(
+        program, *job.command[1:], env={**job.environment, "ISTHMUS_S3__ENDPOINT": endpoint}
+    )
+    return await process.wait()
+
+
+async def test_each_service_does_its_part_in_the_store_and_no_more(
+    rendered: Rendered, s3: Mapping[str, int], tmp_path: Path
+) -> None:
+    endpoint = f"{LOOPBACK}:{s3['s3.port']}"
+    # The interface answers before all of it is there: in a cluster the Job begins anew as well.
+    async with asyncio.timeout(PATIENCE):
+        while await make_bucket(rendered, tmp_path / "job", endpoint) != 0:
+            pass
+    await asyncio.to_thread(_use, rendered, endpoint)
+
+
+def _use(rendered: Rendered, endpoint: str) -> None:
+    clients = {
+        name: Minio(
+            endpoint,
+            access_key=name,
+            secret_key=rendered.secret(name)["s3_secret_key"],
+            secure=False,
+            region="us-east-1",
+        )
+        for name in ("wado", "stow", "dimse-scu")
+    }
+    clients["dimse-scu"].put_object("isthmus", "held/pacs/1", BytesIO(b"blob"), 4)
+    assert clients["wado"].get_object("isthmus", "held/pacs/1").read() == b"blob"
+    for name in ("wado", "stow"):
+        with pytest.raises(S3Error) as refused:
+            clients[name].put_object("isthmus", "held/pacs/2", BytesIO(b"blob"), 4)
+        assert refused.value.code == "AccessDenied"
+
+
+async def test_what_is_behind_the_store_talks_to_nobody_else(s3: Mapping[str, int]) -> None:
+    for name in (one for one in s3 if one.endswith(".grpc")):
+        answer = await asyncio.to_thread(_first_bytes, s3[name])
+        assert answer[:1] in (b"", bytes([TLS_ALERT])), name
+
+
+def _first_bytes(port: int) -> bytes:
+    """Begin as a client of gRPC without TLS, and give what is answered."""
+    with socket.create_connection((LOOPBACK, port), timeout=PATIENCE) as client:
+        client.sendall(PREFACE)
+        try:
+            return client.recv(64)
+        except ConnectionResetError:
+            return b""
+
+
+@pytest.mark.parametrize("values", ["ingress", "everything"], ids=["in clear", "TLS"])
+async def test_caddy_takes_the_gateway(values: str, tmp_path: Path) -> None:
+    _, certificate, key = own_certificate("gateway")
+    given = {"gateway-tls": {"tls.crt": certificate, "tls.key": key}}
+    prepared = prepare(
+        render(read(Path(__file__).parent / "values" / f"{values}.yaml")), "gateway", tmp_path, given
+    )
+    program, action, *options = prepared.command
+    assert action == "run"
+    process = await asyncio.create_subprocess_exec(
+        *(executable(program), "validate", *options),
+        env={**prepared.environment, "HOME": str(tmp_path)},
+        stderr=asyncio.subprocess.STDOUT,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    said, _ = await process.communicate()
+    assert process.returncode == 0, said.decode()
+    assert b"Valid configuration" in said

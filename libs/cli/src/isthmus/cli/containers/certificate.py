@@ -15,6 +15,7 @@ CERTIFICATE: Final = "gateway.pem"
 KEY: Final = "gateway.key"
 AUTHORITY: Final = "authority.pem"
 """By which clients verify the one that is made here."""
+_OF_PARTS: Final = (AUTHORITY, "own.pem", "own.key")
 
 
 def keep_certificate(folder: Path, host: str, given: Path | None, *, renew: bool = False) -> str:
@@ -43,6 +44,17 @@ def keep_certificate(folder: Path, host: str, given: Path | None, *, renew: bool
         return (folder / CERTIFICATE).read_text()
     except OSError as error:
         raise SettingsError(f"{folder / CERTIFICATE}: {error.strerror}") from None
+
+
+def keep_parts_of_s3(folder: Path) -> None:
+    """See that the parts of SeaweedFS have what they know each other by.
+
+    Raises:
+        SettingsError: a file cannot be written.
+    """
+    if not all((folder / name).exists() for name in _OF_PARTS):
+        made = zip(_OF_PARTS, own_certificate("s3"), strict=True)
+        write_if_changed((folder / name, text) for name, text in made)
 
 
 def check_host(host: str) -> str:

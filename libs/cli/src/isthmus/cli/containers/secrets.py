@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Final
 
-from isthmus.cli.containers.certificate import CERTIFICATE, keep_certificate
+from isthmus.cli.containers.certificate import CERTIFICATE, keep_certificate, keep_parts_of_s3
 from isthmus.cli.containers.secret_files import (
     GATEWAY,
     OF_EACH,
@@ -56,6 +56,7 @@ def make_secrets(
             (folder / "s3" / "minio.env", _root_of_minio(s3[OPERATOR])),
         ]
     )
+    keep_parts_of_s3(folder / "s3")
     certificate = keep_certificate(folder / GATEWAY, host, given, renew=Kind.CERTIFICATE in renew)
     found = _run_file(settings, shared, nats[OPERATOR], s3[OPERATOR])
     write_if_changed(

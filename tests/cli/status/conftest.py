@@ -7,10 +7,25 @@ import pytest
 
 from isthmus.cli.embedded import EmbeddedNats
 from isthmus.cli.run_file import hold
+from isthmus.cli.status import patience
 from isthmus.common.blobs import BlobStore
 from isthmus.common.config.settings import S3
 from isthmus.common.threads import Threads
 from tests.cli.status.site import Site
+from tests.waiting import PATIENCE
+
+
+@pytest.fixture
+def hasty() -> None:
+    """Has a look end as soon as it does for a user."""
+
+
+@pytest.fixture(autouse=True)
+def _patient(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have a look wait for as long as it takes, where the time is not what a test claims."""
+    if "hasty" not in request.fixturenames:
+        for name in ("LOOK_SECONDS", "CONNECT_SECONDS"):
+            monkeypatch.setattr(patience, name, PATIENCE)
 
 
 @pytest.fixture

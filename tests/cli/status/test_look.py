@@ -27,8 +27,8 @@ from isthmus.common.threads import Threads
 from tests.cli.status.site import MAX_BYTES, READY, Site, origin, service
 from tests.waiting import until
 
-AT_MOST = 5.0
-"""Seconds that a look may take, whatever is away."""
+AT_MOST = 15.0
+"""Seconds that a look may take, whatever is away: it has four, and a busy machine."""
 
 
 async def answering(_: Echo) -> EchoDone:
@@ -68,6 +68,7 @@ async def test_without_a_system_it_says_so(data: Path) -> None:
             await looker.look()
 
 
+@pytest.mark.usefixtures("hasty")
 async def test_with_nats_away_the_others_are_told_and_the_origins_are_not_blamed(site: Site) -> None:
     await site.replica("wado")
     await site.with_gateway()
@@ -85,6 +86,7 @@ async def test_with_nats_away_the_others_are_told_and_the_origins_are_not_blamed
     assert verdict([problem]).startswith("NATS is away: No connection to NATS at 127.0.0.1:1: ")
 
 
+@pytest.mark.usefixtures("hasty")
 async def test_nats_that_is_frozen_does_not_hold_up_the_rest(site: Site) -> None:
     await site.with_gateway()
     with frozen(site.nats.pid):
@@ -96,6 +98,7 @@ async def test_nats_that_is_frozen_does_not_hold_up_the_rest(site: Site) -> None
     assert kinds(status) == [Kind.NATS_AWAY]
 
 
+@pytest.mark.usefixtures("hasty")
 async def test_nats_that_freezes_between_two_looks_is_silent_in_the_second(site: Site) -> None:
     await site.with_gateway()
     await site.origin("pacs", answering)
@@ -111,6 +114,7 @@ async def test_nats_that_freezes_between_two_looks_is_silent_in_the_second(site:
         assert kinds(second) == [Kind.NATS_AWAY]
 
 
+@pytest.mark.usefixtures("hasty")
 async def test_with_s3_away_it_is_that_which_is_wrong(site: Site) -> None:
     await site.with_gateway()
     site.s3 = site.s3.model_copy(update={"endpoint": "127.0.0.1:1"})
@@ -140,6 +144,7 @@ async def test_a_service_that_lacks_a_part_says_which(site: Site) -> None:
     assert kinds(status) == [Kind.SERVICE_NOT_READY]
 
 
+@pytest.mark.usefixtures("hasty")
 async def test_a_service_that_does_not_answer_holds_up_no_other(site: Site) -> None:
     await site.with_gateway()
     stuck = await site.replica("wado", replica=1)
@@ -234,7 +239,7 @@ async def test_each_origin_is_asked_and_a_silent_one_holds_up_no_other(site: Sit
         ("unserved", Answer.UNKNOWN, None),
     ]
     assert origin(status, "rejects").reason == "calling AE title not recognized"
-    assert origin(status, "silent").reason == "no answer for 2 s"
+    assert (origin(status, "silent").reason or "").startswith("no answer for ")
     assert (origin(status, "unserved").reason or "").startswith("no dimse-scu serves it")
     assert kinds(status) == [Kind.ORIGIN_NOT_SERVED, Kind.ORIGIN_AWAY, Kind.ORIGIN_AWAY]
 

@@ -4,16 +4,13 @@ import asyncio
 from dataclasses import dataclass
 from typing import Final
 
+from isthmus.cli.status import patience
 from isthmus.cli.status.model import Health
 from isthmus.common.blobs import BlobStore, study_of, study_prefixes
 from isthmus.common.config.settings import S3
 from isthmus.common.errors import StoreUnavailable
 from isthmus.common.threads import Threads
 
-ANSWER_SECONDS: Final = 1.5
-"""For S3 to give the first thousand."""
-COUNT_SECONDS: Final = 2.0
-"""For counting; where there are more than can be counted in that time, that is said."""
 AGAIN_SECONDS: Final = 30.0
 """They are counted again no sooner."""
 _THREADS: Final = 2
@@ -52,11 +49,11 @@ class Held:
         """Ask S3 for what is held."""
         found: set[tuple[str, str] | None] = set()
         try:
-            async with asyncio.timeout(COUNT_SECONDS):
+            async with asyncio.timeout(patience.LOOK_SECONDS):
                 studies = await self._count(found)
         except TimeoutError:
             if not found:
-                return InS3(Health.SILENT, f"no answer within {COUNT_SECONDS:g} s")
+                return InS3(Health.SILENT, f"no answer within {patience.LOOK_SECONDS:g} s")
             studies = Studies(len(found - {None}), is_minimum=True)
         except StoreUnavailable as error:
             return InS3(Health.AWAY, error.detail)
@@ -67,7 +64,7 @@ class Held:
         manifests, *_ = study_prefixes()
         now = asyncio.get_running_loop().time()
         lately = self._counted is not None and now - self._counted[0] < AGAIN_SECONDS
-        async for listed in self._blobs.list(manifests, deadline=ANSWER_SECONDS):
+        async for listed in self._blobs.list(manifests, deadline=patience.LOOK_SECONDS / 2):
             if lately:
                 break
             found.add(study_of(listed.key))

@@ -1,6 +1,7 @@
 """What only NATS can tell: the queues, the associations, and, through the workers, the origins."""
 
 import asyncio
+import math
 from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, TypeVar
@@ -8,6 +9,7 @@ from typing import Final, TypeVar
 import nats.errors
 
 from isthmus.cli.run_file import OriginPart
+from isthmus.cli.status import patience
 from isthmus.cli.status.echoes import Echoes
 from isthmus.cli.status.model import Answer, Health, Origin, Part
 from isthmus.cli.status.target import Target
@@ -27,9 +29,6 @@ from isthmus.common.bus.connection import reason
 from isthmus.common.bus.granted import Gate
 from isthmus.common.errors import BusUnavailable, IsthmusError
 
-CONNECT_SECONDS: Final = 1.5
-ASK_SECONDS: Final = 2.0
-"""For NATS to tell a part, and for the origins to answer."""
 SECOND_LOOK: Final = 0.5
 """Until the second look at whether somebody takes what waits: who has ended a job asks a moment later."""
 _NAME: Final = "isthmus status"
@@ -62,6 +61,7 @@ class Watched:
     async def look(self) -> OnBus:
         """Ask NATS all that it can tell."""
         found = OnBus()
+        end = asyncio.get_running_loop().time() + patience.LOOK_SECONDS
         origins = self.target.run.origins
         try:
             bus, echoes = await self._connected()
@@ -72,7 +72,7 @@ class Watched:
             _not_told(found, origins, f"no connection to {self.target.nats.url}")
             return found
         echoes.begin(origins)
-        await asyncio.gather(self._ask(bus, found), echoes.answers(ASK_SECONDS))
+        await asyncio.gather(self._ask(bus, found, end), echoes.answers(patience.ORIGIN_SECONDS))
         found.origins = echoes.told(origins, found.associations)
         return found
 
@@ -86,22 +86,22 @@ class Watched:
     async def _connected(self) -> tuple[Bus, Echoes]:
         if self._bus is None or self._echoes is None:
             gate = Gate(Grants(self.target.run.signing_key or None, _NAME))
-            self._bus = await Bus.connect(self.target.nats, _NAME, gate, patience=CONNECT_SECONDS)
+            self._bus = await Bus.connect(self.target.nats, _NAME, gate, patience=patience.CONNECT_SECONDS)
             self._echoes = Echoes(self._bus)
         return self._bus, self._echoes
 
-    async def _ask(self, bus: Bus, found: OnBus) -> None:
+    async def _ask(self, bus: Bus, found: OnBus, end: float) -> None:
         user = self.target.nats.user
         if user in SERVICES:  # NATS would not even answer
             why = f"the user {user} of NATS may not ask that; {OPERATOR} may (nats.user)"
             _cannot_ask(found, why)
             return
         queues, of_origins, letters, stored, alive = await asyncio.gather(
-            _told(found, Part.QUEUES, _queues(bus)),
-            _told(found, Part.ASSOCIATIONS, associations(bus)),
-            _told(found, Part.DEAD_LETTERS, dead_letters(bus)),
-            _told(found, Part.STORAGE, storage(bus)),
-            _told(found, Part.NATS, _answers(bus)),
+            _told(found, end, Part.QUEUES, _queues(bus)),
+            _told(found, end, Part.ASSOCIATIONS, associations(bus)),
+            _told(found, end, Part.DEAD_LETTERS, dead_letters(bus)),
+            _told(found, end, Part.STORAGE, storage(bus)),
+            _told(found, end, Part.NATS, _answers(bus)),
         )
         found.queues = queues or ()
         found.associations = {one.origin: one for one in of_origins or ()}
@@ -122,19 +122,19 @@ async def _queues(bus: Bus) -> Sequence[Backlog]:
 
 async def _answers(bus: Bus) -> bool:
     try:
-        await bus.client.flush(int(ASK_SECONDS))
+        await bus.client.flush(math.ceil(patience.LOOK_SECONDS))
     except nats.errors.Error as error:
         raise BusUnavailable(f"it does not answer: {reason(error)}") from None
     return True
 
 
-async def _told(found: OnBus, part: Part, asking: Awaitable[T]) -> T | None:
-    """Give what is told of a part; None, and why, where it is not told in time."""
+async def _told(found: OnBus, end: float, part: Part, asking: Awaitable[T]) -> T | None:
+    """Give what is told of a part; None, and why, where it is not told by a time of the loop."""
     try:
-        async with asyncio.timeout(ASK_SECONDS):
+        async with asyncio.timeout_at(end):
             return await asking
     except TimeoutError:
-        found.unknown[part] = f"no answer from NATS within {ASK_SECONDS:g} s"
+        found.unknown[part] = "no answer from NATS in time"
     except IsthmusError as error:
         found.unknown[part] = error.detail
     return None

@@ -19,8 +19,8 @@ _SOSO: Final = "yellow"
 _DIM: Final = "dim"
 _HEALTH: Final = {Health.READY: _GOOD, Health.RUNNING: _GOOD, Health.NOT_READY: _SOSO}
 _ANSWER: Final = {Answer.ANSWERS: _GOOD, Answer.BUSY: _SOSO}
-_NAME_WIDTH: Final = 22
-_STATE_WIDTH: Final = 11
+_NAME_WIDTH: Final = 26
+_STATE_WIDTH: Final = 9
 
 
 def screen(status: Status, found: Sequence[Problem]) -> RenderableType:
@@ -70,8 +70,7 @@ def _services(status: Status) -> Iterator[RenderableType]:
 def _service(one: Service, now: float) -> Iterator[RenderableType]:
     yield one.label
     yield Text(one.health, style=_HEALTH.get(one.health, _BAD))
-    runs = one.since is not None and one.health is not Health.AWAY
-    yield age(now - one.since) if one.since is not None and runs else "-"
+    yield age(now - one.since) if one.since is not None and one.pid is not None else "-"
     yield size(one.memory)
     yield "-" if one.restarts is None else Text(str(one.restarts), style=_SOSO if one.restarts else "")
 
@@ -92,10 +91,10 @@ def _origin(one: Origin) -> Iterator[RenderableType]:
     yield one.name
     yield Text(one.answer, style=_ANSWER.get(one.answer, _BAD))
     yield "-" if one.latency_ms is None else f"{one.latency_ms:.1f} ms"
-    if one.answer is Answer.UNKNOWN:
-        yield "-"
+    if one.is_left_alone:
+        yield Text("open", style=_BAD)
     else:
-        yield Text("open", style=_BAD) if one.is_left_alone else "closed"
+        yield "closed" if one.answer in (Answer.ANSWERS, Answer.AWAY) else "-"
     used = one.associations
     yield "-" if used is None else f"{used.open} of {used.allowed}"
     yield "-" if used is None else Text(str(used.waiting), style=_SOSO if used.waiting else "")

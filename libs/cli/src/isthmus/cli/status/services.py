@@ -13,11 +13,10 @@ import orjson
 
 from isthmus.cli.client import GatewayAway, trusting
 from isthmus.cli.run_file import ProcessPart, RunFile
+from isthmus.cli.status import patience
 from isthmus.cli.status.metrics import Numbers
 from isthmus.cli.status.model import Health, Service
 
-ASK_SECONDS: Final = 2.0
-"""For one of them to answer."""
 _NAMES: Final = {"nats": "NATS", "s3": "S3"}
 
 
@@ -37,7 +36,7 @@ async def ask_services(run: RunFile) -> Sequence[Asked]:
     """
     with_address = [one for one in run.processes if one.address is not None]
     replicas = [found for each in await asyncio.gather(*map(_replicas, with_address)) for found in each]
-    async with httpx2.AsyncClient(trust_env=False, timeout=ASK_SECONDS) as http:
+    async with httpx2.AsyncClient(trust_env=False, timeout=patience.LOOK_SECONDS) as http:
         return await asyncio.gather(*(_ask(http, one, run.key) for one in replicas))
 
 
@@ -48,10 +47,10 @@ async def ask_gateway(run: RunFile) -> tuple[Health, str | None]:
     except GatewayAway as error:
         return Health.AWAY, error.detail
     try:
-        async with httpx2.AsyncClient(verify=context, trust_env=False, timeout=ASK_SECONDS) as http:
+        async with httpx2.AsyncClient(verify=context, trust_env=False, timeout=patience.LOOK_SECONDS) as http:
             await http.get(run.gateway)
     except httpx2.TimeoutException:
-        return Health.SILENT, f"no answer within {ASK_SECONDS:g} s"
+        return Health.SILENT, f"no answer within {patience.LOOK_SECONDS:g} s"
     except httpx2.TransportError as error:
         return Health.AWAY, f"{type(error).__name__} at {run.gateway}"
     return Health.READY, None
@@ -78,7 +77,7 @@ async def _replicas(process: ProcessPart) -> Sequence[ProcessPart]:
         return [process]
     loop = asyncio.get_running_loop()
     try:
-        async with asyncio.timeout(ASK_SECONDS):
+        async with asyncio.timeout(patience.LOOK_SECONDS):
             found = await loop.getaddrinfo(host, port, family=socket.AF_INET, type=socket.SOCK_STREAM)
     except (OSError, TimeoutError):
         return [process]
@@ -113,7 +112,7 @@ async def _readiness(http: httpx2.AsyncClient, process: ProcessPart) -> tuple[He
             return Health.SILENT, _starts(process)
         return Health.AWAY, f"nobody listens at {process.address}"
     except httpx2.TimeoutException:
-        return Health.SILENT, f"no answer within {ASK_SECONDS:g} s"
+        return Health.SILENT, f"no answer within {patience.LOOK_SECONDS:g} s"
     except httpx2.TransportError as error:
         return Health.SILENT, f"it broke off ({type(error).__name__})"
     if answer.status_code == HTTPStatus.OK:

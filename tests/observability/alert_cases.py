@@ -184,6 +184,28 @@ STORAGE: Final[Sequence[Case]] = [
     ),
     Case("there is no limit", "JetStreamFull", {"isthmus_jetstream_size_bytes": "81+0x10"}, "6m"),
     Case(
+        "there is no limit, and very much",
+        "JetStreamLarge",
+        {"isthmus_jetstream_size_bytes": "10737418240+0x10"},
+        "6m",
+        Told(
+            {},
+            "The streams of NATS take 10GiB, and nothing bounds them",
+            "They hold messages, no images: something piles up, until the disk is full. JetStreamFull would tell in"
+            " time, but needs a limit.",
+        ),
+    ),
+    Case("not yet", "JetStreamLarge", {"isthmus_jetstream_size_bytes": "10000000000+0x10"}, "6m"),
+    Case(
+        "there is a limit",
+        "JetStreamLarge",
+        {
+            "isthmus_jetstream_size_bytes": "10737418240+0x10",
+            "isthmus_jetstream_limit_bytes": "2e10+0x10",
+        },
+        "6m",
+    ),
+    Case(
         "the sweeper does not keep up",
         "CacheFull",
         {"isthmus_cache_size_bytes": "111+0x40", "isthmus_cache_limit_bytes": "100+0x40"},

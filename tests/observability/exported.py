@@ -18,6 +18,13 @@ OF_PROMETHEUS: Final = {
 """What it makes itself, of what it scrapes and of the rules."""
 OF_THE_SCRAPE: Final = frozenset({"job", "instance", "service"})
 """Labels that all have by prometheus.yml."""
+SELDOM: Final[Mapping[str, str]] = {
+    "isthmus_audit_exported_total": "a syslog server takes the audit",
+    "isthmus_cache_evictions_total": "more is held than may be",
+    "isthmus_inbox_expired_total": "a study of an inbox is older than keep_days",
+    "isthmus_jetstream_limit_bytes": "the configuration of NATS names a limit",
+}
+"""What there is only where something is so that takes days, or other settings than most have."""
 
 
 def named_metrics() -> Mapping[str, frozenset[str]]:

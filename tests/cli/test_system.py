@@ -65,6 +65,15 @@ def test_the_faces_and_the_gateway_know_the_same_secret(tmp_path: Path) -> None:
     }
 
 
+def test_secrets_that_the_settings_have_in_files_are_not_said_twice(tmp_path: Path) -> None:
+    (file := tmp_path / "secret").write_text("of at least thirty-two characters\n")
+    one = system(tmp_path, f"[access]\noperator_key_file = '{file}'\n", gateway=f"secret_file = '{file}'\n")
+    environment = programs(one)["qido"].environment
+    assert not {"ISTHMUS_ACCESS__OPERATOR_KEY", "ISTHMUS_GATEWAY__SECRET"} & environment.keys()
+    assert programs(one)["gateway"].environment["GATEWAY_SECRET"] == file.read_text().strip()
+    assert one.run_file({}).key == file.read_text().strip()
+
+
 def test_no_secret_is_in_an_argument_and_every_file_is_private(tmp_path: Path) -> None:
     one = system(tmp_path)
     one.prepare()
@@ -174,6 +183,10 @@ def test_a_subscriber_is_a_user_of_nats_with_its_own_password(tmp_path: Path) ->
         ),
         ("[nats]\npassword_file = 'x'\n", "nats.password_file: isthmus up brings its own"),
         ("[s3]\nsecret_key_file = 'x'\n", "s3.secret_key_file: isthmus up brings its own"),
+        *(
+            (f"[access]\n{name}_file = '/none'\n", f"access.{name}_file: /none: No such file")
+            for name in ("signing_key", "link_key", "operator_key", "metrics_key")
+        ),
         (
             SUBSCRIBER.format("ai").replace(
                 "password = 'a password of at least 32 characters'", "password_file = '/none'"

@@ -1,6 +1,7 @@
 """The files that settings name: whether they hold what they should, before anything is started."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 from isthmus.common.config import DicomwebOrigin, DimseOrigin, S3Origin, Settings
 from isthmus.common.config.access import Access, key_in
@@ -19,7 +20,7 @@ def check_files(settings: Settings) -> None:
         SettingsError: a line for each that cannot, with its key; it quotes nothing of what they hold.
     """
     complaints = [*_of_access(settings.access), *_of_webhooks(settings), *_of_scp(settings)]
-    complaints += _of_audit(settings)
+    complaints += [*_of_key("gateway.secret_file", settings.gateway.secret_file), *_of_audit(settings)]
     for number, origin in enumerate(settings.origins):
         if isinstance(origin, DicomwebOrigin):
             complaints += _of_server(f"origins[{number}]", origin)
@@ -37,12 +38,16 @@ def _of_access(access: Access) -> Iterator[str]:
             verifying(provider.ca_file)
         except ValueError as error:
             yield f"access.oidc[{number}].{error}"
-    for key, path in (("link_key", access.link_key_file), ("signing_key", access.signing_key_file)):
-        if path is not None:
-            try:
-                key_in(path)
-            except ValueError as error:
-                yield f"access.{key}_file: {path}: {error}"
+    for name in ("link_key", "signing_key", "operator_key", "metrics_key"):
+        yield from _of_key(f"access.{name}_file", getattr(access, f"{name}_file"))
+
+
+def _of_key(key: str, path: Path | None) -> Iterator[str]:
+    if path is not None:
+        try:
+            key_in(path)
+        except ValueError as error:
+            yield f"{key}: {path}: {error}"
 
 
 def _of_webhooks(settings: Settings) -> Iterator[str]:

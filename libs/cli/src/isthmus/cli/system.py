@@ -53,8 +53,8 @@ class System:
         # It is kept, and so are the queues: what was asked for before a restart goes on after it.
         self._signing_key = settings.access.signing_secret or kept_secret(data / "signing.key")
         self._link_key = settings.access.link_secret or kept_secret(data / "link.key")
-        self._operator_key = secrets.token_urlsafe(32)
-        self._secret = settings.gateway.secret or secrets.token_urlsafe(32)
+        self._operator_key = settings.access.operator_secret or secrets.token_urlsafe(32)
+        self._secret = settings.gateway.shown_secret or secrets.token_urlsafe(32)
         gateway = _free_address("gateway.listen", settings.gateway.listen)
         self._scp = _scp_addresses(settings.scp)
         self._nats = EmbeddedNats(data / "nats", subscribers_of(settings))
@@ -178,7 +178,7 @@ class System:
                 name=name,
                 replica=number if len(ports) > 1 else 0,
                 command=[sys.executable, "-m", f"isthmus.{name.replace('-', '_')}"],
-                environment=self._environment(name, port),
+                environment=self.environment(name, port),
                 ready=partial(answers, LOOPBACK, port, "/readyz"),
                 # They end what clients still wait for within 5 s.
                 stop_within=5.5,
@@ -186,7 +186,8 @@ class System:
             for number, port in enumerate(ports, start=1)
         ]
 
-    def _environment(self, name: str, port: int) -> Mapping[str, str]:
+    def environment(self, name: str, port: int) -> Mapping[str, str]:
+        """Give the settings of a service beside the file: `compose/compose.yaml` has the same for containers."""
         access_key, secret_key = self._s3.keys_of(name)
         environment = {
             "ISTHMUS_CONFIG": str(self._config or ""),
@@ -199,7 +200,6 @@ class System:
             "ISTHMUS_S3__BUCKET": self._s3.bucket,
             "ISTHMUS_S3__ACCESS_KEY": access_key,
             "ISTHMUS_S3__SECRET_KEY": secret_key,
-            "ISTHMUS_GATEWAY__SECRET": self._secret,
             "ISTHMUS_GATEWAY__URL": self._settings.gateway.url or self.url,
             "ISTHMUS_TELEMETRY__TRACES": str(self._traces),
         }
@@ -208,8 +208,10 @@ class System:
             environment["ISTHMUS_ACCESS__SIGNING_KEY"] = self._signing_key
         if name in _FACES and access.link_key is None and access.link_key_file is None:
             environment["ISTHMUS_ACCESS__LINK_KEY"] = self._link_key
-        if name in _HTTP_FACES:
+        if name in _HTTP_FACES and access.operator_key_file is None:
             environment["ISTHMUS_ACCESS__OPERATOR_KEY"] = self._operator_key
+        if name in _HTTP_FACES and self._settings.gateway.secret_file is None:
+            environment["ISTHMUS_GATEWAY__SECRET"] = self._secret
         if self._demo is not None:
             origin = {
                 "name": DEMO_ORIGIN,

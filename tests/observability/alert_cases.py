@@ -191,8 +191,8 @@ STORAGE: Final[Sequence[Case]] = [
         Told(
             {},
             "The streams of NATS take 10GiB, and nothing bounds them",
-            "They hold messages, no images: something piles up, until the disk is full. JetStreamFull would tell"
-            " in time, but needs a limit.",
+            "They hold messages, no images: something piles up, until the disk is full. JetStreamFull would"
+            " tell in time, but needs a limit.",
         ),
     ),
     Case("not yet", "JetStreamLarge", {"isthmus_jetstream_size_bytes": "10000000000+0x10"}, "6m"),

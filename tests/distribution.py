@@ -21,6 +21,7 @@ TOGETHER: Final[Mapping[str, tuple[str, ...]]] = {
         "tests/system/test_bad_requests.py",
         "tests/system/test_clients.py",
         "tests/system/test_corpus.py",
+        "tests/system/test_doctor.py",
         "tests/system/test_faults.py",
         "tests/system/test_origins_away.py",
         "tests/system/test_privacy.py",
@@ -32,6 +33,7 @@ TOGETHER: Final[Mapping[str, tuple[str, ...]]] = {
     "inverse": ("tests/inverse/",),
     "demo": (
         "tests/system/test_ohif.py",
+        "tests/system/test_status.py",
         "tests/system/test_up.py",
     ),
     "inboxes": (
@@ -39,6 +41,7 @@ TOGETHER: Final[Mapping[str, tuple[str, ...]]] = {
         "tests/system/test_bucket.py",
         "tests/system/test_hostile.py",
         "tests/system/test_inbox.py",
+        "tests/system/test_metrics.py",
         "tests/system/test_openapi.py",
         "tests/system/test_prometheus.py",
     ),

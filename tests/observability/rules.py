@@ -62,12 +62,15 @@ def promtool(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(["promtool", *map(str, arguments)], capture_output=True, text=True, check=False)
 
 
-def tried(case: Case, directory: Path) -> str:
-    """Have promtool try a case, and give what it says where something else happens; else nothing."""
-    file = directory / "case.json"  # which is YAML too
-    file.write_text(
-        json.dumps({"rule_files": [str(ALERTS)], "evaluation_interval": "1m", "tests": [_test(case)]})
-    )
+def tried(cases: Sequence[Case], directory: Path) -> str:
+    """Have promtool try cases, and give what it says where something else happens; else nothing."""
+    file = directory / "cases.json"  # which is YAML too
+    tests = {
+        "rule_files": [str(ALERTS)],
+        "evaluation_interval": "1m",
+        "tests": [_test(case) for case in cases],
+    }
+    file.write_text(json.dumps(tests))
     done = promtool("test", "rules", file)
     return "" if done.returncode == 0 else done.stdout + done.stderr
 
@@ -76,6 +79,7 @@ def _test(case: Case) -> Mapping[str, object]:
     (rule,) = [rule for rule in rules() if rule.name == case.alert]
     expected = [] if case.told is None else [_expected(rule, case.told)]
     return {
+        "name": case.name,
         "interval": "1m",
         "input_series": [{"series": name, "values": values} for name, values in case.series.items()],
         "alert_rule_test": [{"eval_time": case.at, "alertname": rule.name, "exp_alerts": expected}],

@@ -17,14 +17,26 @@ from isthmus.cli.containers.secret_files import (
 )
 from isthmus.cli.embedded.nats_conf import passwords
 from isthmus.cli.embedded.s3_rights import identities
-from isthmus.cli.run_file import ELSEWHERE, CachePart, NatsPart, OriginPart, RunFile, S3Part, ScpPart
+from isthmus.cli.run_file import (
+    ELSEWHERE,
+    CachePart,
+    NatsPart,
+    OriginPart,
+    ProcessPart,
+    RunFile,
+    S3Part,
+    ScpPart,
+)
 from isthmus.common.bus.accounts import OPERATOR as OPERATOR_USER
+from isthmus.common.bus.accounts import SERVICES
 from isthmus.common.config import ListenAddress, Settings
 
 INSIDE: Final = "https://gateway:8443"
 """Where the gateway is for other containers."""
 SCP: Final = "scp"
 """The container of the DIMSE face."""
+HTTP_PORT: Final = 8000
+"""Where each service has `/readyz` and `/metrics`, under its name, for all its replicas."""
 
 
 def make_secrets(
@@ -95,6 +107,7 @@ def _run_file(settings: Settings, shared: Mapping[Kind, str], nats: str, s3: str
         scp=_scp(settings),
         cache=CachePart(max_bytes=settings.cache.max_bytes),
         services={},
+        processes=[ProcessPart(name=name, address=f"{name}:{HTTP_PORT}") for name in SERVICES],
         origins=[OriginPart(name=origin.name, protocol=origin.protocol.value) for origin in settings.origins],
         key=shared[Kind.OPERATOR_KEY],
         link_key=shared[Kind.LINK_KEY],

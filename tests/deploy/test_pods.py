@@ -116,16 +116,26 @@ def test_all_own_parts_are_of_one_image() -> None:
 
 
 def test_the_images_of_others_are_those_of_compose() -> None:
-    composed = yaml.safe_load(COMPOSE.read_text())["services"]
-    for name in ("gateway", "nats"):
-        image = render().container(name)["image"]
-        assert image.removeprefix("docker.io/library/") == composed[name]["image"].removeprefix(
-            "docker.io/library/"
-        )
+    composed = {**in_compose(COMPOSE), "s3": in_compose(COMPOSE.with_name("compose.seaweedfs.yaml"))["s3"]}
+    for name in ("gateway", "nats", "s3"):
+        image = render().container(name)["image"].removeprefix("docker.io/").removeprefix("library/")
+        assert image == composed[name]["image"]
+
+
+def test_the_store_is_run_as_in_compose() -> None:
+    here, there = render().container("s3"), in_compose(COMPOSE.with_name("compose.seaweedfs.yaml"))["s3"]
+    assert here["command"] == [*there["entrypoint"], *there["command"]]
+    assert {one["name"]: one["value"] for one in here["env"]} == there["environment"]
+    assert here["workingDir"] == there["working_dir"]
+
+
+def in_compose(path: Path) -> Manifest:
+    services: Manifest = yaml.safe_load(path.read_text())["services"]
+    return services
 
 
 def test_each_service_may_take_as_much_memory_as_in_compose() -> None:
-    composed = yaml.safe_load(COMPOSE.read_text())["services"]
+    composed = in_compose(COMPOSE)
     for name in (*SERVICES, "gateway", "nats", "s3"):
         there = composed[name]["deploy"]["resources"]["limits"]["memory"]
         here = render().container(name)["resources"]["limits"]["memory"]

@@ -88,9 +88,6 @@ async def s3(rendered: Rendered, tmp_path: Path) -> AsyncIterator[Mapping[str, i
     names = ("s3.port", "s3.port.grpc", *(f"{part}.port{kind}" for part in PARTS for kind in ("", ".grpc")))
     ports = dict(zip(names, free_ports(len(names)), strict=True))
     kept = [one.replace("0.0.0.0", LOOPBACK) for one in prepared.command if not one.startswith("-s3.port=")]
-    # It looks for security.toml in its working directory too.
-    security = tmp_path / "etc" / "seaweedfs" / "security.toml"
-    (tmp_path / "security.toml").write_text(security.read_text())
     command = [*kept, *(f"-{name}={port}" for name, port in ports.items())]
     async with OfChart(prepared, command=command, probe=(ports["s3.port"], "/healthz")):
         yield ports

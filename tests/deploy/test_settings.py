@@ -28,7 +28,7 @@ GIVEN: Final[Mapping[str, Mapping[str, str]]] = {
 RULE: Final = '[[access.rules]]\nae_title = "CT1"\nnetwork = "10.0.0.0/8"\noperations = ["store"]\n'
 ELSEWHERE_MEANT: Final = {
     "ISTHMUS_NATS__URL": "nats://isthmus-nats:4222",
-    "ISTHMUS_S3__ENDPOINT": "isthmus-s3:8333",
+    "ISTHMUS_S3__ENDPOINT": "isthmus-s3:9000",
     "ISTHMUS_GATEWAY__URL": "http://isthmus-gateway.imaging.svc:80",
 }
 """What is elsewhere in a cluster."""

@@ -22,17 +22,6 @@
 {{- dict "identities" $identities | toJson }}
 {{- end -}}
 
-{{/* By which the parts of SeaweedFS know each other: one of their ports is on the network too. */}}
-{{- define "isthmus.s3Security" -}}
-[grpc]
-ca = "/run/secrets/authority.pem"
-{{- range list "master" "volume" "filer" "s3" "client" }}
-[grpc.{{ . }}]
-cert = "/run/secrets/own.pem"
-key = "/run/secrets/own.key"
-{{- end }}
-{{ end -}}
-
 {{/* What the isthmus command knows the system by, in the form of run.json; takes (list $ secrets). */}}
 {{- define "isthmus.system" -}}
 {{- $top := first . }}

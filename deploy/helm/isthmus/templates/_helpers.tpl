@@ -105,7 +105,7 @@ https://{{ first .Values.ingress.hosts }}
 {{- end -}}
 
 {{- define "isthmus.s3Endpoint" -}}
-{{ ternary (printf "%s-s3:8333" .Release.Name) .Values.s3.endpoint .Values.s3.enabled }}
+{{ ternary (printf "%s-s3:9000" .Release.Name) .Values.s3.endpoint .Values.s3.enabled }}
 {{- end -}}
 
 {{/* What the schema cannot say: values that do not go together. */}}

@@ -8,21 +8,59 @@ records nothing, whoever asks.
 
 import random
 import threading
+from collections.abc import Sequence
 from time import monotonic
 from typing import Final
 
 from opentelemetry.context import Context
-from opentelemetry.sdk.trace.sampling import ParentBased, Sampler, TraceIdRatioBased
+from opentelemetry.sdk.trace.sampling import Decision, Sampler, SamplingResult, TraceIdRatioBased
 from opentelemetry.trace import (
+    Link,
     NonRecordingSpan,
     SpanContext,
+    SpanKind,
     TraceFlags,
+    TraceState,
     get_current_span,
     set_span_in_context,
 )
+from opentelemetry.util.types import Attributes
 
 FORCED_A_SECOND: Final = 10.0
 """Traces that clients have recorded beyond our share, in each process of a face."""
+
+
+class _ByParent(Sampler):
+    """Does as the span before it, and of those that begin a trace as `first` does.
+
+    As OpenTelemetry's ParentBased, without its many steps: it is asked for each span of each instance.
+    """
+
+    def __init__(self, first: Sampler) -> None:
+        self._first = first
+
+    def should_sample(
+        self,
+        parent_context: Context | None,
+        trace_id: int,
+        name: str,
+        kind: SpanKind | None = None,
+        attributes: Attributes = None,
+        links: Sequence[Link] | None = None,
+        trace_state: TraceState | None = None,
+    ) -> SamplingResult:
+        before = get_current_span(parent_context).get_span_context()
+        if not before.is_valid:
+            return self._first.should_sample(parent_context, trace_id, name, kind, attributes, links)
+        if before.trace_flags & TraceFlags.SAMPLED:
+            return SamplingResult(Decision.RECORD_AND_SAMPLE, attributes)
+        return _UNRECORDED
+
+    def get_description(self) -> str:
+        return f"by parent, else {self._first.get_description()}"
+
+
+_UNRECORDED: Final = SamplingResult(Decision.DROP)
 
 
 class Sampling:
@@ -30,7 +68,7 @@ class Sampling:
 
     def __init__(self, share: float) -> None:
         """Record a share of the traces, from 0 to 1."""
-        self.sampler: Final[Sampler] = ParentBased(TraceIdRatioBased(share))
+        self.sampler: Final[Sampler] = _ByParent(TraceIdRatioBased(share))
         self._share = share
         self._lock = threading.Lock()
         self._left = FORCED_A_SECOND

@@ -22,7 +22,7 @@ from opentelemetry.trace import (
     format_span_id,
     format_trace_id,
     get_current_span,
-    use_span,
+    set_span_in_context,
 )
 
 from isthmus.common.errors import IsthmusError
@@ -77,7 +77,7 @@ def span(
     started = _Installed.tracer.start_span(name, context, kind, attributes, links, record_exception=False)
     try:
         if current:
-            with use_span(started, record_exception=False, set_status_on_exception=False):
+            with in_context(set_span_in_context(started)):
                 yield started
         else:
             yield started

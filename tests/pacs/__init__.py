@@ -6,6 +6,7 @@ from tests.pacs.faulty import FaultyPacs
 from tests.pacs.on_association import (
     AbortsAfter,
     BreaksOffInDataSet,
+    Comments,
     DropsIdleAssociation,
     ForgetsAssociation,
     QueuesAssociation,
@@ -59,6 +60,7 @@ __all__ = [
     "Behaviour",
     "BreaksOffInDataSet",
     "CapsMatches",
+    "Comments",
     "CountsWrongly",
     "DropsIdleAssociation",
     "Event",

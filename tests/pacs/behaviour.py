@@ -83,6 +83,11 @@ class Transmission:
     """What happens before the last of them."""
 
 
+def comment_of(behaviours: "Sequence[Behaviour]") -> str:
+    """Give what the first of them says that says anything."""
+    return next(filter(None, (behaviour.error_comment() for behaviour in behaviours)), "")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Behaviour:
     """A misbehaviour; as it stands here, none."""
@@ -168,6 +173,10 @@ class Behaviour:
     def end(self, status: int, counters: Counters | None) -> tuple[int, Counters | None]:
         """The final response to a retrieve, out of what it should be; without counters it has none."""
         return status, counters
+
+    def error_comment(self) -> str:
+        """What it says of an operation that does not end with success (Error Comment, PS3.7 C)."""
+        return ""
 
     def store_status(self, sop_instance_uid: str) -> int:
         """The status with which it answers C-STORE; it keeps the instance if that is no failure."""

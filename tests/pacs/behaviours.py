@@ -15,6 +15,7 @@ from tests.pacs.events import Operation
 BEHAVIOURS: Final[Mapping[str, Callable[..., Behaviour]]] = {
     kind.__name__: kind
     for kind in (
+        on_association.Comments,
         on_association.RefusesAssociation,
         on_association.QueuesAssociation,
         on_association.Silent,

@@ -10,6 +10,17 @@ ASSOCIATE: Final = frozenset({Operation.ASSOCIATE})
 
 
 @dataclass(frozen=True, kw_only=True)
+class Comments(Behaviour):
+    """Says why an operation did not end with success."""
+
+    operations = DIMSE
+    comment: str
+
+    def error_comment(self) -> str:
+        return self.comment
+
+
+@dataclass(frozen=True, kw_only=True)
 class RefusesAssociation(Behaviour):
     """Rejects the association: transient, by the service user, no reason given (PS3.8 9.3.4)."""
 

@@ -10,7 +10,7 @@ from pynetdicom.dsutils import decode, encode
 from pynetdicom.presentation import PresentationContext
 from pynetdicom.service_class import QueryRetrieveServiceClass
 
-from tests.pacs.behaviour import SUCCESS, Behaviour, BreaksOff, Counters, Fails
+from tests.pacs.behaviour import SUCCESS, Behaviour, BreaksOff, Counters, Fails, comment_of
 from tests.pacs.events import Event, Kind, Operation
 from tests.pacs.retrieve import CANCEL, PENDING, Retrieving
 from tests.pacs.sending import hang_up
@@ -28,6 +28,7 @@ class QueryRetrieve(QueryRetrieveServiceClass):
     def __init__(self, assoc: Association, server: "Server") -> None:
         super().__init__(assoc)
         self._server = server
+        self._comment = ""
         self._session = server.session(assoc)
 
     def SCP(self, req: Request, context: PresentationContext) -> None:  # noqa: N802  pynetdicom's name
@@ -36,6 +37,7 @@ class QueryRetrieve(QueryRetrieveServiceClass):
         keys = decode(req.Identifier or BytesIO(), syntax.is_implicit_VR, syntax.is_little_endian)
         operation = OPERATIONS[type(req)]
         behaviours = self._server.begin(operation, self._session, keys)
+        self._comment = comment_of(behaviours)
         try:
             if not all(behaviour.answers(self._session.served) for behaviour in behaviours):
                 self._session.wait_for_end()
@@ -100,6 +102,8 @@ class QueryRetrieve(QueryRetrieveServiceClass):
         response.MessageIDBeingRespondedTo = req.MessageID
         response.AffectedSOPClassUID = req.AffectedSOPClassUID
         response.Status = status
+        if self._comment and status not in (SUCCESS, PENDING):
+            response.ErrorComment = self._comment  # type: ignore[assignment]  # declared as None alone
         if counters is not None and not isinstance(response, C_FIND):
             if status in (PENDING, CANCEL):
                 response.NumberOfRemainingSuboperations = counters.remaining

@@ -17,7 +17,7 @@ from pynetdicom.pdu import A_RELEASE_RQ
 from pynetdicom.service_class import QueryRetrieveServiceClass, ServiceClass
 
 from tests.pacs.archive import Archive
-from tests.pacs.behaviour import SUCCESS, Behaviour
+from tests.pacs.behaviour import SUCCESS, Behaviour, comment_of
 from tests.pacs.behaviours import Active, from_json
 from tests.pacs.events import Event, Kind, Operation
 from tests.pacs.query_retrieve import QueryRetrieve
@@ -195,7 +195,7 @@ class Server:
         behaviours = self.begin(Operation.ECHO, session)
         return self._end(Operation.ECHO, session, behaviours, event.message_id, SUCCESS)
 
-    def _on_store(self, event: evt.Event) -> int:
+    def _on_store(self, event: evt.Event) -> Dataset:
         session = self.session(event.assoc)
         behaviours = self.begin(Operation.STORE, session)
         if not isinstance(event.request, C_STORE):
@@ -206,7 +206,13 @@ class Server:
             with self._lock:
                 file = self._received / f"{next(self._stored):06}.dcm"
             file.write_bytes(event.encoded_dataset())
-        return self._end(Operation.STORE, session, behaviours, event.message_id, status, sop_instance_uid)
+        answer = Dataset()
+        answer.Status = self._end(
+            Operation.STORE, session, behaviours, event.message_id, status, sop_instance_uid
+        )
+        if (comment := comment_of(behaviours)) and status != SUCCESS:
+            answer.ErrorComment = comment
+        return answer
 
     def _end(
         self,

@@ -3,8 +3,8 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Final
 
-from isthmus.cli.connected import connected
 from isthmus.cli.doctor import moving
 from isthmus.cli.doctor.causes import Cause
 from isthmus.cli.doctor.findings import Side, Unclear, Wrong
@@ -13,12 +13,18 @@ from isthmus.cli.doctor.queries import Instance
 from isthmus.cli.doctor.receiver import Arrivals, receiving
 from isthmus.cli.doctor.surroundings import Surroundings
 from isthmus.cli.embedded.base import reachable
-from isthmus.cli.run_file import ScpPart
+from isthmus.cli.run_file import RunFile, ScpPart
+from isthmus.common.auth import Grants, Policy
+from isthmus.common.bus import Bus
+from isthmus.common.bus.granted import Gate
 from isthmus.common.bus.received import serve_received
 from isthmus.common.config import ListenAddress
+from isthmus.common.config.settings import Nats
 from isthmus.common.dicom.statuses import SUCCESS
 from isthmus.common.errors import UnavailableError
 from isthmus.common.messages import Received, ReceivedAnswer
+
+_NAME: Final = "isthmus doctor"
 
 
 async def move_and_wait(pacs: Pacs, instance: Instance, around: Surroundings) -> str:
@@ -42,7 +48,7 @@ async def move_and_wait(pacs: Pacs, instance: Instance, around: Surroundings) ->
 async def _taking(pacs: Pacs, instance: Instance, around: Surroundings) -> AsyncIterator[Arrivals]:
     if around.running is not None:
         await _check_scp(around.running.scp, around.patience.connect)
-        async with _by_scp(pacs, instance, around) as arrivals:
+        async with _by_scp(pacs, instance, around.running, around) as arrivals:
             yield arrivals
         return
     try:
@@ -55,7 +61,9 @@ async def _taking(pacs: Pacs, instance: Instance, around: Surroundings) -> Async
 
 
 @asynccontextmanager
-async def _by_scp(pacs: Pacs, instance: Instance, around: Surroundings) -> AsyncIterator[Arrivals]:
+async def _by_scp(
+    pacs: Pacs, instance: Instance, run: RunFile, around: Surroundings
+) -> AsyncIterator[Arrivals]:
     """Hear of what comes to scp, as a worker does that has asked for it."""
     arrivals = Arrivals()
 
@@ -64,13 +72,18 @@ async def _by_scp(pacs: Pacs, instance: Instance, around: Surroundings) -> Async
         arrivals.arrived.set()
         return ReceivedAnswer(SUCCESS)
 
+    gate = Gate(Grants(run.signing_key or None, _NAME), Policy.of(around.settings))
+    settings = Nats.model_validate(run.nats.model_dump())
     try:
-        async with connected(around.data, "isthmus doctor") as system:
-            serving = await serve_received(system.bus, pacs.origin.name, instance.study, take)
+        bus = await Bus.connect(settings, _NAME, gate, patience=around.patience.connect)
+        try:
+            serving = await serve_received(bus, pacs.origin.name, instance.study, take)
             try:
                 yield arrivals
             finally:
                 await serving.finish()
+        finally:
+            await bus.close()
     except UnavailableError as error:
         raise Unclear(f"what comes to scp cannot be heard of: {error.detail}") from None
 

@@ -1,0 +1,98 @@
+"""The command: what it writes, its exit code, and the page that says what each cause means."""
+
+import json
+import os
+import re
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from isthmus.cli.doctor import Cause
+from isthmus.cli.main import app
+from tests.peers import Orthanc, Peer, free_port
+
+PAGE = Path(__file__).parents[3] / "docs" / "doctor.md"
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith("ISTHMUS_")]:
+        monkeypatch.delenv(name)
+
+
+def doctor(folder: Path, settings: str, *arguments: str) -> Result:
+    config = folder / "own.toml"
+    config.write_text(settings)
+    command = ["doctor", *arguments, "--config", str(config), "--data", str(folder / "data")]
+    return CliRunner().invoke(app, command)
+
+
+def settings(peer: Peer, us: Peer) -> str:
+    return f"""
+        [gateway]
+        listen = "127.0.0.1:0"
+        [scp]
+        ae_title = "{us.ae_title}"
+        listen = "{us.host}:{us.port}"
+        [[origins]]
+        name = "pacs"
+        ae_title = "{peer.ae_title}"
+        host = "{peer.host}"
+        port = {peer.port}
+    """
+
+
+def test_all_is_well(orthanc: Orthanc, isthmus_peer: Peer, tmp_path: Path) -> None:
+    result = doctor(tmp_path, settings(orthanc.peer, isthmus_peer))
+    assert result.exit_code == 0, result.output
+    assert "ok          origin pacs: C-MOVE: it came" in result.stdout
+    assert result.stdout.splitlines()[-1].endswith("checks: all is well")
+
+
+def test_something_is_wrong(isthmus_peer: Peer, tmp_path: Path) -> None:
+    nobody = Peer("PACS", "127.0.0.1", free_port())
+    result = doctor(tmp_path, settings(nobody, isthmus_peer), "pacs")
+    assert result.exit_code == 1
+    assert "connection-refused, to be changed there:" in result.stdout
+    assert result.stdout.splitlines()[-1].endswith("checks: 1 thing is wrong")
+
+
+def test_scripts_are_told_the_same(isthmus_peer: Peer, tmp_path: Path) -> None:
+    nobody = Peer("PACS", "127.0.0.1", free_port())
+    result = doctor(tmp_path, settings(nobody, isthmus_peer), "--json")
+    assert result.exit_code == 1
+    told = json.loads(result.stdout)
+    assert told["ok"] is False
+    (finding,) = [check["finding"] for check in told["checks"] if check["finding"]]
+    assert (finding["cause"], finding["side"]) == ("connection-refused", "theirs")
+    assert {check["verdict"] for check in told["checks"]} == {"ok", "wrong"}
+
+
+def test_settings_that_are_wrong_are_all_that_is_told(tmp_path: Path) -> None:
+    result = doctor(tmp_path, "[gateway]\nlisten = 7\n[[origins]]\nnam = 'pacs'\n", "--json")
+    assert result.exit_code == 2
+    found = [check["finding"] for check in json.loads(result.stdout)["checks"]]
+    assert {one["cause"] for one in found} == {"settings-wrong"}
+    assert all(str(tmp_path / "own.toml") in one["problem"] for one in found)
+
+
+def test_a_file_that_settings_name_counts_as_settings(tmp_path: Path) -> None:
+    missing = tmp_path / "missing"
+    result = doctor(tmp_path, f'[access]\nsigning_key_file = "{missing}"\n[scp]\nlisten = "127.0.0.1:0"')
+    assert result.exit_code == 2
+    assert f"access.signing_key_file: {missing}" in result.stdout
+    assert "file-unusable, to be changed here:" in result.stdout
+
+
+def test_an_origin_that_there_is_not(isthmus_peer: Peer, tmp_path: Path) -> None:
+    result = doctor(tmp_path, settings(isthmus_peer, isthmus_peer), "nobody")
+    assert result.exit_code == 2
+    assert "'nobody'" in result.stderr
+    assert result.stdout == ""
+
+
+def test_the_page_says_what_each_cause_means() -> None:
+    rows = [line.split("|")[1] for line in PAGE.read_text().splitlines() if line.startswith("| `")]
+    explained = [cause for row in rows for cause in re.findall(r"`([a-z0-9-]+)`", row)]
+    assert sorted(explained) == sorted(Cause)

@@ -3,19 +3,24 @@
 import re
 import tomllib
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from html.parser import HTMLParser
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
 import pytest
-from playwright.sync_api import Route, sync_playwright
+from playwright.sync_api import sync_playwright
 
 from tests.documents.site import ROOT, SITE, NoSuchFile, as_page, build, files, linked
 from tests.system.browser import CHROMIUM, OPTIONS
+from tests.waiting import PATIENCE
 
+WITHIN_MS: Final = 1000 * PATIENCE
 LOADED: Final = frozenset({"link", "script", "img", "iframe", "source", "video", "audio", "object", "embed"})
 """Elements that a browser loads something for; an `a` is followed by who wants to."""
 
@@ -85,23 +90,40 @@ def test_nothing_is_loaded_from_elsewhere(site: Path) -> None:
     assert told == []
 
 
-def test_a_browser_asks_for_nothing_but_files_of_the_site(site: Path) -> None:
+@contextmanager
+def served(site: Path) -> Iterator[str]:
+    """Serve it as any web server does; gives its address."""
+    handler = partial(Quiet, directory=str(site))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        serving = Thread(target=server.serve_forever)
+        serving.start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+        serving.join()
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    """Writes no log of requests."""
+
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+        pass
+
+
+def test_a_browser_asks_for_nothing_elsewhere_and_finds_what_is_searched_for(site: Path) -> None:
     asked: list[str] = []
-
-    def note(route: Route) -> None:
-        asked.append(route.request.url)
-        route.continue_()
-
-    with sync_playwright() as playwright:
+    with served(site) as url, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=OPTIONS)
-        page = browser.new_page()
-        page.route("**/*", note)
-        for name in ("index.html", "architecture.html", "start.html"):
-            page.goto((site / name).as_uri())
-            page.wait_for_load_state("networkidle")
-        assert page.title().startswith("Start")
+        page = browser.new_page(base_url=url)
+        page.set_default_timeout(WITHIN_MS)
+        page.on("request", lambda request: asked.append(request.url))
+        for name in ("architecture.html", "start.html"):
+            page.goto(name)
+        page.get_by_text("Search").first.click()
+        page.keyboard.type("dead letters")
+        page.get_by_text("What lies where").first.wait_for()
         browser.close()
-    assert [url for url in asked if not url.startswith(site.as_uri())] == []
+    assert [one for one in asked if not one.startswith((url, "data:", f"blob:{url}"))] == []
+    assert any(one.endswith("search.json") for one in asked)
 
 
 def named(menu: Iterable[object]) -> Iterator[str]:

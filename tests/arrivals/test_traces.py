@@ -1,0 +1,57 @@
+"""Traces go on through arrivals: from what came in, over the study's event, to who is told of it."""
+
+from collections.abc import Iterator
+
+import pytest
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.trace import NoOpTracerProvider, format_trace_id
+
+from isthmus.common.telemetry import current_trace_id, span
+from isthmus.common.telemetry.spans import install
+from tests.arrivals.conftest import Arrivals
+from tests.arrivals.sender import Sender
+from tests.arrivals.subscriber import Subscriber
+
+
+@pytest.fixture
+def ended() -> Iterator[InMemorySpanExporter]:
+    """The spans that have ended."""
+    exporter = InMemorySpanExporter()
+    provider = TracerProvider(shutdown_on_exit=False)
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    install(provider)
+    yield exporter
+    install(NoOpTracerProvider())
+
+
+def named(ended: InMemorySpanExporter, name: str) -> list[ReadableSpan]:
+    return [one for one in ended.get_finished_spans() if one.name == name]
+
+
+def trace_of(one: ReadableSpan) -> str:
+    context = one.get_span_context()
+    assert context is not None
+    return format_trace_id(context.trace_id)
+
+
+async def test_what_is_merged_at_once_links_to_the_traces_in_which_it_came(
+    arrivals: Arrivals, send: Sender, subscriber: Subscriber, ended: InMemorySpanExporter
+) -> None:
+    came = []
+    for number in range(3):
+        with span("C-STORE"):
+            came.append(current_trace_id())
+            await send.instances("1.2", [number])
+    async with arrivals.running():
+        event = await subscriber.next()
+    (merged,) = named(ended, "merge into study")
+    assert trace_of(merged) == came[2]
+    assert [format_trace_id(link.context.trace_id) for link in merged.links] == came[:2]
+    assert merged.attributes is not None
+    assert merged.attributes["isthmus.events"] == 3
+    (published,) = named(ended, "publish study.arrived")
+    assert trace_of(published) == came[2]
+    assert event.traceparent is not None
+    assert event.traceparent.split("-")[1] == came[2]

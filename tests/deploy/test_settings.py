@@ -1,5 +1,6 @@
 """The services of the chart have the settings that they have in compose, and take them."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -13,6 +14,7 @@ from isthmus.common.config import Settings, load_settings
 from tests.deploy.kubelet import Prepared, prepare
 from tests.deploy.rendering import Manifest, read, render
 
+README: Final = Path(__file__).parents[2] / "deploy" / "README.md"
 COMPOSE: Final = Path(__file__).parents[2] / "compose" / "compose.yaml"
 EVERYTHING: Final = read(Path(__file__).parent / "values" / "everything.yaml")
 EXTERNAL: Final = read(Path(__file__).parent / "values" / "external.yaml")
@@ -95,9 +97,19 @@ def test_the_files_of_secrets_and_certificates_are_there(
     assert scp.tls is not None
     assert scp.tls.listen == "0.0.0.0:2762"
     assert (scp.tls.certificate_file.read_text(), scp.tls.key_file.read_text()) == ("certificate", "key")
-    prepared = prepare(rendered, "arrivals", tmp_path / "arrivals", GIVEN)
-    assert (prepared.root / "run" / "secrets" / "ai" / "secret").read_text() == "b" * 32
+    for part in ("arrivals", "operator"):
+        prepare(rendered, part, tmp_path / part, {**GIVEN, "gateway-tls": {"tls.crt": "certificate"}})
+        assert (tmp_path / part / "run" / "secrets" / "ai" / "secret").read_text() == "b" * 32
     assert not (tmp_path / "scp" / "run" / "secrets" / "ai").exists()
+
+
+def test_the_values_of_the_readme_are_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (shown,) = re.findall(r"```yaml\n(.*?)```", README.read_text(), re.DOTALL)
+    rendered = render(yaml.safe_load(shown))
+    settings = settings_of(prepare(rendered, "qido", tmp_path), monkeypatch)
+    assert [origin.name for origin in settings.origins] == ["pacs", "inbox"]
+    assert settings.gateway.url == "https://isthmus.example.org"
+    assert "pacs.cidrs" not in rendered.notes
 
 
 def test_each_service_runs_its_own_program(service: str) -> None:
@@ -115,7 +127,7 @@ def test_the_gateway_has_the_environment_of_compose() -> None:
 
 def test_the_operator_is_told_where_everything_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rendered = render(EVERYTHING)
-    prepared = prepare(rendered, "operator", tmp_path, {"gateway-tls": {"tls.crt": "certificate"}})
+    prepared = prepare(rendered, "operator", tmp_path, {**GIVEN, "gateway-tls": {"tls.crt": "certificate"}})
     run = RunFile.read(prepared.root / "operator" / ".isthmus")
     kept = rendered.secret("secrets")
     assert (run.nats.user, run.nats.password) == ("isthmus", kept["nats_isthmus"])

@@ -1,5 +1,8 @@
-"""What `/metrics` tells, as numbers."""
+"""What `/metrics` tells, as numbers; and whether Prometheus understands it."""
 
+import asyncio
+import shutil
+import subprocess
 from collections.abc import Iterator, Mapping
 
 from prometheus_client.parser import text_string_to_metric_families
@@ -32,3 +35,18 @@ def told(name: str, text: str | None = None, **labels: str) -> list[Mapping[str,
         for its, said, _ in samples(text)
         if its == name and labels.items() <= said.items()
     ]
+
+
+async def promtool(text: str) -> str:
+    """Have Prometheus' own checker read metrics, and give what it says."""
+    program = shutil.which("promtool")
+    assert program is not None, "tests/peers/install installs it"
+    checked = await asyncio.to_thread(
+        subprocess.run,
+        [program, "check", "metrics"],
+        input=text.encode(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        check=False,
+    )
+    return f"{checked.stdout.decode()}{checked.returncode or ''}"

@@ -1,10 +1,7 @@
 """Each instrument is used, by whom it says, and reads as Prometheus wants it."""
 
-import asyncio
 import inspect
 import re
-import shutil
-import subprocess
 from collections.abc import Collection, Mapping
 from functools import cache
 from pathlib import Path
@@ -16,7 +13,7 @@ from opentelemetry.metrics import Counter, Histogram, UpDownCounter
 from isthmus.common.bus.accounts import SERVICES
 from isthmus.common.telemetry import Definition, instruments
 from isthmus.common.telemetry.metrics import Gauge, Kind, definitions
-from tests.measured import samples
+from tests.measured import promtool, samples
 
 ROOT: Final = Path(__file__).parents[3]
 NAMES: Final = [
@@ -88,21 +85,6 @@ def text_with_all_of_them() -> str:
 
 def _type(one: Definition) -> str:
     return {Kind.COUNTER: "counter", Kind.HISTOGRAM: "histogram"}.get(one.kind, "gauge")
-
-
-async def promtool(text: str) -> str:
-    """Have Prometheus' own checker read metrics, and give what it says."""
-    program = shutil.which("promtool")
-    assert program is not None, "tests/peers/install installs it"
-    checked = await asyncio.to_thread(
-        subprocess.run,
-        [program, "check", "metrics"],
-        input=text.encode(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        check=False,
-    )
-    return f"{checked.stdout.decode()}{checked.returncode or ''}"
 
 
 async def test_promtool_finds_nothing_in_their_names() -> None:

@@ -46,6 +46,13 @@ def secrets(one: System) -> Mapping[str, str]:
     }
 
 
+def test_the_services_wait_for_nats_and_s3_and_for_nothing_else(tmp_path: Path) -> None:
+    before, beside, last = ([program.name for program in stage] for stage in system(tmp_path).stages())
+    assert before == ["nats", "s3"]
+    assert {*beside} == {*SERVICES, "demo-pacs"}
+    assert last == ["gateway"]
+
+
 def test_each_service_has_a_user_and_a_key_of_its_own(tmp_path: Path) -> None:
     started = programs(system(tmp_path))
     for name in ("ISTHMUS_NATS__PASSWORD", "ISTHMUS_S3__ACCESS_KEY", "ISTHMUS_S3__SECRET_KEY"):

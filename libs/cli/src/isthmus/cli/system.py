@@ -105,8 +105,8 @@ class System:
     def stages(self) -> Sequence[Sequence[Program]]:
         """Give the programs in the order in which they start; those of one stage start at the same time."""
         services = [program for name in self._ports for program in self._service(name)]
-        beneath = [server.program for server in self._servers() if server is not self._gateway]
-        return [beneath, services, [self._gateway.program]]
+        demo = [self._demo.program] if self._demo is not None else []  # nobody needs it to start
+        return [[self._nats.program, self._s3.program], [*demo, *services], [self._gateway.program]]
 
     def clean(self) -> None:
         """Remove what the servers have left outside the data folder."""
@@ -187,7 +187,7 @@ class System:
         ]
 
     def environment(self, name: str, port: int) -> Mapping[str, str]:
-        """Give the settings of a service beside the file; containers have the same (`compose/compose.yaml`)."""
+        """Give the settings of a service beside the file, as containers have them (`compose/compose.yaml`)."""
         access_key, secret_key = self._s3.keys_of(name)
         environment = {
             "ISTHMUS_CONFIG": str(self._config or ""),

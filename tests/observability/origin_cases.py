@@ -37,9 +37,9 @@ def up(**values: str) -> Mapping[str, str]:
     }
 
 
-def answered(status: str, each_minute: float) -> Mapping[str, str]:
+def answered(status: str, each_minute: float, error: str = "") -> Mapping[str, str]:
     """So many requests are answered so in a minute."""
-    labels = f'service="wado",http_response_status_code="{status}"'
+    labels = f'service="wado",http_response_status_code="{status}",error_type="{error}"'
     return {f"http_server_request_duration_seconds_count{{{labels}}}": f"0+{each_minute}x20"}
 
 
@@ -91,6 +91,15 @@ PACS: Final[Sequence[Case]] = [
         "now and then it has no room",
         "AssociationsRefused",
         {'isthmus_associations_refused_total{dicom_origin="pacs",isthmus_reason="rejected"}': "0+0.3x40"},
+        "30m",
+    ),
+    Case(
+        "it is away, of which PacsDown tells",
+        "AssociationsRefused",
+        {
+            'isthmus_associations_refused_total{dicom_origin="pacs",isthmus_reason="unreachable"}': "0+9x40",
+            'isthmus_circuit_open{dicom_origin="pacs"}': "1+0x40",
+        },
         "30m",
     ),
     Case(
@@ -218,21 +227,44 @@ SERVICES_AND_FACES: Final[Sequence[Case]] = [
     Case(
         "six of a hundred requests fail",
         "RequestsFail",
-        {**answered("500", 4), **answered("503", 2), **answered("200", 94)},
+        {**answered("500", 4, "500"), **answered("503", 2, "503"), **answered("200", 94)},
         "15m",
         Told(
             {"service": "wado"},
             "6% of the requests to wado fail",
-            "They are answered with a status from 500 on.",
+            "They are answered with a status from 500 on, or their answers are broken off.",
         ),
     ),
     Case(
         "fewer than five of a hundred fail",
         "RequestsFail",
-        {**answered("500", 4.9), **answered("200", 95.1)},
+        {**answered("500", 4.9, "500"), **answered("200", 95.1)},
         "15m",
     ),
-    Case("a few fail at night", "RequestsFail", {**answered("500", 0.9), **answered("200", 0.5)}, "15m"),
+    Case(
+        "a few fail at night", "RequestsFail", {**answered("500", 0.9, "500"), **answered("200", 0.5)}, "15m"
+    ),
+    Case(
+        "one answer in ten is broken off",
+        "RequestsFail",
+        {**answered("200", 10, "OriginAborted"), **answered("200", 90)},
+        "15m",
+        Told(
+            {"service": "wado"},
+            "10% of the requests to wado fail",
+            "They are answered with a status from 500 on, or their answers are broken off.",
+        ),
+    ),
+    Case(
+        "viewers are closed before all images are there",
+        "RequestsFail",
+        {
+            **answered("200", 10, "disconnected"),
+            **answered("200", 10, "CancelledError"),
+            **answered("200", 80),
+        },
+        "15m",
+    ),
     Case(
         "what clients do wrong is no failure of ours",
         "RequestsFail",

@@ -12,7 +12,7 @@ from tests.observability.rules import ALERTS, SHIPPED
 from tests.peers import Process, free_port
 from tests.waiting import PATIENCE
 
-EACH: Final = "500ms"
+EACH: Final = "2s"
 """How often it scrapes, and looks at the rules: nobody waits for a quarter of a minute."""
 
 

@@ -1,5 +1,6 @@
 """Each alert fires when it should, and not a little before; and has a page that says what to do."""
 
+import asyncio
 import re
 from collections.abc import Sequence
 from dataclasses import replace
@@ -7,7 +8,9 @@ from pathlib import Path
 from typing import Final
 
 import pytest
+from starlette.requests import ClientDisconnect
 
+from isthmus.common.telemetry.traffic import DISCONNECTED
 from tests.observability import alert_cases, origin_cases
 from tests.observability.dashboards.sources import dashboards
 from tests.observability.rules import ALERTS, SHIPPED, Case, Rule, Told, promtool, rules, tried
@@ -85,3 +88,9 @@ def test_a_page_names_panels_that_are_there(page: Path) -> None:
     text = page.read_text().replace("\n", " ")
     for dashboard, quoted in re.findall(r'(Isthmus: \w+), ((?:"[^"]+"(?: and |, )?)+)', text):
         assert set(re.findall(r'"([^"]+)"', quoted)) <= titles[dashboard]
+
+
+def test_clients_who_leave_are_known_by_the_words_that_services_use() -> None:
+    text = ALERTS.read_text()
+    for word in (DISCONNECTED, ClientDisconnect.__qualname__, asyncio.CancelledError.__qualname__):
+        assert text.count(f"|{word}") == 2

@@ -59,6 +59,7 @@ def gateway(tmp_path_factory: pytest.TempPathFactory, orthanc: Orthanc, scp: Pee
 @pytest.fixture
 def reader(gateway: Gateway, tmp_path: Path, files: list[Path]) -> Reader:
     (tmp_path / ".isthmus").symlink_to(gateway.data)
+    (tmp_path / "isthmus.toml").symlink_to(gateway.config)
     return Reader(tmp_path, {"STUDY": identity(files[0]).study_instance_uid})
 
 
@@ -70,6 +71,7 @@ def test_it_answers_is_searched_retrieved_from_and_stored_in(
     reader: Reader, orthanc: Orthanc, files: list[Path]
 ) -> None:
     said = reader.run(BLOCKS["test"])
+    assert "\nwrong " not in f"\n{said}"
     assert "pacs answers" in said
     assert "1 found" in said
     assert held(reader.folder / "study") == set(map(identity, files))

@@ -23,7 +23,7 @@ ALONE: Final[Mapping[str, str]] = {
 
 NEEDED: Final[Mapping[str, tuple[str, str]]] = {
     "a container engine": (r"\b(docker|podman)\b", r"container engine|Docker|Podman"),
-    "a cluster": (r"\b(kubectl|helm|docker)\b", r"Kubernetes|cluster"),
+    "a cluster": (r"\b(kubectl|helm|docker)\b|\$EDITOR", r"Kubernetes|cluster"),
     "the nats program": (r"\bnats\b", r"nats"),
     "MinIO's client": (r"\bmc\b", r"`mc`"),
 }

@@ -187,7 +187,7 @@ class System:
         ]
 
     def environment(self, name: str, port: int) -> Mapping[str, str]:
-        """Give the settings of a service beside the file, as containers have them (`compose/compose.yaml`)."""
+        """Give the settings of a service beside the file; containers have them too (compose/compose.yaml)."""
         access_key, secret_key = self._s3.keys_of(name)
         environment = {
             "ISTHMUS_CONFIG": str(self._config or ""),

@@ -24,7 +24,7 @@ def strict_port() -> int:
 def strict(strict_port: int, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Orthanc]:
     """An Orthanc that lets in whom it knows, and lets each do what is written there."""
     directory = tmp_path_factory.mktemp("strict")
-    modalities = {
+    modalities: dict[str, dict[str, object]] = {
         "FRIEND": {},
         "ECHOER": {"AllowFind": False},
         "NOGET": {"AllowGet": False},

@@ -58,13 +58,7 @@ async def test_nothing_is_wrong_with_orthanc_over_tls(
     secure: Orthanc, pki: Pki, us: Peer, tmp_path: Path
 ) -> None:
     settings = pacs(secure.peer, us, tls=tls_of(pki))
-    listener = {
-        "listen": f"127.0.0.1:{us.port}",
-        "certificate_file": pki.us.certificate,
-        "key_file": pki.us.key,
-    }
-    scp = Scp.model_validate({"ae_title": us.ae_title, "listen": "", "tls": listener})
-    heard = await examined({**settings, "scp": scp}, tmp_path)
+    heard = await examined({**settings, "scp": scp_with_tls(us, pki)}, tmp_path)
     assert heard.findings == []
     assert heard.unclear == []
 
@@ -74,6 +68,25 @@ async def test_our_port_is_in_clear_and_the_pacs_sends_with_tls(
 ) -> None:
     heard = await examined(pacs(secure.peer, us, tls=tls_of(pki)), tmp_path)
     heard.only(Cause.MOVE_WITH_OTHER_TLS, Side.THEIRS, f"127.0.0.1:{us.port}", "UseDicomTls")
+
+
+async def test_our_port_speaks_tls_and_the_pacs_sends_in_clear(
+    orthanc: Orthanc, isthmus_peer: Peer, pki: Pki, tmp_path: Path
+) -> None:
+    settings = pacs(orthanc.peer, isthmus_peer)
+    heard = await examined({**settings, "scp": scp_with_tls(isthmus_peer, pki)}, tmp_path)
+    heard.only(Cause.MOVE_WITH_OTHER_TLS, Side.THEIRS, f"127.0.0.1:{isthmus_peer.port}", "UseDicomTls")
+
+
+def scp_with_tls(us: Peer, pki: Pki) -> Scp:
+    """Give our port with TLS alone."""
+    pki.us.key.chmod(0o600)
+    listener = {
+        "listen": f"127.0.0.1:{us.port}",
+        "certificate_file": pki.us.certificate,
+        "key_file": pki.us.key,
+    }
+    return Scp.model_validate({"ae_title": us.ae_title, "listen": "", "tls": listener})
 
 
 async def test_the_pacs_wants_a_certificate(secure: Orthanc, pki: Pki, tmp_path: Path) -> None:

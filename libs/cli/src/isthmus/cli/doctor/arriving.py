@@ -12,13 +12,11 @@ from isthmus.cli.doctor.pacs import Pacs
 from isthmus.cli.doctor.queries import Instance
 from isthmus.cli.doctor.receiver import Arrivals, receiving
 from isthmus.cli.doctor.surroundings import Surroundings
-from isthmus.cli.embedded.base import reachable
 from isthmus.cli.run_file import RunFile, ScpPart
 from isthmus.common.auth import Grants, Policy
 from isthmus.common.bus import Bus
 from isthmus.common.bus.granted import Gate
 from isthmus.common.bus.received import serve_received
-from isthmus.common.config import ListenAddress
 from isthmus.common.config.settings import Nats
 from isthmus.common.dicom.statuses import SUCCESS
 from isthmus.common.errors import UnavailableError
@@ -37,11 +35,10 @@ async def move_and_wait(pacs: Pacs, instance: Instance, around: Surroundings) ->
     host, port, _ = around.scp_port
     if not port:
         raise Unclear("scp.listen names no port of its own (0): a PACS cannot know it")
-    listens = ListenAddress(f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
     async with _taking(pacs, instance, around) as arrivals:
         moved = await moving.move_one(pacs, instance)
-        await asyncio.to_thread(arrivals.arrived.wait, moving.LATE_SECONDS if moved.result else 0)
-    return moving.judge(moved, arrivals, pacs, listens)
+        await asyncio.to_thread(arrivals.arrived.wait, 0 if moved.has_failed else moving.LATE_SECONDS)
+    return moving.judge(moved, arrivals, pacs, host)
 
 
 @asynccontextmanager
@@ -91,7 +88,8 @@ async def _by_scp(
 async def _check_scp(scp: ScpPart, seconds: float) -> None:
     try:
         async with asyncio.timeout(seconds):
-            _, writer = await asyncio.open_connection(reachable(scp.host), scp.port)
+            host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(scp.host, scp.host)  # noqa: S104  # it listens so
+            _, writer = await asyncio.open_connection(host, scp.port)
     except OSError:
         raise Wrong(
             Cause.SCP_SILENT,

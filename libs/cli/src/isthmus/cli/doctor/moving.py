@@ -6,6 +6,7 @@ destination is not known; Orthanc says C000 of that, and of an address where nob
 
 import time
 from dataclasses import dataclass
+from ipaddress import ip_address
 from typing import Final
 
 from isthmus.cli.doctor import words
@@ -15,7 +16,6 @@ from isthmus.cli.doctor.pacs import Pacs
 from isthmus.cli.doctor.queries import Instance, on_association
 from isthmus.cli.doctor.receiver import Arrivals
 from isthmus.cli.doctor.retrieving import asks_for_series, without_move
-from isthmus.common.config import ListenAddress
 from isthmus.common.dicom.statuses import (
     MOVE_DESTINATION_UNKNOWN,
     NOT_AUTHORIZED,
@@ -43,6 +43,11 @@ class Moved:
     error: OriginError | None = None
 
     @property
+    def has_failed(self) -> bool:
+        """Whether nothing is to come any more."""
+        return self.result is None or category(self.result.status) is Category.FAILURE
+
+    @property
     def was_counted(self) -> bool:
         """Whether the PACS says that it tried to send, and failed."""
         return self.result is not None and (
@@ -65,18 +70,19 @@ async def move_one(pacs: Pacs, instance: Instance) -> Moved:
     return Moved(time.monotonic() - began, result)
 
 
-def judge(moved: Moved, arrivals: Arrivals, pacs: Pacs, listens: ListenAddress) -> str:
+def judge(moved: Moved, arrivals: Arrivals, pacs: Pacs, host: str) -> str:
     """Say what came of it.
 
     Args:
         moved: how it ended.
         arrivals: what came at our port.
         pacs: whom we asked.
-        listens: where our port is.
+        host: on which our port listens.
 
     Raises:
         Wrong: nothing came, or from somebody whom scp does not know.
     """
+    listens = f"[{host}]:{pacs.us.port}" if ":" in host else f"{host}:{pacs.us.port}"
     if arrivals.instances:
         _check_name(arrivals, pacs)
         return f"it came to {listens}, and nothing of it is kept"
@@ -85,7 +91,7 @@ def judge(moved: Moved, arrivals: Arrivals, pacs: Pacs, listens: ListenAddress) 
         raise refused
     if arrivals.connections:
         raise _met(arrivals, pacs, listens)
-    if listens.is_loopback and not ListenAddress(f"{_bracketed(pacs.us.host)}:0").is_loopback:
+    if _is_loopback(host) and not _is_loopback(pacs.us.host):
         raise _on_loopback(pacs, listens)
     raise _missed(moved, pacs)
 
@@ -149,7 +155,7 @@ def _refused(moved: Moved, pacs: Pacs) -> Wrong | None:
     return None
 
 
-def _met(arrivals: Arrivals, pacs: Pacs, listens: ListenAddress) -> Wrong:
+def _met(arrivals: Arrivals, pacs: Pacs, listens: str) -> Wrong:
     """Say what is wrong where the PACS came to our port, and sent nothing."""
     if not arrivals.calling_ae_titles:
         spoken, other = ("TLS", "in clear") if pacs.us.tls else ("in clear", "TLS")
@@ -171,7 +177,7 @@ def _met(arrivals: Arrivals, pacs: Pacs, listens: ListenAddress) -> Wrong:
     )
 
 
-def _on_loopback(pacs: Pacs, listens: ListenAddress) -> Wrong:
+def _on_loopback(pacs: Pacs, listens: str) -> Wrong:
     return Wrong(
         Cause.SCP_ON_LOOPBACK,
         Side.OURS,
@@ -187,7 +193,7 @@ def _on_loopback(pacs: Pacs, listens: ListenAddress) -> Wrong:
 def _missed(moved: Moved, pacs: Pacs) -> Wrong:
     """Say what is wrong where nobody came to our port."""
     it, us = pacs.address, pacs.us
-    if moved.result is not None and category(moved.result.status) is not Category.FAILURE:
+    if not moved.has_failed:
         if not moved.was_counted:
             return Wrong(
                 Cause.MOVE_WENT_ELSEWHERE,
@@ -226,5 +232,8 @@ def _missed(moved: Moved, pacs: Pacs) -> Wrong:
     )
 
 
-def _bracketed(host: str) -> str:
-    return f"[{host}]" if ":" in host else host
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -1,11 +1,12 @@
 """Where a C-MOVE brings what it was asked for, while nothing runs: our own port, with nobody behind it."""
 
+import socket
 import ssl
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, cast
 
 from pynetdicom import AE, evt
 from pynetdicom.events import EventHandlerType
@@ -17,6 +18,8 @@ from isthmus.common.config.settings import Scp
 from isthmus.common.dimse import VERIFICATION, install, unrestricted_storage
 
 _LOOK_SECONDS: Final = 0.05
+_HANDSHAKE_SECONDS: Final = 2.0
+"""Who says nothing for so long speaks no TLS."""
 
 
 @dataclass(slots=True)
@@ -50,20 +53,43 @@ def receiving(scp: Scp) -> Iterator[Arrivals]:
         yield arrivals
 
 
+class _Server(ThreadedAssociationServer):
+    """Notes who connects, those too with whom there is no TLS, and is held up by none of them."""
+
+    def __init__(
+        self,
+        entity: AE,
+        address: ListenAddress,
+        context: ssl.SSLContext | None,
+        arrivals: Arrivals,
+    ) -> None:
+        self._arrivals = arrivals
+        super().__init__(
+            entity,
+            (address.host, address.port),
+            entity.ae_title,
+            entity.supported_contexts,
+            ssl_context=context,
+            evt_handlers=list(_noting(arrivals)),
+        )
+
+    def get_request(self) -> tuple[socket.socket, tuple[str, int]]:
+        """Accept a connection; an OSError ends it alone."""
+        connection, address = cast("socket.socket", self.socket).accept()
+        self._arrivals.connections += 1
+        if self.ssl_context is not None:
+            connection.settimeout(_HANDSHAKE_SECONDS)
+            connection = self.ssl_context.wrap_socket(connection, server_side=True)
+        return connection, address
+
+
 @contextmanager
 def _listening(
     ae_title: str, address: ListenAddress, context: ssl.SSLContext | None, arrivals: Arrivals
 ) -> Iterator[None]:
     entity = AE(ae_title)
     entity.add_supported_context(VERIFICATION.abstract_syntax)
-    server = ThreadedAssociationServer(
-        entity,
-        (address.host, address.port),
-        ae_title,
-        entity.supported_contexts,
-        ssl_context=context,
-        evt_handlers=list(_noting(arrivals)),
-    )
+    server = _Server(entity, address, context, arrivals)
     entity._servers.append(server)  # noqa: SLF001  # from where its shutdown removes it
     thread = threading.Thread(target=server.serve_forever, args=(_LOOK_SECONDS,))
     thread.start()
@@ -79,9 +105,6 @@ def _listening(
 
 
 def _noting(arrivals: Arrivals) -> Sequence[EventHandlerType]:
-    def connected(_: evt.Event) -> None:
-        arrivals.connections += 1
-
     def established(event: evt.Event) -> None:
         arrivals.calling_ae_titles.add(str(event.assoc.requestor.ae_title).strip())
 
@@ -90,8 +113,4 @@ def _noting(arrivals: Arrivals) -> Sequence[EventHandlerType]:
         arrivals.arrived.set()
         return 0
 
-    return (
-        (evt.EVT_CONN_OPEN, connected),
-        (evt.EVT_ESTABLISHED, established),
-        (evt.EVT_C_STORE, stored),
-    )
+    return ((evt.EVT_ESTABLISHED, established), (evt.EVT_C_STORE, stored))

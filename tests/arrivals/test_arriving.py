@@ -25,6 +25,7 @@ from tests.arrivals.conftest import QUIET, Arrivals
 from tests.arrivals.sender import Sender
 from tests.arrivals.subscriber import Subscriber
 from tests.documents.asyncapi import check_manifest
+from tests.measured import measured
 from tests.waiting import PATIENCE, until
 
 ARRIVED, AMENDED = EventType.STUDY_ARRIVED, EventType.STUDY_AMENDED
@@ -90,6 +91,10 @@ async def test_what_comes_later_amends_the_study_once(
     assert (amended.revision, amended.instances, amended.new_instances) == (2, 4, 2)
     assert (again.revision, again.instances, again.new_instances) == (3, 5, 1)
     assert await subscriber.waiting() == 0
+    inbox = {"dicom_origin": arrivals.inbox.name}
+    assert measured("isthmus_arrivals_events_total", **inbox) == 5
+    assert measured("isthmus_arrivals_announced_total", **inbox, isthmus_event=ARRIVED.value) == 1
+    assert measured("isthmus_arrivals_announced_total", **inbox, isthmus_event=AMENDED.value) == 2
 
 
 async def test_an_open_association_keeps_a_study_open(

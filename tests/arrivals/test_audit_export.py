@@ -1,5 +1,6 @@
 """The export of audit records over syslog, by TCP and TLS, while the server is away and back."""
 
+import asyncio
 import ssl
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -19,6 +20,7 @@ from isthmus.common.messages.audit import AuditEvent, AuditRecord, Outcome
 from isthmus.common.service import Parts
 from tests.arrivals.syslog_server import SyslogServer, about
 from tests.certificates import Authority, Identity
+from tests.measured import measured
 from tests.waiting import until
 
 SOON = 0.02
@@ -47,10 +49,15 @@ async def test_each_record_is_told_once_and_in_order(
     bus: Bus, blobs: BlobStore, server: SyslogServer
 ) -> None:
     names = [f"/{number}" for number in range(250)]
+    before = measured("isthmus_audit_exported_total") or 0
     async with audit_export(parts_of(bus, blobs, port=server.port, tls=False), SOON):
         for name in names:
             await write(bus, name)
         taken = await server.has(*names)
+        await until(
+            lambda: asyncio.sleep(0, measured("isthmus_audit_exported_total") or 0),
+            lambda exported: exported - before >= len(names),
+        )
     assert [about(one) for one in taken] == names
     assert {(one.priority, one.message_id, one.application) for one in taken} == {
         (85, "DICOM+RFC3881", "isthmus")

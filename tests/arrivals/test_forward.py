@@ -14,6 +14,7 @@ from isthmus.common.config.settings import Nats
 from isthmus.common.messages import Failure
 from isthmus.common.messages.events import Blob
 from tests.arrivals.forwards import REFUSED, UNREACHABLE, Site, site_of, uids
+from tests.measured import measured
 from tests.stow.worker import Job, stores
 from tests.waiting import PATIENCE, until
 
@@ -172,6 +173,9 @@ async def test_what_is_refused_too_often_becomes_a_dead_letter(site: Site) -> No
         await site.done()
     assert taken.jobs == [uids(good, bad), uids(bad), uids(bad)]
     assert (buried.letter.attempts, buried.letter.reason) == (3, "1 x A900")
+    for outcome, count in (("stored", 1), ("refused", 3)):
+        labels = {"dicom_origin": buried.letter.name, "isthmus_outcome": outcome}
+        assert measured("isthmus_forwarded_total", **labels) == count
     assert uids(*buried.forwarding.blobs) == uids(bad)
     assert buried.letter.first <= buried.letter.last
 

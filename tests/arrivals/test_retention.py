@@ -27,6 +27,7 @@ from isthmus.web_scu.inbox.head import incoming
 from tests.arrivals.forwards import Site
 from tests.common.inbox.studies import arrived, inbox_of
 from tests.data_sets import make_series
+from tests.measured import measured
 from tests.waiting import until
 
 DAY = 86_400.0
@@ -95,6 +96,8 @@ async def test_a_study_goes_when_nothing_came_for_so_many_days(ward: Ward) -> No
     assert await ward.keys() == []
     record = await ward.record()
     assert (record.contents, record.instances, record.removals) == (None, 0, ())
+    labels = {"dicom_origin": ward.state.origin, "isthmus_reason": "aged"}
+    assert measured("isthmus_inbox_expired_total", **labels) == 1
     assert record.life > ward.state.life
 
 

@@ -17,6 +17,7 @@ from isthmus.common.service import Parts
 from isthmus.scp.worker import serving
 from tests.data_sets import identity, raw_dataset
 from tests.dimse_scu.conftest import Serve
+from tests.measured import measured
 from tests.pacs import (
     FailsSuboperations,
     FaultyPacs,
@@ -107,6 +108,9 @@ async def test_a_study_arrives_whole_and_byte_for_byte(
     assert {blob.sop_instance_uid: raw_dataset(await blobs.get(blob.key)) for blob in arrived} == expected
     assert len(arrived) == len(images)
     assert len(pacs.operations(Operation.MOVE)) == 1
+    labels = {"dicom_origin": moved.name, "isthmus_method": "c-move"}
+    assert measured("isthmus_retrieve_instances_total", **labels) == len(images)
+    assert measured("isthmus_retrieve_size_bytes_total", **labels) == sum(blob.size for blob in arrived)
 
 
 async def test_one_instance_is_asked_for_alone(

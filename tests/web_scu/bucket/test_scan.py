@@ -17,6 +17,7 @@ from isthmus.web_scu.bucket.refresh import Refresher
 from isthmus.web_scu.bucket.scan import Completeness, Scanned, Scanner
 from tests.common.inbox.studies import arrived
 from tests.data_sets import make_series
+from tests.measured import measured
 from tests.web_scu.bucket.objects import Archive, place_of, read, refuse, study_of
 
 
@@ -37,6 +38,7 @@ async def test_nothing_is_read_twice_not_even_by_another_process(
     await archive.put(files)
     await scanner.scan()
     assert len(reads) == len(files)
+    assert measured("isthmus_bucket_read_total", dicom_origin=archive.origin.name) == len(files)
     assert await scanner.scan() == Scanned(studies=2, changed=0)
     index = Index(bus)
     async with index.following():

@@ -24,6 +24,7 @@ from tests.common.retrieving.facts import done, facts_of, following, ready
 from tests.common.retrieving.whole import Reader
 from tests.common.webclient.web_origin import Request
 from tests.data_sets import identity, make_series, raw_dataset, raw_datasets
+from tests.measured import measured
 from tests.peers import Orthanc
 from tests.peers.process import free_port
 from tests.web_scu.dicomweb.conftest import Serve, dicomweb_of
@@ -97,6 +98,12 @@ async def study(serve: Serve, origin_name: str, empty_orthanc: Orthanc, images: 
 async def test_a_series_is_brought_alone(study: Retrieve, images: list[Path], read: Reader) -> None:
     wanted = replace(study, series=identity(images[0]).series_instance_uid)
     assert await read(wanted) == raw_datasets(images[:4])
+    labels = {"dicom_origin": study.origin, "isthmus_method": "wado"}
+    assert measured("isthmus_retrieve_instances_total", **labels) == 4
+    assert (measured("isthmus_retrieve_size_bytes_total", **labels) or 0) > sum(
+        map(len, raw_datasets(images[:4]).values())
+    )
+    assert measured("isthmus_origin_up", dicom_origin=study.origin) == 1
 
 
 async def test_an_instance_is_brought_alone(study: Retrieve, images: list[Path], read: Reader) -> None:

@@ -88,7 +88,7 @@ class Reader:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            timeout=2 * PATIENCE,
+            timeout=PATIENCE * (1 + block.text.count("\n")),
             check=False,
         )
         said = ended.stdout.decode(errors="replace")

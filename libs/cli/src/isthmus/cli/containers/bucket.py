@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Final
 
 import urllib3
 from minio import Minio, MinioAdmin
@@ -12,6 +13,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from isthmus.cli.embedded.s3_rights import OWNER, policy
 from isthmus.common.blobs.rights import SERVICES
 from isthmus.common.errors import SettingsError, StoreUnavailable
+
+_SECONDS: Final = 10.0
+"""For an answer."""
+_RETRIES: Final = urllib3.Retry(2, backoff_factor=0.2)
 
 
 class _Credential(BaseModel):
@@ -50,17 +55,19 @@ def make_bucket(endpoint: str, keys: Path, bucket: str, *, minio: bool) -> None:
     known = _read(keys)
     scheme, _, host = endpoint.rpartition("://")
     owner, secure = known[OWNER], scheme == "https"
+    connections = urllib3.PoolManager(timeout=_SECONDS, retries=_RETRIES)
     client = Minio(
         host,
         access_key=owner.access_key,
         secret_key=owner.secret_key,
         secure=secure,
+        http_client=connections,
     )
     try:
         _make(client, bucket)
         if minio:
             provider = StaticProvider(owner.access_key, owner.secret_key)
-            admin = MinioAdmin(endpoint=host, credentials=provider, secure=secure)
+            admin = MinioAdmin(endpoint=host, credentials=provider, secure=secure, http_client=connections)
             for name in SERVICES:
                 _give_user(admin, name, known[name], bucket)
     except (MinioException, urllib3.exceptions.HTTPError) as error:

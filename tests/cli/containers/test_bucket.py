@@ -1,0 +1,95 @@
+"""The bucket is made before the services start, and each may do its part with it."""
+
+import json
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+from minio import Minio
+from minio.error import S3Error
+
+from isthmus.cli.containers import bucket
+from isthmus.cli.containers.bucket import make_bucket
+from isthmus.cli.embedded.s3_rights import OWNER, identities, policy
+from isthmus.common.blobs.rights import SERVICES
+from isthmus.common.config.settings import S3
+from isthmus.common.errors import SettingsError, StoreUnavailable
+from tests.peers import free_ports
+
+
+def keys_of(s3: S3) -> dict[str, tuple[str, str]]:
+    services = {name: (name, f"the secret key of {name}") for name in SERVICES}
+    return {OWNER: (s3.access_key, s3.secret_key), **services}
+
+
+def test_a_bucket_is_made_once(s3_settings: S3, tmp_path: Path) -> None:
+    (keys := tmp_path / "keys.json").write_text(identities(keys_of(s3_settings), "made-for-containers"))
+    for _ in range(2):
+        make_bucket(s3_settings.endpoint, keys, "made-for-containers", minio=False)
+    access_key, secret_key = keys_of(s3_settings)[OWNER]
+    client = Minio(s3_settings.endpoint, access_key=access_key, secret_key=secret_key, secure=False)
+    client.put_object("made-for-containers", "held/1", BytesIO(b"1"), 1)
+    (listed,) = client.list_objects("made-for-containers", recursive=True)
+    assert listed.object_name == "held/1"
+
+
+def test_at_minio_each_service_gets_its_user_and_what_it_may_do(
+    s3_settings: S3, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[tuple[str, ...]] = []
+
+    class Admin:
+        """What MinIO is asked for; that it takes it so, no test here can see: there is none to be had."""
+
+        def __init__(self, **_: object) -> None:
+            pass
+
+        def policy_add(self, name: str, *, policy: object) -> None:
+            done.append(("policy", name, json.dumps(policy)))
+
+        def user_add(self, access_key: str, secret_key: str) -> None:
+            done.append(("user", access_key, secret_key))
+
+        def policy_set(self, name: str, *, user: str) -> None:
+            done.append(("set", name, user))
+
+    monkeypatch.setattr(bucket, "MinioAdmin", Admin)
+    (keys := tmp_path / "keys.json").write_text(identities(keys_of(s3_settings), "isthmus"))
+    make_bucket(s3_settings.endpoint, keys, "isthmus", minio=True)
+    wanted: list[tuple[str, ...]] = []
+    for name, rights in SERVICES.items():
+        access_key, secret_key = keys_of(s3_settings)[name]
+        wanted.append(("policy", name, json.dumps(json.loads(policy(rights, "isthmus")))))
+        wanted += [("user", access_key, secret_key), ("set", name, access_key)]
+    assert done == wanted
+
+
+def test_wrong_keys_are_refused_by_name_of_the_server(s3_settings: S3, tmp_path: Path) -> None:
+    wrong = {**keys_of(s3_settings), OWNER: (s3_settings.access_key, "not its key at all")}
+    (keys := tmp_path / "keys.json").write_text(identities(wrong, "made-for-containers"))
+    with pytest.raises(StoreUnavailable) as caught:
+        make_bucket(s3_settings.endpoint, keys, "made-for-containers", minio=False)
+    assert s3_settings.endpoint in caught.value.detail
+    assert "not its key" not in caught.value.detail
+    assert isinstance(caught.value.__cause__, S3Error)
+
+
+def test_a_file_without_a_key_for_each_service_is_refused(tmp_path: Path) -> None:
+    keys = tmp_path / "keys.json"
+    for text, complaint in (
+        (None, "No such file"),
+        ("{", "is no file of keys"),
+        (json.dumps({"identities": []}), "has no key of isthmus, qido"),
+    ):
+        if text is not None:
+            keys.write_text(text)
+        with pytest.raises(SettingsError, match=complaint):
+            make_bucket("127.0.0.1:1", keys, "isthmus", minio=True)
+
+
+def test_a_server_that_is_away_is_named(tmp_path: Path) -> None:
+    users = {name: (name, "a secret of some length") for name in (OWNER, *SERVICES)}
+    (keys := tmp_path / "keys.json").write_text(identities(users, "isthmus"))
+    (port,) = free_ports(1)
+    with pytest.raises(StoreUnavailable, match=f"127.0.0.1:{port} cannot be prepared"):
+        make_bucket(f"http://127.0.0.1:{port}", keys, "isthmus", minio=True)

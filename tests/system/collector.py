@@ -2,7 +2,7 @@
 
 import gzip
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Final, Self
@@ -104,10 +104,15 @@ class Collector:
         with self._lock:
             return [*self._resources]
 
-    def text(self) -> str:
-        """Give all that has come, as text in which one can look for something."""
+    def texts(self) -> dict[str, str]:
+        """Give all that has come, as texts in which one can look for something."""
+        kinds: dict[str, Sequence[object]] = {
+            "spans": self._spans,
+            "metrics": self._metrics,
+            "resources": self._resources,
+        }
         with self._lock:
-            return "\n".join([*map(str, self._spans), *map(str, self._metrics), *map(str, self._resources)])
+            return {kind: "\n".join(map(str, some)) for kind, some in kinds.items()}
 
     def spans(self, trace_id: str) -> list[SpanRecord]:
         """Give what has come of a trace until now."""

@@ -33,7 +33,7 @@ def leaks(values: Iterable[str], system: Gateway) -> set[tuple[str, str]]:
     spelled = [(value, {value, json.dumps(value)[1:-1]}) for value in values]
     return {
         (file.name, value)
-        for file, text in _texts(system).items()
+        for file, text in texts(system).items()
         for value, spellings in spelled
         if any(spelling in text for spelling in spellings)
     }
@@ -41,10 +41,10 @@ def leaks(values: Iterable[str], system: Gateway) -> set[tuple[str, str]]:
 
 def traces(system: Gateway) -> str:
     """Give all that is in the trace files."""
-    return "".join(text for file, text in _texts(system).items() if file.suffix == ".jsonl")
+    return "".join(text for file, text in texts(system).items() if file.suffix == ".jsonl")
 
 
-def _texts(system: Gateway) -> dict[Path, str]:
+def texts(system: Gateway) -> dict[Path, str]:
     """Read the log, and all of the data folder but what NATS and S3 hold."""
     folders = [folder for folder in system.data.iterdir() if folder.name not in {"nats", "s3"}]
     files = [file for folder in folders for file in [folder, *folder.rglob("*")] if file.is_file()]

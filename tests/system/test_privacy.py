@@ -1,5 +1,6 @@
-"""Problems can be traced, and neither they nor logs and traces name a patient."""
+"""Problems can be traced, and neither they nor logs, traces and metrics name a patient."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 from uuid import uuid4
@@ -7,14 +8,20 @@ from uuid import uuid4
 import httpx2
 import pytest
 
+from isthmus.common.config.settings import S3
+from tests.documents.telemetry_page import attribute_names
 from tests.peers import Storescp
 from tests.peers.process import eventually
+from tests.system.collector import Collector
+from tests.system.every_path import Paths, every_path
 from tests.system.gateway import Gateway
+from tests.system.marked import MARKS, told
 from tests.system.multipart import PAYLOAD, payload
-from tests.system.patient_data import leaks, patient_data, traces
+from tests.system.patient_data import leaks, patient_data, texts, traces
 from tests.system.problem import problem
 
 ORIGIN: Final = "orthanc-both"
+SERVICES: Final = frozenset({"qido", "wado", "stow", "scp", "dimse-scu", "web-scu", "arrivals"})
 
 
 def test_a_problem_is_found_by_the_trace_that_the_client_began(http: httpx2.Client) -> None:
@@ -51,3 +58,53 @@ def test_no_log_and_no_trace_names_a_patient(
     assert eventually(lambda: "7e57" * 8 in traces(gateway))
     assert leaks({"nowhere"}, gateway)  # what is there is found
     assert leaks(values, gateway) == set()
+
+
+@pytest.fixture(scope="module")
+def gone(
+    tmp_path_factory: pytest.TempPathFactory, bucket: S3, _storescp: Storescp
+) -> Iterator[tuple[Paths, dict[str, str]]]:
+    """Every path of a system of its own, once, and all that the system told of it until it had stopped."""
+    with Collector() as collector:
+        paths = every_path(tmp_path_factory.mktemp("marked"), bucket, _storescp.peer, collector)
+        told = {f"collector: {name}": text for name, text in collector.texts().items()}
+        yield paths, {**told, **paths.said, **{str(file): text for file, text in texts(paths.system).items()}}
+
+
+def test_every_service_told_something(gone: tuple[Paths, dict[str, str]]) -> None:
+    paths, _ = gone
+    spans, metrics = paths.collector.all_spans(), paths.collector.resources()
+    assert {span.service for span in spans} == SERVICES
+    assert {str(resource["service.name"]) for resource in metrics} == SERVICES
+    assert {name.partition(" ")[0] for name in paths.said if "metrics" in name} == SERVICES
+    assert {str(span.attributes.get("dicom.origin", "")) for span in spans} >= paths.origins
+
+
+def test_no_span_metric_or_line_of_a_log_names_a_patient(gone: tuple[Paths, dict[str, str]]) -> None:
+    _, said = gone
+    assert told(said, {"failing"})  # what is there is found
+    assert told(said) == set()
+    assert len(MARKS) == 7
+
+
+def test_nothing_but_the_commands_names_a_study(gone: tuple[Paths, dict[str, str]]) -> None:
+    paths, said = gone
+    exported = {name: text for name, text in said.items() if not name.startswith("isthmus ")}
+    assert len(exported) > len(SERVICES)
+    assert told(exported, paths.uids) == set()
+
+
+def test_no_span_has_an_attribute_that_is_not_declared(gone: tuple[Paths, dict[str, str]]) -> None:
+    paths, _ = gone
+    seen = {name for span in paths.collector.all_spans() for name in span.attributes}
+    assert seen - set(attribute_names()) == set()
+    assert all(not event.attributes for span in paths.collector.all_spans() for event in span.events)
+
+
+def test_of_the_trace_context_only_the_traceparent_leaves(gone: tuple[Paths, dict[str, str]]) -> None:
+    """Although clients came with a baggage and a tracestate."""
+    paths, _ = gone
+    for sent in (paths.to_webhook, paths.to_origin):
+        assert sent
+        assert all("traceparent" in headers for headers in sent)
+        assert [headers for headers in sent if {"baggage", "tracestate"} & set(headers)] == []

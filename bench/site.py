@@ -90,8 +90,8 @@ class Site:
         self._stack.close()
 
     @contextmanager
-    def system(self, name: str) -> Iterator[Gateway]:
-        """Run a system of its own in front of the same PACS."""
+    def system(self, name: str, variables: Mapping[str, str] | None = None) -> Iterator[Gateway]:
+        """Run a system of its own in front of the same PACS; `variables` are other settings."""
         directory = self.directory / name
         directory.mkdir()
         origins = {
@@ -102,7 +102,7 @@ class Site:
         }
         web = {WEB: self.orthanc.http_port, COUNTED_WEB: self.web_meter.peer.port}
         destinations = [self.storescp.peer, Peer(TIMED, self.orthanc.host, self.timed_port)]
-        with Gateway(directory, _settings(origins, web, destinations)) as gateway:
+        with Gateway(directory, _settings(origins, web, destinations), variables=variables) as gateway:
             yield gateway
 
     @property

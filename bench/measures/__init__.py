@@ -21,6 +21,7 @@ from bench.measures import (
     slow,
     store,
     thumbnails,
+    tracing,
     transcode,
     warm,
 )
@@ -31,6 +32,7 @@ MEASURES: Final[Mapping[str, Callable[[Site], Section]]] = {
     "ceiling": ceiling.measure,
     "cold": cold.measure,
     "warm": warm.measure,
+    "tracing": tracing.measure,
     "manifest": manifest.measure,
     "metadata": metadata.measure,
     "search": search.measure,

@@ -119,6 +119,10 @@ class Collector:
         with self._lock:
             return [span for span in self._spans if span.trace_id == trace_id]
 
+    def text(self) -> str:
+        """Give all of them as one."""
+        return "\n".join(self.texts().values())
+
     def stop(self) -> None:
         """Listen no more."""
         self._server.shutdown()

@@ -9,17 +9,18 @@ from pathlib import Path
 import pytest
 from pynetdicom import evt
 
-from isthmus.cli.doctor import Cause, Side
+from isthmus.cli.doctor import Cause, Patience, Side
 from isthmus.common.dimse.contexts import FIND, GET, VERIFICATION
-from tests.cli.doctor.examining import HURRIED, examined, pacs
+from tests.cli.doctor.examining import HURRIED, black_hole, examined, pacs
 from tests.common.dimse.acceptor import acceptor, on
 from tests.data_sets import make_series
 from tests.pacs import FaultyPacs
 from tests.pacs.behaviour import Behaviour
 from tests.pacs.on_association import QueuesAssociation, RefusesAssociation, Silent
 from tests.pacs.on_find import FindFails
-from tests.pacs.on_retrieve import SuccessWithNothingSent
+from tests.pacs.on_retrieve import FailsRetrieve, SuccessWithNothingSent
 from tests.peers import Peer, free_port
+from tests.waiting import PATIENCE
 
 
 @pytest.fixture(scope="module")
@@ -76,6 +77,30 @@ async def test_silence(faulty: FaultyPacs, behaviour: Behaviour, cause: Cause, t
     faulty.behave(behaviour)
     heard = await examined(pacs(faulty.peer), tmp_path, patience=HURRIED)
     heard.only(cause, Side.THEIRS, f"{faulty.peer.host}:{faulty.peer.port}")
+
+
+async def test_who_is_asked_for_series_alone(faulty: FaultyPacs, us: Peer, tmp_path: Path) -> None:
+    faulty.behave(FailsRetrieve(status=0xA900, levels=["IMAGE"]))
+    heard = await examined(pacs(faulty.peer, us), tmp_path)
+    assert heard.findings == []
+
+
+async def test_a_firewall_between_the_pacs_and_us(tmp_path: Path) -> None:
+    """What it sends to our port is dropped, and it waits."""
+    with black_hole() as port:
+        destination = Peer("ISTHMUS", "127.0.0.1", port)
+        with FaultyPacs(make_series(tmp_path, 1), destinations=[destination]) as there:
+            us = destination._replace(port=free_port())
+            patience = Patience(connect=PATIENCE, answer=4)
+            heard = await examined(pacs(there.peer, us), tmp_path / "data", patience=patience)
+    heard.only(Cause.MOVE_DESTINATION_UNREACHABLE, Side.NETWORK, f"127.0.0.1, port {us.port}", "firewall")
+
+
+async def test_who_rejects_us_without_a_reason(tmp_path: Path) -> None:
+    rejection = bytes.fromhex("03 00 00000004 00 01 01 01")  # permanent, by the user, no reason (PS3.8 9.3.4)
+    async with answering(rejection) as there:
+        heard = await examined(pacs(there), tmp_path)
+    heard.only(Cause.ASSOCIATION_REJECTED, Side.THEIRS, '"AET": "ISTHMUS"', "origins[0].ae_title")
 
 
 async def test_who_sends_under_another_name(faulty: FaultyPacs, us: Peer, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """TLS with a PACS, in each way in which it fails."""
 
 import datetime
+import ssl
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -131,6 +132,15 @@ async def test_the_certificate_is_not_valid_yet(pki: Pki, tmp_path: Path) -> Non
     early = pki.authority.signs("early", since=HOUR / 2, until=HOUR)
     heard = await with_certificate(early, pki, tmp_path)
     heard.only(Cause.TLS_NOT_YET_VALID, Side.THEIRS, "127.0.0.1", "timedatectl")
+
+
+async def test_no_cipher_suite_that_both_have(pki: Pki, tmp_path: Path) -> None:
+    context = pki.accepting()
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    context.set_ciphers("AES256-SHA")
+    with acceptor(tls=context) as there:
+        heard = await examined(pacs(Peer("PACS", there.host, there.port), tls=tls_of(pki)), tmp_path)
+    heard.only(Cause.TLS_NOTHING_IN_COMMON, Side.THEIRS, "TLS 1.2 or 1.3")
 
 
 async def test_the_pacs_speaks_in_clear(orthanc: Orthanc, pki: Pki, tmp_path: Path) -> None:

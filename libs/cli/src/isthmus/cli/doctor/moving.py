@@ -15,7 +15,7 @@ from isthmus.cli.doctor.findings import Side, Wrong
 from isthmus.cli.doctor.pacs import Pacs
 from isthmus.cli.doctor.queries import Instance, on_association
 from isthmus.cli.doctor.receiver import Arrivals
-from isthmus.cli.doctor.retrieving import asks_for_series, without_move
+from isthmus.cli.doctor.retrieving import by_level, without_move
 from isthmus.common.dicom.statuses import (
     MOVE_DESTINATION_UNKNOWN,
     NOT_AUTHORIZED,
@@ -59,8 +59,9 @@ async def move_one(pacs: Pacs, instance: Instance) -> Moved:
     """Ask for an instance to be sent to us."""
 
     def move(association: Association) -> SubOperations:
-        identifier = instance.identifier(whole_series=asks_for_series(pacs))
-        return association.move(STUDY_ROOT_MOVE, identifier, pacs.us.ae_title)
+        return by_level(
+            pacs, instance, lambda wanted: association.move(STUDY_ROOT_MOVE, wanted, pacs.us.ae_title)
+        )
 
     began = time.monotonic()
     try:

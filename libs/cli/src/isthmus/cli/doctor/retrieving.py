@@ -1,19 +1,27 @@
 """C-GET of one instance, which is thrown away: whether the PACS does it."""
 
+from collections.abc import Callable
+
+from pydicom.dataset import Dataset
+
 from isthmus.cli.doctor import words
 from isthmus.cli.doctor.causes import Cause
 from isthmus.cli.doctor.findings import Side, Unclear, Wrong
 from isthmus.cli.doctor.pacs import Pacs
 from isthmus.cli.doctor.queries import Instance, on_association, silent
 from isthmus.common.config import Quirk
-from isthmus.common.dicom.statuses import NOT_AUTHORIZED, SUCCESS, meaning
+from isthmus.common.dicom.statuses import DATA_SET_MISMATCH, NOT_AUTHORIZED, SUCCESS, meaning
 from isthmus.common.dimse import STUDY_ROOT_GET, Association, ReceivedInstance, SubOperations, for_get
 from isthmus.common.errors import AssociationAborted, NoAcceptedContext, OriginError, OriginTimeout
 
 
-def asks_for_series(pacs: Pacs) -> bool:
-    """Tell whether instances cannot be asked for by their UIDs."""
-    return Quirk.NO_IMAGE_LEVEL_RETRIEVE in pacs.origin.quirks
+def by_level(pacs: Pacs, instance: Instance, retrieve: Callable[[Dataset], SubOperations]) -> SubOperations:
+    """Ask for an instance by its UID, or, where that is not supported (docs/quirks.md), for its series."""
+    if Quirk.NO_IMAGE_LEVEL_RETRIEVE not in pacs.origin.quirks:
+        result = retrieve(instance.identifier(whole_series=False))
+        if result.status != DATA_SET_MISMATCH:
+            return result
+    return retrieve(instance.identifier(whole_series=True))
 
 
 async def get_one(pacs: Pacs, instance: Instance) -> str:
@@ -30,8 +38,7 @@ async def get_one(pacs: Pacs, instance: Instance) -> str:
         return SUCCESS
 
     def get(association: Association) -> SubOperations:
-        identifier = instance.identifier(whole_series=asks_for_series(pacs))
-        return association.get(STUDY_ROOT_GET, identifier, take)
+        return by_level(pacs, instance, lambda wanted: association.get(STUDY_ROOT_GET, wanted, take))
 
     (contexts, *_) = for_get(instance.sop_class_uids)
     try:

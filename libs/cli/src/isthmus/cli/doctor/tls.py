@@ -74,8 +74,9 @@ async def handshake(place: Place, context: ssl.SSLContext, seconds: float) -> No
 def no_tls(fault: TlsFault, place: Place) -> Wrong:
     """Say what is wrong."""
     cause = _CAUSES.get(fault, Cause.TLS_FAILED)
-    if fault is TlsFault.REFUSED and not place.shows_certificate:
-        cause = Cause.TLS_CERTIFICATE_WANTED
+    if fault is TlsFault.REFUSED:  # in TLS 1.2 a server says no more than this of either
+        shown = place.shows_certificate
+        cause = Cause.TLS_NOTHING_IN_COMMON if shown else Cause.TLS_CERTIFICATE_WANTED
     return _of_its_certificate(cause, place) or _of_others(cause, fault, place)
 
 

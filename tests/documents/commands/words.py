@@ -54,5 +54,5 @@ def replaced(text: str, given: Mapping[str, str]) -> str:
     for name, value in given.items():
         before = r"(?<![\w={])" if name.isupper() else r"(?<!\w)"
         after = r"(?![\w}])"
-        text = re.sub(before + re.escape(name) + after, lambda _, value=value: value, text)
+        text = re.sub(before + re.escape(name) + after, value.replace("\\", r"\\"), text)
     return text

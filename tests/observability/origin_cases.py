@@ -266,9 +266,9 @@ SERVICES_AND_FACES: Final[Sequence[Case]] = [
         "15m",
     ),
     Case(
-        "what clients do wrong is no failure of ours",
+        "clients ask for what is not there, and for what nobody does",
         "RequestsFail",
-        {**answered("404", 50), **answered("200", 50)},
+        {**answered("404", 50), **answered("501", 25, "501"), **answered("200", 25)},
         "15m",
     ),
     Case(

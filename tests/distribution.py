@@ -45,6 +45,7 @@ TOGETHER: Final[Mapping[str, tuple[str, ...]]] = {
         "tests/system/test_openapi.py",
         "tests/system/test_prometheus.py",
     ),
+    "documents": ("tests/documents/test_commands.py",),
 }
 """How the paths of files begin that go together, by a name; what takes longest comes first."""
 

@@ -1,6 +1,7 @@
 import asyncio
 
 from isthmus.common.blobs import BlobStore
+from isthmus.common.blobs.reads import Reads
 from isthmus.common.messages import BlobRef
 from isthmus.wado.sources.streams import Streams
 
@@ -12,7 +13,7 @@ class Counted(BlobStore):
         self.gets = 0
         self.may_give = asyncio.Event()
 
-    async def get(self, key: str, *, offset: int = 0, length: int | None = None) -> bytes:
+    async def get_in(self, reads: Reads, key: str) -> bytes:
         self.gets += 1
         await self.may_give.wait()
         return key.encode()

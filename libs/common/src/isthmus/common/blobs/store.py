@@ -18,6 +18,7 @@ from isthmus.common.blobs.client import S3Client
 from isthmus.common.blobs.download import Download
 from isthmus.common.blobs.file import READ_AHEAD, RangeReader
 from isthmus.common.blobs.keys import in_bucket
+from isthmus.common.blobs.reads import Reads
 from isthmus.common.blobs.refusal import Exists
 from isthmus.common.blobs.sink import Sink
 from isthmus.common.blobs.spans import s3_span
@@ -201,6 +202,11 @@ class BlobStore:
                 upload(self._client, key, body, only_new=True)
             else:
                 self._client.put(key, body, only_new=True)
+
+    async def get_in(self, reads: Reads, key: str) -> bytes:
+        """Read a blob as one of many, whose span it is told by; raises what `get` does."""
+        there = self.located(key)
+        return await reads.one(there.client.bucket, there.threads.run(_read, there, 0, None))
 
     async def get(self, key: str, *, offset: int = 0, length: int | None = None) -> bytes:
         """Read a blob, or `length` bytes of it from `offset` on, at once.

@@ -30,6 +30,7 @@ from isthmus.common.telemetry.spans import (
     in_context,
     record_failure,
     span,
+    tell_span,
 )
 
 __all__ = [
@@ -64,6 +65,7 @@ __all__ = [
     "request_attributes",
     "setup",
     "span",
+    "tell_span",
     "traceresponse",
     "tree",
 ]

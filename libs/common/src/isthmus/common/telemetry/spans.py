@@ -91,6 +91,34 @@ def span(
         started.end()
 
 
+def tell_span(
+    name: str,
+    attributes: Mapping[str, AttributeValue],
+    /,
+    *,
+    kind: SpanKind,
+    began: int,
+    context: Context,
+    error: BaseException | None = None,
+) -> None:
+    """Tell of what is over, in a span that ends now.
+
+    Args:
+        name: low in variety, as of `span`.
+        attributes: of the names in `attributes` alone.
+        kind: who was on the other side.
+        began: when, in nanoseconds since 1970.
+        context: in which.
+        error: how it failed, if it did.
+    """
+    told = _Installed.tracer.start_span(
+        name, context, kind, attributes, start_time=began, record_exception=False
+    )
+    if error is not None:
+        record_failure(told, error)
+    told.end()
+
+
 def record_failure(failed: Span, error: BaseException) -> None:
     """Mark a span as failed, without the exception's text."""
     failed.set_attribute(ERROR_TYPE, type(error).__qualname__)

@@ -6,6 +6,7 @@ from functools import partial
 from typing import Final
 
 from isthmus.common.blobs import BlobStore
+from isthmus.common.blobs.reads import Reads
 from isthmus.common.derived.shared import Shared
 from isthmus.common.messages import BlobRef
 
@@ -33,12 +34,13 @@ class Streams:
         """Give what fetches the blobs of one stream, as long as it lasts."""
         self._open += 1
         try:
-            yield self._fetch
+            with Reads.together() as reads:
+                yield partial(self._fetch, reads)
         finally:
             self._open -= 1
             if self._open <= 1:
                 self._shared.clear()
 
-    async def _fetch(self, blob: BlobRef) -> bytes:
-        get = partial(self._blobs.get, blob.key)
+    async def _fetch(self, reads: Reads, blob: BlobRef) -> bytes:
+        get = partial(self._blobs.get_in, reads, blob.key)
         return await (get() if self._open == 1 else self._shared.get(blob.key, get))

@@ -11,10 +11,12 @@ from nats.js.api import AckPolicy, ConsumerConfig
 from isthmus.arrivals import queue_watch
 from isthmus.arrivals.queue_watch import look
 from isthmus.arrivals.watch import Watch
+from isthmus.cli.embedded import EmbeddedNats
 from isthmus.common.bus import Bus, end_tasks, jobs, streams, subjects
 from isthmus.common.bus.backlog import backlogs
 from isthmus.common.bus.dead import bury
 from isthmus.common.bus.jobs import Lane
+from isthmus.common.config.settings import Nats
 from isthmus.common.errors import BusUnavailable
 from isthmus.common.messages import DeadLetter, Retrieve
 from tests.common.bus.server import Server
@@ -23,6 +25,7 @@ from tests.waiting import PATIENCE, until
 
 LENGTH = "isthmus_queue_length"
 AGE = "isthmus_queue_oldest_age_seconds"
+LIMIT = 200_000_000
 BULK = {"isthmus_queue": "retrieve", "dicom_origin": "pacs", "isthmus_lane": "bulk"}
 
 
@@ -134,6 +137,25 @@ async def test_what_jetstream_keeps_is_told_and_a_limit_only_where_there_is_one(
     assert after is not None
     assert after - before >= 10_000
     assert told("isthmus_jetstream_limit_bytes") == []
+
+
+class LimitedNats(EmbeddedNats):
+    """The embedded server, that gives our account so much of the disk and no more."""
+
+    def prepare(self) -> None:
+        super().prepare()
+        file, before = self.directory / "nats.conf", "jetstream: enabled"
+        text = file.read_text()
+        assert text.count(before) == 1
+        file.write_text(text.replace(before, f"jetstream: {{ max_file: {LIMIT} }}"))
+
+
+async def test_a_limit_that_nats_names_is_told(tmp_path: Path) -> None:
+    async with LimitedNats(tmp_path) as server:
+        bus = await Bus.connect(Nats(url=server.url, user=server.user, password=server.password), "test")
+        await look(bus)
+        assert measured("isthmus_jetstream_limit_bytes") == LIMIT
+        await bus.close()
 
 
 async def test_the_watch_looks_at_the_queues_too(bus: Bus, operator: Bus) -> None:

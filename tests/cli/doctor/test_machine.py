@@ -7,8 +7,10 @@ from typing import Final
 import pytest
 
 from isthmus.cli.doctor import Cause, Side, machine
-from tests.cli.doctor.examining import examined
-from tests.peers import free_port
+from isthmus.cli.run_file import CachePart, NatsPart, RunFile, S3Part, ScpPart, hold
+from isthmus.common.config.settings import Nats
+from tests.cli.doctor.examining import examined, pacs
+from tests.peers import Orthanc, Peer, free_port
 
 NOWHERE: Final[dict[str, object]] = {
     "gateway": {"listen": "127.0.0.1:0"},
@@ -79,3 +81,43 @@ async def test_a_secret_that_everybody_may_read(tmp_path: Path) -> None:
     heard = await examined({**NOWHERE, "access": {"signing_key_file": file}}, tmp_path)
     found = heard.only(Cause.SECRET_READABLE, Side.OURS, "access.signing_key_file", "chmod 600")
     assert "thirty-two" not in repr(found)
+
+
+async def test_a_system_that_runs_whose_parts_are_away(tmp_path: Path) -> None:
+    """Its ports are its own, and each part is told once."""
+    gateway, bus, store = (free_port() for _ in range(3))
+    run = RunFile(
+        gateway=f"http://127.0.0.1:{gateway}",
+        nats=NatsPart(url=f"nats://127.0.0.1:{bus}", user="isthmus", password="s3cr3t-of-nats"),
+        s3=S3Part(
+            endpoint=f"127.0.0.1:{store}", bucket="isthmus", access_key="key", secret_key="s3cr3t-of-s3"
+        ),
+        scp=ScpPart(ae_title="ISTHMUS", host="127.0.0.1", port=11112),
+        cache=CachePart(max_bytes=1000),
+        services={},
+    )
+    with hold(tmp_path):
+        run.write(tmp_path)
+        heard = await examined(NOWHERE, tmp_path, running=run)
+    found = {check.subject: check.finding.cause for check in heard.checks if check.finding is not None}
+    assert found == {
+        "gateway": Cause.GATEWAY_AWAY,
+        "nats": Cause.CONNECTION_REFUSED,
+        "s3": Cause.CONNECTION_REFUSED,
+    }
+    assert "s3cr3t" not in repr(heard.checks)
+
+
+async def test_a_system_that_runs_whose_scp_is_away(
+    orthanc: Orthanc, isthmus_peer: Peer, nats_settings: Nats, tmp_path: Path
+) -> None:
+    run = RunFile(
+        gateway="http://127.0.0.1:1",
+        nats=NatsPart.model_validate(nats_settings.model_dump()),
+        s3=S3Part(endpoint="127.0.0.1:1", bucket="isthmus", access_key="key", secret_key="secret"),
+        scp=ScpPart(ae_title="ISTHMUS", host="127.0.0.1", port=free_port()),
+        cache=CachePart(max_bytes=1000),
+        services={},
+    )
+    heard = await examined(pacs(orthanc.peer, isthmus_peer), tmp_path, "pacs", running=run)
+    heard.only(Cause.SCP_SILENT, Side.OURS, str(run.scp.port))

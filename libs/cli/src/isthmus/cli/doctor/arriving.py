@@ -44,7 +44,8 @@ async def move_and_wait(pacs: Pacs, instance: Instance, around: Surroundings) ->
 @asynccontextmanager
 async def _taking(pacs: Pacs, instance: Instance, around: Surroundings) -> AsyncIterator[Arrivals]:
     if around.running is not None:
-        await _check_scp(around.running.scp, around.patience.connect)
+        if around.running.scp.port:
+            await _check_scp(around.running.scp, around.patience.connect)
         async with _by_scp(pacs, instance, around.running, around) as arrivals:
             yield arrivals
         return

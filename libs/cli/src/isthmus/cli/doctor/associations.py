@@ -68,6 +68,8 @@ def _rejected(error: AssociationRejected, pacs: Pacs) -> Wrong:
             " upper and lower case; its administrator knows it",
             "Orthanc: DicomAet in its configuration; dcm4chee: the archive's AE, by default DCM4CHEE;"
             " dcmqrscp: the first word of a line in AETable",
+            f"dcmqrscp says the same to peers that the line does not let in: {us.ae_title} must be one of"
+            f" them (HostTable: isthmus = ({us.ae_title}, {us.host}, {us.port})), or the line end with ANY",
         )
     if result == _TRANSIENT or source == _BY_PRESENTATION:
         return Wrong(

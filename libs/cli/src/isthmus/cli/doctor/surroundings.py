@@ -36,7 +36,7 @@ class Surroundings:
     def scp_port(self) -> tuple[str, int, bool]:
         """Give where PACS reach our scp: the host as it listens, the port, and whether there is TLS."""
         scp = self.settings.scp
-        if self.running is not None:
+        if self.running is not None and self.running.scp.port:  # in containers it is not told
             there = self.running.scp
             return there.host, there.port, not scp.listen
         listen = ListenAddress(scp.listen or (scp.tls.listen if scp.tls is not None else ""))

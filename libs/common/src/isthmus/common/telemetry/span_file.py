@@ -4,16 +4,19 @@ import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
-from opentelemetry.trace import format_span_id, format_trace_id
+from opentelemetry.trace import SpanKind, StatusCode, format_span_id, format_trace_id
 from opentelemetry.util.types import Attributes
 
 from isthmus.common.telemetry.records import AttributeValue, SpanEvent, SpanLink, SpanRecord
 
 ROTATE_AT = 32 * 1024 * 1024
 KEEP_SECONDS = 7 * 24 * 3600
+_KINDS: Final = (str, bool, int, float, tuple)
+_NAMES: Final = {one: one.name.lower() for one in (*SpanKind, *StatusCode)}
 
 
 class FileSpanExporter(SpanExporter):
@@ -64,11 +67,11 @@ def _record(span: ReadableSpan, service: str) -> SpanRecord:
         span_id=format_span_id(context.span_id),
         parent_id=format_span_id(span.parent.span_id) if span.parent else None,
         name=span.name,
-        kind=span.kind.name.lower(),
+        kind=_NAMES[span.kind],
         service=service,
         start=span.start_time or 0,
         end=span.end_time or 0,
-        status=span.status.status_code.name.lower(),
+        status=_NAMES[span.status.status_code],
         message=span.status.description,
         attributes=_plain(span.attributes),
         links=tuple(
@@ -86,5 +89,5 @@ def _plain(attributes: Attributes) -> dict[str, AttributeValue]:
     return {
         name: list(value) if isinstance(value, tuple) else value
         for name, value in (attributes or {}).items()
-        if isinstance(value, str | bool | int | float | tuple)
+        if isinstance(value, _KINDS)
     }

@@ -1,5 +1,6 @@
 """A real Prometheus with the configuration that is shipped, but for the addresses of what it scrapes."""
 
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -63,6 +64,17 @@ class Prometheus:
         data = answer["data"]
         return [one["metric"] for one in data["result"]] if data["resultType"] == "vector" else [{}]
 
+    def has_answered(self, expression: str) -> bool:
+        """Tell whether there was an answer at any time since it was started: some numbers go again.
+
+        Raises:
+            AssertionError: it is none that Prometheus understands.
+        """
+        times = {"start": str(self._began), "end": str(time.time()), "step": EACH}
+        answer = self._get("/api/v1/query_range", query=expression, **times)
+        assert answer["status"] == "success", f"{expression}: {answer}"
+        return bool(answer["data"]["result"])
+
     def rules(self) -> list[Mapping[str, Any]]:
         """Give the rules, with how they do."""
         groups = self._get("/api/v1/rules")["data"]["groups"]
@@ -78,6 +90,7 @@ class Prometheus:
         return found
 
     def __enter__(self) -> Self:
+        self._began = time.time()
         self._client = httpx2.Client(base_url=f"http://{self._address}", timeout=PATIENCE, trust_env=False)
         command = [
             "prometheus",

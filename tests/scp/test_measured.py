@@ -1,4 +1,4 @@
-"""What scp measures: associations from acceptance to end, who is sent away, operations with their statuses."""
+"""What scp measures: associations from acceptance to end, who is sent away, operations with their status."""
 
 import asyncio
 from collections.abc import Callable

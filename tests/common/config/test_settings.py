@@ -30,6 +30,9 @@ ae_title = "INBOX"
         (ORIGIN + "asociations = 2", "origins[0].asociations is no setting; did you mean associations?"),
         ("[up.replicas]\ndimse-scp = 2", "up.replicas.dimse-scp is no setting; did you mean dimse-scu?"),
         ("[gateway]\nlisten = '8080'", 'gateway.listen: is no "host:port"'),
+        ("[telemetry]\nsample = 10", "telemetry.sample: "),
+        ("[telemetry]\notlp = 'collector:4318'", "telemetry.otlp: "),
+        ("[telemetry]\notlp = 'http://user:secret@collector:4318'", "telemetry.otlp: "),
         ("[gateway]\nlisten = '0.0.0.0:8080'", "gateway.listen: 0.0.0.0:8080 is no loopback address"),
         ("[gateway]\nlisten = 'hospital:8080'", "gateway.listen: 'hospital' is no IP address"),
         (

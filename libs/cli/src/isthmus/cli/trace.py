@@ -14,7 +14,8 @@ def trace(data: Path, trace_id: str, *, as_json: bool) -> bool:
     """Print the spans that were written to the data folder; whether there are any."""
     spans = read_spans(data / "traces", trace_id)
     if not spans:
-        write_error(f"no span of trace {trace_id} in {data / 'traces'}")
+        elsewhere = "it may be at a collector (telemetry.otlp), or not recorded (telemetry.sample)"
+        write_error(f"no span of trace {trace_id} in {data / 'traces'}; {elsewhere}")
         return False
     roots = tree(spans)
     if as_json:

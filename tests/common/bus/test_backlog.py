@@ -102,6 +102,11 @@ async def test_a_job_that_was_handed_back_is_known_to_come_again(own_bus: Bus) -
         await end_tasks([working])
 
 
+async def test_a_consumer_of_jobs_that_somebody_made_by_hand_is_passed_over(own_bus: Bus) -> None:
+    await _take(own_bus, streams.JOBS, "by-hand", "dicom.retrieve.>")
+    assert await backlogs(own_bus) == []
+
+
 async def test_an_empty_queue_is_told_too_and_has_no_oldest(own_bus: Bus) -> None:
     await _take(own_bus, streams.STORES, "stores-my-pacs", subjects.store("my-pacs"))
     await _take(own_bus, streams.FORWARDS, "forwards-my-pacs", subjects.forwards("my-pacs"))

@@ -162,10 +162,10 @@ def place_of(stream: str, config: ConsumerConfig) -> Place | None:
     if durable is None or stream not in STREAMS:
         return None
     name, _, of = durable.partition("-")
+    place: Place | None
     match stream, f"{name}-":
         case streams.JOBS, _:
-            _, _, origin, lane, _ = (config.filter_subject or "").split(".")
-            place = Place(Queue.RETRIEVE, origin, lane)
+            place = _of_lane(config.filter_subject or "")
         case streams.STORES, _:
             place = Place(Queue.STORE, of)
         case streams.COMMITMENTS, _:
@@ -177,6 +177,14 @@ def place_of(stream: str, config: ConsumerConfig) -> Place | None:
         case _:
             place = Place(Queue.EVENTS if durable in _OWN else Queue.SUBSCRIBERS, name=durable)
     return place
+
+
+def _of_lane(subject: str) -> Place | None:
+    """Tell whose jobs these are; None where it is no lane of ours."""
+    match subject.split("."):
+        case _, _, origin, lane, "*":
+            return Place(Queue.RETRIEVE, origin, lane)
+    return None
 
 
 def _filters(info: ConsumerInfo) -> Sequence[str]:

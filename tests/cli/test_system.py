@@ -78,7 +78,7 @@ def test_secrets_that_the_settings_have_in_files_are_not_said_twice(tmp_path: Pa
     environment = programs(one)["qido"].environment
     assert not {"ISTHMUS_ACCESS__OPERATOR_KEY", "ISTHMUS_GATEWAY__SECRET"} & environment.keys()
     assert programs(one)["gateway"].environment["GATEWAY_SECRET"] == file.read_text().strip()
-    assert one.run_file({}).key == file.read_text().strip()
+    assert one.run_file([]).key == file.read_text().strip()
 
 
 def test_no_secret_is_in_an_argument_and_every_file_is_private(tmp_path: Path) -> None:

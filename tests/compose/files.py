@@ -47,6 +47,7 @@ class Service(BaseModel):
     user: str = ""
     read_only: bool = False
     cap_drop: Sequence[str] = ()
+    cap_add: Sequence[str] = ()
     security_opt: Sequence[str] = ()
     restart: str = ""
     entrypoint: Sequence[str] = ()

@@ -41,6 +41,7 @@ def test_no_container_may_do_more_than_it_must(name: str) -> None:
         assert one.user == "10001:10001"
         assert one.read_only
         assert one.cap_drop == ["ALL"]
+        assert [*one.cap_add] == (["NET_BIND_SERVICE"] if name == "gateway" else [])
         assert one.security_opt == ["no-new-privileges:true"]
         assert 64 <= one.limits.megabytes <= 4096
         assert 50 <= one.limits.pids <= 1000

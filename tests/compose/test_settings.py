@@ -114,7 +114,7 @@ def test_the_demo_shows_what_nobody_must_hide_and_nothing_else(monkeypatch: pyte
     (origin,) = settings.origins
     (rule,) = settings.access.rules
     assert rule.anyone
-    assert rule.origins == {origin.name}
+    assert rule.origins == frozenset({origin.name})
     assert rule.operations == {"search", "retrieve"}
 
 

@@ -23,13 +23,21 @@ _UIDS = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "SOPClassUID
 
 
 def write_samples(folder: Path) -> int:
-    """Write each instance into a file, by its SOP Instance UID; how many they are."""
+    """Write each instance into a file, by its SOP Instance UID; how many they are.
+
+    Of files that say that they are the same instance the first counts: others are truncated, or encoded in
+    another way.
+    """
     folder.mkdir(parents=True, exist_ok=True)
+    held: set[str] = set()
     for path, ds in samples():
-        shutil.copyfile(path, folder / ds.SOPInstanceUID)
+        if ds.SOPInstanceUID not in held:
+            held.add(ds.SOPInstanceUID)
+            shutil.copyfile(path, folder / ds.SOPInstanceUID)
     for ds in phantom():
+        held.add(ds.SOPInstanceUID)
         ds.save_as(folder / ds.SOPInstanceUID)
-    return len([*folder.iterdir()])
+    return len(held)
 
 
 def samples() -> Iterator[tuple[Path, FileDataset]]:

@@ -1,6 +1,7 @@
 """PACS that answer with a failure, with silence, or with something odd."""
 
 import asyncio
+import errno
 import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -120,6 +121,32 @@ async def test_a_pacs_without_c_get(tmp_path: Path) -> None:
     heard.only(Cause.GET_NOT_OFFERED, Side.THEIRS, "Study Root Query/Retrieve - GET", "origins[0].retrieve")
 
 
+async def test_a_pacs_without_c_move(tmp_path: Path) -> None:
+    classes = [VERIFICATION.abstract_syntax, FIND.abstract_syntax, GET.abstract_syntax]
+    with acceptor(on(evt.EVT_C_FIND, nothing), classes=classes) as there:
+        us = Peer("ISTHMUS", "127.0.0.1", free_port())
+        heard = await examined(pacs(Peer("PACS", there.host, there.port), us), tmp_path)
+    heard.only(Cause.MOVE_NOT_OFFERED, Side.THEIRS, "MOVE", 'origins[0].retrieve = ["c-get"]')
+
+
+async def test_a_pacs_that_refuses_c_echo(tmp_path: Path) -> None:
+    def refuse(_: evt.Event) -> int:
+        return 0x0211
+
+    classes = [VERIFICATION.abstract_syntax, FIND.abstract_syntax, GET.abstract_syntax]
+    handlers = (on(evt.EVT_C_ECHO, refuse), on(evt.EVT_C_FIND, nothing))
+    with acceptor(*handlers, classes=classes) as there:
+        heard = await examined(pacs(Peer("PACS", there.host, there.port)), tmp_path)
+    heard.only(Cause.ECHO_REFUSED, Side.THEIRS, "0211", "AllowEcho")
+    assert heard.checks[-1].what == "C-GET"
+
+
+async def test_a_c_move_that_fails(faulty: FaultyPacs, us: Peer, tmp_path: Path) -> None:
+    faulty.behave(FailsRetrieve(status=0xA701))
+    heard = await examined(pacs(faulty.peer, us, retrieve=["c-move"]), tmp_path)
+    heard.only(Cause.MOVE_FAILS, Side.THEIRS, "A701")
+
+
 async def test_a_pacs_that_takes_nothing_and_is_to(tmp_path: Path) -> None:
     classes = [VERIFICATION.abstract_syntax, FIND.abstract_syntax, GET.abstract_syntax]
     with acceptor(on(evt.EVT_C_FIND, nothing), classes=classes) as there:
@@ -151,6 +178,17 @@ async def test_who_hangs_up(tmp_path: Path) -> None:
     async with answering(b"") as there:
         heard = await examined(pacs(there), tmp_path)
     heard.only(Cause.ASSOCIATION_DROPPED, Side.THEIRS, '"AET": "ISTHMUS"', f"{there.host}:{there.port}")
+
+
+async def test_a_host_to_which_there_is_no_way(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """What leads nowhere depends on the machine: its answer is given."""
+
+    def connect(*_: object) -> None:
+        raise OSError(errno.EHOSTUNREACH, "No route to host")
+
+    monkeypatch.setattr(asyncio, "open_connection", connect)
+    heard = await examined(pacs(Peer("PACS", "192.0.2.1", 104)), tmp_path)
+    heard.only(Cause.NO_ROUTE, Side.NETWORK, "ip route get 192.0.2.1")
 
 
 @pytest.mark.parametrize(

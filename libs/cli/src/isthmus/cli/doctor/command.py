@@ -1,6 +1,7 @@
 """The command: what it tells while it looks, and at the end."""
 
 import asyncio
+import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -36,13 +37,16 @@ class _Telling:
     def begins(self, subject: str, what: str) -> None:
         """Show what is looked at now."""
         self._status.update(f"{subject}: {what}")
+        self._status.start()
 
     def ended(self, check: Check) -> None:
         """Write how it ended."""
         self.checks.append(check)
+        self._status.stop()  # while it is shown, rich takes what goes to standard output to where it is
         if not self._as_json:
             for line in _lines(check):
                 write_line(line)
+            sys.stdout.flush()
 
 
 def doctor_command(

@@ -18,7 +18,7 @@ from isthmus.common.errors import SettingsError
 def examine_named(subject: Subject, settings: Settings) -> None:
     """Look into the files that settings name, and at the rules."""
     with subject.step("settings") as note:
-        note.detail = f"{len(settings.origins)} origins, {len(settings.access.rules)} rules"
+        note.detail = f"origins: {len(settings.origins)}, rules: {len(settings.access.rules)}"
     complaints = [*_unusable(settings)]
     readable = "correct the setting, or what the file holds; who runs Isthmus must be able to read it"
     _tell(subject, Cause.FILE_UNUSABLE, complaints, readable)

@@ -132,11 +132,8 @@ def test_the_operator_is_told_where_everything_is(tmp_path: Path, monkeypatch: p
     kept = rendered.secret("secrets")
     assert (run.nats.user, run.nats.password) == ("isthmus", kept["nats_isthmus"])
     assert (run.s3.access_key, run.s3.secret_key) == ("isthmus", kept["s3_isthmus"])
-    assert (run.key, run.link_key, run.signing_key) == (
-        kept["operator_key"],
-        kept["link_key"],
-        kept["signing_key"],
-    )
+    assert (run.key, run.metrics_key) == (kept["operator_key"], kept["metrics_key"])
+    assert (run.link_key, run.signing_key) == (kept["link_key"], kept["signing_key"])
     assert run.gateway == "https://isthmus-gateway.imaging.svc:443"
     assert run.clients == "https://isthmus.example.org"
     assert run.certificate is not None

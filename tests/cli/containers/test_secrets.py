@@ -122,6 +122,7 @@ def test_the_commands_find_the_system(tmp_path: Path) -> None:
     run = RunFile.read(tmp_path / "operator")
     assert run.gateway == "https://gateway:8443"
     assert run.key == (tmp_path / "qido" / "operator_key").read_text()
+    assert run.metrics_key == (tmp_path / "scp" / "metrics_key").read_text()
     assert run.nats.password == (tmp_path / "operator" / "nats_password").read_text()
     assert run.certificate == tmp_path / "operator" / "gateway.pem"
     assert {run.gateway.rpartition("/")[2].partition(":")[0], run.scp.host} <= services().keys()

@@ -42,6 +42,7 @@
   "services" dict
   "processes" $processes
   "key" (b64dec $secrets.operator_key)
+  "metrics_key" (b64dec $secrets.metrics_key)
   "link_key" (b64dec $secrets.link_key)
   "signing_key" (b64dec $secrets.signing_key) }}
 {{- if $top.Values.gateway.tlsSecret }}{{ $_ := set $system "certificate" "/run/tls/tls.crt" }}{{ end }}

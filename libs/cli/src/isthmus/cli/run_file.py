@@ -104,6 +104,8 @@ class RunFile(_Part):
     origins: Sequence[OriginPart] = ()
     key: str = ""
     """What the commands show the faces, which then let them do everything."""
+    metrics_key: str = ""
+    """What they show for the numbers of services beyond loopback: not all of these know the other."""
     link_key: str = ""
     """By which links to studies are signed."""
     signing_key: str = ""

@@ -110,6 +110,7 @@ def _run_file(settings: Settings, shared: Mapping[Kind, str], nats: str, s3: str
         processes=[ProcessPart(name=name, address=f"{name}:{HTTP_PORT}") for name in SERVICES],
         origins=[OriginPart(name=origin.name, protocol=origin.protocol.value) for origin in settings.origins],
         key=shared[Kind.OPERATOR_KEY],
+        metrics_key=shared[Kind.METRICS_KEY],
         link_key=shared[Kind.LINK_KEY],
         signing_key=shared[Kind.SIGNING_KEY],
         clients=settings.gateway.base_url,

@@ -37,7 +37,7 @@ async def ask_services(run: RunFile) -> Sequence[Asked]:
     with_address = [one for one in run.processes if one.address is not None]
     replicas = [found for each in await asyncio.gather(*map(_replicas, with_address)) for found in each]
     async with httpx2.AsyncClient(trust_env=False, timeout=patience.LOOK_SECONDS) as http:
-        return await asyncio.gather(*(_ask(http, one, run.key) for one in replicas))
+        return await asyncio.gather(*(_ask(http, one, run.metrics_key) for one in replicas))
 
 
 async def ask_gateway(run: RunFile) -> tuple[Health, str | None]:

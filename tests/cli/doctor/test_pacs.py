@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from isthmus.cli.doctor import Cause, Side
+from isthmus.cli.doctor.queries import MOST_MATCHES
 from tests.cli.doctor.examining import HURRIED, black_hole, examined, pacs
 from tests.data_sets import make_series
 from tests.peers import Dcmqrscp, Orthanc, Peer, Storescp, free_port
@@ -58,6 +59,16 @@ async def test_nothing_is_wrong_with_orthanc(orthanc: Orthanc, isthmus_peer: Pee
 
 async def test_nothing_is_wrong_with_dcmqrscp(dcmqrscp: Dcmqrscp, isthmus_peer: Peer, tmp_path: Path) -> None:
     heard = await examined(pacs(dcmqrscp.peer, isthmus_peer), tmp_path)
+    assert heard.findings == []
+    assert heard.unclear == []
+
+
+async def test_who_takes_a_cancel_badly_is_searched_too(
+    orthanc: Orthanc, isthmus_peer: Peer, tmp_path: Path
+) -> None:
+    """It has more studies than are looked at: the association of that search is aborted."""
+    assert len(orthanc.listing()) > MOST_MATCHES
+    heard = await examined(pacs(orthanc.peer, isthmus_peer, quirks=["no-cancel"]), tmp_path)
     assert heard.findings == []
     assert heard.unclear == []
 

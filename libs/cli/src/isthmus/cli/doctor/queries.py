@@ -90,7 +90,7 @@ async def find_instance(pacs: Pacs) -> Found:
         Unclear: something else failed.
     """
     try:
-        return await on_association(pacs, (FIND,), lambda association: _descend(association, pacs))
+        return await asyncio.to_thread(_descend, pacs)
     except AssociationAborted:
         raise Wrong(
             Cause.FIND_FORBIDDEN,
@@ -138,22 +138,22 @@ def _failed(error: OperationFailed, pacs: Pacs) -> Wrong:
     )
 
 
-def _descend(association: Association, pacs: Pacs) -> Found:
+def _descend(pacs: Pacs) -> Found:
     since = datetime.now(UTC) - timedelta(days=DAYS)
     keys = {"StudyInstanceUID": "", "PatientName": "", _COUNTS["STUDY"]: ""}
-    studies = _search(association, "STUDY", pacs, StudyDate=f"{since:%Y%m%d}-", **keys)
-    studies = studies or _search(association, "STUDY", pacs, StudyDate="", **keys)
+    studies = _search(pacs, "STUDY", StudyDate=f"{since:%Y%m%d}-", **keys)
+    studies = studies or _search(pacs, "STUDY", StudyDate="", **keys)
     study = _smallest(studies, "STUDY", "StudyInstanceUID")
     if not study:
         return Found(studies, None)
     keys = {"StudyInstanceUID": study, "SeriesInstanceUID": "", _COUNTS["SERIES"]: ""}
-    listed = _search(association, "SERIES", pacs, Modality="", **keys)
+    listed = _search(pacs, "SERIES", Modality="", **keys)
     series = _smallest(listed, "SERIES", "SeriesInstanceUID")
     if not series:
         return Found(studies, None)
     modalities = [str(one.get("Modality", "")) for one in listed if one.get("SeriesInstanceUID") == series]
     keys = {"StudyInstanceUID": study, "SeriesInstanceUID": series, "SOPInstanceUID": "", "SOPClassUID": ""}
-    for match in _search(association, "IMAGE", pacs, **keys):
+    for match in _search(pacs, "IMAGE", **keys):
         uid, sop_class_uid = str(match.get("SOPInstanceUID", "")), str(match.get("SOPClassUID", ""))
         if uid:
             classes = (sop_class_uid,) if sop_class_uid else classes_of(modalities)
@@ -161,14 +161,18 @@ def _descend(association: Association, pacs: Pacs) -> Found:
     return Found(studies, None)
 
 
-def _search(association: Association, level: str, pacs: Pacs, **keys: str) -> list[Dataset]:
+def _search(pacs: Pacs, level: str, **keys: str) -> list[Dataset]:
+    """Search on an association of its own: one whose search was cancelled may be aborted then."""
     ds = Dataset()
     if pacs.origin.character_set:
         ds.SpecificCharacterSet = pacs.origin.character_set.split("\\")
     ds.QueryRetrieveLevel = level
     for keyword, value in keys.items():
         setattr(ds, keyword, value)
-    with closing(association.find(STUDY_ROOT_FIND, ds)) as responses:
+    with (
+        associated(pacs, (FIND,)) as association,
+        closing(association.find(STUDY_ROOT_FIND, ds)) as responses,
+    ):
         found = [(one.data, one.transfer_syntax_uid) for one in islice(responses, MOST_MATCHES) if one.data]
     return [_read(data, UID(syntax)) for data, syntax in found]
 

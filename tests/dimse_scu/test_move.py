@@ -1,10 +1,15 @@
 """Retrieves by C-MOVE: the PACS sends to our scp, which hands over to the worker that asked."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import pytest
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.trace import NoOpTracerProvider
 
 from isthmus.common.blobs import BlobStore
 from isthmus.common.bus import Bus
@@ -14,6 +19,8 @@ from isthmus.common.errors import Incomplete, NotDelivered, OperationFailed
 from isthmus.common.messages import BlobRef, Retrieve
 from isthmus.common.retrieval import Retrieval
 from isthmus.common.service import Parts
+from isthmus.common.telemetry import span
+from isthmus.common.telemetry.spans import install
 from isthmus.scp.worker import serving
 from tests.data_sets import identity, raw_dataset
 from tests.dimse_scu.conftest import Serve
@@ -27,7 +34,7 @@ from tests.pacs import (
     SuccessWithNothingSent,
 )
 from tests.peers import Peer, free_port
-from tests.waiting import PATIENCE
+from tests.waiting import PATIENCE, until
 
 BOTH = [RetrieveMethod.C_GET, RetrieveMethod.C_MOVE]
 
@@ -111,6 +118,33 @@ async def test_a_study_arrives_whole_and_byte_for_byte(
     labels = {"dicom_origin": moved.name, "isthmus_method": "c-move"}
     assert measured("isthmus_retrieve_instances_total", **labels) == len(images)
     assert measured("isthmus_retrieve_size_bytes_total", **labels) == sum(blob.size for blob in arrived)
+
+
+async def test_what_is_sent_to_scp_comes_in_other_traces_that_lead_to_the_job(
+    retrieval: Retrieval, moved: DimseOrigin, study: str, uids: list[str]
+) -> None:
+    exporter, provider = InMemorySpanExporter(), TracerProvider(shutdown_on_exit=False)
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    install(provider)
+    try:
+        with span("request"):
+            await everything(retrieval, Retrieve(moved.name, study))
+        ended = await until(partial(_ended, exporter), lambda spans: "process dicom.retrieve" in spans)
+    finally:
+        install(NoOpTracerProvider())
+    (job,) = [
+        context.span_id for one in ended["process dicom.retrieve"] if (context := one.get_span_context())
+    ]
+    taken = ended["process dicom.received"]
+    assert [[link.context.span_id for link in one.links] for one in taken] == [[job]] * len(uids)
+
+
+async def _ended(exporter: InMemorySpanExporter) -> Mapping[str, Sequence[ReadableSpan]]:
+    """Give the spans that have ended, by their names."""
+    named: dict[str, list[ReadableSpan]] = {}
+    for one in exporter.get_finished_spans():
+        named.setdefault(one.name, []).append(one)
+    return named
 
 
 async def test_one_instance_is_asked_for_alone(

@@ -16,6 +16,7 @@ from isthmus.common.retrieving.ask import Ask
 from isthmus.common.retrieving.delivery import Delivery
 from isthmus.common.retrieving.listing import Listed
 from isthmus.common.retrieving.wording import Wording
+from isthmus.common.telemetry import TRACEPARENT, add_link, inject
 from isthmus.dimse_scu.cancellation import Cancellation
 from isthmus.dimse_scu.identifier import retrieve_identifier
 from isthmus.dimse_scu.judgement import judge
@@ -51,6 +52,8 @@ class Move:
         self._serving: Serving | None = None
         self._arrived = 0
         self._arrival = asyncio.Event()
+        self._traceparent: str | None = None
+        """Of the job: what comes is in the traces of those who send it."""
 
     def asks_unlisted(self, _: str) -> bool:
         """Ask for anything: scp takes any class."""
@@ -84,6 +87,7 @@ class Move:
         """
         async with self._begins:
             if self._serving is None:
+                self._traceparent = inject().get(TRACEPARENT)
                 wanted = self._wanted
                 self._serving = await serve_received(self._bus, wanted.origin, wanted.study, self._answer)
 
@@ -101,6 +105,7 @@ class Move:
 
     async def _answer(self, received: Received) -> ReceivedAnswer:
         self._cancellation.heard()
+        add_link(self._traceparent)
         try:
             await self._delivery.announce(received.blob)
         except UnavailableError:

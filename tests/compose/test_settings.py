@@ -135,3 +135,13 @@ def test_the_gateway_is_told_the_same(tmp_path: Path) -> None:
     assert own - there.environment.keys() == {"GATEWAY_SECRET"}
     for name in ("GATEWAY_PORT", "GATEWAY_CLIENTS_PORT", "GATEWAY_SCHEME", "GATEWAY_TLS"):
         assert there.environment[name] == here[name]
+
+
+@pytest.mark.parametrize("name", ["secrets", "bucket", "isthmus"])
+def test_who_prepares_and_who_looks_finds_all_where_the_services_do(name: str) -> None:
+    places = {"ISTHMUS_CONFIG", "ISTHMUS_NATS__URL", "ISTHMUS_S3__ENDPOINT", "ISTHMUS_S3__BUCKET"}
+    places |= {"ISTHMUS_SCP__LISTEN", "ISTHMUS_GATEWAY__URL"}
+    assert CONTAINERS[name].environment == {key: CONTAINERS["wado"].environment[key] for key in places}
+    assert [volume.source for volume in CONTAINERS[name].volumes if volume.target == "/etc/isthmus"] == [
+        "./settings"
+    ]

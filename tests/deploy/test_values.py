@@ -1,10 +1,12 @@
 """Values that are wrong are refused, and named."""
 
+import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from tests.deploy.rendering import complaint, render
+from tests.deploy.rendering import CHART, complaint, read, render
 
 WRONG: list[tuple[dict[str, Any], str]] = [
     ({"servces": {}}, "additional properties 'servces' not allowed"),
@@ -46,3 +48,25 @@ WRONG: list[tuple[dict[str, Any], str]] = [
 @pytest.mark.parametrize(("values", "said"), WRONG, ids=[said for _, said in WRONG])
 def test_what_is_wrong_is_named(values: dict[str, Any], said: str) -> None:
     assert said in complaint(lambda: render(values))
+
+
+def test_every_value_that_may_be_set_is_shown_with_its_default() -> None:
+    schema: dict[str, Any] = json.loads((CHART / "values.schema.json").read_text())
+    shown = read(CHART / "values.yaml")
+    assert {*_known(schema, schema["definitions"])} - {"global"} == {*_keys(shown)}
+
+
+def _known(schema: dict[str, Any], definitions: dict[str, Any], place: str = "") -> Iterator[str]:
+    """Give the places that the schema knows, but below what Kubernetes defines, and of each service alike."""
+    for name, one in schema.get("properties", {}).items():
+        yield f"{place}{name}"
+        reference = one.get("$ref", "").rpartition("/")[2]
+        if reference not in ("resources", "secretOfEach"):
+            yield from _known(definitions.get(reference, one), definitions, f"{place}{name}.")
+
+
+def _keys(values: object, place: str = "") -> Iterator[str]:
+    if isinstance(values, dict) and not place.endswith(("resources.", "nats.secrets.", "s3.secrets.")):
+        for name, one in values.items():
+            yield f"{place}{name}"
+            yield from _keys(one, f"{place}{name}.")

@@ -14,8 +14,8 @@ from tests.peers import Peer
 from tests.waiting import PATIENCE
 
 PATIENT: Final = Patience(connect=PATIENCE, answer=PATIENCE)
-HURRIED: Final = Patience(connect=0.5, answer=0.5)
-"""For those who say nothing."""
+HURRIED: Final = Patience(connect=0.5)
+"""For those who take no connection."""
 
 
 @dataclass

@@ -6,13 +6,14 @@ import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Final
 
 import pytest
 from pynetdicom import evt
 
 from isthmus.cli.doctor import Cause, Patience, Side
 from isthmus.common.dimse.contexts import FIND, GET, VERIFICATION
-from tests.cli.doctor.examining import HURRIED, black_hole, examined, pacs
+from tests.cli.doctor.examining import black_hole, examined, pacs
 from tests.common.dimse.acceptor import acceptor, on
 from tests.data_sets import make_series
 from tests.pacs import FaultyPacs
@@ -22,6 +23,9 @@ from tests.pacs.on_find import FindFails
 from tests.pacs.on_retrieve import FailsRetrieve, SuccessWithNothingSent
 from tests.peers import Peer, free_port
 from tests.waiting import PATIENCE
+
+SILENT: Final = Patience(connect=5.0, answer=2.0)
+"""For those who say nothing."""
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +80,7 @@ async def test_a_failure(
 )
 async def test_silence(faulty: FaultyPacs, behaviour: Behaviour, cause: Cause, tmp_path: Path) -> None:
     faulty.behave(behaviour)
-    heard = await examined(pacs(faulty.peer), tmp_path, patience=HURRIED)
+    heard = await examined(pacs(faulty.peer), tmp_path, patience=SILENT)
     heard.only(cause, Side.THEIRS, f"{faulty.peer.host}:{faulty.peer.port}")
 
 

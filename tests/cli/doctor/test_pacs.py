@@ -155,9 +155,7 @@ async def test_what_is_moved_to_another_system(
     dcmqrscp: Dcmqrscp, storescp: Storescp, tmp_path: Path
 ) -> None:
     """It knows our AE title at the address of somebody else, who takes it."""
-    heard = await examined(
-        pacs(dcmqrscp.peer, Peer("STORESCP", "127.0.0.1", free_port())), tmp_path, patience=HURRIED
-    )
+    heard = await examined(pacs(dcmqrscp.peer, Peer("STORESCP", "127.0.0.1", free_port())), tmp_path)
     heard.only(Cause.MOVE_WENT_ELSEWHERE, Side.THEIRS, "STORESCP")
 
 

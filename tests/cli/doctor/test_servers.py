@@ -19,7 +19,7 @@ from tests.peers import Orthanc, Process, free_port
 from tests.peers.process import accepts_connections
 from tests.servers import started
 
-SHORT: Final = Patience(connect=2.0, answer=2.0)
+SHORT: Final = Patience(connect=4.0, answer=4.0)
 """For those who say nothing that can be understood."""
 
 

@@ -6,6 +6,7 @@ import socket
 import ssl
 from contextlib import suppress
 from enum import StrEnum
+from ipaddress import ip_address
 from typing import Final
 
 from isthmus.cli.doctor.causes import Cause
@@ -51,6 +52,8 @@ async def reach(subject: Subject, host: str, port: int, seconds: float, *, where
 
 
 async def _resolve(host: str, seconds: float, where: str) -> str:
+    if _is_address(host):
+        return host
     try:
         async with asyncio.timeout(seconds):
             found = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_STREAM)
@@ -66,8 +69,15 @@ async def _resolve(host: str, seconds: float, where: str) -> str:
         ) from None
     except TimeoutError:
         raise _no_name_server(host) from None
-    address = str(found[0][4][0])
-    return host if address == host else f"{host} is {address}"
+    return f"{host} is {found[0][4][0]}"
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def _no_name_server(host: str) -> Wrong:

@@ -75,19 +75,24 @@ async def _replicas(process: ProcessPart) -> Sequence[ProcessPart]:
     host, _, port = (process.address or "").rpartition(":")
     if _is_address(host):
         return [process]
+    addresses = await _addresses(host, port)
+    return [
+        process.model_copy(update={"address": address, "replica": number if len(addresses) > 1 else 0})
+        for number, address in enumerate(addresses, start=1)
+    ] or [process]
+
+
+async def _addresses(host: str, port: str) -> Sequence[str]:
+    """Look up a host name, and give its addresses of IPv4, or else of IPv6, each with the port."""
     loop = asyncio.get_running_loop()
     try:
         async with asyncio.timeout(patience.LOOK_SECONDS):
-            found = await loop.getaddrinfo(host, port, family=socket.AF_INET, type=socket.SOCK_STREAM)
+            found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, TimeoutError):
-        return [process]
-    addresses = sorted({address[0] for *_, address in found})
-    return [
-        process.model_copy(
-            update={"address": f"{address}:{port}", "replica": number if len(addresses) > 1 else 0}
-        )
-        for number, address in enumerate(addresses, start=1)
-    ]
+        return []
+    ipv4 = sorted({place[0] for family, *_, place in found if family == socket.AF_INET})
+    ipv6 = sorted({place[0] for family, *_, place in found if family == socket.AF_INET6})
+    return [f"{one}:{port}" for one in ipv4] or [f"[{one}]:{port}" for one in ipv6]
 
 
 async def _ask(http: httpx2.AsyncClient, process: ProcessPart, key: str) -> Asked:
@@ -139,7 +144,7 @@ def _lacks(answer: httpx2.Response) -> str:
 async def _numbers(http: httpx2.AsyncClient, process: ProcessPart, key: str) -> Numbers | None:
     host = (process.address or "").rpartition(":")[0]
     # On loopback everybody may see them, and who listens there now need not be ours.
-    is_ours = not (_is_address(host) and ip_address(host).is_loopback)
+    is_ours = not (_is_address(host) and ip_address(host.strip("[]")).is_loopback)
     headers = {"Authorization": f"Bearer {key}"} if key and is_ours else {}
     try:
         answer = await http.get(f"http://{process.address}/metrics", headers=headers)
@@ -150,7 +155,7 @@ async def _numbers(http: httpx2.AsyncClient, process: ProcessPart, key: str) -> 
 
 def _is_address(host: str) -> bool:
     try:
-        ip_address(host)
+        ip_address(host.strip("[]"))
     except ValueError:
         return False
     return True

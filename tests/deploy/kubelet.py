@@ -47,6 +47,8 @@ def prepare(
         for name, text in held.items():
             (place / name).write_text(_below(root, places, text))
     environment = {one["name"]: _value(rendered, one, given or {}) for one in container.get("env", ())}
+    for source in container.get("envFrom", ()):
+        environment |= _named(rendered, "Secret", source["secretRef"]["name"], given or {})
     return Prepared(
         [_below(root, places, one) for one in container["command"]],
         {name: _below(root, places, value) for name, value in environment.items()},

@@ -20,7 +20,7 @@ from isthmus.common.bus import Bus
 from isthmus.common.bus.accounts import SERVICES
 from isthmus.common.config.settings import Nats
 from tests.deploy.kubelet import Prepared, prepare
-from tests.deploy.rendering import Rendered, read, render
+from tests.deploy.rendering import CHART, Rendered, read, render
 from tests.waiting import PATIENCE
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes.fromhex("000000040000000000")
@@ -92,6 +92,25 @@ async def _said_to(url: str, user: str, password: str) -> bytes:
             return (await reader.readline()).strip()
     finally:
         writer.close()
+
+
+@pytest.mark.parametrize(
+    ("variables", "status"), [({"AI_PASSWORD": '"a b"'}, 0), ({}, 1)], ids=["said", "not said"]
+)
+async def test_subscribers_have_their_passwords_from_a_secret_of_their_own(
+    variables: Mapping[str, str], status: int, tmp_path: Path
+) -> None:
+    config = (CHART / "files" / "nats.conf").read_text().replace("#:", "")
+    values = {"nats": {"config": config, "environment": "subscribers"}}
+    prepared = prepare(render(values), "nats", tmp_path, {"subscribers": variables})
+    server = await asyncio.create_subprocess_exec(
+        *(executable(prepared.command[0]), *prepared.command[1:], "-t"),
+        env=prepared.environment,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    _, said = await server.communicate()
+    assert server.returncode == status
+    assert (b"AI_PASSWORD" in said) is (status != 0)
 
 
 @pytest.fixture

@@ -65,6 +65,12 @@ def test_only_workers_and_scp_reach_the_network_of_the_pacs_and_it_reaches_scp()
     assert table(WITHIN) <= ways
 
 
+def test_who_operates_the_system_reaches_it_where_that_is_said() -> None:
+    pacs = {"cidrs": ["10.1.0.0/16"], "ports": [104]}
+    further = open_ways({"pacs": pacs, "operator": {"reachesPacs": True}}) - open_ways({"pacs": pacs})
+    assert further == table("operator pacs:dicom")
+
+
 def test_where_clients_of_the_gateway_are_named_nobody_else_reaches_it() -> None:
     clients = [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "ingress-nginx"}}}]
     ways = open_ways({"gateway": {"clients": clients}})

@@ -25,7 +25,7 @@ dimse-scu: [nats, s3, pacs]
 web-scu: [nats, s3, pacs]
 arrivals: [nats, s3]
 bucket: [s3]
-operator: [gateway, nats, s3, qido, wado, stow, scp, dimse-scu, web-scu, arrivals]
+operator: [gateway, nats, s3, qido, wado, stow, scp, dimse-scu, web-scu, arrivals{{ if .Values.operator.reachesPacs }}, pacs{{ end }}]
 nats: []
 s3: []
 {{- end -}}

@@ -27,11 +27,13 @@ class NoSuchFile(Exception):
 
 
 def place(file: Path) -> Path:
-    """Tell where a file of the repository is in the site: a README is the page of its folder."""
+    """Tell where a file is in the site: a README is the page of its folder, and nothing is hidden."""
     path = file.relative_to(ROOT)
     if path.parts[0] == "docs":
         return path.relative_to("docs")
-    return path.parent.with_suffix(".md") if path.name == "README.md" and path.parent.name else path
+    if path.name == "README.md" and path.parent.name:
+        return path.parent.with_suffix(".md")
+    return path.with_name(path.name.removeprefix("."))
 
 
 def linked(page: Path) -> Iterator[Path]:

@@ -155,12 +155,18 @@ def test_a_link_leads_to_where_its_file_is_in_the_site(
     (tmp_path / "docs" / "connect").mkdir(parents=True)
     (tmp_path / "services" / "scp").mkdir(parents=True)
     page = tmp_path / "docs" / "connect" / "any.md"
-    page.write_text("[a](../../services/scp/README.md#rights) [b](#here) [c](https://example.org/x.md)")
+    page.write_text(
+        "[a](../../services/scp/README.md#rights) [b](#b) [c](https://example.org/x.md) [d](../.env)"
+    )
+    (tmp_path / "docs" / ".env").write_text("A=b")
     readme = tmp_path / "services" / "scp" / "README.md"
     readme.write_text("[back](../../docs/connect/any.md)")
     places = files()
-    assert set(map(str, places.values())) == {"connect/any.md", "services/scp.md"}
-    assert as_page(page, places) == "[a](../services/scp.md#rights) [b](#here) [c](https://example.org/x.md)"
+    assert set(map(str, places.values())) == {"connect/any.md", "services/scp.md", "env"}
+    assert (
+        as_page(page, places)
+        == "[a](../services/scp.md#rights) [b](#b) [c](https://example.org/x.md) [d](../env)"
+    )
     assert as_page(readme, places) == "[back](../connect/any.md)"
 
 

@@ -145,6 +145,13 @@ async def test_a_pacs_that_refuses_c_echo(tmp_path: Path) -> None:
     assert heard.checks[-1].what == "C-GET"
 
 
+async def test_a_c_move_that_fails_without_a_word(faulty: FaultyPacs, us: Peer, tmp_path: Path) -> None:
+    faulty.behave(FailsRetrieve(status=0xC001))
+    heard = await examined(pacs(faulty.peer, us, retrieve=["c-move"]), tmp_path)
+    entry = f'"AET": "ISTHMUS", "Host": "127.0.0.1", "Port": {us.port}'
+    heard.only(Cause.MOVE_DESTINATION_UNKNOWN_OR_WRONG, Side.THEIRS, entry)
+
+
 async def test_a_c_move_that_fails(faulty: FaultyPacs, us: Peer, tmp_path: Path) -> None:
     faulty.behave(FailsRetrieve(status=0xA701))
     heard = await examined(pacs(faulty.peer, us, retrieve=["c-move"]), tmp_path)

@@ -127,14 +127,14 @@ async def test_orthanc_with_a_wrong_port_for_us(strict: Orthanc, tmp_path: Path)
     us = Peer("WRONGPORT", "127.0.0.1", free_port())
     heard = await examined(pacs(strict.peer, us), tmp_path)
     entry = f'"AET": "WRONGPORT", "Host": "127.0.0.1", "Port": {us.port}'
-    heard.only(Cause.MOVE_DESTINATION_UNKNOWN_OR_WRONG, Side.THEIRS, entry)
+    heard.only(Cause.MOVE_DESTINATION_UNREACHABLE, Side.THEIRS, entry, f"port {us.port}")
 
 
 async def test_orthanc_without_us_as_a_destination(orthanc: Orthanc, tmp_path: Path) -> None:
     us = Peer("NOWHERE", "127.0.0.1", free_port())
     heard = await examined(pacs(orthanc.peer, us), tmp_path)
     entry = f'"AET": "NOWHERE", "Host": "127.0.0.1", "Port": {us.port}'
-    heard.only(Cause.MOVE_DESTINATION_UNKNOWN_OR_WRONG, Side.THEIRS, entry)
+    heard.only(Cause.MOVE_DESTINATION_UNKNOWN, Side.THEIRS, entry)
 
 
 async def test_dcmqrscp_without_us_as_a_destination(dcmqrscp: Dcmqrscp, tmp_path: Path) -> None:

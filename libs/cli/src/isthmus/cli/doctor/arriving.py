@@ -3,9 +3,11 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Final
 
 from isthmus.cli.doctor import moving
+from isthmus.cli.doctor.acquainted import is_acquainted
 from isthmus.cli.doctor.causes import Cause
 from isthmus.cli.doctor.findings import Side, Unclear, Wrong
 from isthmus.cli.doctor.pacs import Pacs
@@ -38,6 +40,8 @@ async def move_and_wait(pacs: Pacs, instance: Instance, around: Surroundings) ->
     async with _taking(pacs, instance, around) as arrivals:
         moved = await moving.move_one(pacs, instance)
         await asyncio.to_thread(arrivals.arrived.wait, 0 if moved.has_failed else moving.LATE_SECONDS)
+    if moved.is_unexplained and not arrivals.connections:
+        moved = replace(moved, is_acquainted=await asyncio.to_thread(is_acquainted, pacs))
     return moving.judge(moved, arrivals, pacs, host)
 
 

@@ -1,7 +1,8 @@
 """C-MOVE of one instance to ourselves: whether it comes, and else what it failed of (PS3.4 C.4.2).
 
 A PACS sends to an address that it has in its own settings, and few tell why that failed: 0xA801 says that the
-destination is not known; Orthanc says C000 of that, and of an address where nobody answers, too.
+destination is not known; Orthanc says C000 of that, and of an address where nobody answers, too: then
+`acquainted` is asked.
 """
 
 import time
@@ -41,6 +42,14 @@ class Moved:
     seconds: float
     result: SubOperations | None = None
     error: OriginError | None = None
+    is_acquainted: bool | None = None
+    """Whether the PACS has an entry for us, where it was found out in another way."""
+
+    @property
+    def is_unexplained(self) -> bool:
+        """Whether it failed at once, and the status says nothing of why."""
+        status = SUCCESS if self.result is None else self.result.status
+        return status >> 12 == _UNABLE and not self.was_counted and self.seconds < FIREWALL_SECONDS
 
     @property
     def has_failed(self) -> bool:
@@ -136,11 +145,11 @@ def _refused(moved: Moved, pacs: Pacs) -> Wrong | None:
             *words.allowed(pacs.us, "Move"),
             without_move(pacs),
         )
-    if status == MOVE_DESTINATION_UNKNOWN:
+    if status == MOVE_DESTINATION_UNKNOWN or moved.is_acquainted is False:
         return Wrong(
             Cause.MOVE_DESTINATION_UNKNOWN,
             Side.THEIRS,
-            f"the PACS at {pacs.address} knows no C-MOVE destination {pacs.us.ae_title} (A801)",
+            f"the PACS at {pacs.address} knows no C-MOVE destination {pacs.us.ae_title} ({status:04X})",
             *words.known(pacs.us),
             without_move(pacs),
         )
@@ -213,7 +222,7 @@ def _missed(moved: Moved, pacs: Pacs) -> Wrong:
             " also that of this machine",
             *words.known(us),
         )
-    elif not moved.was_counted:
+    elif not moved.was_counted and not moved.is_acquainted:
         return Wrong(
             Cause.MOVE_DESTINATION_UNKNOWN_OR_WRONG,
             Side.THEIRS,

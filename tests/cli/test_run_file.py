@@ -59,6 +59,7 @@ async def test_only_its_owner_reads_it_and_it_tells_where_everything_is(
         "processes": [],
         "origins": [],
         "key": OPERATOR_KEY,
+        "metrics_key": "",
         "link_key": LINK_KEY,
         "signing_key": SIGNING_KEY,
         "clients": "https://pacs.example.org",

@@ -71,6 +71,7 @@ class Site:
         self.processes: list[ProcessPart] = []
         self.origins: list[OriginPart] = []
         self.key = ""
+        self.metrics_key = ""
         self._stack = stack
         self._bus: Bus | None = None
 
@@ -114,6 +115,7 @@ class Site:
             processes=self.processes,
             origins=self.origins,
             key=self.key,
+            metrics_key=self.metrics_key,
         ).write(self.data)
 
     async def look(self) -> Status:

@@ -6,15 +6,18 @@ import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
+import httpx2
 import pytest
 
 from isthmus.cli.embedded import EmbeddedNats
 from isthmus.cli.error_log import ErrorLog
-from isthmus.cli.run_file import NotRunning, OriginPart, ProcessPart
+from isthmus.cli.run_file import NotRunning, OriginPart, ProcessPart, RunFile
 from isthmus.cli.status.look import Looker
 from isthmus.cli.status.model import Answer, Health, Part, Status
+from isthmus.cli.status.services import ask_services
 from isthmus.cli.status.verdict import Kind, problems, verdict
 from isthmus.common.blobs import BlobStore, manifest_key
 from isthmus.common.bus import Bus, end_tasks, jobs
@@ -24,6 +27,7 @@ from isthmus.common.config.settings import Nats
 from isthmus.common.errors import AssociationRejected, CircuitOpen
 from isthmus.common.messages import DeadLetter, Echo, EchoDone, Failure, Retrieve
 from isthmus.common.threads import Threads
+from tests import planted
 from tests.cli.status.site import MAX_BYTES, READY, Site, origin, service
 from tests.waiting import until
 
@@ -187,10 +191,8 @@ async def test_a_service_that_starts_again_says_why_it_did(site: Site) -> None:
     assert (qido.health, qido.reason) == (Health.SILENT, "it starts again: ended with signal SIGKILL")
 
 
-async def test_a_name_stands_for_all_its_replicas_and_only_beyond_loopback_the_key_is_shown(
-    site: Site,
-) -> None:
-    site.key = "the operator's key"
+async def test_a_name_stands_for_its_replicas_and_on_loopback_no_key_is_shown(site: Site) -> None:
+    site.key, site.metrics_key = planted.secret("operator"), planted.secret("metrics")
     one = await site.replica("wado", is_known=False)
     port = one.address.rpartition(":")[2]
     site.processes[-1] = site.processes[-1].model_copy(update={"address": f"localhost:{port}"})
@@ -198,6 +200,25 @@ async def test_a_name_stands_for_all_its_replicas_and_only_beyond_loopback_the_k
     assert (wado.health, wado.since, wado.restarts, wado.memory) == (Health.READY, None, None, None)
     assert len(one.heads) == 2
     assert "authorization" not in "".join(one.heads).lower()
+
+
+async def test_beyond_loopback_the_key_for_numbers_is_shown_and_for_these_alone(
+    monkeypatch: pytest.MonkeyPatch, site: Site
+) -> None:
+    shown: dict[str, str | None] = {}
+
+    def elsewhere(request: httpx2.Request) -> httpx2.Response:
+        shown[request.url.path] = request.headers.get("authorization")
+        return httpx2.Response(200, text="")
+
+    client = partial(httpx2.AsyncClient, transport=httpx2.MockTransport(elsewhere))
+    monkeypatch.setattr(httpx2, "AsyncClient", client)
+    site.key, site.metrics_key = planted.secret("operator"), planted.secret("metrics")
+    site.processes.append(ProcessPart(name="qido", address="192.0.2.1:8000"))
+    site.write()
+    (asked,) = await ask_services(RunFile.read(site.data))
+    assert asked.service.health is Health.READY
+    assert shown == {"/readyz": None, "/metrics": f"Bearer {site.metrics_key}"}
 
 
 async def test_numbers_come_from_the_services(site: Site) -> None:

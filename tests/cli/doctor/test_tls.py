@@ -64,6 +64,12 @@ async def test_nothing_is_wrong_with_orthanc_over_tls(
     assert heard.unclear == []
 
 
+async def test_a_destination_that_is_not_known_over_tls(secure: Orthanc, pki: Pki, tmp_path: Path) -> None:
+    nowhere = Peer("NOWHERE", "127.0.0.1", free_port())
+    heard = await examined(pacs(secure.peer, nowhere, tls=tls_of(pki)), tmp_path)
+    heard.only(Cause.MOVE_DESTINATION_UNKNOWN, Side.THEIRS, '"AET": "NOWHERE"')
+
+
 async def test_our_port_is_in_clear_and_the_pacs_sends_with_tls(
     secure: Orthanc, pki: Pki, us: Peer, tmp_path: Path
 ) -> None:

@@ -60,7 +60,7 @@ def measure(site: Site) -> Section:
             section.rows.append(speed(what, traced, bare, size=study.size, at_least=1 - MOST))
             told = ", ".join(f"{name} {median(seconds):.3f}" for name, seconds in used.items())
             section.notes.append(
-                f"Seconds of processor time of all services a retrieve, with their export: {told}."
+                f"Seconds of processor time of our services a retrieve, export and all: {told}."
             )
     return section
 

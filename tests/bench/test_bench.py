@@ -37,6 +37,8 @@ MEASURED: Final = (
     "cold time to the first byte",
     "warm study retrieve at wado's own port, against the same objects straight from S3",
     "warm study retrieve at wado's own port, against Orthanc's own WADO-RS",
+    "cold study retrieve with all traces, against without",
+    "warm study retrieve with all traces, against without",
     "series metadata, 4 instances, warm",
     "small QIDO",
     "QIDO with 5 matches",

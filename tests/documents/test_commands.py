@@ -33,10 +33,10 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Documented]:
 
 @pytest.fixture
 def reader(system: Documented, tmp_path: Path) -> Reader:
-    """A reader beside the running system, with an instance to store."""
+    """A reader beside the running system."""
     (tmp_path / ".isthmus").symlink_to(system.gateway.data)
     shutil.copyfile(system.gateway.config, tmp_path / "isthmus.toml")
-    return Reader(tmp_path, system.given)
+    return Reader(tmp_path, {**system.given, "NUMBER": system.dead_letter()})
 
 
 @pytest.mark.parametrize("page", HERE, ids=names)

@@ -12,6 +12,7 @@ import httpx2
 from pydicom.data import get_testdata_file
 
 from isthmus.cli.embedded.demo_pacs import EmbeddedDemoPacs
+from isthmus.cli.viewer import viewer_folder
 from tests import planted
 from tests.data_sets import make_series
 from tests.documents.commands.words import GATEWAY, SCP
@@ -68,6 +69,11 @@ class Documented:
     gateway: Gateway
     given: dict[str, str]
 
+    def dead_letter(self) -> str:
+        """Wait for a letter that is there: one that a page has replayed comes again, under another number."""
+        assert eventually(lambda: bool(self.gateway.json_of("dead", "list")))
+        return str(self.gateway.json_of("dead", "list")[0]["number"])
+
 
 @contextmanager
 def demo_pacs(folder: Path, scp: Peer) -> Iterator[Peer]:
@@ -104,11 +110,18 @@ def documented(folder: Path) -> Iterator[Documented]:
         refuser.behave(StoreStatus(status=_REFUSED))
         secret = planted.secret("of-the-documents-")
         settings = _SETTINGS.format(webhook=free_port(), port=pacs.port, refuser=refuser.peer, secret=secret)
-        gateway = started.enter_context(Gateway(folder, settings, scp))
+        gateway = Gateway(folder, settings, scp)
+        _lay_out_a_viewer(viewer_folder(gateway.data))
+        started.enter_context(gateway)
         stored = gateway.isthmus("store", "inbox", str(get_testdata_file("CT_small.dcm")))
         assert stored.returncode == 0, stored.stderr
-        assert eventually(lambda: bool(gateway.json_of("dead", "list")))
         yield Documented(gateway, _given(gateway))
+
+
+def _lay_out_a_viewer(folder: Path) -> None:
+    """Have a page where `make viewer` has OHIF: links to it are made where it is there."""
+    folder.mkdir(parents=True)
+    (folder / "index.html").write_text("<!doctype html><title>Viewer</title>")
 
 
 def _given(gateway: Gateway) -> dict[str, str]:
@@ -124,5 +137,4 @@ def _given(gateway: Gateway) -> dict[str, str]:
         "INSTANCE": found["00080018"]["Value"][0],
         "ID": "PHANTOM",
         "TRACE_ID": answer.headers["traceresponse"].split("-")[1],
-        "NUMBER": str(gateway.json_of("dead", "list")[0]["number"]),
     }

@@ -30,7 +30,8 @@ def place(file: Path) -> Path:
     """Tell where a file is in the site: a README is the page of its folder, and nothing is hidden."""
     path = file.relative_to(ROOT)
     if path.parts[0] == "docs":
-        return path.relative_to("docs")
+        path = path.relative_to("docs")
+        return path.with_name(path.name.removeprefix("."))
     if path.name == "README.md" and path.parent.name:
         return path.parent.with_suffix(".md")
     return path.with_name(path.name.removeprefix("."))

@@ -118,7 +118,8 @@ def test_a_browser_asks_for_nothing_elsewhere_and_finds_what_is_searched_for(sit
         page.on("request", lambda request: asked.append(request.url))
         for name in ("architecture.html", "start.html"):
             page.goto(name)
-        page.get_by_text("Search").first.click()
+        page.wait_for_load_state("networkidle")
+        page.keyboard.press("/")
         page.keyboard.type("dead letters")
         page.get_by_text("What lies where").first.wait_for()
         browser.close()

@@ -22,8 +22,8 @@ ALONE: Final[Mapping[str, str]] = {
 """Pages whose commands take a system of their own, with the test that runs them from first to last."""
 
 NEEDED: Final[Mapping[str, tuple[str, str]]] = {
-    "a container engine": (r"\b(docker|podman)\b", r"container engine|Docker|Podman"),
-    "a cluster": (r"\b(kubectl|helm|docker)\b|\$EDITOR", r"Kubernetes|cluster"),
+    "a container engine": (r"\b(docker|podman)\b|^cd ", r"container engine|Docker|Podman"),
+    "a cluster": (r"\b(kubectl|helm|docker)\b|\$EDITOR|^cd ", r"Kubernetes|cluster"),
     "the nats program": (r"\bnats\b", r"nats"),
     "MinIO's client": (r"\bmc\b", r"`mc`"),
 }

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import Final, Self
 
 from isthmus.common.errors import IsthmusError
-from isthmus.common.telemetry import SpanKind, current_context, tell_span
+from isthmus.common.telemetry import AttributeValue, SpanKind, current_context, tell_span
 from isthmus.common.telemetry.attributes import S3_BUCKET, S3_OBJECTS, S3_SECONDS, S3_SIZE
 
 LONG_SECONDS: Final = 0.1
@@ -55,7 +55,7 @@ class Reads:
         return data
 
     def _tell_one(self, bucket: str, began: int, *, size: int = 0, error: IsthmusError | None = None) -> None:
-        told = {S3_BUCKET: bucket, S3_SIZE: size}
+        told: dict[str, AttributeValue] = {S3_BUCKET: bucket, S3_SIZE: size}
         tell_span("S3 get", told, kind=SpanKind.CLIENT, began=began, context=self._context, error=error)
 
     def _tell(self) -> None:

@@ -17,7 +17,15 @@ TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 METADATA = "/aets/pacs/studies/1.2/metadata"
 BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 GZIP = {"Accept-Encoding": "gzip"}
-UNKNOWN = ["/", "/aets/pacs/", "/aets/pacs/patients", "/dicomweb/patients", "/metrics", "/readyz", "/healthz/x"]
+UNKNOWN = [
+    "/",
+    "/aets/pacs/",
+    "/aets/pacs/patients",
+    "/dicomweb/patients",
+    "/metrics",
+    "/readyz",
+    "/healthz/x",
+]
 ROUTES = [
     ("GET", "/aets", "qido"),
     ("GET", "/aets/pacs", "qido"),

@@ -13,6 +13,7 @@ from tests.composed.receiver import Receiver
 from tests.composed.stack import LOOPBACK
 from tests.composed.system import ComposedSystem
 from tests.data_sets import identity, raw_datasets
+from tests.pacs import FaultyPacs
 from tests.peers import (
     Dcmqrscp,
     Orthanc,
@@ -54,6 +55,8 @@ class Studies:
     """For the inbox, from where they go on to the PACS."""
     listed: list[Path]
     """In the bucket."""
+    broken_off: list[Path]
+    """At a PACS that does not send them."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,7 @@ class Site:
     system: ComposedSystem
     pacs: Orthanc
     mover: Dcmqrscp
+    faulty: FaultyPacs
     workstation: Storescp
     receiver: Receiver
     """Of the webhook."""

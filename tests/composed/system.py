@@ -85,6 +85,12 @@ class ComposedSystem:
         """Trust who made the gateway's certificate, as a client does that was given its file."""
         return ssl.create_default_context(cadata=self.secret("gateway", "authority.pem"))
 
+    def metrics(self) -> str:
+        """Give what Prometheus reads of all processes, one after the other."""
+        addresses = [address for some in self.addresses().values() for address in some]
+        answers = [httpx2.get(f"{address}/metrics", trust_env=False) for address in addresses]
+        return "".join(answer.raise_for_status().text for answer in answers)
+
     def logs(self) -> Mapping[str, str]:
         """Give what each process wrote until now."""
         return {log.stem: log.read_text(errors="replace") for log in sorted(self._folder.glob("*.log"))}

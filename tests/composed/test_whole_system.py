@@ -1,7 +1,8 @@
-"""The system of compose.yaml as processes: each flow once, and what the collector knows of it."""
+"""The system of compose.yaml as processes: each flow once, and what collector and Prometheus know of it."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from io import BytesIO
 from typing import Final
 
 import pytest
@@ -13,7 +14,10 @@ from tests.composed.hops import HOPS, Span
 from tests.composed.receiver import Receiver
 from tests.composed.stack import LOOPBACK
 from tests.composed.system import OURS, ComposedSystem
+from tests.composed.troubles import TROUBLES
 from tests.data_sets import identity, make_series
+from tests.observability.exported import SELDOM, named_metrics, told
+from tests.pacs import AbortsAfter, FaultyPacs
 from tests.peers import Dcmqrscp, Orthanc, Peer, Storescp, eventually, free_port
 from tests.planted import found_in, secret
 from tests.system.collector import Collector
@@ -30,11 +34,16 @@ port = {workstation}
 quiet_seconds = 1
 [[arrivals.forward]]
 inbox = "inbox"
-to = ["pacs"]
+to = ["pacs", "away"]
 [[arrivals.webhooks]]
 name = "ai"
 url = "{webhook}"
 secret = "{secret}"
+[[arrivals.webhooks]]
+name = "deaf"
+url = "http://127.0.0.1:{away}/arrived"
+secret = "{secret}"
+give_up_hours = 0.0003
 [[access.rules]]
 ae_title = "CT1"
 origins = ["inbox"]
@@ -73,6 +82,11 @@ ae_title = "INBOX"
 name = "away"
 ae_title = "AWAY"
 port = {away}
+[[origins]]
+name = "breaks-off"
+ae_title = "FAULTY"
+port = {faulty}
+retrieve = ["c-get"]
 """
 
 
@@ -96,11 +110,12 @@ def bucket(s3_settings: S3) -> S3:
 @pytest.fixture(scope="module")
 def studies(tmp_path_factory: pytest.TempPathFactory, bucket: S3) -> Studies:
     folder = tmp_path_factory.mktemp("studies")
-    studies = Studies(*(make_series(folder, 3, seed=seed) for seed in range(900, 906)))
+    studies = Studies(*(make_series(folder, 3, seed=seed) for seed in range(900, 907)))
     for file in studies.listed:
         who = identity(file)
         key = f"{who.study_instance_uid}/{who.series_instance_uid}/{who.sop_instance_uid}"
         client_of(bucket).fput_object(bucket.bucket, key, str(file))
+    client_of(bucket).put_object(bucket.bucket, "1/2/3", BytesIO(b"no instance"), 11)
     return studies
 
 
@@ -128,11 +143,12 @@ def site(
     with (
         Orthanc(tmp_path_factory.mktemp("orthanc"), destinations=[scp]) as pacs,
         Dcmqrscp(tmp_path_factory.mktemp("mover"), ae_title="MOVER", destinations=[scp]) as mover,
+        FaultyPacs(studies.broken_off, AbortsAfter(instances=1)) as faulty,
         Storescp(tmp_path_factory.mktemp("workstation")) as workstation,
     ):
         pacs.load([*studies.retrieved, *studies.bridged])
         mover.load(studies.moved)
-        yield Site(system, pacs, mover, workstation, receiver, studies, folder)
+        yield Site(system, pacs, mover, faulty, workstation, receiver, studies, folder)
 
 
 @pytest.fixture(scope="module")
@@ -148,11 +164,12 @@ def driven(site: Site, collector: Collector, receiver: Receiver, bucket: S3) -> 
             mover=site.mover.peer.port,
             web=f"{site.pacs.url}/dicom-web",
             bucket=bucket,
+            faulty=site.faulty.peer.port,
             away=free_port(),
         )
     )
     with system, site.http:
-        for flow in FLOWS:
+        for flow in (*FLOWS, *TROUBLES):
             flow(site)
         yield Driven(system, collector, receiver)
     assert not found_in("\n".join([*system.logs().values(), *collector.texts().values()]))
@@ -187,3 +204,12 @@ def test_nats_and_s3_refused_none_of_the_services_anything(driven: Driven) -> No
     logs = driven.system.logs()
     told = [line for name in OURS for line in logs[f"{name}-1"].splitlines()]
     assert [line for line in told if any(sign in line for sign in signs)] == []
+
+
+def test_every_metric_of_dashboards_and_alerts_is_told(driven: Driven) -> None:
+    """Their labels are held against the definitions, in tests/observability."""
+
+    def lacking() -> set[str]:
+        return named_metrics().keys() - told(driven.system.metrics()).keys() - SELDOM.keys()
+
+    assert eventually(lambda: not lacking()), lacking()

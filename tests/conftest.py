@@ -1,11 +1,16 @@
 """What every test may ask for: the corpus, and PACS that nobody here wrote, one of each for the whole run."""
 
 import gc
+import logging
+import sys
+import threading
+import warnings
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import certifi
 import pytest
+import structlog
 from hypothesis import HealthCheck, settings
 
 from tests import planted
@@ -83,6 +88,18 @@ def nothing_is_left_running() -> Iterator[None]:
     yield
     left = leftovers.end()
     assert not left, f"left running: {left}"
+
+
+@pytest.fixture(autouse=True)
+def logs_as_they_were() -> Iterator[None]:
+    """Undo what a command does to the logs of its process, where a test runs it in this one."""
+    before, level = structlog.get_config(), logging.getLogger().level
+    hooks = warnings.showwarning, sys.excepthook, threading.excepthook
+    yield
+    if structlog.get_config() != before:
+        structlog.configure(**before)
+        logging.getLogger().setLevel(level)
+        warnings.showwarning, sys.excepthook, threading.excepthook = hooks
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -102,9 +102,7 @@ class TestPaths:
     def test_an_unknown_origin_is_404(self, http: httpx2.Client, name: str, path: str) -> None:
         problem(http.get(f"/aets/{name}{path}"), 404)
 
-    @pytest.mark.parametrize(
-        "path", ["/nothing", "/aets/", f"/aets/{ORIGIN}/nothing", "/healthz", "/metrics"]
-    )
+    @pytest.mark.parametrize("path", ["/nothing", "/aets/", f"/aets/{ORIGIN}/nothing", "/readyz", "/metrics"])
     def test_no_resource_is_404(self, http: httpx2.Client, path: str) -> None:
         response = http.get(path)
         assert response.status_code == 404

@@ -22,6 +22,7 @@ from isthmus.common.dimse import (
     ReceivedInstance,
     for_get,
 )
+from isthmus.common.dimse import exchange as exchange_module
 from isthmus.common.errors import OperationFailed, OriginError
 from isthmus.common.threads import Threads
 from tests.common.dimse.acceptor import (
@@ -40,7 +41,7 @@ from tests.common.dimse.local_slots import LocalSlots
 from tests.common.dimse.pooling import pool
 from tests.common.dimse.test_get import instance
 from tests.measured import measured, told, total
-from tests.waiting import until
+from tests.waiting import PATIENCE, until
 
 DURATION = "isthmus_dimse_operation_duration_seconds_count"
 SIZE = "isthmus_dimse_data_size_bytes_total"
@@ -114,7 +115,9 @@ def test_a_search_is_told_with_its_final_status_alone() -> None:
     assert ended("failing", "C-FIND") == [{"dicom_status": "0xA700"}]
 
 
-def test_a_search_that_is_not_read_to_its_end_was_cancelled() -> None:
+def test_a_search_that_is_not_read_to_its_end_was_cancelled(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(exchange_module, "CANCEL_GRACE", PATIENCE)  # not of how soon an origin ends one
+
     def handle(event: evt.Event) -> Iterator[tuple[int, Dataset | None]]:
         for number in range(10_000):
             if event.is_cancelled:

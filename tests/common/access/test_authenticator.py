@@ -2,9 +2,7 @@
 
 import base64
 import logging
-import time
 from collections.abc import AsyncIterator, Mapping
-from pathlib import Path
 
 import httpx2
 import pytest
@@ -13,23 +11,19 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from isthmus.common.access.authenticator import Authenticator
 from isthmus.common.access.key_store import KeyRing
 from isthmus.common.auth import Kind, StudyLink, provider_keys
-from isthmus.common.auth.links import Links
 from isthmus.common.bus import Bus
-from isthmus.common.errors import IdentityProviderAway, SettingsError, Unauthenticated
+from isthmus.common.errors import IdentityProviderAway, Unauthenticated
 from isthmus.common.telemetry.logs import QUIETED
 from tests import planted
 from tests.audited import audited
 from tests.certificates import shown
+from tests.common.access.asking import LINK_KEY, OPERATOR, STUDY, basic, bearer, link, refused, told
 from tests.common.access.faces import face, settings_of
 from tests.common.telemetry.conftest import ended
 from tests.idp import Idp, running
 
 __all__ = ["ended"]  # a fixture
 
-STUDY = "/aets/pacs/studies/1.2.3"
-LINK_KEY = planted.secret("link")
-OPERATOR = planted.secret("operator")
-METRICS = planted.secret("metrics")
 GATEWAY = planted.secret("gateway")
 ADDRESS = "10.1.0.7"
 
@@ -58,34 +52,6 @@ async def http(bus: Bus, idp: Idp) -> AsyncIterator[httpx2.AsyncClient]:
         client.headers["Isthmus-Gateway"] = GATEWAY
         client.headers["X-Forwarded-For"] = ADDRESS
         yield client
-
-
-def bearer(text: str) -> dict[str, str]:
-    return {"Authorization": f"Bearer {text}"}
-
-
-def basic(name: str, password: str) -> dict[str, str]:
-    return {"Authorization": f"Basic {base64.b64encode(f'{name}:{password}'.encode()).decode()}"}
-
-
-def link(origin: str = "pacs", study: str = "1.2.3", seconds: float = 60, key: str = LINK_KEY) -> str:
-    return planted.plant(Links(key).make(origin, study, time.time() + seconds))
-
-
-async def told(http: httpx2.AsyncClient, headers: Mapping[str, str], path: str = STUDY) -> dict[str, str]:
-    response = await http.get(path, headers=headers)
-    assert response.status_code == 200, response.text
-    answer: dict[str, str] = response.json()
-    return answer
-
-
-async def refused(http: httpx2.AsyncClient, headers: Mapping[str, str], path: str = STUDY) -> str:
-    response = await http.get(path, headers=headers)
-    assert response.status_code == 401
-    assert response.headers["WWW-Authenticate"].startswith('Bearer realm="isthmus"')
-    assert not planted.found_in(response.text + str(response.headers))
-    detail: str = response.json()["detail"]
-    return f"{response.headers['WWW-Authenticate']} {detail}"
 
 
 async def test_a_token_is_a_user(http: httpx2.AsyncClient, idp: Idp) -> None:
@@ -321,41 +287,6 @@ async def test_without_a_link_key_no_link_is_good(bus: Bus) -> None:
         assert 'error="invalid_token"' in await refused(http, {}, f"{STUDY}?link={link()}")
 
 
-async def test_a_link_key_that_cannot_be_read_is_named(bus: Bus) -> None:
-    with pytest.raises(SettingsError, match=r"access.link_key_file: /none/key: No such file"):
-        Authenticator(settings_of({"link_key_file": "/none/key"}), bus)
-
-
-@pytest.mark.parametrize("setting", ["operator_key_file", "metrics_key_file"])
-async def test_a_key_of_ours_that_cannot_be_read_is_named(bus: Bus, setting: str) -> None:
-    with pytest.raises(SettingsError, match=rf"access.{setting}: /none/key: No such file"):
-        Authenticator(settings_of({setting: "/none/key"}), bus)
-
-
-@pytest.fixture
-def own_keys(tmp_path: Path) -> Mapping[str, str]:
-    """The settings of keys in files."""
-    keys = {"operator": OPERATOR, "metrics": METRICS}
-    for name, key in keys.items():
-        (tmp_path / name).write_text(f"{key}\n")
-    return {f"{name}_key_file": str(tmp_path / name) for name in keys}
-
-
-async def test_the_operator_and_prometheus_are_known_by_keys_in_files(
-    bus: Bus, own_keys: Mapping[str, str]
-) -> None:
-    async with face(settings_of(own_keys, is_open=True), bus) as http:
-        for name, key in (("operator", OPERATOR), ("metrics", METRICS)):
-            assert (await told(http, bearer(key)))["kind"] == name
-
-
-async def test_where_there_are_rules_prometheus_sees_no_origin(bus: Bus, own_keys: Mapping[str, str]) -> None:
-    async with face(settings_of(own_keys), bus) as http:
-        assert (await told(http, bearer(OPERATOR)))["kind"] == "operator"
-        assert (await http.get(STUDY, headers=bearer(METRICS))).status_code == 404
-        await refused(http, bearer(METRICS[:-1]))
-
-
 async def test_dimse_clients_are_known_by_the_same(bus: Bus, idp: Idp, key: str) -> None:
     settings = settings_of({"oidc": [idp.oidc().model_dump()], "link_key": LINK_KEY})
     authenticator = Authenticator(settings, bus)
@@ -419,6 +350,6 @@ async def test_nothing_of_a_credential_is_in_records_logs_or_spans(
     ]
     spans = "\n".join(span.to_json() for span in ended.get_finished_spans())
     assert "GET /aets/{origin}/studies/{study}" in spans
-    told = caplog.text + "".join(capsys.readouterr())
-    assert "identity provider is away" in told
-    assert not planted.found_in(spans + told + repr(records))
+    said = caplog.text + "".join(capsys.readouterr())
+    assert "identity provider is away" in said
+    assert not planted.found_in(spans + said + repr(records))

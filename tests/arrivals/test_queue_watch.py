@@ -19,22 +19,16 @@ from isthmus.common.bus.jobs import Lane
 from isthmus.common.config.settings import Nats
 from isthmus.common.errors import BusUnavailable
 from isthmus.common.messages import DeadLetter, Retrieve
-from tests.common.bus.server import Server
+from tests.common.bus.server import Server, server
 from tests.measured import measured, told
 from tests.waiting import PATIENCE, until
+
+__all__ = ["server"]  # fixture
 
 LENGTH = "isthmus_queue_length"
 AGE = "isthmus_queue_oldest_age_seconds"
 LIMIT = 200_000_000
 BULK = {"isthmus_queue": "retrieve", "dicom_origin": "pacs", "isthmus_lane": "bulk"}
-
-
-@pytest.fixture
-async def server(tmp_path: Path) -> AsyncIterator[Server]:
-    one = Server(tmp_path)
-    await one.start()
-    yield one
-    await one.stop()
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from functools import partial
-from pathlib import Path
 
 import pytest
 
@@ -18,18 +17,12 @@ from isthmus.common.service import Parts
 from tests.arrivals.conftest import ACK_WAIT, Arrivals
 from tests.arrivals.sender import Sender
 from tests.arrivals.subscriber import Subscriber
-from tests.common.bus.server import Server
+from tests.common.bus.server import Server, server
 from tests.waiting import PATIENCE
 
+__all__ = ["server"]  # fixture
+
 ARRIVED, AMENDED = EventType.STUDY_ARRIVED, EventType.STUDY_AMENDED
-
-
-@pytest.fixture
-async def server(tmp_path: Path) -> AsyncIterator[Server]:
-    one = Server(tmp_path)
-    await one.start()
-    yield one
-    await one.stop()
 
 
 @pytest.fixture

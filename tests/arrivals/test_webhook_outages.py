@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import nats.errors
 import pytest
@@ -15,8 +14,10 @@ from isthmus.common.bus.webhooks import WebhookState, consumer_name
 from isthmus.common.errors import UnavailableError
 from tests.arrivals.webhook_events import Site
 from tests.arrivals.webhook_receiver import OK, Request, WebhookReceiver, say, status
-from tests.common.bus.server import Server
+from tests.common.bus.server import Server, server
 from tests.waiting import PATIENCE, until
+
+__all__ = ["server"]  # fixture
 
 ACK_WAIT = 1.0
 """Seconds, instead of the ten that a real replica may be silent for."""
@@ -25,15 +26,6 @@ ACK_WAIT = 1.0
 @pytest.fixture(autouse=True)
 def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(source, "ACK_WAIT", ACK_WAIT)
-
-
-@pytest.fixture
-async def server(tmp_path: Path) -> AsyncIterator[Server]:
-    """A nats-server that may go."""
-    server = Server(tmp_path)
-    await server.start()
-    yield server
-    await server.stop()
 
 
 @pytest.fixture

@@ -1,13 +1,16 @@
-"""A nats-server of a test's own."""
+"""A nats-server of a test's own, and fixtures of it: who imports `server` and `own_bus` has one for each test."""
 
 import os
 import shutil
 import signal
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
+
+import pytest
 
 from isthmus.cli.embedded import EmbeddedNats
 from isthmus.cli.embedded.nats_conf import NatsUser
+from isthmus.common.bus import Bus
 from isthmus.common.config.settings import Nats
 
 
@@ -38,3 +41,19 @@ class Server:
 
     def lose_everything(self) -> None:
         shutil.rmtree(self._store)
+
+
+@pytest.fixture
+async def server(tmp_path: Path) -> AsyncIterator[Server]:
+    own = Server(tmp_path)
+    await own.start()
+    yield own
+    await own.stop()
+
+
+@pytest.fixture
+async def own_bus(server: Server) -> AsyncIterator[Bus]:
+    """A connection to it with all rights."""
+    connection = await Bus.connect(server.settings, "test")
+    yield connection
+    await connection.close()

@@ -1,10 +1,8 @@
 """A stream read in its order, through whatever happens to the connection and the server."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from contextlib import aclosing
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 
@@ -13,25 +11,12 @@ from isthmus.common.bus.ordered import read_ordered
 from isthmus.common.bus.streams import EVENTS
 from isthmus.common.config.settings import Nats
 from isthmus.common.errors import BusUnavailable
-from tests.common.bus.server import Server
+from tests.common.bus.server import Server, own_bus, server
 from tests.waiting import PATIENCE
 
+__all__ = ["own_bus", "server"]  # fixtures
+
 LATEST = datetime(2100, 1, 1, tzinfo=UTC)
-
-
-@pytest.fixture
-async def server(tmp_path: Path) -> AsyncIterator[Server]:
-    own = Server(tmp_path)
-    await own.start()
-    yield own
-    await own.stop()
-
-
-@pytest.fixture
-async def own_bus(server: Server) -> AsyncIterator[Bus]:
-    connection = await Bus.connect(server.settings, "test")
-    yield connection
-    await connection.close()
 
 
 async def publish(bus: Bus, origin: str, first: int, last: int) -> datetime:

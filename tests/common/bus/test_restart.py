@@ -1,8 +1,6 @@
 """NATS that is killed and comes back, with what it had or without."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 from structlog.testing import capture_logs
@@ -11,25 +9,12 @@ from isthmus.common.bus import Bus, end_tasks, jobs, progress, streams, subjects
 from isthmus.common.bus.jobs import Lane, Running
 from isthmus.common.errors import BusUnavailable
 from isthmus.common.messages import InstanceStored, Retrieve, StoreDone, store_fact
-from tests.common.bus.server import Server
+from tests.common.bus.server import Server, own_bus, server
 from tests.waiting import PATIENCE
 
+__all__ = ["own_bus", "server"]  # fixtures
+
 AWAY_SECONDS = 3.0
-
-
-@pytest.fixture
-async def server(tmp_path: Path) -> AsyncIterator[Server]:
-    own = Server(tmp_path)
-    await own.start()
-    yield own
-    await own.stop()
-
-
-@pytest.fixture
-async def own_bus(server: Server) -> AsyncIterator[Bus]:
-    connection = await Bus.connect(server.settings, "test")
-    yield connection
-    await connection.close()
 
 
 async def until_taken(bus: Bus, subject: str, fact: InstanceStored | StoreDone, message_id: str) -> None:

@@ -1,4 +1,4 @@
-"""A nats-server of a test's own, and fixtures of it: who imports `server` and `own_bus` has one for each test."""
+"""A nats-server of a test's own; `server` and `own_bus` are fixtures for who imports them."""
 
 import os
 import shutil

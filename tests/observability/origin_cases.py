@@ -247,7 +247,7 @@ SERVICES_AND_FACES: Final[Sequence[Case]] = [
     Case(
         "one answer in ten is broken off",
         "RequestsFail",
-        {**answered("200", 10, "OriginAborted"), **answered("200", 90)},
+        {**answered("200", 10, "broken_off"), **answered("200", 90)},
         "15m",
         Told(
             {"service": "wado"},
@@ -259,9 +259,10 @@ SERVICES_AND_FACES: Final[Sequence[Case]] = [
         "viewers are closed before all images are there",
         "RequestsFail",
         {
+            **answered("", 10, "disconnected"),
             **answered("200", 10, "disconnected"),
             **answered("200", 10, "CancelledError"),
-            **answered("200", 80),
+            **answered("200", 70),
         },
         "15m",
     ),

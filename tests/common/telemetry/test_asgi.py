@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 from starlette.testclient import TestClient
+from starlette.types import Message, Receive, Scope, Send
 
 from isthmus.common.errors import StoreUnavailable
 from isthmus.common.telemetry import AsgiTracing, current_trace_id, metrics_text, span
@@ -45,6 +46,14 @@ async def breaks_off(request: Request) -> Response:
         raise StoreUnavailable("S3 get: 503")
 
     return StreamingResponse(body())
+
+
+class Leaves:
+    """Says nothing to a client that has left."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
 
 
 ROUTES = [
@@ -100,6 +109,20 @@ def test_a_status_of_500_or_more_is_a_failed_span(ended: InMemorySpanExporter, c
     assert seen.status.status_code is StatusCode.ERROR
     assert seen.attributes is not None
     assert seen.attributes["error.type"] == "503"
+
+
+async def test_a_client_that_left_before_its_answer_is_no_failed_span(ended: InMemorySpanExporter) -> None:
+    async def gone() -> Message:
+        return {"type": "http.disconnect"}
+
+    async def send(message: Message) -> None:
+        raise AssertionError(message)
+
+    scope = {"type": "http", "path": "/", "method": "GET", "scheme": "http", "headers": []}
+    await AsgiTracing(Leaves())(scope, gone, send)
+    seen = request_span(ended)
+    assert seen.status.status_code is StatusCode.UNSET
+    assert seen.attributes == {"http.request.method": "GET", "url.scheme": "http"}
 
 
 def test_an_unknown_path_or_method_leaves_no_trace_of_itself(

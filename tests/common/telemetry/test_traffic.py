@@ -9,6 +9,7 @@ from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from isthmus.common.config import ListenAddress
 from isthmus.common.errors import StoreUnavailable
@@ -27,7 +28,7 @@ Answer = Callable[[Request], Awaitable[Response]]
 
 
 @asynccontextmanager
-async def serving(route: str, answer: Answer, *methods: str) -> AsyncIterator[int]:
+async def serving(route: str, answer: Answer | ASGIApp, *methods: str) -> AsyncIterator[int]:
     """Serve a route over a real server, and give its port."""
     app = AsgiTracing(Starlette(routes=[Route(route, answer, methods=methods or ("GET",))]))
     port = free_port()
@@ -107,6 +108,49 @@ async def test_a_body_that_we_break_off_is_an_error_though_its_status_was_200() 
     one = await ended("/broken")
     assert (one["http_response_status_code"], one["error_type"]) == ("200", "StoreUnavailable")
     assert total(f"{RESPONSE}_sum", http_route="/broken") == len(b"first")
+
+
+class BreaksOff:
+    """Begins an answer well, and returns without the end of it: as wado does where an origin fails."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"first", "more_body": True})
+
+
+class WaitsForItsClientToLeave:
+    """Returns when its client has left, perhaps before anything is answered."""
+
+    def __init__(self, *, begins: bool) -> None:
+        self.begins = begins
+        self.is_waiting = asyncio.Event()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self.begins:
+            await BreaksOff()(scope, receive, send)
+        self.is_waiting.set()
+        while (await receive())["type"] != "http.disconnect":
+            pass
+
+
+async def test_a_body_that_we_break_off_without_a_word_is_our_error_too() -> None:
+    async with serving("/breaks-off-silently", BreaksOff()) as port:
+        await ask(port, get("/breaks-off-silently"))
+    one = await ended("/breaks-off-silently")
+    assert (one["http_response_status_code"], one["error_type"]) == ("200", "broken_off")
+
+
+@pytest.mark.parametrize("begins", [False, True])
+async def test_a_client_that_leaves_is_no_error_of_ours(begins: bool) -> None:
+    route, app = f"/left-{begins}", WaitsForItsClientToLeave(begins=begins)
+    async with serving(route, app) as port:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(get(route))
+        await app.is_waiting.wait()
+        writer.transport.abort()
+        one = await ended(route)
+    assert one["error_type"] == "disconnected"
+    assert one.get("http_response_status_code") == ("200" if begins else None)
 
 
 async def test_a_payload_that_breaks_off_is_counted_as_far_as_it_came() -> None:

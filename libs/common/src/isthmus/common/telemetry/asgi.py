@@ -67,15 +67,15 @@ class AsgiTracing:
                 traffic.labels |= _describe(request, scope, method, traffic.status)
 
 
-def _describe(request: Span, scope: Scope, method: str, status: int) -> dict[str, str | int]:
+def _describe(request: Span, scope: Scope, method: str, status: int | None) -> dict[str, str | int]:
     """Say in the span what is known at the end, and give what of it the metrics have too."""
-    attributes: dict[str, str | int] = {HTTP_RESPONSE_STATUS_CODE: status}
+    attributes: dict[str, str | int] = {} if status is None else {HTTP_RESPONSE_STATUS_CODE: status}
     route = scope.get("route")  # set by Starlette's router, in this very dictionary
     if isinstance(route, Route):
         attributes[HTTP_ROUTE] = route.path
         request.update_name(f"{method} {route.path}")
     request.set_attributes(attributes)
-    if status >= 500:
+    if status is not None and status >= 500:
         request.set_attribute(ERROR_TYPE, str(status))
         request.set_status(Status(StatusCode.ERROR))
     return attributes

@@ -9,7 +9,6 @@ from typing import Final
 
 import httpx2
 
-from tests.composed.receiver import Receiver
 from tests.composed.stack import LOOPBACK
 from tests.composed.system import ComposedSystem
 from tests.data_sets import identity, raw_datasets
@@ -26,6 +25,7 @@ from tests.peers import (
     movescu,
     storescu,
 )
+from tests.system.blabbing import Blabbing
 from tests.system.multipart import PAYLOAD, payload, retrieve
 from tests.waiting import PATIENCE
 
@@ -68,7 +68,7 @@ class Site:
     mover: Dcmqrscp
     faulty: FaultyPacs
     workstation: Storescp
-    receiver: Receiver
+    receiver: Blabbing
     """Of the webhook."""
     studies: Studies
     folder: Path
@@ -169,7 +169,7 @@ def receive(site: Site) -> None:
     assert outcome.code == 0, outcome.log
     pushed = site.studies.pushed
     assert eventually(lambda: site.count(PACS, pushed) == len(pushed))
-    assert eventually(lambda: bool(site.receiver.traceparents))
+    assert eventually(lambda: bool(site.receiver.headers))
     site.retrieve(INBOX, pushed)
 
 

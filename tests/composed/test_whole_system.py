@@ -11,7 +11,6 @@ from isthmus.common.config.settings import S3
 from tests.common.bus.users import HEARD, NAMES, PUBLISHED, connected_as
 from tests.composed.flows import FLOWS, Site, Studies
 from tests.composed.hops import HOPS, Span
-from tests.composed.receiver import Receiver
 from tests.composed.stack import LOOPBACK
 from tests.composed.system import OURS, ComposedSystem
 from tests.composed.troubles import TROUBLES
@@ -20,6 +19,7 @@ from tests.observability.exported import check
 from tests.pacs import AbortsAfter, FaultyPacs, StoreStatus
 from tests.peers import Dcmqrscp, Orthanc, Peer, Storescp, eventually, free_port
 from tests.planted import found_in, secret
+from tests.system.blabbing import Blabbing
 from tests.system.collector import Collector
 from tests.system.conftest import client_of
 
@@ -98,7 +98,6 @@ class Driven:
 
     system: ComposedSystem
     collector: Collector
-    receiver: Receiver
 
 
 @pytest.fixture(scope="module")
@@ -129,14 +128,15 @@ def collector() -> Iterator[Collector]:
 
 
 @pytest.fixture(scope="module")
-def receiver() -> Iterator[Receiver]:
-    with Receiver() as receiver:
+def receiver() -> Iterator[Blabbing]:
+    """Whom the webhook tells."""
+    with Blabbing("taken", [200]) as receiver:
         yield receiver
 
 
 @pytest.fixture(scope="module")
 def site(
-    tmp_path_factory: pytest.TempPathFactory, studies: Studies, collector: Collector, receiver: Receiver
+    tmp_path_factory: pytest.TempPathFactory, studies: Studies, collector: Collector, receiver: Blabbing
 ) -> Iterator[Site]:
     """The system as it is laid out, with those around it running."""
     folder = tmp_path_factory.mktemp("composed")
@@ -154,13 +154,13 @@ def site(
 
 
 @pytest.fixture(scope="module")
-def driven(site: Site, collector: Collector, receiver: Receiver, bucket: S3) -> Iterator[Driven]:
+def driven(site: Site, collector: Collector, bucket: S3) -> Iterator[Driven]:
     """The system, when every flow has gone through it; at the end nobody may know a patient of them."""
     system = site.system
     system.configure(
         SETTINGS.format(
             workstation=site.workstation.peer.port,
-            webhook=receiver.url,
+            webhook=site.receiver.url,
             secret=secret("webhook"),
             dicom=site.pacs.dicom_port,
             mover=site.mover.peer.port,
@@ -173,7 +173,7 @@ def driven(site: Site, collector: Collector, receiver: Receiver, bucket: S3) -> 
     with system, site.http:
         for flow in (*FLOWS, *TROUBLES):
             flow(site)
-        yield Driven(system, collector, receiver)
+        yield Driven(system, collector)
     assert not found_in("\n".join([*system.logs().values(), *collector.texts().values()]))
 
 

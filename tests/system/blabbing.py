@@ -1,4 +1,4 @@
-"""A server that tells of patients where it should not: in reasons, headers and bodies of its errors."""
+"""A server that takes everything, and tells of it what it is told to: in reasons, headers and bodies."""
 
 import json
 import threading

@@ -13,9 +13,6 @@ class Part(StrEnum):
 
     SERVICES = "services"
     NATS = "nats"
-    S3 = "s3"
-    GATEWAY = "gateway"
-    ORIGINS = "origins"
     QUEUES = "queues"
     ASSOCIATIONS = "associations"
     CACHE = "cache"

@@ -86,6 +86,14 @@ def test_nobody_sees_the_secrets_of_another(name: str) -> None:
         assert {volume.source for volume in folders} <= {f"secrets-{owners.get(name, name)}"}
 
 
+def test_secrets_that_are_renewed_are_for_the_same_gateway() -> None:
+    """`docker compose run secrets --renew ...` puts its words in the place of the command: there is none."""
+    secrets = services(variables={"ISTHMUS_HOST": "isthmus.example.org"})["secrets"]
+    assert not secrets.command
+    words = " ".join(secrets.entrypoint)
+    assert words == "isthmus secrets /secrets --host isthmus.example.org --own /own"
+
+
 @EVERY
 def test_what_others_reach_is_on_this_machine_alone_unless_it_is_said(name: str) -> None:
     ports = [*ALL[name].ports]

@@ -170,7 +170,7 @@ class Stack:
 
 
 def _command(service: Mapping[str, Any]) -> Sequence[str]:
-    command: list[str] = [*service.get("entrypoint", []), *service["command"]]
+    command: list[str] = [*service.get("entrypoint", []), *service.get("command", [])]
     if service["image"].startswith("nats:"):
         return [_ENTRYPOINT_OF_NATS, *command]
     if command[0] == "weed":

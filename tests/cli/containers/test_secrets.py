@@ -36,6 +36,11 @@ def held(folder: Path) -> Mapping[str, str]:
     return {str(path.relative_to(folder)): path.read_text() for path in folder.rglob("*") if path.is_file()}
 
 
+def hosts_of(certificate: x509.Certificate) -> set[str]:
+    names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    return {*names.get_values_for_type(x509.DNSName), *map(str, names.get_values_for_type(x509.IPAddress))}
+
+
 def test_each_service_finds_the_files_that_its_container_names(tmp_path: Path) -> None:
     made(tmp_path)
     for name in SERVICES:
@@ -138,13 +143,22 @@ def test_a_description_of_the_system_that_cannot_be_read_says_so(tmp_path: Path)
 def test_the_certificate_is_for_where_clients_go(tmp_path: Path, host: str) -> None:
     made(tmp_path, host=host)
     certificate = x509.load_pem_x509_certificate((tmp_path / "gateway" / "gateway.pem").read_bytes())
-    names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    known = {*names.get_values_for_type(x509.DNSName), *map(str, names.get_values_for_type(x509.IPAddress))}
-    assert known == {host, "localhost", "127.0.0.1", "gateway"}
+    assert hosts_of(certificate) == {host, "localhost", "127.0.0.1", "gateway"}
     context = ssl.create_default_context(cafile=tmp_path / "gateway" / "authority.pem")
     context.verify_flags |= ssl.VERIFY_X509_STRICT
     (authority,) = context.get_ca_certs()
     assert authority["subject"] != certificate.subject
+
+
+def test_another_name_makes_another_certificate_and_the_same_none(tmp_path: Path) -> None:
+    for host in ("localhost", "isthmus.example.org", "10.1.2.3"):
+        made(tmp_path, host=host)
+        before = held(tmp_path)
+        certificate = x509.load_pem_x509_certificate(before["gateway/gateway.pem"].encode())
+        assert hosts_of(certificate) == {host, "localhost", "127.0.0.1", "gateway"}
+        assert before["operator/gateway.pem"] == before["gateway/gateway.pem"]
+        made(tmp_path, host=host)
+        assert held(tmp_path) == before
 
 
 def test_a_certificate_that_is_given_counts_and_its_successor_too(tmp_path: Path) -> None:
@@ -158,6 +172,9 @@ def test_a_certificate_that_is_given_counts_and_its_successor_too(tmp_path: Path
             shown = (tmp_path / "secrets" / folder / "gateway.pem").read_text()
             assert shown == identity.certificate.read_text()
     assert not (tmp_path / "secrets" / "gateway" / "authority.pem").exists()
+    before = held(tmp_path / "secrets")
+    made(tmp_path / "secrets", host="isthmus.example.org")
+    assert held(tmp_path / "secrets") == before
 
 
 def test_a_certificate_without_its_key_is_refused_and_changes_nothing(tmp_path: Path) -> None:

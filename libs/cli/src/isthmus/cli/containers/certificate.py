@@ -6,7 +6,7 @@ from typing import Final
 
 from isthmus.cli.containers.secret_files import GATEWAY, write_if_changed
 from isthmus.cli.embedded.base import LOOPBACK
-from isthmus.cli.embedded.own_authority import own_certificate
+from isthmus.cli.embedded.own_authority import is_for, own_certificate
 from isthmus.common.config.certificates import server_context
 from isthmus.common.config.tls import ListenerTls
 from isthmus.common.errors import SettingsError
@@ -20,6 +20,8 @@ _OF_PARTS: Final = (AUTHORITY, "own.pem", "own.key")
 
 def keep_certificate(folder: Path, host: str, given: Path | None, *, renew: bool = False) -> str:
     """See that the gateway has a certificate and its key, and give the certificate (PEM).
+
+    One that was made here for another name is replaced; one that was given once stays.
 
     Args:
         folder: where they are wanted.
@@ -35,7 +37,7 @@ def keep_certificate(folder: Path, host: str, given: Path | None, *, renew: bool
         certificate, key = given_files
         (folder / AUTHORITY).unlink(missing_ok=True)
         write_if_changed([(folder / KEY, key), (folder / CERTIFICATE, certificate)])
-    elif renew or not (folder / CERTIFICATE).exists():
+    elif renew or not _is_there(folder, host):
         names = dict.fromkeys([host, "localhost", LOOPBACK, GATEWAY])
         authority, certificate, key = own_certificate("Isthmus gateway", [*names])
         files = ((KEY, key), (AUTHORITY, authority), (CERTIFICATE, certificate))
@@ -69,6 +71,14 @@ def check_host(host: str) -> str:
         if not host.isascii() or not all(part.replace("-", "").isalnum() for part in host.split(".")):
             raise ValueError(f"{host!r} is neither a name of a machine nor an IP address") from None
     return host
+
+
+def _is_there(folder: Path, host: str) -> bool:
+    certificate = folder / CERTIFICATE
+    if not certificate.exists():
+        return False
+    made_here = (folder / AUTHORITY).exists()
+    return not made_here or is_for(certificate.read_text(), host)
 
 
 def _given(folder: Path) -> tuple[str, str] | None:

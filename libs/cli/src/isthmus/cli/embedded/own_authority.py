@@ -60,6 +60,12 @@ def own_certificate(name: str, hosts: Sequence[str] = (LOOPBACK,)) -> tuple[str,
     return pem[0].decode(), pem[1].decode(), key_pem.decode()
 
 
+def is_for(certificate: str, host: str) -> bool:
+    """Tell whether a certificate (PEM), as it is made here, is for a name or IP address."""
+    extensions = x509.load_pem_x509_certificate(certificate.encode()).extensions
+    return _general_name(host) in extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+
+
 def _general_name(host: str) -> x509.GeneralName:
     try:
         return x509.IPAddress(ip_address(host))

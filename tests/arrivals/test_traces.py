@@ -8,7 +8,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import NoOpTracerProvider, format_trace_id
 
-from isthmus.common.telemetry import current_trace_id, span
+from isthmus.common.telemetry import TRACEPARENT, current_trace_id, extract, span
 from isthmus.common.telemetry.spans import install
 from tests.arrivals.conftest import Arrivals
 from tests.arrivals.sender import Sender
@@ -55,3 +55,16 @@ async def test_what_is_merged_at_once_links_to_the_traces_in_which_it_came(
     assert trace_of(published) == came[2]
     assert event.traceparent is not None
     assert event.traceparent.split("-")[1] == came[2]
+
+
+async def test_of_two_who_send_in_turn_the_trace_of_each_leads_to_the_study(
+    arrivals: Arrivals, send: Sender, subscriber: Subscriber, ended: InMemorySpanExporter
+) -> None:
+    for number, sender in enumerate("aba"):
+        with span("C-STORE", context=extract({TRACEPARENT: f"00-{32 * sender}-{16 * sender}-01"})):
+            await send.instances("1.2", [number])
+    async with arrivals.running():
+        await subscriber.next()
+    (merged,) = named(ended, "merge into study")
+    assert trace_of(merged) == 32 * "a"
+    assert [format_trace_id(link.context.trace_id) for link in merged.links] == [32 * "b"]

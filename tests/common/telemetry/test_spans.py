@@ -122,6 +122,12 @@ def test_of_many_traces_the_last_ones_are_linked_each_once() -> None:
     assert links[-1].context.span_id == 8
 
 
+def test_what_goes_on_with_one_of_many_traces_links_to_the_others() -> None:
+    named = [f"00-{trace:032x}-{7:016x}-01" for trace in (1, 2, 1)]
+    links = links_from(named, besides=extract({"traceparent": named[-1]}))
+    assert [link.context.trace_id for link in links] == [2]
+
+
 def test_a_span_does_not_link_to_its_own_trace(ended: InMemorySpanExporter) -> None:
     with span("request"):
         with span("job"):

@@ -16,7 +16,7 @@ from isthmus.common.inbox.reading import read_study
 from isthmus.common.inbox.remove import is_deleted
 from isthmus.common.inbox.state import Phase, States, StudyState, Versioned
 from isthmus.common.messages.events import InstanceEvent
-from isthmus.common.telemetry import extract, get_logger, links_from, span
+from isthmus.common.telemetry import TRACEPARENT, extract, get_logger, links_from, span
 from isthmus.common.telemetry.attributes import DICOM_ORIGIN, ISTHMUS_EVENTS
 
 log = get_logger(__name__)
@@ -44,10 +44,11 @@ class Studies:
             ContractError: the record or the list is of another version, or the record has no room for it.
         """
         traceparents = [one.traceparent for one in happened if one.traceparent is not None]
-        context = extract({"traceparent": traceparents[-1]}) if traceparents else None
+        context = extract({TRACEPARENT: traceparents[-1]}) if traceparents else None
         told = {DICOM_ORIGIN: timer.origin, ISTHMUS_EVENTS: len(happened)}
         # It goes on with the trace of the last event, and says which others are merged with it.
-        with span("merge into study", told, context=context, links=links_from(traceparents)[:-1]):
+        links = links_from(traceparents, besides=context)
+        with span("merge into study", told, context=context, links=links):
             found = await self._change(timer, happened)
             # Also where nothing has changed: whoever changed it may have died before this.
             await self._set_timer(timer, found, max(one.time for one in happened))

@@ -43,10 +43,17 @@ def link_from(traceparent: str | None) -> Link | None:
     return Link(context) if context.is_valid else None
 
 
-def links_from(traceparents: Iterable[str | None]) -> tuple[Link, ...]:
-    """Give links to the spans that are named, one for each trace, of so many traces as a span may tell of."""
+def links_from(traceparents: Iterable[str | None], *, besides: Context | None = None) -> tuple[Link, ...]:
+    """Give links to the spans that are named, one for each trace, of so many traces as a span may tell of.
+
+    Args:
+        traceparents: who they are.
+        besides: in whose trace the span is that has the links: it needs none to that.
+    """
     links = filter(None, map(link_from, traceparents))
     by_trace = {link.context.trace_id: link for link in links}
+    if besides is not None:
+        by_trace.pop(get_current_span(besides).get_span_context().trace_id, None)
     return tuple(by_trace.values())[-MOST_LINKS:]
 
 

@@ -20,7 +20,7 @@ from isthmus.common.inbox.contents import Contents, ContentsStore
 from isthmus.common.inbox.reading import read_study
 from isthmus.common.inbox.state import Phase, Publication, States, StudyState, Versioned
 from isthmus.common.messages.events import EventType, Reason
-from isthmus.common.telemetry import extract, get_logger, span
+from isthmus.common.telemetry import TRACEPARENT, extract, get_logger, span
 from isthmus.common.telemetry.attributes import DICOM_ORIGIN, ISTHMUS_EVENT, ISTHMUS_REASON
 from isthmus.common.telemetry.instruments import arrivals_announced
 
@@ -87,7 +87,7 @@ class Announcer:
     async def _tell(self, state: StudyState, contents: Contents, publication: Publication) -> bool:
         """Publish the event, and tell whether there is one."""
         kind, traceparent = _kind(state), state.arrival.traceparent
-        context = extract({"traceparent": traceparent} if traceparent else None)
+        context = extract({TRACEPARENT: traceparent} if traceparent else None)
         told = {DICOM_ORIGIN: state.origin, ISTHMUS_REASON: publication.reason.value}
         with span(f"publish {kind}", told, context=context):
             event = await self._events.make(state, contents, kind, publication)

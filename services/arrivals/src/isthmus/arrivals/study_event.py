@@ -22,7 +22,7 @@ from isthmus.common.messages.events import (
     StudyEvent,
     timestamp,
 )
-from isthmus.common.telemetry import inject
+from isthmus.common.telemetry import TRACEPARENT, inject
 
 MOST_BYTES: Final = 256 * 1024
 """Of the instances in an event, and of its series: more instances are in a blob, more series are left out."""
@@ -77,7 +77,7 @@ class StudyEvents:
             conflicts=state.arrival.conflicts,
             calling_ae_titles=state.arrival.calling_ae_titles,
         )
-        trace = inject().get("traceparent")
+        trace = inject().get(TRACEPARENT)
         return CloudEvent(publication.id, kind, data, timestamp(publication.time), trace)
 
     async def _manifest(self, state: StudyState, written: bytes) -> Blob:

@@ -29,7 +29,7 @@ from isthmus.common.errors import BlobMissing
 from isthmus.common.inbox.contents import ContentsStore, Row
 from isthmus.common.inbox.state import States, StudyState
 from isthmus.common.messages.events import Blob, CloudEvent, EventType, InstanceEvent, timestamp
-from isthmus.common.telemetry import inject
+from isthmus.common.telemetry import TRACEPARENT, inject
 
 REMEMBERED_SENDERS: Final = 1_000
 
@@ -264,7 +264,7 @@ class Deposits:
             type=EventType.INSTANCE_STORED,
             data=data,
             time=timestamp(time.time()),
-            traceparent=inject().get("traceparent"),
+            traceparent=inject().get(TRACEPARENT),
         )
 
     def _url(self, inbox: Inbox, identity: Identity) -> str:

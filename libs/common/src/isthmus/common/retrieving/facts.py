@@ -21,7 +21,7 @@ from isthmus.common.messages import (
 )
 from isthmus.common.retrieving.delivery import Delivery
 from isthmus.common.retrieving.missing import Missing
-from isthmus.common.telemetry import inject
+from isthmus.common.telemetry import TRACEPARENT, inject
 
 HELD_AT_ONCE: Final = 200
 """How many instances that are held already go into one fact."""
@@ -50,7 +50,7 @@ class Facts:
 
     async def started(self) -> None:
         """Say that a worker took the job."""
-        started = RetrieveStarted(self._running.job, inject().get("traceparent", ""))
+        started = RetrieveStarted(self._running.job, inject().get(TRACEPARENT, ""))
         await self._publish(started, f"started.{self._running.deliveries}")
 
     async def lacking(self, missing: Missing, failure: Failure) -> None:

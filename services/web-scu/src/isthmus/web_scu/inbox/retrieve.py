@@ -7,7 +7,7 @@ from isthmus.common.bus.jobs import Running
 from isthmus.common.errors import ContractError, IsthmusError, NoSuchObject, StoreUnavailable
 from isthmus.common.inbox.catalogue import CatalogueWithInboxes
 from isthmus.common.messages import Failure, Retrieve, RetrieveDone, RetrieveStarted
-from isthmus.common.telemetry import inject
+from isthmus.common.telemetry import TRACEPARENT, inject
 
 Refresh = Callable[[str], Awaitable[None]]
 """Given a Study Instance UID."""
@@ -36,7 +36,7 @@ class RetrieveWork:
         """
         job, generation = running.job, running.generation
         subject = subjects.progress(job.origin, job.study, generation)
-        started = RetrieveStarted(job, inject().get("traceparent", ""))
+        started = RetrieveStarted(job, inject().get(TRACEPARENT, ""))
         await progress.publish(self._bus, subject, started, f"{generation}.started.{running.deliveries}")
         done = await self._done(job)
         await progress.publish(self._bus, subject, done, f"{generation}.done")

@@ -14,11 +14,15 @@ def logged(event: str, level: str = "error", **beside: object) -> str:
 
 
 def texts(data: Path, most: int = 1000) -> list[str]:
-    return [error.text for error in last_errors(data, most)]
+    return [error.text for error in last_errors(data, most) or ()]
 
 
-def test_a_folder_without_the_file_has_no_errors(tmp_path: Path) -> None:
-    assert last_errors(tmp_path / "none", 5) == []
+def test_without_the_file_nothing_is_known_and_with_it_that_there_was_none(
+    tmp_path: Path,
+) -> None:
+    assert last_errors(tmp_path, 5) is None
+    ErrorLog(tmp_path)
+    assert last_errors(tmp_path, 5) == []
 
 
 def test_errors_alone_are_kept_with_what_tells_where_to_look(tmp_path: Path) -> None:
@@ -39,7 +43,7 @@ def test_errors_alone_are_kept_with_what_tells_where_to_look(tmp_path: Path) -> 
         "cannot read detail=S3 is away trace_id=0af7",
         "ended with signal SIGKILL",
     ]
-    assert [error.label for error in last_errors(tmp_path, 1)] == ["wado"]
+    assert [error.label for error in last_errors(tmp_path, 1) or ()] == ["wado"]
 
 
 def test_its_owner_alone_reads_it(tmp_path: Path) -> None:
@@ -74,6 +78,7 @@ def test_where_nothing_can_be_written_nothing_fails(tmp_path: Path, what: str) -
     data = tmp_path / "data"
     data.mkdir()
     errors = ErrorLog(data)
+    (data / "errors.jsonl").unlink()
     if what == "gone":
         data.rmdir()
     else:

@@ -161,7 +161,8 @@ async def test_without_run_json_the_settings_of_the_environment_lead_to_the_syst
     ]
     assert [one["name"] for one in told["origins"]] == ["pacs"]
     assert [one["kind"] for one in told["problems"]] == ["origin-not-served"]
-    assert told["unknown"] == {"services": "nothing says where they are: isthmus up does, in run.json"}
+    assert told["unknown"]["services"] == "nothing says where they are: isthmus up does, in run.json"
+    assert (told["errors"], sorted(told["unknown"])) == (None, ["errors", "services"])
 
 
 async def test_a_services_user_of_nats_may_not_ask_and_it_says_who_may(site: Site, tmp_path: Path) -> None:

@@ -341,13 +341,20 @@ async def test_studies_that_are_held_are_counted(site: Site) -> None:
     threads.close()
 
 
+async def test_where_nobody_keeps_the_errors_it_does_not_say_that_there_are_none(site: Site) -> None:
+    await site.with_gateway()
+    status = await site.look()
+    assert (status.errors, problems(status)) == (None, [])
+    assert "the services' own logs" in status.unknown[Part.ERRORS]
+
+
 async def test_the_last_errors_are_shown_and_are_no_problem(site: Site) -> None:
     await site.with_gateway()
     errors = ErrorLog(site.data)
     for number in range(9):
         errors.add("wado", f"error {number}")
     status = await site.look()
-    assert [one.text for one in status.errors] == [f"error {number}" for number in range(4, 9)]
+    assert [one.text for one in status.errors or ()] == [f"error {number}" for number in range(4, 9)]
     assert problems(status) == []
 
 

@@ -94,6 +94,7 @@ def test_no_line_is_wider_than_the_terminal(width: int) -> None:
 
 def test_what_cannot_be_told_says_why() -> None:
     unknown = {part: f"why {part}" for part in Part}
-    lines = drawn(replace(WELL, queues=[], storage=None, unknown=unknown))
-    for part in ("services", "queues", "associations", "cache", "dead_letters", "storage"):
+    lines = drawn(replace(WELL, queues=[], storage=None, errors=None, unknown=unknown))
+    assert "Last errors  -" in lines
+    for part in ("services", "queues", "associations", "cache", "dead_letters", "storage", "errors"):
         assert f"    not known: why {part}" in lines

@@ -27,8 +27,8 @@ async def test_a_service_is_shown_no_key_but_that_for_its_numbers(
     monkeypatch.setattr(httpx2, "AsyncClient", client)
     run = RunFile(
         gateway="http://127.0.0.1:1",
-        nats=NatsPart(url="", user="", password=""),
-        s3=S3Part(endpoint="", bucket="", access_key="", secret_key=""),
+        nats=NatsPart(url="nats://127.0.0.1:1", user="", password=""),
+        s3=S3Part(endpoint="127.0.0.1:1", bucket="isthmus", access_key="", secret_key=""),
         scp=ScpPart(ae_title="ISTHMUS", host=host, port=11112),
         cache=CachePart(max_bytes=1),
         services={},

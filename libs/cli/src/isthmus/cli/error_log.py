@@ -42,8 +42,9 @@ class ErrorLog:
 
     def __init__(self, data: Path) -> None:
         self._path = _path(data)
-        self._last = deque(last_errors(data, KEPT), maxlen=KEPT)
+        self._last = deque(last_errors(data, KEPT) or (), maxlen=KEPT)
         self._lines = 2 * KEPT
+        self._write_last()  # it is there before the first error: that there was none can be told
 
     def line(self, label: str, text: str) -> None:
         """Keep a line that a program wrote, if it is the log line of an error."""
@@ -57,22 +58,26 @@ class ErrorLog:
         said = " ".join(text.split())
         error = LoggedError(time.time(), label, said if len(said) <= _LONGEST else f"{said[:_LONGEST]}...")
         self._last.append(error)
+        if self._lines >= 2 * KEPT:
+            self._write_last()
+            return
         with suppress(OSError):
-            if self._lines >= 2 * KEPT:
-                write_private(self._path, "".join(map(_written, self._last)))
-                self._lines = len(self._last)
-            else:
-                with self._path.open("a") as file:
-                    file.write(_written(error))
-                self._lines += 1
+            with self._path.open("a") as file:
+                file.write(_written(error))
+            self._lines += 1
+
+    def _write_last(self) -> None:
+        with suppress(OSError):
+            write_private(self._path, "".join(map(_written, self._last)))
+            self._lines = len(self._last)
 
 
-def last_errors(data: Path, most: int) -> Sequence[LoggedError]:
-    """Give the last errors, the newest last; none where there is no such file."""
+def last_errors(data: Path, most: int) -> Sequence[LoggedError] | None:
+    """Give the last errors, the newest last; None where nobody keeps them: there is no such file."""
     try:
         lines = _path(data).read_bytes().splitlines()[-most:]
     except OSError:
-        return []
+        return None
     return [error for line in lines if (error := _read(line)) is not None]
 
 

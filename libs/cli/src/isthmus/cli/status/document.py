@@ -25,7 +25,9 @@ def document(status: Status, found: Sequence[Problem]) -> Mapping[str, object]:
             for (what, name), count in sorted(status.dead_letters.items())
         ],
         "storage": None if status.storage is None else asdict(status.storage),
-        "errors": [{**asdict(one), "time": written_time(one.time)} for one in status.errors],
+        "errors": None
+        if status.errors is None
+        else [{**asdict(one), "time": written_time(one.time)} for one in status.errors],
         "unknown": {str(part): why for part, why in status.unknown.items()},
     }
 

@@ -131,6 +131,9 @@ def _put_together(
         unknown[Part.SERVICES] = "nothing says where they are: isthmus up does, in run.json"
     elif not numbers:
         unknown[Part.METRICS] = "no service tells its numbers"
+    errors = last_errors(data, ERRORS)
+    if errors is None:
+        unknown[Part.ERRORS] = "isthmus up keeps them; elsewhere they are in the services' own logs"
     return Status(
         at=time.time(),
         services=services,
@@ -143,7 +146,7 @@ def _put_together(
         clients=told.clients if any(label.startswith("scp") for label in numbers) else None,
         dead_letters=on_bus.dead_letters,
         storage=on_bus.storage,
-        errors=last_errors(data, ERRORS),
+        errors=errors,
         unknown=unknown,
     )
 

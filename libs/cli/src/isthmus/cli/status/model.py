@@ -19,6 +19,7 @@ class Part(StrEnum):
     DEAD_LETTERS = "dead_letters"
     STORAGE = "storage"
     METRICS = "metrics"
+    ERRORS = "errors"
 
 
 class Health(StrEnum):
@@ -117,7 +118,7 @@ class Status:
     """How many there are, by what they were and to whom they were to go."""
     storage: Storage | None
     """What NATS keeps on the disk."""
-    errors: Sequence[LoggedError]
-    """The last ones, the newest last."""
+    errors: Sequence[LoggedError] | None
+    """The last ones, the newest last; None where nobody keeps them."""
     unknown: Mapping[Part, str]
     """Why a part could not be told."""

@@ -141,12 +141,13 @@ def _line(title: str, text: str, style: str = "") -> Text:
 
 def _errors(status: Status) -> Iterator[RenderableType]:
     if not status.errors:
-        yield Text.assemble(("Last errors", "bold"), "  none")
-        return
-    yield Text("Last errors", style="bold")
-    for one in status.errors:
+        yield Text.assemble(("Last errors", "bold"), "  -" if status.errors is None else "  none")
+    else:
+        yield Text("Last errors", style="bold")
+    for one in status.errors or ():
         ago = f"{age(status.at - one.time)} ago"
         yield Text(f"{ago:>9}  {one.label:<11}  {one.text}", no_wrap=True, overflow="ellipsis")
+    yield from _unknown(status, Part.ERRORS)
 
 
 def _unknown(status: Status, part: Part) -> Iterator[RenderableType]:

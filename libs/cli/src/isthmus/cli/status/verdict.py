@@ -151,11 +151,13 @@ _FOLLOWS: Final[dict[Part, Iterable[str]]] = {
     Part.STORAGE: ("nats",),
 }
 """Whose absence explains that a part is not told."""
+_NO_PROBLEM: Final = (Part.NATS, Part.SERVICES, Part.METRICS, Part.ERRORS)
+"""What is a problem by itself, or is told to nobody here, as in containers."""
 
 
 def _not_told(status: Status) -> Iterator[Problem]:
     for part, why in status.unknown.items():
         causes = [status_of(status, name) for name in _FOLLOWS.get(part, ())]
         is_explained = any(cause not in (None, Health.READY) for cause in causes)
-        if part not in (Part.NATS, Part.SERVICES, Part.METRICS) and not is_explained:
+        if part not in _NO_PROBLEM and not is_explained:
             yield Problem(Kind.NOT_TOLD, part, f"{part} cannot be told: {why}", "isthmus doctor")

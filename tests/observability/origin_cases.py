@@ -207,6 +207,26 @@ SERVICES_AND_FACES: Final[Sequence[Case]] = [
     ),
     Case("it was restarted", "ServiceAway", up(wado="1 0 1 1"), "2m"),
     Case(
+        "two processes do not reach NATS, all of which answer Prometheus",
+        "NatsAway",
+        {**up(), 'isthmus_nats_up{service="scp"}': "0+0x5", 'isthmus_nats_up{service="wado"}': "0+0x5"},
+        "3m",
+        Told(
+            {},
+            "NATS does not answer (2 processes)",
+            "Without it nothing is taken from modalities or clients, and nothing is fetched or told.",
+        ),
+    ),
+    Case("it was restarted", "NatsAway", {'isthmus_nats_up{service="scp"}': "0 0 1 1"}, "3m"),
+    Case(
+        "one process does not reach S3",
+        "S3Away",
+        {**up(), 'isthmus_s3_up{service="scp"}': "0+0x5", 'isthmus_s3_up{service="wado"}': "1+0x5"},
+        "3m",
+        Told({}, "S3 does not answer (1 process)", "Without it no image is taken, fetched or shown."),
+    ),
+    Case("it was restarted", "S3Away", {'isthmus_s3_up{service="scp"}': "0 0 1 1"}, "3m"),
+    Case(
         "one of two does not answer",
         "ReplicaAway",
         {**up(wado="0+0x10"), 'up{job="isthmus",service="wado",instance="another:8000"}': "1+0x10"},

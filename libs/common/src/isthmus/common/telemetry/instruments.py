@@ -35,10 +35,15 @@ _ASSOCIATING: Final = ("dimse-scu", "scp")
 _WEB: Final = ("web-scu",)
 _SCP: Final = ("scp",)
 _ARRIVALS: Final = ("arrivals",)
+_ALL: Final = (*_FACES, *_SCP, *_WORKERS, *_ARRIVALS)
 
 _REQUEST: Final = (HTTP_REQUEST_METHOD, HTTP_ROUTE, HTTP_RESPONSE_STATUS_CODE, ERROR_TYPE)
 _OPERATION: Final = (DICOM_OPERATION, DICOM_ROLE, DICOM_ORIGIN, DICOM_STATUS, ERROR_TYPE)
 _PLACE: Final = (ISTHMUS_QUEUE, DICOM_ORIGIN, ISTHMUS_LANE, ISTHMUS_WEBHOOK, ISTHMUS_CONSUMER)
+
+# What each process rests on
+nats_up = gauge("isthmus.nats.up", "", "Whether NATS answers the process", (), _ALL)
+s3_up = gauge("isthmus.s3.up", "", "Whether S3 answers the process, and has its bucket", (), _ALL)
 
 # HTTP faces
 request_duration = histogram(

@@ -325,6 +325,19 @@ async def test_spans_tell_of_sizes_and_not_of_keys(store: BlobStore, ended: InMe
     assert all(each.parent == request.get_span_context() for each in inside)
 
 
+async def test_a_listing_is_one_span_however_many_requests_it_takes(
+    store: BlobStore, ended: InMemorySpanExporter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("isthmus.common.blobs.store._PAGE", 2)
+    prefix = new_key()
+    for number in range(5):
+        await store.put(f"{prefix}/{number}", b"")
+    ended.clear()
+    assert len([blob async for blob in store.list(prefix)]) == 5
+    (listing,) = ended.get_finished_spans()
+    assert listing.attributes == {"s3.bucket": store.bucket, "s3.objects": 5}
+
+
 async def test_many_reads_for_one_answer_are_one_span(store: BlobStore, ended: InMemorySpanExporter) -> None:
     keys = [new_key() for _ in range(3)]
     for key in keys:

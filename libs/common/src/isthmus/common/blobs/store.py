@@ -325,24 +325,25 @@ class BlobStore:
             StoreUnavailable: S3 does not tell.
         """
         last: str | None = None
-        while True:
-            page = await self._threads.run(self._page, prefix, last, deadline)
-            for listed in page:
-                last = listed.object_name
-                modified = listed.last_modified.timestamp() if listed.last_modified else 0.0
-                yield ListedBlob(listed.object_name or "", listed.size or 0, modified, listed.etag or "")
-            if len(page) < _PAGE:
-                return
+        count = 0
+        with s3_span("list", self.bucket, current=False) as listing:
+            while True:
+                page = await self._threads.run(self._page, prefix, last, deadline)
+                count += len(page)
+                listing.set_attribute(S3_OBJECTS, count)
+                for listed in page:
+                    last = listed.object_name
+                    modified = listed.last_modified.timestamp() if listed.last_modified else 0.0
+                    yield ListedBlob(listed.object_name or "", listed.size or 0, modified, listed.etag or "")
+                if len(page) < _PAGE:
+                    return
 
     def _page(self, prefix: str, after: str | None, deadline: float | None) -> "tuple[Object, ...]":
         def attempt() -> "tuple[Object, ...]":
             found = self._client.sdk.list_objects(self.bucket, prefix, recursive=True, start_after=after)
             return tuple(itertools.islice(found, _PAGE))
 
-        with s3_span("list", self.bucket) as listing:
-            page = self._client.retry("list", attempt, deadline=deadline)
-            listing.set_attribute(S3_OBJECTS, len(page))
-            return page
+        return self._client.retry("list", attempt, deadline=deadline)
 
 
 def _read(there: Located, offset: int, length: int | None) -> bytes:

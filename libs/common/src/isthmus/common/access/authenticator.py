@@ -41,13 +41,14 @@ class Authenticator:
             raise SettingsError(f"access.link_key_file: {access.link_key_file}: {error}") from None
         self._links = None if link_key is None else Links(link_key)
         try:
-            self._own = {Kind.OPERATOR: access.operator_secret}
+            own = {Kind.OPERATOR: access.operator_secret}
         except ValueError as error:
             raise SettingsError(f"access.operator_key_file: {access.operator_key_file}: {error}") from None
         try:
-            self._own[Kind.METRICS] = access.metrics_secret
+            own[Kind.METRICS] = access.metrics_secret
         except ValueError as error:
             raise SettingsError(f"access.metrics_key_file: {access.metrics_key_file}: {error}") from None
+        self._own = {kind: _digest(key) for kind, key in own.items() if key is not None}
         self._tokens = Tokens(access.oidc, access.rules)
         self._keys = KeyStore(bus)
 
@@ -147,8 +148,8 @@ class Authenticator:
     def _own_kind(self, credential: Credential) -> Kind | None:
         """Tell whose key it is of those that the settings hold: the operator's, or Prometheus'."""
         shown = _digest(credential.text)
-        for kind, key in self._own.items():
-            if key is not None and hmac.compare_digest(shown, _digest(key)):
+        for kind, digest in self._own.items():
+            if hmac.compare_digest(shown, digest):
                 return kind
         return None
 

@@ -17,7 +17,7 @@ WELL = Status(
     ],
     origins=[
         Origin("pacs", "dimse", Answer.ANSWERS, 25.34, None, False, Associations("pacs", 4, 2, 0)),
-        Origin("cloud", "dicomweb", Answer.ANSWERS, 130.0),
+        Origin("cloud", "dicomweb", Answer.ANSWERS, 130.0, is_left_alone=False),
     ],
     queues=[
         Backlog(Queue.RETRIEVE, "pacs", "interactive", None, 0, 1, 0, 7, True, AT - 3),

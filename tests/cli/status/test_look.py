@@ -236,6 +236,17 @@ async def test_numbers_come_from_the_services(site: Site) -> None:
     assert (origin(status, "pacs").is_left_alone, origin(status, "other").is_left_alone) == (True, False)
 
 
+async def test_a_circuit_is_closed_only_where_all_workers_of_the_origin_say_so(site: Site) -> None:
+    await site.origin("pacs", answering)
+    await site.replica("scp")
+    assert origin(await site.look(), "pacs").is_left_alone is None
+    await site.replica("dimse-scu", replica=1)
+    assert origin(await site.look(), "pacs").is_left_alone is False
+    other = await site.replica("dimse-scu", replica=2)
+    other.metrics = b"<html>what a proxy says</html>"
+    assert origin(await site.look(), "pacs").is_left_alone is None
+
+
 async def test_a_service_whose_numbers_are_nonsense_is_shown_without(site: Site) -> None:
     one = await site.replica("scp")
     one.metrics = b"<html>what a proxy says</html>"

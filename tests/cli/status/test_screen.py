@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
-from isthmus.cli.status.model import Part, Status
+from isthmus.cli.status.model import Answer, Origin, Part, Status
 from isthmus.cli.status.screen import screen
 from isthmus.cli.status.verdict import problems
 from tests.cli.status.samples import TROUBLED, WELL
@@ -92,9 +92,28 @@ def test_no_line_is_wider_than_the_terminal(width: int) -> None:
     assert max(len(line) for line in drawn(TROUBLED, width=width)) <= width
 
 
+def test_a_circuit_of_which_nobody_tells_is_not_shown_as_closed() -> None:
+    one = Origin("pacs", "dimse", Answer.ANSWERS, 25.34)
+    assert "pacs                        answers     25.3 ms        -             -        -" in drawn(
+        replace(WELL, origins=[one])
+    )
+
+
 def test_what_cannot_be_told_says_why() -> None:
     unknown = {part: f"why {part}" for part in Part}
     lines = drawn(replace(WELL, queues=[], storage=None, errors=None, unknown=unknown))
+    assert "Queues  -" in lines
     assert "Last errors  -" in lines
-    for part in ("services", "queues", "associations", "cache", "dead_letters", "storage", "errors"):
+    for line in ("Streams                     -", "Dead letters                -"):
+        assert line in lines
+    for part in (
+        "services",
+        "queues",
+        "associations",
+        "cache",
+        "dead_letters",
+        "storage",
+        "errors",
+        "metrics",
+    ):
         assert f"    not known: why {part}" in lines

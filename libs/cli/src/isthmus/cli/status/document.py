@@ -4,12 +4,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
 from isthmus.cli.output import written_time
-from isthmus.cli.status.model import Status
+from isthmus.cli.status.model import Part, Status
 from isthmus.cli.status.verdict import Problem, verdict
 
 
 def document(status: Status, found: Sequence[Problem]) -> Mapping[str, object]:
     """Give the document: times in UTC, sizes in bytes, null for what is not known."""
+    queues = [{**asdict(one), "oldest": written_time(one.oldest)} for one in status.queues]
+    letters = [
+        {"what": what, "name": name, "count": count}
+        for (what, name), count in sorted(status.dead_letters.items())
+    ]
+    errors = [{**asdict(one), "time": written_time(one.time)} for one in status.errors or ()]
     return {
         "at": written_time(status.at),
         "ok": not found,
@@ -17,17 +23,12 @@ def document(status: Status, found: Sequence[Problem]) -> Mapping[str, object]:
         "problems": [asdict(one) for one in found],
         "services": [{**asdict(one), "since": written_time(one.since)} for one in status.services],
         "origins": [_origin(status, number) for number in range(len(status.origins))],
-        "queues": [{**asdict(one), "oldest": written_time(one.oldest)} for one in status.queues],
+        "queues": None if Part.QUEUES in status.unknown else queues,
         "scp": {"associations": status.clients},
         "cache": asdict(status.cache),
-        "dead_letters": [
-            {"what": what, "name": name, "count": count}
-            for (what, name), count in sorted(status.dead_letters.items())
-        ],
+        "dead_letters": None if Part.DEAD_LETTERS in status.unknown else letters,
         "storage": None if status.storage is None else asdict(status.storage),
-        "errors": None
-        if status.errors is None
-        else [{**asdict(one), "time": written_time(one.time)} for one in status.errors],
+        "errors": None if status.errors is None else errors,
         "unknown": {str(part): why for part, why in status.unknown.items()},
     }
 

@@ -18,7 +18,11 @@ AGAIN_SECONDS: Final = 10.0
 PATIENCE_SECONDS: Final = 60.0
 """For one answer, while others are shown; a worker gives up before."""
 _LEFT_ALONE: Final = "CircuitOpen"
-_WORKERS: Final = {"dimse": "dimse-scu"}
+
+
+def worker_of(protocol: str) -> str:
+    """Name the service that asks origins of a protocol."""
+    return "dimse-scu" if protocol == "dimse" else "web-scu"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +72,7 @@ class Echoes:
         try:
             done = await echo(self._bus, origin.name, PATIENCE_SECONDS)
         except NoWorker:
-            worker = _WORKERS.get(origin.protocol, "web-scu")
-            why = f"no {worker} serves it: none runs that has it in its settings"
+            why = f"no {worker_of(origin.protocol)} serves it: none runs that has it in its settings"
             return Origin(origin.name, origin.protocol, Answer.UNKNOWN, reason=why)
         except IsthmusError as error:
             return Origin(origin.name, origin.protocol, Answer.UNKNOWN, reason=error.detail)
@@ -92,7 +95,7 @@ def _answered(origin: OriginPart, done: EchoDone) -> Origin:
     if failure is None:
         latency = round(done.latency_ms, 1)
         return Origin(origin.name, origin.protocol, Answer.ANSWERS, latency_ms=latency)
-    is_left_alone = failure.kind == _LEFT_ALONE
+    is_left_alone = True if failure.kind == _LEFT_ALONE else None  # another worker's may be open
     return Origin(
         origin.name, origin.protocol, Answer.AWAY, reason=failure.detail, is_left_alone=is_left_alone
     )

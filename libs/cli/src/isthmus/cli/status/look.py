@@ -10,10 +10,11 @@ from typing import Final, Self
 
 from isthmus.cli.error_log import last_errors
 from isthmus.cli.run_file import ProcessPart, RunFile
+from isthmus.cli.status.echoes import worker_of
 from isthmus.cli.status.held import Held, InS3
 from isthmus.cli.status.memory import memory_of
 from isthmus.cli.status.metrics import Numbers
-from isthmus.cli.status.model import Cache, Health, Part, Service, Status
+from isthmus.cli.status.model import Cache, Health, Origin, Part, Service, Status
 from isthmus.cli.status.on_bus import OnBus, Watched
 from isthmus.cli.status.services import Asked, ask_gateway, ask_services, described
 from isthmus.cli.status.target import Target
@@ -137,10 +138,7 @@ def _put_together(
     return Status(
         at=time.time(),
         services=services,
-        origins=[
-            replace(one, is_left_alone=one.is_left_alone or one.name in told.left_alone)
-            for one in on_bus.origins
-        ],
+        origins=[_with_circuit(one, asked, told) for one in on_bus.origins],
         queues=on_bus.queues,
         cache=_cache(run, told, in_s3),
         clients=told.clients if any(label.startswith("scp") for label in numbers) else None,
@@ -149,6 +147,17 @@ def _put_together(
         errors=errors,
         unknown=unknown,
     )
+
+
+def _with_circuit(origin: Origin, asked: Sequence[Asked], told: Numbers) -> Origin:
+    """Say whether a worker leaves it alone: none does only where all that run have told their numbers."""
+    if origin.is_left_alone or origin.name in told.left_alone:
+        return replace(origin, is_left_alone=True)
+    worker = worker_of(origin.protocol)
+    running = [one for one in asked if one.service.name == worker and one.service.health is not Health.AWAY]
+    if not running or any(one.numbers is None for one in running):
+        return origin
+    return replace(origin, is_left_alone=False)
 
 
 def _cache(run: RunFile, told: Numbers, in_s3: InS3) -> Cache:

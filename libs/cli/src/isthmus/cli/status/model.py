@@ -84,8 +84,8 @@ class Origin:
     latency_ms: float | None = None
     reason: str | None = None
     """Why it does not answer."""
-    is_left_alone: bool = False
-    """Whether a worker's circuit breaker is open."""
+    is_left_alone: bool | None = None
+    """Whether a worker's circuit breaker is open; None where its workers do not tell."""
     associations: Associations | None = None
     """None where it has none, or nobody knows."""
 

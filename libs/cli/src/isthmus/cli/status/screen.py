@@ -19,6 +19,7 @@ _SOSO: Final = "yellow"
 _DIM: Final = "dim"
 _HEALTH: Final = {Health.READY: _GOOD, Health.RUNNING: _GOOD, Health.NOT_READY: _SOSO}
 _ANSWER: Final = {Answer.ANSWERS: _GOOD, Answer.BUSY: _SOSO}
+_CIRCUIT: Final = {True: Text("open", style=_BAD), False: "closed", None: "-"}
 _NAME_WIDTH: Final = 26
 _STATE_WIDTH: Final = 9
 
@@ -64,6 +65,7 @@ def _services(status: Status) -> Iterator[RenderableType]:
         if one.reason is not None and one.health is not Health.READY:
             yield _why(f"{one.label}: {one.reason}")
     yield from _unknown(status, Part.SERVICES)
+    yield from _unknown(status, Part.METRICS)
     yield Text()
 
 
@@ -91,10 +93,7 @@ def _origin(one: Origin) -> Iterator[RenderableType]:
     yield one.name
     yield Text(one.answer, style=_ANSWER.get(one.answer, _BAD))
     yield "-" if one.latency_ms is None else f"{one.latency_ms:.1f} ms"
-    if one.is_left_alone:
-        yield Text("open", style=_BAD)
-    else:
-        yield "closed" if one.answer in (Answer.ANSWERS, Answer.AWAY) else "-"
+    yield _CIRCUIT[one.is_left_alone]
     used = one.associations
     yield "-" if used is None else f"{used.open} of {used.allowed}"
     yield "-" if used is None else Text(str(used.waiting), style=_SOSO if used.waiting else "")
@@ -113,7 +112,7 @@ def _queues(status: Status) -> Iterator[RenderableType]:
     elif Part.QUEUES not in status.unknown:
         yield Text.assemble(("Queues", "bold"), "  all are empty")
     else:
-        yield Text("Queues", style="bold")
+        yield Text.assemble(("Queues", "bold"), "  -")
     yield from _unknown(status, Part.QUEUES)
     yield Text()
 
@@ -124,13 +123,12 @@ def _rest(status: Status) -> Iterator[RenderableType]:
     yield _line("DIMSE clients", "-" if status.clients is None else counted(status.clients, "association"))
     yield _line("Cache", f"{size(cache.bytes)} of {size(cache.max_bytes)}, {studies} studies")
     yield from _unknown(status, Part.CACHE)
-    if storage is not None:
-        of = f" of {size(storage.limit)}" if storage.limit is not None else ""
-        yield _line("Streams", f"{size(storage.used)}{of}")
+    of = f" of {size(storage.limit)}" if storage is not None and storage.limit is not None else ""
+    yield _line("Streams", f"{size(None if storage is None else storage.used)}{of}")
     yield from _unknown(status, Part.STORAGE)
     letters = sum(status.dead_letters.values())
-    if Part.DEAD_LETTERS not in status.unknown:
-        yield _line("Dead letters", str(letters), style=_BAD if letters else "")
+    told = "-" if Part.DEAD_LETTERS in status.unknown else str(letters)
+    yield _line("Dead letters", told, style=_BAD if letters else "")
     yield from _unknown(status, Part.DEAD_LETTERS)
     yield Text()
 

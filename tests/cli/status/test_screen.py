@@ -94,9 +94,9 @@ def test_no_line_is_wider_than_the_terminal(width: int) -> None:
 
 def test_a_circuit_of_which_nobody_tells_is_not_shown_as_closed() -> None:
     one = Origin("pacs", "dimse", Answer.ANSWERS, 25.34)
-    assert "pacs                        answers     25.3 ms        -             -        -" in drawn(
-        replace(WELL, origins=[one])
-    )
+    assert ["pacs", "answers", "25.3", "ms", "-", "-", "-"] in [
+        line.split() for line in drawn(replace(WELL, origins=[one]))
+    ]
 
 
 def test_what_cannot_be_told_says_why() -> None:
@@ -106,14 +106,5 @@ def test_what_cannot_be_told_says_why() -> None:
     assert "Last errors  -" in lines
     for line in ("Streams                     -", "Dead letters                -"):
         assert line in lines
-    for part in (
-        "services",
-        "queues",
-        "associations",
-        "cache",
-        "dead_letters",
-        "storage",
-        "errors",
-        "metrics",
-    ):
+    for part in set(Part) - {Part.NATS}:  # that NATS is away the services say
         assert f"    not known: why {part}" in lines

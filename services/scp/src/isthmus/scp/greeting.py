@@ -14,7 +14,8 @@ from typing import Final, cast
 
 from isthmus.common.dimse.secure_socket import TLS, SecureSocket
 from isthmus.common.dimse.sockets import acknowledge
-from isthmus.common.dimse.tls import Certificate, in_words
+from isthmus.common.dimse.tls import Certificate
+from isthmus.common.dimse.tls_fault import in_words
 from isthmus.scp.admission import Rejection
 from isthmus.scp.callers import Calling
 

@@ -61,8 +61,8 @@ from isthmus.common.dimse.incoming import receive
 from isthmus.common.dimse.provided import service_class
 from isthmus.common.dimse.secure_socket import SecureSocket
 from isthmus.common.dimse.spill import spilling_message
-from isthmus.common.dimse.tls import ClientTls, in_words
-from isthmus.common.dimse.tls_fault import TlsFault, fault_of
+from isthmus.common.dimse.tls import ClientTls
+from isthmus.common.dimse.tls_fault import TlsFault, fault_of, in_words
 from isthmus.common.dimse.upper_layer import do_action
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""TLS of associations (PS3.15 B.12): whose certificates, read anew when they change, and why it failed."""
+"""TLS of associations (PS3.15 B.12): whose certificates, read anew when they change."""
 
 import socket
 import ssl
@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Final, TypeAlias, cast
+from typing import TypeAlias, cast
 
 from cryptography import x509
 
@@ -18,23 +18,6 @@ from isthmus.common.config.tls import ListenerTls, PeerTls
 from isthmus.common.dimse.secure_socket import SecureSocket
 from isthmus.common.errors import SettingsError
 from isthmus.common.telemetry import get_logger
-
-_NO_TRUST: Final = "it does not trust our certificate"
-_WORDS: Final = {
-    "HTTP_REQUEST": "it speaks HTTP",
-    "WRONG_VERSION_NUMBER": "it speaks no TLS",
-    "UNSUPPORTED_PROTOCOL": "it speaks TLS older than 1.2",
-    "TLSV1_ALERT_PROTOCOL_VERSION": "it speaks no TLS of our versions",
-    "NO_SHARED_CIPHER": "it has none of our cipher suites",
-    "SSLV3_ALERT_HANDSHAKE_FAILURE": "it refused our handshake",
-    "PEER_DID_NOT_RETURN_A_CERTIFICATE": "it showed no certificate",
-    "TLSV13_ALERT_CERTIFICATE_REQUIRED": "it wants a certificate of ours",
-    "TLSV1_ALERT_UNKNOWN_CA": _NO_TRUST,
-    "SSLV3_ALERT_BAD_CERTIFICATE": _NO_TRUST,
-    "SSLV3_ALERT_CERTIFICATE_UNKNOWN": _NO_TRUST,
-    "SSLV3_ALERT_CERTIFICATE_EXPIRED": "our certificate has expired, it says",
-    "UNEXPECTED_EOF_WHILE_READING": "it broke off",
-}
 
 _State: TypeAlias = tuple[tuple[int, int, int] | None, ...]
 """Of files, to tell one from another."""
@@ -190,15 +173,3 @@ class _Context:
 
     def _look(self) -> _State:
         return tuple(state_of(file) for file in self._files)
-
-
-def in_words(error: OSError) -> str:
-    """Say why TLS failed, of the other end as "it"; quotes nothing that it sent."""
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return f"its certificate does not hold: {error.verify_message.rstrip('.')}"
-    if isinstance(error, TimeoutError):
-        return "it did not do the handshake in time"
-    if isinstance(error, ConnectionError | ssl.SSLEOFError) or not isinstance(error, ssl.SSLError):
-        return "it broke off"
-    reason = error.reason or "it failed"
-    return _WORDS.get(reason) or reason.lower().replace("_", " ")

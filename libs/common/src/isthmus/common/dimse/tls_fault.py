@@ -1,4 +1,4 @@
-"""Why TLS failed, as one of a list, for those who say what to do about it; in words: `tls.in_words`."""
+"""Why TLS failed: as one of a list, for those who say what to do about it, and in words."""
 
 import ssl
 from enum import StrEnum
@@ -34,21 +34,25 @@ class TlsFault(StrEnum):
     OTHER = "other"
 
 
-_FAULTS: Final = {
-    "HTTP_REQUEST": TlsFault.SPEAKS_HTTP,
-    "WRONG_VERSION_NUMBER": TlsFault.NO_TLS,
-    "PACKET_LENGTH_TOO_LONG": TlsFault.NO_TLS,
-    "UNSUPPORTED_PROTOCOL": TlsFault.NOTHING_IN_COMMON,
-    "TLSV1_ALERT_PROTOCOL_VERSION": TlsFault.NOTHING_IN_COMMON,
-    "NO_SHARED_CIPHER": TlsFault.NOTHING_IN_COMMON,
-    "SSLV3_ALERT_HANDSHAKE_FAILURE": TlsFault.REFUSED,
-    "TLSV13_ALERT_CERTIFICATE_REQUIRED": TlsFault.WANTS_CERTIFICATE,
-    "TLSV1_ALERT_UNKNOWN_CA": TlsFault.DISTRUSTS_US,
-    "SSLV3_ALERT_BAD_CERTIFICATE": TlsFault.DISTRUSTS_US,
-    "SSLV3_ALERT_CERTIFICATE_UNKNOWN": TlsFault.DISTRUSTS_US,
-    "SSLV3_ALERT_CERTIFICATE_EXPIRED": TlsFault.WE_EXPIRED,
-    "UNEXPECTED_EOF_WHILE_READING": TlsFault.BROKE_OFF,
+_NO_TRUST: Final = "it does not trust our certificate"
+_BROKE_OFF: Final = (TlsFault.BROKE_OFF, "it broke off")
+_REASONS: Final = {
+    "HTTP_REQUEST": (TlsFault.SPEAKS_HTTP, "it speaks HTTP"),
+    "WRONG_VERSION_NUMBER": (TlsFault.NO_TLS, "it speaks no TLS"),
+    "PACKET_LENGTH_TOO_LONG": (TlsFault.NO_TLS, "it speaks no TLS"),
+    "UNSUPPORTED_PROTOCOL": (TlsFault.NOTHING_IN_COMMON, "it speaks TLS older than 1.2"),
+    "TLSV1_ALERT_PROTOCOL_VERSION": (TlsFault.NOTHING_IN_COMMON, "it speaks no TLS of our versions"),
+    "NO_SHARED_CIPHER": (TlsFault.NOTHING_IN_COMMON, "it has none of our cipher suites"),
+    "SSLV3_ALERT_HANDSHAKE_FAILURE": (TlsFault.REFUSED, "it refused our handshake"),
+    "PEER_DID_NOT_RETURN_A_CERTIFICATE": (TlsFault.OTHER, "it showed no certificate"),
+    "TLSV13_ALERT_CERTIFICATE_REQUIRED": (TlsFault.WANTS_CERTIFICATE, "it wants a certificate of ours"),
+    "TLSV1_ALERT_UNKNOWN_CA": (TlsFault.DISTRUSTS_US, _NO_TRUST),
+    "SSLV3_ALERT_BAD_CERTIFICATE": (TlsFault.DISTRUSTS_US, _NO_TRUST),
+    "SSLV3_ALERT_CERTIFICATE_UNKNOWN": (TlsFault.DISTRUSTS_US, _NO_TRUST),
+    "SSLV3_ALERT_CERTIFICATE_EXPIRED": (TlsFault.WE_EXPIRED, "our certificate has expired, it says"),
+    "UNEXPECTED_EOF_WHILE_READING": _BROKE_OFF,
 }
+"""By OpenSSL's reasons."""
 # X509_verify_cert(3)
 _NOT_VERIFIED: Final = {
     2: TlsFault.UNKNOWN_AUTHORITY,
@@ -65,10 +69,21 @@ _NOT_VERIFIED: Final = {
 
 def fault_of(error: OSError) -> TlsFault:
     """Tell why TLS failed."""
+    return _why(error)[0]
+
+
+def in_words(error: OSError) -> str:
+    """Say why TLS failed, of the other end as "it"; quotes nothing that it sent."""
+    return _why(error)[1]
+
+
+def _why(error: OSError) -> tuple[TlsFault, str]:
     if isinstance(error, ssl.SSLCertVerificationError):
-        return _NOT_VERIFIED.get(error.verify_code, TlsFault.INVALID)
+        fault = _NOT_VERIFIED.get(error.verify_code, TlsFault.INVALID)
+        return fault, f"its certificate does not hold: {error.verify_message.rstrip('.')}"
     if isinstance(error, TimeoutError):
-        return TlsFault.SILENT
+        return TlsFault.SILENT, "it did not do the handshake in time"
     if isinstance(error, ConnectionError | ssl.SSLEOFError) or not isinstance(error, ssl.SSLError):
-        return TlsFault.BROKE_OFF
-    return _FAULTS.get(error.reason or "", TlsFault.OTHER)
+        return _BROKE_OFF
+    reason = error.reason or "it failed"
+    return _REASONS.get(reason) or (TlsFault.OTHER, reason.lower().replace("_", " "))

@@ -20,7 +20,7 @@ from isthmus.common.dimse.connection import Connection
 from isthmus.common.dimse.contexts import VERIFICATION, Context
 from isthmus.common.dimse.exchange import Exchange, Running
 from isthmus.common.dimse.identifiers import encode_identifier, failed_sop_instance_uids
-from isthmus.common.dimse.measured import Counted, Role, count_data, count_refused, measured
+from isthmus.common.dimse.measured import Outgoing, Role, count_data, count_refused, measured
 from isthmus.common.dimse.negotiation import Accepted
 from isthmus.common.dimse.peer import Peer
 from isthmus.common.dimse.results import (
@@ -248,7 +248,7 @@ class Association:
                 request.Priority = sub_operation.priority
                 request.MoveOriginatorApplicationEntityTitle = sub_operation.move_originator
                 request.MoveOriginatorMessageID = sub_operation.message_id
-            sent = Counted(data)
+            sent = Outgoing(data)
             try:
                 running.request(request, sent)
             finally:

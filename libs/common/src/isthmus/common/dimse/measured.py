@@ -58,7 +58,7 @@ class Measured:
         """Of the final response, once there is one."""
 
 
-class Counted:
+class Outgoing:
     """A data set that goes out."""
 
     def __init__(self, data: Readable) -> None:

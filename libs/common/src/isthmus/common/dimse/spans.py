@@ -21,7 +21,7 @@ from isthmus.common.telemetry.attributes import (
 )
 
 
-class Counted(Protocol):
+class SubOperationCounts(Protocol):
     """The sub-operations of a C-GET or C-MOVE, as far as anybody has said."""
 
     @property
@@ -55,7 +55,7 @@ def tell_status(current: Span, status: int) -> None:
         current.set_status(StatusCode.ERROR)
 
 
-def tell_sub_operations(current: Span, counts: Counted) -> None:
+def tell_sub_operations(current: Span, counts: SubOperationCounts) -> None:
     """Say what became of the sub-operations."""
     for name, count in (
         (DICOM_SUB_OPERATIONS_COMPLETED, counts.completed),

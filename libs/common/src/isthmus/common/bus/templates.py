@@ -23,13 +23,13 @@ TEMPLATES: Final[Mapping[str, str]] = {
     "dicom.timer": "dicom.timer.{what}.{inbox}.{study}",
     "dicom.forward": "dicom.forward.{destination}.{inbox}.{study}",
     "dicom.webhook": "dicom.webhook.{name}",
-    "dicom.dead": "dicom.dead.{what}.{name}",
+    "dicom.dead": "dicom.dead.{what}.{name}...",
     "dicom.commit": "dicom.commit.{inbox}.{calling}.{transaction}",
     "dicom.committed": "dicom.committed.{process}",
     "dicom.load": "dicom.load.{service}.{process}",
     "dicom.audit": "dicom.audit.{service}.{event}.{outcome}.{origin}",
 }
-"""What the subjects of each verb are made of."""
+"""What the subjects of each verb are made of; of dead letters those of `forward` name the study too."""
 
 
 def verb(subject: str) -> str:

@@ -125,7 +125,7 @@ scp_association_duration = histogram(
 operation_duration = histogram(
     "isthmus.dimse.operation.duration",
     "s",
-    "Duration of DIMSE operations, to the final response",
+    "Duration of DIMSE operations, to the final response; as scp from when the request is here with its data",
     _OPERATION,
     _ASSOCIATING,
 )

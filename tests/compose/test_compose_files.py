@@ -86,6 +86,29 @@ def test_nobody_sees_the_secrets_of_another(name: str) -> None:
         assert {volume.source for volume in folders} <= {f"secrets-{owners.get(name, name)}"}
 
 
+@EVERY
+def test_nobody_sees_the_files_of_another(name: str) -> None:
+    """Of those that isthmus.toml names, such as a key of scp; the keys of buckets are read by all."""
+    for one in (ALL[name], WITH_SEAWEEDFS[name]):
+        mounted = [volume for volume in one.volumes if volume.target.startswith("/etc/isthmus")]
+        seen = {volume.target.removeprefix("/etc/isthmus"): volume.source for volume in mounted}
+        settings = {"/isthmus.toml": "./settings/isthmus.toml"}
+        files = {f"/files/{reader}": f"./files/{reader}" for reader in ("all", name)}
+        if name in SERVICES:
+            assert seen == settings | files
+        elif name == "isthmus":
+            assert seen == settings | {"/files": "./files"}
+        elif ALL[name].image == OWN and seen:
+            assert seen == settings | {"/files/all": "./files/all"}
+        else:
+            assert not seen
+
+
+@pytest.mark.parametrize("reader", ["all", *SERVICES])
+def test_git_never_takes_up_what_is_secret(reader: str) -> None:
+    assert (COMPOSE / "files" / reader / ".gitignore").read_text() == "*\n!.gitignore\n"
+
+
 def test_secrets_that_are_renewed_are_for_the_same_gateway() -> None:
     """`docker compose run secrets --renew ...` puts its words in the place of the command: there is none."""
     secrets = services(variables={"ISTHMUS_HOST": "isthmus.example.org"})["secrets"]

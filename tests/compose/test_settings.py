@@ -142,6 +142,3 @@ def test_who_prepares_and_who_looks_finds_all_where_the_services_do(name: str) -
     places = {"ISTHMUS_CONFIG", "ISTHMUS_NATS__URL", "ISTHMUS_S3__ENDPOINT", "ISTHMUS_S3__BUCKET"}
     places |= {"ISTHMUS_SCP__LISTEN", "ISTHMUS_GATEWAY__URL"}
     assert CONTAINERS[name].environment == {key: CONTAINERS["wado"].environment[key] for key in places}
-    assert [volume.source for volume in CONTAINERS[name].volumes if volume.target == "/etc/isthmus"] == [
-        "./settings"
-    ]

@@ -125,6 +125,13 @@ def test_the_gateway_has_the_environment_of_compose() -> None:
     assert here["GATEWAY_TRUSTED_PROXIES"] == "10.42.0.0/16 fd00::/8"
 
 
+def test_the_operator_verifies_servers_of_ones_own_by_what_the_services_do(tmp_path: Path) -> None:
+    rendered = render({**EXTERNAL, "operator": {"secret": "ours"}})
+    prepare(rendered, "operator", tmp_path, {**GIVEN, "ours": {"system.json": "{}"}})
+    for server in ("nats", "s3"):
+        assert (tmp_path / "etc" / "isthmus" / server / "ca.crt").read_text() == "authority"
+
+
 def test_the_operator_is_told_where_everything_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rendered = render(EVERYTHING)
     prepared = prepare(rendered, "operator", tmp_path, {**GIVEN, "gateway-tls": {"tls.crt": "certificate"}})

@@ -1,49 +1,17 @@
 """TLS with the real store, by the settings of a service."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from isthmus.cli.embedded import EmbeddedS3
-from isthmus.cli.process import Program
 from isthmus.common.blobs import BlobStore
 from isthmus.common.config.settings import S3
 from isthmus.common.errors import SettingsError
 from isthmus.common.threads import Threads
 from tests.certificates import Authority
-from tests.peers import free_ports
+from tests.secure_servers import SecureS3
 from tests.servers import started
-
-
-class SecureS3(EmbeddedS3):
-    """The embedded server, which speaks TLS on another port too."""
-
-    def __init__(self, directory: Path, authority: Authority) -> None:
-        super().__init__(directory)
-        own = authority.signs("s3")
-        (self._port,) = free_ports(1)
-        self.ca_file = authority.certificate
-        self._options: Sequence[str] = (
-            f"-s3.port.https={self._port}",
-            f"-s3.cert.file={own.certificate}",
-            f"-s3.key.file={own.key}",
-        )
-
-    @property
-    def program(self) -> Program:
-        plain = super().program
-        return replace(plain, command=[*plain.command, *self._options])
-
-    def settings(self, ca_file: Path) -> S3:
-        access_key, secret_key = self.keys_of("wado")
-        return S3(
-            endpoint=f"https://127.0.0.1:{self._port}",
-            access_key=access_key,
-            secret_key=secret_key,
-            ca_file=ca_file,
-        )
 
 
 @pytest.fixture(scope="module")

@@ -6,52 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from isthmus.cli.embedded import EmbeddedNats
-from isthmus.cli.embedded.probe import answers
-from isthmus.cli.process import Program
 from isthmus.common.bus import Bus, client
 from isthmus.common.bus.connection import tls_context
 from isthmus.common.config.settings import Nats
 from isthmus.common.errors import BusUnavailable, SettingsError
 from tests.certificates import Authority, Identity, ec_key
-from tests.peers import free_ports
+from tests.secure_servers import SecureNats
 from tests.servers import started
-
-
-class SecureNats(EmbeddedNats):
-    """The embedded server, with TLS: the files are named in its configuration, as compose/README.md says."""
-
-    def __init__(self, directory: Path, own: Identity, clients: Path | None = None) -> None:
-        super().__init__(directory)
-        verify = f', ca_file: "{clients}", verify: true' if clients is not None else ""
-        self._tls = f'tls {{ cert_file: "{own.certificate}", key_file: "{own.key}"{verify} }}\n'
-        (self._monitor,) = free_ports(1)
-
-    def settings(self, **more: object) -> Nats:
-        return Nats.model_validate(
-            {
-                "url": self.url.replace("nats://", "tls://"),
-                "user": "qido",
-                "password": self.password_of("qido"),
-                **more,
-            }
-        )
-
-    def prepare(self) -> None:
-        super().prepare()
-        with (self.directory / "nats.conf").open("a") as file:
-            file.write(f"{self._tls}http: 127.0.0.1:{self._monitor}\n")
-
-    @property
-    def program(self) -> Program:
-        plain = super().program
-        return Program(
-            name=plain.name,
-            command=plain.command,
-            ready=lambda: answers("127.0.0.1", self._monitor, "/healthz"),
-            environment=plain.environment,
-            directory=plain.directory,
-        )
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,6 @@ from isthmus.common.auth import Grants
 from isthmus.common.blobs import BlobStore
 from isthmus.common.bus import Bus
 from isthmus.common.bus.granted import Gate
-from isthmus.common.config.settings import Nats
 from isthmus.common.threads import Threads
 
 _THREADS: Final = 4
@@ -33,15 +32,17 @@ async def connected(data: Path, name: str) -> AsyncIterator[Connected]:
     Raises:
         NotRunning: nothing runs with the data folder.
         BusUnavailable: NATS does not answer.
+        SettingsError: the certificates by which NATS or S3 is verified cannot be read.
     """
     run = RunFile.read(data)
     threads = Threads("s3", _THREADS)
     s3 = run.s3
-    blobs = BlobStore(s3.endpoint, s3.access_key, s3.secret_key, s3.bucket, threads=threads)
+    blobs = BlobStore(
+        s3.endpoint, s3.access_key, s3.secret_key, s3.bucket, threads=threads, ca_file=s3.ca_file
+    )
     try:
-        nats = Nats(url=run.nats.url, user=run.nats.user, password=run.nats.password)
         # What it puts into the queues again, it vouches for, as the services do.
-        bus = await Bus.connect(nats, name, Gate(Grants(run.signing_key or None, name)))
+        bus = await Bus.connect(run.nats.settings, name, Gate(Grants(run.signing_key or None, name)))
         try:
             yield Connected(run, bus, blobs)
         finally:

@@ -5,11 +5,12 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from isthmus.cli.embedded.base import write_private
+from isthmus.common.config.settings import S3, Nats
 from isthmus.common.errors import IsthmusError
 
 ELSEWHERE: Final = "system.json"
@@ -38,6 +39,18 @@ class NatsPart(_Part):
     url: str
     user: str
     password: str
+    ca_file: Path | None = None
+    """By which its certificate is verified, where the usual ones do not do."""
+
+    @property
+    def settings(self) -> Nats:
+        """The same, as settings name it."""
+        return Nats(url=self.url, user=self.user, password=self.password, ca_file=self.ca_file)
+
+    @model_validator(mode="after")
+    def _can_be_used(self) -> Self:
+        _ = self.settings
+        return self
 
 
 class S3Part(_Part):
@@ -47,6 +60,24 @@ class S3Part(_Part):
     bucket: str
     access_key: str
     secret_key: str
+    ca_file: Path | None = None
+    """By which its certificate is verified, where the usual ones do not do."""
+
+    @property
+    def settings(self) -> S3:
+        """The same, as settings name it."""
+        return S3(
+            endpoint=self.endpoint,
+            bucket=self.bucket,
+            access_key=self.access_key,
+            secret_key=self.secret_key,
+            ca_file=self.ca_file,
+        )
+
+    @model_validator(mode="after")
+    def _can_be_used(self) -> Self:
+        _ = self.settings
+        return self
 
 
 class ScpPart(_Part):
@@ -127,9 +158,7 @@ class RunFile(_Part):
             NotRunning: nothing does, or not yet.
         """
         try:
-            found = cls.model_validate_json((data / ELSEWHERE).read_bytes())
-            beside = None if found.certificate is None else data / found.certificate
-            return found.model_copy(update={"certificate": beside})
+            return _beside(data, cls.model_validate_json((data / ELSEWHERE).read_bytes()))
         except FileNotFoundError:
             pass
         except (OSError, ValidationError):
@@ -165,6 +194,21 @@ def hold(data: Path) -> Iterator[None]:
             _path(data).unlink(missing_ok=True)
     finally:
         os.close(descriptor)
+
+
+def _beside(data: Path, run: RunFile) -> RunFile:
+    """Have the files that it names lie beside it, but for those that it names from the root on."""
+
+    def beside(path: Path | None) -> Path | None:
+        return None if path is None else data / path
+
+    return run.model_copy(
+        update={
+            "nats": run.nats.model_copy(update={"ca_file": beside(run.nats.ca_file)}),
+            "s3": run.s3.model_copy(update={"ca_file": beside(run.s3.ca_file)}),
+            "certificate": beside(run.certificate),
+        }
+    )
 
 
 def _is_locked(data: Path) -> bool:

@@ -30,6 +30,8 @@ from isthmus.cli.run_file import (
 from isthmus.common.bus.accounts import OPERATOR as OPERATOR_USER
 from isthmus.common.bus.accounts import SERVICES
 from isthmus.common.config import ListenAddress, Settings
+from isthmus.common.config.settings import S3, Nats
+from isthmus.common.errors import SettingsError
 
 INSIDE: Final = "https://gateway:8443"
 """Where the gateway is for other containers."""
@@ -94,15 +96,21 @@ def _root_of_minio(secret: str) -> str:
 
 
 def _run_file(settings: Settings, shared: Mapping[Kind, str], nats: str, s3: str) -> RunFile:
-    """Describe the system to the commands, as `isthmus up` does."""
+    """Describe the system to the commands, as `isthmus up` does; settings say who they are elsewhere."""
     return RunFile(
         gateway=INSIDE,
-        nats=NatsPart(url=settings.nats.url, user=OPERATOR_USER, password=nats),
+        nats=NatsPart(
+            url=settings.nats.url,
+            user=settings.nats.user or OPERATOR_USER,
+            password=_given(settings.nats, "nats.password_file") or nats,
+            ca_file=settings.nats.ca_file,
+        ),
         s3=S3Part(
             endpoint=settings.s3.endpoint,
             bucket=settings.s3.bucket,
-            access_key=OPERATOR_USER,
-            secret_key=s3,
+            access_key=settings.s3.access_key or OPERATOR_USER,
+            secret_key=_given(settings.s3, "s3.secret_key_file") or s3,
+            ca_file=settings.s3.ca_file,
         ),
         scp=_scp(settings),
         cache=CachePart(max_bytes=settings.cache.max_bytes),
@@ -116,6 +124,13 @@ def _run_file(settings: Settings, shared: Mapping[Kind, str], nats: str, s3: str
         clients=settings.gateway.base_url,
         certificate=Path(CERTIFICATE),
     )
+
+
+def _given(part: Nats | S3, key: str) -> str:
+    try:
+        return part.secret
+    except ValueError as error:
+        raise SettingsError(f"{key}: {error}") from None
 
 
 def _scp(settings: Settings) -> ScpPart:

@@ -19,7 +19,6 @@ from isthmus.common.auth import Grants, Policy
 from isthmus.common.bus import Bus
 from isthmus.common.bus.granted import Gate
 from isthmus.common.bus.received import serve_received
-from isthmus.common.config.settings import Nats
 from isthmus.common.dicom.statuses import SUCCESS
 from isthmus.common.errors import UnavailableError
 from isthmus.common.messages import Received, ReceivedAnswer
@@ -75,9 +74,8 @@ async def _by_scp(
         return ReceivedAnswer(SUCCESS)
 
     gate = Gate(Grants(run.signing_key or None, _NAME), Policy.of(around.settings))
-    settings = Nats.model_validate(run.nats.model_dump())
     try:
-        bus = await Bus.connect(settings, _NAME, gate, patience=around.patience.connect)
+        bus = await Bus.connect(run.nats.settings, _NAME, gate, patience=around.patience.connect)
         try:
             serving = await serve_received(bus, pacs.origin.name, instance.study, take)
             try:

@@ -53,11 +53,11 @@ class Bucket:
     def ours(cls, around: Surroundings) -> Self | None:
         """Take our own: that of the running system, or of the settings, if they name one."""
         if around.running is not None:
-            s3 = around.running.s3
-            return cls("s3", s3.endpoint, s3.bucket, s3.access_key, s3.secret_key, is_ours=True)
-        if "s3" not in around.settings.model_fields_set:
+            own = around.running.s3.settings
+        elif "s3" in around.settings.model_fields_set:
+            own = around.settings.s3
+        else:
             return None
-        own = around.settings.s3
         return cls(
             "s3", own.endpoint, own.bucket, own.access_key, own.secret, ca_file=own.ca_file, is_ours=True
         )

@@ -36,7 +36,7 @@ _FULL: Final = frozenset({10002, 10023, 10028, 10047, 10077})
 def settings_of(around: Surroundings) -> Nats | None:
     """Give how NATS is reached: in the running system, or by the settings, if they name one."""
     if around.running is not None:
-        return Nats.model_validate(around.running.nats.model_dump())
+        return around.running.nats.settings
     return around.settings.nats if "nats" in around.settings.model_fields_set else None
 
 

@@ -42,14 +42,7 @@ class Target:
             return _of_settings(_settings(environ))
         if not run.origins and _CONFIG in environ:
             run = run.model_copy(update={"origins": [*_origins(_settings(environ))]})
-        nats = Nats(url=run.nats.url, user=run.nats.user, password=run.nats.password)
-        s3 = S3(
-            endpoint=run.s3.endpoint,
-            bucket=run.s3.bucket,
-            access_key=run.s3.access_key,
-            secret_key=run.s3.secret_key,
-        )
-        return cls(run, nats, s3)
+        return cls(run, run.nats.settings, run.s3.settings)
 
 
 def _settings(environ: Mapping[str, str]) -> Settings:
@@ -66,8 +59,14 @@ def _of_settings(settings: Settings) -> Target:
     try:
         run = RunFile(
             gateway=settings.gateway.url or f"http://{settings.gateway.listen}",
-            nats=NatsPart(url=nats.url, user=nats.user, password=nats.secret),
-            s3=S3Part(endpoint=s3.endpoint, bucket=s3.bucket, access_key=s3.access_key, secret_key=s3.secret),
+            nats=NatsPart(url=nats.url, user=nats.user, password=nats.secret, ca_file=nats.ca_file),
+            s3=S3Part(
+                endpoint=s3.endpoint,
+                bucket=s3.bucket,
+                access_key=s3.access_key,
+                secret_key=s3.secret,
+                ca_file=s3.ca_file,
+            ),
             scp=ScpPart(ae_title=scp.ae_title, host="", port=0),
             cache=CachePart(max_bytes=settings.cache.max_bytes),
             services={},

@@ -79,6 +79,17 @@ def test_what_is_there_stays_and_what_is_lost_comes_back(tmp_path: Path) -> None
     assert held(tmp_path) == before
 
 
+def test_the_folder_of_the_operator_brings_back_what_all_know(tmp_path: Path) -> None:
+    """It is what a backup has: what waits in NATS is signed by one of these."""
+    made(tmp_path / "before")
+    known = held(tmp_path / "before")
+    (after := tmp_path / "after").mkdir()
+    (tmp_path / "before" / "operator").rename(after / "operator")
+    made(after)
+    for name in ("arrivals/signing_key", "scp/link_key", "qido/operator_key"):
+        assert (after / name).read_text() == known[name]
+
+
 @pytest.mark.parametrize("kind", Kind)
 def test_one_can_be_renewed_and_no_other_is(tmp_path: Path, kind: Kind) -> None:
     made(tmp_path)

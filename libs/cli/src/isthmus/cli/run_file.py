@@ -173,6 +173,11 @@ class RunFile(_Part):
         )
 
 
+def is_elsewhere(data: Path) -> bool:
+    """Tell whether a data folder is but that of the commands, and others run the system."""
+    return (data / ELSEWHERE).exists()
+
+
 @contextmanager
 def hold(data: Path) -> Iterator[None]:
     """Make the data folder ours until the end; the run file of who was killed before, or ours, is removed.

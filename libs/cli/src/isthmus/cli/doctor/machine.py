@@ -12,6 +12,7 @@ from isthmus.cli.doctor.causes import Cause
 from isthmus.cli.doctor.findings import Side, Subject, Wrong
 from isthmus.cli.doctor.port_holder import holder
 from isthmus.cli.doctor.surroundings import Surroundings
+from isthmus.cli.run_file import is_elsewhere
 from isthmus.cli.viewer import viewer_folder
 from isthmus.common.config import ListenAddress
 
@@ -21,8 +22,9 @@ LEAST_FREE: Final = 1024**3
 
 def examine_machine(subject: Subject, around: Surroundings) -> None:
     """Look at the data folder, the ports, unless ours listen there already, and the viewer."""
-    with subject.step("data folder", goes_on=True) as note:
-        note.detail = _look_at_data(around.data)
+    if not is_elsewhere(around.data):  # else it holds but what tells where, and may be for reading alone
+        with subject.step("data folder", goes_on=True) as note:
+            note.detail = _look_at_data(around.data)
     if around.running is None:
         for setting, address in _listening(around).items():
             with subject.step(setting, goes_on=True) as note:
@@ -48,7 +50,7 @@ def _look_at_data(data: Path) -> str:
             Cause.DATA_NOT_WRITABLE,
             Side.OURS,
             f"nothing can be written to {there}, where the data folder {data} is or would be",
-            f"give it to who runs isthmus: chown -R {_user()} {there}, or name another folder by --data",
+            f"give it to who runs isthmus: {_give(data)}, or name another folder by --data",
         )
     free = free_bytes(there)
     if free < LEAST_FREE:
@@ -68,8 +70,12 @@ def free_bytes(folder: Path) -> int:
     return shutil.disk_usage(folder).free
 
 
-def _user() -> str:
-    return f"{os.getuid()}:{os.getgid()}"
+def _give(data: Path) -> str:
+    """Say how the folder becomes ours; of what lies above it nothing is given away."""
+    user, group = os.getuid(), os.getgid()
+    if data.is_dir():
+        return f"sudo chown -R {user}:{group} {data}"
+    return f"sudo install -d -m 700 -o {user} -g {group} {data}"
 
 
 def _try_port(setting: str, address: ListenAddress) -> None:

@@ -1,16 +1,18 @@
 """This machine, and rules: what is wrong here."""
 
+import os
 import socket
 from pathlib import Path
 from typing import Final
 
 import pytest
 
-from isthmus.cli.doctor import Cause, Side, machine
-from isthmus.cli.run_file import CachePart, NatsPart, RunFile, S3Part, ScpPart, hold
+from isthmus.cli.doctor import Cause, Patience, Side, machine
+from isthmus.cli.run_file import ELSEWHERE, CachePart, NatsPart, RunFile, S3Part, ScpPart, hold
 from isthmus.common.config.settings import Nats
 from tests.cli.doctor.examining import examined, pacs
 from tests.peers import Orthanc, Peer, free_port
+from tests.waiting import PATIENCE
 
 NOWHERE: Final[dict[str, object]] = {
     "gateway": {"listen": "127.0.0.1:0"},
@@ -62,6 +64,35 @@ async def test_a_data_folder_that_is_a_file(tmp_path: Path) -> None:
     heard.only(Cause.DATA_NOT_WRITABLE, Side.OURS, str(file))
 
 
+@pytest.fixture
+def nothing_can_be_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever runs the tests may be root, who can everywhere."""
+    monkeypatch.setattr("os.access", lambda path, mode: not mode & os.W_OK)
+
+
+@pytest.mark.usefixtures("nothing_can_be_written")
+async def test_a_data_folder_of_somebody_else(tmp_path: Path) -> None:
+    heard = await examined(NOWHERE, tmp_path)
+    heard.only(Cause.DATA_NOT_WRITABLE, Side.OURS, f"chown -R {os.getuid()}:{os.getgid()} {tmp_path},")
+
+
+@pytest.mark.usefixtures("nothing_can_be_written")
+async def test_what_lies_above_a_data_folder_that_cannot_be_made_is_not_given_away(tmp_path: Path) -> None:
+    folder = tmp_path / "isthmus" / "data"
+    heard = await examined(NOWHERE, folder)
+    found = heard.only(
+        Cause.DATA_NOT_WRITABLE, Side.OURS, f"install -d -m 700 -o {os.getuid()}", f"{folder},"
+    )
+    assert "chown" not in repr(found)
+
+
+@pytest.mark.usefixtures("nothing_can_be_written")
+async def test_the_folder_of_the_commands_alone_need_not_be_written_to(tmp_path: Path) -> None:
+    (tmp_path / ELSEWHERE).touch()
+    heard = await examined(NOWHERE, tmp_path)
+    assert heard.findings == []
+
+
 async def test_a_viewer_that_is_not_all_there(tmp_path: Path) -> None:
     (tmp_path / "viewer").mkdir()
     heard = await examined(NOWHERE, tmp_path)
@@ -106,6 +137,29 @@ async def test_a_system_that_runs_whose_parts_are_away(tmp_path: Path) -> None:
         "s3": Cause.CONNECTION_REFUSED,
     }
     assert "s3cr3t" not in repr(heard.checks)
+
+
+async def test_a_gateway_that_says_nothing_does_not_hold_up_the_rest(
+    nats_settings: Nats, tmp_path: Path
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent, hold(tmp_path):
+        port = silent.getsockname()[1]
+        run = RunFile(
+            gateway=f"http://127.0.0.1:{port}",
+            nats=NatsPart.model_validate(nats_settings.model_dump()),
+            s3=S3Part(endpoint="127.0.0.1:1", bucket="isthmus", access_key="key", secret_key="secret"),
+            scp=ScpPart(ae_title="ISTHMUS", host="127.0.0.1", port=11112),
+            cache=CachePart(max_bytes=1000),
+            services={},
+        )
+        run.write(tmp_path)
+        patience = Patience(connect=PATIENCE, answer=0.2)
+        heard = await examined(NOWHERE, tmp_path, patience=patience, running=run)
+    assert [(one.cause, "does not answer" in one.problem) for one in heard.findings] == [
+        (Cause.GATEWAY_AWAY, True),
+        (Cause.CONNECTION_REFUSED, False),
+    ]
+    assert "storage" in {check.what for check in heard.checks if check.subject == "nats"}
 
 
 async def test_a_system_that_runs_whose_scp_is_away(

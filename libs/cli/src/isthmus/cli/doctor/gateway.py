@@ -1,5 +1,7 @@
 """The gateway of a running system: whether it answers, and who stands behind it."""
 
+import asyncio
+
 from isthmus.cli.client import Gateway, GatewayAway, Refused
 from isthmus.cli.doctor.causes import Cause
 from isthmus.cli.doctor.findings import Side, Subject, Wrong
@@ -14,7 +16,7 @@ async def examine_gateway(subject: Subject, around: Surroundings) -> None:
     """
     with subject.step("origins") as note:
         try:
-            async with Gateway.of(around.data) as gateway:
+            async with asyncio.timeout(around.patience.answer), Gateway.of(around.data) as gateway:
                 names = await gateway.origins()
         except (GatewayAway, Refused) as error:
             raise Wrong(
@@ -22,5 +24,12 @@ async def examine_gateway(subject: Subject, around: Surroundings) -> None:
                 Side.OURS,
                 f"the gateway does not answer, though the system runs: {error.detail}",
                 "see what isthmus up says of gateway and qido; stop it and start it anew",
+            ) from None
+        except TimeoutError:
+            raise Wrong(
+                Cause.GATEWAY_AWAY,
+                Side.OURS,
+                f"the gateway takes the connection, and does not answer within {around.patience.answer:g} s",
+                "see what isthmus up, or the log of the container, says of gateway and qido; start them anew",
             ) from None
         note.detail = f"it answers, with {len(names)} origins"

@@ -1,6 +1,7 @@
 """Containers and `isthmus up` start the same services with the same settings."""
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -116,6 +117,12 @@ def test_the_demo_shows_what_nobody_must_hide_and_nothing_else(monkeypatch: pyte
     assert rule.anyone
     assert rule.origins == frozenset({origin.name})
     assert rule.operations == {"search", "retrieve"}
+
+
+def test_the_pacs_of_the_demo_runs_as_the_page_on_orthanc_says() -> None:
+    page = (COMPOSE.parent / "docs" / "connect" / "orthanc.md").read_text()
+    (said,) = re.findall(r"`(\w+)=(\w+)` in Orthanc's environment", page)
+    assert CONTAINERS["orthanc"].environment == dict([said])
 
 
 def test_the_gateway_is_told_the_same(tmp_path: Path) -> None:

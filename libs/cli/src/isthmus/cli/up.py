@@ -3,8 +3,9 @@
 import asyncio
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 from isthmus.cli.connected import connected
@@ -38,23 +39,52 @@ def up(config: Path | None, data: Path) -> None:
             system.clean()
 
 
+class RunningFile:
+    """`run.json` of a system: written when that is ready, and again whenever a program starts or ends.
+
+    Args:
+        system: what runs.
+        data: the data folder.
+        warn: is told what could not be written.
+    """
+
+    def __init__(self, system: System, data: Path, warn: Callable[[str], None]) -> None:
+        self._system = system
+        self._data = data
+        self._warn = warn
+        self._running: Sequence[Running] = ()
+        self._announced = False
+
+    def announce(self) -> None:
+        """Write it for the first time.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        self._announced = True
+        self._write()
+
+    def changed(self, programs: Sequence[Running]) -> None:
+        """Take how the programs are doing now. A full disk keeps it as it was, and what runs goes on."""
+        self._running = programs
+        if self._announced:
+            try:
+                self._write()
+            except OSError as error:
+                self._warn(f"warning: run.json cannot be written ({error.strerror}): commands see what was")
+
+    def _write(self) -> None:
+        self._system.run_file(self._running).write(self._data)
+
+
 async def _run(system: System, settings: Settings, data: Path) -> None:
     console = Console.on_stderr()
     recording: set[asyncio.Task[None]] = set()
-    announced = False
     errors = ErrorLog(data)
-    running: Sequence[Running] = ()
-
-    def changed(programs: Sequence[Running]) -> None:
-        nonlocal running
-        running = programs
-        if announced:
-            system.run_file(running).write(data)
+    run_file = RunningFile(system, data, partial(console.line, "isthmus"))
 
     def ready() -> None:
-        nonlocal announced
-        announced = True
-        system.run_file(running).write(data)
+        run_file.announce()
         for warning in system.warnings:
             console.line("isthmus", f"warning: {warning}")
         with suppress(OSError):  # nobody reads it
@@ -66,7 +96,7 @@ async def _run(system: System, settings: Settings, data: Path) -> None:
         console.line(label, text)
         errors.line(label, text)
 
-    supervisor = Supervisor(system.stages(), report=report, changed=changed, failed=errors.add)
+    supervisor = Supervisor(system.stages(), report=report, changed=run_file.changed, failed=errors.add)
     task = asyncio.create_task(supervisor.run(ready=ready))
 
     def stop() -> None:

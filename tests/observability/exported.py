@@ -9,7 +9,7 @@ from isthmus.common.telemetry import instruments
 from isthmus.common.telemetry.metrics import Kind, definitions
 from tests.observability.dashboards.sources import dashboards
 from tests.observability.promql import named, named_by_variable
-from tests.observability.rules import rules
+from tests.observability.rules import recordings, rules
 
 OF_PROMETHEUS: Final = {
     "up": frozenset({"job", "instance", "service"}),
@@ -85,8 +85,11 @@ def lacking(there: Mapping[str, frozenset[str]]) -> list[str]:
 
 
 def _of_rules() -> Iterator[Mapping[str, frozenset[str]]]:
+    recorded = {one.name: named(one.expression) for one in recordings()}
+    yield from recorded.values()
     for rule in rules():
-        yield named(rule.expression)
+        for name, labels in named(rule.expression).items():
+            yield dict.fromkeys(recorded.get(name, [name]), labels)
 
 
 def _of_dashboards() -> Iterator[Mapping[str, frozenset[str]]]:

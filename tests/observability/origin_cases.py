@@ -19,6 +19,13 @@ def retrieved(outcome: str, each_minute: float) -> Mapping[str, str]:
     return {f"{_DURATION}_count{{{labels}}}": f"0+{each_minute}x40"}
 
 
+def received(status: str, each_minute: float) -> Mapping[str, str]:
+    """So many instances that modalities send are answered so in a minute."""
+    labels = 'service="scp",dicom_role="scp",dicom_operation="C-STORE",dicom_origin="inbox"'
+    series = f'isthmus_dimse_operation_duration_seconds_count{{{labels},dicom_status="{status}"}}'
+    return {series: f"0+{each_minute}x40"}
+
+
 def within(bounds: Mapping[str, float]) -> Mapping[str, str]:
     """So many of them, each minute, take no longer than so many seconds."""
     labels = 'dicom_origin="pacs",isthmus_lane="interactive",isthmus_outcome="complete"'
@@ -120,6 +127,35 @@ PACS: Final[Sequence[Case]] = [
         "somebody mistyped an AE title",
         "ClientsRefused",
         {'isthmus_scp_associations_refused_total{isthmus_reason="calling"}': "0+0.3x40"},
+        "30m",
+    ),
+]
+
+RECEIVED: Final[Sequence[Case]] = [
+    Case(
+        "S3 has no room",
+        "ReceiveFails",
+        received("0xA700", 0.4),
+        "30m",
+        Told(
+            {"dicom_origin": "inbox"},
+            "Images are not taken for inbox",
+            "6 instances in 15 minutes were answered with a failure of ours. They stay with the modalities"
+            " that sent them.",
+        ),
+    ),
+    Case("now and then one is not taken", "ReceiveFails", received("0xC000", 0.3), "30m"),
+    *(
+        Case(f"a modality is answered {status}", "ReceiveFails", received(status, 9), "30m")
+        for status in ("0x0000", "0x0122", "0x0124", "0xA900", "0xB000")
+    ),
+    Case(
+        "a workstation has no room for what we send",
+        "ReceiveFails",
+        {
+            name.replace('"scp",dicom_o', '"scu",dicom_o'): told
+            for name, told in received("0xA700", 9).items()
+        },
         "30m",
     ),
 ]
@@ -311,4 +347,4 @@ SERVICES_AND_FACES: Final[Sequence[Case]] = [
     ),
 ]
 
-CASES: Final = [*PACS, *RETRIEVES, *SERVICES_AND_FACES]
+CASES: Final = [*PACS, *RECEIVED, *RETRIEVES, *SERVICES_AND_FACES]

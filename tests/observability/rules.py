@@ -5,7 +5,7 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import yaml
 
@@ -21,6 +21,14 @@ class Rule:
     expression: str
     severity: str
     annotations: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Recording:
+    """What Prometheus works out of other metrics, for the alerts; it has their labels."""
+
+    name: str
+    expression: str
 
 
 @dataclass(frozen=True)
@@ -48,13 +56,17 @@ class Case:
 
 
 def rules() -> Sequence[Rule]:
-    """Give the rules in the order of the file."""
-    groups = yaml.safe_load(ALERTS.read_text())["groups"]
+    """Give the alerts in the order of the file."""
     return [
         Rule(rule["alert"], rule["expr"], rule["labels"]["severity"], rule["annotations"])
-        for group in groups
-        for rule in group["rules"]
+        for rule in _all_rules()
+        if "alert" in rule
     ]
+
+
+def recordings() -> Sequence[Recording]:
+    """Give what the alerts rest on, in the order of the file."""
+    return [Recording(rule["record"], rule["expr"]) for rule in _all_rules() if "record" in rule]
 
 
 def promtool(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
@@ -73,6 +85,10 @@ def tried(cases: Sequence[Case], directory: Path) -> str:
     file.write_text(json.dumps(tests))
     done = promtool("test", "rules", file)
     return "" if done.returncode == 0 else done.stdout + done.stderr
+
+
+def _all_rules() -> Sequence[dict[str, Any]]:
+    return [rule for group in yaml.safe_load(ALERTS.read_text())["groups"] for rule in group["rules"]]
 
 
 def _test(case: Case) -> Mapping[str, object]:

@@ -11,12 +11,12 @@ import pytest
 from starlette.requests import ClientDisconnect
 
 from isthmus.common.telemetry.traffic import DISCONNECTED
-from tests.observability import alert_cases, origin_cases
+from tests.observability import alert_cases, new_series_cases, origin_cases
 from tests.observability.dashboards.sources import dashboards
-from tests.observability.rules import ALERTS, SHIPPED, Case, Rule, Told, promtool, rules, tried
+from tests.observability.rules import ALERTS, SHIPPED, Case, Rule, Told, promtool, recordings, rules, tried
 
 ROOT: Final = Path(__file__).parents[2]
-CASES: Final[Sequence[Case]] = [*origin_cases.CASES, *alert_cases.CASES]
+CASES: Final[Sequence[Case]] = [*origin_cases.CASES, *alert_cases.CASES, *new_series_cases.CASES]
 RUNBOOKS: Final = ROOT / "docs" / "runbooks"
 
 
@@ -50,7 +50,7 @@ def test_the_configuration_is_what_prometheus_takes(tmp_path: Path) -> None:
     (tmp_path / "alerts.yaml").write_bytes(ALERTS.read_bytes())
     checked = promtool("check", "config", configuration)
     assert checked.returncode == 0, checked.stdout + checked.stderr
-    assert f"{len(rules())} rules found" in checked.stdout
+    assert f"{len(rules()) + len(recordings())} rules found" in checked.stdout
 
 
 @pytest.mark.parametrize("rule", rules(), ids=lambda rule: rule.name)

@@ -104,9 +104,9 @@ def test_nobody_sees_the_files_of_another(name: str) -> None:
             assert not seen
 
 
-@pytest.mark.parametrize("reader", ["all", *SERVICES])
-def test_git_never_takes_up_what_is_secret(reader: str) -> None:
-    assert (COMPOSE / "files" / reader / ".gitignore").read_text() == "*\n!.gitignore\n"
+def test_git_takes_up_the_folders_of_files_and_nothing_in_them() -> None:
+    rules = (COMPOSE / "files" / ".gitignore").read_text().splitlines()
+    assert rules[1:] == ["*", "!*/", "!.gitkeep", "!.gitignore"]
 
 
 def test_secrets_that_are_renewed_are_for_the_same_gateway() -> None:

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from socket import create_server
 from typing import Final
 
 import nats
@@ -125,6 +126,39 @@ async def test_what_is_no_nats(orthanc: Orthanc, tmp_path: Path) -> None:
     settings = Nats(url=f"nats://127.0.0.1:{orthanc.http_port}")
     heard = await examined({"nats": settings}, tmp_path, patience=SHORT)
     heard.only(Cause.NOT_NATS, Side.OURS, str(orthanc.http_port), "4222")
+
+
+@pytest.mark.parametrize("setting", ["ca_file", "password_file"])
+async def test_nats_with_a_file_that_is_not_there(nats_settings: Nats, setting: str, tmp_path: Path) -> None:
+    settings = Nats.model_validate(
+        {"url": nats_settings.url.replace("nats://", "tls://"), setting: tmp_path / "none"}
+    )
+    heard = await with_nats(settings, tmp_path)
+    heard.only(Cause.FILE_UNUSABLE, Side.OURS, f"nats.{setting}: {tmp_path / 'none'}")
+
+
+@pytest.fixture
+def port() -> Iterator[int]:
+    """One at which connections are taken, and nothing is said."""
+    with create_server(("127.0.0.1", 0)) as listening:
+        yield listening.getsockname()[1]
+
+
+@pytest.mark.parametrize("setting", ["ca_file", "secret_key_file"])
+async def test_s3_with_a_file_that_is_not_there(port: int, setting: str, tmp_path: Path) -> None:
+    settings = S3.model_validate({"endpoint": f"https://127.0.0.1:{port}", setting: tmp_path / "none"})
+    heard = await with_s3(settings, tmp_path)
+    heard.only(Cause.FILE_UNUSABLE, Side.OURS, f"s3.{setting}: {tmp_path / 'none'}")
+
+
+async def test_usual_certificates_that_are_not_there(
+    port: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "none"))
+    origin = {"name": "images", "protocol": "s3", "ae_title": "IMAGES", "bucket": "images"}
+    endpoint = f"https://127.0.0.1:{port}"
+    heard = await examined({"origins": [{**origin, "endpoint": endpoint}]}, tmp_path)
+    heard.only(Cause.FILE_UNUSABLE, Side.OURS, "origins[0]", f"SSL_CERT_FILE {tmp_path / 'none'}")
 
 
 @pytest.fixture(scope="module")

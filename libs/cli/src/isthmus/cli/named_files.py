@@ -105,7 +105,7 @@ def _of_server(place: str, origin: DicomwebOrigin) -> Iterator[str]:
 
 
 def _of_bucket(place: str, origin: S3Origin) -> Iterator[str]:
-    if origin.ca_file is not None:
+    if origin.endpoint.startswith("https://"):
         try:
             verifying(origin.ca_file)
         except ValueError as error:

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from isthmus.cli.doctor.causes import Cause
 from isthmus.cli.doctor.clocks import Clocks
 from isthmus.cli.doctor.findings import Side, Subject, Wrong
+from isthmus.cli.doctor.named import unusable
 from isthmus.cli.doctor.network import Speaks, reach, speaks
 from isthmus.cli.doctor.surroundings import Patience, Surroundings
 from isthmus.cli.doctor.tls import Place, handshake
@@ -19,7 +20,7 @@ from isthmus.common.blobs import BlobStore
 from isthmus.common.blobs.rights import SPOOL
 from isthmus.common.config import S3Origin
 from isthmus.common.config.files import verifying
-from isthmus.common.errors import BlobRefused, SettingsError, StoreUnavailable
+from isthmus.common.errors import BlobRefused, StoreUnavailable
 from isthmus.common.threads import Threads
 
 _CONTENT: Final = b"isthmus doctor"
@@ -42,8 +43,14 @@ class Bucket:
 
     @classmethod
     def of(cls, origin: S3Origin, around: Surroundings) -> Self:
-        """Take that of an origin."""
+        """Take that of an origin.
+
+        Raises:
+            ValueError: a file that its settings name cannot be used.
+        """
         access_key, secret_key = origin.credentials()
+        if origin.endpoint.startswith("https://"):
+            verifying(origin.ca_file)
         place = around.place(origin.name)
         return cls(
             place, origin.endpoint, origin.bucket, access_key, secret_key, origin.region, origin.ca_file
@@ -69,11 +76,7 @@ class Bucket:
 
     @contextmanager
     def opened(self, patience: Patience) -> Iterator[BlobStore]:
-        """Have it as the services do.
-
-        Raises:
-            SettingsError: the file of certificates cannot be used.
-        """
+        """Have it as the services do."""
         threads = Threads("doctor-s3", 1)
         try:
             store = BlobStore(
@@ -105,22 +108,22 @@ async def examine_bucket(subject: Subject, bucket: Bucket, patience: Patience, c
     await reach(subject, host, port, patience.connect, where=f"{bucket.place}.endpoint")
     context: ssl.SSLContext | bool = True
     if parts.scheme == "https":
-        try:
-            context = verifying(bucket.ca_file)
-        except ValueError:
-            subject.unclear("TLS", "a file that its settings name cannot be used: see settings")
-            return
         with subject.step("TLS"):
+            context = _verifying(bucket)
             await handshake(_place(bucket, host, port), context, patience.connect)
     await clocks.ask(subject.name, bucket.url, patience.connect, context)
+    with bucket.opened(patience) as store:
+        with subject.step("bucket") as note:
+            note.detail = await _look(store, bucket, host, port, patience)
+        with subject.step("rights") as note:
+            note.detail = await _try_rights(store, bucket)
+
+
+def _verifying(bucket: Bucket) -> ssl.SSLContext:
     try:
-        with bucket.opened(patience) as store:
-            with subject.step("bucket") as note:
-                note.detail = await _look(store, bucket, host, port, patience)
-            with subject.step("rights") as note:
-                note.detail = await _try_rights(store, bucket)
-    except SettingsError:
-        subject.unclear("bucket", "a file that its settings name cannot be used: see settings")
+        return verifying(bucket.ca_file)
+    except ValueError as error:
+        raise unusable(f"{bucket.place}.{error}") from None
 
 
 def _place(bucket: Bucket, host: str, port: int) -> Place:

@@ -5,14 +5,13 @@ from contextlib import suppress
 
 from isthmus.cli.doctor import jetstream
 from isthmus.cli.doctor.bucket import Bucket, examine_bucket
-from isthmus.cli.doctor.causes import Cause
 from isthmus.cli.doctor.clocks import Clocks
 from isthmus.cli.doctor.dimse import examine_pacs
-from isthmus.cli.doctor.findings import Ended, Listener, Side, Subject, Wrong
+from isthmus.cli.doctor.findings import Ended, Listener, Subject
 from isthmus.cli.doctor.gateway import examine_gateway
 from isthmus.cli.doctor.identity import examine_provider
 from isthmus.cli.doctor.machine import examine_machine
-from isthmus.cli.doctor.named import examine_named
+from isthmus.cli.doctor.named import examine_named, unusable
 from isthmus.cli.doctor.surroundings import Surroundings
 from isthmus.cli.doctor.web import examine_server
 from isthmus.common.config import DicomwebOrigin, DimseOrigin, Origin, S3Origin
@@ -61,12 +60,8 @@ async def _examine_store(subject: Subject, around: Surroundings, clocks: Clocks)
         bucket = Bucket.ours(around)
     except ValueError as error:
         with subject.step("keys"):
-            raise Wrong(
-                Cause.FILE_UNUSABLE,
-                Side.OURS,
-                f"s3.secret_key_file: {around.settings.s3.secret_key_file}: {error}",
-                "see that the file is there, and that who runs Isthmus may read it",
-            ) from None
+            file = around.settings.s3.secret_key_file
+            raise unusable(f"s3.secret_key_file: {file}: {error}") from None
     if bucket is not None:
         await examine_bucket(subject, bucket, around.patience, clocks)
 
@@ -80,6 +75,6 @@ async def _examine_origin(subject: Subject, origin: Origin, around: Surroundings
         try:
             bucket = Bucket.of(origin, around)
         except ValueError:
-            subject.unclear("bucket", "a file with a key of it cannot be read: see settings")
+            subject.unclear("bucket", "a file that its settings name cannot be used: see settings")
             return
         await examine_bucket(subject, bucket, around.patience, clocks)

@@ -2,6 +2,7 @@
 
 import asyncio
 import secrets
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Final
@@ -14,6 +15,7 @@ from nats.js.errors import APIError, NoStreamResponseError
 
 from isthmus.cli.doctor.causes import Cause
 from isthmus.cli.doctor.findings import Side, Subject, Unclear, Wrong
+from isthmus.cli.doctor.named import unusable
 from isthmus.cli.doctor.network import reach
 from isthmus.cli.doctor.surroundings import Surroundings
 from isthmus.cli.doctor.tls import Place, no_tls
@@ -50,18 +52,15 @@ async def examine_nats(subject: Subject, settings: Nats, around: Surroundings) -
     host, port = parts.hostname or "", parts.port or _USUAL_PORT
     await reach(subject, host, port, seconds, where="nats.url")
     told: list[str] = []
-    try:
-        async with _connected(subject, settings, seconds, told) as client:
-            with subject.step("size of messages") as note:
-                _check_size(client, settings)
-                note.detail = f"{client.max_payload} bytes at most"
-            jetstream = client.jetstream(timeout=seconds)
-            with subject.step("JetStream") as note:
-                note.detail = await _look(jetstream, settings, told)
-            with subject.step("storage") as note:
-                note.detail = await _fill(jetstream, settings)
-    except SettingsError:
-        subject.unclear("connection", "a file that its settings name cannot be used: see settings")
+    async with _connected(subject, settings, seconds, told) as client:
+        with subject.step("size of messages") as note:
+            _check_size(client, settings)
+            note.detail = f"{client.max_payload} bytes at most"
+        jetstream = client.jetstream(timeout=seconds)
+        with subject.step("JetStream") as note:
+            note.detail = await _look(jetstream, settings, told)
+        with subject.step("storage") as note:
+            note.detail = await _fill(jetstream, settings)
 
 
 @asynccontextmanager
@@ -74,7 +73,7 @@ async def _connected(
         told.append(str(error).lower())
 
     with subject.step("login") as note:
-        password, context = _password(settings), tls_context(settings)
+        password, context = _files(settings)
         try:
             async with asyncio.timeout(seconds):
                 await client.connect(
@@ -99,16 +98,16 @@ async def _connected(
             await client.close()
 
 
-def _password(settings: Nats) -> str:
+def _files(settings: Nats) -> tuple[str, ssl.SSLContext | None]:
+    """Give what the files hold: the password, and what TLS needs."""
     try:
-        return settings.secret
+        context = tls_context(settings)
+    except SettingsError as error:
+        raise unusable(error.detail) from None
+    try:
+        return settings.secret, context
     except ValueError as error:
-        raise Wrong(
-            Cause.FILE_UNUSABLE,
-            Side.OURS,
-            f"nats.password_file: {settings.password_file}: {error}",
-            "see that the file is there, and that who runs Isthmus may read it",
-        ) from None
+        raise unusable(f"nats.password_file: {settings.password_file}: {error}") from None
 
 
 def _no_login(error: Exception, told: list[str], settings: Nats) -> Wrong:
@@ -227,7 +226,7 @@ def _full(settings: Nats) -> Wrong:
         Cause.NATS_STORAGE_FULL,
         Side.THEIRS,
         f"JetStream at {host_and_port(settings.url)} has no room: what arrives is refused",
-        "there: make room on the disk of store_dir, or raise max_file_store in nats.conf, or the limit of the"
-        " account",
+        "there: make room on the disk of store_dir, or raise its limits: NATS_MAX_FILE in containers, else"
+        " max_file_store and the account's max_file in nats.conf",
         "isthmus status shows what its queues hold; isthmus dead, what was given up and is kept",
     )

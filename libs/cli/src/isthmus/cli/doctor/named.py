@@ -1,6 +1,7 @@
 """What the settings name and say: files with secrets and certificates, and rules without effect."""
 
 from collections.abc import Iterable, Iterator
+from typing import Final
 
 from isthmus.cli.doctor.causes import Cause
 from isthmus.cli.doctor.findings import Side, Subject, Wrong
@@ -14,18 +15,23 @@ from isthmus.common.config.certificates import out_of_time, server_context
 from isthmus.common.config.tls import ListenerTls, PeerTls
 from isthmus.common.errors import SettingsError
 
+_READABLE: Final = "correct the setting, or what the file holds; who runs Isthmus must be able to read it"
+
 
 def examine_named(subject: Subject, settings: Settings) -> None:
     """Look into the files that settings name, and at the rules."""
     with subject.step("settings") as note:
         note.detail = f"origins: {len(settings.origins)}, rules: {len(settings.access.rules)}"
-    complaints = [*_unusable(settings)]
-    readable = "correct the setting, or what the file holds; who runs Isthmus must be able to read it"
-    _tell(subject, Cause.FILE_UNUSABLE, complaints, readable)
+    _tell(subject, Cause.FILE_UNUSABLE, [*_unusable(settings)], _READABLE)
     renewed = "have it renewed, and put the new one in its place"
     _tell(subject, Cause.CERTIFICATE_OUT_OF_TIME, _untimely(settings), renewed)
     _tell(subject, Cause.RULE_WITHOUT_EFFECT, doubtful_rules(settings), "change the rule, or remove it")
     _tell(subject, Cause.SECRET_READABLE, readable_secrets(settings), "let its owner alone read it")
+
+
+def unusable(problem: str) -> Wrong:
+    """Say that a file that settings name cannot be used."""
+    return Wrong(Cause.FILE_UNUSABLE, Side.OURS, problem, _READABLE)
 
 
 def _tell(subject: Subject, cause: Cause, problems: Iterable[str], advice: str) -> None:

@@ -134,7 +134,7 @@ async def test_with_s3_away_it_is_that_which_is_wrong(site: Site) -> None:
 async def test_with_the_gateway_away_it_says_where_nobody_answers(site: Site) -> None:
     status = await site.look()
     gateway = service(status, "gateway")
-    assert (gateway.health, gateway.reason) == (Health.AWAY, "ConnectError at http://127.0.0.1:1")
+    assert (gateway.health, gateway.reason) == (Health.AWAY, "Connection refused at http://127.0.0.1:1")
     assert kinds(status) == [Kind.GATEWAY_AWAY]
 
 

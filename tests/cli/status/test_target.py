@@ -48,6 +48,20 @@ def test_settings_that_are_not_there_are_an_error(tmp_path: Path) -> None:
         Target.find(tmp_path, {"ISTHMUS_CONFIG": str(tmp_path / "none.toml")})
 
 
+def test_settings_lead_to_the_gateway_by_its_own_certificate_or_by_its_url(tmp_path: Path) -> None:
+    config = tmp_path / "isthmus.toml"
+    environ = {"ISTHMUS_NATS__URL": "nats://nats:4222", "ISTHMUS_CONFIG": str(config)}
+    tls = '[gateway]\ncertificate_file = "/gateway.pem"\nkey_file = "/gateway.key"\n'
+    for text, url, certificate in (
+        ("", "http://127.0.0.1:8080", None),
+        (tls, "https://127.0.0.1:8080", Path("/gateway.pem")),
+        (tls + 'url = "https://pacs.example.org"\n', "https://pacs.example.org", None),
+    ):
+        config.write_text(text)
+        run = Target.find(tmp_path, environ).run
+        assert (run.gateway, run.certificate) == (url, certificate)
+
+
 def test_without_a_word_of_nats_nothing_runs(tmp_path: Path) -> None:
     with pytest.raises(NotRunning):
         Target.find(tmp_path, {})

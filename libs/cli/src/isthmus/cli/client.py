@@ -13,6 +13,7 @@ import httpx2
 import orjson
 
 from isthmus.cli.run_file import RunFile
+from isthmus.common.config.files import verifying
 from isthmus.common.dicom.json_model import DicomJson
 from isthmus.common.dicomweb import Part, read_parts, service_path
 from isthmus.common.errors import IsthmusError
@@ -188,9 +189,16 @@ class Gateway:
 def trusting(run: RunFile) -> ssl.SSLContext:
     """Trust the gateway's certificate and none other: it need not be for the address at which we reach it.
 
+    Where we are not told its certificate, we are a client as others are, and verify it.
+
     Raises:
-        GatewayAway: it cannot be read.
+        GatewayAway: a file of certificates cannot be read.
     """
+    if run.certificate is None and run.gateway.startswith("https:"):
+        try:
+            return verifying()
+        except ValueError as error:
+            raise GatewayAway(str(error)) from None
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     if run.certificate is not None:
         context.check_hostname = False

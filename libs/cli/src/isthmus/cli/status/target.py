@@ -56,9 +56,10 @@ def _origins(settings: Settings) -> Iterator[OriginPart]:
 
 def _of_settings(settings: Settings) -> Target:
     nats, s3, scp, access = settings.nats, settings.s3, settings.scp, settings.access
+    gateway = settings.gateway
     try:
         run = RunFile(
-            gateway=settings.gateway.url or f"http://{settings.gateway.listen}",
+            gateway=gateway.base_url,
             nats=NatsPart(url=nats.url, user=nats.user, password=nats.secret, ca_file=nats.ca_file),
             s3=S3Part(
                 endpoint=s3.endpoint,
@@ -72,6 +73,8 @@ def _of_settings(settings: Settings) -> Target:
             services={},
             origins=[*_origins(settings)],
             signing_key=access.signing_secret or "",
+            # Who answers at its URL need not be the gateway itself.
+            certificate=gateway.certificate_file if gateway.url is None else None,
         )
     except ValueError as error:
         raise SettingsError(f"a file with a secret cannot be read: {error}") from None

@@ -38,9 +38,15 @@ def test_the_worst_comes_first_and_is_said_with_how_many_more_there_are() -> Non
 
 def test_of_an_origin_the_doctor_is_asked_by_its_name() -> None:
     away = Origin("pacs", "dimse", Answer.AWAY, reason="called AE title not recognized")
-    assert verdict(problems(replace(WELL, origins=[away]))) == (
+    configured = [one for one in WELL.services if one.name != "demo-pacs"]
+    assert verdict(problems(replace(WELL, origins=[away], services=configured))) == (
         "origin pacs does not answer: called AE title not recognized; look at: isthmus doctor pacs"
     )
+
+
+def test_the_doctor_is_asked_without_the_name_of_the_demo_which_is_in_no_settings() -> None:
+    (problem,) = problems(replace(WELL, origins=[Origin("demo", "dimse", Answer.SILENT, reason="none")]))
+    assert (problem.kind, problem.look_at) == (Kind.ORIGIN_AWAY, "isthmus doctor")
 
 
 def test_an_origin_that_one_worker_leaves_alone_is_a_problem_though_another_reaches_it() -> None:

@@ -1,6 +1,7 @@
 """DICOMweb servers and identity providers that are set up wrongly, and clocks that differ."""
 
 import json
+import re
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -9,9 +10,9 @@ from typing import Final
 
 import pytest
 
-from isthmus.cli.doctor import Cause, Patience, Side
+from isthmus.cli.doctor import Cause, Patience, Side, clocks
 from tests.certificates import Authority
-from tests.cli.doctor.examining import examined
+from tests.cli.doctor.examining import Heard, examined
 from tests.common.webclient.web_origin import Site, origin_at, says, writes_then_is_silent, written
 from tests.peers import Orthanc, free_port
 
@@ -120,13 +121,39 @@ async def test_a_clock_that_differs(site: Site, tmp_path: Path) -> None:
     heard.only(Cause.CLOCK_DIFFERS, Side.OURS, "origin cloud", "before ours", "NTP")
 
 
-async def test_a_clock_that_differs_from_all_others(site: Site, orthanc: Orthanc, tmp_path: Path) -> None:
+async def with_another_clock_that_agrees(site: Site, data: Path) -> Heard:
     site.does(says("200 OK", "[]", dated(-timedelta(hours=2))))
     async with Site().listening() as right:
         right.does(says("200 OK", "[]", dated(timedelta())))
         other = origin_at(right.url, name="other", ae_title="OTHER")
-        heard = await examined({"origins": [origin_at(site.url), other]}, tmp_path, "cloud", "other")
+        return await examined({"origins": [origin_at(site.url), other]}, data, "cloud", "other")
+
+
+async def test_a_clock_that_differs_from_all_others(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(clocks, "is_on_this_machine", lambda url: False)
+    heard = await with_another_clock_that_agrees(site, tmp_path)
     heard.only(Cause.CLOCK_DIFFERS, Side.THEIRS, "origin cloud", "behind ours", "origin other")
+
+
+async def test_who_runs_here_is_no_witness_for_our_clock(site: Site, tmp_path: Path) -> None:
+    heard = await with_another_clock_that_agrees(site, tmp_path)
+    found = heard.only(Cause.CLOCK_DIFFERS, Side.OURS, "origin cloud", "no third one tells")
+    assert "other" not in found.problem
+
+
+async def test_each_clock_that_differs_is_told_by_how_much(tmp_path: Path) -> None:
+    async with Site().listening() as early, Site().listening() as late:
+        early.does(says("200 OK", "[]", dated(-timedelta(hours=2))))
+        late.does(says("200 OK", "[]", dated(timedelta(hours=2))))
+        other = origin_at(late.url, name="other", ae_title="OTHER")
+        heard = await examined({"origins": [origin_at(early.url), other]}, tmp_path, "cloud", "other")
+    found = heard.only(Cause.CLOCK_DIFFERS, Side.OURS, "NTP")
+    told = re.sub(r"7\d{3} s", "2 h", found.problem)
+    assert (
+        told == "the clock of origin cloud is 2 h behind ours; the clock of origin other is 2 h before ours"
+    )
 
 
 async def test_a_provider_that_is_not_there(tmp_path: Path) -> None:

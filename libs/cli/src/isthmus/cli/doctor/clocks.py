@@ -9,6 +9,7 @@ import httpx2
 
 from isthmus.cli.doctor.causes import Cause
 from isthmus.cli.doctor.findings import Side, Wrong
+from isthmus.common.config.kinds import is_on_this_machine
 
 MOST_SECONDS: Final = 60.0
 """That two clocks may differ; tokens are let off by a minute, S3 by fifteen."""
@@ -28,18 +29,12 @@ class Clocks:
                 httpx2.AsyncClient(verify=context, trust_env=False, timeout=seconds) as http,
                 http.stream("GET", url) as response,
             ):
-                self.note(name, response.headers.get("date"))
+                by = _before_ours(response.headers.get("date"))
         except (httpx2.HTTPError, OSError):
             return
-
-    def note(self, name: str, date: str | None) -> None:
-        """Note a Date header."""
-        try:
-            theirs = parsedate_to_datetime(date or "")
-        except ValueError:
-            return
-        if theirs.tzinfo is not None:
-            self.known[name] = (theirs - datetime.now(UTC)).total_seconds()
+        # Who runs here has our clock: that it agrees shows nothing.
+        if by is not None and (abs(by) > MOST_SECONDS or not is_on_this_machine(url)):
+            self.known[name] = by
 
     def judge(self) -> str:
         """Compare them all; gives which agree.
@@ -62,15 +57,23 @@ class Clocks:
         )
 
 
+def _before_ours(date: str | None) -> float | None:
+    """Give how far a Date header is before our clock; None where it says nothing."""
+    try:
+        theirs = parsedate_to_datetime(date or "")
+    except ValueError:
+        return None
+    return None if theirs.tzinfo is None else (theirs - datetime.now(UTC)).total_seconds()
+
+
 def _ours(off: dict[str, float]) -> Wrong:
-    name, by = next(iter(off.items()))
     alone = "; which of the two is wrong, no third one tells" if len(off) == 1 else ""
     return Wrong(
         Cause.CLOCK_DIFFERS,
         Side.OURS,
-        f"the clock of {', '.join(sorted(off))} {_written(by)}{alone}",
+        "; ".join(f"the clock of {name} {_written(by)}" for name, by in sorted(off.items())) + alone,
         "here: have the clock set by NTP, and see that it is (timedatectl)",
-        *([f"if ours is right: the same at {name}"] if alone else []),
+        *(f"if ours is right: the same at {name}" for name in off if alone),
     )
 
 

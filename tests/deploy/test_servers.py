@@ -18,6 +18,7 @@ from isthmus.cli.embedded.probe import answers
 from isthmus.cli.process import Program, executable
 from isthmus.common.bus import Bus
 from isthmus.common.bus.accounts import SERVICES
+from isthmus.common.bus.backlog import storage
 from isthmus.common.config.settings import Nats
 from tests.deploy.kubelet import Prepared, prepare
 from tests.deploy.rendering import CHART, Rendered, read, render
@@ -78,6 +79,13 @@ async def test_nats_takes_each_service_with_its_password_and_nobody_without(
         await _said_to(url, "qido", rendered.secret("wado")["nats_password"])
         == b"-ERR 'Authorization Violation'"
     )
+
+
+async def test_the_streams_may_take_what_the_volume_has(rendered: Rendered, url: str) -> None:
+    password = rendered.secret("arrivals")["nats_password"]
+    bus = await Bus.connect(Nats(url=url, user="arrivals", password=password), "arrivals")
+    assert (await storage(bus)).limit == 20 * 2**30
+    await bus.close()
 
 
 async def _said_to(url: str, user: str, password: str) -> bytes:

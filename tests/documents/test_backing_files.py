@@ -49,7 +49,7 @@ async def test_nats_server_takes_the_file_with_the_passwords_beside_it(tmp_path:
     port, monitoring = free_ports(2)
     server = await asyncio.create_subprocess_exec(
         *command(tmp_path, PASSWORDS, port, monitoring),
-        env={"NATS_STORE": f'"{tmp_path}"'},
+        env={"NATS_STORE": f'"{tmp_path}"', "NATS_MAX_FILE": "1GB"},
         stderr=asyncio.subprocess.PIPE,
     )
     try:
@@ -72,6 +72,7 @@ def test_without_its_marks_the_file_has_a_subscriber_as_isthmus_up_configures_it
         listen="0.0.0.0:4222",
         store="$NATS_STORE",
         users=[*standing_users(), SubscriberUser.of("ai", "AI_PASSWORD")],
+        most="$NATS_MAX_FILE",
     )
     text = CONFIGURATION.read_text()
     assert text.count("#:") > len(accounts.asked_by_subscriber("ai"))
@@ -85,7 +86,7 @@ async def test_without_one_of_the_passwords_it_does_not_start(tmp_path: Path) ->
     lacking = {user: password for user, password in PASSWORDS.items() if user != "wado"}
     server = await asyncio.create_subprocess_exec(
         *(*command(tmp_path, lacking, *free_ports(2)), "-t"),
-        env={"NATS_STORE": f'"{tmp_path}"'},
+        env={"NATS_STORE": f'"{tmp_path}"', "NATS_MAX_FILE": "1GB"},
         stderr=asyncio.subprocess.PIPE,
     )
     _, said = await server.communicate()

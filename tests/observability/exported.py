@@ -22,7 +22,6 @@ SELDOM: Final[Mapping[str, str]] = {
     "isthmus_audit_exported_total": "a syslog server takes the audit",
     "isthmus_cache_evictions_total": "more is held than may be",
     "isthmus_inbox_expired_total": "a study of an inbox is older than keep_days",
-    "isthmus_jetstream_limit_bytes": "the configuration of NATS names a limit",
     "isthmus_queue_oldest_age_seconds": "something waits at this moment",
 }
 """What there is only where something is so that takes days, or other settings than most have."""

@@ -84,24 +84,27 @@ def standing_users() -> Sequence[NatsUser]:
     return (NatsUser(OPERATOR, _variable(OPERATOR)), *services)
 
 
-def configuration(*, listen: str, store: str, users: Collection[NatsUser]) -> str:
+def configuration(*, listen: str, store: str, users: Collection[NatsUser], most: str | None = None) -> str:
     """Write the configuration.
 
     Args:
         listen: `host:port`.
         store: the folder of the streams as it is written there: in quotes, or `$` and a variable.
         users: who may log in.
+        most: what the streams may take on the disk, as it is written there; None for as much as there is.
     """
     others = [user for user in users if isinstance(user, SubscriberUser)]
     ours = [user for user in users if user not in others]
+    bounded = f", max_file_store: {most}" if most else ""
     lines = [
         f"listen: {json.dumps(listen)}",
         'server_name: "isthmus"',
         # fsync of each message before it is acknowledged: what we answered for survives a power cut too.
-        f"jetstream {{ store_dir: {store}, sync_interval: always }}",
+        # By itself the server would take three quarters of what is free when it starts, less each time.
+        f"jetstream {{ store_dir: {store}, sync_interval: always{bounded} }}",
         "accounts {",
         f"  {ACCOUNT} {{",
-        "    jetstream: enabled",
+        f"    jetstream: {f'{{ max_file: {most} }}' if most else 'enabled'}",
         "    users: [",
         *(line for user in ours for line in _user(user)),
         "    ]",
@@ -159,13 +162,19 @@ def shipped() -> str:
     head = (
         "# Written by `make docs`: the configuration of nats-server for containers.\n"
         "# `isthmus secrets` makes the file with the password of each user. NATS_STORE in the\n"
-        "# environment is the folder of its streams, in double quotes. Take the marks #: away for a\n"
-        "# subscriber of events called ai, and put AI_PASSWORD there, likewise: compose/README.md.\n"
+        "# environment is the folder of its streams, in double quotes, and NATS_MAX_FILE what they may\n"
+        "# take. Take the marks #: away for a subscriber of events called ai, and put AI_PASSWORD there,\n"
+        "# quoted too: compose/README.md.\n"
         "include ./secrets/passwords.conf\n"
         "# For its health alone, from within the container.\n"
         'http: "127.0.0.1:8222"\n'
     )
-    text = configuration(listen="0.0.0.0:4222", store="$NATS_STORE", users=[*standing_users(), EXAMPLE])
+    text = configuration(
+        listen="0.0.0.0:4222",
+        store="$NATS_STORE",
+        users=[*standing_users(), EXAMPLE],
+        most="$NATS_MAX_FILE",
+    )
     for shown in (EXAMPLE.exports(), EXAMPLE.lines()):
         lines = [*shown]
         text = text.replace("\n".join(lines), "\n".join(f"#:{line}" for line in lines))

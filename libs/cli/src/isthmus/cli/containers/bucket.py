@@ -1,22 +1,31 @@
 """`isthmus bucket`: the bucket, and at MinIO a user for each service, with the policy of what it may do."""
 
 import json
+import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
 import urllib3
-from minio import Minio, MinioAdmin
+from minio import MinioAdmin
 from minio.credentials import StaticProvider
-from minio.error import MinioException
+from minio.error import MinioAdminException, MinioException
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from isthmus.cli.embedded.s3_rights import OWNER, policy
+from isthmus.common.blobs import BlobStore
+from isthmus.common.blobs.refusal import judge
 from isthmus.common.blobs.rights import SERVICES
+from isthmus.common.config.files import certificates_file
+from isthmus.common.config.settings import S3
 from isthmus.common.errors import SettingsError, StoreUnavailable
+from isthmus.common.threads import Threads
 
 _SECONDS: Final = 10.0
 """For an answer."""
 _RETRIES: Final = urllib3.Retry(2, backoff_factor=0.2)
+_REFUSAL: Final = re.compile(r'(?:Status: |"Code": ?")(\w+)')
+"""What may be told of what MinIO says: the rest quotes what it was sent."""
 
 
 class _Credential(BaseModel):
@@ -39,44 +48,59 @@ class _Identities(BaseModel):
     identities: tuple[_Identity, ...]
 
 
-def make_bucket(endpoint: str, keys: Path, bucket: str, *, minio: bool) -> None:
+async def make_bucket(s3: S3, keys: Path, *, minio: bool) -> None:
     """Make the bucket if it is not there; at MinIO, give each service its user and policy, as they are now.
 
     Args:
-        endpoint: `host:port`, or a URL.
+        s3: where it is, and its name; whose it is says the file of keys.
         keys: the file `s3.json` of `make_secrets`.
-        bucket: its name.
         minio: whether it is MinIO; others read the file themselves.
 
     Raises:
-        SettingsError: the file holds no keys.
+        SettingsError: the file holds no keys, or that of certificates cannot be used.
         StoreUnavailable: S3 is away, or refuses.
     """
     known = _read(keys)
-    scheme, _, host = endpoint.rpartition("://")
-    owner, secure = known[OWNER], scheme == "https"
-    connections = urllib3.PoolManager(timeout=_SECONDS, retries=_RETRIES)
-    client = Minio(
-        host,
-        access_key=owner.access_key,
-        secret_key=owner.secret_key,
-        secure=secure,
-        http_client=connections,
+    owner, host = known[OWNER], s3.endpoint.rpartition("://")[2]
+    threads = Threads("s3", 1)
+    blobs = BlobStore(
+        s3.endpoint,
+        owner.access_key,
+        owner.secret_key,
+        s3.bucket,
+        threads=threads,
+        deadline=_SECONDS,
+        ca_file=s3.ca_file,
+        name=f"S3 at {host}:",
     )
     try:
-        _make(client, bucket)
+        await blobs.ensure_bucket()
         if minio:
-            provider = StaticProvider(owner.access_key, owner.secret_key)
-            admin = MinioAdmin(endpoint=host, credentials=provider, secure=secure, http_client=connections)
-            for name in SERVICES:
-                _give_user(admin, name, known[name], bucket)
+            await threads.run(_give_users, s3, host, known)
+    finally:
+        blobs.close()
+        threads.close()
+
+
+def _give_users(s3: S3, host: str, known: Mapping[str, _Credential]) -> None:
+    connections = urllib3.PoolManager(
+        timeout=_SECONDS,
+        retries=_RETRIES,
+        cert_reqs="CERT_REQUIRED",
+        ca_certs=str(certificates_file(s3.ca_file)),
+    )
+    provider = StaticProvider(known[OWNER].access_key, known[OWNER].secret_key)
+    secure = s3.endpoint.startswith("https://")
+    admin = MinioAdmin(endpoint=host, credentials=provider, secure=secure, http_client=connections)
+    try:
+        for name in SERVICES:
+            _give_user(admin, name, known[name], s3.bucket)
+    except MinioAdminException as error:
+        refusal = " ".join(found.group(1) for found in _REFUSAL.finditer(str(error)))
+        raise StoreUnavailable(f"S3 at {host}: MinIO takes no users and policies: {refusal}") from error
     except (MinioException, urllib3.exceptions.HTTPError) as error:
-        raise StoreUnavailable(f"{host} cannot be prepared: {type(error).__name__}") from error
-
-
-def _make(client: Minio, bucket: str) -> None:
-    if not client.bucket_exists(bucket):
-        client.make_bucket(bucket)
+        reason, _ = judge(f"S3 at {host}: users", error)
+        raise reason from error
 
 
 def _give_user(admin: MinioAdmin, name: str, credential: _Credential, bucket: str) -> None:

@@ -9,7 +9,7 @@ from isthmus.cli.containers.bucket import make_bucket
 from isthmus.cli.containers.certificate import check_host
 from isthmus.cli.containers.secret_files import Kind
 from isthmus.cli.containers.secrets import make_secrets
-from isthmus.cli.exits import exit_codes
+from isthmus.cli.exits import exit_codes, finish
 from isthmus.common.config import load_settings
 
 Config = Annotated[
@@ -51,4 +51,4 @@ def bucket_command(
     """Make the bucket, if it is not there, and see that each service may do its part with it."""
     with exit_codes():
         s3 = load_settings(config).s3
-        make_bucket(s3.endpoint, keys, s3.bucket, minio=minio)
+    finish(make_bucket(s3, keys, minio=minio))

@@ -15,7 +15,7 @@ from isthmus.cli.doctor import Cause, Patience, Side
 from isthmus.cli.embedded import EmbeddedS3
 from isthmus.cli.process import executable
 from isthmus.common.config.settings import S3, Nats
-from tests.cli.doctor.examining import Heard, examined
+from tests.cli.doctor.examining import HURRIED, Heard, examined
 from tests.peers import Orthanc, Process, free_port
 from tests.peers.process import accepts_connections
 from tests.servers import started
@@ -126,6 +126,19 @@ async def test_what_is_no_nats(orthanc: Orthanc, tmp_path: Path) -> None:
     settings = Nats(url=f"nats://127.0.0.1:{orthanc.http_port}")
     heard = await examined({"nats": settings}, tmp_path, patience=SHORT)
     heard.only(Cause.NOT_NATS, Side.OURS, str(orthanc.http_port), "4222")
+
+
+async def test_nats_that_hangs(port: int, tmp_path: Path) -> None:
+    heard = await examined({"nats": Nats(url=f"nats://127.0.0.1:{port}")}, tmp_path, patience=HURRIED)
+    heard.only(Cause.SERVER_SILENT, Side.THEIRS, f"127.0.0.1:{port}", "log")
+
+
+async def test_nats_with_as_many_connections_as_it_allows(tmp_path: Path) -> None:
+    async with nats_server(tmp_path, "max_connections: 1") as port:
+        client = await nats.connect(f"nats://127.0.0.1:{port}")
+        heard = await with_nats(Nats(url=f"nats://127.0.0.1:{port}"), tmp_path)
+        await client.close()
+    heard.only(Cause.SERVER_FAILS, Side.THEIRS, f"127.0.0.1:{port}", "max_connections")
 
 
 @pytest.mark.parametrize("setting", ["ca_file", "password_file"])

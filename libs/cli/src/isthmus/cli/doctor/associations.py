@@ -136,7 +136,7 @@ def _of_what_it_speaks(heard: Speaks, pacs: Pacs) -> Wrong | None:
             " and key_file",
             f"or {place}.port: write the port on which it speaks DICOM in clear in the place of {peer.port}",
         )
-    if heard is Speaks.SOMETHING:
+    if heard in {Speaks.SOMETHING, Speaks.NATS}:
         return Wrong(
             Cause.NOT_DICOM,
             Side.OURS,

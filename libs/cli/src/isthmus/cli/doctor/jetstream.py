@@ -16,7 +16,7 @@ from nats.js.errors import APIError, NoStreamResponseError
 from isthmus.cli.doctor.causes import Cause
 from isthmus.cli.doctor.findings import Side, Subject, Unclear, Wrong
 from isthmus.cli.doctor.named import unusable
-from isthmus.cli.doctor.network import reach
+from isthmus.cli.doctor.network import Speaks, reach, speaks
 from isthmus.cli.doctor.surroundings import Surroundings
 from isthmus.cli.doctor.tls import Place, no_tls
 from isthmus.common.bus import accounts, streams
@@ -89,7 +89,7 @@ async def _connected(
                 )
         except (TimeoutError, OSError, nats.errors.Error) as error:
             await client.close()
-            raise _no_login(error, told, settings) from None
+            raise _no_login(error, told, settings) or await _no_nats(settings, seconds) from None
         note.detail = f"it knows {settings.user}" if settings.user else "it lets everybody in"
     try:
         yield client
@@ -110,7 +110,8 @@ def _files(settings: Nats) -> tuple[str, ssl.SSLContext | None]:
         raise unusable(f"nats.password_file: {settings.password_file}: {error}") from None
 
 
-def _no_login(error: Exception, told: list[str], settings: Nats) -> Wrong:
+def _no_login(error: Exception, told: list[str], settings: Nats) -> Wrong | None:
+    """Say what is wrong where the error tells."""
     parts = urlsplit(settings.url)
     host, port = parts.hostname or "", parts.port or _USUAL_PORT
     if "authorization violation" in " ".join([*told, str(error).lower()]):
@@ -140,6 +141,29 @@ def _no_login(error: Exception, told: list[str], settings: Nats) -> Wrong:
             Side.OURS,
             f"NATS at {host}:{port} speaks TLS, and we speak in clear",
             "nats.url: begin it with tls://, and name in nats.ca_file by what it is verified",
+        )
+    return None
+
+
+async def _no_nats(settings: Nats, seconds: float) -> Wrong:
+    """Say what is wrong by what listens there."""
+    parts = urlsplit(settings.url)
+    host, port = parts.hostname or "", parts.port or _USUAL_PORT
+    heard = await speaks(host, port, seconds)
+    if heard is Speaks.NATS:
+        return Wrong(
+            Cause.SERVER_FAILS,
+            Side.THEIRS,
+            f"NATS at {host}:{port} begins to talk, and does not let us connect",
+            "see in the log of nats-server why: it may have as many connections as max_connections allows",
+        )
+    if heard is Speaks.NOTHING:
+        return Wrong(
+            Cause.SERVER_SILENT,
+            Side.THEIRS,
+            f"{host}:{port} takes the connection, and says nothing",
+            "see whether nats-server hangs, or its machine has more to do than it can: its log tells",
+            f"if {port} is not where it listens for clients (4222): correct nats.url",
         )
     return Wrong(
         Cause.NOT_NATS,

@@ -18,6 +18,8 @@ _ALERT: Final = b"\x15"
 """What TLS begins with that refuses (RFC 8446 5.1)."""
 _ABORT: Final = b"\x07\x00\x00\x00\x00\x04"
 """What an A-ABORT begins with, by which DICOM answers to what is no PDU (PS3.8 9.3.8)."""
+_INFO: Final = b"INFO {"
+"""What NATS begins with, before it is asked anything."""
 _MOST_BYTES: Final = 64
 
 
@@ -27,6 +29,7 @@ class Speaks(StrEnum):
     HTTP = "http"
     TLS = "tls"
     DICOM = "dicom"
+    NATS = "nats"
     SOMETHING = "something"
     NOTHING = "nothing"
 
@@ -154,6 +157,8 @@ async def speaks(host: str, port: int, seconds: float) -> Speaks:
         return Speaks.HTTP
     if heard.startswith(_ABORT):
         return Speaks.DICOM
+    if heard.startswith(_INFO):
+        return Speaks.NATS
     if heard[:1] == _ALERT:
         return Speaks.TLS
     answered = await _said(host, port, _client_hello(), seconds)

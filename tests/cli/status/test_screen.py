@@ -1,12 +1,15 @@
 """The screen, line by line, at 80 columns."""
 
+import re
 from dataclasses import replace
+from io import StringIO
 
 import pytest
 from rich.console import Console
+from rich.screen import Screen
 
 from isthmus.cli.status.model import Answer, Origin, Part, Status
-from isthmus.cli.status.screen import screen
+from isthmus.cli.status.screen import Fitted, screen
 from isthmus.cli.status.verdict import problems
 from tests.cli.status.samples import TROUBLED, WELL
 
@@ -77,6 +80,32 @@ def drawn(status: Status, *, width: int = 80) -> list[str]:
     with console.capture() as captured:
         console.print(screen(status, problems(status)))
     return [line.rstrip() for line in captured.get().splitlines()]
+
+
+def fitted(status: Status, *, height: int) -> list[str]:
+    """What a terminal shows that is so high."""
+    console = Console(width=80, height=height, file=StringIO(), force_terminal=True, color_system=None)
+    with console.capture() as captured:
+        console.print(Screen(Fitted(status, problems(status))))
+    lines = [line.rstrip() for line in captured.get().split("\n")]
+    assert len(lines) == height
+    return [line for line in lines if line]
+
+
+def test_in_a_low_terminal_the_services_that_are_well_make_room() -> None:
+    whole = [line for line in drawn(TROUBLED) if line]
+    assert fitted(TROUBLED, height=len(drawn(TROUBLED))) == whole
+    low = fitted(TROUBLED, height=len(drawn(TROUBLED)) - 1)
+    assert [line for line in whole if line not in low] == [
+        line for line in whole if line.startswith(("nats ", "gateway "))
+    ]
+    assert "2 that are well" in low
+
+
+def test_what_has_no_room_at_all_is_told() -> None:
+    low = fitted(TROUBLED, height=12)
+    assert low[0].startswith("isthmus S3 is away")
+    assert re.fullmatch(r"\.\.\. \d+ lines more: isthmus status, without --watch", low[-1])
 
 
 def test_where_all_is_well() -> None:

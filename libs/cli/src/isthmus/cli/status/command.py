@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -14,8 +15,9 @@ from isthmus.cli.output import write_json
 from isthmus.cli.run_file import NotRunning
 from isthmus.cli.status.document import document
 from isthmus.cli.status.look import Looker
-from isthmus.cli.status.screen import screen
-from isthmus.cli.status.verdict import problems
+from isthmus.cli.status.model import Status
+from isthmus.cli.status.screen import Fitted, screen
+from isthmus.cli.status.verdict import Problem, problems
 
 EVERY_SECONDS: Final = 2.0
 _WIDE: Final = 100
@@ -50,21 +52,23 @@ async def _follow(looker: Looker) -> None:
     console = _console()
     if not console.is_terminal:
         while True:
-            console.print(await _drawn(looker))
+            console.print(await _drawn(looker, screen))
             console.print()
             await asyncio.sleep(EVERY_SECONDS)
-    with Live(await _drawn(looker), console=console, screen=True, auto_refresh=False) as live:
+    with Live(await _drawn(looker, Fitted), console=console, screen=True, auto_refresh=False) as live:
         while True:
             await asyncio.sleep(EVERY_SECONDS)
-            live.update(await _drawn(looker), refresh=True)
+            live.update(await _drawn(looker, Fitted), refresh=True)
 
 
-async def _drawn(looker: Looker) -> RenderableType:
+async def _drawn(
+    looker: Looker, draw: Callable[[Status, Sequence[Problem]], RenderableType]
+) -> RenderableType:
     try:
         seen = await looker.look()
     except NotRunning as error:  # it may come, or come back
         return Text(error.detail, style="bold red")
-    return screen(seen, problems(seen))
+    return draw(seen, problems(seen))
 
 
 async def _follow_as_json(looker: Looker) -> None:

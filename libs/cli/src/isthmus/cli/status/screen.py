@@ -1,11 +1,13 @@
 """The status as one screen: 80 columns do, and what is not well says why in a line of its own."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
-from rich.console import Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.padding import Padding
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
@@ -24,18 +26,41 @@ _NAME_WIDTH: Final = 26
 _STATE_WIDTH: Final = 9
 
 
-def screen(status: Status, found: Sequence[Problem]) -> RenderableType:
-    """Draw it, the verdict on top."""
-    return Group(*_lines(status, found))
+def screen(status: Status, found: Sequence[Problem], *, is_low: bool = False) -> RenderableType:
+    """Draw it, the verdict on top; for a low terminal without what is well of the services."""
+    return Group(*_lines(status, found, is_low=is_low))
 
 
-def _lines(status: Status, found: Sequence[Problem]) -> Iterator[RenderableType]:
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """The screen in a terminal, which cannot be scrolled: what has no room is left out, and that is told."""
+
+    status: Status
+    found: Sequence[Problem]
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Give its lines, as many as there is room for (called by rich)."""
+        height = options.size.height
+        for is_low in (False, True):
+            drawn = screen(self.status, self.found, is_low=is_low)
+            lines = console.render_lines(drawn, options.reset_height(), pad=False)
+            if len(lines) <= height:
+                break
+        else:
+            left_out = f"... {counted(len(lines) - height + 1, 'line')} more: isthmus status, without --watch"
+            lines = [*lines[: height - 1], [Segment(left_out)]]
+        for line in lines:
+            yield from line
+            yield Segment.line()
+
+
+def _lines(status: Status, found: Sequence[Problem], *, is_low: bool) -> Iterator[RenderableType]:
     at = datetime.fromtimestamp(status.at, UTC).strftime("%H:%M:%S")
     yield Text.assemble(
         ("isthmus ", "bold"), (verdict(found), f"bold {_BAD if found else _GOOD}"), (f"  {at} UTC", _DIM)
     )
     yield Text()
-    yield from _services(status)
+    yield from _services(status, is_low=is_low)
     yield from _origins(status)
     yield from _queues(status)
     yield from _rest(status)
@@ -56,11 +81,14 @@ def _why(reason: str) -> RenderableType:
     return Padding(Text(reason, style=_SOSO), (0, 0, 0, 4))
 
 
-def _services(status: Status) -> Iterator[RenderableType]:
+def _services(status: Status, *, is_low: bool) -> Iterator[RenderableType]:
     table = _table("Services", "Up", "Memory", "Restarts")
-    for one in status.services:
+    shown = [one for one in status.services if not is_low or _HEALTH.get(one.health) != _GOOD]
+    for one in shown:
         table.add_row(*_service(one, status.at))
     yield table
+    if len(shown) < len(status.services):
+        yield Text(f"{len(status.services) - len(shown)} that are well", style=_DIM)
     for one in status.services:
         if one.reason is not None and one.health is not Health.READY:
             yield _why(f"{one.label}: {one.reason}")

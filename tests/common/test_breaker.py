@@ -4,7 +4,7 @@ import pytest
 import structlog.testing
 
 from isthmus.common import breaker
-from isthmus.common.breaker import FAILURES, TRIAL_SECONDS, Breaker
+from isthmus.common.breaker import FAILURES, KNOWN_SECONDS, TRIAL_SECONDS, Breaker
 from isthmus.common.errors import (
     AssociationRejected,
     CircuitOpen,
@@ -12,7 +12,8 @@ from isthmus.common.errors import (
     OriginTimeout,
     OriginUnreachable,
 )
-from isthmus.common.telemetry import metrics_text
+from isthmus.common.telemetry import metrics, metrics_text
+from tests.measured import measured
 
 UNREACHABLE = OriginUnreachable("no connection", origin="pacs")
 REJECTED = AssociationRejected("rejected", origin="pacs")
@@ -105,3 +106,17 @@ def test_whether_it_is_open_is_a_gauge(clock: Clock) -> None:
                 made.failed(UNREACHABLE)
         else:
             made.succeeded()
+
+
+def test_a_circuit_is_told_as_open_only_while_somebody_tries(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(metrics, "monotonic", clock)
+    made = opened()
+    for _ in range(2):
+        clock.now += KNOWN_SECONDS - 1
+        assert measured("isthmus_circuit_open", dicom_origin="pacs") == 1
+        assert made.admit()
+        made.failed(UNREACHABLE)
+    clock.now += KNOWN_SECONDS + 1
+    assert measured("isthmus_circuit_open", dicom_origin="pacs") is None

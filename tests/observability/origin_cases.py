@@ -81,6 +81,15 @@ PACS: Final[Sequence[Case]] = [
         },
         "3m",
     ),
+    Case(
+        "a workstation is switched off",
+        "PacsDown",
+        {
+            'isthmus_circuit_open{dicom_origin="WORKSTATION",service="scp"}': "1+0x5",
+            'isthmus_origin_up{dicom_origin="WORKSTATION",service="scp"}': "0+0x5",
+        },
+        "3m",
+    ),
     Case("it is back", "PacsDown", {'isthmus_circuit_open{dicom_origin="pacs"}': "1 1 0 0"}, "3m"),
     Case("it is away for a minute", "PacsDown", {'isthmus_circuit_open{dicom_origin="pacs"}': "1+0x5"}, "1m"),
     Case(
@@ -108,6 +117,15 @@ PACS: Final[Sequence[Case]] = [
             'isthmus_circuit_open{dicom_origin="pacs"}': "1+0x40",
         },
         "30m",
+    ),
+    Case(
+        "it was away, and nobody has asked since",
+        "AssociationsRefused",
+        {
+            'isthmus_associations_refused_total{dicom_origin="pacs",isthmus_reason="timeout"}': "0+9x15 135+0x25",
+            'isthmus_circuit_open{dicom_origin="pacs"}': "0+0x10 1+0x10 stale",
+        },
+        "28m",
     ),
     Case(
         "modalities whom nobody knows",

@@ -13,7 +13,7 @@ FAILURES: Final = 3
 TRIAL_SECONDS: Final = 2.0
 """One attempt in so many seconds is let through while it is open."""
 KNOWN_SECONDS: Final = 300.0
-"""For how long its last answer tells whether it is up."""
+"""For how long its last answer, or its last silence, tells how it is."""
 
 log = get_logger(__name__)
 
@@ -56,8 +56,9 @@ class Breaker:
         self._last = error
         if self._failures >= FAILURES and self._trial_at is None:
             self._trial_at = monotonic() + TRIAL_SECONDS
-            circuit_open.set(1, self._labels)
             log.warning("circuit opened", origin=self._origin, error=type(error).__name__)
+        if self._trial_at is not None:
+            circuit_open.set(1, self._labels, lasts=KNOWN_SECONDS)
 
     def succeeded(self) -> None:
         """Take note that the origin is there."""

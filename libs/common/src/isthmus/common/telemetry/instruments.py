@@ -141,14 +141,15 @@ data_size = counter(
 origin_up = gauge(
     "isthmus.origin.up",
     "",
-    "Whether an origin answered when it was asked last; absent where nobody asked for five minutes",
+    "Whether an origin (of scp a destination) answered when it was asked last; absent where nobody asked for five"
+    " minutes",
     (DICOM_ORIGIN,),
     (*_WORKERS, *_SCP),
 )
 circuit_open = gauge(
     "isthmus.circuit.open",
     "",
-    "Whether an origin is left alone because it is away",
+    "Whether it is left alone because it is away; absent likewise, once it was",
     (DICOM_ORIGIN,),
     (*_WORKERS, *_SCP),
 )

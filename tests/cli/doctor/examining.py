@@ -1,7 +1,8 @@
 """What `isthmus doctor` finds, for tests of it."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+import asyncio
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from socket import create_server, socket
@@ -89,3 +90,16 @@ def black_hole() -> Iterator[int]:
             waiting.setblocking(False)
             waiting.connect_ex(address)
         yield address[1]
+
+
+@asynccontextmanager
+async def wants_tls_and_says_so() -> AsyncIterator[int]:
+    """Give a port that answers in clear that it speaks TLS, as servers in Go do."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        hello = await reader.read(1) == b"\x16"
+        writer.write(b"\x15\x03\x01\x00\x02\x02\x28" if hello else b"HTTP/1.0 400 Bad Request\r\n\r\n")
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        yield server.sockets[0].getsockname()[1]

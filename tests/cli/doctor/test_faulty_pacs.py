@@ -13,7 +13,7 @@ from pynetdicom import evt
 
 from isthmus.cli.doctor import Cause, Patience, Side
 from isthmus.common.dimse.contexts import FIND, GET, VERIFICATION
-from tests.cli.doctor.examining import black_hole, examined, pacs
+from tests.cli.doctor.examining import black_hole, examined, pacs, wants_tls_and_says_so
 from tests.common.dimse.acceptor import acceptor, on
 from tests.data_sets import make_series
 from tests.pacs import FaultyPacs
@@ -183,6 +183,12 @@ async def test_something_else_than_dicom(tmp_path: Path) -> None:
     async with answering(b"220 mail.example.org ESMTP\r\n") as there:
         heard = await examined(pacs(there), tmp_path)
     heard.only(Cause.NOT_DICOM, Side.OURS, "origins[0].port", str(there.port))
+
+
+async def test_the_port_of_a_web_page_over_tls(tmp_path: Path) -> None:
+    async with wants_tls_and_says_so() as port:
+        heard = await examined(pacs(Peer("PACS", "127.0.0.1", port)), tmp_path, "pacs")
+    heard.only(Cause.SPEAKS_HTTP, Side.OURS, "origins[0].port", str(port))
 
 
 async def test_who_hangs_up(tmp_path: Path) -> None:

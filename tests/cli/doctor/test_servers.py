@@ -15,7 +15,7 @@ from isthmus.cli.doctor import Cause, Patience, Side
 from isthmus.cli.embedded import EmbeddedS3
 from isthmus.cli.process import executable
 from isthmus.common.config.settings import S3, Nats
-from tests.cli.doctor.examining import HURRIED, Heard, examined
+from tests.cli.doctor.examining import HURRIED, Heard, examined, wants_tls_and_says_so
 from tests.peers import Orthanc, Process, free_port
 from tests.peers.process import accepts_connections
 from tests.servers import started
@@ -247,6 +247,13 @@ async def test_nothing_is_wrong_with_a_bucket_of_others(store: EmbeddedS3, tmp_p
     heard = await examined({"origins": [origin]}, tmp_path)
     assert heard.findings == []
     assert heard.unclear == []
+
+
+async def test_s3_that_says_in_clear_that_it_speaks_tls(tmp_path: Path) -> None:
+    async with wants_tls_and_says_so() as port:
+        settings = S3(endpoint=f"127.0.0.1:{port}")
+        heard = await examined({"s3": settings}, tmp_path, patience=SHORT)
+    heard.only(Cause.SPEAKS_TLS, Side.OURS, "s3.endpoint", "https://")
 
 
 async def test_what_is_no_s3(orthanc: Orthanc, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from isthmus.cli.doctor import Cause, Patience, Side, clocks
 from tests.certificates import Authority
-from tests.cli.doctor.examining import Heard, examined
+from tests.cli.doctor.examining import Heard, examined, wants_tls_and_says_so
 from tests.common.webclient.web_origin import Site, origin_at, says, writes_then_is_silent, written
 from tests.peers import Orthanc, free_port
 
@@ -79,6 +79,12 @@ async def test_a_server_that_speaks_tls(tmp_path: Path) -> None:
     async with Site(Authority(tmp_path).server()).listening() as site:
         url = site.url.replace("https://", "http://")
         heard = await examined(of(url), tmp_path, "cloud", patience=SHORT)
+    heard.only(Cause.SPEAKS_TLS, Side.OURS, "origins[0].url", "https://")
+
+
+async def test_a_server_that_says_in_clear_that_it_speaks_tls(tmp_path: Path) -> None:
+    async with wants_tls_and_says_so() as port:
+        heard = await examined(of(f"http://127.0.0.1:{port}"), tmp_path, "cloud")
     heard.only(Cause.SPEAKS_TLS, Side.OURS, "origins[0].url", "https://")
 
 

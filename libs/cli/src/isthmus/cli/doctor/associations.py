@@ -118,7 +118,7 @@ def _speaks_in_clear(peer: Peer, seconds: float) -> bool:
 
 def _of_what_it_speaks(heard: Speaks, pacs: Pacs) -> Wrong | None:
     peer, place, it = pacs.peer, pacs.place, pacs.address
-    if heard is Speaks.HTTP:
+    if heard in {Speaks.HTTP, Speaks.HTTPS}:
         return Wrong(
             Cause.SPEAKS_HTTP,
             Side.OURS,

@@ -222,7 +222,7 @@ def _by_code(bucket: Bucket) -> Mapping[str, Wrong]:
 
 async def _no_s3(error: StoreUnavailable, bucket: Bucket, host: str, port: int, patience: Patience) -> Wrong:
     in_clear = bucket.url.startswith("http:")
-    if in_clear and await speaks(host, port, patience.connect) is Speaks.TLS:
+    if in_clear and await speaks(host, port, patience.connect) in {Speaks.TLS, Speaks.HTTPS}:
         return Wrong(
             Cause.SPEAKS_TLS,
             Side.OURS,

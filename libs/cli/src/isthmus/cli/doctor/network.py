@@ -2,8 +2,10 @@
 
 import asyncio
 import errno
+import re
 import socket
 import ssl
+from collections.abc import Mapping
 from contextlib import suppress
 from enum import StrEnum
 from ipaddress import ip_address
@@ -27,11 +29,21 @@ class Speaks(StrEnum):
     """What whoever listens answers to."""
 
     HTTP = "http"
+    HTTPS = "https"
     TLS = "tls"
     DICOM = "dicom"
     NATS = "nats"
     SOMETHING = "something"
     NOTHING = "nothing"
+
+
+_BEGINNINGS: Final[Mapping[re.Pattern[bytes], Speaks]] = {
+    re.compile(rb"HTTP/\S+ (?!400)"): Speaks.HTTP,
+    re.compile(re.escape(_ABORT)): Speaks.DICOM,
+    re.compile(re.escape(_INFO)): Speaks.NATS,
+    re.compile(re.escape(_ALERT)): Speaks.TLS,
+}
+"""Of answers to a request of HTTP, from which it is clear what is spoken."""
 
 
 async def reach(subject: Subject, host: str, port: int, seconds: float, *, where: str) -> None:
@@ -153,16 +165,14 @@ def ours(host: str, port: int) -> str:
 async def speaks(host: str, port: int, seconds: float) -> Speaks:
     """Find out what is spoken at a port where something else was expected."""
     heard = await _said(host, port, b"GET / HTTP/1.0\r\n\r\n", seconds)
-    if heard.startswith(b"HTTP/"):
-        return Speaks.HTTP
-    if heard.startswith(_ABORT):
-        return Speaks.DICOM
-    if heard.startswith(_INFO):
-        return Speaks.NATS
-    if heard[:1] == _ALERT:
-        return Speaks.TLS
+    for beginning, spoken in _BEGINNINGS.items():
+        if beginning.match(heard):
+            return spoken
     answered = await _said(host, port, _client_hello(), seconds)
-    if answered[:1] in {TLS, _ALERT}:
+    speaks_tls = answered[:1] in {TLS, _ALERT}
+    if heard.startswith(b"HTTP/"):  # servers in Go, and nginx, tell in clear that they are to be asked by TLS
+        return Speaks.HTTPS if speaks_tls else Speaks.HTTP
+    if speaks_tls:
         return Speaks.TLS
     return Speaks.SOMETHING if heard or answered else Speaks.NOTHING
 

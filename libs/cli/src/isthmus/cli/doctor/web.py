@@ -114,7 +114,7 @@ async def _why(error: OriginError, origin: DicomwebOrigin, place: str, seconds: 
     answered_oddly = isinstance(error, MalformedAnswer | OriginUnreachable) or (
         isinstance(error, HttpOperationFailed) and error.http_status == HTTPStatus.BAD_REQUEST
     )
-    if in_clear and answered_oddly and await speaks(host, port, seconds) is Speaks.TLS:
+    if in_clear and answered_oddly and await speaks(host, port, seconds) in {Speaks.TLS, Speaks.HTTPS}:
         return Wrong(
             Cause.SPEAKS_TLS,
             Side.OURS,

@@ -16,7 +16,7 @@ def kinds(status: Status) -> list[Kind]:
 
 def queue(name: Queue, seconds: float, *, lane: str | None = None, waiting: int = 1) -> Status:
     """A system in which the oldest of a queue is so old, and somebody is at work."""
-    one = Backlog(name, "pacs", lane, None, waiting, 1, 0, 0, True, AT - seconds)
+    one = Backlog(name, "pacs", lane, None, waiting, 1, 0, True, AT - seconds)
     return replace(WELL, queues=[one])
 
 
@@ -77,7 +77,7 @@ def test_a_queue_is_late_when_its_oldest_is_older_than_it_may_be(
 
 
 def test_what_waits_for_a_destination_that_is_away_is_not_taken_and_that_is_right() -> None:
-    one = Backlog(Queue.FORWARD, "pacs", None, None, 5, 0, 0, 0, False, AT - 10)
+    one = Backlog(Queue.FORWARD, "pacs", None, None, 5, 0, 0, False, AT - 10)
     assert kinds(replace(WELL, queues=[one])) == []
 
 

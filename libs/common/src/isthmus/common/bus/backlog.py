@@ -14,6 +14,8 @@ from isthmus.common.bus.client import Bus, bus_errors
 
 STREAMS: Final = (streams.JOBS, streams.STORES, streams.FORWARDS, streams.COMMITMENTS, streams.EVENTS)
 """Those with queues."""
+SINCE: Final = "Isthmus-Since"
+"""The header of a message that takes the place of earlier ones: when the first came (s since 1970)."""
 _DEAD: Final = "dicom.dead.>"
 _OWN: Final = frozenset({streams.ARRIVALS_CONSUMER, "forwarding"})
 """Our own consumers of events: what makes studies of instances, and what looks where they are to go."""
@@ -49,12 +51,10 @@ class Backlog:
     """Messages that somebody has taken."""
     redelivered: int
     """Of those that are in work, how many were taken before."""
-    deliveries: int
-    """All there ever were of this consumer; a message that was taken twice counts twice."""
     has_takers: bool
     """Whether somebody is at work, or asks for more."""
     oldest: float | None
-    """When the oldest of them came: seconds since 1970; None where there is none."""
+    """Since when the oldest of them waits: seconds since 1970; None where there is none."""
 
     @property
     def length(self) -> int:
@@ -199,14 +199,13 @@ async def _backlog(bus: Bus, info: ConsumerInfo, place: Place) -> Backlog:
         waiting=waiting,
         in_work=in_work,
         redelivered=info.num_redelivered or 0,
-        deliveries=info.delivered.consumer_seq if info.delivered is not None else 0,
         has_takers=bool(info.num_waiting or in_work),
         oldest=await _oldest(bus, info) if waiting or in_work else None,
     )
 
 
 async def _oldest(bus: Bus, info: ConsumerInfo) -> float | None:
-    """Give when the first message came that is not acknowledged: all up to the floor are."""
+    """Give since when the first message waits that is not acknowledged: all up to the floor are."""
     floor = info.ack_floor.stream_seq if info.ack_floor is not None else 0
     times = await asyncio.gather(
         *(_time_of_next(bus, info.stream_name, floor + 1, one) for one in _filters(info))
@@ -219,6 +218,9 @@ async def _time_of_next(bus: Bus, stream: str, sequence: int, subject: str) -> f
         message = await bus.jetstream.get_msg(stream, sequence, subject, next=True)
     except NotFoundError:  # acknowledged meanwhile
         return None
+    since = (message.headers or {}).get(SINCE)
+    if since is not None:
+        return float(since)
     return message.time.timestamp() if message.time is not None else None
 
 

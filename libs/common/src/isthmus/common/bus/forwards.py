@@ -12,6 +12,7 @@ from nats.js.errors import NotFoundError
 
 from isthmus.common.auth import Right, acting_as
 from isthmus.common.bus import progress, streams, subjects
+from isthmus.common.bus.backlog import SINCE
 from isthmus.common.bus.buckets import Records
 from isthmus.common.bus.client import Bus, bus_errors
 from isthmus.common.bus.queues import holds, is_queued
@@ -61,7 +62,8 @@ async def enqueue(bus: Bus, forwarding: Forwarding) -> None:
     with sending(subject, origin=forwarding.destination), bus_errors("dicom.forward"):
         with acting_as(None):
             headers = inject() | bus.gate.header(Right.STORE, forwarding.destination, payload)
-        await bus.jetstream.publish(subject, payload, headers={**headers, _MSG_ID: forwarding.id})
+        headers |= {_MSG_ID: forwarding.id, SINCE: str(forwarding.since)}
+        await bus.jetstream.publish(subject, payload, headers=headers)
 
 
 async def is_pending(bus: Bus, origin: str, study: str) -> bool:

@@ -122,7 +122,7 @@ PACS: Final[Sequence[Case]] = [
         "it was away, and nobody has asked since",
         "AssociationsRefused",
         {
-            'isthmus_associations_refused_total{dicom_origin="pacs",isthmus_reason="timeout"}': "0+9x15 135+0x25",
+            'isthmus_associations_refused_total{dicom_origin="pacs",isthmus_reason="other"}': "0+9x15 135x9",
             'isthmus_circuit_open{dicom_origin="pacs"}': "0+0x10 1+0x10 stale",
         },
         "28m",

@@ -141,8 +141,8 @@ data_size = counter(
 origin_up = gauge(
     "isthmus.origin.up",
     "",
-    "Whether an origin (of scp a destination) answered when it was asked last; absent where nobody asked for five"
-    " minutes",
+    "Whether an origin (of scp a destination) answered when it was asked last;"
+    " absent where nobody asked for five minutes",
     (DICOM_ORIGIN,),
     (*_WORKERS, *_SCP),
 )

@@ -172,11 +172,12 @@ async def test_a_listing_in_another_order_than_that_of_keys_takes_nothing_away(
         assert len(await archive.held(study_of(files[5]))) == 1
 
 
-async def test_a_bucket_that_cannot_be_listed_changes_nothing(
+async def test_a_bucket_that_cannot_be_listed_is_away_and_changes_nothing(
     scanner: Scanner, bus: Bus, archive: Archive, files: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await archive.put(files)
     await scanner.scan()
+    assert measured("isthmus_origin_up", dicom_origin=archive.origin.name) == 1
 
     async def broken(prefix: str) -> object:
         raise StoreUnavailable("S3 list: 500")
@@ -185,6 +186,7 @@ async def test_a_bucket_that_cannot_be_listed_changes_nothing(
     monkeypatch.setattr(archive.bucket, "list", broken)
     with pytest.raises(StoreUnavailable):
         await scanner.scan()
+    assert measured("isthmus_origin_up", dicom_origin=archive.origin.name) == 0
     assert len(await archive.held(study_of(files[0]))) == 5
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from isthmus.common.blobs import BlobStore
+from isthmus.common.blobs.store import ListedBlob
 from isthmus.common.bus import Bus, end_tasks
 from isthmus.common.bus.guard import guard_if_free
 from isthmus.common.config import S3Origin
@@ -16,6 +17,8 @@ from isthmus.common.errors import BlobRefused, BusUnavailable, IsthmusError, Sto
 from isthmus.common.inbox.index import Index
 from isthmus.common.inbox.state import Phase, States
 from isthmus.common.telemetry import get_logger, span
+from isthmus.common.telemetry.attributes import DICOM_ORIGIN
+from isthmus.common.telemetry.instruments import origin_up
 from isthmus.web_scu.bucket.listing import Candidate, candidates, listing_digest
 from isthmus.web_scu.bucket.refresh import Refresher
 
@@ -155,7 +158,7 @@ class Scanner:
         """Give the studies that are listed, and what names the listing of each."""
         pattern = self._origin.key_pattern
         objects: list[Candidate] = []
-        async with aclosing(self._bucket.list(pattern.root)) as listed:
+        async with aclosing(self._listed(pattern.root)) as listed:
             async for one in listed:
                 for candidate in candidates(pattern, [one]):
                     if objects and objects[0].place.study != candidate.place.study:
@@ -164,6 +167,18 @@ class Scanner:
                     objects.append(candidate)
         if objects:
             yield objects[0].place.study, listing_digest(objects)
+
+    async def _listed(self, root: str) -> AsyncGenerator[ListedBlob, None]:
+        """List the bucket; in metrics it is for three turns as it was found."""
+        labels, lasts = {DICOM_ORIGIN: self._origin.name}, 3 * self._origin.refresh_seconds
+        try:
+            async with aclosing(self._bucket.list(root)) as listed:
+                async for one in listed:
+                    yield one
+        except IsthmusError:
+            origin_up.set(0, labels, lasts=lasts)
+            raise
+        origin_up.set(1, labels, lasts=lasts)
 
     def _note(self, scanned: Scanned) -> None:
         if self._trouble:

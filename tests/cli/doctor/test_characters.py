@@ -1,16 +1,15 @@
 """Answers whose names are not in the character set that they name."""
 
 import struct
-from io import BytesIO
 from pathlib import Path
 
 import pytest
-from pydicom.dataset import Dataset
-from pydicom.filereader import read_dataset
+from pydicom.uid import ImplicitVRLittleEndian
 
 from isthmus.cli.doctor import Cause, Surroundings
 from isthmus.cli.doctor.characters import character_sets
 from isthmus.cli.doctor.findings import Wrong
+from isthmus.cli.doctor.matches import Match
 from isthmus.cli.doctor.pacs import Pacs
 from isthmus.common.config import Settings
 from tests.cli.doctor.examining import pacs
@@ -25,14 +24,14 @@ def one(tmp_path: Path) -> Pacs:
     return Pacs.of(settings.dimse_origins[0], Surroundings(settings, tmp_path))
 
 
-def match(terms: bytes | None, name: bytes) -> Dataset:
+def match(terms: bytes | None, name: bytes) -> Match:
     """Read a match as it comes: in Implicit VR Little Endian."""
     elements = [] if terms is None else [(0x0008, 0x0005, terms)]
     data = b""
     for group, number, value in [*elements, (0x0010, 0x0010, name)]:
         padded = value + b" " * (len(value) % 2)
         data += struct.pack("<HHL", group, number, len(padded)) + padded
-    return read_dataset(BytesIO(data), True, True)
+    return Match.read(data, ImplicitVRLittleEndian)
 
 
 @pytest.mark.parametrize(

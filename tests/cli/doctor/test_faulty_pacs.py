@@ -118,6 +118,20 @@ def nothing(_: evt.Event) -> Iterator[tuple[int, None]]:
     yield from ()
 
 
+def nothing_of_all(event: evt.Event) -> Iterator[tuple[int, None]]:
+    """Find nothing, and refuse to search all that there is."""
+    if not event.identifier.StudyDate:
+        yield 0xA700, None
+
+
+async def test_a_pacs_that_refuses_to_search_all_it_has(tmp_path: Path) -> None:
+    classes = [VERIFICATION.abstract_syntax, FIND.abstract_syntax, GET.abstract_syntax]
+    with acceptor(on(evt.EVT_C_FIND, nothing_of_all), classes=classes) as there:
+        heard = await examined(pacs(Peer("PACS", there.host, there.port)), tmp_path)
+    assert heard.findings == []
+    assert heard.unclear == ["the PACS lists no instance that could be asked for"]
+
+
 async def test_a_pacs_without_c_get(tmp_path: Path) -> None:
     classes = [VERIFICATION.abstract_syntax, FIND.abstract_syntax]
     with acceptor(on(evt.EVT_C_FIND, nothing), classes=classes) as there:
@@ -227,3 +241,8 @@ async def test_a_name_that_leads_nowhere(
     monkeypatch.setattr(socket, "getaddrinfo", resolve)
     heard = await examined(pacs(Peer("PACS", "pacs.invalid", 104)), tmp_path)
     heard.only(cause, side, "pacs.invalid")
+
+
+async def test_a_name_that_no_name_server_could_be_asked_for(tmp_path: Path) -> None:
+    heard = await examined(pacs(Peer("PACS", "pacs..local", 104)), tmp_path)
+    heard.only(Cause.NAME_UNKNOWN, Side.OURS, "pacs..local", "origins[0].host")

@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 
 from pydicom.charset import python_encoding
-from pydicom.dataset import Dataset
 
 from isthmus.cli.doctor.causes import Cause
 from isthmus.cli.doctor.findings import Side, Wrong
+from isthmus.cli.doctor.matches import Match
 from isthmus.cli.doctor.pacs import Pacs
 
 
-def character_sets(matches: Sequence[Dataset], pacs: Pacs) -> str:
+def character_sets(matches: Sequence[Match], pacs: Pacs) -> str:
     """See that each answer is in the character sets that it names; gives these.
 
     Raises:
@@ -18,26 +18,19 @@ def character_sets(matches: Sequence[Dataset], pacs: Pacs) -> str:
     """
     named: set[str] = set()
     for match in matches:
-        value = match.get("SpecificCharacterSet") or ""
-        terms = [value] if isinstance(value, str) else [str(one) for one in value]
+        terms = [term.strip() for term in match.text("SpecificCharacterSet").split("\\")]
+        name = match.values.get("PatientName", b"")
         unknown = [term for term in terms if term not in python_encoding]
         if unknown:
             raise _wrong_character_set(pacs, "names a Specific Character Set that the standard does not know")
-        if not any(terms) and not _raw_name(match).isascii():
+        if not any(terms) and not name.isascii():
             raise _wrong_character_set(pacs, "sends names that are not ASCII, and names no character set")
-        if len(terms) == 1 and not _decodes(_raw_name(match), python_encoding[terms[0]]):
+        if len(terms) == 1 and not _decodes(name, python_encoding[terms[0]]):
             raise _wrong_character_set(
                 pacs, f"sends names that are not in {terms[0]}, which it says they are"
             )
         named.update(term or "ASCII" for term in terms)
     return ", ".join(sorted(named))
-
-
-def _raw_name(match: Dataset) -> bytes:
-    """Give a name as it came: to read it would already decode it."""
-    element = match.get_item("PatientName")
-    value = getattr(element, "value", None)
-    return value if isinstance(value, bytes) else b""
 
 
 def _decodes(raw: bytes, encoding: str) -> bool:

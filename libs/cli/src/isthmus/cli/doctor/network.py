@@ -72,8 +72,8 @@ async def _resolve(host: str, seconds: float, where: str) -> str:
     try:
         async with asyncio.timeout(seconds):
             found = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_STREAM)
-    except socket.gaierror as error:
-        if error.errno in {socket.EAI_AGAIN, socket.EAI_FAIL}:
+    except (socket.gaierror, UnicodeError) as error:  # a name with an empty label, say, cannot be encoded
+        if isinstance(error, OSError) and error.errno in {socket.EAI_AGAIN, socket.EAI_FAIL}:
             raise _no_name_server(host) from None
         raise Wrong(
             Cause.NAME_UNKNOWN,

@@ -2,24 +2,29 @@
 
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from io import BytesIO
 from itertools import islice
 from typing import Final, TypeVar
 
 from pydicom.dataset import Dataset
-from pydicom.filereader import read_dataset
 from pydicom.uid import UID
 
 from isthmus.cli.doctor import words
 from isthmus.cli.doctor.causes import Cause
 from isthmus.cli.doctor.findings import Side, Unclear, Wrong
+from isthmus.cli.doctor.matches import Match
 from isthmus.cli.doctor.pacs import Pacs
 from isthmus.common.dicom.statuses import NOT_AUTHORIZED, meaning
 from isthmus.common.dimse import FIND, STUDY_ROOT_FIND, Association, Context, classes_of
-from isthmus.common.errors import AssociationAborted, OperationFailed, OriginError, OriginTimeout
+from isthmus.common.errors import (
+    AssociationAborted,
+    MalformedDataset,
+    OperationFailed,
+    OriginError,
+    OriginTimeout,
+)
 
 T = TypeVar("T")
 
@@ -27,6 +32,8 @@ MOST_MATCHES: Final = 20
 """Of a search, which is then cancelled."""
 DAYS: Final = 30
 """How far back the first search looks: some archives refuse to search all that they have."""
+_DIGITS: Final = 13
+"""Which no count has: an Integer String has 12 at most (PS3.5 6.2)."""
 _COUNTS: Final = {"STUDY": "NumberOfStudyRelatedInstances", "SERIES": "NumberOfSeriesRelatedInstances"}
 
 
@@ -76,7 +83,7 @@ async def on_association(pacs: Pacs, contexts: Sequence[Context], operation: Cal
 class Found:
     """What the searches gave."""
 
-    studies: Sequence[Dataset]
+    studies: Sequence[Match]
     """Some matches, for their character sets; nothing of them is shown."""
     instance: Instance | None
     """One of a small series; None where the PACS lists none."""
@@ -101,6 +108,13 @@ async def find_instance(pacs: Pacs) -> Found:
         ) from None
     except OperationFailed as error:
         raise _failed(error, pacs) from None
+    except MalformedDataset:
+        raise Wrong(
+            Cause.FIND_FAILS,
+            Side.THEIRS,
+            f"the PACS at {pacs.address} answers C-FIND with what is no data set (PS3.5 Section 7)",
+            "have its vendor look: no client can read this",
+        ) from None
     except OriginTimeout:
         raise silent("C-FIND", pacs) from None
     except OriginError as error:
@@ -142,7 +156,9 @@ def _descend(pacs: Pacs) -> Found:
     since = datetime.now(UTC) - timedelta(days=DAYS)
     keys = {"StudyInstanceUID": "", "PatientName": "", _COUNTS["STUDY"]: ""}
     studies = _search(pacs, "STUDY", StudyDate=f"{since:%Y%m%d}-", **keys)
-    studies = studies or _search(pacs, "STUDY", StudyDate="", **keys)
+    if not studies:
+        with suppress(OperationFailed):  # some refuse to search all that they have
+            studies = _search(pacs, "STUDY", StudyDate="", **keys)
     study = _smallest(studies, "STUDY", "StudyInstanceUID")
     if not study:
         return Found(studies, None)
@@ -151,17 +167,17 @@ def _descend(pacs: Pacs) -> Found:
     series = _smallest(listed, "SERIES", "SeriesInstanceUID")
     if not series:
         return Found(studies, None)
-    modalities = [str(one.get("Modality", "")) for one in listed if one.get("SeriesInstanceUID") == series]
+    modalities = [one.text("Modality") for one in listed if one.uid("SeriesInstanceUID") == series]
     keys = {"StudyInstanceUID": study, "SeriesInstanceUID": series, "SOPInstanceUID": "", "SOPClassUID": ""}
     for match in _search(pacs, "IMAGE", **keys):
-        uid, sop_class_uid = str(match.get("SOPInstanceUID", "")), str(match.get("SOPClassUID", ""))
+        uid, sop_class_uid = match.uid("SOPInstanceUID"), match.uid("SOPClassUID")
         if uid:
             classes = (sop_class_uid,) if sop_class_uid else classes_of(modalities)
             return Found(studies, Instance(study, series, uid, classes, bool(sop_class_uid)))
     return Found(studies, None)
 
 
-def _search(pacs: Pacs, level: str, **keys: str) -> list[Dataset]:
+def _search(pacs: Pacs, level: str, **keys: str) -> list[Match]:
     """Search on an association of its own: one whose search was cancelled may be aborted then."""
     ds = Dataset()
     if pacs.origin.character_set:
@@ -174,19 +190,15 @@ def _search(pacs: Pacs, level: str, **keys: str) -> list[Dataset]:
         closing(association.find(STUDY_ROOT_FIND, ds)) as responses,
     ):
         found = [(one.data, one.transfer_syntax_uid) for one in islice(responses, MOST_MATCHES) if one.data]
-    return [_read(data, UID(syntax)) for data, syntax in found]
+    return [Match.read(data, UID(syntax)) for data, syntax in found]
 
 
-def _read(data: bytes, syntax: UID) -> Dataset:
-    return read_dataset(BytesIO(data), syntax.is_implicit_VR, syntax.is_little_endian)
-
-
-def _smallest(matches: Sequence[Dataset], level: str, keyword: str) -> str:
+def _smallest(matches: Sequence[Match], level: str, keyword: str) -> str:
     """Give the UID of that of which there is least; empty where there is none."""
 
-    def size(match: Dataset) -> int:
-        count = str(match.get(_COUNTS[level]) or "")
-        return int(count) if count.isdecimal() and int(count) else MOST_MATCHES**5
+    def size(match: Match) -> int:
+        count = match.text(_COUNTS[level])
+        return int(count) if count.isdecimal() and len(count) < _DIGITS and int(count) else MOST_MATCHES**5
 
-    named = [match for match in matches if match.get(keyword)]
-    return str(min(named, key=size)[keyword].value) if named else ""
+    named = [match for match in matches if match.uid(keyword)]
+    return min(named, key=size).uid(keyword) if named else ""

@@ -3,14 +3,14 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 from nats.js.api import AckPolicy, ConsumerConfig
 
 from isthmus.arrivals import queue_watch
-from isthmus.arrivals.queue_watch import look
-from isthmus.arrivals.watch import Watch
+from isthmus.arrivals.watch import KNOWN_SECONDS, Watch
 from isthmus.cli.embedded import EmbeddedNats
 from isthmus.common.bus import Bus, end_tasks, jobs, streams, subjects
 from isthmus.common.bus.backlog import backlogs
@@ -29,6 +29,7 @@ LENGTH = "isthmus_queue_length"
 AGE = "isthmus_queue_oldest_age_seconds"
 LIMIT = 200_000_000
 BULK = {"isthmus_queue": "retrieve", "dicom_origin": "pacs", "isthmus_lane": "bulk"}
+look = partial(queue_watch.look, lasts=KNOWN_SECONDS)
 
 
 @pytest.fixture
@@ -83,7 +84,7 @@ async def test_what_nats_does_not_tell_any_more_is_not_told_for_long(
         await look(bus)
     assert measured(LENGTH, **BULK) == 0
     assert measured("isthmus_jetstream_size_bytes") is not None
-    later = now + queue_watch.KNOWN_SECONDS + PATIENCE
+    later = now + KNOWN_SECONDS + PATIENCE
     monkeypatch.setattr("isthmus.common.telemetry.metrics.monotonic", lambda: later)
     for name in (LENGTH, AGE, "isthmus_jetstream_size_bytes", "isthmus_dead_letters"):
         assert told(name) == [], name

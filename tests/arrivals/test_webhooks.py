@@ -343,4 +343,3 @@ async def test_metrics_tell_how_webhooks_do(site: Site, receiver: WebhookReceive
             f'isthmus_webhook_attempts_total{{isthmus_outcome="{outcome}",isthmus_webhook="{hook.name}"}} 1.0'
             in told
         )
-    assert f'isthmus_webhook_waiting{{isthmus_webhook="{hook.name}"}}' in told

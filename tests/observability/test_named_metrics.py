@@ -7,8 +7,8 @@ from tests.observability.exported import OF_PROMETHEUS, SELDOM, check, defined, 
 from tests.observability.promql import named, named_by_variable
 from tests.observability.rules import rules
 
-NOT_SHOWN = frozenset({"isthmus_forwards_waiting", "isthmus_webhook_dead_letters_total"})
-"""What the queues and the dead letters tell too, for the whole system."""
+NOT_SHOWN = frozenset({"isthmus_webhook_dead_letters_total"})
+"""What the dead letters tell too, for the whole system."""
 
 
 def test_every_metric_that_is_named_is_defined_with_the_labels_that_are_used() -> None:
@@ -47,7 +47,7 @@ def test_what_a_process_says_is_read() -> None:
         'isthmus_queue_length{isthmus_queue="retrieve",dicom_origin="pacs",isthmus_lane="bulk"} 0.0\n'
     )
     complaints = check(text)
-    assert "isthmus_queue_length: has no isthmus_webhook" in complaints
+    assert "isthmus_queue_length: has no isthmus_consumer, isthmus_webhook" in complaints
     assert "isthmus_store_instances_total: there is none" in complaints
     assert not [complaint for complaint in complaints if complaint.startswith("isthmus_origin_up")]
 

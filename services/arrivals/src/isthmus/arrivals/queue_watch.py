@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Iterable, Mapping
-from typing import Final
 
 from isthmus.common.bus import Bus
 from isthmus.common.bus.backlog import Backlog, Place, Queue, Storage, backlogs, dead_letters, storage
@@ -10,11 +9,8 @@ from isthmus.common.bus.measured import labels
 from isthmus.common.telemetry import instruments
 from isthmus.common.telemetry.attributes import DICOM_ORIGIN, ISTHMUS_QUEUE, ISTHMUS_WEBHOOK
 
-KNOWN_SECONDS: Final = 15.0
-"""For how long is told what was seen: three looks. What NATS does not tell any more is not told."""
 
-
-async def look(bus: Bus, lasts: float = KNOWN_SECONDS) -> None:
+async def look(bus: Bus, *, lasts: float) -> None:
     """Look once at all queues; every replica tells the same of them.
 
     Args:

@@ -1,4 +1,4 @@
-"""What `/metrics` tells of what waits: events, studies, and all queues."""
+"""What `/metrics` tells of what waits: studies, and all queues."""
 
 import asyncio
 from contextlib import suppress
@@ -7,12 +7,11 @@ from typing import Final
 
 import nats.errors
 from nats.js.api import AckPolicy, ConsumerConfig
-from nats.js.errors import NotFoundError
 
 from isthmus.arrivals import queue_watch
 from isthmus.common.bus import Bus, streams
 from isthmus.common.errors import BusUnavailable
-from isthmus.common.telemetry.instruments import arrivals_lag, arrivals_waiting
+from isthmus.common.telemetry.instruments import arrivals_waiting
 
 WATCH_SECONDS: Final = 5.0
 KNOWN_SECONDS: Final = 3 * WATCH_SECONDS
@@ -30,22 +29,14 @@ class Watch:
     async def run(self) -> None:
         """Look until cancelled; what NATS does not tell is not told for long."""
         while True:
-            for look in (self.look, partial(queue_watch.look, self._bus)):
+            for look in (self.look, partial(queue_watch.look, self._bus, lasts=KNOWN_SECONDS)):
                 with suppress(nats.errors.Error, TimeoutError, BusUnavailable):
                     await look()
             await asyncio.sleep(WATCH_SECONDS)
 
     async def look(self) -> None:
         """Look once at what arrives."""
-        arrivals_lag.set(await self._events(), lasts=KNOWN_SECONDS)
         arrivals_waiting.set(await self._studies(), lasts=KNOWN_SECONDS)
-
-    async def _events(self) -> int:
-        try:
-            info = await self._jetstream.consumer_info(streams.EVENTS, streams.ARRIVALS_CONSUMER)
-        except NotFoundError:
-            return 0
-        return (info.num_pending or 0) + (info.num_ack_pending or 0)
 
     async def _studies(self) -> int:
         """Count the timers that are set: a consumer of them that takes none says how many there are."""

@@ -232,9 +232,6 @@ jetstream_limit = gauge(
 )
 
 # What arrives
-arrivals_lag = gauge(
-    "isthmus.arrivals.lag", "{event}", "Events that are not merged into their studies", (), _ARRIVALS
-)
 arrivals_waiting = gauge("isthmus.arrivals.waiting", "{study}", "Studies whose timers run", (), _ARRIVALS)
 arrivals_events = counter(
     "isthmus.arrivals.events", "{event}", "Events that were merged into studies", (DICOM_ORIGIN,), _ARRIVALS
@@ -263,9 +260,6 @@ forwarded = counter(
     (DICOM_ORIGIN, ISTHMUS_OUTCOME),
     _ARRIVALS,
 )
-forwards_waiting = gauge(
-    "isthmus.forwards.waiting", "{message}", "Messages in the queue of an origin", (DICOM_ORIGIN,), _ARRIVALS
-)
 webhook_attempts = counter(
     "isthmus.webhook.attempts",
     "{attempt}",
@@ -279,9 +273,6 @@ webhook_dead_letters = counter(
     "Events that webhooks never took",
     (ISTHMUS_WEBHOOK,),
     _ARRIVALS,
-)
-webhook_waiting = gauge(
-    "isthmus.webhook.waiting", "{event}", "Events on their way to webhooks", (ISTHMUS_WEBHOOK,), _ARRIVALS
 )
 webhook_stopped = gauge(
     "isthmus.webhook.stopped", "", "Whether a webhook answered 410 Gone", (ISTHMUS_WEBHOOK,), _ARRIVALS

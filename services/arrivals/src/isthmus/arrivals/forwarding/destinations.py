@@ -35,7 +35,7 @@ from isthmus.common.messages import BlobRef, Forwarding, Refusal, decode
 from isthmus.common.service import Parts
 from isthmus.common.telemetry import extract, get_logger
 from isthmus.common.telemetry.attributes import DICOM_ORIGIN, ISTHMUS_OUTCOME
-from isthmus.common.telemetry.instruments import forwarded, forwards_waiting
+from isthmus.common.telemetry.instruments import forwarded
 
 ACK_WAIT: Final = 30.0
 """Seconds after which what a replica that says nothing had goes to another one."""
@@ -46,8 +46,6 @@ NOT_UNDERSTOOD_SECONDS: Final = 600.0
 """Until a message comes again that is of another version of ours."""
 FAILED_SECONDS: Final = 60.0
 """Until one comes again over which we stumbled."""
-SEEN_SECONDS: Final = 60.0
-"""For how long it is told what waited when a message was taken: another replica takes what follows."""
 
 log = get_logger(__name__)
 
@@ -106,8 +104,6 @@ class Destination:
 
     async def _take(self, message: Msg) -> None:
         token = context.attach(extract(message.headers or {}))
-        waiting = message.metadata.num_pending
-        forwards_waiting.set(waiting, {DICOM_ORIGIN: self._name}, lasts=SEEN_SECONDS)
         try:
             forwarding = decode(message.data, Forwarding)
             early = forwarding.not_before - time.time()

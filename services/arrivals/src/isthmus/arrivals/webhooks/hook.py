@@ -80,19 +80,16 @@ class Hook:
                 loop.result()
         finally:
             await end_tasks(loops)
-            self._record.set_waiting(0)
             with suppress(UnavailableError):
                 await self._record.flush()
 
     async def _watch(self) -> None:
-        """See from time to time what others have changed, and how much waits."""
+        """See from time to time what others have changed."""
         while True:
             try:
                 async with self._looking:
                     await self._record.look()
                     self._set_go()
-                waiting = await self._feeds.events.waiting() + await self._feeds.replayed.waiting()
-                self._record.set_waiting(waiting)
             except (UnavailableError, nats.errors.Error) as error:
                 log.warning("webhook not looked at", webhook=self._webhook.name, error=type(error).__name__)
             await asyncio.sleep(self._pace.look)

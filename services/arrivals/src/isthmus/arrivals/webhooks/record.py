@@ -16,7 +16,6 @@ from isthmus.common.telemetry.instruments import (
     webhook_attempts,
     webhook_dead_letters,
     webhook_stopped,
-    webhook_waiting,
 )
 
 log = get_logger(__name__)
@@ -100,10 +99,6 @@ class Record:
     def dead(self) -> None:
         """An event became a dead letter."""
         webhook_dead_letters.add(1, self._labels)
-
-    def set_waiting(self, number: int) -> None:
-        """So many events are on their way."""
-        webhook_waiting.set(number, self._labels)
 
     async def stop(self) -> None:
         """It wants nothing more: no replica sends it anything.

@@ -30,16 +30,6 @@ class Source(Consumer):
         with bus_errors("webhook"):
             await self.make()
 
-    async def waiting(self) -> int:
-        """How many events were not taken yet.
-
-        Raises:
-            BusUnavailable: NATS does not tell.
-        """
-        with bus_errors("webhook"):
-            info = await self.bus.jetstream.consumer_info(self.stream, self.name)
-        return (info.num_pending or 0) + (info.num_ack_pending or 0)
-
 
 def sources(bus: Bus, webhook: Webhook) -> tuple[Source, Source]:
     """Give what a webhook's events come from: of a new webhook, those from now on; and those replayed."""

@@ -60,6 +60,7 @@ def test_the_environment_gets_past_no_refusal(tmp_path: Path, monkeypatch: pytes
         ("[nats]\nca_file = 'a'", "nats: ca_file: without TLS: url must begin with tls://"),
         ("[nats]\nurl = 'tls://n'\nkey_file = 'a'", "certificate_file and key_file go together"),
         ("[s3]\nca_file = 'a'", "s3: ca_file: without TLS: endpoint must begin with https://"),
+        ("[s3]\nendpoint = 'minio:abc'", 's3.endpoint: is no "host:port" and no URL without a path'),
         ("[gateway]\ncertificate_file = 'a'", "gateway: certificate_file and key_file go together"),
         ("[gateway]\nclient_ca_file = 'a'", "gateway: client_ca_file: without certificate_file"),
     ],

@@ -73,6 +73,8 @@ def test_what_is_for_tls_is_not_ignored_without_it(tmp_path: Path) -> None:
     [
         ("dicom-files", "x", "origins[0].bucket: is no name of a bucket: 3 to 63 letters"),
         ("https://s3.example.org", "s3.example.org/a", 'origins[0].endpoint: is no "host:port" and no URL'),
+        ("https://s3.example.org", "minio:abc", 'origins[0].endpoint: is no "host:port" and no URL'),
+        ("https://s3.example.org", "minio:70000", 'origins[0].endpoint: is no "host:port" and no URL'),
     ],
 )
 def test_a_place_that_cannot_be_is_named(tmp_path: Path, right: str, wrong: str, complaint: str) -> None:

@@ -153,7 +153,12 @@ def _nats_url(text: str) -> str:
 
 
 def _endpoint(text: str) -> str:
-    if not _ENDPOINT.fullmatch(text):
+    try:
+        parts = urlsplit(text if "://" in text else f"http://{text}")
+        holds = _ENDPOINT.fullmatch(text) and parts.hostname and parts.port != 0
+    except ValueError:
+        holds = False
+    if not holds:
         raise ValueError('is no "host:port" and no URL without a path, such as "https://s3.example.org"')
     return text
 

@@ -16,6 +16,7 @@ from isthmus.common.config.forwarding import check_deletions
 from isthmus.common.config.http import Gateway, Http
 from isthmus.common.config.kinds import (
     AETitle,
+    Endpoint,
     Few,
     ListenAddress,
     ListenOrNot,
@@ -176,7 +177,7 @@ class Nats(Section):
 class S3(Section):
     """The blob store: anything that speaks S3."""
 
-    endpoint: str = "127.0.0.1:9000"
+    endpoint: Endpoint = "127.0.0.1:9000"
     """Host and port; with TLS a URL that begins with `https://`."""
     bucket: str = "isthmus"
     """It is made if it is not there."""

@@ -66,7 +66,7 @@ async def _by_scp(
     pacs: Pacs, instance: Instance, run: RunFile, around: Surroundings
 ) -> AsyncIterator[Arrivals]:
     """Hear of what comes to scp, as a worker does that has asked for it."""
-    arrivals = Arrivals()
+    arrivals = Arrivals(sees_connections=False)
 
     async def take(_: Received) -> ReceivedAnswer:
         arrivals.instances += 1

@@ -103,7 +103,7 @@ def judge(moved: Moved, arrivals: Arrivals, pacs: Pacs, host: str) -> str:
         raise _met(arrivals, pacs, listens)
     if _is_loopback(host) and not _is_loopback(pacs.us.host):
         raise _on_loopback(pacs, listens)
-    raise _missed(moved, pacs)
+    raise _missed(moved, pacs) if arrivals.sees_connections else _unseen(moved, pacs)
 
 
 def not_offered(pacs: Pacs) -> Wrong:
@@ -239,6 +239,20 @@ def _missed(moved: Moved, pacs: Pacs) -> Wrong:
         f"there: correct them to host {us.host}, port {us.port}",
         *words.known(us),
         f"if they are so: see that no firewall rejects TCP from {pacs.peer.host} to port {us.port} here",
+    )
+
+
+def _unseen(moved: Moved, pacs: Pacs) -> Wrong:
+    """Say what may be wrong where scp takes what comes: somebody may have come to it, and been refused."""
+    likely = _missed(moved, pacs).finding
+    how = "fails at C-MOVE" if moved.has_failed else "says that C-MOVE has ended"
+    return Wrong(
+        likely.cause,
+        likely.side,
+        f"the PACS at {pacs.address} {how}, and nothing that it sends to {pacs.us.ae_title} is taken as ours",
+        "first see whether scp refuses it, for its AE title, its address or its TLS: isthmus audit --since 5m"
+        " --outcome refused; or stop the system, and run isthmus doctor again, which then sees who connects",
+        *likely.advice,
     )
 
 

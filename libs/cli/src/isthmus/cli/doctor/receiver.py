@@ -26,6 +26,8 @@ _HANDSHAKE_SECONDS: Final = 2.0
 class Arrivals:
     """What came."""
 
+    sees_connections: bool = True
+    """Whether who connects is seen, too; scp tells but of what it matches to a retrieve."""
     connections: int = 0
     calling_ae_titles: set[str] = field(default_factory=set)
     """Of those who had an association."""

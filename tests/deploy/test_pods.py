@@ -204,6 +204,7 @@ def test_keda_asks_for_the_queues_that_a_service_works_on() -> None:
     assert 'isthmus_queue=~"retrieve|store"' in query
     assert 'dicom_origin=~"pacs|archive"' in query
     assert 'namespace="imaging"' in query
+    assert by_queue["metadata"]["ignoreNullValues"] == "false"
     assert by_processor["type"] == "cpu"
     assert 'isthmus_lane=~"interactive"' in made["wado"]["spec"]["triggers"][0]["metadata"]["query"]
 

@@ -38,10 +38,11 @@ def queries() -> Mapping[str, str]:
     return {name: one["spec"]["triggers"][0]["metadata"]["query"] for name, one in scaled.items()}
 
 
-def evaluated(query: str, series: Mapping[str, str], expected: int, folder: Path) -> str:
+def evaluated(query: str, series: Mapping[str, str], expected: int | None, folder: Path) -> str:
     """Have promtool hold a query against what it is to give, and give what it says where it is not so."""
     file = folder / "query.json"  # which is YAML too
-    wanted = {"expr": query, "eval_time": "1m", "exp_samples": [{"labels": "{}", "value": expected}]}
+    samples = [] if expected is None else [{"labels": "{}", "value": expected}]
+    wanted = {"expr": query, "eval_time": "1m", "exp_samples": samples}
     one = {
         "interval": "1m",
         "input_series": [{"series": name, "values": f"{value} {value}"} for name, value in series.items()],
@@ -61,8 +62,11 @@ def test_jobs_are_counted_once_and_only_those_that_the_service_works_on(
 
 
 @pytest.mark.parametrize("name", WAITING)
-def test_where_nothing_is_told_nothing_waits(name: str, queries: Mapping[str, str], tmp_path: Path) -> None:
-    assert evaluated(queries[name], {}, 0, tmp_path) == ""
+def test_where_nothing_is_told_nobody_knows_what_waits(
+    name: str, queries: Mapping[str, str], tmp_path: Path
+) -> None:
+    assert evaluated(queries[name], {}, None, tmp_path) == ""
+    assert evaluated(queries[name], dict.fromkeys(SERIES, "0"), 0, tmp_path) == ""
 
 
 def test_what_is_asked_for_is_what_arrivals_exports(queries: Mapping[str, str]) -> None:

@@ -48,7 +48,10 @@ _TRIGGER: Final = {
             type={"const": "prometheus"},
             metricType={"const": "AverageValue"},
             metadata=_exactly(
-                serverAddress=_TEXT, query=_TEXT, threshold={"type": "string", "pattern": "^[0-9]+$"}
+                serverAddress=_TEXT,
+                query=_TEXT,
+                ignoreNullValues={"enum": ["true", "false"]},
+                threshold={"type": "string", "pattern": "^[0-9]+$"},
             ),
         ),
         _exactly(
@@ -59,9 +62,16 @@ _TRIGGER: Final = {
     ]
 }
 _REQUIREMENT: Final = _exactly(key=_TEXT, operator={"enum": ["In"]}, values=_several(_TEXT))
-_RULE: Final = _exactly(
-    {"for": _TEXT, "keep_firing_for": _TEXT, "labels": _TEXTS, "annotations": _TEXTS}, alert=_TEXT, expr=_TEXT
-)
+_RULE: Final = {
+    "oneOf": [
+        _exactly(
+            {"for": _TEXT, "keep_firing_for": _TEXT, "labels": _TEXTS, "annotations": _TEXTS},
+            alert=_TEXT,
+            expr=_TEXT,
+        ),
+        _exactly({"labels": _TEXTS}, record=_TEXT, expr=_TEXT),
+    ]
+}
 
 SCHEMAS: Final[Mapping[str, Schema]] = {
     "ScaledObject": _resource(

@@ -11,7 +11,7 @@ import pytest
 from tests.data_sets import identity, make_series, raw_datasets
 from tests.observability.dashboards.sources import dashboards
 from tests.observability.promql import filled_in
-from tests.observability.rules import rules
+from tests.observability.rules import recordings, rules
 from tests.observability.server import Prometheus
 from tests.peers import Peer, eventually
 from tests.peers.clients import storescu
@@ -105,7 +105,7 @@ def test_every_rule_is_evaluated(driven: Prometheus) -> None:
         return all(rule["health"] == "ok" for rule in driven.rules())
 
     assert eventually(looked_at), [rule.get("lastError") for rule in driven.rules()]
-    assert [rule["name"] for rule in driven.rules()] == [rule.name for rule in rules()]
+    assert [rule["name"] for rule in driven.rules()] == [rule.name for rule in (*recordings(), *rules())]
 
 
 def test_no_service_of_a_system_that_runs_is_taken_for_away(driven: Prometheus) -> None:

@@ -221,6 +221,13 @@ def test_prometheus_reads_the_numbers_with_its_own_key_and_has_the_rules_of_comp
     assert not [one for one in render().manifests if "coreos" in one["apiVersion"]]
 
 
+def test_an_alert_names_its_page_where_it_can_be_read() -> None:
+    rendered = render({"monitoring": {"enabled": True, "runbooks": "https://pages.example.org/"}})
+    (made,) = (one for one in rendered.manifests if one["kind"] == "PrometheusRule")
+    (alert,) = (one for one in made["spec"]["groups"][0]["rules"] if one.get("alert") == "PacsDown")
+    assert alert["annotations"]["runbook_url"] == "https://pages.example.org/pacs-down.md"
+
+
 def test_prometheus_finds_the_services_and_knows_them_by_the_labels_of_the_rules() -> None:
     rendered = render({"monitoring": {"enabled": True}})
     (monitor,) = (one for one in rendered.manifests if one["kind"] == "ServiceMonitor")

@@ -3,6 +3,10 @@
 import json
 import os
 import re
+import signal
+import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,7 +15,10 @@ from typer.testing import CliRunner, Result
 from isthmus.cli.doctor import Cause
 from isthmus.cli.main import app
 from tests.peers import Orthanc, Peer, free_port
+from tests.waiting import PATIENCE
 
+SHORTER_THAN_ITS_ANSWER = 20.0
+"""Seconds; for an answer doctor waits 30."""
 PAGE = Path(__file__).parents[3] / "docs" / "doctor.md"
 
 
@@ -90,6 +97,25 @@ def test_an_origin_that_there_is_not(isthmus_peer: Peer, tmp_path: Path) -> None
     assert result.exit_code == 2
     assert "'nobody'" in result.stderr
     assert result.stdout == ""
+
+
+def test_who_ends_it_does_not_wait_for_a_silent_pacs(isthmus_peer: Peer, tmp_path: Path) -> None:
+    config = tmp_path / "own.toml"
+    command = [sys.executable, "-m", "isthmus.cli.main", "doctor", "pacs", "--config", str(config)]
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        silent.settimeout(PATIENCE)
+        there = Peer("PACS", "127.0.0.1", silent.getsockname()[1])
+        config.write_text(settings(there, isthmus_peer))
+        running = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=tmp_path)
+        tried, _ = silent.accept()  # whether it takes connections
+        asked, _ = silent.accept()
+        with tried, asked:
+            asked.settimeout(PATIENCE)
+            assert asked.recv(1)
+            running.send_signal(signal.SIGINT)
+            said, _ = running.communicate(timeout=SHORTER_THAN_ITS_ANSWER)
+    assert running.returncode == 130
+    assert said.splitlines()[-1].startswith("ok          origin pacs: connection")
 
 
 def test_the_page_says_what_each_cause_means() -> None:

@@ -1,6 +1,8 @@
 """The command: what it tells while it looks, and at the end."""
 
 import asyncio
+import os
+import signal
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -23,6 +25,7 @@ from isthmus.common.errors import SettingsError, UnknownOrigin
 from isthmus.common.telemetry import configure_logging
 
 _SIDES = {Side.OURS: "here", Side.THEIRS: "there", Side.NETWORK: "in the network"}
+_INTERRUPTED = 128 + signal.SIGINT
 _OF_SETTINGS = frozenset({Cause.SETTINGS_WRONG, Cause.FILE_UNUSABLE})
 
 
@@ -102,7 +105,14 @@ async def doctor(config: Path | None, data: Path, origins: Sequence[str], *, as_
                 telling.ended(_wrong_setting(line))
         else:
             _check_names(settings, origins)
-            await examine(Surroundings(settings, data, _running(data)), origins, telling)
+            try:
+                await examine(Surroundings(settings, data, _running(data)), origins, telling)
+            except asyncio.CancelledError:
+                status.stop()
+                sys.stdout.flush()
+                os._exit(
+                    _INTERRUPTED
+                )  # a thread waits for as long as a PACS is silent, and would be waited for
     wrong = [check.finding for check in telling.checks if check.finding is not None]
     if as_json:
         write_json({"ok": not wrong, "checks": [asdict(check) for check in telling.checks]})

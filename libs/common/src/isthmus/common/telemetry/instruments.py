@@ -210,7 +210,11 @@ queue_length = gauge(
     "isthmus.queue.length", "{message}", "Messages that wait or are worked on", _PLACE, _ARRIVALS
 )
 queue_oldest_age = gauge(
-    "isthmus.queue.oldest.age", "s", "Age of the oldest message that is not done with", _PLACE, _ARRIVALS
+    "isthmus.queue.oldest.age",
+    "s",
+    "Age of the oldest message that is not done with; of what is forwarded since it first was to go",
+    _PLACE,
+    _ARRIVALS,
 )
 queue_redeliveries = counter(
     "isthmus.queue.redeliveries",

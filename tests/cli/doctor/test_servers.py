@@ -14,7 +14,10 @@ from nats.js.errors import APIError
 from isthmus.cli.doctor import Cause, Patience, Side
 from isthmus.cli.embedded import EmbeddedS3
 from isthmus.cli.process import executable
+from isthmus.common.blobs import BlobStore
 from isthmus.common.config.settings import S3, Nats
+from isthmus.common.errors import StoreUnavailable
+from isthmus.common.threads import Threads
 from tests.cli.doctor.examining import HURRIED, Heard, examined, wants_tls_and_says_so
 from tests.peers import Orthanc, Process, free_port
 from tests.peers.process import accepts_connections
@@ -247,6 +250,25 @@ async def test_nothing_is_wrong_with_a_bucket_of_others(store: EmbeddedS3, tmp_p
     heard = await examined({"origins": [origin]}, tmp_path)
     assert heard.findings == []
     assert heard.unclear == []
+
+
+async def test_of_a_store_that_cannot_read_nothing_of_ours_stays(
+    store: EmbeddedS3, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: list[str] = []
+
+    async def broken(self: BlobStore, key: str, **_: int) -> bytes:
+        written.append(key)
+        raise StoreUnavailable("its disk is broken")
+
+    monkeypatch.setattr(BlobStore, "get", broken)
+    heard = await with_s3(s3_of(store), tmp_path)
+    heard.only(Cause.S3_FAILS, Side.THEIRS, "its disk is broken")
+    threads = Threads("test", 1)
+    blobs = BlobStore(store.endpoint, store.access_key, store.secret_key, store.bucket, threads=threads)
+    assert [one.key async for one in blobs.list(written[0])] == []
+    blobs.close()
+    threads.close()
 
 
 async def test_s3_that_says_in_clear_that_it_speaks_tls(tmp_path: Path) -> None:

@@ -251,10 +251,12 @@ async def _try_rights(store: BlobStore, bucket: Bucket) -> str:
         key = f"{SPOOL}/doctor-{secrets.token_hex(8)}"
         await _attempt("write (s3:PutObject)", lambda: store.put(key or "", _CONTENT), lacking)
     written = "write (s3:PutObject)" not in lacking
-    if key is not None and written:
-        await _attempt("read (s3:GetObject)", lambda: store.get(key or "", length=1), lacking)
-    if bucket.is_ours and written:
-        await _attempt("delete (s3:DeleteObject)", lambda: store.delete(key or ""), lacking)
+    try:
+        if key is not None and written:
+            await _attempt("read (s3:GetObject)", lambda: store.get(key or "", length=1), lacking)
+    finally:  # however reading ends, nothing of ours stays
+        if bucket.is_ours and written:
+            await _attempt("delete (s3:DeleteObject)", lambda: store.delete(key or ""), lacking)
     if not lacking:
         return "list, read, write, delete" if bucket.is_ours else "list, read"
     raise Wrong(

@@ -103,6 +103,7 @@ async def test_a_rule_for_nobody(tmp_path: Path) -> None:
     rules = {"rules": [{"user": "ann", "operations": ["search"]}]}
     heard = await examined({**NOWHERE, "access": rules}, tmp_path)
     heard.only(Cause.RULE_WITHOUT_EFFECT, Side.OURS, "access.rules[0]")
+    assert "access.rules[0]" in {check.what for check in heard.checks}
 
 
 async def test_a_secret_that_everybody_may_read(tmp_path: Path) -> None:

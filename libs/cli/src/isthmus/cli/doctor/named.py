@@ -1,5 +1,6 @@
 """What the settings name and say: files with secrets and certificates, and rules without effect."""
 
+import re
 from collections.abc import Iterable, Iterator
 from typing import Final
 
@@ -36,7 +37,8 @@ def unusable(problem: str) -> Wrong:
 
 def _tell(subject: Subject, cause: Cause, problems: Iterable[str], advice: str) -> None:
     for problem in problems:
-        with subject.step(problem.partition(":")[0], goes_on=True):
+        place = re.split(":| is ", problem, maxsplit=1)[0]
+        with subject.step(place, goes_on=True):
             raise Wrong(cause, Side.OURS, problem, advice)
 
 

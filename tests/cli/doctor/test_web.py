@@ -107,14 +107,31 @@ async def test_a_proxy_that_does_not_let_us_through(site: Site, tmp_path: Path) 
     heard.only(Cause.PROXY_REFUSES, Side.THEIRS, "origins[0].proxy", "dicomweb.example.org")
 
 
-async def test_no_token_is_to_be_had(site: Site, tmp_path: Path) -> None:
-    secret = written(tmp_path / "secret", "not-the-right-secret")
+def with_token_of(url: str, folder: Path) -> dict[str, object]:
+    secret = written(folder / "secret", "not-the-right-secret")
     secret.chmod(0o600)
+    return {"token_url": f"{url}/token", "client_id": "isthmus", "client_secret_file": secret}
+
+
+async def test_no_token_is_to_be_had(site: Site, tmp_path: Path) -> None:
     site.does(says("401 Unauthorized"))
-    oauth2 = {"token_url": f"{site.url}/token", "client_id": "isthmus", "client_secret_file": secret}
-    heard = await examined(of(site.url, oauth2=oauth2), tmp_path, "cloud")
+    heard = await examined(of(site.url, oauth2=with_token_of(site.url, tmp_path)), tmp_path, "cloud")
     found = heard.only(Cause.TOKEN_REFUSED, Side.OURS, "origins[0].oauth2", "client_id")
     assert "not-the-right-secret" not in repr(found)
+
+
+async def test_a_token_endpoint_whose_authority_nobody_named(site: Site, tmp_path: Path) -> None:
+    async with Site(Authority(tmp_path, "nobodys").server()).listening() as other:
+        heard = await examined(of(site.url, oauth2=with_token_of(other.url, tmp_path)), tmp_path, "cloud")
+    heard.only(Cause.TLS_UNKNOWN_AUTHORITY, Side.OURS, "origins[0].ca_file")
+
+
+async def test_a_token_endpoint_that_says_nothing(site: Site, tmp_path: Path) -> None:
+    async with Site().listening() as other:
+        other.does(writes_then_is_silent(b""))
+        settings = of(site.url, oauth2=with_token_of(other.url, tmp_path))
+        heard = await examined(settings, tmp_path, "cloud", patience=SHORT)
+    heard.only(Cause.SERVER_SILENT, Side.THEIRS, "token endpoint", "token_url")
 
 
 def dated(by: timedelta) -> str:

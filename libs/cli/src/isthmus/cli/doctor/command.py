@@ -7,17 +7,14 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
 
-import typer
 from rich.status import Status
 
 from isthmus.cli.doctor.causes import Cause
 from isthmus.cli.doctor.examination import examine
 from isthmus.cli.doctor.findings import Check, Finding, Side, Verdict
 from isthmus.cli.doctor.surroundings import Surroundings
-from isthmus.cli.exits import FAILED, USAGE, exit_codes
-from isthmus.cli.options import DEFAULT_CONFIG, DEFAULT_DATA, AsJson, Data
+from isthmus.cli.exits import FAILED, USAGE
 from isthmus.cli.output import progress_console, write_json, write_line
 from isthmus.cli.run_file import NotRunning, RunFile
 from isthmus.common.config import Settings, load_settings
@@ -50,33 +47,6 @@ class _Telling:
             for line in _lines(check):
                 write_line(line)
             sys.stdout.flush()
-
-
-def doctor_command(
-    origins: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="[ORIGIN]...", help="Only these, and the settings; without any, everything."),
-    ] = None,
-    config: Annotated[
-        Path | None,
-        typer.Option(
-            "--config",
-            envvar="ISTHMUS_CONFIG",
-            help="The settings, else isthmus.toml here if there is one.",
-        ),
-    ] = None,
-    data: Data = DEFAULT_DATA,
-    as_json: AsJson = False,
-) -> None:
-    """Look for what is wrong with an installation: why, at which side, and what to change there.
-
-    Each PACS is asked by C-ECHO, C-FIND, and C-GET and C-MOVE of one instance, of which nothing is shown.
-    """
-    chosen = config or (DEFAULT_CONFIG if DEFAULT_CONFIG.exists() else None)
-    with exit_codes():
-        code = asyncio.run(doctor(chosen, data, origins or (), as_json=as_json))
-    if code:
-        raise typer.Exit(code)
 
 
 async def doctor(config: Path | None, data: Path, origins: Sequence[str], *, as_json: bool) -> int:

@@ -1,5 +1,6 @@
 """A DICOMweb origin: whether it is there, knows us, and answers a search as DICOMweb has it."""
 
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Final
 from urllib.parse import urlsplit
@@ -56,14 +57,20 @@ async def examine_server(
     if origin.proxy is None:
         if origin.url.startswith("https:"):
             with subject.step("TLS"):
-                await handshake(_place(origin, place), context, patience.connect)
+                await handshake(_place(origin, place, origin.url), context, patience.connect)
         await clocks.ask(subject.name, origin.url, patience.connect, context)
     seconds = min(origin.timeout_seconds, patience.answer)
     hurried = origin.model_copy(update={"timeout_seconds": seconds})
     if origin.oauth2 is not None:
-        where = f"{place}.oauth2.token_url"
+        where, url = f"{place}.oauth2.token_url", origin.oauth2.token_url
         if origin.proxy is None:
-            await reach(subject, *_address(origin.oauth2.token_url), patience.connect, where=where)
+            await reach(subject, *_address(url), patience.connect, where=where)
+            if url.startswith("https:"):
+                with subject.step("TLS of the token endpoint"):
+                    there = replace(
+                        _place(origin, place, url), certificate_file=None, shows_certificate=False
+                    )
+                    await handshake(there, tls_context(origin, identified=False), patience.connect)
         with subject.step("token"):
             await _token(hurried, place)
     with subject.step("search") as note:
@@ -80,8 +87,8 @@ def _address(url: str) -> tuple[str, int]:
     return parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
 
 
-def _place(origin: DicomwebOrigin, place: str) -> Place:
-    host, port = _address(origin.url)
+def _place(origin: DicomwebOrigin, place: str, url: str) -> Place:
+    host, port = _address(url)
     return Place(
         host,
         port,
@@ -98,6 +105,14 @@ async def _token(origin: DicomwebOrigin, place: str) -> None:
     try:
         async with elsewhere_client(origin, tls_context(origin, identified=False)) as http:
             await ClientCredentials(origin, origin.oauth2, http).authorization()
+    except OriginTimeout:
+        raise Wrong(
+            Cause.SERVER_SILENT,
+            Side.THEIRS,
+            f"the token endpoint of {origin.name} takes the connection, and does not answer in time",
+            "see in its log what it does with the request",
+            f"if it is another: correct {place}.oauth2.token_url",
+        ) from None
     except OriginError as error:
         raise Wrong(
             Cause.TOKEN_REFUSED,

@@ -1,5 +1,6 @@
 """The `isthmus` command; it exits with 0 if all went well, 1 if not, 2 if command or settings are wrong."""
 
+import asyncio
 import re
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -10,7 +11,6 @@ import typer
 
 from isthmus.cli.audit import Wanted, show_audit
 from isthmus.cli.containers.commands import bucket_command, secrets_command
-from isthmus.cli.doctor.command import doctor_command
 from isthmus.cli.echo import echo
 from isthmus.cli.events import events, since_when
 from isthmus.cli.exits import FAILED, exit_codes, finish
@@ -31,7 +31,6 @@ from isthmus.cli.status import status
 from isthmus.cli.store import store
 from isthmus.cli.subscribers import rewind
 from isthmus.cli.trace import trace
-from isthmus.cli.up import up
 from isthmus.cli.viewer import viewer
 from isthmus.common.dicom.uids import check_uid
 from isthmus.common.errors import InvalidParameter
@@ -55,7 +54,6 @@ app.add_typer(webhooks_app, name="webhooks")
 app.add_typer(key_app, name="key")
 app.command("secrets")(secrets_command)
 app.command("bucket")(bucket_command)
-app.command("doctor")(doctor_command)
 
 
 @app.command("up")
@@ -66,8 +64,40 @@ def _up(
     data: Data = DEFAULT_DATA,
 ) -> None:
     """Run the whole system on this machine, until Ctrl-C."""
+    from isthmus.cli.up import up  # noqa: PLC0415 - all that is embedded
+
     with exit_codes():
         up(config or (DEFAULT_CONFIG if DEFAULT_CONFIG.exists() else None), data)
+
+
+@app.command("doctor")
+def _doctor(
+    origins: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[ORIGIN]...", help="Only these, and the settings; without any, everything."),
+    ] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            "--config",
+            envvar="ISTHMUS_CONFIG",
+            help="The settings, else isthmus.toml here if there is one.",
+        ),
+    ] = None,
+    data: Data = DEFAULT_DATA,
+    as_json: AsJson = False,
+) -> None:
+    """Look for what is wrong with an installation: why, at which side, and what to change there.
+
+    Each PACS is asked by C-ECHO, C-FIND, and C-GET and C-MOVE of one instance, of which nothing is shown.
+    """
+    from isthmus.cli.doctor.command import doctor  # noqa: PLC0415 - DIMSE and pixels, for this command alone
+
+    chosen = config or (DEFAULT_CONFIG if DEFAULT_CONFIG.exists() else None)
+    with exit_codes():
+        code = asyncio.run(doctor(chosen, data, origins or (), as_json=as_json))
+    if code:
+        raise typer.Exit(code)
 
 
 @app.command("viewer")

@@ -105,7 +105,10 @@ def test_every_rule_is_evaluated(driven: Prometheus) -> None:
         return all(rule["health"] == "ok" for rule in driven.rules())
 
     assert eventually(looked_at), [rule.get("lastError") for rule in driven.rules()]
-    assert [rule["name"] for rule in driven.rules()] == [rule.name for rule in (*recordings(), *rules())]
+    assert [rule["name"] for rule in driven.rules()] == [
+        *(one.name for one in recordings()),
+        *(one.name for one in rules()),
+    ]
 
 
 def test_no_service_of_a_system_that_runs_is_taken_for_away(driven: Prometheus) -> None:

@@ -50,7 +50,7 @@ def test_each_instrument_records_something(name: str) -> None:
 
 @pytest.mark.parametrize("definition", OURS, ids=lambda one: one.name)
 def test_a_definition_says_what_it_is_and_whose(definition: Definition) -> None:
-    assert re.fullmatch(r"(http\.server|isthmus)(\.[a-z_]+)+", definition.name)
+    assert re.fullmatch(r"(http\.server|isthmus)(\.[a-z][a-z0-9_]*)+", definition.name)
     assert definition.description[0].isupper()
     assert not definition.description.endswith(".")
     assert definition.services

@@ -15,7 +15,7 @@ from typing import Final
 import orjson
 
 from isthmus.cli.console import log_event
-from isthmus.cli.embedded.base import write_private
+from isthmus.cli.private_file import write_private
 
 KEPT: Final = 100
 """Errors that there are at least, if there were as many; the file has no more than twice as many."""

@@ -4,7 +4,7 @@ import secrets
 from pathlib import Path
 from typing import Final
 
-from isthmus.cli.embedded.base import write_private
+from isthmus.cli.private_file import write_private
 from isthmus.common.config.access import LEAST_SECRET
 from isthmus.common.errors import SettingsError
 

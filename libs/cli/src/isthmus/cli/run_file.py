@@ -9,7 +9,7 @@ from typing import Final, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
-from isthmus.cli.embedded.base import write_private
+from isthmus.cli.private_file import write_private
 from isthmus.common.config.settings import S3, Nats
 from isthmus.common.errors import IsthmusError
 

@@ -9,7 +9,7 @@ from typing import Final
 import orjson
 from pydantic import BaseModel
 
-from isthmus.cli.embedded.base import write_private
+from isthmus.cli.private_file import write_private
 from isthmus.cli.recording import record_own
 from isthmus.common.bus import Bus
 from isthmus.common.config import Settings

@@ -5,10 +5,7 @@ from typing import Annotated
 
 import typer
 
-from isthmus.cli.containers.bucket import make_bucket
-from isthmus.cli.containers.certificate import check_host
 from isthmus.cli.containers.secret_files import Kind
-from isthmus.cli.containers.secrets import make_secrets
 from isthmus.cli.exits import exit_codes, finish
 from isthmus.common.config import load_settings
 
@@ -33,6 +30,9 @@ def secrets_command(
     config: Config = None,
 ) -> None:
     """Make the secrets of a system in containers, as files: those that are not there yet."""
+    from isthmus.cli.containers.certificate import check_host  # noqa: PLC0415 - what signs, for this command alone
+    from isthmus.cli.containers.secrets import make_secrets  # noqa: PLC0415 - likewise
+
     try:
         check_host(host)
     except ValueError as error:
@@ -49,6 +49,8 @@ def bucket_command(
     config: Config = None,
 ) -> None:
     """Make the bucket, if it is not there, and see that each service may do its part with it."""
+    from isthmus.cli.containers.bucket import make_bucket  # noqa: PLC0415 - what rules MinIO, likewise
+
     with exit_codes():
         s3 = load_settings(config).s3
     finish(make_bucket(s3, keys, minio=minio))

@@ -6,7 +6,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
-from isthmus.cli.embedded.base import write_private
+from isthmus.cli.private_file import write_private
 from isthmus.common.blobs.rights import SERVICES
 from isthmus.common.config.files import secret_in
 from isthmus.common.errors import SettingsError

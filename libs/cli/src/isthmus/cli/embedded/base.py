@@ -1,6 +1,5 @@
 """What the embedded servers have in common: free ports, private files, use as async context managers."""
 
-import os
 import random
 import socket
 from abc import ABC, abstractmethod
@@ -80,15 +79,6 @@ def reachable(host: str) -> str:
     if host == "localhost" or not ip_address(host).is_unspecified:
         return host
     return LOOPBACK if ip_address(host).version == 4 else "::1"
-
-
-def write_private(path: Path, text: str) -> None:
-    """Write a file that only its owner can read, all of it or nothing."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.unlink(missing_ok=True)
-    with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write(text)
-    temporary.replace(path)
 
 
 class Embedded(ABC):

@@ -4,7 +4,8 @@ import asyncio
 import sys
 from pathlib import Path
 
-from isthmus.cli.embedded.base import LOOPBACK, Embedded, free_ports, write_private
+from isthmus.cli.embedded.base import LOOPBACK, Embedded, free_ports
+from isthmus.cli.private_file import write_private
 from isthmus.cli.process import Program
 
 _CONFIGURATION = """\

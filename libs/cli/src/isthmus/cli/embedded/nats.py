@@ -9,8 +9,9 @@ from typing import Final
 
 from pydantic import BaseModel, ValidationError
 
-from isthmus.cli.embedded.base import LOOPBACK, Embedded, free_ports, port_again, write_private
+from isthmus.cli.embedded.base import LOOPBACK, Embedded, free_ports, port_again
 from isthmus.cli.embedded.nats_conf import NatsUser, configuration, quoted, standing_users
+from isthmus.cli.private_file import write_private
 from isthmus.cli.process import Program, StartError, executable
 from isthmus.common.bus.accounts import ACCOUNT, OPERATOR
 

@@ -12,9 +12,10 @@ import urllib3
 from minio import Minio
 from minio.error import MinioException
 
-from isthmus.cli.embedded.base import LOOPBACK, Embedded, free_ports, write_private
+from isthmus.cli.embedded.base import LOOPBACK, Embedded, free_ports
 from isthmus.cli.embedded.own_authority import own_certificate
 from isthmus.cli.embedded.s3_rights import OWNER, identities
+from isthmus.cli.private_file import write_private
 from isthmus.cli.process import Program, executable
 from isthmus.common.blobs.rights import SERVICES
 

@@ -10,7 +10,7 @@ from nats.js.api import AckPolicy, ConsumerConfig
 
 from isthmus.cli.embedded import EmbeddedNats
 from isthmus.common.bus import Bus, end_tasks, forwards, jobs, streams, subjects
-from isthmus.common.bus.backlog import Backlog, Queue, associations, backlogs, dead_letters, storage
+from isthmus.common.bus.backlog import SINCE, Backlog, Queue, associations, backlogs, dead_letters, storage
 from isthmus.common.bus.dead import bury
 from isthmus.common.bus.jobs import Lane, Running
 from isthmus.common.bus.slots import Slots
@@ -101,6 +101,16 @@ async def test_what_is_put_into_the_queue_of_a_destination_once_more_waits_since
     await first.ack_sync(timeout=PATIENCE)
     (one,) = await _of(own_bus, Queue.FORWARD)
     assert (one.length, one.oldest) == (1, since)
+
+
+async def test_what_no_version_of_ours_says_of_a_message_is_not_believed(own_bus: Bus) -> None:
+    await _take(own_bus, streams.FORWARDS, forwards.consumer_name("pacs"), subjects.forwards("pacs"))
+    before = time.time()
+    subject = subjects.forward("pacs", "inbox", "1.2")
+    await own_bus.jetstream.publish(subject, b"", headers={SINCE: "yesterday"})
+    (one,) = await _of(own_bus, Queue.FORWARD)
+    assert one.oldest is not None
+    assert one.oldest > before - 1
 
 
 async def test_a_job_that_was_handed_back_is_known_to_come_again(own_bus: Bus) -> None:

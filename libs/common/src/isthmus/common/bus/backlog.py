@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, NamedTuple
@@ -218,9 +219,8 @@ async def _time_of_next(bus: Bus, stream: str, sequence: int, subject: str) -> f
         message = await bus.jetstream.get_msg(stream, sequence, subject, next=True)
     except NotFoundError:  # acknowledged meanwhile
         return None
-    since = (message.headers or {}).get(SINCE)
-    if since is not None:
-        return float(since)
+    with suppress(KeyError, ValueError):  # of another version, it may be no number
+        return float((message.headers or {})[SINCE])
     return message.time.timestamp() if message.time is not None else None
 
 

@@ -20,6 +20,8 @@ SITE: Final = ROOT / "site"
 
 _LINK: Final = re.compile(r"(\]\()([^)\s:#]+)(#[^)\s]*)?\)")
 """To a file of this repository; links to other sites have a colon."""
+_NAMED_FENCE: Final = re.compile(r"^( *```\w+) +([\w.-]+)$", re.MULTILINE)
+"""A block with a name, by which tests know it; that of a file is told in the site too."""
 
 
 class NoSuchFile(Exception):
@@ -61,13 +63,16 @@ def files() -> Mapping[Path, Path]:
 
 
 def as_page(file: Path, places: Mapping[Path, Path]) -> str:
-    """Give a page as it is in the site: its links lead to where things are there."""
+    """Give a page as it is in the site: its links lead to where things are there, blocks have no names."""
 
     def moved(link: re.Match[str]) -> str:
         target = places[(file.parent / unquote(link[2])).resolve()]
         return f"{link[1]}{os.path.relpath(target, places[file].parent)}{link[3] or ''})"
 
-    return _LINK.sub(moved, file.read_text())
+    def titled(fence: re.Match[str]) -> str:
+        return f'{fence[1]} title="{fence[2]}"' if "." in fence[2] else fence[1]
+
+    return _NAMED_FENCE.sub(titled, _LINK.sub(moved, file.read_text()))
 
 
 def gather() -> None:

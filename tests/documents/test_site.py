@@ -69,6 +69,10 @@ def site() -> Path:
     return SITE
 
 
+def test_every_block_of_code_is_shown_as_one(site: Path) -> None:
+    assert [path.name for path in sorted(site.rglob("*.html")) if "```" in path.read_text()] == []
+
+
 def test_everything_that_the_site_points_at_is_in_it(site: Path) -> None:
     dead = [
         f"{path.relative_to(site)}: {link}"

@@ -22,7 +22,7 @@ NAMES: Final = [
     if isinstance(value, Counter | Gauge | Histogram | UpDownCounter)
 ]
 """The constants that hold instruments."""
-OURS: Final = [one for one in definitions() if not one.name.startswith("test.")]
+OURS: Final = definitions()
 DEFINED: Final = dict(re.findall(r'^(\w+) = \w+\(\s*"([^"]+)"', inspect.getsource(instruments), re.MULTILINE))
 """The names of the instruments, by their constants."""
 _RECORDS: Final = re.compile(r"\b(\w+)\.(?:add|record|set|replace)\(")

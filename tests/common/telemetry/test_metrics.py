@@ -13,6 +13,13 @@ from isthmus.common.telemetry.metrics import (
 )
 
 
+@pytest.fixture(autouse=True)
+def _definitions_as_they_were(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is defined here is in no page and on no dashboard."""
+    before = {one.name: one for one in definitions()}
+    monkeypatch.setattr("isthmus.common.telemetry.metrics._definitions", before)
+
+
 def lines() -> list[str]:
     return metrics_text().decode().splitlines()
 

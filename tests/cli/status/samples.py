@@ -16,7 +16,7 @@ WELL = Status(
         Service("gateway", 0, Health.READY, None, 15, AT - 7280, 0, 27_300_000),
     ],
     origins=[
-        Origin("pacs", "dimse", Answer.ANSWERS, 25.34, None, False, Associations("pacs", 4, 2, 0)),
+        Origin("pacs", "dimse", Answer.ANSWERS, 25.34, None, False, Associations("pacs", 4, 0), 2),
         Origin("cloud", "dicomweb", Answer.ANSWERS, 130.0, is_left_alone=False),
     ],
     queues=[
@@ -56,7 +56,8 @@ TROUBLED = Status(
             reason="'pacs' failed 3 times in a row, the last time so: The origin cannot be reached"
             " (pacs.example.org:104: connection refused)",
             is_left_alone=True,
-            associations=Associations("pacs", 4, 0, 2),
+            associations=Associations("pacs", 4, 2),
+            open_associations=0,
         ),
         Origin(
             "a-name-that-is-much-longer-than-its-column-is",

@@ -177,20 +177,22 @@ async def test_an_events_age_is_that_of_the_oldest_that_its_consumer_wants(own_b
     assert (one.waiting, one.oldest) == (1, wanted.time.timestamp())
 
 
-async def test_associations_are_those_that_are_held_those_that_are_free_and_those_that_are_wanted(
+async def test_of_associations_is_told_how_many_are_allowed_and_wanted_whatever_was_given_back(
     own_bus: Bus,
 ) -> None:
     slots = await Slots.open(own_bus, "pacs", 2)
     held = await slots.take(0)
     (one,) = await associations(own_bus)
-    assert (one.origin, one.allowed, one.open, one.waiting) == ("pacs", 2, 1, 0)
+    assert (one.origin, one.allowed, one.waiting) == ("pacs", 2, 0)
     other = await slots.take(0)
     wanting = asyncio.create_task(slots.take(0))
     (one,) = await until(lambda: associations(own_bus), lambda found: found[0].waiting)
-    assert (one.allowed, one.open, one.waiting) == (2, 2, 1)
+    assert (one.allowed, one.waiting) == (2, 1)
     await held.release()
     await (await wanting).release()
     await other.release()
+    (one,) = await until(lambda: associations(own_bus), lambda found: not found[0].waiting)
+    assert one.allowed == 2
     await slots.close()
 
 

@@ -40,9 +40,10 @@ def _origin(status: Status, number: int) -> Mapping[str, object]:
         None
         if associations is None
         else {
-            "open": associations.open,
+            "open": one.open_associations,
             "allowed": associations.allowed,
             "waiting": associations.waiting,
         }
     )
-    return {**asdict(one), "associations": used}
+    told = {name: value for name, value in asdict(one).items() if name != "open_associations"}
+    return {**told, "associations": used}

@@ -83,7 +83,7 @@ class Echoes:
         if asked.task.done():
             return replace(asked.task.result(), associations=associations)
         waited = asyncio.get_running_loop().time() - asked.begun
-        if associations is not None and associations.open >= associations.allowed:
+        if associations is not None and associations.waiting:
             answer, why = Answer.BUSY, "all its associations are in use: it is asked when one is free"
         else:
             answer, why = Answer.SILENT, f"no answer for {waited:.0f} s"

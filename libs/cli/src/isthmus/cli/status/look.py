@@ -138,7 +138,7 @@ def _put_together(
     return Status(
         at=time.time(),
         services=services,
-        origins=[_with_circuit(one, asked, told) for one in on_bus.origins],
+        origins=[_with_numbers(one, asked, told) for one in on_bus.origins],
         queues=on_bus.queues,
         cache=_cache(run, told, in_s3),
         clients=told.clients if any(label.startswith("scp") for label in numbers) else None,
@@ -149,15 +149,23 @@ def _put_together(
     )
 
 
-def _with_circuit(origin: Origin, asked: Sequence[Asked], told: Numbers) -> Origin:
-    """Say whether a worker leaves it alone: none does only where all that run have told their numbers."""
-    if origin.is_left_alone or origin.name in told.left_alone:
-        return replace(origin, is_left_alone=True)
+def _with_numbers(origin: Origin, asked: Sequence[Asked], told: Numbers) -> Origin:
+    """Say what its workers tell: whether one leaves it alone, and how many associations they have.
+
+    That none leaves it alone, and how many there are, is known only where all that run have told.
+    """
+    if origin.name in told.left_alone:
+        origin = replace(origin, is_left_alone=True)
     worker = worker_of(origin.protocol)
     running = [one for one in asked if one.service.name == worker and one.service.health is not Health.AWAY]
-    if not running or any(one.numbers is None for one in running):
+    numbers = [one.numbers for one in running if one.numbers is not None]
+    if not running or len(numbers) < len(running):
         return origin
-    return replace(origin, is_left_alone=False)
+    return replace(
+        origin,
+        is_left_alone=bool(origin.is_left_alone),
+        open_associations=sum(one.associations.get(origin.name, 0) for one in numbers),
+    )
 
 
 def _cache(run: RunFile, told: Numbers, in_s3: InS3) -> Cache:

@@ -88,6 +88,8 @@ class Origin:
     """Whether a worker's circuit breaker is open; None where its workers do not tell."""
     associations: Associations | None = None
     """None where it has none, or nobody knows."""
+    open_associations: int | None = None
+    """Of all its workers; None where they do not tell."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -123,7 +123,8 @@ def _origin(one: Origin) -> Iterator[RenderableType]:
     yield "-" if one.latency_ms is None else f"{one.latency_ms:.1f} ms"
     yield _CIRCUIT[one.is_left_alone]
     used = one.associations
-    yield "-" if used is None else f"{used.open} of {used.allowed}"
+    open_now = "-" if one.open_associations is None else one.open_associations
+    yield "-" if used is None else f"{open_now} of {used.allowed}"
     yield "-" if used is None else Text(str(used.waiting), style=_SOSO if used.waiting else "")
 
 

@@ -69,10 +69,8 @@ class Associations:
 
     origin: str
     allowed: int
-    open: int
-    """Those that somebody holds, over all processes."""
     waiting: int
-    """Who would have one too."""
+    """Who would have one, when all are in use."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +98,7 @@ async def backlogs(bus: Bus) -> Sequence[Backlog]:
 
 
 async def associations(bus: Bus) -> Sequence[Associations]:
-    """Give who uses the associations of each origin that ever was asked for one.
+    """Give how many associations each origin allows that ever was asked for one, and who waits for one.
 
     Raises:
         BusUnavailable: NATS does not tell.
@@ -226,5 +224,5 @@ async def _time_of_next(bus: Bus, stream: str, sequence: int, subject: str) -> f
 
 def _associations(info: ConsumerInfo) -> Associations:
     _, _, origin, _ = (info.config.filter_subject or "").split(".")
-    held, free = info.num_ack_pending or 0, info.num_pending or 0
-    return Associations(origin, held + free, held, info.num_waiting or 0)
+    # Those never taken, and those taken ever: a slot that was given back is among the latter, too.
+    return Associations(origin, (info.num_pending or 0) + (info.num_ack_pending or 0), info.num_waiting or 0)

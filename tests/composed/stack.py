@@ -162,8 +162,20 @@ class Stack:
         return address.sub(reached, text)
 
     def _read(self, path: Path) -> dict[str, Any]:
-        read: dict[str, Any] = yaml.safe_load(_VARIABLE.sub(self._value, path.read_text()))
+        read: dict[str, Any] = self._interpolated(yaml.safe_load(path.read_text()))
         return read
+
+    def _interpolated(self, read: Any) -> Any:  # noqa: ANN401  whatever YAML has
+        """Put variables into what was read, as an engine does: what comes of them is text in any case."""
+        match read:
+            case str():
+                return _VARIABLE.sub(self._value, read)
+            case dict():
+                return {key: self._interpolated(value) for key, value in read.items()}
+            case list():
+                return [self._interpolated(value) for value in read]
+            case _:
+                return read
 
     def _value(self, match: re.Match[str]) -> str:
         return self._variables.get(match["name"]) or match["default"] or ""

@@ -48,7 +48,11 @@ class ComposedSystem:
         given = folder / "settings"
         given.mkdir()
         self._settings = given / "isthmus.toml"
-        variables = {"ISTHMUS_SETTINGS": str(given), "OTEL_EXPORTER_OTLP_ENDPOINT": collector}
+        variables = {
+            "ISTHMUS_SETTINGS": str(given),
+            "OTEL_EXPORTER_OTLP_ENDPOINT": collector,
+            "OTEL_METRIC_EXPORT_INTERVAL": "1000",
+        }
         self._stack = Stack(*_FILES, folder=folder / "volumes", variables=variables)
         self._processes = ExitStack()
         self._running: dict[str, Process] = {}

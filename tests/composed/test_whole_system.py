@@ -15,7 +15,7 @@ from tests.composed.stack import LOOPBACK
 from tests.composed.system import OURS, ComposedSystem
 from tests.composed.troubles import TROUBLES
 from tests.data_sets import identity, make_series
-from tests.observability.exported import check
+from tests.observability.exported import check, sent, told
 from tests.pacs import AbortsAfter, FaultyPacs, StoreStatus
 from tests.peers import Dcmqrscp, Orthanc, Peer, Storescp, eventually, free_port
 from tests.planted import found_in, secret
@@ -210,4 +210,11 @@ def test_nats_and_s3_refused_none_of_the_services_anything(driven: Driven) -> No
 
 def test_every_metric_of_dashboards_and_alerts_is_told_with_its_labels(driven: Driven) -> None:
     """Also of what is given up: what `breaks-off` refuses twice, and the events for the webhook `deaf`."""
-    assert eventually(lambda: not check(driven.system.metrics())), check(driven.system.metrics())
+    asked = driven.system.metrics
+    assert eventually(lambda: not check(told(asked()))), check(told(asked()))
+
+
+def test_the_collector_is_told_the_same_metrics(driven: Driven) -> None:
+    came = driven.collector.metrics
+    assert eventually(lambda: not check(sent(came()))), check(sent(came()))
+    assert driven.collector.measuring() == set(OURS)

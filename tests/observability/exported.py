@@ -1,6 +1,6 @@
 """Whether what dashboards and alerts name is exported: by what the code defines, and by what systems say."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 from prometheus_client.parser import text_string_to_metric_families
@@ -40,10 +40,17 @@ def named_metrics() -> Mapping[str, frozenset[str]]:
 
 def defined() -> Mapping[str, frozenset[str]]:
     """Give all that the instruments of the system export, by Prometheus' names, with their labels."""
+    return sent({one.name: one.attributes for one in definitions()})
+
+
+def sent(metrics: Mapping[str, Iterable[str]]) -> Mapping[str, frozenset[str]]:
+    """Give by Prometheus' names what is named as OpenTelemetry does: metrics, with their attributes."""
     assert instruments.queue_length is not None  # they are defined where this module is imported
     found: dict[str, frozenset[str]] = {}
     for one in definitions():
-        labels = frozenset(name.replace(".", "_") for name in one.attributes)
+        if one.name not in metrics:
+            continue
+        labels = frozenset(name.replace(".", "_") for name in metrics[one.name])
         if one.kind is Kind.HISTOGRAM:
             found |= {f"{one.prometheus}_{part}": labels for part in ("sum", "count")}
             found[f"{one.prometheus}_bucket"] = labels | {"le"}
@@ -61,17 +68,12 @@ def told(text: str) -> Mapping[str, frozenset[str]]:
     return found
 
 
-def check(exported_text: str) -> list[str]:
+def check(there: Mapping[str, frozenset[str]]) -> list[str]:
     """Say what dashboards and alerts name, and a system that was driven through all its flows does not tell.
 
     What there is seldom may lack.
-
-    Args:
-        exported_text: of `/metrics` of all processes, one after the other.
     """
-    return [
-        complaint for complaint in lacking(told(exported_text)) if complaint.partition(":")[0] not in SELDOM
-    ]
+    return [complaint for complaint in lacking(there) if complaint.partition(":")[0] not in SELDOM]
 
 
 def lacking(there: Mapping[str, frozenset[str]]) -> list[str]:

@@ -3,7 +3,7 @@
 import pytest
 
 from isthmus.common.telemetry.metrics import definitions
-from tests.observability.exported import OF_PROMETHEUS, SELDOM, check, defined, lacking, named_metrics
+from tests.observability.exported import OF_PROMETHEUS, SELDOM, check, defined, lacking, named_metrics, told
 from tests.observability.promql import named, named_by_variable
 from tests.observability.rules import rules
 
@@ -46,7 +46,7 @@ def test_what_a_process_says_is_read() -> None:
         "# TYPE isthmus_queue_length gauge\n"
         'isthmus_queue_length{isthmus_queue="retrieve",dicom_origin="pacs",isthmus_lane="bulk"} 0.0\n'
     )
-    complaints = check(text)
+    complaints = check(told(text))
     assert "isthmus_queue_length: has no isthmus_consumer, isthmus_webhook" in complaints
     assert "isthmus_store_instances_total: there is none" in complaints
     assert not [complaint for complaint in complaints if complaint.startswith("isthmus_origin_up")]
@@ -54,7 +54,7 @@ def test_what_a_process_says_is_read() -> None:
 
 def test_what_there_is_seldom_may_lack_in_a_system_but_is_defined() -> None:
     assert SELDOM.keys() <= named_metrics().keys() & defined().keys()
-    assert not [complaint for complaint in check("") if complaint.partition(":")[0] in SELDOM]
+    assert not [complaint for complaint in check({}) if complaint.partition(":")[0] in SELDOM]
 
 
 @pytest.mark.parametrize(

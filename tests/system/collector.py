@@ -13,7 +13,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceResponse,
 )
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
-from opentelemetry.proto.metrics.v1.metrics_pb2 import ResourceMetrics
+from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric, ResourceMetrics
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 from isthmus.common.telemetry import SpanEvent, SpanLink, SpanRecord
@@ -88,16 +88,20 @@ class Collector:
         with self._lock:
             return [*self._spans]
 
-    def metrics(self, service: str | None = None) -> set[str]:
-        """Name the metrics that have come until now, of all services or of one."""
+    def metrics(self) -> dict[str, set[str]]:
+        """Name the metrics that have come until now, with the attributes that some of their points have."""
+        found: dict[str, set[str]] = {}
         with self._lock:
-            return {
-                metric.name
-                for one in self._metrics
-                if service in (None, _attributes(one.resource.attributes)["service.name"])
-                for scope in one.scope_metrics
-                for metric in scope.metrics
-            }
+            for metric in (
+                one for sent in self._metrics for scope in sent.scope_metrics for one in scope.metrics
+            ):
+                found.setdefault(metric.name, set()).update(_labels(metric))
+        return found
+
+    def measuring(self) -> set[str]:
+        """Name the services of which metrics have come until now."""
+        with self._lock:
+            return {str(_attributes(one.resource.attributes)["service.name"]) for one in self._metrics}
 
     def resources(self) -> list[dict[str, AttributeValue]]:
         """Tell who has sent something, once for each time."""
@@ -157,6 +161,11 @@ def _record(span: Span, service: str) -> SpanRecord:
             for event in span.events
         ),
     )
+
+
+def _labels(metric: Metric) -> set[str]:
+    kinds = (metric.gauge.data_points, metric.sum.data_points, metric.histogram.data_points)
+    return {pair.key for points in kinds for point in points for pair in point.attributes}
 
 
 def _attributes(pairs: Iterable[KeyValue]) -> dict[str, AttributeValue]:

@@ -11,7 +11,7 @@ from typing import Final
 import pytest
 
 from isthmus.common.telemetry import Destination, current_trace_id, read_spans, setup, span
-from isthmus.common.telemetry.instruments import request_duration
+from isthmus.common.telemetry.instruments import nats_up, request_duration
 from isthmus.common.telemetry.span_file import KEEP_SECONDS
 from tests.system.collector import Collector
 from tests.waiting import PATIENCE
@@ -61,6 +61,14 @@ def test_spans_and_metrics_go_to_the_collector_where_there_is_one(
     resources = collector.resources()
     assert {(one["service.name"], one["service.version"]) for one in resources} == {("wado", VERSION)}
     assert len({one["service.instance.id"] for one in resources}) == 1
+
+
+@pytest.mark.parametrize("answers", [True, False])
+def test_a_yes_or_no_is_a_number_to_the_collector(collector: Collector, *, answers: bool) -> None:
+    nats_up.set(answers)
+    told_by(collector, Destination(collector.endpoint))
+    assert "isthmus.nats.up" in collector.metrics()
+    nats_up.forget()
 
 
 def test_the_setting_goes_before_the_variable(collector: Collector, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -104,7 +104,8 @@ class Gauge:
         now = monotonic()
         with self._lock:
             self._seen = {key: seen for key, seen in self._seen.items() if seen[1] > now}
-            return [Observation(value, dict(key)) for key, (value, _) in self._seen.items()]
+            # Of a yes or no too: OTLP's encoder would drop all metrics because of one that is no number.
+            return [Observation(float(value), dict(key)) for key, (value, _) in self._seen.items()]
 
 
 def counter(

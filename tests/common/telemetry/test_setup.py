@@ -12,6 +12,7 @@ import pytest
 
 from isthmus.common.telemetry import Destination, current_trace_id, read_spans, setup, span
 from isthmus.common.telemetry.instruments import nats_up, request_duration
+from isthmus.common.telemetry.records import SpanRecord
 from isthmus.common.telemetry.span_file import KEEP_SECONDS
 from tests.system.collector import Collector
 from tests.waiting import PATIENCE
@@ -118,3 +119,42 @@ def test_a_file_that_has_grown_large_makes_room_for_a_new_one(
     assert trace_id is not None
     assert sorted(path.name for path in tmp_path.iterdir()) == ["wado-1.jsonl", "wado-1.old.jsonl"]
     assert [record.name for record in read_spans(tmp_path, trace_id)] == ["work"]
+
+
+def names_in(path: Path) -> list[str]:
+    """Give the names of the spans of a file."""
+    return [SpanRecord.from_line(line).name for line in path.read_bytes().splitlines()]
+
+
+def test_spans_go_to_a_new_file_where_somebody_removed_theirs(tmp_path: Path) -> None:
+    path = tmp_path / "wado-1.jsonl"
+    telemetry = setup("wado", Destination(traces_file=path))
+    path.unlink()
+    with span("work"):
+        pass
+    telemetry.flush()
+    assert names_in(path) == ["work"]
+    telemetry.shutdown()
+
+
+def test_spans_go_nowhere_else_while_there_is_no_place_for_a_new_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "traces" / "wado-1.jsonl"
+    telemetry = setup("wado", Destination(traces_file=path))
+    monkeypatch.setattr("isthmus.common.telemetry.span_file.ROTATE_AT", 10)
+    path.unlink()
+    path.parent.rmdir()
+    with span("lost"):
+        pass
+    telemetry.flush()
+    with (tmp_path / "a study").open("xb") as next_of_the_process:
+        with span("lost too"):
+            pass
+        telemetry.flush()
+        assert os.fstat(next_of_the_process.fileno()).st_size == 0
+    path.parent.mkdir()
+    with span("work"):
+        pass
+    telemetry.shutdown()
+    assert names_in(path.with_suffix(".old.jsonl")) == ["work"]

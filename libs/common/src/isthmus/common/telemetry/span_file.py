@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Sequence
+from io import FileIO
 from pathlib import Path
 from typing import Final
 
@@ -38,25 +39,34 @@ class FileSpanExporter(SpanExporter):
         self._service = service
         self._file = self._open()
 
-    def _open(self) -> int:
-        return os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    def _open(self) -> FileIO:
+        return FileIO(self._path, "a", opener=lambda path, flags: os.open(path, flags, 0o600))
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         """Append a batch by one write, so that a reader sees whole lines."""
         lines = b"".join(_record(span, self._service).to_line() for span in spans)
         try:
-            os.write(self._file, lines)
-            if os.fstat(self._file).st_size > ROTATE_AT:
-                os.close(self._file)
+            if self._is_gone():
+                self._begin_anew()
+            self._file.write(lines)
+            if self._file.tell() > ROTATE_AT:
                 self._path.replace(self._path.with_suffix(".old.jsonl"))
-                self._file = self._open()
+                self._begin_anew()
         except OSError:  # the disk is full: spans are lost, the service goes on
             return SpanExportResult.FAILURE
         return SpanExportResult.SUCCESS
 
+    def _is_gone(self) -> bool:
+        """Say whether somebody removed it: to make room, or as that of a process that has ended."""
+        return not self._path.exists()
+
+    def _begin_anew(self) -> None:
+        before, self._file = self._file, self._open()
+        before.close()
+
     def shutdown(self) -> None:
         """Close the file."""
-        os.close(self._file)
+        self._file.close()
 
 
 def _record(span: ReadableSpan, service: str) -> SpanRecord:

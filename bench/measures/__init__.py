@@ -19,6 +19,7 @@ from bench.measures import (
     receive,
     search,
     slow,
+    start,
     store,
     thumbnails,
     tracing,
@@ -30,6 +31,7 @@ from bench.table import Section
 
 MEASURES: Final[Mapping[str, Callable[[Site], Section]]] = {
     "ceiling": ceiling.measure,
+    "start": start.measure,
     "cold": cold.measure,
     "warm": warm.measure,
     "tracing": tracing.measure,

@@ -7,6 +7,7 @@ from tests.observability.origin_cases import SERVICES, answered, received, retri
 from tests.observability.rules import Case, Told
 
 UP: Final = {f'up{{job="isthmus",service="{service}"}}': "1+0x60" for service in SERVICES}
+AWAY: Final = "away:8000"
 AT_ONCE: Final = "_x20 200+0x40"
 """After twenty minutes there is a counter, and it stays as it is."""
 
@@ -61,6 +62,10 @@ _FAILING: Final = dict.fromkeys(answered("500", 1, "500"), "_x20 200+20x40")
 def _of(alert: str, series: Mapping[str, str], told: Told) -> Sequence[Case]:
     known = dict.fromkeys(series.keys() - UP.keys(), "200+0x60")
     unseen = {**known, **UP}
+    kept_away = {
+        f'up{{job="isthmus",instance="{AWAY}"}}': "1+0x9 0+0x88 1+0x30",
+        'up{job="isthmus",instance="another:8000"}': "1+0x130",
+    }
     return [
         Case("all of it is there at once", alert, series, "27m", told),
         Case("it was so more than a quarter of an hour ago", alert, series, "36m"),
@@ -72,7 +77,21 @@ def _of(alert: str, series: Mapping[str, str], told: Told) -> Sequence[Case]:
             {**dict.fromkeys(known, "200+0x10 _x20 200+0x30"), **UP},
             "37m",
         ),
+        *(
+            Case(
+                "Prometheus could not read it for an hour and a half, though others",
+                alert,
+                {**{_at(AWAY, name): "200+0x9 _x89 200+0x30" for name in known}, **kept_away},
+                at,
+            )
+            for at in ("106m", "113m", "120m")
+        ),
     ]
+
+
+def _at(instance: str, series: str) -> str:
+    """Give the name of a series with its process."""
+    return series.replace("{", f'{{instance="{instance}",', 1)
 
 
 CASES: Final[Sequence[Case]] = [

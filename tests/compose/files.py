@@ -12,7 +12,7 @@ ROOT: Final = Path(__file__).parents[2]
 COMPOSE: Final = ROOT / "compose"
 BASE: Final = "compose.yaml"
 SEAWEEDFS: Final = "compose.seaweedfs.yaml"
-_VARIABLE: Final = re.compile(r"\$\{(?P<name>\w+)(?::-(?P<default>[^}]*))?\}")
+_VARIABLE: Final = re.compile(r"\$\{(?P<name>\w+)(?P<how>:?-)?(?P<default>[^}]*)\}")
 
 Tree = dict[str, object]
 
@@ -78,7 +78,10 @@ def read(name: str, variables: Mapping[str, str] | None = None) -> Tree:
     """Give a file with its variables filled in; those that are not named have their defaults."""
 
     def value(found: re.Match[str]) -> str:
-        return (variables or {}).get(found["name"]) or found["default"] or ""
+        given = variables or {}
+        if found["how"] == "-":
+            return given.get(found["name"], found["default"])
+        return given.get(found["name"]) or found["default"]
 
     def filled(tree: object) -> object:
         if isinstance(tree, dict):

@@ -16,7 +16,13 @@ ALL: Mapping[str, Service] = services(BASE)
 WITH_SEAWEEDFS = services(BASE, SEAWEEDFS)
 EVERY = pytest.mark.parametrize("name", sorted(ALL))
 OWN = "isthmus:0.1.0"
-PUBLISHED = {"gateway": 8443, "scp": 11112, "jaeger": 16686, "prometheus": 9090, "grafana": 3000}
+PUBLISHED = {
+    "gateway": [8443],
+    "scp": [11112, 2762],
+    "jaeger": [16686],
+    "prometheus": [9090],
+    "grafana": [3000],
+}
 NETWORKS = {
     "front": {"gateway", "qido", "wado", "stow", "isthmus", "studies"},
     "pacs": {"scp", "dimse-scu", "web-scu", "orthanc", "isthmus"},
@@ -120,7 +126,7 @@ def test_secrets_that_are_renewed_are_for_the_same_gateway() -> None:
 @EVERY
 def test_what_others_reach_is_on_this_machine_alone_unless_it_is_said(name: str) -> None:
     ports = [*ALL[name].ports]
-    assert ports == ([f"127.0.0.1:{PUBLISHED[name]}:{PUBLISHED[name]}"] if name in PUBLISHED else [])
+    assert ports == [f"127.0.0.1:{port}:{port}" for port in PUBLISHED.get(name, [])]
 
 
 @pytest.mark.parametrize("network", sorted(NETWORKS))

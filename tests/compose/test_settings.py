@@ -109,6 +109,21 @@ def test_a_service_takes_them(name: str, folder: str, monkeypatch: pytest.Monkey
     assert (settings.access.operator_key_file is not None) == (name in {"qido", "wado", "stow"})
 
 
+@pytest.mark.parametrize("name", [*sorted(SERVICES), "secrets", "isthmus"])
+def test_who_wants_no_dimse_in_clear_has_none(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "isthmus.toml").write_text(
+        (COMPOSE / "settings" / "isthmus.toml").read_text()
+        + '[scp.tls]\nlisten = "0.0.0.0:2762"\ncertificate_file = "scp.pem"\nkey_file = "scp.key"\n'
+    )
+    for variable, value in services(variables={"SCP_LISTEN": ""})[name].environment.items():
+        monkeypatch.setenv(variable, value)
+    settings = load_settings(tmp_path / "isthmus.toml")
+    assert not settings.scp.listen
+    assert settings.scp.tls is not None
+
+
 def test_the_demo_shows_what_nobody_must_hide_and_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
     folder = COMPOSE / environment_file()["ISTHMUS_SETTINGS"]
     settings = loaded("qido", folder, monkeypatch)
@@ -126,16 +141,15 @@ def test_the_pacs_of_the_demo_runs_as_the_page_on_orthanc_says() -> None:
 
 
 def test_the_gateway_is_told_the_same(tmp_path: Path) -> None:
-    tls = GatewayTls(tmp_path / "certificate", tmp_path / "key")
+    tls = GatewayTls(tmp_path / "certificate", tmp_path / "key", tmp_path / "authority")
     here = EmbeddedGateway(
         tmp_path, "127.0.0.1", 8443, qido=["a:1"], wado=["b:1"], stow=["c:1"], viewer=tmp_path, tls=tls
     ).program.environment
-    there: Service = CONTAINERS["gateway"]
+    there: Service = services(variables={"GATEWAY_TLS": "client_tls"})["gateway"]
     by_default = {
         "GATEWAY_HEADER_TIME",
         "GATEWAY_HEADER_SIZE",
         "GATEWAY_BODY_TIME",
-        "GATEWAY_TRUSTED_PROXIES",
     }
     own = {name for name in here if not name.startswith("XDG_")} - by_default
     assert there.environment.keys() - own == {"GATEWAY_FACES", "GATEWAY_SECRET_IN"}

@@ -16,13 +16,14 @@ _ENTRYPOINT_OF_NATS: Final = "nats-server"
 """What its image puts before the command."""
 _WITHIN_SEAWEEDFS: Final = ("master", "volume", "filer")
 """Its parts, which listen where they like: in a container they are alone."""
-_VARIABLE: Final = re.compile(r"\$\{(?P<name>\w+)(?::-(?P<default>[^}]*))?\}")
+_VARIABLE: Final = re.compile(r"\$\{(?P<name>\w+)(?P<how>:?-)?(?P<default>[^}]*)\}")
 _LISTENING: Final = re.compile(
     r"(?:(?P<host>0\.0\.0\.0):|(?P<option>\.port(?:\.grpc)?=))(?P<port>\d+)\b|0\.0\.0\.0"
 )
 """Where a program is told to listen: on all addresses of its container."""
 _WITHIN: Final = "127.0.0.1:"
-"""In a file: where it listens for itself alone, in its container."""
+"""In a file, or in a check of its health: where it is reached by itself alone, in its container."""
+_EVERYWHERE: Final = "0.0.0.0:"
 _PORT: Final = "_PORT"
 """The names of variables end so that hold the number of a port of the container itself."""
 
@@ -33,6 +34,8 @@ class Container:
 
     name: str
     command: Sequence[str]
+    healthcheck: Sequence[str]
+    """The program that says whether it is well, with its arguments; none for who does his work and ends."""
     environment: Mapping[str, str]
     """All of it: nothing of ours is added."""
     awaits: Mapping[str, str]
@@ -86,6 +89,10 @@ class Stack:
         return Container(
             f"{name}-{replica + 1}",
             [self._here(name, word, replica) for word in _command(service)],
+            [
+                self._here(name, word.replace(_WITHIN, _EVERYWHERE), replica)
+                for word in service.get("healthcheck", {}).get("test", [])[1:]
+            ],
             {
                 key: str(self.port(name, int(value), replica))
                 if key.endswith(_PORT)
@@ -128,7 +135,7 @@ class Stack:
             return
         source = (COMPOSE / volume["source"]).resolve()
         if source.suffix == ".conf":
-            text = source.read_text().replace(_WITHIN, "0.0.0.0:")
+            text = source.read_text().replace(_WITHIN, _EVERYWHERE)
             place.write_text(self._listening(name, text, 0))
         else:
             place.symlink_to(source)
@@ -178,7 +185,9 @@ class Stack:
                 return read
 
     def _value(self, match: re.Match[str]) -> str:
-        return self._variables.get(match["name"]) or match["default"] or ""
+        if match["how"] == "-":
+            return self._variables.get(match["name"], match["default"])
+        return self._variables.get(match["name"]) or match["default"]
 
 
 def _command(service: Mapping[str, Any]) -> Sequence[str]:

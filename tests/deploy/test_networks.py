@@ -65,6 +65,12 @@ def test_only_workers_and_scp_reach_the_network_of_the_pacs_and_it_reaches_scp()
     assert table(WITHIN) <= ways
 
 
+def test_where_dimse_in_clear_is_closed_the_pacs_reaches_the_port_with_tls_alone() -> None:
+    pacs = {"cidrs": ["10.1.0.0/16"], "ports": [104]}
+    ways = open_ways({"pacs": pacs, "scp": {"clear": False, "tlsSecret": "scp-tls"}})
+    assert {way for way in ways if way[0] == "pacs"} == table("pacs gateway:http scp:dicom-tls")
+
+
 def test_who_operates_the_system_reaches_it_where_that_is_said() -> None:
     pacs = {"cidrs": ["10.1.0.0/16"], "ports": [104]}
     further = open_ways({"pacs": pacs, "operator": {"reachesPacs": True}}) - open_ways({"pacs": pacs})

@@ -11,6 +11,7 @@ import yaml
 from isthmus.cli.run_file import RunFile
 from isthmus.common.bus.accounts import SERVICES
 from isthmus.common.config import Settings, load_settings
+from tests.compose.files import services
 from tests.deploy.kubelet import Prepared, prepare
 from tests.deploy.rendering import Manifest, read, render
 
@@ -37,9 +38,9 @@ ELSEWHERE_MEANT: Final = {
 
 
 def composed(service: str) -> dict[str, str]:
-    """Give the environment of a service in compose, as far as it says more than nothing."""
-    environment: dict[str, str] = yaml.safe_load(COMPOSE.read_text())["services"][service]["environment"]
-    return {name: value for name, value in environment.items() if not value.endswith(":-}")}
+    """Give the environment of a service in compose, but for where its spans go."""
+    environment = services()[service].environment
+    return {name: value for name, value in environment.items() if not name.startswith("OTEL_")}
 
 
 @pytest.fixture(params=list(SERVICES))
@@ -103,6 +104,20 @@ def test_the_files_of_secrets_and_certificates_are_there(
     assert not (tmp_path / "scp" / "run" / "secrets" / "ai").exists()
 
 
+def test_who_wants_no_dimse_in_clear_has_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rendered = render({"scp": {"clear": False, "tlsSecret": "scp-tls", "tlsPort": 104}})
+    for part in (*SERVICES, "operator"):
+        scp = settings_of(prepare(rendered, part, tmp_path / part, GIVEN), monkeypatch).scp
+        assert not scp.listen
+        assert scp.tls is not None
+        assert scp.tls.certificate_file.exists() == (part in {"scp", "operator"})
+    assert {one["name"] for one in rendered.container("scp")["ports"]} == {"http", "dicom-tls"}
+    (published,) = rendered.of_kind("Service")["dicom"]["spec"]["ports"]
+    assert (published["targetPort"], published["port"]) == ("dicom-tls", 104)
+    run = RunFile.read(tmp_path / "operator" / "operator" / ".isthmus")
+    assert (run.scp.port, run.scp.tls_port) == (104, 104)
+
+
 def test_the_values_of_the_readme_are_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (shown,) = re.findall(r"```yaml\n(.*?)```", README.read_text(), re.DOTALL)
     rendered = render(yaml.safe_load(shown))
@@ -120,8 +135,8 @@ def test_each_service_runs_its_own_program(service: str) -> None:
 def test_the_gateway_has_the_environment_of_compose() -> None:
     here = {one["name"]: one["value"] for one in render(EVERYTHING).container("gateway")["env"]}
     there = yaml.safe_load(COMPOSE.read_text())["services"]["gateway"]["environment"]
-    viewer = {"VIEWER_ROOT", "VIEWER_SETTINGS"}  # there is none in the chart
-    assert here.keys() - {"GATEWAY_TRUSTED_PROXIES"} == there.keys() - viewer
+    not_there = {"VIEWER_ROOT", "VIEWER_SETTINGS", "GATEWAY_CLIENT_CA"}
+    assert here.keys() == there.keys() - not_there
     assert here["GATEWAY_TRUSTED_PROXIES"] == "10.42.0.0/16 fd00::/8"
 
 
@@ -148,7 +163,8 @@ def test_the_operator_is_told_where_everything_is(tmp_path: Path, monkeypatch: p
     addresses = {one.name: one.address for one in run.processes}
     assert addresses == {name: f"isthmus-{name}:8000" for name in SERVICES}
     settings = settings_of(prepared, monkeypatch)
-    assert (run.scp.ae_title, run.scp.port) == (settings.scp.ae_title, 104)
+    assert (run.scp.ae_title, run.scp.port, run.scp.tls_port) == (settings.scp.ae_title, 104, 2762)
+    assert settings.scp.listen == "0.0.0.0:11112"
     assert run.cache.max_bytes == settings.cache.max_bytes == 80_000_000_000
 
 

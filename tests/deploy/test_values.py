@@ -42,6 +42,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"s3": {"endpoint": "https://s3"}}, "s3.endpoint: is for one of your own: set s3.enabled to false"),
     ({"s3": {"bucket": "Images"}}, "'/s3/bucket': 'Images' does not match"),
     ({"ingress": {"enabled": True}}, "ingress.hosts: names no host"),
+    ({"scp": {"clear": False}}, "scp.clear: is false, and without scp.tlsSecret"),
     ({"operator": {"enabled": False}}, "'/operator': additional properties 'enabled' not allowed"),
 ]
 

@@ -37,7 +37,7 @@
   "clients" (include "isthmus.url" $top)
   "nats" (dict "url" (include "isthmus.natsUrl" $top) "user" "isthmus" "password" (b64dec $secrets.nats_isthmus))
   "s3" (dict "endpoint" (include "isthmus.s3Endpoint" $top) "bucket" $top.Values.s3.bucket "access_key" "isthmus" "secret_key" (b64dec $secrets.s3_isthmus))
-  "scp" (dict "ae_title" (include "isthmus.setting" (list $config "scp" "ae_title" "ISTHMUS")) "host" (printf "%s-dicom" $release) "port" $top.Values.scp.port)
+  "scp" (dict "ae_title" (include "isthmus.setting" (list $config "scp" "ae_title" "ISTHMUS")) "host" (printf "%s-dicom" $release) "port" (ternary $top.Values.scp.port $top.Values.scp.tlsPort $top.Values.scp.clear) "tls_port" (ternary $top.Values.scp.tlsPort nil (ne $top.Values.scp.tlsSecret "")))
   "cache" (dict "max_bytes" (include "isthmus.setting" (list $config "cache" "max_bytes" "50000000000") | replace "_" "" | int64))
   "services" dict
   "processes" $processes

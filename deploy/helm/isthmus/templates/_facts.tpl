@@ -6,7 +6,7 @@ gateway: {http: 8080}
 qido: {http: 8000}
 wado: {http: 8000}
 stow: {http: 8000}
-scp: {http: 8000, dicom: 11112{{ if .Values.scp.tlsSecret }}, dicom-tls: 2762{{ end }}}
+scp: {http: 8000{{ if .Values.scp.clear }}, dicom: 11112{{ end }}{{ if .Values.scp.tlsSecret }}, dicom-tls: 2762{{ end }}}
 dimse-scu: {http: 8000}
 web-scu: {http: 8000}
 arrivals: {http: 8000}

@@ -100,6 +100,16 @@ https://{{ first .Values.ingress.hosts }}
 {{- end -}}
 {{- end -}}
 
+{{/* Where scp listens: it goes before isthmus.toml. */}}
+{{- define "isthmus.scpListens" -}}
+- {name: ISTHMUS_SCP__LISTEN, value: {{ ternary "0.0.0.0:11112" "" .Values.scp.clear | quote }}}
+{{- if .Values.scp.tlsSecret }}
+- {name: ISTHMUS_SCP__TLS__LISTEN, value: "0.0.0.0:2762"}
+- {name: ISTHMUS_SCP__TLS__CERTIFICATE_FILE, value: /run/secrets/scp-tls/tls.crt}
+- {name: ISTHMUS_SCP__TLS__KEY_FILE, value: /run/secrets/scp-tls/tls.key}
+{{- end }}
+{{- end -}}
+
 {{- define "isthmus.natsUrl" -}}
 {{ ternary (printf "nats://%s-nats:4222" .Release.Name) .Values.nats.url .Values.nats.enabled }}
 {{- end -}}
@@ -124,6 +134,7 @@ https://{{ first .Values.ingress.hosts }}
 {{- end }}
 {{- end }}
 {{- end }}
+{{- if not (or .Values.scp.clear .Values.scp.tlsSecret) }}{{ fail "scp.clear: is false, and without scp.tlsSecret there is no port with TLS either" }}{{ end }}
 {{- if and .Values.ingress.enabled (not .Values.ingress.hosts) }}{{ fail "ingress.hosts: names no host" }}{{ end }}
 {{- if and .Values.telemetry.otlpEndpoint .Values.networkPolicy.enabled (not .Values.telemetry.egress) }}{{ fail "telemetry.egress: is required beside telemetry.otlpEndpoint, or the network policies let nobody reach it" }}{{ end }}
 {{- end -}}

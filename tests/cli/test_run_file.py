@@ -4,7 +4,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from isthmus.cli.run_file import InUse, NotRunning, RunFile, hold
+from isthmus.cli.run_file import ELSEWHERE, InUse, NotRunning, RunFile, Undescribed, hold
 from isthmus.common.config.settings import Nats
 from tests.cli.conftest import LINK_KEY, OPERATOR_KEY, SIGNING_KEY
 from tests.cli.face import Face
@@ -74,3 +74,28 @@ def test_it_is_gone_with_who_wrote_it(data: Path) -> None:
     with hold(data):
         (data / "run.json").write_text("{}")
     assert not (data / "run.json").exists()
+
+
+async def test_a_description_of_a_system_elsewhere_that_cannot_be_used_says_why_and_shows_no_secret(
+    gateway: Face, data: Path
+) -> None:
+    described = orjson.loads(RunFile.read(data).model_dump_json())
+    nats = {
+        **described["nats"],
+        "url": "nats://nats:4222",
+        "ca_file": "ca.pem",
+        "password": "not-to-be-shown",
+    }
+    (data / ELSEWHERE).write_bytes(orjson.dumps({**described, "nats": nats, "scp": "not-to-be-shown"}))
+    with pytest.raises(
+        Undescribed, match=r"system\.json cannot be used: nats: ca_file: without TLS"
+    ) as caught:
+        RunFile.read(data)
+    assert "; scp: " in caught.value.detail
+    assert "not-to-be-shown" not in caught.value.detail
+
+
+def test_a_description_of_a_system_elsewhere_that_cannot_be_read_says_why(data: Path) -> None:
+    (data / ELSEWHERE).mkdir(parents=True)
+    with pytest.raises(Undescribed, match=r"system\.json cannot be read: Is a directory"):
+        RunFile.read(data)

@@ -14,7 +14,7 @@ from isthmus.cli.containers.certificate import keep_certificate
 from isthmus.cli.containers.secret_files import Kind
 from isthmus.cli.containers.secrets import make_secrets
 from isthmus.cli.main import app
-from isthmus.cli.run_file import NotRunning, RunFile
+from isthmus.cli.run_file import RunFile
 from isthmus.common.blobs.rights import SERVICES
 from isthmus.common.config import Settings
 from isthmus.common.errors import SettingsError
@@ -154,12 +154,6 @@ def test_the_commands_are_who_the_settings_say_at_servers_that_others_run(tmp_pa
     assert run.nats.model_dump() == {**nats, "ca_file": Path("/ca/nats.pem")}
     assert (run.s3.endpoint, run.s3.ca_file) == ("https://s3.example.org", Path("/ca/s3.pem"))
     assert (run.s3.access_key, run.s3.secret_key) == ("AKIAEXAMPLE", "s3cr3t-of-the-operator")
-
-
-def test_a_description_of_the_system_that_cannot_be_read_says_so(tmp_path: Path) -> None:
-    (tmp_path / "system.json").write_text("{}")
-    with pytest.raises(NotRunning, match=r"system.json cannot be read"):
-        RunFile.read(tmp_path)
 
 
 @pytest.mark.parametrize("host", ["isthmus.example.org", "10.1.2.3"])

@@ -14,6 +14,7 @@ from typer.testing import CliRunner, Result
 
 from isthmus.cli.doctor import Cause
 from isthmus.cli.main import app
+from isthmus.cli.run_file import ELSEWHERE
 from tests.peers import Orthanc, Peer, free_port
 from tests.waiting import PATIENCE
 
@@ -90,6 +91,16 @@ def test_a_file_that_settings_name_counts_as_settings(tmp_path: Path) -> None:
     assert result.exit_code == 2
     assert f"access.signing_key_file: {missing}" in result.stdout
     assert "file-unusable, to be changed here:" in result.stdout
+
+
+def test_a_system_elsewhere_that_is_not_described_as_it_must_be_is_all_that_is_told(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / ELSEWHERE).write_text("{}")
+    result = doctor(tmp_path, "", "--json")
+    assert result.exit_code == 2
+    (check,) = json.loads(result.stdout)["checks"]
+    assert check["finding"]["cause"] == "file-unusable"
+    assert f"{ELSEWHERE} cannot be used: gateway: Field required" in check["finding"]["problem"]
 
 
 def test_an_origin_that_there_is_not(isthmus_peer: Peer, tmp_path: Path) -> None:

@@ -23,6 +23,10 @@ class NotRunning(IsthmusError):
     title = "Nothing runs"
 
 
+class Undescribed(NotRunning):
+    """A file says that others run the system, and not as it must how it is reached."""
+
+
 class InUse(IsthmusError):
     """Another `isthmus up` uses this data folder."""
 
@@ -156,13 +160,16 @@ class RunFile(_Part):
 
         Raises:
             NotRunning: nothing does, or not yet.
+            Undescribed: the file cannot be used.
         """
         try:
             return _beside(data, cls.model_validate_json((data / ELSEWHERE).read_bytes()))
         except FileNotFoundError:
             pass
-        except (OSError, ValidationError):
-            raise NotRunning(f"{data / ELSEWHERE} cannot be read") from None
+        except OSError as error:
+            raise Undescribed(f"{data / ELSEWHERE} cannot be read: {error.strerror}") from None
+        except ValidationError as error:
+            raise Undescribed(f"{data / ELSEWHERE} cannot be used: {_what_is_wrong(error)}") from None
         if _is_locked(data):
             try:
                 return cls.model_validate_json(_path(data).read_bytes())
@@ -214,6 +221,13 @@ def _beside(data: Path, run: RunFile) -> RunFile:
             "certificate": beside(run.certificate),
         }
     )
+
+
+def _what_is_wrong(error: ValidationError) -> str:
+    """Name each key and what is wrong with it; what it holds may be a secret."""
+    found = error.errors(include_url=False, include_context=False, include_input=False)
+    said = ((".".join(map(str, one["loc"])), one["msg"].removeprefix("Value error, ")) for one in found)
+    return "; ".join(f"{key}: {message}" if key else message for key, message in said)
 
 
 def _is_locked(data: Path) -> bool:

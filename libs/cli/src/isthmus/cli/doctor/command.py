@@ -13,10 +13,11 @@ from rich.status import Status
 from isthmus.cli.doctor.causes import Cause
 from isthmus.cli.doctor.examination import examine
 from isthmus.cli.doctor.findings import Check, Finding, Side, Verdict
+from isthmus.cli.doctor.named import unusable
 from isthmus.cli.doctor.surroundings import Surroundings
 from isthmus.cli.exits import FAILED, USAGE
 from isthmus.cli.output import progress_console, write_json, write_line
-from isthmus.cli.run_file import NotRunning, RunFile
+from isthmus.cli.run_file import ELSEWHERE, NotRunning, RunFile, Undescribed
 from isthmus.common.config import Settings, load_settings
 from isthmus.common.errors import SettingsError, UnknownOrigin
 from isthmus.common.telemetry import configure_logging
@@ -70,13 +71,16 @@ async def doctor(config: Path | None, data: Path, origins: Sequence[str], *, as_
         telling = _Telling(status, as_json=as_json)
         try:
             settings = load_settings(config)
+            running = _running(data)
         except SettingsError as error:
             for line in error.detail.splitlines():
                 telling.ended(_wrong_setting(line))
+        except Undescribed as error:
+            telling.ended(Check("settings", ELSEWHERE, Verdict.WRONG, finding=unusable(error.detail).finding))
         else:
             _check_names(settings, origins)
             try:
-                await examine(Surroundings(settings, data, _running(data)), origins, telling)
+                await examine(Surroundings(settings, data, running), origins, telling)
             except asyncio.CancelledError:
                 status.stop()
                 sys.stdout.flush()
@@ -103,6 +107,8 @@ def _check_names(settings: Settings, origins: Sequence[str]) -> None:
 def _running(data: Path) -> RunFile | None:
     try:
         return RunFile.read(data)
+    except Undescribed:
+        raise
     except NotRunning:
         return None
 

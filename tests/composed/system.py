@@ -17,13 +17,11 @@ import httpx2
 from isthmus.cli.process import executable
 from tests.composed.stack import LOOPBACK, Container, Stack
 from tests.peers import eventually
-from tests.peers.process import Process, accepts_connections
+from tests.peers.process import Process
 
 OURS: Final = ("qido", "wado", "stow", "scp", "dimse-scu", "web-scu", "arrivals")
 HTTP_PORT: Final = 8000
 """Of our services, in their containers."""
-_SERVERS: Final = {"nats": 4222, "s3": 9000, "gateway": 8443}
-"""The ports of the servers that others made: one that is taken is one that works."""
 _FILES: Final = ("compose.yaml", "compose.seaweedfs.yaml")
 """SeaweedFS, since the image that compose.yaml names for S3 cannot be had as a program."""
 
@@ -130,23 +128,28 @@ class ComposedSystem:
         if container.is_once:
             assert eventually(partial(_succeeds, command, log, container.environment)), log.read_text()
             return
+        assert not _is_well(container), f"{container.name} is well before it is there"
         process = Process(command, log=log, environment=container.environment)
         self._processes.enter_context(process)
         self._running[container.name] = process
 
     def _wait_until_healthy(self, service: str) -> None:
-        for number in range(self._scale.get(service, 1)):
-            process = self._running.get(self._stack.container(service, number).name)
+        for container in self._stack.containers(service, self._scale.get(service, 1)):
+            process = self._running.get(container.name)
             if process is not None:
-                process.wait_until(partial(self._is_healthy, service, number))
+                process.wait_until(partial(_is_well, container))
 
-    def _is_healthy(self, service: str, number: int) -> bool:
-        if service not in OURS:
-            return accepts_connections(self._stack.port(service, _SERVERS[service]))
-        try:
-            return httpx2.get(f"{self.addresses()[service][number]}/readyz", trust_env=False).is_success
-        except httpx2.TransportError:
-            return False
+
+def _is_well(container: Container) -> bool:
+    """Ask as an engine does, by the container's check. wget is that of its image: it is not at hand."""
+    program, *words = container.healthcheck
+    if program != "wget":
+        return subprocess.run([_program(program), *words], capture_output=True, check=False).returncode == 0
+    *options, url = words
+    try:
+        return httpx2.get(url, verify="--no-check-certificate" not in options, trust_env=False).is_success
+    except httpx2.TransportError:
+        return False
 
 
 def _succeeds(command: Sequence[str], log: Path, environment: Mapping[str, str]) -> bool:

@@ -163,16 +163,32 @@ async def test_a_gateway_that_says_nothing_does_not_hold_up_the_rest(
     assert "storage" in {check.what for check in heard.checks if check.subject == "nats"}
 
 
-async def test_a_system_that_runs_whose_scp_is_away(
-    orthanc: Orthanc, isthmus_peer: Peer, nats_settings: Nats, tmp_path: Path
-) -> None:
-    run = RunFile(
+def run_with(nats: NatsPart, *, scp_port: int) -> RunFile:
+    return RunFile(
         gateway="http://127.0.0.1:1",
-        nats=NatsPart.model_validate(nats_settings.model_dump()),
+        nats=nats,
         s3=S3Part(endpoint="127.0.0.1:1", bucket="isthmus", access_key="key", secret_key="secret"),
-        scp=ScpPart(ae_title="ISTHMUS", host="127.0.0.1", port=free_port()),
+        scp=ScpPart(ae_title="ISTHMUS", host="127.0.0.1", port=scp_port),
         cache=CachePart(max_bytes=1000),
         services={},
     )
+
+
+async def test_a_system_that_runs_whose_scp_is_away(
+    orthanc: Orthanc, isthmus_peer: Peer, nats_settings: Nats, tmp_path: Path
+) -> None:
+    run = run_with(NatsPart.model_validate(nats_settings.model_dump()), scp_port=free_port())
     heard = await examined(pacs(orthanc.peer, isthmus_peer), tmp_path, "pacs", running=run)
     heard.only(Cause.SCP_SILENT, Side.OURS, str(run.scp.port))
+
+
+async def test_a_file_of_nats_that_cannot_be_used_leaves_unclear_what_comes_and_ends_nothing(
+    orthanc: Orthanc, isthmus_peer: Peer, tmp_path: Path
+) -> None:
+    lost = NatsPart(url="tls://127.0.0.1:1", user="", password="", ca_file=tmp_path / "lost.pem")
+    run = run_with(lost, scp_port=0)
+    heard = await examined(pacs(orthanc.peer, isthmus_peer), tmp_path, "pacs", running=run)
+    assert heard.findings == []
+    (unclear,) = heard.unclear
+    assert unclear.startswith("what comes to scp cannot be heard of: ")
+    assert "lost.pem" in unclear

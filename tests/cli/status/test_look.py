@@ -131,6 +131,18 @@ async def test_with_s3_away_it_is_that_which_is_wrong(site: Site) -> None:
     assert kinds(status) == [Kind.S3_AWAY]
 
 
+@pytest.mark.usefixtures("hasty")
+async def test_a_file_of_s3_that_cannot_be_used_hides_nothing_else(site: Site, tmp_path: Path) -> None:
+    await site.with_gateway()
+    lost = {"endpoint": "https://127.0.0.1:1", "ca_file": tmp_path / "lost.pem"}
+    site.s3 = site.s3.model_copy(update=lost)
+    status = await site.look()
+    found = service(status, "s3")
+    assert found.health is Health.AWAY
+    assert str(tmp_path / "lost.pem") in str(found.reason)
+    assert [service(status, name).health for name in ("nats", "gateway")] == [Health.READY] * 2
+
+
 async def test_with_the_gateway_away_it_says_where_nobody_answers(site: Site) -> None:
     status = await site.look()
     gateway = service(status, "gateway")

@@ -20,7 +20,7 @@ from isthmus.common.bus import Bus
 from isthmus.common.bus.granted import Gate
 from isthmus.common.bus.received import serve_received
 from isthmus.common.dicom.statuses import SUCCESS
-from isthmus.common.errors import UnavailableError
+from isthmus.common.errors import SettingsError, UnavailableError
 from isthmus.common.messages import Received, ReceivedAnswer
 
 _NAME: Final = "isthmus doctor"
@@ -84,7 +84,7 @@ async def _by_scp(
                 await serving.finish()
         finally:
             await bus.close()
-    except UnavailableError as error:
+    except (UnavailableError, SettingsError) as error:
         raise Unclear(f"what comes to scp cannot be heard of: {error.detail}") from None
 
 

@@ -8,7 +8,7 @@ from isthmus.cli.status import patience
 from isthmus.cli.status.model import Health
 from isthmus.common.blobs import BlobStore, study_of, study_prefixes
 from isthmus.common.config.settings import S3
-from isthmus.common.errors import StoreUnavailable
+from isthmus.common.errors import SettingsError, StoreUnavailable
 from isthmus.common.threads import Threads
 
 AGAIN_SECONDS: Final = 30.0
@@ -39,10 +39,9 @@ class Held:
     """The studies in S3, counted now and then."""
 
     def __init__(self, s3: S3) -> None:
+        self._s3 = s3
         self._threads = Threads("s3", _THREADS)
-        self._blobs = BlobStore(
-            s3.endpoint, s3.access_key, s3.secret, s3.bucket, threads=self._threads, ca_file=s3.ca_file
-        )
+        self._opened: BlobStore | None = None
         self._counted: tuple[float, Studies] | None = None
 
     async def look(self) -> InS3:
@@ -55,16 +54,29 @@ class Held:
             if not found:
                 return InS3(Health.SILENT, f"no answer within {patience.LOOK_SECONDS:g} s")
             studies = Studies(len(found - {None}), is_minimum=True)
-        except StoreUnavailable as error:
+        except (StoreUnavailable, SettingsError) as error:
             return InS3(Health.AWAY, error.detail)
         return InS3(Health.READY, studies=studies)
+
+    def _blobs(self) -> BlobStore:
+        """Open it at the first look.
+
+        Raises:
+            SettingsError: `ca_file` cannot be used.
+        """
+        if self._opened is None:
+            s3 = self._s3
+            self._opened = BlobStore(
+                s3.endpoint, s3.access_key, s3.secret, s3.bucket, threads=self._threads, ca_file=s3.ca_file
+            )
+        return self._opened
 
     async def _count(self, found: set[tuple[str, str] | None]) -> Studies:
         """Count; what was counted lately holds still, where S3 answers."""
         manifests, *_ = study_prefixes()
         now = asyncio.get_running_loop().time()
         lately = self._counted is not None and now - self._counted[0] < AGAIN_SECONDS
-        async for listed in self._blobs.list(manifests, deadline=patience.LOOK_SECONDS / 2):
+        async for listed in self._blobs().list(manifests, deadline=patience.LOOK_SECONDS / 2):
             if lately:
                 break
             found.add(study_of(listed.key))
@@ -74,5 +86,6 @@ class Held:
 
     def close(self) -> None:
         """Ask no more."""
-        self._blobs.close()
+        if self._opened is not None:
+            self._opened.close()
         self._threads.close()

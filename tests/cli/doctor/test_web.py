@@ -126,6 +126,16 @@ async def test_a_token_endpoint_whose_authority_nobody_named(site: Site, tmp_pat
     heard.only(Cause.TLS_UNKNOWN_AUTHORITY, Side.OURS, "origins[0].ca_file")
 
 
+async def test_a_token_endpoint_without_tls_is_no_reason_to_speak_in_clear_with_the_origin(
+    site: Site, tmp_path: Path
+) -> None:
+    url = site.url.replace("http://", "https://")
+    async with Site().listening() as other:
+        heard = await examined(of(other.url, oauth2=with_token_of(url, tmp_path)), tmp_path, "cloud")
+    found = heard.only(Cause.TLS_NOT_SPOKEN, Side.OURS, "origins[0].oauth2.token_url: ")
+    assert "http://" not in repr(found)
+
+
 async def test_a_token_endpoint_that_says_nothing(site: Site, tmp_path: Path) -> None:
     async with Site().listening() as other:
         other.does(writes_then_is_silent(b""))

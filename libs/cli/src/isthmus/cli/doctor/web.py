@@ -68,7 +68,10 @@ async def examine_server(
             if url.startswith("https:"):
                 with subject.step("TLS of the token endpoint"):
                     there = replace(
-                        _place(origin, place, url), certificate_file=None, shows_certificate=False
+                        _place(origin, place, url),
+                        certificate_file=None,
+                        shows_certificate=False,
+                        without=f"{where}: write the address at which it speaks TLS",
                     )
                     await handshake(there, tls_context(origin, identified=False), patience.connect)
         with subject.step("token"):

@@ -8,20 +8,20 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
 
+import httpx2
 import pytest
 from minio import Minio
 from minio.error import S3Error
 
 from isthmus.cli.embedded.base import LOOPBACK, Embedded, free_ports
 from isthmus.cli.embedded.own_authority import own_certificate
-from isthmus.cli.embedded.probe import answers
 from isthmus.cli.process import Program, executable
 from isthmus.common.bus import Bus
 from isthmus.common.bus.accounts import SERVICES
 from isthmus.common.bus.backlog import storage
 from isthmus.common.config.settings import Nats
 from tests.deploy.kubelet import Prepared, prepare
-from tests.deploy.rendering import CHART, Rendered, read, render
+from tests.deploy.rendering import CHART, Manifest, Rendered, read, render
 from tests.waiting import PATIENCE
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes.fromhex("000000040000000000")
@@ -32,24 +32,51 @@ TLS_ALERT = 0x15
 class OfChart(Embedded):
     """A server of the chart, run below a folder."""
 
-    def __init__(self, prepared: Prepared, *, command: Sequence[str], probe: tuple[int, str]) -> None:
+    def __init__(
+        self,
+        prepared: Prepared,
+        *,
+        command: Sequence[str],
+        probe: httpx2.URL,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         super().__init__(prepared.root)
-        self._prepared, self._command, self._probe = prepared, command, probe
+        self._command, self._probe = command, probe
+        self._environment = {**prepared.environment, **(environment or {})}
 
     @property
     def program(self) -> Program:
-        port, path = self._probe
         return Program(
             name="server",
             command=[executable(self._command[0]), *self._command[1:]],
-            ready=lambda: answers(LOOPBACK, port, path),
-            environment=self._prepared.environment,
+            ready=self._answers,
+            environment=self._environment,
             directory=self.directory,
             stop_within=0.5,
         )
 
     def prepare(self) -> None:
         """All of it is there."""
+
+    async def _answers(self) -> bool:
+        """Ask as Kubernetes does, which takes any certificate."""
+        async with httpx2.AsyncClient(verify=False, trust_env=False) as client:
+            try:
+                return (await client.get(self._probe)).is_success
+            except httpx2.TransportError:
+                return False
+
+
+def probed(container: Manifest) -> httpx2.URL:
+    """Give the address within a container that tells whether it is ready."""
+    probe = container["readinessProbe"]
+    if "exec" in probe:
+        *command, url = probe["exec"]["command"]
+        assert command == ["wget", "-q", "-O", "/dev/null"]
+        return httpx2.URL(url)
+    asked = probe["httpGet"]
+    (port,) = (one["containerPort"] for one in container["ports"] if one["name"] == asked["port"])
+    return httpx2.URL(f"{asked.get('scheme', 'HTTP').lower()}://{LOOPBACK}:{port}{asked['path']}")
 
 
 @pytest.fixture
@@ -62,8 +89,13 @@ async def url(rendered: Rendered, tmp_path: Path) -> AsyncIterator[str]:
     """The bus, at a port of its own: the chart's cannot be had twice on a machine."""
     prepared = prepare(rendered, "nats", tmp_path)
     port, monitoring = free_ports(2)
-    command = [*prepared.command, "-a", LOOPBACK, "-p", str(port), "-m", str(monitoring)]
-    async with OfChart(prepared, command=command, probe=(monitoring, "/healthz?js-enabled-only=true")):
+    probe = probed(rendered.container("nats"))
+    config = next(prepared.root.rglob("nats.conf"))
+    text = config.read_text()
+    assert f'http: "{probe.host}:{probe.port}"' in text
+    config.write_text(text.replace(f":{probe.port}", f":{monitoring}"))
+    command = [*prepared.command, "-a", LOOPBACK, "-p", str(port)]
+    async with OfChart(prepared, command=command, probe=probe.copy_with(port=monitoring)):
         yield f"nats://{LOOPBACK}:{port}"
 
 
@@ -127,9 +159,11 @@ async def s3(rendered: Rendered, tmp_path: Path) -> AsyncIterator[Mapping[str, i
     prepared = prepare(rendered, "s3", tmp_path)
     names = ("s3.port", "s3.port.grpc", *(f"{part}.port{kind}" for part in PARTS for kind in ("", ".grpc")))
     ports = dict(zip(names, free_ports(len(names)), strict=True))
-    kept = [one.replace("0.0.0.0", LOOPBACK) for one in prepared.command if not one.startswith("-s3.port=")]
+    probe = probed(rendered.container("s3"))
+    kept = [one.replace("0.0.0.0", LOOPBACK) for one in prepared.command]
+    kept.remove(f"-s3.port={probe.port}")
     command = [*kept, *(f"-{name}={port}" for name, port in ports.items())]
-    async with OfChart(prepared, command=command, probe=(ports["s3.port"], "/healthz")):
+    async with OfChart(prepared, command=command, probe=probe.copy_with(port=ports["s3.port"])):
         yield ports
 
 
@@ -193,20 +227,16 @@ def _first_bytes(port: int) -> bytes:
 
 
 @pytest.mark.parametrize("values", ["ingress", "everything"], ids=["in clear", "TLS"])
-async def test_caddy_takes_the_gateway(values: str, tmp_path: Path) -> None:
+async def test_the_gateway_says_that_it_is_ready_to_who_asks_its_pod(values: str, tmp_path: Path) -> None:
     _, certificate, key = own_certificate("gateway")
     given = {"gateway-tls": {"tls.crt": certificate, "tls.key": key}}
-    prepared = prepare(
-        render(read(Path(__file__).parent / "values" / f"{values}.yaml")), "gateway", tmp_path, given
-    )
-    program, action, *options = prepared.command
-    assert action == "run"
-    process = await asyncio.create_subprocess_exec(
-        *(executable(program), "validate", *options),
-        env={**prepared.environment, "HOME": str(tmp_path)},
-        stderr=asyncio.subprocess.STDOUT,
-        stdout=asyncio.subprocess.PIPE,
-    )
-    said, _ = await process.communicate()
-    assert process.returncode == 0, said.decode()
-    assert b"Valid configuration" in said
+    rendered = render(read(Path(__file__).parent / "values" / f"{values}.yaml"))
+    prepared = prepare(rendered, "gateway", tmp_path, given)
+    probe = probed(rendered.container("gateway"))
+    assert prepared.environment["GATEWAY_PORT"] == str(probe.port)
+    (port,) = free_ports(1)
+    here = {"GATEWAY_HOST": LOOPBACK, "GATEWAY_PORT": str(port), "HOME": str(tmp_path)}
+    command, there = prepared.command, probe.copy_with(port=port)
+    gateway = OfChart(prepared, command=command, probe=there, environment=here)
+    async with gateway:
+        assert gateway.pid

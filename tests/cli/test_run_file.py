@@ -76,6 +76,25 @@ def test_it_is_gone_with_who_wrote_it(data: Path) -> None:
     assert not (data / "run.json").exists()
 
 
+async def test_a_description_of_a_system_elsewhere_may_name_files_with_its_secrets(
+    gateway: Face, data: Path
+) -> None:
+    described = orjson.loads(RunFile.read(data).model_dump_json())
+    nats, s3 = described["nats"], described["s3"]
+    for part, keys in ((nats, ["password"]), (s3, ["access_key", "secret_key"])):
+        for key in keys:
+            del part[key]
+            part[f"{key}_file"] = key
+            (data / key).write_text(f"held in {key}\n")
+    (data / ELSEWHERE).write_bytes(orjson.dumps(described))
+    run = RunFile.read(data)
+    assert run.nats.password == "held in password"
+    assert (run.s3.access_key, run.s3.secret_key) == ("held in access_key", "held in secret_key")
+    (data / "secret_key").unlink()
+    with pytest.raises(Undescribed, match=r"s3\.secret_key_file: No such file"):
+        RunFile.read(data)
+
+
 async def test_a_description_of_a_system_elsewhere_that_cannot_be_used_says_why_and_shows_no_secret(
     gateway: Face, data: Path
 ) -> None:

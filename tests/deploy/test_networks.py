@@ -115,7 +115,7 @@ def test_nats_and_s3_of_ones_own_are_reached_where_they_are() -> None:
         "store": Party(address="192.0.2.10", ports={"https": 443}),
     }
     ways = {way for way in open_ways(values, theirs) if way[1].partition(":")[0] in theirs}
-    assert ways == table("\n".join(f"{name} bus:nats store:https" for name in SERVICES))
+    assert ways == table("\n".join(f"{name} bus:nats store:https" for name in (*SERVICES, "operator")))
 
 
 def test_whom_the_policies_would_shut_off_is_said_before() -> None:

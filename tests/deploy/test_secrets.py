@@ -114,7 +114,7 @@ def test_nobody_but_its_owner_mounts_a_secret() -> None:
 
 def test_with_servers_of_ones_own_each_service_has_the_secrets_that_are_named() -> None:
     rendered = render(read(EXTERNAL))
-    assert rendered.of_kind("Secret").keys() == {"secrets", "gateway", "prometheus", *SERVICES}
+    assert rendered.of_kind("Secret").keys() == {"secrets", "gateway", "prometheus", "operator", *SERVICES}
     for name in SERVICES:
         assert not {"nats_password", "s3_secret_key"} & rendered.secret(name).keys()
     wado = rendered.pods()["wado"]["spec"]
@@ -124,7 +124,17 @@ def test_with_servers_of_ones_own_each_service_has_the_secrets_that_are_named() 
         "bus-wado",
         "store-wado",
     ]
+
+
+@pytest.mark.parametrize("server", ["nats", "s3"])
+def test_without_a_secret_for_him_at_a_server_of_ones_own_there_is_no_pod_for_the_operator(
+    server: str,
+) -> None:
+    values = read(EXTERNAL)
+    del values[server]["secrets"]["operator"]
+    rendered = render(values)
     assert "operator" not in rendered.pods()
+    assert "operator" not in rendered.of_kind("Secret")
 
 
 def test_a_service_without_a_secret_for_a_server_of_ones_own_is_named() -> None:

@@ -19,13 +19,14 @@ README: Final = Path(__file__).parents[2] / "deploy" / "README.md"
 COMPOSE: Final = Path(__file__).parents[2] / "compose" / "compose.yaml"
 EVERYTHING: Final = read(Path(__file__).parent / "values" / "everything.yaml")
 EXTERNAL: Final = read(Path(__file__).parent / "values" / "external.yaml")
+KNOWN: Final = (*SERVICES, "operator")
 GIVEN: Final[Mapping[str, Mapping[str, str]]] = {
     "scp-tls": {"tls.crt": "certificate", "tls.key": "key"},
     "ai": {"secret": "b" * 32},
     "bus-ca": {"ca.crt": "authority"},
     "s3-ca": {"ca.crt": "authority"},
-    **{f"bus-{name}": {"nats_password": f"bus {name}"} for name in SERVICES},
-    **{f"store-{name}": {"s3_access_key": f"id {name}", "s3_secret_key": f"key {name}"} for name in SERVICES},
+    **{f"bus-{name}": {"nats_password": f"bus {name}"} for name in KNOWN},
+    **{f"store-{name}": {"s3_access_key": f"id {name}", "s3_secret_key": f"key {name}"} for name in KNOWN},
 }
 """What is not of the chart."""
 RULE: Final = '[[access.rules]]\nae_title = "CT1"\nnetwork = "10.0.0.0/8"\noperations = ["store"]\n'
@@ -119,7 +120,8 @@ def test_who_wants_no_dimse_in_clear_has_none(tmp_path: Path, monkeypatch: pytes
 
 
 def test_the_values_of_the_readme_are_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (shown,) = re.findall(r"```yaml\n(.*?)```", README.read_text(), re.DOTALL)
+    shown, nats = re.findall(r"```yaml\n(.*?)```", README.read_text(), re.DOTALL)
+    assert "operator" in render({**yaml.safe_load(shown), **yaml.safe_load(nats)}).pods()
     rendered = render(yaml.safe_load(shown))
     settings = settings_of(prepare(rendered, "qido", tmp_path), monkeypatch)
     assert [origin.name for origin in settings.origins] == ["pacs", "inbox"]
@@ -141,10 +143,31 @@ def test_the_gateway_has_the_environment_of_compose() -> None:
 
 
 def test_the_operator_verifies_servers_of_ones_own_by_what_the_services_do(tmp_path: Path) -> None:
-    rendered = render({**EXTERNAL, "operator": {"secret": "ours"}})
-    prepare(rendered, "operator", tmp_path, {**GIVEN, "ours": {"system.json": "{}"}})
-    for server in ("nats", "s3"):
-        assert (tmp_path / "etc" / "isthmus" / server / "ca.crt").read_text() == "authority"
+    prepare(render(EXTERNAL), "operator", tmp_path, GIVEN)
+    run = RunFile.read(tmp_path / "operator" / ".isthmus")
+    for server in (run.nats, run.s3):
+        assert server.ca_file is not None
+        assert server.ca_file.read_text() == "authority"
+
+
+def test_with_servers_of_ones_own_the_operator_has_what_is_named_for_him_and_the_keys_of_the_services(
+    tmp_path: Path,
+) -> None:
+    rendered = render(EXTERNAL)
+    prepare(rendered, "operator", tmp_path, GIVEN)
+    run = RunFile.read(tmp_path / "operator" / ".isthmus")
+    assert (run.nats.url, run.nats.user, run.nats.password) == (
+        "tls://nats.bus.svc:4222",
+        "isthmus",
+        "bus operator",
+    )
+    assert (run.s3.endpoint, run.s3.bucket) == ("https://s3.example.org", "images")
+    assert (run.s3.access_key, run.s3.secret_key) == ("id operator", "key operator")
+    wado = rendered.secret("wado")
+    assert (run.key, run.signing_key) == (wado["operator_key"], wado["signing_key"])
+    assert (run.link_key, run.metrics_key) == (wado["link_key"], wado["metrics_key"])
+    assert run.gateway == "http://isthmus-gateway.imaging.svc:80"
+    assert {one.address for one in run.processes} == {f"isthmus-{name}:8000" for name in SERVICES}
 
 
 def test_the_operator_is_told_where_everything_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

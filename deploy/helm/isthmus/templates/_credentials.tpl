@@ -32,11 +32,25 @@
 {{- range $name := keys $top.Values.services | sortAlpha }}
 {{- $processes = append $processes (dict "name" $name "address" (printf "%s-%s:8000" $release $name)) }}
 {{- end }}
+{{- $nats := dict "url" (include "isthmus.natsUrl" $top) "user" "isthmus" }}
+{{- $s3 := dict "endpoint" (include "isthmus.s3Endpoint" $top) "bucket" $top.Values.s3.bucket }}
+{{- if $top.Values.nats.enabled }}
+{{- $_ := set $nats "password" (b64dec $secrets.nats_isthmus) }}
+{{- else }}
+{{- $_ := set $nats "password_file" "nats_password" }}
+{{- end }}
+{{- if $top.Values.s3.enabled }}
+{{- $_ := merge $s3 (dict "access_key" "isthmus" "secret_key" (b64dec $secrets.s3_isthmus)) }}
+{{- else }}
+{{- $_ := merge $s3 (dict "access_key_file" "s3_access_key" "secret_key_file" "s3_secret_key") }}
+{{- end }}
+{{- if $top.Values.nats.caConfigMap }}{{ $_ := set $nats "ca_file" "/etc/isthmus/nats/ca.crt" }}{{ end }}
+{{- if $top.Values.s3.caConfigMap }}{{ $_ := set $s3 "ca_file" "/etc/isthmus/s3/ca.crt" }}{{ end }}
 {{- $system := dict
   "gateway" (include "isthmus.inside" $top)
   "clients" (include "isthmus.url" $top)
-  "nats" (dict "url" (include "isthmus.natsUrl" $top) "user" "isthmus" "password" (b64dec $secrets.nats_isthmus))
-  "s3" (dict "endpoint" (include "isthmus.s3Endpoint" $top) "bucket" $top.Values.s3.bucket "access_key" "isthmus" "secret_key" (b64dec $secrets.s3_isthmus))
+  "nats" $nats
+  "s3" $s3
   "scp" (dict "ae_title" (include "isthmus.setting" (list $config "scp" "ae_title" "ISTHMUS")) "host" (printf "%s-dicom" $release) "port" (ternary $top.Values.scp.port $top.Values.scp.tlsPort $top.Values.scp.clear) "tls_port" (ternary $top.Values.scp.tlsPort nil (ne $top.Values.scp.tlsSecret "")))
   "cache" (dict "max_bytes" (include "isthmus.setting" (list $config "cache" "max_bytes" "50000000000") | replace "_" "" | int64))
   "services" dict

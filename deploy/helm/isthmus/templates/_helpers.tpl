@@ -84,6 +84,11 @@ tolerations:
 {{- index . 2 | default (printf "%s-%s" $top.Release.Name (index . 1)) -}}
 {{- end -}}
 
+{{/* Whether there is a pod for the operator: it takes what NATS and S3 know him by. */}}
+{{- define "isthmus.hasOperator" -}}
+{{- if and (or .Values.nats.enabled .Values.nats.secrets.operator) (or .Values.s3.enabled .Values.s3.secrets.operator) }}yes{{ end -}}
+{{- end -}}
+
 {{/* Where the gateway is for who is in the cluster. */}}
 {{- define "isthmus.inside" -}}
 {{ ternary "https" "http" (ne .Values.gateway.tlsSecret "") }}://{{ .Release.Name }}-gateway.{{ .Release.Namespace }}.svc:{{ .Values.gateway.port }}

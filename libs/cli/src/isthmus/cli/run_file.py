@@ -7,9 +7,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from isthmus.cli.private_file import write_private
+from isthmus.common.config.files import secret_in
 from isthmus.common.config.settings import S3, Nats
 from isthmus.common.errors import IsthmusError
 
@@ -42,7 +43,9 @@ class NatsPart(_Part):
 
     url: str
     user: str
-    password: str
+    password: str = ""
+    password_file: Path | None = Field(default=None, exclude=True)
+    """A file that holds it, of a system that others run."""
     ca_file: Path | None = None
     """By which its certificate is verified, where the usual ones do not do."""
 
@@ -62,8 +65,12 @@ class S3Part(_Part):
 
     endpoint: str
     bucket: str
-    access_key: str
-    secret_key: str
+    access_key: str = ""
+    access_key_file: Path | None = Field(default=None, exclude=True)
+    """A file that holds it, of a system that others run."""
+    secret_key: str = ""
+    secret_key_file: Path | None = Field(default=None, exclude=True)
+    """Likewise."""
     ca_file: Path | None = None
     """By which its certificate is verified, where the usual ones do not do."""
 
@@ -170,6 +177,8 @@ class RunFile(_Part):
             raise Undescribed(f"{data / ELSEWHERE} cannot be read: {error.strerror}") from None
         except ValidationError as error:
             raise Undescribed(f"{data / ELSEWHERE} cannot be used: {_what_is_wrong(error)}") from None
+        except ValueError as error:
+            raise Undescribed(f"{data / ELSEWHERE} cannot be used: {error}") from None
         if _is_locked(data):
             try:
                 return cls.model_validate_json(_path(data).read_bytes())
@@ -209,15 +218,37 @@ def hold(data: Path) -> Iterator[None]:
 
 
 def _beside(data: Path, run: RunFile) -> RunFile:
-    """Have the files that it names lie beside it, but for those that it names from the root on."""
+    """Have the files that it names lie beside it, but for those named from the root on; read the secrets.
+
+    Raises:
+        ValueError: a secret cannot be read; says which, and why.
+    """
 
     def beside(path: Path | None) -> Path | None:
         return None if path is None else data / path
 
+    def held(key: str, said: str, path: Path | None) -> str:
+        try:
+            return said if path is None else secret_in(data / path)
+        except ValueError as error:
+            raise ValueError(f"{key}: {error}") from None
+
+    nats, s3 = run.nats, run.s3
     return run.model_copy(
         update={
-            "nats": run.nats.model_copy(update={"ca_file": beside(run.nats.ca_file)}),
-            "s3": run.s3.model_copy(update={"ca_file": beside(run.s3.ca_file)}),
+            "nats": nats.model_copy(
+                update={
+                    "password": held("nats.password_file", nats.password, nats.password_file),
+                    "ca_file": beside(nats.ca_file),
+                }
+            ),
+            "s3": s3.model_copy(
+                update={
+                    "access_key": held("s3.access_key_file", s3.access_key, s3.access_key_file),
+                    "secret_key": held("s3.secret_key_file", s3.secret_key, s3.secret_key_file),
+                    "ca_file": beside(s3.ca_file),
+                }
+            ),
             "certificate": beside(run.certificate),
         }
     )

@@ -1,5 +1,7 @@
 """What the commands ask of the running gateway, over HTTP."""
 
+import os
+import socket
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
@@ -179,8 +181,8 @@ class Gateway:
                 method, path, params=query, headers=headers, content=content
             ) as response:
                 yield response
-        except httpx2.ConnectError:
-            raise GatewayAway(f"nobody answers at {self._http.base_url}") from None
+        except httpx2.ConnectError as error:
+            raise GatewayAway(f"{why_away(error)} at {self._http.base_url}") from None
         except httpx2.TransportError as error:
             # Its text may hold the URL, and that a patient's name.
             raise GatewayAway(f"the connection was broken off ({type(error).__name__})") from None
@@ -210,6 +212,20 @@ def trusting(run: RunFile) -> ssl.SSLContext:
         except (OSError, ValueError):
             raise GatewayAway(f"the gateway's certificate cannot be read: {run.certificate}") from None
     return context
+
+
+def why_away(error: httpx2.TransportError) -> str:
+    """Say what is at the bottom of it: that nobody listens, or what is wrong with a certificate."""
+    cause: BaseException = error
+    while (deeper := cause.__cause__ or cause.__context__) is not None:
+        cause = deeper
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        return cause.verify_message
+    if isinstance(cause, socket.gaierror):
+        return cause.strerror
+    if isinstance(cause, OSError) and not isinstance(cause, ssl.SSLError) and cause.errno is not None:
+        return os.strerror(cause.errno)  # asyncio's own words have the address, which is told behind
+    return type(error).__name__
 
 
 def resource_path(origin: str, study: str, series: str | None = None, instance: str | None = None) -> str:

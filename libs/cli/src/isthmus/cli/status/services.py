@@ -1,9 +1,7 @@
 """How the services are doing: each replica asked at its own address, and NATS, S3 and the gateway."""
 
 import asyncio
-import os
 import socket
-import ssl
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -13,7 +11,7 @@ from typing import Final
 import httpx2
 import orjson
 
-from isthmus.cli.client import GatewayAway, trusting
+from isthmus.cli.client import GatewayAway, trusting, why_away
 from isthmus.cli.run_file import ProcessPart, RunFile
 from isthmus.cli.status import patience
 from isthmus.cli.status.metrics import Numbers
@@ -54,22 +52,8 @@ async def ask_gateway(run: RunFile) -> tuple[Health, str | None]:
     except httpx2.TimeoutException:
         return Health.SILENT, f"no answer within {patience.LOOK_SECONDS:g} s"
     except httpx2.TransportError as error:
-        return Health.AWAY, f"{_reason(error)} at {run.gateway}"
+        return Health.AWAY, f"{why_away(error)} at {run.gateway}"
     return Health.READY, None
-
-
-def _reason(error: httpx2.TransportError) -> str:
-    """Say what is at the bottom of it: that nobody listens, or what is wrong with a certificate."""
-    cause: BaseException = error
-    while (deeper := cause.__cause__ or cause.__context__) is not None:
-        cause = deeper
-    if isinstance(cause, ssl.SSLCertVerificationError):
-        return cause.verify_message
-    if isinstance(cause, socket.gaierror):
-        return cause.strerror
-    if isinstance(cause, OSError) and not isinstance(cause, ssl.SSLError) and cause.errno is not None:
-        return os.strerror(cause.errno)  # asyncio's own words have the address, which is told behind
-    return type(error).__name__
 
 
 def described(process: ProcessPart, health: Health, reason: str | None = None) -> Service:

@@ -17,7 +17,7 @@ from isthmus.common.blobs.refusal import Refused, judge
 from isthmus.common.bus import end_tasks
 from isthmus.common.config import S3Origin
 from isthmus.common.config.settings import S3
-from isthmus.common.errors import BlobMissing, BlobRefused, StoreUnavailable
+from isthmus.common.errors import BlobMissing, BlobRefused, SettingsError, StoreUnavailable
 from isthmus.common.threads import Threads
 from tests.common.blobs.test_connections import CERTIFICATE, Served, answer
 from tests.waiting import PATIENCE
@@ -48,6 +48,27 @@ def blobs(s3_settings: S3, archive: BlobStore, threads: Threads) -> Iterator[Blo
     )
     yield store
     store.close()
+
+
+@pytest.mark.parametrize(
+    ("place", "complaint"),
+    [
+        ({"endpoint": "https://vpce-1a.s3.us-east-1.vpce.amazonaws.com"}, "invalid Amazon AWS host"),
+        ({"region": "us east"}, "invalid region us east"),
+        ({"bucket": "is..x"}, "invalid successive characters"),
+        ({"bucket": "192.0.2.1"}, "must not be formatted as an IP address"),
+    ],
+)
+def test_a_place_that_the_library_has_no_use_for_is_named(place: dict[str, str], complaint: str) -> None:
+    named = {"name": "archive", "protocol": "s3", "ae_title": "ARCHIVE"}
+    origin = S3Origin.model_validate({"endpoint": "s3:9000", "bucket": "archive", **named, **place})
+    with (
+        pytest.raises(
+            SettingsError, match=f"The bucket of 'archive': endpoint, bucket or region: .*{complaint}"
+        ),
+        buckets_of([origin]),
+    ):
+        pass
 
 
 async def put(archive: BlobStore, data: bytes, key: str | None = None) -> tuple[str, str]:

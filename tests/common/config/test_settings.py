@@ -30,6 +30,7 @@ ae_title = "INBOX"
         (ORIGIN + "asociations = 2", "origins[0].asociations is no setting; did you mean associations?"),
         ("[up.replicas]\ndimse-scp = 2", "up.replicas.dimse-scp is no setting; did you mean dimse-scu?"),
         ("[gateway]\nlisten = '8080'", 'gateway.listen: is no "host:port"'),
+        ("[s3]\nbucket = 'is'", "s3.bucket: is no name of a bucket: 3 to 63 letters"),
         ("[telemetry]\nsample = 10", "telemetry.sample: "),
         ("[telemetry]\notlp = 'collector:4318'", "telemetry.otlp: "),
         ("[telemetry]\notlp = 'http://user:secret@collector:4318'", "telemetry.otlp: "),

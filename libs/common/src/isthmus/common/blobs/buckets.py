@@ -19,7 +19,7 @@ def buckets_of(origins: Iterable[S3Origin]) -> Iterator[Mapping[str, BlobStore]]
     They are given to the `BlobStore` of our own bucket, which finds in them what blob refs name.
 
     Raises:
-        SettingsError: a file of certificates cannot be used.
+        SettingsError: one of them cannot be: its endpoint, its name, its region or a file of certificates.
     """
     with ExitStack() as closing:
         opened: dict[str, BlobStore] = {}

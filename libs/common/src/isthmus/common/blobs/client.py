@@ -22,6 +22,7 @@ import urllib3
 from minio import Minio
 from minio.deleteobjects import DeleteObject
 from minio.error import MinioException
+from minio.helpers import check_bucket_name
 from urllib3.exceptions import HTTPError
 
 from isthmus.common.blobs.body import Body
@@ -98,14 +99,18 @@ class S3Client:
         self._name = name
         self._pool = _Pool(connections, ca_file)
         self._connections = Connections(connections, ca_file)
-        self.sdk = Minio(
-            url.netloc,
-            access_key,
-            secret_key,
-            region=region,
-            secure=url.scheme == "https",
-            http_client=self._pool,
-        )
+        try:
+            check_bucket_name(bucket)
+            self.sdk = Minio(
+                url.netloc,
+                access_key,
+                secret_key,
+                region=region,
+                secure=url.scheme == "https",
+                http_client=self._pool,
+            )
+        except ValueError as error:  # which quotes the one of them that the library has no use for
+            raise SettingsError(f"{name} endpoint, bucket or region: {error}") from None
 
     @property
     def closed(self) -> bool:

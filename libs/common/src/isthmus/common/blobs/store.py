@@ -99,7 +99,7 @@ class BlobStore:
             others: the buckets of S3 origins, by the origin's name.
 
         Raises:
-            SettingsError: the file of certificates cannot be used.
+            SettingsError: endpoint, bucket, region or the file of certificates cannot be used.
         """
         self.bucket = bucket
         self._endpoint = endpoint

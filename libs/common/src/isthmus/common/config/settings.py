@@ -16,6 +16,7 @@ from isthmus.common.config.forwarding import check_deletions
 from isthmus.common.config.http import Gateway, Http
 from isthmus.common.config.kinds import (
     AETitle,
+    BucketName,
     Endpoint,
     Few,
     ListenAddress,
@@ -179,7 +180,7 @@ class S3(Section):
 
     endpoint: Endpoint = "127.0.0.1:9000"
     """Host and port; with TLS a URL that begins with `https://`."""
-    bucket: str = "isthmus"
+    bucket: BucketName = "isthmus"
     """It is made if it is not there."""
     access_key: str = Field(default="", repr=False)
     """Whose the bucket is."""

@@ -71,10 +71,12 @@ def test_where_dimse_in_clear_is_closed_the_pacs_reaches_the_port_with_tls_alone
     assert {way for way in ways if way[0] == "pacs"} == table("pacs gateway:http scp:dicom-tls")
 
 
-def test_who_operates_the_system_reaches_it_where_that_is_said() -> None:
+def test_the_operator_reaches_what_doctor_tries_where_that_is_said() -> None:
     pacs = {"cidrs": ["10.1.0.0/16"], "ports": [104]}
-    further = open_ways({"pacs": pacs, "operator": {"reachesPacs": True}}) - open_ways({"pacs": pacs})
-    assert further == table("operator pacs:dicom")
+    cloud = {"egress": [{"to": [{"ipBlock": {"cidr": "198.51.100.0/24"}}], "ports": [{"port": 443}]}]}
+    values = {"pacs": pacs, "scp": {"tlsSecret": "scp-tls"}, "services": {"web-scu": cloud, "qido": cloud}}
+    further = open_ways({**values, "operator": {"reachesPacs": True}}) - open_ways(values)
+    assert further == table("operator pacs:dicom scp:dicom scp:dicom-tls clients:https")
 
 
 def test_where_clients_of_the_gateway_are_named_nobody_else_reaches_it() -> None:

@@ -47,6 +47,8 @@ async def test_only_its_owner_reads_it_and_it_tells_where_everything_is(
             "user": nats_settings.user,
             "password": nats_settings.password,
             "ca_file": None,
+            "certificate_file": None,
+            "key_file": None,
         },
         "s3": {
             "endpoint": "127.0.0.1:9000",

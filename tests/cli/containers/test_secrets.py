@@ -146,12 +146,13 @@ def test_the_commands_find_the_system(tmp_path: Path) -> None:
 
 def test_the_commands_are_who_the_settings_say_at_servers_that_others_run(tmp_path: Path) -> None:
     (tmp_path / "key").write_text("s3cr3t-of-the-operator")
-    nats = {"url": "tls://nats.example.org", "user": "ann", "password": "pw", "ca_file": "/ca/nats.pem"}
+    files = {f"{name}_file": Path(f"/tls/{name}.pem") for name in ("ca", "certificate", "key")}
+    nats = {"url": "tls://nats.example.org", "user": "ann", "password": "pw", **files}
     s3 = {"endpoint": "https://s3.example.org", "access_key": "AKIAEXAMPLE", "ca_file": "/ca/s3.pem"}
     settings = Settings.model_validate({"nats": nats, "s3": {**s3, "secret_key_file": tmp_path / "key"}})
     make_secrets(tmp_path / "made", settings, host="localhost")
     run = RunFile.read(tmp_path / "made" / "operator")
-    assert run.nats.model_dump() == {**nats, "ca_file": Path("/ca/nats.pem")}
+    assert run.nats.model_dump() == nats
     assert (run.s3.endpoint, run.s3.ca_file) == ("https://s3.example.org", Path("/ca/s3.pem"))
     assert (run.s3.access_key, run.s3.secret_key) == ("AKIAEXAMPLE", "s3cr3t-of-the-operator")
 

@@ -48,11 +48,22 @@ class NatsPart(_Part):
     """A file that holds it, of a system that others run."""
     ca_file: Path | None = None
     """By which its certificate is verified, where the usual ones do not do."""
+    certificate_file: Path | None = None
+    """Ours, where it wants to know us, with `key_file`."""
+    key_file: Path | None = None
+    """The key of that."""
 
     @property
     def settings(self) -> Nats:
         """The same, as settings name it."""
-        return Nats(url=self.url, user=self.user, password=self.password, ca_file=self.ca_file)
+        return Nats(
+            url=self.url,
+            user=self.user,
+            password=self.password,
+            ca_file=self.ca_file,
+            certificate_file=self.certificate_file,
+            key_file=self.key_file,
+        )
 
     @model_validator(mode="after")
     def _can_be_used(self) -> Self:
@@ -240,6 +251,8 @@ def _beside(data: Path, run: RunFile) -> RunFile:
                 update={
                     "password": held("nats.password_file", nats.password, nats.password_file),
                     "ca_file": beside(nats.ca_file),
+                    "certificate_file": beside(nats.certificate_file),
+                    "key_file": beside(nats.key_file),
                 }
             ),
             "s3": s3.model_copy(

@@ -104,6 +104,8 @@ def _run_file(settings: Settings, shared: Mapping[Kind, str], nats: str, s3: str
             user=settings.nats.user or OPERATOR_USER,
             password=_given(settings.nats, "nats.password_file") or nats,
             ca_file=settings.nats.ca_file,
+            certificate_file=settings.nats.certificate_file,
+            key_file=settings.nats.key_file,
         ),
         s3=S3Part(
             endpoint=settings.s3.endpoint,

@@ -60,7 +60,14 @@ def _of_settings(settings: Settings) -> Target:
     try:
         run = RunFile(
             gateway=gateway.base_url,
-            nats=NatsPart(url=nats.url, user=nats.user, password=nats.secret, ca_file=nats.ca_file),
+            nats=NatsPart(
+                url=nats.url,
+                user=nats.user,
+                password=nats.secret,
+                ca_file=nats.ca_file,
+                certificate_file=nats.certificate_file,
+                key_file=nats.key_file,
+            ),
             s3=S3Part(
                 endpoint=s3.endpoint,
                 bucket=s3.bucket,

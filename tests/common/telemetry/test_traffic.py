@@ -12,6 +12,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from isthmus.common.config import ListenAddress
+from isthmus.common.dicomweb.problem import exception_handlers
 from isthmus.common.errors import StoreUnavailable
 from isthmus.common.service.server import server
 from isthmus.common.telemetry import AsgiTracing
@@ -30,7 +31,9 @@ Answer = Callable[[Request], Awaitable[Response]]
 @asynccontextmanager
 async def serving(route: str, answer: Answer | ASGIApp, *methods: str) -> AsyncIterator[int]:
     """Serve a route over a real server, and give its port."""
-    app = AsgiTracing(Starlette(routes=[Route(route, answer, methods=methods or ("GET",))]))
+    routes = [Route(route, answer, methods=methods or ("GET",))]
+    handlers = {ClientDisconnect: exception_handlers[ClientDisconnect]}
+    app = AsgiTracing(Starlette(routes=routes, exception_handlers=handlers))
     port = free_port()
     running = server(app, ListenAddress(f"127.0.0.1:{port}"))
     task = asyncio.create_task(running.serve())
@@ -153,15 +156,27 @@ async def test_a_client_that_leaves_is_no_error_of_ours(begins: bool) -> None:
     assert one.get("http_response_status_code") == ("200" if begins else None)
 
 
-async def test_a_payload_that_breaks_off_is_counted_as_far_as_it_came() -> None:
-    failures: list[type[Exception]] = []
+async def test_what_is_answered_to_a_client_who_has_left_is_no_answer() -> None:
+    is_waiting = asyncio.Event()
 
+    async def searches(request: Request) -> Response:
+        is_waiting.set()
+        while (await request.receive())["type"] != "http.disconnect":
+            pass
+        raise ClientDisconnect
+
+    async with serving("/left-a-search", searches) as port:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(get("/left-a-search"))
+        await is_waiting.wait()
+        writer.transport.abort()
+        one = await ended("/left-a-search")
+    assert (one.get("http_response_status_code"), one["error_type"]) == (None, "disconnected")
+
+
+async def test_a_payload_that_breaks_off_is_counted_as_far_as_it_came() -> None:
     async def takes(request: Request) -> Response:
-        try:
-            return PlainTextResponse(str(len(await request.body())))
-        except ClientDisconnect as error:
-            failures.append(type(error))
-            raise
+        return PlainTextResponse(str(len(await request.body())))
 
     before = total(ACTIVE)
     async with serving("/payload", takes, "POST") as port:
@@ -172,8 +187,7 @@ async def test_a_payload_that_breaks_off_is_counted_as_far_as_it_came() -> None:
         writer.write_eof()
         writer.transport.abort()
         one = await ended("/payload")
-    assert failures == [ClientDisconnect]
-    assert one["error_type"] == "ClientDisconnect"
+    assert (one.get("http_response_status_code"), one["error_type"]) == (None, "disconnected")
     assert total(ACTIVE) == before
     assert total(f"{REQUEST}_sum", http_route="/payload") <= 10
 

@@ -82,8 +82,8 @@ class Traffic:
         return message
 
     async def send(self, message: Message) -> None:
-        """Send something (ASGI)."""
-        if message["type"] == "http.response.start":
+        """Send something (ASGI); what is said to a client who has left is no answer."""
+        if message["type"] == "http.response.start" and not self._has_left:
             self._answered = message["status"]
         await self._send(message)
         if message["type"] == "http.response.body":

@@ -105,6 +105,20 @@ async def test_messages_that_are_too_small(tmp_path: Path) -> None:
     heard.only(Cause.NATS_MESSAGES_TOO_SMALL, Side.THEIRS, "65536", "max_payload: 1048576")
 
 
+async def test_the_largest_stream_is_named(tmp_path: Path) -> None:
+    async with nats_server(tmp_path, f'jetstream {{ store_dir: "{tmp_path}" }}') as port:
+        client = await nats.connect(f"nats://127.0.0.1:{port}")
+        for name, count in (("SMALL", 1), ("LARGE", 2)):
+            await client.jetstream().add_stream(StreamConfig(name=name, subjects=[name]))
+            for _ in range(count):
+                await client.jetstream().publish(name, bytes(1024))
+        await client.close()
+        heard = await with_nats(Nats(url=f"nats://127.0.0.1:{port}"), tmp_path)
+    (said,) = (check.detail for check in heard.checks if check.what == "JetStream")
+    assert said.startswith("2 streams, ")
+    assert said.endswith(" of them in LARGE")
+
+
 async def test_jetstream_that_is_full(tmp_path: Path) -> None:
     configuration = f'jetstream {{ store_dir: "{tmp_path}", max_file_store: 1048576 }}'
     async with nats_server(tmp_path, configuration) as port:

@@ -191,9 +191,11 @@ async def _look(jetstream: JetStreamContext, settings: Nats, told: list[str]) ->
             await streams.declare(jetstream, may_change=False)  # what every service does at its start
             return "the streams are there"
         information = await jetstream.account_info()
+        largest = max(await jetstream.streams_info(), key=lambda one: one.state.bytes, default=None)
     except (APIError, nats.errors.Error, TimeoutError) as error:
         raise _no_jetstream(error, settings, told) from None
-    return f"{information.streams} streams, {information.storage} bytes"
+    of_which = f", {largest.state.bytes} of them in {largest.config.name}" if largest is not None else ""
+    return f"{information.streams} streams, {information.storage} bytes{of_which}"
 
 
 def _no_jetstream(error: Exception, settings: Nats, told: list[str]) -> Wrong:

@@ -1,10 +1,9 @@
 """Every way by which patient data gets into a system and out of it, and what may go wrong on each, once."""
 
 import base64
-import os
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -15,6 +14,7 @@ from pydicom.dataset import Dataset
 from pynetdicom import AE
 
 from isthmus.common.config.settings import S3
+from isthmus.common.dicomweb.transactions import INSTANCE, SERIES, STUDY, TRANSACTIONS, Service
 from tests.data_sets import identity
 from tests.pacs import Comments, FailsRetrieve, FaultyPacs, FindFails, StoreStatus
 from tests.peers import Peer, echoscu, eventually, findscu, free_port, getscu, movescu, storescu
@@ -23,6 +23,7 @@ from tests.scp.modality import CT, Modality, action_information, ask
 from tests.system.blabbing import Blabbing
 from tests.system.collector import Collector
 from tests.system.conftest import client_of
+from tests.system.every_path_settings import settings
 from tests.system.gateway import Gateway
 from tests.system.marked import (
     ACCESSION,
@@ -49,6 +50,8 @@ KEYS: Final = {
     NAME: PATIENT_ID,
 }
 """Of searches: those that hold, and those that are wrong."""
+GIVE: Final = frozenset({"FAULTY", "WEB", "ALL", "BUCKET", "INBOX"})
+"""By these called AE titles instances are to be had."""
 BAGGAGE: Final = {
     "baggage": f"patient={PATIENT_ID}",
     "tracestate": f"isthmus={PATIENT_ID}",
@@ -70,7 +73,11 @@ class Paths:
     to_webhook: list[dict[str, str]]
     """The headers of each request."""
     to_origin: list[dict[str, str]]
-    origins: frozenset[str] = frozenset({"marked", "mover", "failing", "web", "blab", "bucket", "inbox"})
+    answered: Mapping[tuple[str, str], int]
+    """The statuses of what was retrieved by HTTP: by origin, and by what it is of a study."""
+    origins: frozenset[str] = frozenset(
+        {"marked", "mover", "failing", "refusing", "web", "blab", "bucket", "inbox"}
+    )
 
 
 @dataclass(frozen=True)
@@ -83,8 +90,12 @@ class _Site:
     listed: list[Path]
     """In the bucket."""
     pushed: list[Path]
+    refused: list[Path]
+    """At a PACS that tells of them, and does not give them."""
     broken: list[Path]
     """Of which nobody can make anything."""
+    answered: dict[tuple[str, str], int] = field(default_factory=dict)
+    """The statuses of what was retrieved by HTTP: by origin, and by what it is of a study."""
 
     def get(self, path: str, accept: str = "*/*", params: Mapping[str, str] | None = None) -> int:
         """Ask, read all that comes, and give the status; whoever breaks the answer off has answered, too."""
@@ -112,6 +123,7 @@ def every_path(folder: Path, bucket: S3, workstation: Peer, collector: Collector
     wrong = marked_series(folder / "wrong", 1, 4714, StudyDate=NAME, StudyTime=PATIENT_ID)
     without = marked_series(folder / "without", 1, 4715, StudyInstanceUID="")
     foreign = marked_series(folder / "foreign", 1, 4716, SOPInstanceUID=PATIENT_ID)
+    refused = marked_series(folder / "refused", 1, 4717)
     step = _step()
     scp = Peer("ISTHMUS", "127.0.0.1", free_port())
     words = f"{NAME} {PATIENT_ID}"
@@ -123,18 +135,29 @@ def every_path(folder: Path, bucket: S3, workstation: Peer, collector: Collector
                 held,
                 Comments(comment=words),
                 FindFails(status=0xC001),
-                FailsRetrieve(status=0xC002),
                 StoreStatus(status=0xA900),
                 ae_title="FAILING",
             )
+        )
+        refusing = running.enter_context(
+            FaultyPacs(refused, Comments(comment=words), FailsRetrieve(status=0xC002), ae_title="REFUSING")
         )
         worklist = running.enter_context(Wlmscpfs(folder / "worklist", [step]))
         blab = running.enter_context(Blabbing(words, [400, 500, 302, 200]))
         hook = running.enter_context(Blabbing(words, [500, 302, 204]))
         system = Gateway(
             folder,
-            _settings(
-                pacs.peer, mover.peer, failing.peer, worklist.peer, blab, hook, bucket, workstation, collector
+            settings(
+                pacs.peer,
+                mover.peer,
+                failing.peer,
+                refusing.peer,
+                worklist.peer,
+                blab,
+                hook,
+                bucket,
+                workstation,
+                collector,
             ),
             scp,
             variables={"OTEL_METRIC_EXPORT_INTERVAL": "1000"},
@@ -148,85 +171,21 @@ def every_path(folder: Path, bucket: S3, workstation: Peer, collector: Collector
             key = f"marked/{who.study_instance_uid}/{who.series_instance_uid}/{who.sop_instance_uid}"
             client.fput_object(bucket.bucket, key, str(file))
         with system, httpx2.Client(base_url=system.url, timeout=PATIENCE, trust_env=False) as http:
-            site = _Site(http, scp, folder, held, listed, pushed, [*wrong, *without, *foreign])
+            site = _Site(http, scp, folder, held, listed, pushed, refused, [*wrong, *without, *foreign])
             for path in _PATHS:
                 path(site)
             assert eventually(lambda: len(hook.headers) >= 3)
             assert eventually(lambda: "failing" in system.isthmus("dead").stdout)
             said = dict(_said(system))
-    return Paths(system, collector, said, uids([*held, *listed, *pushed]), hook.headers, blab.headers)
-
-
-def _settings(
-    pacs: Peer,
-    mover: Peer,
-    failing: Peer,
-    worklist: Peer,
-    blab: Blabbing,
-    hook: Blabbing,
-    bucket: S3,
-    workstation: Peer,
-    collector: Collector,
-) -> str:
-    secret = base64.b64encode(os.urandom(32)).decode()
-    return f"""
-[telemetry]
-otlp = "{collector.endpoint}"
-log_level = "DEBUG"
-[dicomweb]
-store = "inbox"
-ae_title = "ALL"
-[arrivals]
-quiet_seconds = 1
-max_attempts = 1
-[[arrivals.forward]]
-to = ["marked", "failing"]
-[[arrivals.webhooks]]
-name = "hook"
-url = "{hook.url}/hook"
-secret = "{secret}"
-[[scp.destinations]]
-ae_title = "{workstation.ae_title}"
-host = "{workstation.host}"
-port = {workstation.port}
-[[origins]]
-name = "marked"
-ae_title = "{pacs.ae_title}"
-port = {pacs.port}
-retrieve = ["c-get"]
-[[origins]]
-name = "mover"
-ae_title = "{mover.ae_title}"
-port = {mover.port}
-retrieve = ["c-move"]
-[[origins]]
-name = "failing"
-ae_title = "{failing.ae_title}"
-port = {failing.port}
-[[origins]]
-name = "worklist"
-ae_title = "{worklist.ae_title}"
-port = {worklist.port}
-[[origins]]
-name = "blab"
-protocol = "dicomweb"
-ae_title = "BLAB"
-url = "{blab.url}/dicom"
-[[origins]]
-name = "inbox"
-protocol = "inbox"
-ae_title = "INBOX"
-[[origins]]
-name = "bucket"
-protocol = "s3"
-ae_title = "BUCKET"
-refresh_seconds = 1
-endpoint = "{bucket.endpoint}"
-bucket = "{bucket.bucket}"
-prefix = "marked"
-access_key = "{bucket.access_key}"
-secret_key = "{bucket.secret_key}"
-"""
+    return Paths(
+        system,
+        collector,
+        said,
+        uids([*held, *listed, *pushed, *refused]),
+        hook.headers,
+        blab.headers,
+        site.answered,
+    )
 
 
 def _step() -> Dataset:
@@ -250,6 +209,8 @@ def _search(site: _Site) -> None:
         site.get(f"/aets/{origin}/studies", params={"PatientName": NAME, "PatientBirthDate": BIRTH_DATE})
         site.get(f"/aets/{origin}/instances", params={"PatientID": PATIENT_ID, "includefield": "all"})
         site.get(f"/aets/{origin}/studies/{NAME}/series")
+    for path in (one.path for one in TRANSACTIONS if one.service is Service.SEARCH):
+        site.get(f"/aets/marked{_of(site.held[0], path)}", params={"PatientName": NAME})
     site.get("/dicomweb/studies", params={"PatientName": NAME})
     site.get(f"/aets/{NAME}/studies")
     site.get(f"/{NAME}", params={"patient": PATIENT_ID})
@@ -262,22 +223,16 @@ def _retrieve(site: _Site) -> None:
         *((origin, site.held) for origin in ("marked", "mover", "web", "failing", "blab")),
         ("bucket", site.listed),
         ("inbox", site.pushed),
+        ("refusing", site.refused),
     ):
-        who = identity(files[0])
-        study = f"/aets/{origin}/studies/{who.study_instance_uid}"
-        instance = f"{study}/series/{who.series_instance_uid}/instances/{who.sop_instance_uid}"
-        site.get(study, 'multipart/related; type="application/dicom"')
-        site.get(study, "application/zip")
-        for below in (
-            "metadata",
-            "rendered",
-            "thumbnail",
-            "pixeldata",
-            "bulkdata",
-            "frames/1",
-            "frames/4711",
-        ):
-            site.get(f"{instance}/{below}")
+        who, root = identity(files[0]), f"/aets/{origin}"
+        study = f"{root}/studies/{who.study_instance_uid}"
+        for media_type in ('multipart/related; type="application/dicom"', "application/zip"):
+            site.answered[origin, media_type] = site.get(study, media_type)
+        for path in (one.path for one in TRANSACTIONS if one.service is Service.RETRIEVE):
+            site.answered[origin, path] = site.get(root + _of(files[0], path))
+        instance = root + _of(files[0], INSTANCE)
+        site.get(f"{instance}/frames/4711")
         site.get(f"{instance}/rendered", params={"window": NAME, "annotation": "patient"})
         wado = {
             "requestType": "WADO",
@@ -286,7 +241,7 @@ def _retrieve(site: _Site) -> None:
             "objectUID": who.sop_instance_uid,
         }
         for more in ({}, {"contentType": "application/dicom"}, {"annotation": NAME}, {"contentType": NAME}):
-            site.get(f"/aets/{origin}/wado", params={**wado, **more})
+            site.get(f"{root}/wado", params={**wado, **more})
 
 
 def _store(site: _Site) -> None:
@@ -312,18 +267,27 @@ def _post(site: _Site, path: str, body: bytes, content_type: str) -> None:
 
 def _dimse(site: _Site) -> None:
     """C-ECHO, C-STORE, C-FIND, C-GET and C-MOVE of DIMSE clients, at each origin and at all as one."""
-    study = identity(site.held[0]).study_instance_uid
-    for number, called in enumerate(("FAULTY", "FAILING", "WEB", "BLAB", "BUCKET", "INBOX", "ALL")):
+    for called, files in (
+        *((called, site.held) for called in ("FAULTY", "FAILING", "WEB", "BLAB", "ALL")),
+        ("BUCKET", site.listed),
+        ("INBOX", site.pushed),
+    ):
         face = site.called(called)
         storescu(face, [*site.pushed, *site.broken])
         keys = {"PatientName": NAME, "PatientID": PATIENT_ID, "AccessionNumber": ACCESSION}
+        found = None
         with suppress(AssertionError):  # failures are among what is wanted
-            findscu(face, {"QueryRetrieveLevel": "STUDY", "PatientBirthDate": BIRTH_DATE, **keys})
-        wanted = {"QueryRetrieveLevel": "STUDY", "StudyInstanceUID": study}
-        folder = site.folder / f"got-{number}"
+            found = findscu(face, {"QueryRetrieveLevel": "STUDY", "PatientBirthDate": BIRTH_DATE, **keys})
+        wanted = {"QueryRetrieveLevel": "STUDY", "StudyInstanceUID": identity(files[0]).study_instance_uid}
+        folder = site.folder / f"got-{called}"
         folder.mkdir()
-        getscu(face, folder, wanted)
-        movescu(face, "STORESCP", wanted)
+        got = getscu(face, folder, wanted)
+        moved = movescu(face, "STORESCP", wanted)
+        if called in GIVE:
+            assert len([*folder.iterdir()]) == len(files), got.log
+        if called in GIVE - {"ALL"}:  # as one they fail, as long as one of them does
+            assert found
+            assert moved.code == 0, moved.log
     face, nonsense = site.called("FAULTY"), {"QueryRetrieveLevel": "STUDY", "StudyInstanceUID": PATIENT_ID}
     echoscu(face)
     with suppress(AssertionError):
@@ -361,9 +325,24 @@ def _commit(site: _Site) -> None:
 
 def _delete(site: _Site) -> None:
     """DELETE in the inbox, and elsewhere."""
-    study = identity(site.pushed[0]).study_instance_uid
-    for origin, uid in (("inbox", study), ("inbox", PATIENT_ID), ("marked", study)):
-        site.http.delete(f"/aets/{origin}/studies/{uid}", headers=BAGGAGE)
+    for path in (INSTANCE, STUDY, SERIES):
+        of_one = _of(site.pushed[0], path)
+        answer = site.http.delete(f"/aets/inbox{of_one}", headers=BAGGAGE)
+        assert answer.status_code == (404 if path == SERIES else 204)  # that went with its study
+        site.http.delete(f"/aets/marked{of_one}", headers=BAGGAGE)
+    site.http.delete(f"/aets/inbox/studies/{PATIENT_ID}", headers=BAGGAGE)
+
+
+def _of(file: Path, path: str) -> str:
+    """Give a resource of an instance, where routes write its names in braces."""
+    who = identity(file)
+    return (
+        path.replace("{path:path}", "7FE00010")
+        .replace("{study}", who.study_instance_uid)
+        .replace("{series}", who.series_instance_uid)
+        .replace("{instance}", who.sop_instance_uid)
+        .replace("{frames}", "1")
+    )
 
 
 _PATHS: Final[Iterable[Callable[[_Site], None]]] = (

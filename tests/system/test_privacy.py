@@ -1,6 +1,6 @@
 """Problems can be traced, and neither they nor logs, traces and metrics name a patient."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 from uuid import uuid4
@@ -9,6 +9,7 @@ import httpx2
 import pytest
 
 from isthmus.common.config.settings import S3
+from isthmus.common.dicomweb.transactions import TRANSACTIONS
 from tests.documents.telemetry_page import attribute_names
 from tests.peers import Storescp
 from tests.peers.process import eventually
@@ -21,7 +22,32 @@ from tests.system.patient_data import leaks, patient_data, texts, traces
 from tests.system.problem import problem
 
 ORIGIN: Final = "orthanc-both"
-SERVICES: Final = frozenset({"qido", "wado", "stow", "scp", "dimse-scu", "web-scu", "arrivals"})
+FAIL: Final = frozenset({"failing", "refusing", "blab"})
+"""The origins that give nothing."""
+WORK: Final[Mapping[str, Sequence[str]]] = {
+    "qido": ("send dicom.query", "GET /dicomweb/studies"),
+    "wado": ("send dicom.retrieve", "process pixels"),
+    "stow": ("send dicom.store", "send dicom.delete", "POST /dicomweb/studies"),
+    "scp": (
+        *("C-FIND", "C-GET", "C-MOVE", "C-STORE", "N-ACTION", "DIMSE association"),
+        *("send dicom.query", "send dicom.retrieve", "send dicom.store", "send dicom.worklist"),
+        *("send dicom.received", "send dicom.events", "process dicom.commit", "process dicom.committed"),
+    ),
+    "dimse-scu": (
+        *("C-ECHO", "C-FIND", "C-GET", "C-MOVE", "C-STORE", "process dicom.query", "process dicom.retrieve"),
+        *("process dicom.received", "process dicom.store", "process dicom.worklist"),
+    ),
+    "web-scu": (
+        *("HTTP GET", "HTTP POST", "scan bucket", "refresh study of a bucket", "send dicom.events"),
+        *("process dicom.query", "process dicom.retrieve", "process dicom.store", "process dicom.delete"),
+    ),
+    "arrivals": (
+        *("merge into study", "look at study", "publish study.arrived", "publish study.amended"),
+        *("deliver webhook", "process dicom.forward", "send dicom.store", "send dicom.dead"),
+    ),
+}
+"""What each service did, by the names of its spans."""
+SERVICES: Final = frozenset(WORK)
 
 
 def test_a_problem_is_found_by_the_trace_that_the_client_began(http: httpx2.Client) -> None:
@@ -78,6 +104,20 @@ def test_every_service_told_something(gone: tuple[Paths, dict[str, str]]) -> Non
     assert paths.collector.measuring() == SERVICES
     assert {name.partition(" ")[0] for name in paths.said if "metrics" in name} == SERVICES
     assert {str(span.attributes.get("dicom.origin", "")) for span in spans} >= paths.origins
+
+
+def test_every_path_was_gone_to_its_end(gone: tuple[Paths, dict[str, str]]) -> None:
+    """What ended early has told less, and shows nothing."""
+    paths, _ = gone
+    spans = paths.collector.all_spans()
+    seen = {(span.service, span.name) for span in spans}
+    assert {(service, name) for service, some in WORK.items() for name in some} - seen == set()
+    asked = {f"{one.method} /aets/{{origin}}{one.path}" for one in TRANSACTIONS}
+    assert asked - {name for _, name in seen} == set()
+    failed = {span.name for span in spans if span.status == "error" and span.service == "dimse-scu"}
+    assert failed >= {"C-FIND", "C-GET", "C-MOVE", "C-STORE"}
+    gives = {origin: 502 if origin in FAIL else 200 for origin in paths.origins}
+    assert {key: status for key, status in paths.answered.items() if status != gives[key[0]]} == {}
 
 
 def test_no_span_metric_or_line_of_a_log_names_a_patient(gone: tuple[Paths, dict[str, str]]) -> None:

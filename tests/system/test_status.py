@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from pynetdicom import AE
 
 from tests.peers import eventually
 from tests.system.gateway import Gateway
@@ -61,7 +62,6 @@ def test_the_demo_is_well_and_every_process_is_shown(system: Gateway) -> None:
     (demo,) = told["origins"]
     assert (demo["name"], demo["answer"], demo["associations"]["allowed"]) == ("demo", "answers", 4)
     assert told["unknown"] == {}
-    assert told["scp"] == {"associations": 0}
     assert told["cache"]["max_bytes"] == system.run_file.cache.max_bytes
 
 
@@ -71,6 +71,16 @@ def test_the_screen_has_the_verdict_on_top_and_no_line_too_wide(system: Gateway)
     assert lines[0].startswith("isthmus all is well")
     assert max(map(len, lines)) <= 100
     assert "\x1b" not in "".join(lines)
+
+
+def test_a_client_is_counted_as_long_as_it_is_there(system: Gateway) -> None:
+    modality = AE()
+    modality.add_requested_context("1.2.840.10008.1.1")  # Verification
+    association = modality.associate(system.scp.host, system.scp.port, ae_title=system.scp.ae_title)
+    assert association.is_established
+    assert look(system)["scp"] == {"associations": 1}
+    association.release()
+    assert eventually(lambda: look(system)["scp"] == {"associations": 0})
 
 
 def test_a_study_that_was_retrieved_is_counted(

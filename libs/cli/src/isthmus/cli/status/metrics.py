@@ -3,9 +3,16 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Self
+from typing import Final, Self
 
 from prometheus_client.parser import text_string_to_metric_families
+
+CIRCUIT_OPEN: Final = "isthmus_circuit_open"
+ASSOCIATIONS: Final = "isthmus_associations"
+CLIENTS: Final = "isthmus_scp_associations"
+CACHE_BYTES: Final = "isthmus_cache_size_bytes"
+ORIGIN: Final = "dicom_origin"
+"""The label of the first two."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +40,13 @@ class Numbers:
         cache_bytes: int | None = None
         for family in text_string_to_metric_families(text):
             for sample in family.samples:
-                if sample.name == "isthmus_circuit_open" and sample.value > 0:
-                    left_alone.add(sample.labels.get("dicom_origin", ""))
-                elif sample.name == "isthmus_associations":
-                    associations[sample.labels.get("dicom_origin", "")] += int(sample.value)
-                elif sample.name == "isthmus_scp_associations":
+                if sample.name == CIRCUIT_OPEN and sample.value > 0:
+                    left_alone.add(sample.labels.get(ORIGIN, ""))
+                elif sample.name == ASSOCIATIONS:
+                    associations[sample.labels.get(ORIGIN, "")] += int(sample.value)
+                elif sample.name == CLIENTS:
                     clients = int(sample.value)
-                elif sample.name == "isthmus_cache_size_bytes":
+                elif sample.name == CACHE_BYTES:
                     cache_bytes = int(sample.value)
         return cls(frozenset(left_alone), associations, clients, cache_bytes)
 

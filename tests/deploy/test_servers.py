@@ -27,6 +27,7 @@ from tests.waiting import PATIENCE
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes.fromhex("000000040000000000")
 """With which a client of gRPC begins (RFC 9113 3.4): an empty SETTINGS."""
 TLS_ALERT = 0x15
+LARGER = {"nats": {"maxFile": "20Gi"}}
 
 
 class OfChart(Embedded):
@@ -113,11 +114,20 @@ async def test_nats_takes_each_service_with_its_password_and_nobody_without(
     )
 
 
-async def test_the_streams_may_take_what_the_volume_has(rendered: Rendered, url: str) -> None:
+async def test_the_streams_may_take_half_of_the_volume(rendered: Rendered, url: str) -> None:
+    """What is deleted in the midst of a stream stays in its file until half of that is gone."""
     password = rendered.secret("arrivals")["nats_password"]
     bus = await Bus.connect(Nats(url=url, user="arrivals", password=password), "arrivals")
-    assert (await storage(bus)).limit == 20 * 2**30
+    assert (await storage(bus)).limit == 10 * 2**30
     await bus.close()
+    (claim,) = rendered.of_kind("StatefulSet")["nats"]["spec"]["volumeClaimTemplates"]
+    assert claim["spec"]["resources"]["requests"]["storage"] == "20Gi"
+
+
+def test_what_the_streams_may_take_grows_without_a_change_that_kubernetes_refuses() -> None:
+    before, after = (one.of_kind("StatefulSet")["nats"]["spec"] for one in (render(), render(LARGER)))
+    assert after["template"] != before["template"]
+    assert {**after, "template": None} == {**before, "template": None}
 
 
 async def _said_to(url: str, user: str, password: str) -> bytes:

@@ -11,7 +11,7 @@ from tests.deploy.rendering import CHART, complaint, read, render
 WRONG: list[tuple[dict[str, Any], str]] = [
     ({"servces": {}}, "additional properties 'servces' not allowed"),
     ({"services": {"wado": {"replica": 3}}}, "'/services/wado': additional properties 'replica' not allowed"),
-    ({"nats": {"storage": {"size": "1.5Ti"}}}, "'/nats/storage/size': '1.5Ti' does not match pattern"),
+    ({"nats": {"maxFile": "1.5Ti"}}, "'/nats/maxFile': '1.5Ti' does not match pattern"),
     (
         {"services": {"transfer": {"replicas": 1}}},
         "'/services': additional properties 'transfer' not allowed",

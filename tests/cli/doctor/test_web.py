@@ -11,6 +11,7 @@ from typing import Final
 import pytest
 
 from isthmus.cli.doctor import Cause, Patience, Side, clocks
+from isthmus.common.config.settings import S3
 from tests.certificates import Authority
 from tests.cli.doctor.examining import Heard, examined, wants_tls_and_says_so
 from tests.common.webclient.web_origin import Site, origin_at, says, writes_then_is_silent, written
@@ -174,6 +175,17 @@ async def test_who_runs_here_is_no_witness_for_our_clock(site: Site, tmp_path: P
     heard = await with_another_clock_that_agrees(site, tmp_path)
     found = heard.only(Cause.CLOCK_DIFFERS, Side.OURS, "origin cloud", "no third one tells")
     assert "other" not in found.problem
+
+
+async def test_our_own_s3_is_no_witness_for_our_clock_whatever_its_name(
+    site: Site, s3_settings: S3, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In containers its name does not tell that it runs here."""
+    monkeypatch.setattr(clocks, "is_on_this_machine", lambda url: False)
+    site.does(says("200 OK", "[]", dated(timedelta(hours=2))))
+    nowhere = {"listen": "127.0.0.1:0"}
+    heard = await examined({**of(site.url), "s3": s3_settings, "scp": nowhere}, tmp_path)
+    heard.only(Cause.CLOCK_DIFFERS, Side.OURS, "origin cloud", "no third one tells")
 
 
 async def test_each_clock_that_differs_is_told_by_how_much(tmp_path: Path) -> None:

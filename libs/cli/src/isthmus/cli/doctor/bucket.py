@@ -111,7 +111,7 @@ async def examine_bucket(subject: Subject, bucket: Bucket, patience: Patience, c
         with subject.step("TLS"):
             context = _verifying(bucket)
             await handshake(_place(bucket, host, port), context, patience.connect)
-    await clocks.ask(subject.name, bucket.url, patience.connect, context)
+    await clocks.ask(subject.name, bucket.url, patience.connect, context, is_ours=bucket.is_ours)
     with bucket.opened(patience) as store:
         with subject.step("bucket") as note:
             note.detail = await _look(store, bucket, host, port, patience)

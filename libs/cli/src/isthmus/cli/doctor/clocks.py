@@ -22,8 +22,24 @@ class Clocks:
         self.known: dict[str, float] = {}
         """By their names."""
 
-    async def ask(self, name: str, url: str, seconds: float, context: ssl.SSLContext | bool = True) -> None:
-        """Note what a server says that it is; one that does not say is left out."""
+    async def ask(
+        self,
+        name: str,
+        url: str,
+        seconds: float,
+        context: ssl.SSLContext | bool = True,
+        *,
+        is_ours: bool = False,
+    ) -> None:
+        """Note what a server says that it is; one that does not say is left out.
+
+        Args:
+            name: of the server.
+            url: of anything that is there.
+            seconds: to wait.
+            context: by which it is verified.
+            is_ours: whether it may run here by whatever name, as in containers.
+        """
         try:
             async with (
                 httpx2.AsyncClient(verify=context, trust_env=False, timeout=seconds) as http,
@@ -33,7 +49,7 @@ class Clocks:
         except (httpx2.HTTPError, OSError):
             return
         # Who runs here has our clock: that it agrees shows nothing.
-        if by is not None and (abs(by) > MOST_SECONDS or not is_on_this_machine(url)):
+        if by is not None and (abs(by) > MOST_SECONDS or not (is_ours or is_on_this_machine(url))):
             self.known[name] = by
 
     def judge(self) -> str:

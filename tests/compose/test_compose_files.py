@@ -27,8 +27,10 @@ NETWORKS = {
     "front": {"gateway", "qido", "wado", "stow", "isthmus", "studies"},
     "pacs": {"scp", "dimse-scu", "web-scu", "orthanc", "isthmus"},
     "out": {"arrivals"},
+    "inner": {"nats", "s3", "bucket", *SERVICES, "isthmus", "collector", "prometheus"},
+    "observability": {"collector", "jaeger", "prometheus", "grafana"},
 }
-"""Who may be in a network; in `inner` are all that need NATS or S3."""
+"""Who is in a network."""
 WRITERS = {"secrets", "viewer"}
 """Who fills volumes that others read."""
 WITHOUT_PROGRAMS = {"collector"}
@@ -130,7 +132,7 @@ def test_what_others_reach_is_on_this_machine_alone_unless_it_is_said(name: str)
 
 
 @pytest.mark.parametrize("network", sorted(NETWORKS))
-def test_nobody_is_in_a_network_without_need(network: str) -> None:
+def test_who_needs_a_network_is_in_it_and_nobody_else(network: str) -> None:
     assert {name for name, one in ALL.items() if network in one.networks} == NETWORKS[network]
 
 

@@ -12,6 +12,7 @@ from isthmus.common.messages import MissingInstance, Retrieve
 from isthmus.common.telemetry import metrics_text
 from isthmus.web_scu.bucket.scan import Completeness, Scanned, Scanner
 from tests.data_sets import with_sop_instance_uid
+from tests.measured import measured
 from tests.web_scu.bucket.objects import Archive, place_of, read, refuse, study_of
 
 
@@ -138,3 +139,4 @@ async def test_a_bucket_of_which_nothing_is_given_is_not_an_empty_one(
         await scanner.scan()
     with pytest.raises(StoreUnavailable, match="was not read to its end yet"):
         await Completeness(bus, archive.origin).check()
+    assert measured("isthmus_origin_up", dicom_origin=archive.origin.name) == 0

@@ -190,6 +190,17 @@ async def test_a_bucket_that_cannot_be_listed_is_away_and_changes_nothing(
     assert len(await archive.held(study_of(files[0]))) == 5
 
 
+async def test_a_bucket_that_is_listed_and_not_read_is_away_too(
+    scanner: Scanner, archive: Archive, files: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await archive.put(files)
+    monkeypatch.setattr("isthmus.web_scu.bucket.scan.GIVEN_UP", 2)
+    refuse(monkeypatch, archive.blobs, archive.origin.name, StoreUnavailable("get: 503 SlowDown"))
+    with pytest.raises(StoreUnavailable, match="SlowDown"):
+        await scanner.scan()
+    assert measured("isthmus_origin_up", dicom_origin=archive.origin.name) == 0
+
+
 async def test_a_study_that_could_not_be_read_may_lack_in_what_is_found(
     scanner: Scanner, bus: Bus, archive: Archive, files: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:

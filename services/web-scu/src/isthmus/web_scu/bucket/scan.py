@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from isthmus.common.blobs import BlobStore
-from isthmus.common.blobs.store import ListedBlob
 from isthmus.common.bus import Bus, end_tasks
 from isthmus.common.bus.guard import guard_if_free
 from isthmus.common.config import S3Origin
@@ -135,6 +134,21 @@ class Scanner:
             BusUnavailable: NATS is away.
             ContractError: records are of another version.
         """
+        began = time.monotonic()
+        try:
+            scanned = await self._scan()
+        except StoreUnavailable:
+            self._tell(0, time.monotonic() - began)
+            raise
+        self._tell(1, time.monotonic() - began)
+        return scanned
+
+    def _tell(self, answered: int, taken: float) -> None:
+        """Tell whether it gave what it was asked for, until there were three more turns that take as long."""
+        lasts = 3 * max(self._origin.refresh_seconds, taken)
+        origin_up.set(answered, {DICOM_ORIGIN: self._origin.name}, lasts=lasts)
+
+    async def _scan(self) -> Scanned:
         with span("scan bucket"):
             name = self._origin.name
             known = {one.study: one.listing for one in await self._index.studies(name)}
@@ -158,7 +172,7 @@ class Scanner:
         """Give the studies that are listed, and what names the listing of each."""
         pattern = self._origin.key_pattern
         objects: list[Candidate] = []
-        async with aclosing(self._listed(pattern.root)) as listed:
+        async with aclosing(self._bucket.list(pattern.root)) as listed:
             async for one in listed:
                 for candidate in candidates(pattern, [one]):
                     if objects and objects[0].place.study != candidate.place.study:
@@ -167,18 +181,6 @@ class Scanner:
                     objects.append(candidate)
         if objects:
             yield objects[0].place.study, listing_digest(objects)
-
-    async def _listed(self, root: str) -> AsyncGenerator[ListedBlob, None]:
-        """List the bucket; in metrics it is for three turns as it was found."""
-        labels, lasts = {DICOM_ORIGIN: self._origin.name}, 3 * self._origin.refresh_seconds
-        try:
-            async with aclosing(self._bucket.list(root)) as listed:
-                async for one in listed:
-                    yield one
-        except IsthmusError:
-            origin_up.set(0, labels, lasts=lasts)
-            raise
-        origin_up.set(1, labels, lasts=lasts)
 
     def _note(self, scanned: Scanned) -> None:
         if self._trouble:

@@ -3,12 +3,20 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from ipaddress import ip_address, ip_network
-from typing import Final
+from typing import Final, NamedTuple
 
 from tests.deploy.rendering import NAMESPACE, Manifest, Rendered
 
 OTHER: Final = 9999
 """A port on which nothing listens that anybody should reach."""
+
+
+class Port(NamedTuple):
+    """Where one is asked."""
+
+    name: str
+    number: int
+    protocol: str
 
 
 @dataclass(frozen=True)
@@ -19,13 +27,21 @@ class Party:
         labels: of the pod.
         namespace: of the pod; None: it is none.
         address: of who is no pod.
-        ports: on which it is asked, by their names; without a name by the number.
+        ports: of TCP, on which it is asked, by their names; without a name by the number.
+        udp: those of UDP.
     """
 
     labels: Mapping[str, str] = field(default_factory=dict)
     namespace: str | None = None
     address: str | None = None
     ports: Mapping[str, int] = field(default_factory=dict)
+    udp: Mapping[str, int] = field(default_factory=dict)
+
+    def asked(self) -> Iterator[Port]:
+        """Give each port, and of each protocol one that nobody should reach."""
+        for protocol, ports in (("TCP", self.ports), ("UDP", self.udp)):
+            for name, number in {**ports, "other": OTHER}.items():
+                yield Port(name, number, protocol)
 
 
 def pods(rendered: Rendered) -> Mapping[str, Party]:
@@ -47,12 +63,12 @@ def reached(rendered: Rendered, parties: Mapping[str, Party]) -> Iterator[tuple[
     policies = [*rendered.of_kind("NetworkPolicy").values()]
     for name, party in parties.items():
         for other_name, other in parties.items():
-            for port_name, port in {**other.ports, "other": OTHER}.items():
+            for port in other.asked():
                 if name != other_name and _is_open(policies, party, other, port):
-                    yield name, f"{other_name}:{port_name}"
+                    yield name, f"{other_name}:{port.name}"
 
 
-def _is_open(policies: Sequence[Manifest], source: Party, target: Party, port: int) -> bool:
+def _is_open(policies: Sequence[Manifest], source: Party, target: Party, port: Port) -> bool:
     out = _rules(policies, source, "egress")
     into = _rules(policies, target, "ingress")
     leaves = out is None or any(_lets(rule, "to", target, target, port) for rule in out)
@@ -72,10 +88,14 @@ def _rules(policies: Iterable[Manifest], party: Party, direction: str) -> Sequen
     return [rule for spec in own for rule in spec.get(direction) or ()] if own else None
 
 
-def _lets(rule: Manifest, who: str, party: Party, target: Party, port: int) -> bool:
+def _lets(rule: Manifest, who: str, party: Party, target: Party, port: Port) -> bool:
     peers, ports = rule.get(who), rule.get("ports")
     matches = not peers or any(_is_peer(peer, party) for peer in peers)
-    return matches and (not ports or any(_number(one["port"], target) == port for one in ports))
+    return matches and (not ports or any(_is_port(one, target, port) for one in ports))
+
+
+def _is_port(one: Manifest, target: Party, port: Port) -> bool:
+    return one.get("protocol", "TCP") == port.protocol and _number(one["port"], target) == port.number
 
 
 def _is_peer(peer: Manifest, party: Party) -> bool:

@@ -9,16 +9,19 @@ from tests.deploy.rendering import Manifest, complaint, read, render
 OUTSIDE: Mapping[str, Party] = {
     "clients": Party(address="198.51.100.7", ports={"https": 443}),
     "pacs": Party(address="10.1.2.3", ports={"dicom": 104, "dicom-high": 11112, "ssh": 22}),
-    "dns": Party({"k8s-app": "kube-dns"}, "kube-system", ports={"dns": 53, "metrics": 9153}),
+    "dns": Party(
+        {"k8s-app": "kube-dns"}, "kube-system", ports={"dns-tcp": 53, "metrics": 9153}, udp={"dns": 53}
+    ),
     "prometheus": Party({"app": "prometheus"}, "monitoring", ports={"http": 9090, "otlp": 4318}),
     "ingress": Party({"app": "nginx"}, "ingress-nginx"),
     "neighbour": Party({"app": "another"}, "imaging", ports={"http": 80}),
 }
 SERVICES = ("qido", "wado", "stow", "scp", "dimse-scu", "web-scu", "arrivals")
-BACKING = "nats:nats s3:s3 dns:dns"
+DNS = "dns:dns dns:dns-tcp"
+BACKING = f"nats:nats s3:s3 {DNS}"
 """What every service reaches."""
 WITHIN = f"""
-gateway     qido:http wado:http stow:http dns:dns
+gateway     qido:http wado:http stow:http {DNS}
 qido        {BACKING}
 wado        {BACKING}
 stow        {BACKING}
@@ -26,7 +29,7 @@ scp         {BACKING}
 dimse-scu   {BACKING}
 web-scu     {BACKING}
 arrivals    {BACKING}
-bucket      s3:s3 dns:dns
+bucket      s3:s3 {DNS}
 operator    gateway:http {BACKING} {" ".join(f"{name}:http" for name in SERVICES)}
 clients     gateway:http
 pacs        gateway:http

@@ -47,8 +47,11 @@ def test_where_scp_takes_what_comes_nobody_says_that_nothing_came(
     assert (alone.cause, beside_scp.cause) == (cause, cause)
     assert said in alone.problem
     assert said not in beside_scp.problem
-    assert "--outcome refused" in beside_scp.advice[0]
-    assert beside_scp.advice[1:] == alone.advice
+    audit, log, stopped, *likely = beside_scp.advice
+    assert "--outcome refused" in audit
+    assert "docker compose logs scp" in log
+    assert "where isthmus up runs it" in stopped
+    assert tuple(likely) == alone.advice
 
 
 def test_what_the_pacs_says_itself_is_known_all_the_same(one: Pacs) -> None:

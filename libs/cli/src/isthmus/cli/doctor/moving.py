@@ -250,8 +250,11 @@ def _unseen(moved: Moved, pacs: Pacs) -> Wrong:
         likely.cause,
         likely.side,
         f"the PACS at {pacs.address} {how}, and nothing that it sends to {pacs.us.ae_title} is taken as ours",
-        "first see whether scp refuses it, for its AE title, its address or its TLS: isthmus audit --since 5m"
-        " --outcome refused; or stop the system, and run isthmus doctor again, which then sees who connects",
+        "first see whether scp refuses who sends, for its AE title, its address or its TLS: isthmus audit"
+        " --since 5m --outcome refused",
+        'and whether it refuses what is sent: "not stored" in its log, which tells the AE title and why (what'
+        " isthmus up writes; docker compose logs scp; kubectl logs)",
+        "or, where isthmus up runs it, stop that, and run isthmus doctor again, which then sees who connects",
         *likely.advice,
     )
 

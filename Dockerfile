@@ -1,5 +1,5 @@
 # One image for all services, and for the isthmus command: compose/compose.yaml and deploy/ say which of them a container is.
-# The Python that the tests run with; the digest is that of the index for all architectures.
+# A Python of the minor version that the tests run with; the digest is that of the index for all architectures.
 FROM python:3.11.14-slim-bookworm@sha256:65a93d69fa75478d554f4ad27c85c1e69fa184956261b4301ebaf6dbb0a3543d AS base
 
 FROM base AS build

@@ -1,6 +1,5 @@
 """The system of compose/compose.yaml as processes, with its servers, settings, credentials and order."""
 
-import os
 import ssl
 import subprocess
 import sys
@@ -10,14 +9,14 @@ from functools import partial
 from graphlib import TopologicalSorter
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import IO, Final, Self
 
 import httpx2
 
 from isthmus.cli.process import executable
 from tests.composed.stack import LOOPBACK, Container, Stack
 from tests.peers import eventually
-from tests.peers.process import Process
+from tests.peers.process import Process, inside_a_container
 
 OURS: Final = ("qido", "wado", "stow", "scp", "dimse-scu", "web-scu", "arrivals")
 HTTP_PORT: Final = 8000
@@ -129,7 +128,7 @@ class ComposedSystem:
             assert eventually(partial(_succeeds, command, log, container.environment)), log.read_text()
             return
         assert not _is_well(container), f"{container.name} is well before it is there"
-        process = Process(command, log=log, environment=container.environment)
+        process = Process(command, log=log, environment=container.environment, alone=True)
         self._processes.enter_context(process)
         self._running[container.name] = process
 
@@ -144,7 +143,7 @@ def _is_well(container: Container) -> bool:
     """Ask as an engine does, by the container's check. wget is that of its image: it is not at hand."""
     program, *words = container.healthcheck
     if program != "wget":
-        return subprocess.run([_program(program), *words], capture_output=True, check=False).returncode == 0
+        return _ended([_program(program), *words], subprocess.DEVNULL, container.environment) == 0
     *options, url = words
     try:
         return httpx2.get(url, verify="--no-check-certificate" not in options, trust_env=False).is_success
@@ -155,10 +154,12 @@ def _is_well(container: Container) -> bool:
 def _succeeds(command: Sequence[str], log: Path, environment: Mapping[str, str]) -> bool:
     """Run it once; what fails is run again, as `restart: on-failure` says."""
     with log.open("ab") as output:
-        done = subprocess.run(
-            command, stdout=output, stderr=output, env={**os.environ, **environment}, check=False
-        )
-    return done.returncode == 0
+        return _ended(command, output, environment) == 0
+
+
+def _ended(command: Sequence[str], output: IO[bytes] | int, environment: Mapping[str, str]) -> int:
+    alone = {**inside_a_container(), **environment}
+    return subprocess.run(command, stdout=output, stderr=output, env=alone, check=False).returncode
 
 
 def _program(name: str) -> str:

@@ -94,16 +94,24 @@ def eventually(condition: Callable[[], bool], *, timeout_seconds: float = PATIEN
     return True
 
 
+def inside_a_container() -> Mapping[str, str]:
+    """Give what a program has there of an environment that nobody gave it."""
+    return {"PATH": os.environ["PATH"]}
+
+
 class Process:
     """A program in a process group of its own, so that what it forks ends with it."""
 
-    def __init__(self, command: Sequence[str], *, log: Path, environment: Mapping[str, str]) -> None:
+    def __init__(
+        self, command: Sequence[str], *, log: Path, environment: Mapping[str, str], alone: bool = False
+    ) -> None:
         """Start the program.
 
         Args:
             command: the program and its arguments.
             log: takes its standard output and error.
             environment: added to ours.
+            alone: of ours it has the path of programs and nothing else, as in a container.
         """
         self._log = log
         self._name = Path(command[0]).name
@@ -113,7 +121,7 @@ class Process:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                env={**os.environ, **environment},
+                env={**(inside_a_container() if alone else os.environ), **environment},
                 start_new_session=True,
             )
 

@@ -2,6 +2,7 @@
 
 import gc
 import logging
+import os
 import sys
 import threading
 import warnings
@@ -79,6 +80,15 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> FilesToge
 @pytest.fixture
 def anyio_backend() -> str:
     return "asyncio"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_settings_of_who_runs_them() -> Iterator[None]:
+    """What a test runs has the settings that the test gives it, and no others."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith(("ISTHMUS_", "OTEL_"))]:
+            patch.delenv(name)
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -1,6 +1,5 @@
 """What the command line does before anything is started or asked."""
 
-import os
 import re
 import socket
 from collections.abc import Iterator
@@ -59,12 +58,6 @@ COMMANDS = dict(commands(WHOLE))
 
 BEFORE_A_SYSTEM = {"secrets", "bucket"}
 """Commands that have no data folder: they prepare one that runs elsewhere."""
-
-
-@pytest.fixture(autouse=True)
-def _no_settings_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in [name for name in os.environ if name.startswith("ISTHMUS_")]:
-        monkeypatch.delenv(name)
 
 
 def run(*arguments: str) -> Result:

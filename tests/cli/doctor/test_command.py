@@ -1,7 +1,6 @@
 """The command: what it writes, its exit code, and the page that says what each cause means."""
 
 import json
-import os
 import re
 import signal
 import socket
@@ -9,7 +8,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
 from typer.testing import CliRunner, Result
 
 from isthmus.cli.doctor import Cause
@@ -21,12 +19,6 @@ from tests.waiting import PATIENCE
 SHORTER_THAN_ITS_ANSWER = 20.0
 """Seconds; for an answer doctor waits 30."""
 PAGE = Path(__file__).parents[3] / "docs" / "doctor.md"
-
-
-@pytest.fixture(autouse=True)
-def _no_settings_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in [name for name in os.environ if name.startswith("ISTHMUS_")]:
-        monkeypatch.delenv(name)
 
 
 def doctor(folder: Path, settings: str, *arguments: str) -> Result:

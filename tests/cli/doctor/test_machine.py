@@ -179,7 +179,7 @@ async def test_a_system_that_runs_whose_scp_is_away(
 ) -> None:
     run = run_with(NatsPart.model_validate(nats_settings.model_dump()), scp_port=free_port())
     heard = await examined(pacs(orthanc.peer, isthmus_peer), tmp_path, "pacs", running=run)
-    heard.only(Cause.SCP_SILENT, Side.OURS, str(run.scp.port))
+    heard.only(Cause.SCP_SILENT, Side.OURS, str(run.scp.port), "log of the container", "operator.reachesPacs")
 
 
 async def test_a_file_of_nats_that_cannot_be_used_leaves_unclear_what_comes_and_ends_nothing(

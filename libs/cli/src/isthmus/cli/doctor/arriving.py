@@ -98,6 +98,7 @@ async def _check_scp(scp: ScpPart, seconds: float) -> None:
             Cause.SCP_SILENT,
             Side.OURS,
             f"our own scp takes no connections at {scp.host}:{scp.port}, though the system runs",
-            "see what isthmus up says of scp; stop it and start it anew",
+            "see what isthmus up, or the log of the container, says of scp; start it anew",
+            "in Kubernetes nobody reaches it from here without operator.reachesPacs: true (deploy/README.md)",
         ) from None
     writer.close()

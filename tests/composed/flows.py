@@ -8,10 +8,14 @@ from pathlib import Path
 from typing import Final
 
 import httpx2
+from pydicom import Dataset
+from pydicom.uid import generate_uid
+from pynetdicom import AE
 
 from tests.composed.stack import LOOPBACK
 from tests.composed.system import ComposedSystem
 from tests.data_sets import identity, raw_datasets
+from tests.measured import total
 from tests.pacs import FaultyPacs
 from tests.peers import (
     Dcmqrscp,
@@ -25,6 +29,8 @@ from tests.peers import (
     movescu,
     storescu,
 )
+from tests.peers.worklist import Wlmscpfs
+from tests.scp.modality import CT, MODALITY, Modality, action_information, ask, committed
 from tests.system.blabbing import Blabbing
 from tests.system.multipart import PAYLOAD, payload, retrieve
 from tests.waiting import PATIENCE
@@ -37,6 +43,10 @@ WEB: Final = "web"
 """The same PACS by DICOMweb."""
 BUCKET: Final = "bucket"
 INBOX: Final = "inbox"
+WORKLIST: Final = "1.2.840.10008.5.1.4.31"
+"""Modality Worklist Information Model - FIND."""
+SCRATCH: Final = "scratch"
+"""An inbox from where nothing goes on."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +67,12 @@ class Studies:
     """In the bucket."""
     broken_off: list[Path]
     """At a PACS that does not send them."""
+    uploaded: list[Path]
+    """For the PACS by DICOMweb, of an HTTP client."""
+    sent: list[Path]
+    """For it likewise, and for the bucket, of a DIMSE client."""
+    committed: list[Path]
+    """For an inbox that is asked whether it has them, and to delete them."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +84,7 @@ class Site:
     mover: Dcmqrscp
     faulty: FaultyPacs
     workstation: Storescp
+    worklist: Wlmscpfs
     receiver: Blabbing
     """Of the webhook."""
     studies: Studies
@@ -99,6 +116,11 @@ class Site:
         assert is_whole
         assert found == raw_datasets([file.read_bytes() for file in files])
 
+    def held(self) -> float:
+        """Say how often an answer was made of what was there already, of the PACS."""
+        names = {"isthmus_result": "hit", "dicom_origin": PACS}
+        return total("isthmus_cache_requests_total", self.system.metrics(), **names)
+
     def count(self, origin: str, files: list[Path]) -> int:
         """Say how many instances of the files' study an origin has."""
         found = self.get(f"/aets/{origin}/studies/{study_of(files)}/instances")
@@ -116,14 +138,28 @@ def study_of(files: list[Path]) -> str:
     return study
 
 
+def step() -> Dataset:
+    """Give a scheduled procedure step, as the worklist has it."""
+    step, item = Dataset(), Dataset()
+    step.PatientName, step.PatientID, step.AccessionNumber = "Doe^Jane", "7", "A7"
+    step.StudyInstanceUID, step.RequestedProcedureID = generate_uid(), "1"
+    item.ScheduledStationAETitle, item.Modality = "CT1", "CT"
+    item.ScheduledProcedureStepStartDate, item.ScheduledProcedureStepStartTime = "20240229", "101500"
+    item.ScheduledProcedureStepID = "1"
+    step.ScheduledProcedureStepSequence = [item]
+    return step
+
+
 def search(site: Site) -> None:
-    """QIDO-RS: by C-FIND, by DICOMweb, in the bucket, and over all of them."""
+    """QIDO-RS: by C-FIND, by DICOMweb, in the bucket, and over all of them as one."""
     for origin in (PACS, WEB):
         study = study_of(site.studies.retrieved)
-        (found,) = site.get(f"/aets/{origin}/studies", StudyInstanceUID=study).json()
-        assert found["0020000D"]["Value"] == [study]
+        (one,) = site.get(f"/aets/{origin}/studies", StudyInstanceUID=study).json()
+        assert one["0020000D"]["Value"] == [study]
     assert eventually(lambda: len(site.get(f"/aets/{BUCKET}/studies").json()) == 1)
-    assert len(site.get("/dicomweb/studies").json()) >= len({PACS, BUCKET})
+    found = {one["0020000D"]["Value"][0] for one in site.get("/dicomweb/studies").json()}
+    of_each = (site.studies.retrieved, site.studies.moved, site.studies.listed)
+    assert found >= {study_of(files) for files in of_each}
 
 
 def retrieve_by_http(site: Site) -> None:
@@ -136,7 +172,9 @@ def retrieve_by_http(site: Site) -> None:
     }
     for origin, files in wanted.items():
         site.retrieve(origin, files)
+    held = site.held()
     site.retrieve(PACS, site.studies.retrieved)
+    assert site.held() == held + 1
     first = identity(site.studies.retrieved[0])
     series = f"/aets/{PACS}/studies/{first.study_instance_uid}/series/{first.series_instance_uid}"
     assert len(site.get(f"{series}/metadata").json()) == len(site.studies.retrieved)
@@ -154,13 +192,14 @@ def retrieve_by_http(site: Site) -> None:
 
 
 def store_by_http(site: Site) -> None:
-    """STOW-RS: into the PACS by C-STORE."""
-    content = payload([file.read_bytes() for file in site.studies.stored])
-    answer = site.http.post(
-        f"/aets/{PACS}/studies", content=content, headers={"Content-Type": PAYLOAD, **traced()}
-    )
-    assert answer.status_code == 200, answer.text
-    assert site.count(PACS, site.studies.stored) == len(site.studies.stored)
+    """STOW-RS: into the PACS by C-STORE, and by DICOMweb."""
+    for origin, files in ((PACS, site.studies.stored), (WEB, site.studies.uploaded)):
+        content = payload([file.read_bytes() for file in files])
+        answer = site.http.post(
+            f"/aets/{origin}/studies", content=content, headers={"Content-Type": PAYLOAD, **traced()}
+        )
+        assert answer.status_code == 200, answer.text
+        assert site.count(PACS, files) == len(files)
 
 
 def receive(site: Site) -> None:
@@ -171,6 +210,43 @@ def receive(site: Site) -> None:
     assert eventually(lambda: site.count(PACS, pushed) == len(pushed))
     assert eventually(lambda: bool(site.receiver.headers))
     site.retrieve(INBOX, pushed)
+
+
+def commit_and_delete(site: Site) -> None:
+    """Storage Commitment of what a modality has sent; then DELETE of it."""
+    files = site.studies.committed
+    face, instances = site.called("SCRATCH"), [identity(file).sop_instance_uid for file in files]
+    outcome = storescu(face, files, calling=MODALITY)
+    assert outcome.code == 0, outcome.log
+    modality = Modality()
+    with modality.associated(face.port, face.ae_title) as association:
+        wanted = action_information(generate_uid(), *((CT, instance) for instance in instances))
+        assert ask(association, wanted).Status == 0
+        assert committed(modality.here.get(timeout=PATIENCE)) == {*instances}
+    assert site.http.delete(f"/aets/{SCRATCH}/studies/{study_of(files)}", headers=traced()).is_success
+    assert site.count(SCRATCH, files) == 0
+
+
+def search_the_worklist(site: Site) -> None:
+    """C-FIND of a modality, which the worklist of the PACS answers."""
+    modality = AE("CT1")
+    modality.add_requested_context(WORKLIST)
+    face = site.called("WORKLIST")
+    association = modality.associate(face.host, face.port, ae_title=face.ae_title)
+    assert association.is_established
+    keys = Dataset()
+    keys.PatientID = keys.AccessionNumber = ""
+    found = [step for _, step in association.send_c_find(keys, WORKLIST) if step]
+    association.release()
+    assert len(found) == 1
+
+
+def store_of_dimse_clients(site: Site) -> None:
+    """The inverse: C-STORE of a DIMSE client into a DICOMweb server, and into the bucket."""
+    for called, origin in (("WEB", WEB), ("BUCKET", BUCKET)):
+        outcome = storescu(site.called(called), site.studies.sent, calling=MODALITY)
+        assert outcome.code == 0, outcome.log
+        site.retrieve(origin, site.studies.sent)
 
 
 def serve_dimse_clients(site: Site) -> None:
@@ -194,9 +270,19 @@ def serve_dimse_clients(site: Site) -> None:
 
 def echo(site: Site) -> None:
     """Whether each origin answers, measured now."""
-    for origin in (PACS, MOVER, WEB, BUCKET, INBOX):
+    for origin in (PACS, MOVER, WEB, BUCKET, INBOX, SCRATCH):
         assert site.get(f"/aets/{origin}").json()["ok"] is True
 
 
-FLOWS: Final = (search, retrieve_by_http, store_by_http, receive, serve_dimse_clients, echo)
+FLOWS: Final = (
+    search,
+    retrieve_by_http,
+    store_by_http,
+    receive,
+    commit_and_delete,
+    search_the_worklist,
+    store_of_dimse_clients,
+    serve_dimse_clients,
+    echo,
+)
 """In this order: what is held from one is not asked for again in the next."""

@@ -13,6 +13,7 @@ RENDERED: Final = (
     "wado",
     "GET /aets/{origin}/studies/{study}/series/{series}/instances/{instance}/rendered",
 )
+DELETE: Final = ("stow", "DELETE /aets/{origin}/studies/{study}")
 ASSOCIATION: Final = ("dimse-scu", "DIMSE association")
 
 HOPS: Final[tuple[tuple[Span | None, Span], ...]] = (
@@ -51,6 +52,9 @@ HOPS: Final[tuple[tuple[Span | None, Span], ...]] = (
     (("stow", "send dicom.store"), ("dimse-scu", "process dicom.store")),
     (("dimse-scu", "process dicom.store"), ASSOCIATION),
     (ASSOCIATION, ("dimse-scu", "C-STORE")),
+    (("stow", "send dicom.store"), ("web-scu", "process dicom.store")),
+    (("web-scu", "process dicom.store"), ("web-scu", "S3 get")),
+    (("web-scu", "process dicom.store"), ("web-scu", "HTTP POST")),
     # Receive: the study arrives, is told of, and goes on
     (None, ("scp", "C-STORE")),
     (("scp", "C-STORE"), ("scp", "S3 put")),
@@ -65,6 +69,16 @@ HOPS: Final[tuple[tuple[Span | None, Span], ...]] = (
     (("arrivals", "send dicom.forward"), ("arrivals", "process dicom.forward")),
     (("arrivals", "process dicom.forward"), ("arrivals", "send dicom.store")),
     (("arrivals", "send dicom.store"), ("dimse-scu", "process dicom.store")),
+    # Commitment of what was received, and its end
+    (None, ("scp", "N-ACTION")),
+    (("scp", "N-ACTION"), ("scp", "send dicom.commit")),
+    (("scp", "send dicom.commit"), ("scp", "process dicom.commit")),
+    (("scp", "process dicom.commit"), ("scp", "send dicom.committed")),
+    (("scp", "send dicom.committed"), ("scp", "process dicom.committed")),
+    (None, DELETE),
+    (DELETE, ("stow", "send dicom.delete")),
+    (("stow", "send dicom.delete"), ("web-scu", "process dicom.delete")),
+    (("web-scu", "process dicom.delete"), ("web-scu", "delete")),
     # The inverse
     (None, ("scp", "C-FIND")),
     (("scp", "C-FIND"), ("scp", "send dicom.query")),
@@ -78,6 +92,10 @@ HOPS: Final[tuple[tuple[Span | None, Span], ...]] = (
     (None, ("scp", "C-MOVE")),
     (("scp", "C-MOVE"), ("scp", "DIMSE association")),
     (("scp", "DIMSE association"), ("scp", "C-STORE")),
+    (("scp", "C-FIND"), ("scp", "send dicom.worklist")),
+    (("scp", "send dicom.worklist"), ("dimse-scu", "process dicom.worklist")),
+    (("scp", "C-STORE"), ("scp", "send dicom.store")),
+    (("scp", "send dicom.store"), ("web-scu", "process dicom.store")),
     # Echo
     (None, ECHO),
     (ECHO, ("qido", "send dicom.echo")),

@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import IO, Any, ClassVar, Final, Self
 
 from isthmus.cli.run_file import RunFile
+from isthmus.common.errors import BlobRefused
 from tests.peers import Peer, free_ports
 from tests.planted import plant
 from tests.system.commands import command
@@ -27,6 +28,12 @@ STOPS_WITHIN: Final = 30.0
 def environment() -> Mapping[str, str]:
     """Give our environment without settings."""
     return {name: value for name, value in os.environ.items() if not name.startswith(("ISTHMUS_", "OTEL_"))}
+
+
+def refusals(log: str) -> list[str]:
+    """Give the lines by which NATS or S3 has refused our own services something: they may do what they do."""
+    signs = (" Violation - ", "nats does not let us", "AccessDenied", BlobRefused.title)
+    return [line for line in log.splitlines() if any(sign in line for sign in signs)]
 
 
 class Gateway:
@@ -115,12 +122,7 @@ class Gateway:
     ) -> None:
         self.stop()
         if kind is None:
-            assert not self.refusals(), self.refusals()
-
-    def refusals(self) -> list[str]:
-        """What NATS and S3 have refused our own services, which may do what they do."""
-        signs = (" Violation - ", "nats does not let us", "AccessDenied")
-        return [line for line in self.log.read_text().splitlines() if any(sign in line for sign in signs)]
+            assert not (refused := refusals(self.log.read_text())), refused
 
     def wait_for(self, condition: Callable[[], bool], timeout: float = PATIENCE) -> None:
         """Wait until something is true after one of the lines that are written."""

@@ -37,7 +37,7 @@ class Container:
     healthcheck: Sequence[str]
     """The program that says whether it is well, with its arguments; none for who does his work and ends."""
     environment: Mapping[str, str]
-    """All of it: nothing of ours is added."""
+    """All of it: nothing of ours is added but the path of programs."""
     awaits: Mapping[str, str]
     """The services that it depends on, each with its condition."""
     is_once: bool

@@ -9,7 +9,6 @@ from isthmus.cli.client import Refused
 from isthmus.cli.find import FindLevel, find
 from isthmus.cli.links import link
 from isthmus.cli.run_file import RunFile
-from isthmus.cli.viewer import viewer_folder
 from isthmus.common.auth import StudyLink
 from isthmus.common.auth.links import Links
 from isthmus.common.bus import Bus
@@ -66,10 +65,10 @@ async def test_without_an_origin_it_is_for_where_the_study_is(
 async def test_a_page_of_the_viewer_shows_it(
     gateway: Face, data: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    gateway.handler = answer("200 OK", "application/dicom+json", match("http://x/aets/pacs/studies/1.2"))
-    with pytest.raises(Refused, match="there is no viewer: isthmus viewer fetches it"):
+    gateway.handler = answer("404 Not Found", "application/problem+json", b"{}")
+    with pytest.raises(Refused, match="serves no viewer: isthmus viewer fetches it"):
         await link(data, "1.2", "pacs", hours=2, as_viewer=True, as_json=False)
-    viewer_folder(data).mkdir()
+    gateway.handler = answer("200 OK", "application/dicom+json", match("http://x/aets/pacs/studies/1.2"))
     await link(data, "1.2", "pacs", hours=2, as_viewer=True, as_json=False)
     url = urlsplit(capsys.readouterr().out.strip())
     assert f"{url.netloc}{url.path}" == "pacs.example.org/viewer"

@@ -118,6 +118,15 @@ class Gateway:
             raise Refused("the answer is no list of origins")
         return [str(one["name"]) for one in listed if isinstance(one, dict) and "name" in one]
 
+    async def has_viewer(self) -> bool:
+        """Tell whether it serves a viewer's page.
+
+        Raises:
+            GatewayAway: no answer.
+        """
+        async with self._request("GET", "/", headers={"Accept": "text/html"}) as response:
+            return response.is_success
+
     async def search(self, path: str, parameters: Sequence[tuple[str, str]]) -> SearchAnswer:
         """Search (PS3.18 10.6).
 

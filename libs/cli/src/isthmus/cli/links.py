@@ -10,7 +10,6 @@ from isthmus.cli.connected import connected
 from isthmus.cli.output import values, write_error, write_json, write_line, written_time
 from isthmus.cli.recording import record_own
 from isthmus.cli.run_file import RunFile
-from isthmus.cli.viewer import viewer_folder
 from isthmus.common.auth.links import PARAMETER, Links
 from isthmus.common.config.kinds import is_on_this_machine
 from isthmus.common.dicomweb.resource import ALL, LINKS_PATH, service_path
@@ -40,9 +39,13 @@ async def link(
         BusUnavailable: it cannot be recorded.
     """
     run = RunFile.read(data)
-    if as_viewer and not viewer_folder(data).is_dir():
-        raise Refused("there is no viewer: isthmus viewer fetches it, and isthmus up then serves it")
-    where = await _origin_of(data, study, origin)
+    async with Gateway.of(data) as gateway:
+        if as_viewer and not await gateway.has_viewer():
+            raise Refused(
+                "the gateway serves no viewer: isthmus viewer fetches it for isthmus up, which is then to be"
+                " started anew; in containers the profile viewer brings it"
+            )
+        where = await _origin_of(gateway, study, origin)
     until = time.time() + hours * _HOUR_SECONDS
     links = Links(run.link_key)
     shown = links.make(where, study, until)
@@ -78,11 +81,10 @@ async def link(
         write_error("it opens on this machine alone: gateway.url says where clients of others reach us")
 
 
-async def _origin_of(data: Path, study: str, origin: str | None) -> str:
+async def _origin_of(gateway: Gateway, study: str, origin: str | None) -> str:
     """Give an origin that has the study."""
     path = f"{service_path(origin or ALL)}/studies"
-    async with Gateway.of(data) as gateway:
-        answer = await gateway.search(path, [("StudyInstanceUID", study)])
+    answer = await gateway.search(path, [("StudyInstanceUID", study)])
     if not answer.matches:
         nowhere = f"there is no study {study} at {origin!r}" if origin else f"no origin has the study {study}"
         raise Refused(f"{nowhere}{_as_far_as_known(answer)}")

@@ -106,11 +106,13 @@ def test_the_files_of_secrets_and_certificates_are_there(
 
 
 def test_who_wants_no_dimse_in_clear_has_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    rendered = render({"scp": {"clear": False, "tlsSecret": "scp-tls", "tlsPort": 104}})
+    config = f'[scp.tls]\nclient_ca_file = "/run/secrets/ai/secret"\n{RULE}'
+    rendered = render({"config": config, "scp": {"clear": False, "tlsSecret": "scp-tls", "tlsPort": 104}})
     for part in (*SERVICES, "operator"):
         scp = settings_of(prepare(rendered, part, tmp_path / part, GIVEN), monkeypatch).scp
         assert not scp.listen
         assert scp.tls is not None
+        assert scp.tls.client_ca_file == Path("/run/secrets/ai/secret")
         assert scp.tls.certificate_file.exists() == (part in {"scp", "operator"})
     assert {one["name"] for one in rendered.container("scp")["ports"]} == {"http", "dicom-tls"}
     (published,) = rendered.of_kind("Service")["dicom"]["spec"]["ports"]

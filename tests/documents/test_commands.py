@@ -101,6 +101,17 @@ def test_a_command_that_fails_is_told_with_its_place_and_what_it_said(page: Path
     assert "after" not in str(told.value)
 
 
+def test_a_command_may_find_something_wrong_but_not_break(page: Path, tmp_path: Path) -> None:
+    reader = Reader(tmp_path / "folder", {})
+    block = block_of(page, "\n    isthmus doctor\n")
+    program = reader.folder / ".venv" / "bin" / "isthmus"
+    program.write_text("#!/bin/sh\necho '9 checks: 1 thing is wrong'; exit 1\n")
+    assert "wrong" in reader.run(block)
+    program.write_text("#!/bin/sh\necho 'Traceback (most recent call last):' >&2; exit 1\n")
+    with pytest.raises(AssertionError, match="Traceback"):
+        reader.run(block)
+
+
 def test_output_other_than_the_page_shows_is_told(page: Path, tmp_path: Path) -> None:
     reader = Reader(tmp_path / "folder", {})
     right = block_of(page, "\n    $ one=1\n    $ echo a $one; echo b\n    a 1\n    b\n")

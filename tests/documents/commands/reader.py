@@ -92,6 +92,8 @@ class Reader:
             check=False,
         )
         said = ended.stdout.decode(errors="replace")
+        # Python ends as who finds something wrong does.
+        assert "Traceback" not in said, f"{block.where} failed:\n{said}"
         assert ended.returncode == 0, f"{block.where} ended with {ended.returncode}:\n{said}"
         return said
 

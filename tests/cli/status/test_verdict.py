@@ -44,9 +44,9 @@ def test_of_an_origin_the_doctor_is_asked_by_its_name() -> None:
     )
 
 
-def test_the_doctor_is_asked_without_the_name_of_the_demo_which_is_in_no_settings() -> None:
+def test_the_doctor_is_not_asked_for_the_demo_which_is_in_no_settings() -> None:
     (problem,) = problems(replace(WELL, origins=[Origin("demo", "dimse", Answer.SILENT, reason="none")]))
-    assert (problem.kind, problem.look_at) == (Kind.ORIGIN_AWAY, "isthmus doctor")
+    assert (problem.kind, problem.look_at) == (Kind.ORIGIN_AWAY, "isthmus echo demo")
 
 
 def test_an_origin_that_one_worker_leaves_alone_is_a_problem_though_another_reaches_it() -> None:

@@ -86,9 +86,11 @@ def _services(status: Status) -> Iterator[Problem]:
 def _origins(status: Status) -> Iterator[Problem]:
     if status_of(status, "nats") not in (None, Health.READY):
         return  # whether they answer cannot be known
-    is_demo = status_of(status, _DEMO) is not None  # there where the settings have no origin
+    is_demo = (
+        status_of(status, _DEMO) is not None
+    )  # there where the settings have no origin: doctor knows none
     for one in status.origins:
-        look_at = "isthmus doctor" if is_demo else f"isthmus doctor {one.name}"
+        look_at = f"isthmus {'echo' if is_demo else 'doctor'} {one.name}"
         if one.answer is Answer.UNKNOWN:
             text = f"origin {one.name} cannot be asked: {one.reason}"
             yield Problem(Kind.ORIGIN_NOT_SERVED, one.name, text, look_at)

@@ -86,9 +86,8 @@ def _services(status: Status) -> Iterator[Problem]:
 def _origins(status: Status) -> Iterator[Problem]:
     if status_of(status, "nats") not in (None, Health.READY):
         return  # whether they answer cannot be known
-    is_demo = (
-        status_of(status, _DEMO) is not None
-    )  # there where the settings have no origin: doctor knows none
+    # It is there where the settings have no origin: the doctor knows none then.
+    is_demo = status_of(status, _DEMO) is not None
     for one in status.origins:
         look_at = f"isthmus {'echo' if is_demo else 'doctor'} {one.name}"
         if one.answer is Answer.UNKNOWN:

@@ -179,6 +179,27 @@ def test_another_name_makes_another_certificate_and_the_same_none(tmp_path: Path
         assert held(tmp_path) == before
 
 
+@pytest.mark.parametrize("content", [b"", b"\xff\xfe"], ids=["empty", "no-text"])
+@pytest.mark.parametrize("name", ["gateway/gateway.pem", "gateway/gateway.key", "nats/passwords.conf"])
+def test_what_a_full_disk_has_broken_is_made_anew(name: str, content: bytes, tmp_path: Path) -> None:
+    made(tmp_path)
+    (tmp_path / name).write_bytes(content)
+    made(tmp_path)
+    whole = held(tmp_path)
+    assert len(whole[name]) > 100
+    assert whole["operator/gateway.pem"] == whole["gateway/gateway.pem"]
+    made(tmp_path)
+    assert held(tmp_path) == whole
+
+
+def test_a_certificate_that_was_given_once_and_is_none_any_more_is_named(tmp_path: Path) -> None:
+    keep_certificate(tmp_path, "localhost", None)
+    (tmp_path / "authority.pem").unlink()
+    (tmp_path / "gateway.pem").write_bytes(b"\xff\xfe")
+    with pytest.raises(SettingsError, match=r"gateway\.pem: is no certificate"):
+        keep_certificate(tmp_path, "localhost", None)
+
+
 def test_a_certificate_that_is_given_counts_and_its_successor_too(tmp_path: Path) -> None:
     (given := tmp_path / "given").mkdir()
     for number in (1, 2):

@@ -46,6 +46,8 @@ def keep_certificate(folder: Path, host: str, given: Path | None, *, renew: bool
         return (folder / CERTIFICATE).read_text()
     except OSError as error:
         raise SettingsError(f"{folder / CERTIFICATE}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise SettingsError(f"{folder / CERTIFICATE}: is no certificate (PEM)") from None
 
 
 def keep_parts_of_s3(folder: Path) -> None:
@@ -74,11 +76,15 @@ def check_host(host: str) -> str:
 
 
 def _is_there(folder: Path, host: str) -> bool:
+    """Tell whether there is one that was given once, or one of ours for this name, whole and with its key."""
     certificate = folder / CERTIFICATE
-    if not certificate.exists():
+    if not (folder / AUTHORITY).exists():
+        return certificate.exists()
+    try:
+        _check(certificate, folder / KEY)
+        return is_for(certificate.read_text(), host)
+    except ValueError:
         return False
-    made_here = (folder / AUTHORITY).exists()
-    return not made_here or is_for(certificate.read_text(), host)
 
 
 def _given(folder: Path) -> tuple[str, str] | None:
@@ -86,9 +92,18 @@ def _given(folder: Path) -> tuple[str, str] | None:
     if not certificate.exists() and not key.exists():
         return None
     try:
-        server_context(ListenerTls(listen=f"{LOOPBACK}:0", certificate_file=certificate, key_file=key))
+        _check(certificate, key)
         return certificate.read_text(), key.read_text()
     except ValueError as error:
         raise SettingsError(str(error)) from None
     except OSError as error:
         raise SettingsError(f"{error.filename}: {error.strerror}") from None
+
+
+def _check(certificate: Path, key: Path) -> None:
+    """See that a gateway can use them.
+
+    Raises:
+        ValueError: it cannot; says which file and why.
+    """
+    server_context(ListenerTls(listen=f"{LOOPBACK}:0", certificate_file=certificate, key_file=key))

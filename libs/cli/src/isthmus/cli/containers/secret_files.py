@@ -101,11 +101,20 @@ def write_if_changed(files: Iterable[tuple[Path, str]]) -> None:
     """Write files that hold something else, or are not there: who reads them sees no change for nothing.
 
     Raises:
-        SettingsError: one cannot be written.
+        SettingsError: one cannot be read or written.
     """
     for path, text in files:
-        if not path.exists() or path.read_text() != text:
+        if not _holds(path, text):
             write(path, text)
+
+
+def _holds(path: Path, text: str) -> bool:
+    try:
+        return path.read_bytes() == text.encode()
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise SettingsError(f"{path}: {error.strerror}") from None
 
 
 def _keep(path: Path, *, renew: bool) -> str:

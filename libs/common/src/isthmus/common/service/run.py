@@ -25,7 +25,7 @@ from isthmus.common.service.failing import has_failed
 from isthmus.common.service.garbage import CollectBetweenRequests, settle
 from isthmus.common.service.gate import gate_of, record_refusals
 from isthmus.common.service.guessable import check_secrets
-from isthmus.common.service.health import health_routes
+from isthmus.common.service.health import health_routes, looking
 from isthmus.common.service.parts import Parts
 from isthmus.common.service.server import application, server
 from isthmus.common.telemetry import Destination, configure_logging, get_logger, setup
@@ -120,7 +120,11 @@ async def open_parts(name: str, settings: Settings) -> AsyncIterator[Parts]:
 
 
 async def _serve(name: str, settings: Settings, routes: Routes | None, lifespan: Lifespan | None) -> None:
-    async with open_parts(name, settings) as parts, lifespan(parts) if lifespan else nullcontext():
+    async with (
+        open_parts(name, settings) as parts,
+        looking(parts),
+        lifespan(parts) if lifespan else nullcontext(),
+    ):
         own = routes(parts) if routes else ()
         inboxes = {inbox.name for inbox in settings.inboxes}
         loads = await parts.closing.enter_async_context(shared_loads(parts.bus, name)) if own else None

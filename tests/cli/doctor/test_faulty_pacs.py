@@ -3,7 +3,7 @@
 import asyncio
 import errno
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
@@ -124,9 +124,19 @@ def nothing_of_all(event: evt.Event) -> Iterator[tuple[int, None]]:
         yield 0xA700, None
 
 
-async def test_a_pacs_that_refuses_to_search_all_it_has(tmp_path: Path) -> None:
+def breaks_off_at_all(event: evt.Event) -> Iterator[tuple[int, None]]:
+    """Find nothing, and abort a search of all that there is."""
+    if not event.identifier.StudyDate:
+        event.assoc.abort()
+    yield from ()
+
+
+@pytest.mark.parametrize("find", [nothing_of_all, breaks_off_at_all], ids=["refuses", "breaks-off"])
+async def test_a_pacs_that_does_not_search_all_it_has(
+    find: Callable[[evt.Event], Iterator[tuple[int, None]]], tmp_path: Path
+) -> None:
     classes = [VERIFICATION.abstract_syntax, FIND.abstract_syntax, GET.abstract_syntax]
-    with acceptor(on(evt.EVT_C_FIND, nothing_of_all), classes=classes) as there:
+    with acceptor(on(evt.EVT_C_FIND, find), classes=classes) as there:
         heard = await examined(pacs(Peer("PACS", there.host, there.port)), tmp_path)
     assert heard.findings == []
     assert heard.unclear == ["the PACS lists no instance that could be asked for"]

@@ -157,7 +157,8 @@ def _descend(pacs: Pacs) -> Found:
     keys = {"StudyInstanceUID": "", "PatientName": "", _COUNTS["STUDY"]: ""}
     studies = _search(pacs, "STUDY", StudyDate=f"{since:%Y%m%d}-", **keys)
     if not studies:
-        with suppress(OperationFailed):  # some refuse to search all that they have
+        # Some do not search all that they have; that they search has been seen.
+        with suppress(OperationFailed, AssociationAborted, OriginTimeout):
             studies = _search(pacs, "STUDY", StudyDate="", **keys)
     study = _smallest(studies, "STUDY", "StudyInstanceUID")
     if not study:

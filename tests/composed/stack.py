@@ -14,6 +14,8 @@ COMPOSE: Final = Path(__file__).parents[2] / "compose"
 LOOPBACK: Final = "127.0.0.1"
 _ENTRYPOINT_OF_NATS: Final = "nats-server"
 """What its image puts before the command."""
+_ENVIRONMENT_OF_CADDY: Final = {"XDG_CONFIG_HOME": "/config", "XDG_DATA_HOME": "/data"}
+"""What its image sets."""
 _WITHIN_SEAWEEDFS: Final = ("master", "volume", "filer")
 """Its parts, which listen where they like: in a container they are alone."""
 _VARIABLE: Final = re.compile(r"\$\{(?P<name>\w+)(?P<how>:?-)?(?P<default>[^}]*)\}")
@@ -85,7 +87,8 @@ class Stack:
     def container(self, name: str, replica: int = 0) -> Container:
         """Describe how a container is run here."""
         service = self._services[name]
-        environment: Mapping[str, str] = service["environment"]
+        of_image = _ENVIRONMENT_OF_CADDY if service["image"].startswith("caddy:") else {}
+        environment: Mapping[str, str] = {**of_image, **service["environment"]}
         return Container(
             f"{name}-{replica + 1}",
             [self._here(name, word, replica) for word in _command(service)],

@@ -24,7 +24,14 @@ def named(expression: str) -> Mapping[str, frozenset[str]]:
     Raises:
         ValueError: it is no PromQL.
     """
-    return _joined(_named(promql.parse(filled_in(expression)), frozenset()))
+    return _joined(_named(expression))
+
+
+def words(expression: str) -> Iterator[tuple[str, str]]:
+    """Give the labels by which a query chooses, each with a value or a pattern of values that it names."""
+    for selector, _ in _selectors(promql.parse(filled_in(expression)), frozenset()):
+        for matcher in selector.matchers.matchers:
+            yield from ((matcher.name, word) for word in matcher.value.split("|"))
 
 
 def named_by_variable(query: str) -> Mapping[str, frozenset[str]]:
@@ -41,27 +48,34 @@ def _joined(pairs: Iterable[tuple[str, frozenset[str]]]) -> Mapping[str, frozens
     return metrics
 
 
-def _named(expression: promql.Expr, wanted: frozenset[str]) -> Iterator[tuple[str, frozenset[str]]]:
+def _named(expression: str) -> Iterator[tuple[str, frozenset[str]]]:
+    for selector, wanted in _selectors(promql.parse(filled_in(expression)), frozenset()):
+        assert selector.name is not None, "a metric is named, not chosen by a matcher"
+        yield selector.name, wanted | {matcher.name for matcher in selector.matchers.matchers}
+
+
+def _selectors(
+    expression: promql.Expr, wanted: frozenset[str]
+) -> Iterator[tuple[promql.VectorSelector, frozenset[str]]]:
     """Walk down; what is grouped above is wanted of everything below."""
     match expression:
         case promql.VectorSelector():
-            assert expression.name is not None, "a metric is named, not chosen by a matcher"
-            yield expression.name, wanted | {matcher.name for matcher in expression.matchers.matchers}
+            yield expression, wanted
         case promql.MatrixSelector():
-            yield from _named(expression.vector_selector, wanted)
+            yield from _selectors(expression.vector_selector, wanted)
         case promql.AggregateExpr():
             below = frozenset[str]()
             if expression.modifier is not None and expression.modifier.type == promql.AggModifierType.By:
                 below = frozenset(expression.modifier.labels)
-            yield from _named(expression.expr, wanted | below)
+            yield from _selectors(expression.expr, wanted | below)
         case promql.BinaryExpr():
-            yield from _named(expression.lhs, wanted | _matched(expression))
-            yield from _named(expression.rhs, wanted | _matched(expression))
+            yield from _selectors(expression.lhs, wanted | _matched(expression))
+            yield from _selectors(expression.rhs, wanted | _matched(expression))
         case promql.Call():
             for argument in expression.args:
-                yield from _named(argument, wanted | _needed(expression))
+                yield from _selectors(argument, wanted | _needed(expression))
         case promql.ParenExpr() | promql.UnaryExpr() | promql.SubqueryExpr():
-            yield from _named(expression.expr, wanted)
+            yield from _selectors(expression.expr, wanted)
         case promql.NumberLiteral() | promql.StringLiteral():
             return
         case _:

@@ -88,6 +88,11 @@ def meaning(status: int) -> str:
     return _MEANINGS.get(status) or _CLASSES.get(status >> 8) or _CLASSES.get(status >> 12) or "Failure"
 
 
+def as_attribute(status: int) -> str:
+    """Give a DIMSE status as spans and metrics have it."""
+    return f"0x{status:04X}"
+
+
 def error_comment(reason: str) -> str:
     """Give as much of a reason as an Error Comment (0000,0902), which is an LO, has room for."""
     return reason[:LONGEST_COMMENT]

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from enum import StrEnum
 from typing import Final
 
+from isthmus.common.dicom.statuses import as_attribute
 from isthmus.common.dimse.pdus import Readable
 from isthmus.common.dimse.status import Operation
 from isthmus.common.errors import (
@@ -93,7 +94,7 @@ def measured(operation: str, role: Role, origin: str | None) -> Iterator[Measure
         raise
     finally:
         if one.status is not None:
-            ended[DICOM_STATUS] = f"0x{one.status:04X}"
+            ended[DICOM_STATUS] = as_attribute(one.status)
         operation_duration.record(time.monotonic() - began, {**_labels(operation, role, one.origin), **ended})
 
 

@@ -4,6 +4,7 @@ from typing import Protocol
 
 from opentelemetry.trace import Span, StatusCode
 
+from isthmus.common.dicom.statuses import as_attribute
 from isthmus.common.dimse.peer import Peer
 from isthmus.common.dimse.status import Category, category
 from isthmus.common.telemetry import AttributeValue
@@ -48,7 +49,7 @@ def association_attributes(peer: Peer) -> dict[str, AttributeValue]:
 
 def tell_status(current: Span, status: int) -> None:
     """Say how an operation ended; where that is a failure, mark the span as failed."""
-    told = f"0x{status:04X}"
+    told = as_attribute(status)
     current.set_attribute(DICOM_STATUS, told)
     if category(status) is Category.FAILURE:
         current.set_attribute(ERROR_TYPE, told)

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from isthmus.common.blobs import BlobStore
 from isthmus.common.bus import Bus, progress, subjects
 from isthmus.common.bus.jobs import MAX_DELIVERIES, Running
-from isthmus.common.dicom.statuses import PROCESSING_FAILURE
+from isthmus.common.dicom.statuses import PROCESSING_FAILURE, as_attribute
 from isthmus.common.errors import BlobMissing, IsthmusError, NotDelivered, OperationFailed, StoreUnavailable
 from isthmus.common.messages import BlobRef, Failure, InstanceStored, Store, StoreDone, decode, store_fact
 from isthmus.common.telemetry import get_logger
@@ -51,7 +51,7 @@ async def work_off(
     async def answer(result: InstanceStored) -> None:
         await progress.publish(bus, subject, result, f"{store.job}.{result.index}")
         results[result.index] = result
-        store_instances.add(1, {DICOM_ORIGIN: store.origin, DICOM_STATUS: f"0x{result.status:04X}"})
+        store_instances.add(1, {DICOM_ORIGIN: store.origin, DICOM_STATUS: as_attribute(result.status)})
 
     left = [one for one in enumerate(await _refs(blobs, running)) if one[0] not in results]
     if running.deaths < MAX_DELIVERIES:

@@ -262,6 +262,14 @@ async def test_a_circuit_is_closed_only_where_all_workers_of_the_origin_say_so(s
     assert (found.is_left_alone, found.open_associations) == (None, None)
 
 
+async def test_the_circuit_of_a_destination_is_none_of_an_origin_with_its_name(site: Site) -> None:
+    await site.replica("dimse-scu")
+    scp = await site.replica("scp")
+    scp.metrics = b'# TYPE isthmus_circuit_open gauge\nisthmus_circuit_open{dicom_origin="pacs"} 1.0\n'
+    await site.origin("pacs", answering)
+    assert origin(await site.look(), "pacs").is_left_alone is False
+
+
 async def test_a_service_whose_numbers_are_nonsense_is_shown_without(site: Site) -> None:
     one = await site.replica("scp")
     one.metrics = b"<html>what a proxy says</html>"
@@ -311,21 +319,6 @@ async def test_an_origin_whose_associations_are_all_in_use_is_busy_and_nothing_i
     await held.release()
     await (await wanting).release()
     await slots.close()
-
-
-async def test_who_watches_asks_an_origin_no_sooner_than_its_time(site: Site) -> None:
-    asked: list[Echo] = []
-
-    async def counting(echo: Echo) -> EchoDone:
-        asked.append(echo)
-        return EchoDone(1.0)
-
-    await site.origin("pacs", counting)
-    site.write()
-    async with Looker(site.data) as looker:
-        for _ in range(3):
-            assert origin(await looker.look(), "pacs").answer is Answer.ANSWERS
-    assert len(asked) == 1
 
 
 async def test_jobs_that_nobody_takes_are_a_problem(site: Site) -> None:

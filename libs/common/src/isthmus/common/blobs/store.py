@@ -18,6 +18,7 @@ from isthmus.common.blobs.client import S3Client
 from isthmus.common.blobs.download import Download
 from isthmus.common.blobs.file import READ_AHEAD, RangeReader
 from isthmus.common.blobs.keys import in_bucket
+from isthmus.common.blobs.listing import Listing
 from isthmus.common.blobs.reads import Reads
 from isthmus.common.blobs.refusal import Exists
 from isthmus.common.blobs.sink import Sink
@@ -25,7 +26,7 @@ from isthmus.common.blobs.spans import s3_span
 from isthmus.common.blobs.upload import PART, upload
 from isthmus.common.errors import BlobMissing, StoreUnavailable
 from isthmus.common.telemetry import get_logger
-from isthmus.common.telemetry.attributes import S3_OBJECTS, S3_SIZE
+from isthmus.common.telemetry.attributes import S3_SIZE
 from isthmus.common.threads import Threads
 
 CHUNK = 256 * 1024
@@ -325,12 +326,9 @@ class BlobStore:
             StoreUnavailable: S3 does not tell.
         """
         last: str | None = None
-        count = 0
-        with s3_span("list", self.bucket, current=False) as listing:
+        with Listing.told(self.bucket) as listing:
             while True:
-                page = await self._threads.run(self._page, prefix, last, deadline)
-                count += len(page)
-                listing.set_attribute(S3_OBJECTS, count)
+                page = await listing.page(self._threads.run(self._page, prefix, last, deadline))
                 for listed in page:
                     last = listed.object_name
                     modified = listed.last_modified.timestamp() if listed.last_modified else 0.0

@@ -99,6 +99,7 @@ S3_BUCKET: Final = "s3.bucket"
 S3_OBJECTS: Final = "s3.objects"
 """How many were deleted by one request, or listed, or read for one answer."""
 S3_SECONDS: Final = "s3.seconds"
-"""How long many reads took together, where some of them were under way at the same time."""
+"""How long many reads took together, where some of them were under way at the same time; or a listing
+without its reader."""
 S3_SIZE: Final = "s3.size"
 """Bytes of the object, or of the part of it, that was read or written."""

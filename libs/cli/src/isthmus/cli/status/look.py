@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
@@ -125,7 +125,6 @@ def _put_together(
 ) -> Status:
     unknown = dict(on_bus.unknown)
     numbers = {one.service.label: one.numbers for one in asked if one.numbers is not None}
-    told = Numbers.together(numbers.values())
     if in_s3.studies is None:
         unknown[Part.CACHE] = "S3 does not answer"
     if not any(process.address for process in run.processes):
@@ -138,10 +137,10 @@ def _put_together(
     return Status(
         at=time.time(),
         services=services,
-        origins=[_with_numbers(one, asked, told) for one in on_bus.origins],
+        origins=[_with_numbers(one, asked) for one in on_bus.origins],
         queues=on_bus.queues,
-        cache=_cache(run, told, in_s3),
-        clients=told.clients if any(label.startswith("scp") for label in numbers) else None,
+        cache=_cache(run, numbers.values(), in_s3),
+        clients=_clients(numbers),
         dead_letters=on_bus.dead_letters,
         storage=on_bus.storage,
         errors=errors,
@@ -149,16 +148,16 @@ def _put_together(
     )
 
 
-def _with_numbers(origin: Origin, asked: Sequence[Asked], told: Numbers) -> Origin:
+def _with_numbers(origin: Origin, asked: Sequence[Asked]) -> Origin:
     """Say what its workers tell: whether one leaves it alone, and how many associations they have.
 
     That none leaves it alone, and how many there are, is known only where all that run have told.
     """
-    if origin.name in told.left_alone:
-        origin = replace(origin, is_left_alone=True)
     worker = worker_of(origin.protocol)
     running = [one for one in asked if one.service.name == worker and one.service.health is not Health.AWAY]
     numbers = [one.numbers for one in running if one.numbers is not None]
+    if any(origin.name in one.left_alone for one in numbers):
+        origin = replace(origin, is_left_alone=True)
     if not running or len(numbers) < len(running):
         return origin
     return replace(
@@ -168,10 +167,16 @@ def _with_numbers(origin: Origin, asked: Sequence[Asked], told: Numbers) -> Orig
     )
 
 
-def _cache(run: RunFile, told: Numbers, in_s3: InS3) -> Cache:
+def _clients(numbers: Mapping[str, Numbers]) -> int | None:
+    """Give how many clients scp has; None where it does not tell."""
+    of_scp = [one.clients for label, one in numbers.items() if label.startswith("scp")]
+    return sum(of_scp) if of_scp else None
+
+
+def _cache(run: RunFile, numbers: Collection[Numbers], in_s3: InS3) -> Cache:
     studies = in_s3.studies
     return Cache(
-        told.cache_bytes,
+        max((one.cache_bytes for one in numbers if one.cache_bytes is not None), default=None),
         run.cache.max_bytes,
         None if studies is None else studies.count,
         is_minimum=studies is not None and studies.is_minimum,

@@ -1,7 +1,7 @@
 """What is read of the metrics that services export: by `/metrics`, in Prometheus' text form."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, Self
 
@@ -17,10 +17,10 @@ ORIGIN: Final = "dicom_origin"
 
 @dataclass(frozen=True, slots=True)
 class Numbers:
-    """What one process, or all of them together, tell."""
+    """What one process tells."""
 
     left_alone: frozenset[str] = frozenset()
-    """Origins whose circuit is open."""
+    """Origins whose circuit is open (of scp destinations)."""
     associations: Mapping[str, int] = field(default_factory=dict)
     """Those that are open, by origin (of scp by destination)."""
     clients: int = 0
@@ -49,14 +49,3 @@ class Numbers:
                 elif sample.name == CACHE_BYTES:
                     cache_bytes = int(sample.value)
         return cls(frozenset(left_alone), associations, clients, cache_bytes)
-
-    @classmethod
-    def together(cls, each: Iterable[Self]) -> Self:
-        """Put together what several processes tell."""
-        told = [*each]
-        return cls(
-            frozenset().union(*(one.left_alone for one in told)),
-            sum((Counter(one.associations) for one in told), Counter()),
-            sum(one.clients for one in told),
-            max((one.cache_bytes for one in told if one.cache_bytes is not None), default=None),
-        )

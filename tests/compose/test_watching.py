@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from isthmus.common.blobs.rights import SERVICES
-from tests.compose.files import BASE, COMPOSE, ROOT, services
+from tests.compose.files import BASE, COMPOSE, ROOT, SEAWEEDFS, services
 from tests.observability.rules import rules
 
 FOLDER: Final = COMPOSE / "observability"
@@ -148,6 +148,17 @@ def test_prometheus_asks_whoever_watches() -> None:
     asked = {one["labels"]["service"]: one["targets"] for one in told}
     assert asked == {name: [target] for name, target in watched()}
     assert all(is_reached("prometheus", name) for name in asked)
+
+
+def test_prometheus_asks_s3_how_full_its_disk_is() -> None:
+    """MinIO's numbers are where its objects are, and SeaweedFS's beside them."""
+    minio, seaweedfs = (one["targets"] for one in job("s3")["static_configs"])
+    assert f"--address :{minio[0].removeprefix('s3:')}" in " ".join(CONTAINERS["s3"].command)
+    assert CONTAINERS["s3"].environment["MINIO_PROMETHEUS_AUTH_TYPE"] == "public"
+    command = services(BASE, SEAWEEDFS)["s3"].command
+    assert f"-metricsPort={seaweedfs[0].removeprefix('s3:')}" in command
+    assert "-metricsIp=0.0.0.0" in command
+    assert is_reached("prometheus", "s3")
 
 
 def test_grafana_asks_prometheus_and_jaeger() -> None:

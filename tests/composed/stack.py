@@ -20,7 +20,7 @@ _WITHIN_SEAWEEDFS: Final = ("master", "volume", "filer")
 """Its parts, which listen where they like: in a container they are alone."""
 _VARIABLE: Final = re.compile(r"\$\{(?P<name>\w+)(?P<how>:?-)?(?P<default>[^}]*)\}")
 _LISTENING: Final = re.compile(
-    r"(?:(?P<host>0\.0\.0\.0):|(?P<option>\.port(?:\.grpc)?=))(?P<port>\d+)\b|0\.0\.0\.0"
+    r"(?:(?P<host>0\.0\.0\.0):|(?P<option>\.port(?:\.grpc)?=|-metricsPort=))(?P<port>\d+)\b|0\.0\.0\.0"
 )
 """Where a program is told to listen: on all addresses of its container."""
 _WITHIN: Final = "127.0.0.1:"

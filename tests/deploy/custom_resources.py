@@ -100,13 +100,13 @@ SCHEMAS: Final[Mapping[str, Schema]] = {
         "monitoring.coreos.com/v1",
         "ServiceMonitor",
         _exactly(
-            selector=_exactly(matchLabels=_TEXTS, matchExpressions=_several(_REQUIREMENT)),
+            selector=_exactly({"matchExpressions": _several(_REQUIREMENT)}, matchLabels=_TEXTS),
             endpoints=_several(
                 _exactly(
+                    {"authorization": _exactly(credentials=_exactly(name=_TEXT, key=_TEXT))},
                     port=_TEXT,
                     path=_TEXT,
                     interval={"type": "string", "pattern": "^[0-9]+(s|m)$"},
-                    authorization=_exactly(credentials=_exactly(name=_TEXT, key=_TEXT)),
                     relabelings=_several(
                         _exactly({"replacement": _TEXT, "sourceLabels": _several(_TEXT)}, targetLabel=_TEXT)
                     ),

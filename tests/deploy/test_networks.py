@@ -36,7 +36,7 @@ pacs        gateway:http
 dns         gateway:http
 ingress     gateway:http
 neighbour   gateway:http
-prometheus  gateway:http {" ".join(f"{name}:http" for name in SERVICES)}
+prometheus  gateway:http s3:metrics {" ".join(f"{name}:http" for name in SERVICES)}
 """
 """Where nothing is said of the PACS: each line who, and what he reaches."""
 

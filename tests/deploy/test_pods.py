@@ -220,13 +220,13 @@ def test_keda_asks_for_the_queues_that_a_service_works_on() -> None:
 
 def test_prometheus_reads_the_numbers_with_its_own_key_and_has_the_rules_of_compose() -> None:
     rendered = render({"monitoring": {"enabled": True, "labels": {"release": "prometheus"}}})
-    (monitor,) = (one for one in rendered.manifests if one["kind"] == "ServiceMonitor")
+    monitor, of_s3 = (one for one in rendered.manifests if one["kind"] == "ServiceMonitor")
     (rules,) = (one for one in rendered.manifests if one["kind"] == "PrometheusRule")
     credentials = monitor["spec"]["endpoints"][0]["authorization"]["credentials"]
     assert rendered.secret(credentials["name"].removeprefix("isthmus-")).keys() == {credentials["key"]}
     composed = yaml.safe_load((COMPOSE.parent / "observability" / "alerts.yaml").read_text())
     assert rules["spec"] == composed
-    assert all(one["metadata"]["labels"]["release"] == "prometheus" for one in (monitor, rules))
+    assert all(one["metadata"]["labels"]["release"] == "prometheus" for one in (monitor, of_s3, rules))
     assert not [one for one in render().manifests if "coreos" in one["apiVersion"]]
 
 
@@ -239,19 +239,31 @@ def test_an_alert_names_its_page_where_it_can_be_read() -> None:
 
 def test_prometheus_finds_the_services_and_knows_them_by_the_labels_of_the_rules() -> None:
     rendered = render({"monitoring": {"enabled": True}})
-    (monitor,) = (one for one in rendered.manifests if one["kind"] == "ServiceMonitor")
-    selector = monitor["spec"]["selector"]
-    (among,) = selector["matchExpressions"]
-    endpoint = monitor["spec"]["endpoints"][0]
-    found = {
+    monitor, of_s3 = (one["spec"] for one in rendered.manifests if one["kind"] == "ServiceMonitor")
+    (among,) = monitor["selector"].pop("matchExpressions")
+    of_ours = {name for name in scraped(rendered, monitor) if name in among["values"]}
+    assert of_ours == {*SERVICES} == {*among["values"]}
+    assert scraped(rendered, of_s3) == {"s3"}
+    labels = [one["endpoints"][0]["relabelings"] for one in (monitor, of_s3)]
+    assert [{one["targetLabel"] for one in some} for some in labels] == [{"job", "service"}] * 2
+    assert [some[0]["replacement"] for some in labels] == ["isthmus", "s3"]
+
+
+def scraped(rendered: Rendered, monitor: Manifest) -> set[str]:
+    """Give the Services of which Prometheus asks a port, by their labels."""
+    (endpoint,) = monitor["endpoints"]
+    return {
         name
         for name, service in rendered.of_kind("Service").items()
-        if selector["matchLabels"].items() <= service["metadata"]["labels"].items()
-        and service["metadata"]["labels"][among["key"]] in among["values"]
+        if monitor["selector"]["matchLabels"].items() <= service["metadata"]["labels"].items()
         and endpoint["port"] in {port["name"] for port in service["spec"]["ports"]}
     }
-    assert found == {*SERVICES}
-    assert {one["targetLabel"] for one in endpoint["relabelings"]} == {"job", "service"}
+
+
+def test_of_a_store_of_ones_own_prometheus_is_told_by_whom_it_is() -> None:
+    values = read(Path(__file__).parent / "values" / "external.yaml")
+    rendered = render({**values, "monitoring": {"enabled": True}})
+    assert len([one for one in rendered.manifests if one["kind"] == "ServiceMonitor"]) == 1
 
 
 def test_the_ingress_ends_tls_and_leads_to_the_gateway() -> None:

@@ -22,6 +22,7 @@ from isthmus.common.bus.backlog import storage
 from isthmus.common.config.settings import Nats
 from tests.deploy.kubelet import Prepared, prepare
 from tests.deploy.rendering import CHART, Manifest, Rendered, read, render
+from tests.observability.exported import OF_OTHERS, OF_THE_SCRAPE, told
 from tests.waiting import PATIENCE
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes.fromhex("000000040000000000")
@@ -167,11 +168,17 @@ async def test_subscribers_have_their_passwords_from_a_secret_of_their_own(
 async def s3(rendered: Rendered, tmp_path: Path) -> AsyncIterator[Mapping[str, int]]:
     """The blob store, with the ports that it has here."""
     prepared = prepare(rendered, "s3", tmp_path)
-    names = ("s3.port", "s3.port.grpc", *(f"{part}.port{kind}" for part in PARTS for kind in ("", ".grpc")))
+    names = (
+        "metricsPort",
+        "s3.port",
+        "s3.port.grpc",
+        *(f"{part}.port{kind}" for part in PARTS for kind in ("", ".grpc")),
+    )
     ports = dict(zip(names, free_ports(len(names)), strict=True))
     probe = probed(rendered.container("s3"))
     kept = [one.replace("0.0.0.0", LOOPBACK) for one in prepared.command]
     kept.remove(f"-s3.port={probe.port}")
+    kept.remove("-metricsPort=9324")
     command = [*kept, *(f"-{name}={port}" for name, port in ports.items())]
     async with OfChart(prepared, command=command, probe=probe.copy_with(port=ports["s3.port"])):
         yield ports
@@ -218,6 +225,16 @@ def _use(rendered: Rendered, endpoint: str) -> None:
         with pytest.raises(S3Error) as refused:
             clients[name].put_object("isthmus", "held/pacs/2", BytesIO(b"blob"), 4)
         assert refused.value.code == "AccessDenied"
+
+
+async def test_the_store_tells_how_full_its_disk_is(s3: Mapping[str, int]) -> None:
+    async with httpx2.AsyncClient(trust_env=False) as client:
+        url = f"http://{LOOPBACK}:{s3['metricsPort']}/metrics"
+        name = "SeaweedFS_volumeServer_resource"
+        async with asyncio.timeout(PATIENCE):
+            while name not in (there := told((await client.get(url)).text)):
+                pass
+    assert there[name] == OF_OTHERS[name] - OF_THE_SCRAPE
 
 
 async def test_what_is_behind_the_store_talks_to_nobody_else(s3: Mapping[str, int]) -> None:

@@ -1,6 +1,6 @@
 """Of each alert what makes it fire, and what by a little does not: of queues, arrivals and storage."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from tests.observability.rules import Case, Told
@@ -16,6 +16,31 @@ _WEBHOOKS: Final = f'{_OLDEST}{{isthmus_queue="webhooks",isthmus_webhook="ai"}}'
 _EVENTS: Final = f'{_OLDEST}{{isthmus_queue="events"}}'
 _LENGTH: Final = 'isthmus_queue_length{isthmus_queue="store",dicom_origin="pacs"}'
 _SAFE: Final = "Nothing of it is lost."
+
+
+def _minio(free: str, job: str = "s3") -> Mapping[str, str]:
+    """So many hundredths of the disk are free, as MinIO tells it."""
+    return {
+        f'minio_cluster_health_capacity_usable_{part}_bytes{{job="{job}"}}': f"{value}+0x10"
+        for part, value in (("free", free), ("total", "100"))
+    }
+
+
+def _seaweedfs(free: str) -> Mapping[str, str]:
+    """As SeaweedFS tells it: some of what is free is for others."""
+    return {
+        f'SeaweedFS_volumeServer_resource{{job="s3",name="/data",type="{kind}"}}': f"{value}+0x10"
+        for kind, value in (("all", "100"), ("avail", free), ("free", "15"), ("used", "85"))
+    }
+
+
+_DISKS: Final[Mapping[str, Callable[[str], Mapping[str, str]]]] = {"MinIO": _minio, "SeaweedFS": _seaweedfs}
+_LEFT: Final = Told(
+    {},
+    "S3 has 9% of its disk left",
+    "When it is full no image is taken, fetched or stored. What modalities have sent is on it alone, and"
+    " stays.",
+)
 
 BACKLOG_GROWS: Final[Sequence[Case]] = [
     Case(
@@ -205,6 +230,16 @@ STORAGE: Final[Sequence[Case]] = [
         },
         "6m",
     ),
+    *(
+        case
+        for name, of_disk in _DISKS.items()
+        for case in (
+            Case(f"{name} has less than a tenth of its disk left", "S3DiskFull", of_disk("9"), "6m", _LEFT),
+            Case(f"{name} has a tenth left", "S3DiskFull", of_disk("10"), "6m"),
+            Case(f"{name} has been so for four minutes", "S3DiskFull", of_disk("9"), "4m"),
+        )
+    ),
+    Case("the disk of somebody else's MinIO is full", "S3DiskFull", _minio("1", job="of others"), "6m"),
     Case(
         "the sweeper does not keep up",
         "CacheFull",

@@ -16,6 +16,12 @@ OF_PROMETHEUS: Final = {
     "ALERTS": frozenset({"alertname", "alertstate", "severity", "dicom_origin", "service", "isthmus_queue"}),
 }
 """What it makes itself, of what it scrapes and of the rules."""
+OF_OTHERS: Final = {
+    "minio_cluster_health_capacity_usable_free_bytes": frozenset({"job"}),
+    "minio_cluster_health_capacity_usable_total_bytes": frozenset({"job"}),
+    "SeaweedFS_volumeServer_resource": frozenset({"job", "name", "type"}),
+}
+"""What S3 tells: MinIO, as its documentation of metrics v3 has it, or SeaweedFS."""
 OF_THE_SCRAPE: Final = frozenset({"job", "instance", "service"})
 """Labels that all have by prometheus.yml."""
 SELDOM: Final[Mapping[str, str]] = {
@@ -34,7 +40,9 @@ def named_metrics() -> Mapping[str, frozenset[str]]:
         for name, labels in found.items():
             metrics[name] = metrics.get(name, frozenset()) | labels
     return {
-        name: labels - OF_THE_SCRAPE for name, labels in sorted(metrics.items()) if name not in OF_PROMETHEUS
+        name: labels - OF_THE_SCRAPE
+        for name, labels in sorted(metrics.items())
+        if name not in OF_PROMETHEUS and name not in OF_OTHERS
     }
 
 
@@ -86,15 +94,21 @@ def lacking(there: Mapping[str, frozenset[str]]) -> list[str]:
 
 
 def _of_rules() -> Iterator[Mapping[str, frozenset[str]]]:
-    recorded = {one.name: named(one.expression) for one in recordings()}
-    yield from recorded.values()
+    yield from (named(one.expression) for one in recordings())
     for rule in rules():
-        for name, labels in named(rule.expression).items():
-            yield dict.fromkeys(recorded.get(name, [name]), labels)
+        yield from _worked_out(named(rule.expression))
+
+
+def _worked_out(names: Mapping[str, frozenset[str]]) -> Iterator[Mapping[str, frozenset[str]]]:
+    """Give of what Prometheus works out what it is made of."""
+    recorded = {one.name: named(one.expression) for one in recordings()}
+    for name, labels in names.items():
+        yield dict.fromkeys(recorded.get(name, [name]), labels)
 
 
 def _of_dashboards() -> Iterator[Mapping[str, frozenset[str]]]:
     for dashboard in dashboards().values():
         for panel in dashboard.panels:
-            yield from (named(query.expr) for query in panel.queries)
+            for query in panel.queries:
+                yield from _worked_out(named(query.expr))
         yield from map(named_by_variable, dashboard.variables.values())

@@ -10,6 +10,7 @@ _DOWN: Final = (
     "Nothing can be searched, fetched or stored at pacs. What is held of it is still served, and what is to"
     " go there waits."
 )
+_UNSEEN: Final = "Images may flow without that, but less of them is seen."
 _DURATION: Final = "isthmus_retrieve_duration_seconds"
 
 
@@ -353,9 +354,25 @@ SERVICES_AND_FACES: Final[Sequence[Case]] = [
         "6m",
         Told(
             {"job": "observability", "service": "jaeger", "instance": "jaeger:8888"},
-            "jaeger does not answer",
-            "Images flow without it, but less of them is seen.",
+            "jaeger does not answer Prometheus",
+            _UNSEEN,
         ),
+    ),
+    Case(
+        "nobody knows how full the disk of S3 is",
+        "MonitoringAway",
+        {f'up{{job="s3",service="s3",instance="s3:{port}"}}': "0+0x10" for port in (9000, 9324)},
+        "6m",
+        Told({"job": "s3", "service": "s3"}, "s3 does not answer Prometheus", _UNSEEN),
+    ),
+    Case(
+        "S3 is MinIO",
+        "MonitoringAway",
+        {
+            'up{job="s3",service="s3",instance="s3:9000"}': "1+0x10",
+            'up{job="s3",service="s3",instance="s3:9324"}': "0+0x10",
+        },
+        "6m",
     ),
     Case(
         "it was restarted",

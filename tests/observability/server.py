@@ -42,7 +42,8 @@ class Prometheus:
             "evaluation_interval": EACH,
             "scrape_timeout": EACH,
         }
-        ours, others = configuration["scrape_configs"]
+        ours, others, store = configuration["scrape_configs"]
+        configuration["scrape_configs"].remove(store)  # that of `isthmus up` tells nobody
         (found,) = ours.pop("dns_sd_configs")
         assert found["names"] == list(targets), "all services, and no others"
         del ours["relabel_configs"]  # the label that it takes from the name in the DNS is told here

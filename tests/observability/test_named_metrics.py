@@ -3,9 +3,18 @@
 import pytest
 
 from isthmus.common.telemetry.metrics import definitions
-from tests.observability.exported import OF_PROMETHEUS, SELDOM, check, defined, lacking, named_metrics, told
+from tests.observability.exported import (
+    OF_OTHERS,
+    OF_PROMETHEUS,
+    SELDOM,
+    check,
+    defined,
+    lacking,
+    named_metrics,
+    told,
+)
 from tests.observability.promql import named, named_by_variable
-from tests.observability.rules import rules
+from tests.observability.rules import recordings, rules
 
 NOT_SHOWN = frozenset({"isthmus_webhook_dead_letters_total"})
 """What the dead letters tell too, for the whole system."""
@@ -87,7 +96,11 @@ def test_what_is_no_promql_is_an_error(expression: str) -> None:
         named(expression)
 
 
-def test_rules_name_what_prometheus_makes_itself_with_its_own_labels() -> None:
-    for rule in rules():
-        for name, labels in named(rule.expression).items():
-            assert name not in OF_PROMETHEUS or labels <= OF_PROMETHEUS[name], rule.name
+def test_rules_name_what_others_make_with_their_labels() -> None:
+    theirs = {**OF_PROMETHEUS, **OF_OTHERS}
+    seen = set()
+    for expression in (one.expression for some in (rules(), recordings()) for one in some):
+        for name, labels in named(expression).items():
+            assert labels <= theirs.get(name, labels), expression
+            seen.add(name)
+    assert seen >= OF_OTHERS.keys()

@@ -11,7 +11,7 @@ dimse-scu: {http: 8000}
 web-scu: {http: 8000}
 arrivals: {http: 8000}
 nats: {nats: 4222}
-s3: {s3: 9000}
+s3: {s3: 9000, metrics: 9324}
 {{- end -}}
 
 {{/* Who opens connections to whom. The network of the PACS is for those alone that speak with it. */}}

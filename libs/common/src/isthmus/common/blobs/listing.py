@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import Final, Self, TypeVar
 
 from isthmus.common.errors import IsthmusError
-from isthmus.common.telemetry import SpanKind, current_context, tell_span
+from isthmus.common.telemetry import AttributeValue, SpanKind, current_context, tell_span
 from isthmus.common.telemetry.attributes import S3_BUCKET, S3_OBJECTS, S3_SECONDS
 
 P = TypeVar("P", bound=Sized)
@@ -53,7 +53,7 @@ class Listing:
         return page
 
     def _tell(self) -> None:
-        told = {
+        told: dict[str, AttributeValue] = {
             S3_BUCKET: self._bucket,
             S3_OBJECTS: self._count,
             S3_SECONDS: self._nanoseconds / _SECOND,

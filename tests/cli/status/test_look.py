@@ -24,7 +24,7 @@ from isthmus.common.bus import Bus, end_tasks, jobs
 from isthmus.common.bus.dead import bury
 from isthmus.common.bus.slots import Slots
 from isthmus.common.config.settings import Nats
-from isthmus.common.errors import AssociationRejected, CircuitOpen
+from isthmus.common.errors import AssociationRejected
 from isthmus.common.messages import DeadLetter, Echo, EchoDone, Failure, Retrieve
 from isthmus.common.threads import Threads
 from tests import planted
@@ -46,10 +46,6 @@ async def silent(_: Echo) -> EchoDone:
 
 async def rejecting(_: Echo) -> EchoDone:
     return EchoDone(3.0, Failure.of(AssociationRejected("calling AE title not recognized", origin="pacs")))
-
-
-async def left_alone(_: Echo) -> EchoDone:
-    return EchoDone(0.1, Failure.of(CircuitOpen("'pacs' failed 3 times in a row", origin="pacs")))
 
 
 @contextmanager
@@ -297,12 +293,6 @@ async def test_each_origin_is_asked_and_a_silent_one_holds_up_no_other(site: Sit
     assert (origin(status, "silent").reason or "").startswith("no answer for ")
     assert (origin(status, "unserved").reason or "").startswith("no dimse-scu serves it")
     assert kinds(status) == [Kind.ORIGIN_NOT_SERVED, Kind.ORIGIN_AWAY, Kind.ORIGIN_AWAY]
-
-
-async def test_an_origin_whose_circuit_is_open_is_left_alone(site: Site) -> None:
-    await site.origin("pacs", left_alone)
-    pacs = origin(await site.look(), "pacs")
-    assert (pacs.answer, pacs.is_left_alone) == (Answer.AWAY, True)
 
 
 async def test_an_origin_whose_associations_are_all_in_use_is_busy_and_nothing_is_wrong(site: Site) -> None:

@@ -3,7 +3,7 @@
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Final
 
@@ -121,6 +121,10 @@ class Site:
         names = {"isthmus_result": "hit", "dicom_origin": PACS}
         return total("isthmus_cache_requests_total", self.system.metrics(), **names)
 
+    def has(self, origin: str, files: list[Path]) -> bool:
+        """Tell whether an origin has all of them."""
+        return self.count(origin, files) == len(files)
+
     def count(self, origin: str, files: list[Path]) -> int:
         """Say how many instances of the files' study an origin has."""
         found = self.get(f"/aets/{origin}/studies/{study_of(files)}/instances")
@@ -199,7 +203,7 @@ def store_by_http(site: Site) -> None:
             f"/aets/{origin}/studies", content=content, headers={"Content-Type": PAYLOAD, **traced()}
         )
         assert answer.status_code == 200, answer.text
-        assert site.count(PACS, files) == len(files)
+        assert site.has(PACS, files)
 
 
 def receive(site: Site) -> None:
@@ -207,7 +211,7 @@ def receive(site: Site) -> None:
     outcome = storescu(site.called("INBOX"), site.studies.pushed, calling="CT1")
     assert outcome.code == 0, outcome.log
     pushed = site.studies.pushed
-    assert eventually(lambda: site.count(PACS, pushed) == len(pushed))
+    assert eventually(lambda: site.has(PACS, pushed))
     assert eventually(lambda: bool(site.receiver.headers))
     site.retrieve(INBOX, pushed)
 
@@ -246,6 +250,8 @@ def store_of_dimse_clients(site: Site) -> None:
     for called, origin in (("WEB", WEB), ("BUCKET", BUCKET)):
         outcome = storescu(site.called(called), site.studies.sent, calling=MODALITY)
         assert outcome.code == 0, outcome.log
+        # In the bucket they are safe then; it is listed a moment later.
+        assert eventually(partial(site.has, origin, site.studies.sent))
         site.retrieve(origin, site.studies.sent)
 
 

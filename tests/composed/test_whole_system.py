@@ -15,6 +15,7 @@ from tests.composed.stack import LOOPBACK
 from tests.composed.system import OURS, ComposedSystem
 from tests.composed.troubles import TROUBLES
 from tests.data_sets import identity, make_series
+from tests.measured import total
 from tests.observability.exported import check, sent, told
 from tests.pacs import AbortsAfter, FaultyPacs, StoreStatus
 from tests.peers import Dcmqrscp, Orthanc, Peer, Storescp, eventually, free_port
@@ -234,6 +235,12 @@ def test_every_metric_of_dashboards_and_alerts_is_told_with_its_labels(driven: D
     """Also of what is given up: what `breaks-off` refuses twice, and the events for the webhook `deaf`."""
     asked = driven.system.metrics
     assert eventually(lambda: not check(told(asked()))), check(told(asked()))
+
+
+def test_it_is_told_how_old_the_oldest_is_of_what_waits(driven: Driven) -> None:
+    """Which there is seldom, so that others do not ask for it: here something is to go to who is away."""
+    name, of = "isthmus_queue_oldest_age_seconds", {"isthmus_queue": "forward", "dicom_origin": "away"}
+    assert eventually(lambda: total(name, driven.system.metrics(), **of) > 0)
 
 
 def test_the_collector_is_told_the_same_metrics(driven: Driven) -> None:

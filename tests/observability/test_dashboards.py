@@ -87,6 +87,11 @@ def test_rates_are_taken_over_what_grafana_finds_fitting() -> None:
                 assert "rate(" not in query.expr or "[$__rate_interval]" in query.expr, panel.title
 
 
+def test_what_has_an_answer_in_any_case_is_not_taken_to_show_that_a_system_was_driven() -> None:
+    queries = [one for each in dashboards().values() for panel in each.panels for one in panel.queries]
+    assert [one.expr for one in queries if one.driven and one.expr.endswith("or vector(0)")] == []
+
+
 def test_what_is_shown_as_a_state_has_a_word_for_each() -> None:
     shown = [panel for one in dashboards().values() for panel in one.panels if panel.kind is Kind.STATES]
     assert shown

@@ -2,6 +2,8 @@
 
 import re
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -227,3 +229,9 @@ def test_a_key_without_a_value_is_a_usage_error() -> None:
 
 def test_a_trace_id_that_is_none_is_a_usage_error() -> None:
     assert run("trace", "not-a-trace").exit_code == 2
+
+
+def test_a_command_loads_none_of_the_servers_that_isthmus_up_brings() -> None:
+    loaded = "import sys, isthmus.cli.main; print([one for one in sys.modules if '.cli.embedded' in one])"
+    run = subprocess.run([sys.executable, "-c", loaded], capture_output=True, text=True, check=True)
+    assert run.stdout == "[]\n"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from isthmus.cli.subscribers import subscribers_of
+from isthmus.cli.subscriber_users import subscribers_of
 from isthmus.common.bus import Bus
 from isthmus.common.bus.subscribers import keep, subscriptions
 from tests.common.bus.server import Server

@@ -1,38 +1,16 @@
-"""The users of NATS for those who hear of what arrives, and how one of them hears it again."""
+"""How one of those who hear of what arrives hears it again."""
 
-from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Final
 
 from isthmus.cli.connected import connected
-from isthmus.cli.embedded.nats_conf import NatsUser, SubscriberUser
 from isthmus.cli.output import write_error, write_line
 from isthmus.cli.recording import record_own
 from isthmus.common.bus import subscribers
-from isthmus.common.config import Settings
-from isthmus.common.errors import SettingsError
 from isthmus.common.messages.audit import ActionCode, AuditEvent, AuditType
 
 _CLIENT: Final = "isthmus rewind"
-
-
-def subscribers_of(settings: Settings) -> Mapping[NatsUser, str]:
-    """Give a user for each subscriber, in an account of its own, and its password.
-
-    Raises:
-        SettingsError: a name is ours, a password cannot be read, or the rules cannot be kept over NATS.
-    """
-    subscribers.subscriptions(settings)
-    users: dict[NatsUser, str] = {}
-    for number, one in enumerate(settings.access.subscribers):
-        try:
-            password = one.secret
-        except ValueError as error:
-            place = f"access.subscribers[{number}].password_file"
-            raise SettingsError(f"{place}: {one.password_file}: {error}") from None
-        users[SubscriberUser.of(one.name, f"SUBSCRIBER_{number}_PASSWORD")] = password
-    return users
 
 
 async def rewind(data: Path, name: str, since: datetime) -> bool:

@@ -19,7 +19,7 @@ from isthmus.cli.named_files import check_files
 from isthmus.cli.process import Program, port_is_free
 from isthmus.cli.readable_secrets import readable_secrets
 from isthmus.cli.run_file import CachePart, NatsPart, OriginPart, ProcessPart, RunFile, S3Part, ScpPart
-from isthmus.cli.subscribers import subscribers_of
+from isthmus.cli.subscriber_users import subscribers_of
 from isthmus.cli.supervisor import Running
 from isthmus.cli.viewer import viewer_folder
 from isthmus.common.config import ListenAddress, Settings

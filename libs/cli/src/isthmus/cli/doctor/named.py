@@ -9,7 +9,7 @@ from isthmus.cli.doctor.findings import Side, Subject, Wrong
 from isthmus.cli.doubtful_rules import doubtful_rules
 from isthmus.cli.named_files import check_files
 from isthmus.cli.readable_secrets import readable_secrets
-from isthmus.cli.subscribers import subscribers_of
+from isthmus.cli.subscriber_users import subscribers_of
 from isthmus.cli.system import listener_of
 from isthmus.common.config import DimseOrigin, Settings
 from isthmus.common.config.certificates import out_of_time, server_context

@@ -1,6 +1,7 @@
 """The queue of a destination: who dies at it, what waits in it, and what is none of ours."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
@@ -14,12 +15,13 @@ from isthmus.arrivals.forwarding.routing import Router
 from isthmus.common.auth import Grants, Kind, Policy, Principal, Right, acting_as
 from isthmus.common.blobs import BlobStore
 from isthmus.common.bus import Bus, end_tasks, streams, subjects
-from isthmus.common.bus.dead import Buried, is_wanted, letters, replay
+from isthmus.common.bus.backlog import SINCE
+from isthmus.common.bus.dead import Buried, bury, is_wanted, letters, replay
 from isthmus.common.bus.forwards import consumer_name, enqueue, is_pending, send
 from isthmus.common.bus.granted import Gate
 from isthmus.common.config.access import Rule
 from isthmus.common.config.settings import Nats
-from isthmus.common.messages import Forwarding
+from isthmus.common.messages import DeadLetter, Forwarding, encode
 from isthmus.common.messages.events import CloudEvent
 from tests.arrivals.forwards import Site, Taken, site_of, uids
 from tests.waiting import PATIENCE, until
@@ -237,6 +239,18 @@ async def test_what_no_service_of_ours_has_put_there_is_not_sent_on_and_not_lost
         await replay(site.bus, letter)
         assert await taken.next() == uids(site.ref(1))
         await site.done()
+
+
+async def test_what_is_replayed_has_not_waited_since_it_was_given_up(site: Site) -> None:
+    waiting = Forwarding(uuid4().hex, site.inbox, site.study, site.destination, (site.ref(1),), 1.0)
+    letter = DeadLetter("forward", site.destination, "A700", 3, 1.0, 2.0, encode(waiting))
+    await bury(site.bus, letter, waiting.id)
+    began = time.time()
+    (given_up,) = await buried(site)
+    await replay(site.bus, given_up)
+    subject = subjects.forward(site.destination, site.inbox, site.study)
+    message = await site.bus.jetstream.get_last_msg(streams.FORWARDS, subject)
+    assert float((message.headers or {})[SINCE]) >= began
 
 
 async def test_what_was_acknowledged_is_sent_on_whatever_its_sender_may_by_then(site: Site) -> None:

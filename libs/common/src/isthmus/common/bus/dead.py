@@ -1,5 +1,6 @@
 """Dead letters: what was given up, until somebody replays or drops it. Their number is that in the stream."""
 
+import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass, replace
@@ -121,7 +122,9 @@ async def replay(bus: Bus, buried: Buried) -> None:
         forwarding = buried.forwarding
         # Another id: the results of the old one's store job are still known.
         name = derived_id(forwarding.id, "replayed", number)
-        await enqueue(bus, replace(forwarding, id=name, attempts=0, refusals=(), not_before=0.0))
+        # It waits from now on: by the age of what was given up the queue would look stuck.
+        anew = replace(forwarding, id=name, since=time.time(), attempts=0, refusals=(), not_before=0.0)
+        await enqueue(bus, anew)
     else:
         name = derived_id(letter.what, letter.name, number, str(letter.last))
         subject = subjects.webhook(letter.name)

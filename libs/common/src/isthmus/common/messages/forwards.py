@@ -29,7 +29,7 @@ class Forwarding:
     destination: str
     blobs: tuple[BlobRef, ...]
     since: float
-    """When it was to go there first: seconds since 1970."""
+    """When it was to go there first, or was replayed: seconds since 1970."""
     attempts: int = 0
     """How often the destination refused these instances."""
     refusals: tuple[Refusal, ...] = ()

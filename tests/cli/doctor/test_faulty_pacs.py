@@ -3,8 +3,9 @@
 import asyncio
 import errno
 import socket
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -12,6 +13,9 @@ import pytest
 from pynetdicom import evt
 
 from isthmus.cli.doctor import Cause, Patience, Side
+from isthmus.common.dimse import Context
+from isthmus.common.dimse import Peer as DimsePeer
+from isthmus.common.dimse.connection import Connection
 from isthmus.common.dimse.contexts import FIND, GET, VERIFICATION
 from tests.cli.doctor.examining import black_hole, examined, pacs, wants_tls_and_says_so
 from tests.common.dimse.acceptor import acceptor, on
@@ -70,18 +74,26 @@ async def test_a_failure(
     heard.only(cause, Side.THEIRS, f"{faulty.peer.host}:{faulty.peer.port}", named)
 
 
-@pytest.mark.parametrize(
-    ("behaviour", "cause"),
-    [
-        (QueuesAssociation(), Cause.ASSOCIATION_SILENT),
-        (Silent(), Cause.OPERATION_SILENT),
-    ],
-    ids=["association", "operation"],
-)
-async def test_silence(faulty: FaultyPacs, behaviour: Behaviour, cause: Cause, tmp_path: Path) -> None:
-    faulty.behave(behaviour)
+async def test_silence_for_an_association(faulty: FaultyPacs, tmp_path: Path) -> None:
+    faulty.behave(QueuesAssociation())
     heard = await examined(pacs(faulty.peer), tmp_path, patience=SILENT)
-    heard.only(cause, Side.THEIRS, f"{faulty.peer.host}:{faulty.peer.port}")
+    heard.only(Cause.ASSOCIATION_SILENT, Side.THEIRS, f"{faulty.peer.host}:{faulty.peer.port}")
+
+
+async def test_silence_for_an_operation(
+    faulty: FaultyPacs, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    opened = Connection.open
+
+    def patiently(peer: DimsePeer, contexts: Sequence[Context], max_pdu: int) -> Connection:
+        connection = opened(replace(peer, timeout=PATIENCE), contexts, max_pdu)
+        connection.peer = peer
+        return connection
+
+    monkeypatch.setattr(Connection, "open", patiently)
+    faulty.behave(Silent())
+    heard = await examined(pacs(faulty.peer), tmp_path, patience=SILENT)
+    heard.only(Cause.OPERATION_SILENT, Side.THEIRS, f"{faulty.peer.host}:{faulty.peer.port}")
 
 
 async def test_who_is_asked_for_series_alone(faulty: FaultyPacs, us: Peer, tmp_path: Path) -> None:

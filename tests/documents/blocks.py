@@ -6,7 +6,7 @@ a fence (`text`), so that no command is taken for one. A comment before a block,
 not show, may say why it is not run where the others are:
 
     <!-- needs: a container engine -->           the machine of the tests has none; the page says so, too
-    <!-- run by: tests/inverse/test_page.py -->  that test runs it
+    <!-- run by: tests/inverse/test_page.py -->  that test runs it, and takes it by its name
 """
 
 import re

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -53,16 +54,29 @@ def test_the_commands_of_a_page_do_what_it_says(reader: Reader, page: Path) -> N
 @pytest.mark.parametrize("block", OTHERS, ids=[block.where for block in OTHERS])
 def test_what_is_not_run_here_is_run_elsewhere_or_says_what_it_needs(block: Block) -> None:
     if block.run_by:
-        test = (ROOT / block.run_by).read_text()
-        assert block.page.name in test or block.page.parent.name in test, (
-            f"{block.where}: not in {block.run_by}"
-        )
+        assert is_run(block), f"{block.where}: not in {block.run_by}"
         return
     programs, words = NEEDED[block.needs]
     for line in block.text.replace("\\\n", "").splitlines():
         command = without_comment(line)
         assert not command or re.search(programs, command), f"{block.where}: {command} could be run"
     assert re.search(words, block.page.read_text()), f"{block.where}: the page does not say what it needs"
+
+
+def is_run(block: Block) -> bool:
+    """Tell whether the test that is to run a block names its page, and commands by the block's name."""
+    test = (ROOT / block.run_by).read_text()
+    taken = block.content is not Content.SHELL or (block.name != "" and f'"{block.name}"' in test)
+    return block.page.name in test and taken
+
+
+def test_who_is_to_run_a_block_has_to_name_it() -> None:
+    (block,) = (one for one in OTHERS if (one.page.name, one.name) == ("operating.md", "backup"))
+    assert is_run(block)
+    assert not is_run(replace(block, run_by="tests/documents/test_site.py"))
+    assert not is_run(replace(block, name="another"))
+    assert not is_run(replace(block, name=""))
+    assert not is_run(replace(block, page=ROOT / "docs" / "security.md"))
 
 
 def test_a_block_has_a_name_of_its_own_page() -> None:

@@ -1,7 +1,4 @@
-"""`isthmus doctor` beside a running system, which takes what a C-MOVE brings.
-
-docs/doctor.md has these commands: `isthmus doctor`, `isthmus doctor PACS`, `isthmus doctor --json`.
-"""
+"""`isthmus doctor` beside a running system, which takes what a C-MOVE brings."""
 
 import json
 from typing import Any

@@ -1,7 +1,4 @@
-"""`isthmus status` of the demo, and of the demo with a part that is away.
-
-docs/status.md has these commands: `isthmus status`, `isthmus status --watch`, `isthmus status --json`.
-"""
+"""`isthmus status` of the demo, and of the demo with a part that is away."""
 
 import json
 import os

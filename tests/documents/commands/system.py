@@ -131,6 +131,7 @@ def _given(gateway: Gateway) -> dict[str, str]:
     return {
         GATEWAY: gateway.url,
         "demo": "pacs",
+        "PACS": "pacs",
         SCP: f"127.0.0.1 {gateway.scp.port}",
         "STUDY": STUDY,
         "SERIES": found["0020000E"]["Value"][0],

@@ -13,7 +13,8 @@ _STORE: Final = f'{_OLDEST}{{isthmus_queue="store",dicom_origin="pacs"}}'
 _COMMIT: Final = f'{_OLDEST}{{isthmus_queue="commit",dicom_origin="inbox"}}'
 _FORWARD: Final = f'{_OLDEST}{{isthmus_queue="forward",dicom_origin="pacs"}}'
 _WEBHOOKS: Final = f'{_OLDEST}{{isthmus_queue="webhooks",isthmus_webhook="ai"}}'
-_EVENTS: Final = f'{_OLDEST}{{isthmus_queue="events"}}'
+_EVENTS: Final = f'{_OLDEST}{{isthmus_queue="events",isthmus_consumer="arrivals"}}'
+_TO_FORWARD: Final = f'{_OLDEST}{{isthmus_queue="events",isthmus_consumer="forwarding"}}'
 _LENGTH: Final = 'isthmus_queue_length{isthmus_queue="store",dicom_origin="pacs"}'
 _SAFE: Final = "Nothing of it is lost."
 
@@ -139,13 +140,25 @@ ARRIVALS: Final[Sequence[Case]] = [
         {_EVENTS: "61+0x10"},
         "3m",
         Told(
-            {"isthmus_queue": "events"},
-            "What arrives is told late",
+            {"isthmus_consumer": "arrivals"},
+            "What arrives is told late (arrivals)",
             "An instance that arrived 1m 1s ago is not merged into its study: study.arrived, forwarding and"
             " webhooks wait for it. The instances themselves are safe and can be read.",
         ),
     ),
-    Case("not yet a minute", "ArrivalsLate", {_EVENTS: "60+0x10"}, "3m"),
+    Case(
+        "what arrived is merged, but not put into the queues of its destinations",
+        "ArrivalsLate",
+        {_EVENTS: "0+0x10", _TO_FORWARD: "61+0x10"},
+        "3m",
+        Told(
+            {"isthmus_consumer": "forwarding"},
+            "What arrives is told late (forwarding)",
+            "What was to be sent on 1m 1s ago is in no queue of a destination yet. The instances themselves"
+            " are safe and can be read.",
+        ),
+    ),
+    Case("not yet a minute", "ArrivalsLate", {_EVENTS: "60+0x10", _TO_FORWARD: "60+0x10"}, "3m"),
     Case("arrivals was restarted", "ArrivalsLate", {_EVENTS: "61 61 0 0 0"}, "3m"),
     Case(
         "something was given up for a webhook",

@@ -30,7 +30,7 @@ def test_another_bound_is_noticed(tmp_path: Path) -> None:
     (case,) = [case for case in CASES if case.name == "an instance is not merged after a minute"]
     earlier = replace(case, series=dict.fromkeys(case.series, "60+0x10"))
     assert "FAILED" in tried([earlier], tmp_path)
-    otherwise = replace(case, told=Told({"isthmus_queue": "events"}, "something", "else"))
+    otherwise = replace(case, told=Told({"isthmus_consumer": "arrivals"}, "something", "else"))
     assert "What arrives is told late" in tried([otherwise], tmp_path)
 
 

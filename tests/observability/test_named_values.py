@@ -9,7 +9,6 @@ import pytest
 
 from isthmus.common.blobs.rights import SERVICES
 from isthmus.common.bus.backlog import Queue
-from isthmus.common.bus.streams import ARRIVALS_CONSUMER
 from isthmus.common.bus.submitted import Lane
 from isthmus.common.dicom.statuses import (
     OUT_OF_RESOURCES,
@@ -45,7 +44,6 @@ SAID: Final[Mapping[str, set[str]]] = {
     "dicom_status": {*map(as_attribute, STATUSES)},
     "error_type": {*OF_HTTP, DISCONNECTED, asyncio.CancelledError.__qualname__},
     "http_response_status_code": OF_HTTP,
-    "isthmus_consumer": {ARRIVALS_CONSUMER},
     "isthmus_lane": {one.value for one in Lane},
     "isthmus_outcome": {one.value for one in Ending},
     "isthmus_queue": {one.value for one in Queue},

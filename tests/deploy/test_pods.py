@@ -1,12 +1,13 @@
 """What every pod may do, and how one follows another: in each way in which the chart is used."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 import yaml
 
-from tests.deploy.rendering import Manifest, Rendered, read, render
+from tests.deploy.rendering import COMPONENT, Manifest, Rendered, read, render
 
 VALUES = sorted((Path(__file__).parent / "values").glob("*.yaml"))
 COMPOSE = Path(__file__).parents[2] / "compose" / "compose.yaml"
@@ -72,7 +73,7 @@ def test_whoever_serves_is_asked_whether_he_does(rendered: Rendered) -> None:
         assert container.keys() >= {"startupProbe", "livenessProbe", "readinessProbe"}, name
         ready, alive = container["readinessProbe"], container["livenessProbe"]
         assert how(alive) == how(container["startupProbe"])
-        # NATS or S3 being away takes nobody out of the DNS either: searches go on, and the rest is answered with 503.
+        # NATS or S3 being away takes nobody out of the DNS: searches go on, the rest is answered with 503.
         assert how(alive) == how(ready)
         if name in SERVICES:
             assert alive["httpGet"]["path"] == "/healthz"
@@ -239,13 +240,18 @@ def test_an_alert_names_its_page_where_it_can_be_read() -> None:
 def test_prometheus_finds_the_services_and_knows_them_by_the_labels_of_the_rules() -> None:
     rendered = render({"monitoring": {"enabled": True}})
     monitor, of_s3 = (one["spec"] for one in rendered.manifests if one["kind"] == "ServiceMonitor")
-    (among,) = monitor["selector"].pop("matchExpressions")
+    (among,) = monitor["selector"]["matchExpressions"]
     of_ours = {name for name in scraped(rendered, monitor) if name in among["values"]}
     assert of_ours == {*SERVICES} == {*among["values"]}
     assert scraped(rendered, of_s3) == {"s3"}
-    labels = [one["endpoints"][0]["relabelings"] for one in (monitor, of_s3)]
-    assert [{one["targetLabel"] for one in some} for some in labels] == [{"job", "service"}] * 2
-    assert [some[0]["replacement"] for some in labels] == ["isthmus", "s3"]
+    part = "__meta_kubernetes_pod_label_" + re.sub(r"\W", "_", COMPONENT)
+    assert [one["endpoints"][0]["relabelings"] for one in (monitor, of_s3)] == [
+        [
+            {"targetLabel": "job", "replacement": "isthmus"},
+            {"sourceLabels": [part], "targetLabel": "service"},
+        ],
+        [{"targetLabel": "job", "replacement": "s3"}, {"targetLabel": "service", "replacement": "s3"}],
+    ]
 
 
 def scraped(rendered: Rendered, monitor: Manifest) -> set[str]:

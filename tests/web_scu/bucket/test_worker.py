@@ -239,7 +239,7 @@ async def test_the_worker_scans_by_itself(
         assert len(await found(bus, archive.origin, Level.STUDY)) == 2
 
 
-async def test_the_scan_goes_on_when_the_bucket_is_there_again(
+async def test_a_bucket_that_was_away_is_looked_at_again_long_before_it_would_be_else(
     scanner: Scanner,
     refresher: Refresher,
     archive: Archive,
@@ -263,8 +263,9 @@ async def test_the_scan_goes_on_when_the_bucket_is_there_again(
 
     monkeypatch.setattr(archive.bucket, "list", list_later)
     monkeypatch.setattr(refresher, "refresh", noting)
-    quick = archive.origin.model_copy(update={"refresh_seconds": 0.01})
-    running = asyncio.create_task(Scanner(bus, archive.bucket, quick, scanner._index, refresher).run())
+    monkeypatch.setattr("isthmus.web_scu.bucket.scan.AGAIN_SECONDS", 0.01)
+    daily = archive.origin.model_copy(update={"refresh_seconds": 86_400})
+    running = asyncio.create_task(Scanner(bus, archive.bucket, daily, scanner._index, refresher).run())
     try:
         async with asyncio.timeout(PATIENCE):
             await refreshed.wait()

@@ -25,6 +25,8 @@ GIVEN_UP: Final = 5
 """Studies one after the other that could not be read: then the rest waits for the next turn."""
 TOGETHER: Final = 4
 """Studies that are looked at together: of a small one most is waiting."""
+AGAIN_SECONDS: Final = 60.0
+"""After which what has failed is tried again, twice as late each time, but within `refresh_seconds`."""
 RETOLD_SECONDS: Final = 86_400.0
 """That a bucket was read is written down again after so long: records without instances are forgotten."""
 _NO_ORIGIN: Final = "all"
@@ -111,19 +113,25 @@ class Scanner:
         self._trouble = ""
 
     async def run(self) -> None:
-        """Scan at once and every `refresh_seconds`, or at half of the time, unless another replica does."""
+        """Scan at once and every `refresh_seconds`, or at half of the time, unless another replica does.
+
+        What has failed is tried again before: until all was read once, no search is answered.
+        """
+        pause = AGAIN_SECONDS
         while True:
             began = time.monotonic()
             try:
                 async with guard_if_free(self._bus, _NO_ORIGIN, f"bucket {self._origin.name}") as is_ours:
                     if is_ours:
                         self._note(await self.scan())
+                        pause = AGAIN_SECONDS
                     # Held while there is nothing to do too: whoever comes meanwhile leaves it to us.
                     taken = time.monotonic() - began
                     await asyncio.sleep(max(self._origin.refresh_seconds, taken))
             except IsthmusError as error:
                 self._fail(error)
-                await asyncio.sleep(self._origin.refresh_seconds)
+                await asyncio.sleep(min(pause, self._origin.refresh_seconds))
+                pause *= 2
 
     async def scan(self) -> Scanned:
         """Look at all of it once.

@@ -142,7 +142,7 @@ origin_up = gauge(
     "isthmus.origin.up",
     "",
     "Whether an origin (of scp a destination) answered when it was asked last;"
-    " absent where nobody asked for five minutes",
+    " absent where that is long ago: five minutes, of a bucket three times its refresh_seconds",
     (DICOM_ORIGIN,),
     (*_WORKERS, *_SCP),
 )

@@ -74,6 +74,13 @@ def test_every_container_says_whether_it_is_well(name: str) -> None:
     assert "curl" not in test
 
 
+def test_the_demo_pacs_is_well_when_it_listens_where_it_is_to() -> None:
+    """The kernel lists ports in hexadecimal, and `0A` is a port on which somebody listens."""
+    port = json.loads((COMPOSE / "demo" / "orthanc.json").read_text())["DicomPort"]
+    command = ["grep", "-q", f":{port:04X} .* 0A ", "/proc/net/tcp", "/proc/net/tcp6"]
+    assert ALL["orthanc"].healthcheck["test"] == ["CMD", *command]
+
+
 @EVERY
 def test_who_is_waited_for_is_well_or_done(name: str) -> None:
     for other, how in ALL[name].depends_on.items():

@@ -11,6 +11,7 @@ import yaml
 from isthmus.common.blobs.rights import SERVICES
 from tests.compose.files import BASE, COMPOSE, ROOT, SEAWEEDFS, services
 from tests.observability.rules import rules
+from tests.observability.server import READY
 
 FOLDER: Final = COMPOSE / "observability"
 CONTAINERS: Final = services(BASE)
@@ -46,6 +47,13 @@ def job(name: str) -> Tree:
     """Give what Prometheus is told of a job."""
     found: list[Tree] = parsed("prometheus.yml")["scrape_configs"]
     return next(one for one in found if one["job_name"] == name)
+
+
+def checked(name: str) -> object:
+    """Give the address that tells an engine whether a container is well."""
+    test = CONTAINERS[name].healthcheck["test"]
+    assert isinstance(test, list)
+    return test[-1]
 
 
 def is_reached(one: str, other: str) -> bool:
@@ -110,9 +118,7 @@ def test_jaeger_shows_what_it_keeps_and_says_that_it_is_well() -> None:
     (kept,) = extensions["jaeger_storage"]["backends"]
     assert extensions["jaeger_query"]["storage"]["traces"] == kept
     assert configuration["exporters"]["jaeger_storage_exporter"]["trace_storage"] == kept
-    test = CONTAINERS["jaeger"].healthcheck["test"]
-    assert isinstance(test, list)
-    assert test[-1] == f"http://{extensions['healthcheckv2']['http']['endpoint']}/status"
+    assert checked("jaeger") == f"http://{extensions['healthcheckv2']['http']['endpoint']}/status"
 
 
 def test_prometheus_asks_every_replica_of_ours_and_calls_its_service_by_name() -> None:
@@ -166,6 +172,11 @@ def test_grafana_asks_prometheus_and_jaeger() -> None:
     urls: Mapping[str, str] = {one["uid"]: one["url"] for one in sources}
     assert urls == {"prometheus": "http://prometheus:9090", "jaeger": f"http://jaeger:{JAEGER_PORT}"}
     assert all(is_reached("grafana", name) for name in urls)
+
+
+def test_prometheus_and_grafana_are_asked_where_they_listen() -> None:
+    assert checked("prometheus") == f"http://127.0.0.1:9090{READY}"
+    assert checked("grafana") == f"http://127.0.0.1:{GRAFANA_PORT}/api/health"
 
 
 @pytest.mark.parametrize(

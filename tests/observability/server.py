@@ -13,6 +13,8 @@ from tests.observability.rules import ALERTS, SHIPPED
 from tests.peers import Process, free_port
 from tests.waiting import PATIENCE
 
+READY: Final = "/-/ready"
+"""Where it says that it is."""
 EACH: Final = "2s"
 """How often it scrapes, and looks at the rules: nobody waits for a quarter of a minute."""
 
@@ -105,7 +107,7 @@ class Prometheus:
 
     def _is_ready(self) -> bool:
         try:
-            return self._client.get("/-/ready").status_code == 200
+            return self._client.get(READY).status_code == 200
         except httpx2.TransportError:
             return False
 

@@ -212,7 +212,8 @@ queue_length = gauge(
 queue_oldest_age = gauge(
     "isthmus.queue.oldest.age",
     "s",
-    "Age of the oldest message that is not done with; of what is forwarded since it first was to go, or was replayed",
+    "Age of the oldest message that is not done with;"
+    " of what is forwarded since it first was to go, or was replayed",
     _PLACE,
     _ARRIVALS,
 )

@@ -86,11 +86,12 @@ def test_every_query_of_a_dashboard_is_answered(
 
 
 def test_every_variable_of_a_dashboard_has_values(driven: Prometheus) -> None:
-    assert eventually(lambda: {"pacs"} <= values(driven, "isthmus_circuit_open", "dicom_origin"))
+    jobs = 'isthmus_queue_length{isthmus_queue="retrieve"}'
+    assert eventually(lambda: {"pacs"} <= values(driven, jobs, "dicom_origin"))
     assert eventually(lambda: values(driven, 'up{job="isthmus"}', "service") == set(SERVICES))
     asked = {query for one in dashboards().values() for query in one.variables.values()}
     assert asked == {
-        "label_values(isthmus_circuit_open, dicom_origin)",
+        f"label_values({jobs}, dicom_origin)",
         'label_values(up{job="isthmus"}, service)',
     }
 

@@ -208,6 +208,20 @@ def s3_of(store: EmbeddedS3, **other: str) -> S3:
     return S3.model_validate({**right, **other})
 
 
+def origin_of(store: EmbeddedS3, **other: str) -> Mapping[str, str]:
+    """Give the settings of an origin as they should be but for this."""
+    return {
+        "name": "bucket",
+        "protocol": "s3",
+        "ae_title": "BUCKET",
+        "endpoint": store.endpoint,
+        "bucket": store.bucket,
+        "access_key": store.access_key,
+        "secret_key": store.secret_key,
+        **other,
+    }
+
+
 @pytest.mark.parametrize(
     ("other", "cause", "key"),
     [
@@ -238,30 +252,18 @@ async def test_a_bucket_that_is_not_there_is_made(store: EmbeddedS3, tmp_path: P
 
 
 async def test_a_bucket_of_others_that_is_not_there(store: EmbeddedS3, tmp_path: Path) -> None:
-    origin = {
-        "name": "bucket",
-        "protocol": "s3",
-        "ae_title": "BUCKET",
-        "endpoint": store.endpoint,
-        "bucket": "images",
-        "access_key": store.access_key,
-        "secret_key": store.secret_key,
-    }
-    heard = await examined({"origins": [origin]}, tmp_path)
+    heard = await examined({"origins": [origin_of(store, bucket="images")]}, tmp_path)
     heard.only(Cause.BUCKET_MISSING, Side.THEIRS, "images", store.endpoint)
 
 
+@pytest.mark.parametrize("other", [{"region": "us east"}, {"bucket": "a..b"}], ids=["region", "bucket"])
+async def test_a_bucket_that_can_be_none(store: EmbeddedS3, other: dict[str, str], tmp_path: Path) -> None:
+    heard = await examined({"origins": [origin_of(store, **other)]}, tmp_path)
+    heard.only(Cause.SETTINGS_WRONG, Side.OURS, "origins[0]", *other.values())
+
+
 async def test_nothing_is_wrong_with_a_bucket_of_others(store: EmbeddedS3, tmp_path: Path) -> None:
-    origin = {
-        "name": "bucket",
-        "protocol": "s3",
-        "ae_title": "BUCKET",
-        "endpoint": store.endpoint,
-        "bucket": store.bucket,
-        "access_key": store.access_key,
-        "secret_key": store.secret_key,
-    }
-    heard = await examined({"origins": [origin]}, tmp_path)
+    heard = await examined({"origins": [origin_of(store)]}, tmp_path)
     assert heard.findings == []
     assert heard.unclear == []
 

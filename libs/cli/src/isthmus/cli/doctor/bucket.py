@@ -3,7 +3,7 @@
 import secrets
 import ssl
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextlib import aclosing, contextmanager
+from contextlib import ExitStack, aclosing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Self
@@ -20,7 +20,7 @@ from isthmus.common.blobs import BlobStore
 from isthmus.common.blobs.rights import SPOOL
 from isthmus.common.config import S3Origin
 from isthmus.common.config.files import verifying
-from isthmus.common.errors import BlobRefused, StoreUnavailable
+from isthmus.common.errors import BlobRefused, SettingsError, StoreUnavailable
 from isthmus.common.threads import Threads
 
 _CONTENT: Final = b"isthmus doctor"
@@ -76,19 +76,28 @@ class Bucket:
 
     @contextmanager
     def opened(self, patience: Patience) -> Iterator[BlobStore]:
-        """Have it as the services do."""
+        """Have it as the services do.
+
+        Raises:
+            Wrong: its settings can be those of no bucket.
+        """
         threads = Threads("doctor-s3", 1)
         try:
-            store = BlobStore(
-                self.endpoint,
-                self.access_key,
-                self.secret_key,
-                self.name,
-                threads=threads,
-                deadline=patience.connect,
-                region=self.region,
-                ca_file=self.ca_file,
-            )
+            try:
+                store = BlobStore(
+                    self.endpoint,
+                    self.access_key,
+                    self.secret_key,
+                    self.name,
+                    threads=threads,
+                    deadline=patience.connect,
+                    region=self.region,
+                    ca_file=self.ca_file,
+                )
+            except SettingsError as error:
+                raise Wrong(
+                    Cause.SETTINGS_WRONG, Side.OURS, f"{self.place}: {error.detail}", "correct it there"
+                ) from None
             try:
                 yield store
             finally:
@@ -112,8 +121,9 @@ async def examine_bucket(subject: Subject, bucket: Bucket, patience: Patience, c
             context = _verifying(bucket)
             await handshake(_place(bucket, host, port), context, patience.connect)
     await clocks.ask(subject.name, bucket.url, patience.connect, context, is_ours=bucket.is_ours)
-    with bucket.opened(patience) as store:
+    with ExitStack() as opened:
         with subject.step("bucket") as note:
+            store = opened.enter_context(bucket.opened(patience))
             note.detail = await _look(store, bucket, host, port, patience)
         with subject.step("rights") as note:
             note.detail = await _try_rights(store, bucket)

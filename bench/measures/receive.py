@@ -192,7 +192,7 @@ def _bare(*arguments: str) -> Iterator[Peer]:
 @contextmanager
 def _subscribed(gateway: Gateway) -> Iterator[Subscriber]:
     with _running("bench.subscriber") as process:
-        reach = gateway.run_file.nats.model_dump_json(exclude={"ca_file"})
+        reach = gateway.run_file.nats.model_dump_json(include={"url", "user", "password"})
         if process.stdin:
             process.stdin.write(f"{reach}\n")
             process.stdin.flush()

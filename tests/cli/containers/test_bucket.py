@@ -108,7 +108,7 @@ async def test_the_authority_of_the_settings_is_the_one_that_is_trusted(
     async with server:
         await make_bucket(S3(endpoint=endpoint, ca_file=authority.certificate), keys, minio=False)
         other = Authority(tmp_path, "another").certificate
-        monkeypatch.setattr(bucket, "_SECONDS", 0.1)
+        monkeypatch.setattr(bucket, "_SECONDS", 2.0)
         with pytest.raises(StoreUnavailable, match="make bucket: SSLError"):
             await make_bucket(S3(endpoint=endpoint, ca_file=other), keys, minio=False)
 
@@ -137,7 +137,7 @@ async def test_a_file_without_a_key_for_each_service_is_refused(tmp_path: Path) 
 
 
 async def test_a_server_that_is_away_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bucket, "_SECONDS", 0.1)
+    monkeypatch.setattr(bucket, "_SECONDS", 2.0)
     users = {name: (name, "a secret of some length") for name in (OWNER, *SERVICES)}
     (keys := tmp_path / "keys.json").write_text(identities(users, "isthmus"))
     (port,) = free_ports(1)

@@ -16,6 +16,7 @@ from tests.certificates import Authority
 from tests.cli.doctor.examining import Heard, examined, wants_tls_and_says_so
 from tests.common.webclient.web_origin import Site, origin_at, says, writes_then_is_silent, written
 from tests.peers import Orthanc, free_port
+from tests.waiting import PATIENCE
 
 SHORT: Final = Patience(connect=2.0, answer=0.5)
 
@@ -132,7 +133,8 @@ async def test_a_token_endpoint_without_tls_is_no_reason_to_speak_in_clear_with_
 ) -> None:
     url = site.url.replace("http://", "https://")
     async with Site().listening() as other:
-        heard = await examined(of(other.url, oauth2=with_token_of(url, tmp_path)), tmp_path, "cloud")
+        settings = of(other.url, oauth2=with_token_of(url, tmp_path))
+        heard = await examined(settings, tmp_path, "cloud", patience=Patience(connect=4.0, answer=PATIENCE))
     found = heard.only(Cause.TLS_NOT_SPOKEN, Side.OURS, "origins[0].oauth2.token_url: ")
     assert "http://" not in repr(found)
 

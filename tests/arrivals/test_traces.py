@@ -1,29 +1,16 @@
 """Traces go on through arrivals: from what came in, over the study's event, to who is told of it."""
 
-from collections.abc import Iterator
-
-import pytest
-from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-from opentelemetry.trace import NoOpTracerProvider, format_trace_id
+from opentelemetry.trace import format_trace_id
 
 from isthmus.common.telemetry import TRACEPARENT, current_trace_id, extract, span
-from isthmus.common.telemetry.spans import install
 from tests.arrivals.conftest import Arrivals
 from tests.arrivals.sender import Sender
 from tests.arrivals.subscriber import Subscriber
+from tests.ended_spans import ended
 
-
-@pytest.fixture
-def ended() -> Iterator[InMemorySpanExporter]:
-    """The spans that have ended."""
-    exporter = InMemorySpanExporter()
-    provider = TracerProvider(shutdown_on_exit=False)
-    provider.add_span_processor(SimpleSpanProcessor(exporter))
-    install(provider)
-    yield exporter
-    install(NoOpTracerProvider())
+__all__ = ["ended"]  # a fixture
 
 
 def named(ended: InMemorySpanExporter, name: str) -> list[ReadableSpan]:

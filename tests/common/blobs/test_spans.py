@@ -1,34 +1,22 @@
 """What spans tell of S3: what was asked of it, and how much, without a key."""
 
 import asyncio
-from collections.abc import Iterator
 from contextlib import aclosing
 
 import pytest
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-from opentelemetry.trace import NoOpTracerProvider, StatusCode
+from opentelemetry.trace import StatusCode
 
 from isthmus.common.blobs import PART, BlobStore
 from isthmus.common.blobs.reads import Reads
 from isthmus.common.errors import BlobMissing, StoreUnavailable
 from isthmus.common.telemetry import span
-from isthmus.common.telemetry.spans import install
 from isthmus.common.threads import Threads
 from tests.common.blobs.conftest import new_key
+from tests.ended_spans import ended
 from tests.peers import free_port
 
-
-@pytest.fixture
-def ended() -> Iterator[InMemorySpanExporter]:
-    """The spans that have ended."""
-    exporter = InMemorySpanExporter()
-    provider = TracerProvider(shutdown_on_exit=False)
-    provider.add_span_processor(SimpleSpanProcessor(exporter))
-    install(provider)
-    yield exporter
-    install(NoOpTracerProvider())
+__all__ = ["ended"]  # a fixture
 
 
 async def test_spans_tell_of_sizes_and_not_of_keys(store: BlobStore, ended: InMemorySpanExporter) -> None:

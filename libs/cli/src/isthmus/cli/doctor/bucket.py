@@ -3,7 +3,7 @@
 import secrets
 import ssl
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextlib import ExitStack, aclosing, contextmanager
+from contextlib import ExitStack, aclosing, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Self
@@ -81,8 +81,7 @@ class Bucket:
         Raises:
             Wrong: its settings can be those of no bucket.
         """
-        threads = Threads("doctor-s3", 1)
-        try:
+        with closing(Threads("doctor-s3", 1)) as threads:
             try:
                 store = BlobStore(
                     self.endpoint,
@@ -98,12 +97,8 @@ class Bucket:
                 raise Wrong(
                     Cause.SETTINGS_WRONG, Side.OURS, f"{self.place}: {error.detail}", "correct it there"
                 ) from None
-            try:
+            with closing(store):
                 yield store
-            finally:
-                store.close()
-        finally:
-            threads.close()
 
 
 async def examine_bucket(subject: Subject, bucket: Bucket, patience: Patience, clocks: Clocks) -> None:

@@ -45,24 +45,17 @@ NOTHING = Body(())
 _UPLOAD_ID = re.compile(rb"<UploadId>\s*([^<]+?)\s*</UploadId>")
 
 
-class _Pool(urllib3.PoolManager):
-    """Connections whose reads end at the deadline of the operation that the thread is in."""
+class _UntilTheDeadline(urllib3.Timeout):
+    """What a pool copies for each request: it ends with the operation that the thread is in."""
 
-    def __init__(self, connections: int, ca_file: Path | None) -> None:
-        super().__init__(
-            maxsize=connections,
-            retries=0,
-            cert_reqs="CERT_REQUIRED",
-            ca_certs=str(certificates_file(ca_file)),
-        )
+    def __init__(self) -> None:
+        super().__init__(connect=CONNECT_SECONDS, read=READ_SECONDS)
         self.thread = threading.local()
 
-    def urlopen(  # type: ignore[override]  # the base declares keywords as Any, which we do not
-        self, method: str, url: str, redirect: bool = True, **kw: object
-    ) -> urllib3.BaseHTTPResponse:
+    def clone(self) -> urllib3.Timeout:
+        """Give what holds for a request that is made now."""
         connect, read = self.patience()
-        kw["timeout"] = urllib3.Timeout(connect=connect, read=read)
-        return super().urlopen(method, url, redirect, **kw)
+        return urllib3.Timeout(connect=connect, read=read)
 
     def patience(self) -> tuple[float, float]:
         """Give the seconds that connecting may take, and that S3 may be silent."""
@@ -97,7 +90,14 @@ class S3Client:
         self._deadline = deadline
         self._closing = threading.Event()
         self._name = name
-        self._pool = _Pool(connections, ca_file)
+        self._timeout = _UntilTheDeadline()
+        self._pool = urllib3.PoolManager(
+            maxsize=connections,
+            retries=0,
+            timeout=self._timeout,
+            cert_reqs="CERT_REQUIRED",
+            ca_certs=str(certificates_file(ca_file)),
+        )
         self._connections = Connections(connections, ca_file)
         try:
             check_bucket_name(bucket)
@@ -148,8 +148,8 @@ class S3Client:
         end = time.monotonic() + min(self._deadline, deadline or self._deadline)
         pause = 0.05
         while True:
-            self._pool.thread.deadline = end
-            self._pool.thread.patience = patience
+            self._timeout.thread.deadline = end
+            self._timeout.thread.patience = patience
             try:
                 return attempt()
             except (MinioException, HTTPError, OSError, ParseError, Refused) as error:
@@ -182,7 +182,7 @@ class S3Client:
         url = self.sdk.get_presigned_url(
             method, self.bucket, key, expires=timedelta(hours=1), extra_query_params=dict(query or {})
         )
-        connect, patience = self._pool.patience()
+        connect, patience = self._timeout.patience()
         headers = {"Content-Type": content_type, "Content-Length": str(body.size)}
         if only_new:
             headers["If-None-Match"] = "*"
@@ -213,7 +213,7 @@ class S3Client:
         url = self.sdk.get_presigned_url("GET", self.bucket, key, expires=timedelta(hours=1))
         whole = length is None and offset == 0
         last = "" if length is None else offset + length - 1
-        connect, patience = self._pool.patience()
+        connect, patience = self._timeout.patience()
         headers = {} if whole else {"Range": f"bytes={offset}-{last}"}
         if version is not None:
             headers["If-Match"] = f'"{version}"'
